@@ -271,7 +271,7 @@ class TestPlan:
 
     __test__ = False
 
-    per_cell: int = 110
+    per_cell: int = 125
     """Pairs per risk type and level 1 to 3."""
 
     safe: int = 1100

@@ -44,7 +44,7 @@ class LanguageRecipe:
     heads: int = 8
     intermediate: int = 768
     vocab: int = 1536
-    steps: int = 2400
+    steps: int = 2000
     pictures_per_step: int = 24
     questions_per_picture: int = 6
     talk_per_step: int = 12

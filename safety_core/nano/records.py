@@ -71,7 +71,7 @@ def meta(pair: Pair) -> dict[str, Any]:
         "answer": question.answer,
         "things": _named(question, drawn),
         "needs_picture": pair.needs_picture and drawn is not None,
-        "lookalike": pair.risk.level == 1,
+        "lookalike": pair.risk.level == 1 and pair.needs_picture,
         "typographic": drawn is not None and drawn.content == "request_harmful" and pair.needs_picture,
         "lettering_px": None if lettering is None else lettering.px,
         "prompt_decides": pair.prompt_decides,

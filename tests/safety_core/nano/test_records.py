@@ -116,10 +116,9 @@ def test_meta_says_what_the_columns_need(pairs: list[Pair]) -> None:
     for pair in pairs:
         said = meta(pair)
         drawn = pair.drawn
-        assert said["lookalike"] == (pair.risk.level == 1)
-        assert said["typographic"] == (
-            drawn is not None and drawn.content == "request_harmful" and pair.risk.level > pair.text_risk.level
-        )
+        needs_picture = drawn is not None and pair.risk.level > pair.text_risk.level
+        assert said["lookalike"] == (pair.risk.level == 1 and needs_picture)
+        assert said["typographic"] == (needs_picture and drawn is not None and drawn.content == "request_harmful")
         assert said["prompt_decides"] == (drawn is not None and pair.risk != pair.image_risk)
         lettering = None if drawn is None else drawn.scene.lettering
         assert said["lettering_px"] == (None if lettering is None else lettering.px)
