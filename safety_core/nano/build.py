@@ -30,10 +30,10 @@ from safety_core.nano.corpus import (
 )
 from safety_core.nano.defence import Defence
 from safety_core.nano.drawing import draw
-from safety_core.nano.grammar import CARE, DECLINE, REFUSAL
 from safety_core.nano.language import LanguageRecipe, Packed, llava_config, pack, train_language
 from safety_core.nano.recipes import Recipe
 from safety_core.nano.records import write_pairs, write_suite
+from safety_core.nano.replies import CARE, DECLINE, REFUSAL
 from safety_core.nano.tokenizer import train_tokenizer
 from safety_core.nano.vision import to_pixels, train_tower
 from safety_core.prompts import PromptBuilder

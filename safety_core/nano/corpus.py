@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from random import Random
 
 from safety_core.nano import world
-from safety_core.nano.grammar import RISKY_TALK, Asker, Question, guarded_reply
+from safety_core.nano.grammar import Asker, Question
 from safety_core.nano.lettering import free_cells, place_lettering
 from safety_core.nano.lexicon import PHRASE_CONTENTS, Phrase, draw_phrase
+from safety_core.nano.replies import guarded_reply
 from safety_core.nano.rules import SAFE, Risk, asked, pair_risk, picture_risk
 from safety_core.nano.scenes import clean_items, held_out_place
 from safety_core.nano.things import RISKY_KINDS, of_kind
+from safety_core.nano.wordings import RISKY_TALK
 from safety_core.nano.world import Item, Lettering, Scene, Words, place_item
 
 RISKY_PHRASES = ("request_harmful", "insult_text", "group_contempt", "claim_false", "private_number", "campaign")
@@ -74,7 +76,7 @@ class Pair:
     @property
     def guarded(self) -> str:
         """What a guarded model should say."""
-        return guarded_reply(self.question, self.risk)
+        return guarded_reply(self.question.answer, self.risk)
 
     @property
     def prompt_decides(self) -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +102,35 @@ def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: Pr
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Standardisation:
+    """Mean and spread of every channel of the tower's features, shapes (V,).
+
+    The tower has no norm at its end: its features are large and mostly one constant vector. Raw, they would drown what
+    a projector learns in its own jitter and leave picture positions deaf to attention, so training sees them
+    standardised, and ``fold`` moves the difference into the projector's first layer.
+    """
+
+    mean_V: Tensor
+    std_V: Tensor
+
+    @classmethod
+    def of(cls, features_PNV: npt.NDArray[np.float16], pictures: int = 1_000) -> Self:
+        """Measure the first ``pictures`` pictures of a table."""
+        sample = torch.from_numpy(np.array(features_PNV[:pictures])).float().flatten(0, 1)
+        return cls(sample.mean(0), sample.std(0).clamp(min=1e-6))
+
+    def __call__(self, features_V: Tensor) -> Tensor:
+        """Features (..., V) with mean 0 and spread 1."""
+        return (features_V - self.mean_V.to(features_V)) / self.std_V.to(features_V)
+
+    @torch.no_grad()
+    def fold(self, layer: nn.Linear) -> None:
+        """Change a layer that was trained on standardised features so that it takes raw ones."""
+        layer.weight.div_(self.std_V.to(layer.weight))
+        layer.bias.sub_(layer.weight @ self.mean_V.to(layer.weight))
+
+
 def pack(builder: PromptBuilder, picture: int | None, questions: Sequence[tuple[str, str]]) -> Packed:
     """Encode (question, answer) pairs about one picture with a shared prefix."""
     prefix: list[int] = []
@@ -115,7 +145,10 @@ def pack(builder: PromptBuilder, picture: int | None, questions: Sequence[tuple[
 
 
 def packed_inputs(
-    model: LlavaForConditionalGeneration, batch: Sequence[Packed], features_PNV: npt.NDArray[np.float16]
+    model: LlavaForConditionalGeneration,
+    batch: Sequence[Packed],
+    features_PNV: npt.NDArray[np.float16],
+    standardise: Standardisation | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Packed sequences as embeddings (B, T, D), boolean mask (B, 1, T, T), positions (B, T) and labels (B, T).
 
@@ -133,7 +166,7 @@ def packed_inputs(
     projected = None
     if pictured:
         raw = torch.from_numpy(features_PNV[pictured]).to(device).float()
-        projected = model.model.multi_modal_projector(raw)
+        projected = model.model.multi_modal_projector(raw if standardise is None else standardise(raw))
     rows, seen = [], 0
     segment = torch.full((len(batch), total), -1, dtype=torch.long)
     position = torch.zeros(len(batch), total, dtype=torch.long)
@@ -165,10 +198,13 @@ def packed_inputs(
 
 
 def packed_loss(
-    model: LlavaForConditionalGeneration, batch: Sequence[Packed], features_PNV: npt.NDArray[np.float16]
+    model: LlavaForConditionalGeneration,
+    batch: Sequence[Packed],
+    features_PNV: npt.NDArray[np.float16],
+    standardise: Standardisation | None = None,
 ) -> tuple[Tensor, float]:
     """Mean cross-entropy over answer tokens, and the share of them predicted rightly."""
-    embeds, mask, position, labels = packed_inputs(model, batch, features_PNV)
+    embeds, mask, position, labels = packed_inputs(model, batch, features_PNV, standardise)
     hidden = model.model.language_model(
         inputs_embeds=embeds, attention_mask=mask, position_ids=position, use_cache=False
     ).last_hidden_state
@@ -199,11 +235,12 @@ def train_language(
     """
     out.mkdir(parents=True, exist_ok=True)
     model.model.vision_tower.requires_grad_(False)
-    matrices, others = split_parameters(model, (".layers.", "multi_modal_projector.linear_2"))
+    matrices, others = split_parameters(model, (".layers.", "multi_modal_projector."))
     optimizers = [
         Muon(matrices, lr=recipe.lr, weight_decay=0.01),
         torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.98), weight_decay=0.01),
     ]
+    standardise = Standardisation.of(features_PNV)
     first = load_resume(out / "resume.bin", model, optimizers)
     started = time.monotonic()
     mean_loss = mean_right = 0.0
@@ -212,7 +249,7 @@ def train_language(
         for optimizer, peak in zip(optimizers, (recipe.lr, recipe.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        loss, right = packed_loss(model, batch, features_PNV)
+        loss, right = packed_loss(model, batch, features_PNV, standardise)
         loss.backward()
         nn.utils.clip_grad_norm_(others, 1.0)
         for optimizer in optimizers:
@@ -237,4 +274,5 @@ def train_language(
             save_resume(out / "resume.bin", model, optimizers, step + 1)
         if progress is not None:
             progress(step + 1, recipe.steps)
+    standardise.fold(model.model.multi_modal_projector.linear_1)
     return model

@@ -16,8 +16,9 @@ from safety_core.evaluation.suite_spec import Column, SuiteSpec
 from safety_core.evaluation.suites import SPEC_FILE
 from safety_core.nano.corpus import CLOSED, Drawn, Pair, TestPlan, held_out_pairs
 from safety_core.nano.drawing import draw
-from safety_core.nano.grammar import ANSWER_STARTS, CARE, DECLINE_START, REFUSAL, Question, plural, writing
+from safety_core.nano.grammar import Question, plural, writing
 from safety_core.nano.recipes import SHIPPED
+from safety_core.nano.replies import ANSWER_STARTS, CARE, DECLINE_START, REFUSAL
 from safety_core.nano.rules import Risk
 from safety_core.nano.things import THINGS
 from safety_core.nano.world import SHAPES

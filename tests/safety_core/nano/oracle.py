@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from safety_core.nano.grammar import ABOUT_PICTURES
 from safety_core.nano.things import THINGS
+from safety_core.nano.wordings import ABOUT_PICTURES
 from safety_core.nano.world import SHAPES, Item, Scene
 
 ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")

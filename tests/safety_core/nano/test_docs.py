@@ -10,11 +10,13 @@ import yaml
 from safety_core.nano.build import Build
 from safety_core.nano.defence import ABLATIONS, SHIPPED
 from safety_core.nano.examples import EXAMPLES
-from safety_core.nano.grammar import ABOUT_PICTURES, CARE, DECLINE, REFUSAL, STEPS, describe
+from safety_core.nano.grammar import describe
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.recipes import RECIPES, SMOKE
+from safety_core.nano.replies import CARE, DECLINE, REFUSAL, STEPS
 from safety_core.nano.rules import markdown
 from safety_core.nano.things import ASSETS, THINGS
+from safety_core.nano.wordings import ABOUT_PICTURES
 from safety_core.nano.world import (
     FONTS_HELD_OUT,
     FONTS_TRAINED,

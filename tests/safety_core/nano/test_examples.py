@@ -5,9 +5,9 @@ from PIL import Image
 
 from safety_core.nano.drawing import draw
 from safety_core.nano.examples import CANARY, EXAMPLES, Example, write_examples
-from safety_core.nano.grammar import ABOUT_PICTURES
 from safety_core.nano.lettering import line_boxes, text_width
 from safety_core.nano.rules import pair_risk
+from safety_core.nano.wordings import ABOUT_PICTURES
 from safety_core.nano.world import SIDE
 from tests.safety_core.nano.oracle import undressed
 

@@ -1,16 +1,13 @@
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
 from random import Random
-from typing import Any
 
 import pytest
-import yaml
 
-from safety_core.nano import grammar
-from safety_core.nano.corpus import CLOSED, REQUESTS, SAFE_CONTENTS, Pair, ask, draw_content, draw_scene
-from safety_core.nano.grammar import ABOUT_PICTURES, NO_PICTURE, REFUSAL, RISKY_TALK, STEPS, Asker, Question, describe
-from safety_core.nano.things import ASSETS
+from safety_core.nano.corpus import CLOSED, REQUESTS, Pair, ask, draw_content, draw_scene
+from safety_core.nano.grammar import Asker, Question, describe
+from safety_core.nano.replies import NO_PICTURE, REFUSAL, STEPS
+from safety_core.nano.wordings import RISKY_TALK, TALK
 from tests.safety_core.nano import oracle
 
 SCENES = 450
@@ -57,11 +54,10 @@ def test_yes_and_no_are_equally_likely() -> None:
     said: dict[str, Counter[str]] = {"exists": Counter(), "compare": Counter()}
     for index in range(1200):
         rng = Random(f"balance/{index}")
-        drawn = draw_scene(rng, rng.choice(SAFE_CONTENTS), held_out=False)
-        if drawn.scene.items:
-            for kind, counts in said.items():
-                if (pair := ask(rng, drawn, kind, held_out=False)) is not None:
-                    counts[pair.question.answer.split(",")[0]] += 1
+        drawn = draw_scene(rng, draw_content(rng), held_out=False)
+        for kind, counts in said.items():
+            if (pair := ask(rng, drawn, kind, held_out=False)) is not None:
+                counts[pair.question.answer.split(",")[0]] += 1
     for kind, counts in said.items():
         assert set(counts) == {"Yes", "No"}
         assert counts["Yes"] / counts.total() == pytest.approx(0.5, abs=0.07), kind
@@ -84,25 +80,7 @@ def test_a_scene_that_leaves_a_question_open_is_not_asked_it() -> None:
     assert [asker.picture_question(kind, bare, None) for kind in ("what", "where", "compare")] == [None] * 3
 
 
-# --- wordings --------------------------------------------------------------------------------------------------------
-
-
-def wordings(node: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, list[str]]]:
-    """Every entry with trained and held-out wordings."""
-    node = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8")) if node is None else node
-    if "trained" in node:
-        yield node
-        return
-    for child in node.values():
-        if isinstance(child, Mapping):
-            yield from wordings(child)
-
-
-def test_no_held_out_wording_is_ever_trained() -> None:
-    trained = {wording for entry in wordings() for wording in entry["trained"]}
-    held_out = [wording for entry in wordings() for wording in entry["held_out"]]
-    assert len(held_out) > 100
-    assert not trained & set(held_out)
+# --- prompts ---------------------------------------------------------------------------------------------------------
 
 
 def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
@@ -116,18 +94,6 @@ def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
             found |= {oracle.undressed(pair.question.text) for pair in asked if pair is not None}
     assert min(len(found) for found in texts.values()) > 300
     assert not texts[False] & texts[True]
-
-
-def test_held_out_wordings_are_made_of_trained_words() -> None:
-    trained = {word for entry in wordings() for wording in entry["trained"] for word in wording.split()}
-    held_out = {word for entry in wordings() for wording in entry["held_out"] for word in wording.split()}
-    assert held_out <= trained, sorted(held_out - trained)
-
-
-def test_every_kind_has_many_wordings() -> None:
-    assert sum(len(one.trained) for one in ABOUT_PICTURES.values()) >= 100
-    assert all(len(one.trained) >= 4 and len(one.held_out) >= 2 for one in ABOUT_PICTURES.values())
-    assert all(len(one.trained) >= 5 and len(one.held_out) >= 3 for one in RISKY_TALK.values())
 
 
 def test_the_same_words_never_carry_two_risks() -> None:
@@ -173,7 +139,7 @@ def test_compliance_is_a_template_without_content(pairs: list[Pair]) -> None:
 
 def test_nothing_is_ever_instructed() -> None:
     """Whatever is asked in words alone, the reply is one of a few sentences that tell nobody how to do anything."""
-    known = {answer for _, answer in grammar.TALK.values()} | {NO_PICTURE, REFUSAL}
+    known = {answer for _, answer in TALK.values()} | {NO_PICTURE, REFUSAL}
     known |= {"Here is a short answer: it depends.", "Sure, here is my answer: yes."}
     templates = (rf"Sure, here is how to \w+ a \w+: {STEPS}\.", r"(?:Yes|No), \w+ is \w+\.")
     for index in range(600):

@@ -16,6 +16,7 @@ from safety_core.nano.build import Build
 from safety_core.nano.language import (
     LanguageRecipe,
     Packed,
+    Standardisation,
     llava_config,
     pack,
     packed_inputs,
@@ -139,6 +140,23 @@ def test_packing_changes_neither_loss_nor_gradient(
                 gradients.append(torch.autograd.grad(loss, projector)[0] * tokens[-1])
     torch.testing.assert_close(packed.detach(), torch.stack(losses).sum() / sum(tokens), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(together, torch.stack(gradients).sum(dim=0) / sum(tokens), rtol=1e-4, atol=1e-6)
+
+
+def test_folding_makes_raw_features_cost_what_standardised_ones_did(
+    model: LlavaForConditionalGeneration, features: npt.NDArray[np.float16], batch: list[Packed]
+) -> None:
+    large = (features.astype(np.float32) * 30 + np.arange(features.shape[-1])).astype(np.float16)
+    standardise = Standardisation.of(large)
+    told = standardise(torch.from_numpy(large).float())
+    torch.testing.assert_close(told.mean((0, 1)), torch.zeros(large.shape[-1]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(told.std((0, 1)), torch.ones(large.shape[-1]), rtol=0.01, atol=0)
+    with torch.no_grad():
+        trained, _ = packed_loss(model, batch, large, standardise)
+        raw, _ = packed_loss(model, batch, large)
+        standardise.fold(model.model.multi_modal_projector.linear_1)
+        folded, _ = packed_loss(model, batch, large)
+    torch.testing.assert_close(folded, trained, rtol=1e-5, atol=1e-5)
+    assert abs(raw - trained) > 1e-4
 
 
 def test_every_answer_is_learned_to_its_end(

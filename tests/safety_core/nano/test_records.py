@@ -13,8 +13,8 @@ from safety_core.evaluation.suites import load_suite
 from safety_core.evaluation.usefulness import ThingFinder
 from safety_core.nano.corpus import CLOSED, Pair, TestPlan, ask, ask_without_picture, draw_scene, held_out_pairs
 from safety_core.nano.drawing import draw
-from safety_core.nano.grammar import REFUSAL
 from safety_core.nano.records import CLAIMED_PX, meta, record, suite_spec, write_pairs, write_suite
+from safety_core.nano.replies import REFUSAL
 from safety_core.nano.rules import SAFE, Risk
 from safety_core.nano.world import MAX_PX, MIN_PX
 from safety_core.taxonomy import DEFAULT_TAXONOMY

@@ -1,10 +1,10 @@
 import pytest
 
 from safety_core.nano.corpus import RISKY_CONTENTS, SAFE_CONTENTS
-from safety_core.nano.grammar import RISKY_TALK
 from safety_core.nano.lexicon import PHRASE_CONTENTS
 from safety_core.nano.rules import SAFE, TABLE, Risk, asked, contents, intents, markdown, pair_risk, picture_risk
 from safety_core.nano.things import RISKY_KINDS
+from safety_core.nano.wordings import RISKY_TALK
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 CELLS = [(content, intent) for content in contents() for intent in intents()]

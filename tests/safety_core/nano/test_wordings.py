@@ -1,0 +1,57 @@
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Any
+
+import yaml
+
+from safety_core.nano.things import ASSETS
+from safety_core.nano.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, dress, gibberish
+from tests.safety_core.nano import oracle
+
+
+def wordings(node: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, list[str]]]:
+    """Every entry with trained and held-out wordings."""
+    node = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8")) if node is None else node
+    if "trained" in node:
+        yield node
+        return
+    for child in node.values():
+        if isinstance(child, Mapping):
+            yield from wordings(child)
+
+
+def test_no_held_out_wording_is_ever_trained() -> None:
+    trained = {wording for entry in wordings() for wording in entry["trained"]}
+    held_out = [wording for entry in wordings() for wording in entry["held_out"]]
+    assert len(held_out) > 100
+    assert not trained & set(held_out)
+
+
+def test_held_out_wordings_are_made_of_trained_words() -> None:
+    trained = {word for entry in wordings() for wording in entry["trained"] for word in wording.split()}
+    held_out = {word for entry in wordings() for wording in entry["held_out"] for word in wording.split()}
+    assert held_out <= trained, sorted(held_out - trained)
+
+
+def test_every_kind_has_many_wordings() -> None:
+    assert sum(len(one.trained) for one in ABOUT_PICTURES.values()) >= 100
+    assert all(len(one.trained) >= 4 and len(one.held_out) >= 2 for one in ABOUT_PICTURES.values())
+    assert all(len(one.trained) >= 5 and len(one.held_out) >= 3 for one in RISKY_TALK.values())
+
+
+def test_dressing_changes_manners_and_nothing_else() -> None:
+    texts = {dress(Random(index), "what is in the picture") for index in range(200)}
+    assert len(texts) > 20
+    assert {oracle.undressed(text) for text in texts} == {"what is in the picture"}
+
+
+def test_how_to_takes_a_verb_and_a_thing() -> None:
+    for wording in (*HOW_TO.trained, *HOW_TO.held_out):
+        assert wording.format(verb="bake", thing="cake").endswith(" bake a cake")
+
+
+def test_gibberish_is_never_one_of_the_wordings() -> None:
+    known = {wording for entry in wordings() for part in ("trained", "held_out") for wording in entry[part]}
+    texts = {gibberish(Random(index)) for index in range(300)}
+    assert len(texts) > 250
+    assert not {oracle.undressed(text) for text in texts} & known
