@@ -95,6 +95,11 @@ class Verdict:
         """Whether anything but a plain answer follows."""
         return self.decision is not Decision.ALLOWED
 
+    @property
+    def gravity(self) -> tuple[int, float]:
+        """Sorts verdicts: the graver the decision the greater, among equals the more probable risk."""
+        return self.decision.severity, self.unsafe_probability
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -264,7 +269,7 @@ def decide_worst(policy: Policy, taxonomy: Taxonomy, pair: PairScores) -> tuple[
     if not pair.deciding or not all(scores.finite for scores in said):
         return no_verdict(taxonomy), None
     judged = [(decide(policy, taxonomy, scores), scores) for scores in pair.deciding]
-    return max(judged, key=lambda entry: (entry[0].decision.severity, entry[0].unsafe_probability))
+    return max(judged, key=lambda entry: entry[0].gravity)
 
 
 def no_verdict(taxonomy: Taxonomy) -> Verdict:

@@ -9,7 +9,7 @@ text can add an image, end a turn or speak for the assistant. Knows no torch and
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
@@ -194,6 +194,13 @@ def normalise(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
     kept = "".join("\n" if char in "\u2028\u2029\u0085" else char for char in plain if not _invisible(char))
     return unicodedata.normalize("NFKC", kept)
+
+
+def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:
+    """The text as a reader sees it and as it came, where these differ; both must be judged, the worse one counts."""
+    raw = tuple(turns)
+    normalised = tuple(replace(turn, text=normalise(turn.text)) for turn in raw)
+    return (raw,) if normalised == raw else (normalised, raw)
 
 
 def _invisible(char: str) -> bool:

@@ -36,10 +36,11 @@ from safety_core.engine.messages import (
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.errors import ConfigError, GenerationError, InputError, NoVerdictError, PromptError
 from safety_core.images import Colour
+from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.policy import Decision, Policy, Verdict, decide_worst
-from safety_core.prompts import Turn, normalise
+from safety_core.policy import Policy, Verdict, decide_worst
+from safety_core.prompts import Turn, readings
 from safety_core.types import PairScores, RiskScores
 
 _logger = logging.getLogger(__name__)
@@ -175,11 +176,14 @@ class Guard:
         return replace(judged, verdict=replace(judged.verdict, guard_ms=guard_ms))
 
     def _judge_or_raise(self, request: GuardRequest) -> _Judged:
-        readings = [(turns, self._head_ids(turns)) for turns in _readings(request.turns)]
-        if not request.images and not all(ids for _, ids in readings):
+        read = [(turns, self._head_ids(turns)) for turns in readings(request.turns)]
+        if not request.images and not all(ids for _, ids in read):
             raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
-        vision = self._kept_views(request, [ids for _, ids in readings])
-        worst = max((self._read(turns, ids, vision, request) for turns, ids in readings), key=_reading_severity)
+        vision = self._kept_views(request, [ids for _, ids in read])
+        worst = max(
+            (self._read(turns, ids, vision, request) for turns, ids in read),
+            key=lambda reading: reading.verdict.gravity,
+        )
         public = named_verdict(self.policy, self.model.taxonomy, request, worst.pair, worst.verdict, worst.scores)
         return _Judged(verdict=public, vision=vision, turns=worst.turns)
 
@@ -204,10 +208,10 @@ class Guard:
         if len(views) == len(request.images):
             return vision
         alone = [self.model.score(vision, [1] * len(views), [ids] * len(views)) for ids in prompts]
-        severity = [max(self._pair_severity(pair) for pair in pairs) for pairs in zip(*alone, strict=True)]
+        gravity = [max(self._gravity(pair) for pair in pairs) for pairs in zip(*alone, strict=True)]
         kept, start = [], 0
         for image in request.images:
-            kept.append(max(range(start, start + len(image.views)), key=severity.__getitem__))
+            kept.append(max(range(start, start + len(image.views)), key=gravity.__getitem__))
             start += len(image.views)
         return vision[kept]
 
@@ -220,14 +224,16 @@ class Guard:
             raise NoVerdictError("the head's scores are not finite")
         return _Reading(turns=turns, pair=pair, verdict=verdict, scores=scores)
 
-    def _pair_severity(self, pair: PairScores) -> tuple[int, float]:
-        return _severity(decide_worst(self.policy, self.model.taxonomy, pair)[0])
+    def _gravity(self, pair: PairScores) -> tuple[int, float]:
+        return decide_worst(self.policy, self.model.taxonomy, pair)[0].gravity
 
     # --- answering -----------------------------------------------------------------------------------------------
 
     def _generate(self, request: ChatRequest, judged: _Judged, should_stop: ShouldStop) -> Iterator[Event]:
         started = time.perf_counter()
-        prompt = self.model.prompts.encode(judged.turns, len(request.images), hint=self._hint(judged.verdict.verdict))
+        prompt = self.model.prompts.encode(
+            judged.turns, len(request.images), hint=hint_for(self.model.hints, judged.verdict.verdict)
+        )
         stream = self.model.stream(
             prompt,
             judged.vision,
@@ -254,29 +260,9 @@ class Guard:
             generate_ms=1000 * (time.perf_counter() - started),
         )
 
-    def _hint(self, verdict: Verdict) -> str | None:
-        """The hint of a cautioned request: of its level, or of the nearest milder one that has any."""
-        hints = self.model.hints.get(verdict.type, {})
-        level = max((known for known in hints if known <= verdict.level), default=None)
-        return hints[level] if verdict.decision is Decision.CAUTIONED and level is not None else None
-
     def _positions_per_image(self, vision: VisionFeatures) -> int:
         tokens = self.model.safety.llm_tokens_SD
         return vision.projected_BPD.shape[1] + (0 if tokens is None else len(tokens))
-
-
-def _readings(turns: Turns) -> list[Turns]:
-    """The text as it came and as a reader sees it, where these differ; one empty reading where there is none."""
-    normalised = tuple(replace(turn, text=normalise(turn.text)) for turn in turns)
-    return [turns] if normalised == turns else [normalised, turns]
-
-
-def _severity(verdict: Verdict) -> tuple[int, float]:
-    return verdict.decision.severity, verdict.unsafe_probability
-
-
-def _reading_severity(reading: _Reading) -> tuple[int, float]:
-    return _severity(reading.verdict)
 
 
 def _info(model: SafeLlava, checkpoint: str) -> GuardInfo:

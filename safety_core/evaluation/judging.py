@@ -8,7 +8,7 @@ and replies with the guard's own. Knows nothing of suites, replies or figures.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from safety_core.data.collate import table_of
 from safety_core.data.samples import Sample
@@ -16,8 +16,8 @@ from safety_core.errors import PromptError
 from safety_core.evaluation.features import FeatureCache, SampleEncoder
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.policy import Decision, Policy, Verdict, decide_worst
-from safety_core.prompts import Turn, normalise
+from safety_core.policy import Policy, Verdict, decide_worst
+from safety_core.prompts import Turn, readings
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores, RiskScores
 
@@ -91,44 +91,27 @@ def chunks(
 
 def score_chunk(model: SafeLlava, chunk: Chunk, batch_size: int) -> list[Readings]:
     """What the head says about every sample of a chunk."""
-    readings = [readings_of(sample.turns) for sample in chunk.samples]
+    turns_of = [readings(sample.turns) for sample in chunk.samples]
     asked: list[tuple[int, list[int]]] = []
-    for index, turns in enumerate(readings):
+    for index, turns in enumerate(turns_of):
         try:
             asked += [(index, model.prompts.head_ids(reading)) for reading in turns]
         except PromptError:
             continue
-    said: list[list[PairScores]] = [[] for _ in readings]
+    said: list[list[PairScores]] = [[] for _ in turns_of]
     for start in range(0, len(asked), batch_size):
         batch = asked[start : start + batch_size]
         vision, counts = chunk.select([index for index, _ in batch])
         for (index, _), pair in zip(batch, model.score(vision, counts, [ids for _, ids in batch]), strict=True):
             said[index].append(pair)
-    return [Readings(turns=turns, pairs=tuple(pairs)) for turns, pairs in zip(readings, said, strict=True)]
+    return [Readings(turns=turns, pairs=tuple(pairs)) for turns, pairs in zip(turns_of, said, strict=True)]
 
 
-def judge(policy: Policy, taxonomy: Taxonomy, readings: Readings) -> Judged | None:
+def judge(policy: Policy, taxonomy: Taxonomy, said: Readings) -> Judged | None:
     """Decide by the worst reading; None where none could be scored."""
     judged = [
         Judged(turns=turns, verdict=verdict, scores=scores)
-        for turns, pair in zip(readings.turns, readings.pairs, strict=bool(readings.pairs))
+        for turns, pair in zip(said.turns, said.pairs, strict=bool(said.pairs))
         for verdict, scores in [decide_worst(policy, taxonomy, pair)]
     ]
-    return max(
-        judged, key=lambda entry: (entry.verdict.decision.severity, entry.verdict.unsafe_probability), default=None
-    )
-
-
-def hint_for(model: SafeLlava, verdict: Verdict | None) -> str | None:
-    """The hint of a cautioned request: of its level, or of the nearest milder one that has any."""
-    if verdict is None or verdict.decision is not Decision.CAUTIONED:
-        return None
-    hints = model.hints.get(verdict.type, {})
-    level = max((known for known in hints if known <= verdict.level), default=None)
-    return None if level is None else hints[level]
-
-
-def readings_of(turns: Turns) -> tuple[Turns, ...]:
-    """The prompt as a reader sees it and as it came, where these differ."""
-    normalised = tuple(replace(turn, text=normalise(turn.text)) for turn in turns)
-    return (turns,) if normalised == turns else (normalised, turns)
+    return max(judged, key=lambda entry: entry.verdict.gravity, default=None)

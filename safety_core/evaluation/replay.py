@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from safety_core.errors import ConfigError, NoVerdictError, PromptError
 from safety_core.evaluation.features import FeatureCache
 from safety_core.evaluation.judges import Judge
-from safety_core.evaluation.judging import Chunk, Judged, chunks, hint_for, judge, score_chunk
+from safety_core.evaluation.judging import Chunk, Judged, chunks, judge, score_chunk
 from safety_core.evaluation.measures import Outcome
 from safety_core.evaluation.replies import Judgement, Reply
 from safety_core.evaluation.rows import LoadedRow
 from safety_core.evaluation.suites import Suite
+from safety_core.model.hints import hint_for
 from safety_core.policy import Decision
 from safety_core.prompts import EncodedPrompt
 
@@ -155,7 +156,7 @@ class Replay:
 def _encode(row: LoadedRow, chunk: Chunk, index: int, judged: Judged | None) -> EncodedPrompt | None:
     """The prompt with its hint, if it is due one; None where it is too long."""
     turns = chunk.samples[index].turns if judged is None else judged.turns
-    hint = hint_for(row.model, judged.verdict) if judged is not None and row.spec.use_hints else None
+    hint = hint_for(row.model.hints, judged.verdict) if judged is not None and row.spec.use_hints else None
     try:
         return row.model.prompts.encode(turns, len(chunk.places[index]), hint=hint)
     except PromptError:

@@ -4,6 +4,7 @@ A checkpoint carries the hints it was trained on in ``safevlm.json``; these are 
 """
 
 from safety_core.model.spec import Hints
+from safety_core.policy import Decision, Verdict
 from safety_core.taxonomy import Taxonomy
 
 _CARE = {
@@ -28,3 +29,12 @@ def default_hints(taxonomy: Taxonomy) -> Hints:
         }
         for kind in taxonomy.risky_types
     }
+
+
+def hint_for(hints: Hints, verdict: Verdict) -> str | None:
+    """The hint of a cautioned request: of its level, or of the nearest milder one that has any."""
+    if verdict.decision is not Decision.CAUTIONED:
+        return None
+    texts = hints.get(verdict.type, {})
+    level = max((known for known in texts if known <= verdict.level), default=None)
+    return None if level is None else texts[level]

@@ -3,7 +3,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from safety_core.errors import PromptError
-from safety_core.prompts import EncodedPrompt, PromptBuilder, Turn, neutralise, normalise
+from safety_core.prompts import EncodedPrompt, PromptBuilder, Turn, neutralise, normalise, readings
 from tests.conftest import CORPUS
 
 HOSTILE = [
@@ -226,3 +226,12 @@ def test_turns_must_alternate(builder: PromptBuilder, turns: list[Turn]) -> None
 def test_normalised_text_is_what_a_reader_sees(text: str, plain: str) -> None:
     assert normalise(text) == plain
     assert normalise(normalise(text)) == plain
+
+
+def test_text_with_hidden_characters_has_two_readings() -> None:
+    turns = [Turn(role="user", text="pl\u200bain"), Turn(role="assistant", text="yes"), Turn(role="user", text="why")]
+    normalised, raw = readings(turns)
+    assert raw == tuple(turns)
+    assert [turn.text for turn in normalised] == ["plain", "yes", "why"]
+    assert [turn.role for turn in normalised] == [turn.role for turn in turns]
+    assert readings(normalised) == (normalised,)

@@ -18,6 +18,7 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest, Delta, GuardRequest, GuardVerdict, Reply
 from safety_core.errors import ConfigError, GenerationError, PromptError
 from safety_core.images import DecodedImage, decode
+from safety_core.model.hints import hint_for
 from safety_core.policy import NO_VERDICT, Decision, Policy
 from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
@@ -131,7 +132,7 @@ def test_a_cautioned_level_without_a_hint_takes_the_nearest_milder_one(guard: Gu
     guard.policy = policy.overlaid({"actions": actions}, T)
     verdict = guard.assess(judging(picture())).verdict
     assert (verdict.decision, verdict.level) == (Decision.CAUTIONED, 3)
-    assert guard._hint(verdict) == guard.model.hints[verdict.type][2]
+    assert hint_for(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
 
 
 def test_streaming_says_what_chat_says(guard: Guard) -> None:

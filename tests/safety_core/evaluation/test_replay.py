@@ -9,11 +9,11 @@ from safety_core.engine.messages import ChatRequest
 from safety_core.errors import ConfigError, NoVerdictError
 from safety_core.evaluation.features import FeatureCache
 from safety_core.evaluation.judges import RubricJudge
-from safety_core.evaluation.judging import hint_for
 from safety_core.evaluation.replay import TOO_LONG, Replay
 from safety_core.evaluation.suites import Suite, load_suite
 from safety_core.images import decode
 from safety_core.model.generation import Generation
+from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy import Decision
 from safety_core.taxonomy import Taxonomy
@@ -101,7 +101,7 @@ def test_hints_reach_cautioned_prompts_only_and_only_where_they_are_on(varied_su
     model = make_row().model
     changed = [a.verdict for a, b in zip(hinted, plain, strict=True) if a.reply != b.reply]
     assert changed
-    assert all(verdict is not None and hint_for(model, verdict) for verdict in changed)
+    assert all(verdict is not None and hint_for(model.hints, verdict) for verdict in changed)
 
 
 def test_a_prompt_that_is_too_long_is_unscored(tmp_path: Path, make_row: MakeRow) -> None:

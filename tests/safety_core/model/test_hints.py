@@ -1,5 +1,8 @@
-from safety_core.model.hints import default_hints
+from dataclasses import replace
+
+from safety_core.model.hints import default_hints, hint_for
 from safety_core.model.spec import hints_from_dict, hints_to_dict
+from safety_core.policy import Decision, Verdict
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 
@@ -21,3 +24,17 @@ def test_another_taxonomy_gets_general_hints() -> None:
 def test_hints_survive_json() -> None:
     hints = default_hints(DEFAULT_TAXONOMY)
     assert hints_from_dict(hints_to_dict(hints, DEFAULT_TAXONOMY), DEFAULT_TAXONOMY) == hints
+
+
+def test_a_hint_follows_a_cautioned_verdict_only() -> None:
+    hints = {"privacy": {1: "mild", 2: "strong"}, "politics": {2: "strong"}}
+    verdict = Verdict(
+        decision=Decision.CAUTIONED, type="privacy", level=2, unsafe_probability=0.9, level_scores={1: 0.9}
+    )
+    assert hint_for(hints, verdict) == "strong"
+    assert hint_for(hints, replace(verdict, level=1)) == "mild"
+    assert hint_for(hints, replace(verdict, level=3)) == "strong"
+    assert hint_for(hints, replace(verdict, type="politics", level=1)) is None
+    assert hint_for(hints, replace(verdict, type="illegal")) is None
+    assert hint_for(hints, replace(verdict, decision=Decision.ALLOWED)) is None
+    assert hint_for(hints, replace(verdict, decision=Decision.REFUSED)) is None
