@@ -30,7 +30,7 @@ from safety_core.nano.corpus import (
 )
 from safety_core.nano.defence import Defence
 from safety_core.nano.drawing import draw
-from safety_core.nano.language import LanguageRecipe, Packed, llava_config, pack, train_language
+from safety_core.nano.language import LanguageRecipe, Packed, Standardisation, llava_config, pack, train_language
 from safety_core.nano.recipes import Recipe
 from safety_core.nano.records import write_pairs, write_suite
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL
@@ -111,6 +111,7 @@ class Build:
         model.model.vision_tower.load_state_dict(tower.state_dict())
         nn.Module.to(model, device=torch.device(self.device))
         features = np.load(self.root / "features" / "features.npy", mmap_mode="r")
+        standardise = Standardisation.of(features)
         builder = PromptBuilder(tokenizer, model.config.image_token_id)
         with self._bar("language") as advance:
             train_language(
@@ -118,6 +119,7 @@ class Build:
                 recipe,
                 lambda first: self._language_batches(builder, recipe, first),
                 features,
+                standardise,
                 self.root / "language",
                 progress=advance,
             )

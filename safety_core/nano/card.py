@@ -51,7 +51,7 @@ def model_card(table: str, curve: Sequence[Mapping[str, Any]], recipe: Recipe) -
 
 A miniature LLaVA with safety modules, trained from nothing by this repository (`{command}`, seed {recipe.seed}).
 It has LLaVA-1.5's architecture classes (CLIP vision tower, two-layer projector, Llama) at a thousandth of its size, and
-knows one small world: pictograms, coloured shapes and printed words on plain or patterned backgrounds, and about a
+knows one small world: pictograms, coloured shapes and printed words on plain or patterned backgrounds, and several
 hundred ways of asking about them. It shows the whole system at work on any machine and carries the project's tests.
 
 **It is not a guard for photographs, nor for prompts outside its grammar.** For those, train the same modules on

@@ -66,3 +66,23 @@ def examples(out: Annotated[Path, typer.Argument(help="Folder to write.")] = Pat
 
     for path in write_examples(out).values():
         typer.echo(path)
+
+
+@app.command()
+def conversation(
+    out: Annotated[Path, typer.Argument(help="SVG file to write.")],
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = Path("weights/safevlm-nano"),
+) -> None:
+    """Show the example pictures to a checkpoint and draw the conversation."""
+    from safety_core.engine.load import load_guard
+    from safety_core.errors import SafeVLMError
+    from safety_core.nano.conversation import converse, to_svg
+
+    try:
+        exchanges = converse(load_guard(checkpoint, device="cpu"))
+    except SafeVLMError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+    out.write_text(to_svg(exchanges), encoding="utf-8")
+    for one in exchanges:
+        typer.echo(f"{one.file}\t{one.prompt}\t{one.decision} ({one.risk})\t{one.reply}")

@@ -219,8 +219,9 @@ def draw_content(rng: Random) -> str:
 
 def training_kinds(rng: Random, drawn: Drawn) -> list[str]:
     """Which questions training asks of one picture: looking, reading, requests and talk in proportion."""
-    # Places are learned last: ask for them whenever something stands somewhere.
-    kinds = ["describe", "what", "where", "compare", *rng.sample(("count", "exists", "colour"), 2)]
+    # Places are learned last: ask for them, whole pictures at a time, whenever something stands somewhere.
+    kinds = ["describe", "what", "where", "compare", "cells", "places"]
+    kinds += rng.sample(("count", "exists", "colour"), 2)
     if drawn.scene.lettering is not None:
         kinds += ["read", "read"]
     elif rng.random() < 0.2:

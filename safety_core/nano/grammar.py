@@ -155,6 +155,24 @@ class Asker:
             answer=f"The {item.name} is at the {CELLS[item.cell]}.",
         )
 
+    def _cells(self, scene: Scene) -> Question | None:
+        """Every cell in reading order: nine answers for one question, from which places are learned fastest."""
+        if not scene.items or scene.lettering is not None:
+            return None
+        held = {item.cell: with_article(_label(scene, index)) for index, item in enumerate(scene.items)}
+        rows = [", ".join(held.get(3 * row + column, "nothing") for column in range(3)) for row in range(3)]
+        answer = " ".join(f"{name}: {row}." for name, row in zip(("Top", "Middle", "Bottom"), rows, strict=True))
+        return Question(text=self._text(ABOUT_PICTURES["cells"]), intent="look", kind="cells", answer=answer)
+
+    def _places(self, scene: Scene) -> Question | None:
+        """Every thing with its cell."""
+        if not scene.items:
+            return None
+        order = sorted(range(len(scene.items)), key=lambda index: scene.items[index].cell)
+        places = [f"{with_article(_label(scene, index))} at the {CELLS[scene.items[index].cell]}" for index in order]
+        answer = f"There is {', '.join(places)}."
+        return Question(text=self._text(ABOUT_PICTURES["places"]), intent="look", kind="places", answer=answer)
+
     def _count(self, scene: Scene) -> Question | None:
         counts = Counter(item.name for item in scene.items)
         # One question in six asks for something that is not there, as does a picture without things.

@@ -32,8 +32,9 @@ from safety_core.errors import DivergedError
 from safety_core.nano import world
 from safety_core.nano.muon import Muon, split_parameters
 from safety_core.nano.resume import load_resume, save_resume
-from safety_core.nano.vision import schedule
 from safety_core.prompts import PromptBuilder, Turn
+
+RESUME_FILE = "resume.bin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class LanguageRecipe:
     heads: int = 8
     intermediate: int = 768
     vocab: int = 1536
-    steps: int = 2000
+    steps: int = 2400
     pictures_per_step: int = 24
     questions_per_picture: int = 6
     talk_per_step: int = 12
@@ -219,6 +220,7 @@ def train_language(
     recipe: LanguageRecipe,
     batches: Callable[[int], Iterator[list[Packed]]],
     features_PNV: npt.NDArray[np.float16],
+    standardise: Standardisation,
     out: Path,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -226,10 +228,11 @@ def train_language(
     """Train (or resume) projector and language model; the tower stays as it is.
 
     Args:
-        model: the freshly built model with the trained tower in it.
+        model: the new model with the trained tower in it.
         recipe: size and length.
         batches: batches from a given step on; the same ones in every run.
         features_PNV: the tower's features of every training picture.
+        standardise: how they reach the projector; folded into it at the end.
         out: working folder with the log and the resume point.
         progress: called with (step, steps).
     """
@@ -240,12 +243,13 @@ def train_language(
         Muon(matrices, lr=recipe.lr, weight_decay=0.01),
         torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.98), weight_decay=0.01),
     ]
-    standardise = Standardisation.of(features_PNV)
-    first = load_resume(out / "resume.bin", model, optimizers)
+    first = load_resume(out / RESUME_FILE, model, optimizers)
     started = time.monotonic()
     mean_loss = mean_right = 0.0
     for step, batch in zip(range(first, recipe.steps), batches(first), strict=False):
-        share = schedule(step, recipe.steps, recipe.warmup)
+        # Linear to zero from the start: with a thousand answer tokens a step, the noise of a constant rate soon
+        # outweighs what is still to be learned.
+        share = min((step + 1) / recipe.warmup, 1 - step / recipe.steps)
         for optimizer, peak in zip(optimizers, (recipe.lr, recipe.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
@@ -271,7 +275,7 @@ def train_language(
             with (out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(record) + "\n")
         if step % 100 == 99 or step == recipe.steps - 1:
-            save_resume(out / "resume.bin", model, optimizers, step + 1)
+            save_resume(out / RESUME_FILE, model, optimizers, step + 1)
         if progress is not None:
             progress(step + 1, recipe.steps)
     standardise.fold(model.model.multi_modal_projector.linear_1)

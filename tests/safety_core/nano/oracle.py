@@ -50,7 +50,7 @@ def asked(kind: str, text: str) -> dict[str, str]:
 
 
 def right_answer(kind: str, scene: Scene, text: str) -> str:
-    """The one right answer to a closed question."""
+    """The one right answer to a question of looking or reading."""
     match kind:
         case "what":
             (item,) = (one for one in scene.items if place(one.cell) == asked(kind, text)["cell"])
@@ -74,7 +74,15 @@ def right_answer(kind: str, scene: Scene, text: str) -> str:
             return f"It says: {' '.join(words)}." if words else "There is nothing written."
         case "compare":
             return _compared(scene, text)
-    raise AssertionError(f"{kind} is not a closed question")
+        case "cells":
+            there = {place(item.cell): a(label(item)) for item in scene.items}
+            parts = [[there.get(place(3 * row + column), "nothing") for column in range(3)] for row in range(3)]
+            top, middle, bottom = (", ".join(row) for row in parts)
+            return f"Top: {top}. Middle: {middle}. Bottom: {bottom}."
+        case "places":
+            ordered = sorted(scene.items, key=lambda item: item.cell)
+            return "There is " + ", ".join(f"{a(label(item))} at the {place(item.cell)}" for item in ordered) + "."
+    raise AssertionError(f"{kind} has no one right answer")
 
 
 def described(text: str) -> tuple[Counter[str], str, tuple[str, ...]]:

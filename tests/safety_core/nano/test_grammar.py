@@ -72,6 +72,22 @@ def test_most_counts_are_of_something_that_is_there(pairs: list[Pair]) -> None:
     assert 0.08 < sum(" no " in answer for answer in asked) / len(asked) < 0.27
 
 
+def test_layouts_name_every_thing_at_its_place(pairs: list[Pair]) -> None:
+    found = {"cells": 0, "places": 0}
+    for pair in {id(pair.drawn): pair for pair in pairs}.values():
+        assert pair.drawn is not None
+        scene = pair.drawn.scene
+        for kind in found:
+            asked = ask(Random(0), pair.drawn, kind, held_out=False)
+            if not scene.items or (kind == "cells" and scene.lettering is not None):
+                assert asked is None
+                continue
+            assert asked is not None
+            found[kind] += 1
+            assert asked.naive == oracle.right_answer(kind, scene, asked.question.text)
+    assert min(found.values()) > 50
+
+
 def test_a_scene_that_leaves_a_question_open_is_not_asked_it() -> None:
     rng = Random(0)
     bare = draw_scene(rng, "sign", held_out=False, single=True).scene

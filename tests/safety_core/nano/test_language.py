@@ -217,7 +217,8 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(
                 *([pack(builder, 0, ABOUT_OTHER)] if step > 99 else []),
             ]
 
-    whole = train_language(model, RECIPE, batches, features, tmp_path / "whole").state_dict()
+    standardise = Standardisation.of(features)
+    whole = train_language(model, RECIPE, batches, features, standardise, tmp_path / "whole").state_dict()
 
     def kill(step: int, steps: int) -> None:
         assert steps == RECIPE.steps
@@ -225,10 +226,24 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_language(newborn(tokenizer), RECIPE, batches, features, tmp_path / "killed", progress=kill)
+        train_language(
+            newborn(tokenizer),
+            RECIPE,
+            batches,
+            features,
+            Standardisation.of(features),
+            tmp_path / "killed",
+            progress=kill,
+        )
     steps: list[int] = []
     resumed = train_language(
-        newborn(tokenizer), RECIPE, batches, features, tmp_path / "killed", progress=lambda step, _: steps.append(step)
+        newborn(tokenizer),
+        RECIPE,
+        batches,
+        features,
+        Standardisation.of(features),
+        tmp_path / "killed",
+        progress=lambda step, _: steps.append(step),
     ).state_dict()
     # Saved every hundred steps, so the step behind that is taken again.
     assert steps == [101, 102]
