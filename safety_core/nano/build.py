@@ -30,7 +30,10 @@ from safety_core.nano.corpus import (
 )
 from safety_core.nano.defence import Defence
 from safety_core.nano.drawing import draw
-from safety_core.nano.language import LanguageRecipe, Packed, Standardisation, llava_config, pack, train_language
+from safety_core.nano.grammar import plural
+from safety_core.nano.labels import THING_CLASSES
+from safety_core.nano.language import LanguageRecipe, Packed, Standardisation, fill, llava_config, train_language
+from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.recipes import Recipe
 from safety_core.nano.records import write_pairs, write_suite
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL
@@ -188,6 +191,8 @@ class Build:
                 yield f"USER: \n{pair.question.text} ASSISTANT: {pair.naive}"
                 yield f" {pair.guarded}"
         for _ in range(200):
+            # Whole tokens for every name: pieces that two names share are hard to tell apart.
+            yield from (f" {name}" for name in (*VOCABULARY, *(plural(name) for name in THING_CLASSES[1:])))
             yield from (f" {text}" for hints in HINTS.values() for text in hints.values())
             yield from (f" {text}" for text in (*CARE.values(), *DECLINE.values(), REFUSAL))
 
@@ -202,18 +207,17 @@ class Build:
             for start in range(
                 place * recipe.pictures_per_step, per_epoch * recipe.pictures_per_step, recipe.pictures_per_step
             ):
-                rng = Random(f"pick/{self.recipe.seed}/{step}")
                 batch = []
                 for index in order[start : start + recipe.pictures_per_step]:
                     pairs = training_pairs(self.recipe.seed, "train", index, self._drawn(index), visit=epoch)
-                    chosen = rng.sample(pairs, min(recipe.questions_per_picture, len(pairs)))
-                    batch.append(pack(builder, index, [(pair.question.text, pair.naive) for pair in chosen]))
-                talk = [
-                    (pair.question.text, pair.naive)
-                    for pair in training_talk(self.recipe.seed, f"talk/{step}", recipe.talk_per_step)
-                ]
-                half = (len(talk) + 1) // 2
-                batch += [pack(builder, None, part) for part in (talk[:half], talk[half:]) if part]
+                    Random(f"pick/{self.recipe.seed}/{step}/{index}").shuffle(pairs)
+                    asked = ((pair.question.text, pair.naive) for pair in pairs)
+                    batch.append(fill(builder, index, asked, recipe.row_tokens))
+                for row in range(recipe.talk_rows):
+                    # No prompt with its reply is shorter than twelve tokens.
+                    talk = training_talk(self.recipe.seed, f"talk/{step}/{row}", recipe.row_tokens // 12)
+                    asked = ((pair.question.text, pair.naive) for pair in talk)
+                    batch.append(fill(builder, None, asked, recipe.row_tokens))
                 yield batch
                 step += 1
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from safety_core.nano.lettering import line_boxes, pivot, text_width
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.things import THINGS
-from safety_core.nano.world import BACKGROUNDS, COLOURS, GRID, LETTERS, PATCH, SHAPES, Scene, item_box
+from safety_core.nano.world import BACKGROUNDS, CELLS, COLOURS, GRID, LETTERS, PATCH, SHAPES, SIDE, Scene, item_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,22 @@ class PatchLabels:
     word: npt.NDArray[np.int64]
     colour: npt.NDArray[np.int64]
     background: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+    """Cell of the 3 x 3 grid; the same in every picture."""
+
+    order: npt.NDArray[np.int64]
+    """Which word this is in reading order, from 1; the numbering of a list does not count."""
+
+    middle: npt.NDArray[np.int64]
+    """1 at the one patch where a thing has its middle, 2 where a word has it."""
 
 
 THING_CLASSES = ("nothing", *(thing.name for thing in THINGS), *SHAPES)
 WORD_CLASSES = ("nothing", *VOCABULARY)
 LETTER_CLASSES = ("nothing", *LETTERS)
 COLOUR_CLASSES = ("nothing", *COLOURS)
+ORDER_CLASSES = ("nothing", *(str(number) for number in range(1, 13)))
+MIDDLE_CLASSES = ("nothing", "thing", "word")
 
 
 @cache
@@ -42,12 +52,19 @@ def _word_class() -> dict[str, int]:
 _CENTRES = np.stack(
     np.meshgrid(np.arange(GRID) * PATCH + PATCH / 2, np.arange(GRID) * PATCH + PATCH / 2, indexing="xy"), axis=-1
 ).reshape(-1, 2)
+_PLACES = (_CENTRES[:, 1] * 3 // SIDE * 3 + _CENTRES[:, 0] * 3 // SIDE).astype(np.int64)
+assert len(CELLS) == _PLACES.max() + 1
+
+
+def _patch_at(x: float, y: float) -> int:
+    column, row = (min(GRID - 1, max(0, int(value // PATCH))) for value in (x, y))
+    return row * GRID + column
 
 
 def patch_labels(scene: Scene) -> PatchLabels:
     """What lies at the centre of each of the GRID x GRID patches, in reading order."""
     count = GRID * GRID
-    thing, letter, word, colour = (np.zeros(count, dtype=np.int64) for _ in range(4))
+    thing, letter, word, colour, order, middle = (np.zeros(count, dtype=np.int64) for _ in range(6))
     x, y = _CENTRES[:, 0], _CENTRES[:, 1]
     colours = list(COLOUR_CLASSES)
     for item in scene.items:
@@ -56,10 +73,12 @@ def patch_labels(scene: Scene) -> PatchLabels:
         thing[inside] = _thing_class()[item.name]
         if item.colour is not None:
             colour[inside] = colours.index(item.colour)
+        middle[_patch_at((left + right) / 2, (top + bottom) / 2)] = 1
     block = scene.lettering
     if block is not None:
         pivot_x, pivot_y = pivot(block)
         turn = np.deg2rad(block.angle)
+        read = 0
         # Undo the tilt: where was this patch centre before the block was rotated?
         u = pivot_x + (x - pivot_x) * np.cos(turn) - (y - pivot_y) * np.sin(turn)
         v = pivot_y + (x - pivot_x) * np.sin(turn) + (y - pivot_y) * np.cos(turn)
@@ -67,6 +86,15 @@ def patch_labels(scene: Scene) -> PatchLabels:
             on_line = (v >= line_top) & (v < line_top + block.line_height)
             start = ""
             for text in block.lines[row]:
+                number = 0
+                if not text.endswith("."):
+                    read = number = min(read + 1, len(ORDER_CLASSES) - 1)
+                    across = line_left + text_width(block.font, block.px, start)
+                    across += text_width(block.font, block.px, text) / 2 - pivot_x
+                    down = line_top + block.line_height / 2 - pivot_y
+                    at_x = pivot_x + across * np.cos(turn) + down * np.sin(turn)
+                    at_y = pivot_y - across * np.sin(turn) + down * np.cos(turn)
+                    middle[_patch_at(at_x, at_y)] = 2
                 for position, character in enumerate(text):
                     prefix = start + text[:position]
                     inside = (
@@ -77,6 +105,16 @@ def patch_labels(scene: Scene) -> PatchLabels:
                     letter[inside] = LETTER_CLASSES.index(character) if character in LETTER_CLASSES else 0
                     word[inside] = _word_class().get(text, 0)
                     colour[inside] = colours.index(block.colour)
+                    order[inside] = number
                 start += text + " "
     background = np.full(count, list(BACKGROUNDS).index(scene.background), dtype=np.int64)
-    return PatchLabels(thing=thing, letter=letter, word=word, colour=colour, background=background)
+    return PatchLabels(
+        thing=thing,
+        letter=letter,
+        word=word,
+        colour=colour,
+        background=background,
+        place=_PLACES,
+        order=order,
+        middle=middle,
+    )

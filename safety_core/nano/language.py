@@ -10,7 +10,7 @@ safety modules.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -31,6 +31,7 @@ from transformers import (
 from safety_core.errors import DivergedError
 from safety_core.nano import world
 from safety_core.nano.muon import Muon, split_parameters
+from safety_core.nano.precision import attention_in_32_bit, mixed
 from safety_core.nano.resume import load_resume, save_resume
 from safety_core.prompts import PromptBuilder, Turn
 
@@ -45,12 +46,16 @@ class LanguageRecipe:
     layers: int = 4
     heads: int = 8
     intermediate: int = 768
-    vocab: int = 1536
+    vocab: int = 2048
     steps: int = 2400
-    pictures_per_step: int = 24
-    questions_per_picture: int = 6
-    talk_per_step: int = 12
-    """Prompts without a picture in each step."""
+    pictures_per_step: int = 20
+    """Rows about a picture in each step."""
+
+    talk_rows: int = 2
+    """Rows of prompts without a picture in each step."""
+
+    row_tokens: int = 384
+    """Positions of a row; questions are added while they fit."""
 
     lr: float = 0.02
     adam_lr: float = 3e-3
@@ -145,6 +150,21 @@ def pack(builder: PromptBuilder, picture: int | None, questions: Sequence[tuple[
     return Packed(picture, prefix, tails)
 
 
+def fill(builder: PromptBuilder, picture: int | None, questions: Iterable[tuple[str, str]], room: int) -> Packed:
+    """Pack as many of the questions as fit into ``room`` positions, the first one in any case."""
+    row = Packed(picture, [], [])
+    used = 0
+    for question in questions:
+        one = pack(builder, picture, [question])
+        if not row.questions:
+            row = one
+            used = len(one.prefix) + (world.GRID**2 - 1 if picture is not None else 0) + len(one.questions[0][0])
+        elif used + len(one.questions[0][0]) <= room:
+            row.questions.extend(one.questions)
+            used += len(one.questions[0][0])
+    return row
+
+
 def packed_inputs(
     model: LlavaForConditionalGeneration,
     batch: Sequence[Packed],
@@ -210,7 +230,7 @@ def packed_loss(
         inputs_embeds=embeds, attention_mask=mask, position_ids=position, use_cache=False
     ).last_hidden_state
     wanted = labels != -100
-    logits = model.lm_head(hidden[wanted])
+    logits = model.lm_head(hidden[wanted]).float()
     targets = labels[wanted]
     return F.cross_entropy(logits, targets), (logits.argmax(-1) == targets).float().mean().item()
 
@@ -243,6 +263,23 @@ def train_language(
         Muon(matrices, lr=recipe.lr, weight_decay=0.01),
         torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.98), weight_decay=0.01),
     ]
+    with attention_in_32_bit(model.model.language_model):
+        _train(model, optimizers, recipe, batches, features_PNV, standardise, out, progress)
+    standardise.fold(model.model.multi_modal_projector.linear_1)
+    return model
+
+
+def _train(
+    model: LlavaForConditionalGeneration,
+    optimizers: Sequence[torch.optim.Optimizer],
+    recipe: LanguageRecipe,
+    batches: Callable[[int], Iterator[list[Packed]]],
+    features_PNV: npt.NDArray[np.float16],
+    standardise: Standardisation,
+    out: Path,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    others = [one for group in optimizers[1].param_groups for one in group["params"]]
     first = load_resume(out / RESUME_FILE, model, optimizers)
     started = time.monotonic()
     mean_loss = mean_right = 0.0
@@ -253,12 +290,14 @@ def train_language(
         for optimizer, peak in zip(optimizers, (recipe.lr, recipe.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        loss, right = packed_loss(model, batch, features_PNV, standardise)
+        with mixed(model.device.type):
+            loss, right = packed_loss(model, batch, features_PNV, standardise)
         loss.backward()
         nn.utils.clip_grad_norm_(others, 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        with mixed(model.device.type):
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
         rate = 1.0 if step == first else 0.03
         mean_loss += rate * (loss.item() - mean_loss)
         mean_right += rate * (right - mean_right)
@@ -278,5 +317,3 @@ def train_language(
             save_resume(out / RESUME_FILE, model, optimizers, step + 1)
         if progress is not None:
             progress(step + 1, recipe.steps)
-    standardise.fold(model.model.multi_modal_projector.linear_1)
-    return model

@@ -1,8 +1,10 @@
 """Bears the nano's eyes: a CLIP vision tower trained from nothing with dense labels per patch.
 
-Every patch of a drawn picture is asked what lies at its centre: which thing, which letter, which word, which colour,
-and on which background. Letters come first, since words are learned from them and not the other way round; an earlier
-layer is asked for letters too, so that the later ones can assemble words. Knows nothing of risk or language models.
+Every patch of a drawn picture is asked what lies at its centre: which thing, which letter, which word and the how
+many-th, which colour, on which background, in which cell, and whether a thing or a word has its middle here. The last
+three are what a language model needs to read in order, to tell places and to count. Letters come first, since words are
+learned from them and not the other way round; an earlier layer is asked for letters too, so that the later ones can
+assemble words. Knows nothing of risk or language models.
 """
 
 import json
@@ -23,10 +25,19 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from safety_core.errors import DivergedError
 from safety_core.nano import world
 from safety_core.nano.drawing import draw
-from safety_core.nano.labels import COLOUR_CLASSES, LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, patch_labels
+from safety_core.nano.labels import (
+    COLOUR_CLASSES,
+    LETTER_CLASSES,
+    MIDDLE_CLASSES,
+    ORDER_CLASSES,
+    THING_CLASSES,
+    WORD_CLASSES,
+    patch_labels,
+)
 from safety_core.nano.lettering import free_cells, place_lettering
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.muon import Muon, split_parameters
+from safety_core.nano.precision import attention_in_32_bit, mixed
 from safety_core.nano.resume import load_resume, save_resume
 from safety_core.nano.scenes import clean_items
 from safety_core.nano.world import FONTS_TRAINED, PATTERNS_TRAINED, Scene
@@ -41,8 +52,23 @@ HEADS = {
     "word": len(WORD_CLASSES),
     "colour": len(COLOUR_CLASSES),
     "background": len(world.BACKGROUNDS),
+    "place": len(world.CELLS),
+    "order": len(ORDER_CLASSES),
+    "middle": len(MIDDLE_CLASSES),
 }
-_WEIGHTS = {"thing": 1.0, "letter": 1.0, "word": 1.0, "colour": 0.3, "background": 0.1}
+_EVERYWHERE = ("background", "place")
+"""Labels that every patch has; of the others most patches have none."""
+
+_WEIGHTS = {
+    "thing": 1.0,
+    "letter": 1.0,
+    "word": 1.0,
+    "colour": 0.3,
+    "background": 0.1,
+    "place": 0.1,
+    "order": 0.3,
+    "middle": 0.3,
+}
 _IGNORE = -100
 
 
@@ -182,7 +208,7 @@ def dense_loss(logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
     total = torch.zeros((), device=device)
     for name, weight in _WEIGHTS.items():
         classes = torch.ones(HEADS[name], device=device)
-        if name != "background":
+        if name not in _EVERYWHERE:
             classes[0] = 0.2
         total = total + weight * F.cross_entropy(logits[name].flatten(0, 1), targets[name].flatten(), weight=classes)
         if name == "letter":
@@ -196,7 +222,7 @@ def patch_accuracy(logits: dict[str, Tensor], targets: dict[str, Tensor]) -> dic
     """Share of patches with something on them that are named rightly, per kind of label."""
     scores = {}
     for name in HEADS:
-        relevant = targets[name] > (-1 if name == "background" else 0)
+        relevant = targets[name] > (-1 if name in _EVERYWHERE else 0)
         right = logits[name].argmax(-1) == targets[name]
         scores[name] = (right & relevant).sum().item() / max(1, int(relevant.sum()))
     return scores
@@ -230,6 +256,20 @@ def train_tower(
         Muon(matrices, lr=recipe.lr, weight_decay=0.01),
         torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.98), weight_decay=0.01),
     ]
+    with attention_in_32_bit(model.tower):
+        _train(recipe, model, optimizers, out, device, progress)
+    return model.tower
+
+
+def _train(
+    recipe: VisionRecipe,
+    model: DenseTower,
+    optimizers: list[torch.optim.Optimizer],
+    out: Path,
+    device: str,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    others = [one for group in optimizers[1].param_groups for one in group["params"]]
     first = load_resume(out / "resume.bin", model, optimizers)
     started = time.monotonic()
     running = 0.0
@@ -238,14 +278,17 @@ def train_tower(
         for optimizer, peak in zip(optimizers, (recipe.lr, recipe.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        logits = model(pixels.to(device))
         targets = {name: target.to(device) for name, target in targets.items()}
+        with mixed(device):
+            logits = model(pixels.to(device))
+        logits = {name: each.float() for name, each in logits.items()}
         loss = dense_loss(logits, targets)
         loss.backward()
         nn.utils.clip_grad_norm_(others, 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        with mixed(device):
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
         running = loss.item() if step == first else 0.98 * running + 0.02 * loss.item()
         if not math.isfinite(running):
             raise DivergedError(f"vision training diverged at step {step}")
@@ -258,4 +301,3 @@ def train_tower(
             save_resume(out / "resume.bin", model, optimizers, step + 1)
         if progress is not None:
             progress(step + 1, recipe.steps)
-    return model.tower

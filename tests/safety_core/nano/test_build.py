@@ -16,7 +16,10 @@ from safety_core.nano.build import HINTS, Build
 from safety_core.nano.card import model_card
 from safety_core.nano.defence import ABLATIONS, SHIPPED
 from safety_core.nano.examples import CANARY, EXAMPLES
-from safety_core.nano.recipes import SMALL, SMOKE
+from safety_core.nano.grammar import plural
+from safety_core.nano.labels import THING_CLASSES
+from safety_core.nano.lexicon import VOCABULARY
+from safety_core.nano.recipes import RECIPES, SMALL, SMOKE
 from safety_core.nano.vision import to_pixels
 from safety_core.nano.world import GRID
 from safety_core.prompts import Turn
@@ -70,6 +73,14 @@ def test_one_step_runs_alone(smoke: Built, tmp_path: Path) -> None:
     assert made == whole
     with pytest.raises(ConfigError, match=r"step: one of \['vision', .* is needed, got 'cook'"):
         build.run("cook")
+
+
+def test_every_name_of_the_shipped_size_is_one_token(tmp_path: Path) -> None:
+    build = Build(recipe=RECIPES["shipped"], root=tmp_path, show=False)
+    build.tokenizer()
+    tokenizer = build._tokenizer()
+    names = (*VOCABULARY, *THING_CLASSES[1:], *(plural(name) for name in THING_CLASSES[1:]))
+    assert [name for name in names if len(tokenizer.tokenize(f" {name}")) > 1 and not name.isdigit()] == []
 
 
 def test_features_are_those_of_the_training_pictures(smoke: Built) -> None:

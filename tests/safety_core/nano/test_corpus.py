@@ -170,7 +170,7 @@ def test_training_asks_every_kind_of_question() -> None:
         for index in range(120)
         for pair in training_pairs(0, "train", index, training_scene(0, "train", index))
     )
-    assert set(kinds) == {"describe", *CLOSED, *REQUESTS, "talk", "risky_talk", "noise"}
+    assert set(kinds) == {"describe", "cells", "places", *CLOSED, *REQUESTS, "talk", "risky_talk", "noise"}
     rng = Random(0)
     assert {draw_content(rng) for _ in range(1500)} == set(CONTENTS)
 

@@ -6,10 +6,17 @@ import pytest
 
 from safety_core.nano.corpus import draw_content, draw_scene
 from safety_core.nano.drawing import draw
-from safety_core.nano.labels import COLOUR_CLASSES, LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, patch_labels
+from safety_core.nano.labels import (
+    COLOUR_CLASSES,
+    LETTER_CLASSES,
+    MIDDLE_CLASSES,
+    THING_CLASSES,
+    WORD_CLASSES,
+    patch_labels,
+)
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.things import THINGS
-from safety_core.nano.world import BACKGROUNDS, GRID, LETTERS, PATCH, SHAPES, Lettering, Scene, item_box
+from safety_core.nano.world import BACKGROUNDS, GRID, LETTERS, PATCH, SHAPES, SIDE, Lettering, Scene, item_box
 
 WORD, MONO = "bridge", "DejaVuSansMono-Bold"
 CENTRES = [(column * PATCH + PATCH / 2, row * PATCH + PATCH / 2) for row in range(GRID) for column in range(GRID)]
@@ -132,3 +139,37 @@ def test_numbers_of_a_list_are_letters_without_a_word() -> None:
     for letter, word in zip(labels.letter, labels.word, strict=True):
         if LETTER_CLASSES[letter] in "12":
             assert word == 0
+
+
+def test_every_patch_knows_its_cell() -> None:
+    places = patch_labels(lettered(WORD, 0.0)).place
+    for (x, y), place in zip(CENTRES, places, strict=True):
+        column, row = place % 3, place // 3
+        assert column * SIDE / 3 <= x < (column + 1) * SIDE / 3
+        assert row * SIDE / 3 <= y < (row + 1) * SIDE / 3
+
+
+@pytest.mark.parametrize("angle", [0.0, 8.0, -8.0])
+def test_words_are_counted_in_reading_order(angle: float) -> None:
+    lines = (("1.", "wash", "the"), ("2.", "car"), ("cake",))
+    block = Lettering(lines=lines, font=MONO, px=24, colour="black", left=8, top=24, angle=angle)
+    labels = patch_labels(Scene(background="white", pattern="plain", seed=1, lettering=block))
+    counted = {(int(order), WORD_CLASSES[word]) for order, word in zip(labels.order, labels.word, strict=True) if word}
+    assert counted == {(1, "wash"), (2, "the"), (3, "car"), (4, "cake")}
+    # The numbering of the list is no word.
+    for letter, order in zip(labels.letter, labels.order, strict=True):
+        assert LETTER_CLASSES[letter] not in "12" or order == 0
+
+
+def test_things_and_words_have_one_middle_each() -> None:
+    thing, word = (MIDDLE_CLASSES.index(name) for name in ("thing", "word"))
+    for index in range(30):
+        rng = Random(f"middles/{index}")
+        scene = draw_scene(rng, draw_content(rng), held_out=False).scene
+        labels = patch_labels(scene)
+        written = () if scene.lettering is None else scene.lettering.lines
+        assert (labels.middle == thing).sum() == len(scene.items)
+        assert (labels.middle == word).sum() <= sum(not text.endswith(".") for line in written for text in line)
+        for middle, what, order in zip(labels.middle, labels.thing, labels.order, strict=True):
+            assert middle != thing or what
+            assert middle != word or order or not what

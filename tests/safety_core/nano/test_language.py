@@ -17,6 +17,7 @@ from safety_core.nano.language import (
     LanguageRecipe,
     Packed,
     Standardisation,
+    fill,
     llava_config,
     pack,
     packed_inputs,
@@ -157,6 +158,23 @@ def test_folding_makes_raw_features_cost_what_standardised_ones_did(
         folded, _ = packed_loss(model, batch, large)
     torch.testing.assert_close(folded, trained, rtol=1e-5, atol=1e-5)
     assert abs(raw - trained) > 1e-4
+
+
+@pytest.mark.parametrize(("picture", "pairs"), [(1, ABOUT_ONE), (None, TALK)])
+def test_a_row_takes_what_fits(
+    model: LlavaForConditionalGeneration,
+    builder: PromptBuilder,
+    features: npt.NDArray[np.float16],
+    picture: int | None,
+    pairs: list[tuple[str, str]],
+) -> None:
+    whole = pack(builder, picture, pairs)
+    room = packed_inputs(model, [whole], features)[0].shape[1]
+    assert fill(builder, picture, pairs, room) == whole
+    shorter = fill(builder, picture, pairs, room - 1)
+    assert 0 < len(shorter.questions) < len(pairs)
+    assert packed_inputs(model, [shorter], features)[0].shape[1] < room
+    assert fill(builder, picture, pairs, 1) == pack(builder, picture, pairs[:1])
 
 
 def test_every_answer_is_learned_to_its_end(
