@@ -47,14 +47,14 @@ class LanguageRecipe:
     heads: int = 8
     intermediate: int = 768
     vocab: int = 2048
-    steps: int = 2400
-    pictures_per_step: int = 20
+    steps: int = 3000
+    pictures_per_step: int = 16
     """Rows about a picture in each step."""
 
     talk_rows: int = 2
     """Rows of prompts without a picture in each step."""
 
-    row_tokens: int = 384
+    row_tokens: int = 320
     """Positions of a row; questions are added while they fit."""
 
     lr: float = 0.02
