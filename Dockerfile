@@ -11,18 +11,19 @@ ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 # --- build: a virtual environment, dependencies first so that a change of code keeps their layer ----------------------
 FROM ${PYTHON_IMAGE} AS build
 
-# Which wheels of torch: "cpu", or a CUDA release such as "cu130". Their local version sorts above the plain one.
+# Which build of torch: "cpu", or a CUDA release such as "cu130". uv knows where PyTorch keeps the wheels of each.
 ARG ACCELERATOR=cpu
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 
 WORKDIR /src
-RUN python3 -m venv /opt/venv
+RUN python3 -m venv /opt/venv \
+    && python3 -m venv /opt/uv \
+    && /opt/uv/bin/pip install --no-cache-dir "uv>=0.9,<1"
 
 COPY pyproject.toml README.md LICENSE ./
 COPY safety_core/__init__.py safety_core/__init__.py
-RUN /opt/venv/bin/pip install --no-cache-dir \
-    --extra-index-url "https://download.pytorch.org/whl/${ACCELERATOR}" .
+RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv/bin/python --torch-backend "${ACCELERATOR}" .
 
 COPY safety_core safety_core
 COPY service service
