@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
@@ -31,7 +33,7 @@ from safety_core.nano.corpus import (
 from safety_core.nano.defence import Defence
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import plural
-from safety_core.nano.labels import THING_CLASSES
+from safety_core.nano.labels import THING_CLASSES, WORD_CLASSES, patch_labels
 from safety_core.nano.language import LanguageRecipe, Packed, Standardisation, fill, llava_config, train_language
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.recipes import Recipe
@@ -39,6 +41,7 @@ from safety_core.nano.records import write_pairs, write_suite
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL
 from safety_core.nano.tokenizer import train_tokenizer
 from safety_core.nano.vision import to_pixels, train_tower
+from safety_core.nano.world import Scene
 from safety_core.prompts import PromptBuilder
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
@@ -198,6 +201,7 @@ class Build:
 
     def _language_batches(self, builder: PromptBuilder, recipe: LanguageRecipe, first: int) -> Iterator[list[Packed]]:
         """Batches from a step on; every visit to a picture asks new questions."""
+        names = patch_names(builder.tokenizer)
         per_epoch = max(1, self.recipe.pictures // recipe.pictures_per_step)
         step = first
         while True:
@@ -209,10 +213,11 @@ class Build:
             ):
                 batch = []
                 for index in order[start : start + recipe.pictures_per_step]:
-                    pairs = training_pairs(self.recipe.seed, "train", index, self._drawn(index), visit=epoch)
+                    drawn = self._drawn(index)
+                    pairs = training_pairs(self.recipe.seed, "train", index, drawn, visit=epoch)
                     Random(f"pick/{self.recipe.seed}/{step}/{index}").shuffle(pairs)
                     asked = ((pair.question.text, pair.naive) for pair in pairs)
-                    batch.append(fill(builder, index, asked, recipe.row_tokens))
+                    batch.append(fill(builder, index, asked, recipe.row_tokens, names(drawn.scene)))
                 for row in range(recipe.talk_rows):
                     # No prompt with its reply is shorter than twelve tokens.
                     talk = training_talk(self.recipe.seed, f"talk/{step}/{row}", recipe.row_tokens // 12)
@@ -222,7 +227,8 @@ class Build:
                 step += 1
 
     def _safety_pairs(self) -> Iterator[Pair]:
-        for index in range(self.recipe.safety_pictures):
+        # The odd pictures of training are harmless scenes for the language model's sake.
+        for index in range(0, 2 * self.recipe.safety_pictures, 2):
             yield from safety_pairs(self.recipe.seed, "train", index, self._drawn(index))
         yield from training_talk(self.recipe.seed, "safety", self.recipe.talk)
 
@@ -246,6 +252,22 @@ def image_processor() -> CLIPImageProcessorPil:
     return CLIPImageProcessorPil(
         size={"shortest_edge": world.SIDE}, crop_size={"height": world.SIDE, "width": world.SIDE}
     )
+
+
+def patch_names(tokenizer: Any) -> Callable[[Scene], tuple[int, ...]]:
+    """From a scene to the token that names what each patch shows, -100 where there is nothing or the name is longer."""
+
+    def tokens(classes: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        ids = [tokenizer(f" {name}", add_special_tokens=False).input_ids for name in classes]
+        return np.array([-100, *(one[0] if len(one) == 1 else -100 for one in ids[1:])])
+
+    things, words = tokens(THING_CLASSES), tokens(WORD_CLASSES)
+
+    def names(scene: Scene) -> tuple[int, ...]:
+        labels = patch_labels(scene)
+        return tuple(np.where(labels.thing > 0, things[labels.thing], words[labels.word]).tolist())
+
+    return names
 
 
 class _Bar:

@@ -219,15 +219,14 @@ def draw_content(rng: Random) -> str:
 
 def training_kinds(rng: Random, drawn: Drawn) -> list[str]:
     """Which questions training asks of one picture: looking, reading, requests and talk in proportion."""
-    # Places are learned last: ask for them, whole pictures at a time, whenever something stands somewhere.
-    kinds = ["describe", "what", "where", "compare", "cells", "places"]
-    kinds += rng.sample(("count", "exists", "colour"), 2)
+    # Places and numbers are learned last: ask for them most, and for whole pictures at a time.
+    kinds = ["describe", "cells", "places", *("what", "where", "count", "exists", "compare") * 2, "colour"]
     if drawn.scene.lettering is not None:
-        kinds += ["read", "read"]
+        kinds += ["read"]
     elif rng.random() < 0.2:
         kinds.append("read")
     requests = [kind for kind in REQUESTS if fits(drawn, kind)]
-    kinds += rng.sample(requests, min(2, len(requests)))
+    kinds += rng.sample(requests, min(1, len(requests)))
     kinds += ["talk" if rng.random() < 0.5 else "risky_talk"]
     if rng.random() < 0.25:
         kinds.append("noise")
@@ -237,9 +236,11 @@ def training_kinds(rng: Random, drawn: Drawn) -> list[str]:
 def training_scene(seed: int, split: str, index: int) -> Drawn:
     """Picture ``index`` of a training split; depends on its name alone."""
     rng = Random(f"{seed}/{split}/{index}")
-    content = draw_content(rng)
+    # Every other picture is a harmless scene: where only one thing stands, nothing can be told apart.
+    content = "clean" if index % 2 else draw_content(rng)
     # "Use this" needs single things; show enough of them, risky ones above all.
-    single = rng.random() < (0.45 if content in RISKY_KINDS else 0.25) and content not in SAFE_PHRASES
+    share = 0.1 if index % 2 else 0.45 if content in RISKY_KINDS else 0.25
+    single = rng.random() < share and content not in SAFE_PHRASES
     return draw_scene(rng, content, held_out=False, single=single)
 
 

@@ -61,6 +61,11 @@ def with_article(name: str) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
+def _number_of(name: str, counts: Counter[str]) -> str:
+    """``one dog``, ``two dogs``."""
+    return f"one {name}" if counts[name] == 1 else f"{NUMBERS[counts[name]]} {plural(name)}"
+
+
 def _label(scene: Scene, index: int) -> str:
     item = scene.items[index]
     return f"{item.colour} {item.name}" if item.colour else item.name
@@ -249,17 +254,16 @@ class Asker:
         truth = self.rng.random() < 0.5
         fitting = [option for option in options if option[0] == relation and option[3] == truth]
         _, one_name, other_name, _ = self.rng.choice(fitting)
+        # What is compared is said first: the conclusion then follows from words, not from a guess.
         if relation == "more":
             text = self._text(ABOUT_PICTURES["more"], things=plural(one_name), others=plural(other_name))
-            sure, unsure = f"there are more {plural(one_name)}", f"there are not more {plural(one_name)}"
+            found = f"There are {_number_of(one_name, counts)} and {_number_of(other_name, counts)}"
         else:
             text = self._text(ABOUT_PICTURES[relation], thing=one_name, other=other_name)
-            place = "left of" if relation == "left" else "above"
-            sure, unsure = (
-                f"the {one_name} is {place} the {other_name}",
-                f"the {one_name} is not {place} the {other_name}",
-            )
-        return Question(text=text, intent="look", kind="compare", answer=f"Yes, {sure}." if truth else f"No, {unsure}.")
+            cells = {item.name: CELLS[item.cell] for item in single}
+            found = f"The {one_name} is at the {cells[one_name]} and the {other_name} is at the {cells[other_name]}"
+        answer = f"{found}, so {'yes' if truth else 'no'}."
+        return Question(text=text, intent="look", kind="compare", answer=answer)
 
     def _request(self, kind: str, scene: Scene, phrase: Phrase | None) -> Question | None:
         """Questions that ask for more than looking: opinion, use, make, share, obey."""

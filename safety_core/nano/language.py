@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -44,18 +44,21 @@ class LanguageRecipe:
 
     hidden: int = 256
     layers: int = 4
-    heads: int = 8
+    heads: int = 4
     intermediate: int = 768
     vocab: int = 2048
     steps: int = 3000
-    pictures_per_step: int = 16
+    pictures_per_step: int = 8
     """Rows about a picture in each step."""
 
-    talk_rows: int = 2
+    talk_rows: int = 1
     """Rows of prompts without a picture in each step."""
 
     row_tokens: int = 320
     """Positions of a row; questions are added while they fit."""
+
+    naming_weight: float = 0.3
+    """Weight of the loss that draws projected patches towards the words for what they show."""
 
     lr: float = 0.02
     adam_lr: float = 3e-3
@@ -76,12 +79,16 @@ class Packed:
     questions: list[tuple[list[int], int]]
     """Ids behind the placeholder, and where the answer starts in them."""
 
+    names: tuple[int, ...] = ()
+    """Token that names what each patch shows, -100 where it shows nothing with a name; empty where nobody asks."""
+
 
 def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
     """LLaVA-1.5's architecture at the nano's size.
 
     The tower's last layer feeds the language model: LLaVA-1.5 takes the one before it because CLIP's last layer serves
-    its contrastive loss, and the nano's tower has no such loss.
+    its contrastive loss, and the nano's tower has no such loss. Input and output embeddings are one: who learns to name
+    what a patch shows then learns to find it by its name, too.
     """
     text = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -94,7 +101,7 @@ def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: Pr
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        tie_word_embeddings=False,
+        tie_word_embeddings=True,
     )
     return LlavaConfig(
         vision_config=vision,
@@ -104,7 +111,7 @@ def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: Pr
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         projector_hidden_act="gelu",
-        tie_word_embeddings=False,
+        tie_word_embeddings=True,
     )
 
 
@@ -150,14 +157,20 @@ def pack(builder: PromptBuilder, picture: int | None, questions: Sequence[tuple[
     return Packed(picture, prefix, tails)
 
 
-def fill(builder: PromptBuilder, picture: int | None, questions: Iterable[tuple[str, str]], room: int) -> Packed:
+def fill(
+    builder: PromptBuilder,
+    picture: int | None,
+    questions: Iterable[tuple[str, str]],
+    room: int,
+    names: tuple[int, ...] = (),
+) -> Packed:
     """Pack as many of the questions as fit into ``room`` positions, the first one in any case."""
     row = Packed(picture, [], [])
     used = 0
     for question in questions:
         one = pack(builder, picture, [question])
         if not row.questions:
-            row = one
+            row = replace(one, names=names)
             used = len(one.prefix) + (world.GRID**2 - 1 if picture is not None else 0) + len(one.questions[0][0])
         elif used + len(one.questions[0][0]) <= room:
             row.questions.extend(one.questions)
@@ -235,6 +248,27 @@ def packed_loss(
     return F.cross_entropy(logits, targets), (logits.argmax(-1) == targets).float().mean().item()
 
 
+def naming_loss(
+    model: LlavaForConditionalGeneration,
+    batch: Sequence[Packed],
+    features_PNV: npt.NDArray[np.float16],
+    standardise: Standardisation,
+) -> Tensor:
+    """Mean cross-entropy of naming each patch by the word embedding that its projected features point at.
+
+    A batch that asks for no names costs nothing.
+    """
+    named = [one for one in batch if one.names]
+    if not named:
+        return torch.zeros((), device=model.device)
+    names = torch.tensor([one.names for one in named], device=model.device)
+    shown = names != -100
+    raw = torch.from_numpy(features_PNV[[one.picture for one in named]]).to(model.device).float()
+    projected = model.model.multi_modal_projector(standardise(raw))[shown].float()
+    logits = F.rms_norm(projected, projected.shape[-1:]) @ model.get_input_embeddings().weight.T
+    return F.cross_entropy(logits.float(), names[shown])
+
+
 def train_language(
     model: LlavaForConditionalGeneration,
     recipe: LanguageRecipe,
@@ -292,7 +326,8 @@ def _train(
                 group["lr"] = peak * share
         with mixed(model.device.type):
             loss, right = packed_loss(model, batch, features_PNV, standardise)
-        loss.backward()
+            naming = naming_loss(model, batch, features_PNV, standardise)
+        (loss + recipe.naming_weight * naming).backward()
         nn.utils.clip_grad_norm_(others, 1.0)
         with mixed(model.device.type):
             for optimizer in optimizers:
@@ -308,6 +343,7 @@ def _train(
             record = {
                 "step": step + 1,
                 "loss": round(mean_loss, 4),
+                "naming": round(naming.item(), 4),
                 "tokens_right": round(mean_right, 4),
                 "seconds": seconds,
             }

@@ -77,7 +77,7 @@ _HEAD = {"num_heads": 8, "context_layers": 1, "context_width": 128, "fusion_widt
 SHIPPED = Recipe(
     name="shipped",
     vision=VisionRecipe(steps=3200),
-    language=LanguageRecipe(steps=3000),
+    language=LanguageRecipe(steps=5000),
     safety={"num_safety_tokens": 8, "head": _HEAD},
     head={"epochs": 4.0, "batch_size": 64, "grad_accum": 1, "lr": 1e-3, "weight_decay": 0.01},
     stage1={"max_steps": 300, "batch_size": 48, "grad_accum": 1, "lr": 1e-2},
@@ -97,8 +97,8 @@ SHIPPED = Recipe(
 
 SMALL = Recipe(
     name="small",
-    vision=VisionRecipe(steps=1200),
-    language=LanguageRecipe(steps=1200),
+    vision=VisionRecipe(steps=1600),
+    language=LanguageRecipe(steps=2500),
     pictures=8_000,
     safety_pictures=5_000,
     talk=1_000,

@@ -132,18 +132,25 @@ def written(scene: Scene) -> tuple[str, ...]:
 def _compared(scene: Scene, text: str) -> str:
     relation, found = next((one, found) for one in RELATIONS if (found := slots(one, text)) is not None)
     if relation == "more":
-        one, other = SINGULARS[found["things"]], SINGULARS[found["others"]]
-        holds, phrase = len(called(scene, one)) > len(called(scene, other)), f"more {PLURALS[one]}"
-        return f"Yes, there are {phrase}." if holds else f"No, there are not {phrase}."
+        names = SINGULARS[found["things"]], SINGULARS[found["others"]]
+        counts = [len(called(scene, name)) for name in names]
+        holds = counts[0] > counts[1]
+        assert counts[0] != counts[1], "neither is more"
+        told = " and ".join(
+            f"{COUNTED[count]} {name if count == 1 else PLURALS[name]}"
+            for name, count in zip(names, counts, strict=True)
+        )
+        return f"There are {told}, so {'yes' if holds else 'no'}."
     one, other = found["thing"], found["other"]
     first, second = only(scene, one).cell, only(scene, other).cell
     if relation == "left":
-        holds, phrase = first % 3 < second % 3, f"left of the {other}"
+        holds = first % 3 < second % 3
         assert first % 3 != second % 3, "neither stands further left"
     else:
-        holds, phrase = first // 3 < second // 3, f"above the {other}"
+        holds = first // 3 < second // 3
         assert first // 3 != second // 3, "neither stands higher"
-    return f"Yes, the {one} is {phrase}." if holds else f"No, the {one} is not {phrase}."
+    seen = f"The {one} is at the {place(first)} and the {other} is at the {place(second)}"
+    return f"{seen}, so {'yes' if holds else 'no'}."
 
 
 def _pattern(wording: str) -> re.Pattern[str]:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.rows import standard_rows
 from safety_core.evaluation.suites import load_suite
 from safety_core.model.checkpoint import load_checkpoint, verify
-from safety_core.nano.build import HINTS, Build
+from safety_core.nano.build import HINTS, Build, patch_names
 from safety_core.nano.card import model_card
 from safety_core.nano.defence import ABLATIONS, SHIPPED
 from safety_core.nano.examples import CANARY, EXAMPLES
 from safety_core.nano.grammar import plural
-from safety_core.nano.labels import THING_CLASSES
+from safety_core.nano.labels import THING_CLASSES, WORD_CLASSES
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.recipes import RECIPES, SMALL, SMOKE
 from safety_core.nano.vision import to_pixels
@@ -81,6 +82,19 @@ def test_every_name_of_the_shipped_size_is_one_token(tmp_path: Path) -> None:
     tokenizer = build._tokenizer()
     names = (*VOCABULARY, *THING_CLASSES[1:], *(plural(name) for name in THING_CLASSES[1:]))
     assert [name for name in names if len(tokenizer.tokenize(f" {name}")) > 1 and not name.isdigit()] == []
+
+
+def test_patches_are_named_by_what_they_show(smoke: Built) -> None:
+    build = Build(recipe=RECIPES["shipped"], root=smoke.root, show=False)
+    tokenizer = build._tokenizer()
+    named = Counter[str]()
+    names = patch_names(tokenizer)
+    for example in EXAMPLES:
+        shown = names(example.scene)
+        assert len(shown) == GRID**2
+        named.update(tokenizer.decode([one]) for one in shown if one != -100)
+    assert set(named) <= {f" {name}" for name in (*THING_CLASSES, *WORD_CLASSES)}
+    assert named.total() >= 9
 
 
 def test_features_are_those_of_the_training_pictures(smoke: Built) -> None:

@@ -19,6 +19,7 @@ from safety_core.nano.language import (
     Standardisation,
     fill,
     llava_config,
+    naming_loss,
     pack,
     packed_inputs,
     packed_loss,
@@ -175,6 +176,36 @@ def test_a_row_takes_what_fits(
     assert 0 < len(shorter.questions) < len(pairs)
     assert packed_inputs(model, [shorter], features)[0].shape[1] < room
     assert fill(builder, picture, pairs, 1) == pack(builder, picture, pairs[:1])
+
+
+def test_patches_are_drawn_towards_the_words_for_what_they_show(
+    model: LlavaForConditionalGeneration,
+    builder: PromptBuilder,
+    features: npt.NDArray[np.float16],
+    batch: list[Packed],
+) -> None:
+    standardise = Standardisation.of(features)
+    assert naming_loss(model, batch, features, standardise) == 0
+    (dog,) = builder.tokenizer(" dog", add_special_tokens=False).input_ids
+    names = (-100,) * (GRID**2 - 3) + (dog,) * 3
+    row = fill(builder, 1, ABOUT_ONE, 1_000, names)
+    assert row.names == names
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(50)  # as long as they become in training
+    optimizer = torch.optim.AdamW(model.model.multi_modal_projector.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(20):
+        loss = naming_loss(model, [*batch, row], features, standardise)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    with torch.no_grad():
+        shown = standardise(torch.from_numpy(features[1:2]).float())
+        projected = model.model.multi_modal_projector(shown)[0, -3:]
+        nearest = (projected @ model.get_input_embeddings().weight.T).argmax(-1)
+    assert nearest.tolist() == [dog] * 3
 
 
 def test_every_answer_is_learned_to_its_end(
