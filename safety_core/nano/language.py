@@ -46,6 +46,9 @@ class LanguageRecipe:
     layers: int = 4
     heads: int = 4
     intermediate: int = 768
+    rope_theta: float = 1e6
+    """Slow rotations leave most of a head's width to content: a name must match its patches at any distance."""
+
     vocab: int = 2048
     steps: int = 3000
     pictures_per_step: int = 8
@@ -63,6 +66,9 @@ class LanguageRecipe:
     lr: float = 0.02
     adam_lr: float = 3e-3
     warmup: int = 50
+    drop_at: int = 800
+    """Step from which the learning rate is three tenths of what it would be."""
+
     seed: int = 0
 
 
@@ -98,6 +104,7 @@ def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: Pr
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.heads,
         max_position_embeddings=1024,
+        rope_parameters={"rope_type": "default", "rope_theta": recipe.rope_theta},
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -269,6 +276,15 @@ def naming_loss(
     return F.cross_entropy(logits.float(), names[shown])
 
 
+def learning_rate(step: int, recipe: LanguageRecipe) -> float:
+    """Share of the peak learning rate: linear warm-up and linear to zero, three tenths of it once the drop is reached.
+
+    With a thousand answer tokens a step, the noise of the full rate outweighs what is still to be learned as soon as
+    words are found: at step 800 a quarter of it took the loss from .215 to .155 within a hundred steps.
+    """
+    return min((step + 1) / recipe.warmup, 1 - step / recipe.steps) * (1.0 if step < recipe.drop_at else 0.3)
+
+
 def train_language(
     model: LlavaForConditionalGeneration,
     recipe: LanguageRecipe,
@@ -318,9 +334,7 @@ def _train(
     started = time.monotonic()
     mean_loss = mean_right = 0.0
     for step, batch in zip(range(first, recipe.steps), batches(first), strict=False):
-        # Linear to zero from the start: with a thousand answer tokens a step, the noise of a constant rate soon
-        # outweighs what is still to be learned.
-        share = min((step + 1) / recipe.warmup, 1 - step / recipe.steps)
+        share = learning_rate(step, recipe)
         for optimizer, peak in zip(optimizers, (recipe.lr, recipe.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share

@@ -18,6 +18,7 @@ from safety_core.nano.language import (
     Packed,
     Standardisation,
     fill,
+    learning_rate,
     llava_config,
     naming_loss,
     pack,
@@ -248,6 +249,17 @@ def test_batches_depend_on_the_step_alone(builder: PromptBuilder, tmp_path: Path
     pictures = [one.picture for batch in whole[:epoch] for one in batch if one.picture is not None]
     assert sorted(pictures) == list(range(SMOKE.pictures))
     assert [one.picture for one in whole[epoch] if one.picture is not None] != pictures[:3]
+
+
+def test_the_learning_rate_rises_falls_and_drops_once() -> None:
+    recipe = LanguageRecipe(steps=1000, warmup=10, drop_at=400)
+    shares = [learning_rate(step, recipe) for step in range(recipe.steps)]
+    assert shares[:9] == sorted(shares[:9])
+    assert shares[9] == pytest.approx(0.991)
+    assert shares[9:] == sorted(shares[9:], reverse=True)
+    assert shares[400] == pytest.approx(0.3 * 0.6)
+    assert shares[399] > 3 * shares[400]
+    assert 0 < shares[-1] < 0.001
 
 
 def test_a_killed_run_ends_where_an_uninterrupted_one_does(
