@@ -34,7 +34,15 @@ from safety_core.nano.defence import Defence
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import plural
 from safety_core.nano.labels import THING_CLASSES, WORD_CLASSES, patch_labels
-from safety_core.nano.language import LanguageRecipe, Packed, Standardisation, fill, llava_config, train_language
+from safety_core.nano.language import (
+    LanguageRecipe,
+    Packed,
+    Standardisation,
+    fill,
+    llava_config,
+    look_for_likeness,
+    train_language,
+)
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.recipes import Recipe
 from safety_core.nano.records import write_pairs, write_suite
@@ -114,6 +122,7 @@ class Build:
         torch.manual_seed(self.recipe.seed)
         tower = self._tower()
         model = LlavaForConditionalGeneration(llava_config(recipe, tower.config, tokenizer))
+        look_for_likeness(model)
         model.model.vision_tower.load_state_dict(tower.state_dict())
         nn.Module.to(model, device=torch.device(self.device))
         features = np.load(self.root / "features" / "features.npy", mmap_mode="r")

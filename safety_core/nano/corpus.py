@@ -219,8 +219,9 @@ def draw_content(rng: Random) -> str:
 
 def training_kinds(rng: Random, drawn: Drawn) -> list[str]:
     """Which questions training asks of one picture: looking, reading, requests and talk in proportion."""
-    # Places and numbers are learned last: ask for them most, and for whole pictures at a time.
-    kinds = ["describe", "cells", "places", *("what", "where", "count", "exists", "compare") * 2, "colour"]
+    # Places and numbers are learned last: ask for them most, for many at a time.
+    kinds = ["describe", "cells", "places", "find", "check", "tally"]
+    kinds += ["what", "what", "where", "count", "exists", "compare", "compare", "colour"]
     if drawn.scene.lettering is not None:
         kinds += ["read"]
     elif rng.random() < 0.2:

@@ -178,6 +178,42 @@ class Asker:
         answer = f"There is {', '.join(places)}."
         return Question(text=self._text(ABOUT_PICTURES["places"]), intent="look", kind="places", answer=answer)
 
+    def _find(self, scene: Scene) -> Question | None:
+        """Places of several things, each right behind its name: from these a name learns to find its patches."""
+        counts = Counter(item.name for item in scene.items)
+        cells = {item.name: CELLS[item.cell] for item in scene.items if counts[item.name] == 1}
+        if not cells:
+            return None
+        names = self.rng.sample(list(cells), min(len(cells), 4))
+        return self._list("find", names, [f"{name} {cells[name]}" for name in names])
+
+    def _check(self, scene: Scene) -> Question:
+        """Whether each of several things is there; half of them are not, wherever as many are."""
+        present = list(dict.fromkeys(item.name for item in scene.items))
+        names = self.rng.sample(present, min(len(present), self.rng.randint(1, 2)))
+        names = self._with_absent(scene, names, max(1, len(names)))
+        return self._list("check", names, [f"{name} {'yes' if name in present else 'no'}" for name in names])
+
+    def _tally(self, scene: Scene) -> Question:
+        """How many there are of several things, one of which is not there."""
+        counts = Counter(item.name for item in scene.items)
+        names = self._with_absent(scene, self.rng.sample(list(counts), min(len(counts), 3)), 1)
+        return self._list(
+            "tally", [plural(name) for name in names], [f"{plural(n)} {NUMBERS[counts[n]]}" for n in names]
+        )
+
+    def _with_absent(self, scene: Scene, names: list[str], count: int) -> list[str]:
+        absent: set[str] = set()
+        while len(absent) < count:
+            absent.add(self._absent(scene))
+        mixed = [*names, *sorted(absent)]
+        self.rng.shuffle(mixed)
+        return mixed
+
+    def _list(self, kind: str, names: list[str], told: list[str]) -> Question:
+        text = self._text(ABOUT_PICTURES[kind], list=", ".join(names))
+        return Question(text=text, intent="look", kind=kind, answer=f"{', '.join(told)}.")
+
     def _count(self, scene: Scene) -> Question | None:
         counts = Counter(item.name for item in scene.items)
         # One question in six asks for something that is not there, as does a picture without things.

@@ -74,6 +74,15 @@ def right_answer(kind: str, scene: Scene, text: str) -> str:
             return f"It says: {' '.join(words)}." if words else "There is nothing written."
         case "compare":
             return _compared(scene, text)
+        case "find":
+            names = asked(kind, text)["list"].split(", ")
+            return ", ".join(f"{name} {place(only(scene, name).cell)}" for name in names) + "."
+        case "check":
+            names = asked(kind, text)["list"].split(", ")
+            return ", ".join(f"{name} {'yes' if called(scene, name) else 'no'}" for name in names) + "."
+        case "tally":
+            names = asked(kind, text)["list"].split(", ")
+            return ", ".join(f"{many} {COUNTED[len(called(scene, SINGULARS[many]))]}" for many in names) + "."
         case "cells":
             there = {place(item.cell): a(label(item)) for item in scene.items}
             parts = [[there.get(place(3 * row + column), "nothing") for column in range(3)] for row in range(3)]
@@ -158,6 +167,7 @@ def _pattern(wording: str) -> re.Pattern[str]:
     escaped = re.escape(wording).replace(r"\ a\ ", r"\ an?\ ")
 
     def slot(found: re.Match[str]) -> str:
-        return f"(?P<{found[1]}>{cells})" if found[1] == "cell" else f"(?P<{found[1]}>[a-z]+)"
+        pattern = {"cell": cells, "list": "[a-z]+(?:, [a-z]+)*"}.get(found[1], "[a-z]+")
+        return f"(?P<{found[1]}>{pattern})"
 
     return re.compile(re.sub(r"\\{(\w+)\\}", slot, escaped))

@@ -164,13 +164,16 @@ def test_training_depends_on_names_alone() -> None:
     assert list(training_talk(0, "a", 5)) == list(training_talk(0, "a", 9))[:5]
 
 
+LISTS = ("cells", "places", "find", "check", "tally")
+
+
 def test_training_asks_every_kind_of_question() -> None:
     kinds = Counter(
         pair.question.kind
         for index in range(120)
         for pair in training_pairs(0, "train", index, training_scene(0, "train", index))
     )
-    assert set(kinds) == {"describe", "cells", "places", *CLOSED, *REQUESTS, "talk", "risky_talk", "noise"}
+    assert set(kinds) == {"describe", *LISTS, *CLOSED, *REQUESTS, "talk", "risky_talk", "noise"}
     rng = Random(0)
     assert {draw_content(rng) for _ in range(1500)} == set(CONTENTS)
 
