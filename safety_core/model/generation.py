@@ -7,11 +7,12 @@ Shapes: B batch · T positions · D LLM width · W vocabulary.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
+from transformers import DynamicCache, LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
 from safety_core.errors import GenerationError, PromptError
 from safety_core.model.inputs import LmInputs
@@ -19,6 +20,9 @@ from safety_core.model.sampling import Sampling, choose, random_source
 
 FinishReason = Literal["stop", "length", "cancelled"]
 ShouldStop = Callable[[], bool]
+
+# transformers 5.24 gave the argument a new name.
+_CACHE = "cache" if "cache" in signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ class Decoder:
         self._mask_BT = inputs.mask_BT
         self._next_position_B1 = inputs.position_ids_BT[:, -1:] + 1
         self._last_B1 = torch.zeros_like(self._next_position_B1)
-        self._cache: object = None
+        self._cache = DynamicCache()
 
     @property
     def done(self) -> bool:
@@ -122,6 +126,7 @@ class Decoder:
                 position_ids=inputs.position_ids_BT,
                 use_cache=True,
                 logits_to_keep=1,
+                **{_CACHE: self._cache},
             )
         else:
             self._mask_BT = torch.cat([self._mask_BT, torch.ones_like(self._mask_BT[:, :1])], dim=1)
@@ -129,12 +134,11 @@ class Decoder:
                 input_ids=self._last_B1,
                 attention_mask=self._mask_BT,
                 position_ids=self._next_position_B1,
-                past_key_values=self._cache,
                 use_cache=True,
                 logits_to_keep=1,
+                **{_CACHE: self._cache},
             )
             self._next_position_B1 = self._next_position_B1 + 1
-        self._cache = output.past_key_values
         logits_BW: Tensor = output.logits[:, -1].float()
         return logits_BW
 

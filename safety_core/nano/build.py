@@ -221,13 +221,16 @@ class Build:
                 place * recipe.pictures_per_step, per_epoch * recipe.pictures_per_step, recipe.pictures_per_step
             ):
                 batch = []
-                for index in order[start : start + recipe.pictures_per_step]:
+                looks_up = step < recipe.lookup_steps
+                for number in order[start : start + recipe.pictures_per_step]:
+                    # Looking up needs the scenes of several things, which are the odd ones.
+                    index = number | 1 if looks_up else number
                     drawn = self._drawn(index)
-                    pairs = training_pairs(self.recipe.seed, "train", index, drawn, visit=epoch)
+                    pairs = training_pairs(self.recipe.seed, "train", index, drawn, visit=epoch, looks_up=looks_up)
                     Random(f"pick/{self.recipe.seed}/{step}/{index}").shuffle(pairs)
                     asked = ((pair.question.text, pair.naive) for pair in pairs)
                     batch.append(fill(builder, index, asked, recipe.row_tokens, names(drawn.scene)))
-                for row in range(recipe.talk_rows):
+                for row in range(0 if looks_up else recipe.talk_rows):
                     # No prompt with its reply is shorter than twelve tokens.
                     talk = training_talk(self.recipe.seed, f"talk/{step}/{row}", recipe.row_tokens // 12)
                     asked = ((pair.question.text, pair.naive) for pair in talk)

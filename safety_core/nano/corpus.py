@@ -25,6 +25,7 @@ SAFE_PHRASES = tuple(content for content in PHRASE_CONTENTS if content not in RI
 RISKY_CONTENTS = (*RISKY_KINDS, *RISKY_PHRASES)
 SAFE_CONTENTS = ("clean", *SAFE_PHRASES)
 REQUESTS = ("opinion", "use", "make", "share", "obey")
+LOOKUPS = ("find", "check", "tally")
 CLOSED = ("what", "where", "count", "exists", "colour", "compare", "read")
 
 _CONTENT_WEIGHTS = {
@@ -245,10 +246,22 @@ def training_scene(seed: int, split: str, index: int) -> Drawn:
     return draw_scene(rng, content, held_out=False, single=single)
 
 
-def training_pairs(seed: int, split: str, index: int, drawn: Drawn, visit: int = 0) -> list[Pair]:
-    """All questions about picture ``index``; every visit asks anew."""
+def training_pairs(
+    seed: int, split: str, index: int, drawn: Drawn, visit: int = 0, *, looks_up: bool = False
+) -> list[Pair]:
+    """All questions about picture ``index``; every visit asks anew.
+
+    Args:
+        seed: of everything.
+        split: name of the split.
+        index: of the picture.
+        drawn: the picture.
+        visit: how often the picture was seen before.
+        looks_up: ask for things by their names and nothing else.
+    """
     rng = Random(f"{seed}/{split}/{index}/visit/{visit}")
-    pairs = [ask(rng, drawn, kind, held_out=False) for kind in training_kinds(rng, drawn)]
+    kinds = LOOKUPS * 4 if looks_up else training_kinds(rng, drawn)
+    pairs = [ask(rng, drawn, kind, held_out=False) for kind in kinds]
     return [pair for pair in pairs if pair is not None]
 
 

@@ -66,7 +66,10 @@ class LanguageRecipe:
     lr: float = 0.02
     adam_lr: float = 3e-3
     warmup: int = 50
-    drop_at: int = 800
+    lookup_steps: int = 500
+    """First steps, which ask for nothing but places, presence and numbers of things by their names."""
+
+    drop_at: int = 500
     """Step from which the learning rate is three tenths of what it would be."""
 
     seed: int = 0
@@ -123,7 +126,7 @@ def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: Pr
 
 
 @torch.no_grad()
-def look_for_likeness(model: LlavaForConditionalGeneration, scale: float = 2.0) -> None:
+def look_for_likeness(model: LlavaForConditionalGeneration, scale: float = 2.5) -> None:
     """Let every attention head of a new language model start out looking for what is like the token it stands at.
 
     Queries and keys begin as the same projection (mimetic initialisation; Trockman and Kolter, 2023). From independent
@@ -132,7 +135,7 @@ def look_for_likeness(model: LlavaForConditionalGeneration, scale: float = 2.0) 
 
     Args:
         model: a model that has learned nothing yet.
-        scale: what both projections are multiplied by; at 2 a token weighs its like about 25 times as much as others.
+        scale: of both projections; at 2.5 a token weighs its like about a hundred times as much as others.
     """
     for layer in model.model.language_model.layers:
         layer.self_attn.k_proj.weight.mul_(scale)
@@ -287,9 +290,9 @@ def naming_loss(
         return torch.zeros((), device=model.device)
     names = torch.tensor([one.names for one in named], device=model.device)
     shown = names != -100
-    raw = torch.from_numpy(features_PNV[[one.picture for one in named]]).to(model.device).float()
+    raw = torch.from_numpy(features_PNV[[one.picture or 0 for one in named]]).to(model.device).float()
     projected = model.model.multi_modal_projector(standardise(raw))[shown].float()
-    logits = F.rms_norm(projected, projected.shape[-1:]) @ model.get_input_embeddings().weight.T
+    logits = F.linear(F.rms_norm(projected, projected.shape[-1:]), model.lm_head.weight)
     return F.cross_entropy(logits.float(), names[shown])
 
 

@@ -29,7 +29,7 @@ def _attention(
 def has_bfloat16(device: str) -> bool:
     """Whether products in bfloat16 are faster than in 32 bit there."""
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 

@@ -128,6 +128,8 @@ SMOKE = Recipe(
         talk_rows=1,
         row_tokens=200,
         warmup=1,
+        lookup_steps=1,
+        drop_at=2,
     ),
     pictures=24,
     safety_pictures=16,

@@ -29,7 +29,7 @@ class Counter:
         assert (attention_mask.sum(1) == position_ids[:, -1] + 1).all(), "mask and positions disagree"
         wanted_B = (position_ids[:, -1] + 1) % WORDS
         logits = torch.nn.functional.one_hot(wanted_B, WORDS).float()[:, None] + self.poison
-        return SimpleNamespace(logits=logits, past_key_values=object())
+        return SimpleNamespace(logits=logits)
 
 
 def decoder(

@@ -92,7 +92,7 @@ def test_patches_are_named_by_what_they_show(smoke: Built) -> None:
     for example in EXAMPLES:
         shown = names(example.scene)
         assert len(shown) == GRID**2
-        named.update(tokenizer.decode([one]) for one in shown if one != -100)
+        named.update(str(tokenizer.decode([one])) for one in shown if one != -100)
     assert set(named) <= {f" {name}" for name in (*THING_CLASSES, *WORD_CLASSES)}
     assert named.total() >= 9
 

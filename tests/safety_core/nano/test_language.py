@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ from safety_core.nano.language import (
     fill,
     learning_rate,
     llava_config,
+    look_for_likeness,
     naming_loss,
     pack,
     packed_inputs,
@@ -29,6 +31,7 @@ from safety_core.nano.language import (
 from safety_core.nano.recipes import SHIPPED, SMOKE
 from safety_core.nano.tokenizer import IMAGE_TOKEN, train_tokenizer
 from safety_core.nano.vision import VisionRecipe, tower_config
+from safety_core.nano.wordings import ABOUT_PICTURES
 from safety_core.nano.world import GRID, SIDE
 from safety_core.prompts import PromptBuilder, Turn
 
@@ -182,17 +185,18 @@ def test_a_row_takes_what_fits(
 def test_patches_are_drawn_towards_the_words_for_what_they_show(
     model: LlavaForConditionalGeneration,
     builder: PromptBuilder,
+    tokenizer: PreTrainedTokenizerFast,
     features: npt.NDArray[np.float16],
     batch: list[Packed],
 ) -> None:
     standardise = Standardisation.of(features)
     assert naming_loss(model, batch, features, standardise) == 0
-    (dog,) = builder.tokenizer(" dog", add_special_tokens=False).input_ids
+    (dog,) = tokenizer(" dog", add_special_tokens=False).input_ids
     names = (-100,) * (GRID**2 - 3) + (dog,) * 3
     row = fill(builder, 1, ABOUT_ONE, 1_000, names)
     assert row.names == names
     with torch.no_grad():
-        model.get_input_embeddings().weight.mul_(50)  # as long as they become in training
+        model.lm_head.weight.mul_(50)  # as long as they become in training
     optimizer = torch.optim.AdamW(model.model.multi_modal_projector.parameters(), lr=1e-2)
     losses = []
     for _ in range(20):
@@ -205,7 +209,7 @@ def test_patches_are_drawn_towards_the_words_for_what_they_show(
     with torch.no_grad():
         shown = standardise(torch.from_numpy(features[1:2]).float())
         projected = model.model.multi_modal_projector(shown)[0, -3:]
-        nearest = (projected @ model.get_input_embeddings().weight.T).argmax(-1)
+        nearest = F.linear(projected, model.lm_head.weight).argmax(-1)
     assert nearest.tolist() == [dog] * 3
 
 
@@ -240,15 +244,40 @@ def test_the_shipped_backbone_has_the_size_that_is_asked_for(tokenizer: PreTrain
 
 def test_batches_depend_on_the_step_alone(builder: PromptBuilder, tmp_path: Path) -> None:
     build = Build(recipe=SMOKE, root=tmp_path, show=False)
-    epoch = SMOKE.pictures // SMOKE.language.pictures_per_step
+    recipe = replace(SMOKE.language, lookup_steps=0)
+    epoch = SMOKE.pictures // recipe.pictures_per_step
     steps = epoch + 2
-    whole = list(islice(build._language_batches(builder, SMOKE.language, 0), steps))
+    whole = list(islice(build._language_batches(builder, recipe, 0), steps))
     for first in (1, epoch - 1, epoch, epoch + 1):
-        rest = islice(build._language_batches(builder, SMOKE.language, first), steps - first)
+        rest = islice(build._language_batches(builder, recipe, first), steps - first)
         assert list(rest) == whole[first:]
     pictures = [one.picture for batch in whole[:epoch] for one in batch if one.picture is not None]
     assert sorted(pictures) == list(range(SMOKE.pictures))
     assert [one.picture for one in whole[epoch] if one.picture is not None] != pictures[:3]
+
+
+def test_names_are_looked_up_first(builder: PromptBuilder, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    build = Build(recipe=SMOKE, root=tmp_path, show=False)
+    first, then = islice(build._language_batches(builder, replace(SMOKE.language, lookup_steps=1), 0), 2)
+    lists = (*ABOUT_PICTURES["find"].trained, *ABOUT_PICTURES["check"].trained, *ABOUT_PICTURES["tally"].trained)
+
+    def asked(batch: list[Packed]) -> list[bool]:
+        texts = [str(tokenizer.decode(ids)).lower() for row in batch for ids, _ in row.questions]
+        return [any(one.removesuffix("{list}") in text for one in lists) for text in texts]
+
+    assert all(asked(first))
+    assert not all(asked(then))
+    assert all(row.picture is not None and row.picture % 2 for row in first)
+
+
+def test_a_fresh_model_looks_for_likeness(model: LlavaForConditionalGeneration) -> None:
+    before = [layer.self_attn.k_proj.weight.clone() for layer in model.model.language_model.layers]
+    look_for_likeness(model, scale=3)
+    for layer, old in zip(model.model.language_model.layers, before, strict=True):
+        torch.testing.assert_close(layer.self_attn.k_proj.weight, 3 * old)
+        assert torch.equal(layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight)
+        # Two parameters, not one: they part as they learn.
+        assert layer.self_attn.q_proj.weight.data_ptr() != layer.self_attn.k_proj.weight.data_ptr()
 
 
 def test_the_learning_rate_rises_falls_and_drops_once() -> None:
