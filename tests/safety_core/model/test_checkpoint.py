@@ -25,6 +25,7 @@ from safety_core.model.safe_llava import SafeLlava, as_turns
 from safety_core.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from tests.conftest import make_checkpoint
+from tests.safety_core.model.conftest import take_portable_kernels
 
 TRAINED: dict[str, Any] = {
     "policy": Policy.default(DEFAULT_TAXONOMY),
@@ -218,5 +219,6 @@ def test_a_second_adapter_upon_a_merged_one_is_refused(adapted: tuple[Path, tupl
 
 def test_an_adapter_stays_beside_quantised_weights(adapted: tuple[Path, tuple[int, ...]]) -> None:
     model = load_checkpoint(adapted[0], quantize="nf4")
+    take_portable_kernels(model)
     assert current_adapter(model.backbone) is not None
     assert reply(model)
