@@ -36,4 +36,4 @@ def take_portable_kernels(model: SafeLlava) -> None:
     """On processors with AVX-512 bitsandbytes packs four-bit weights in blocks of 64, wider than the tests' model."""
     for module in model.backbone.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch types every attribute as a tensor
