@@ -26,9 +26,8 @@ app = typer.Typer(
 app.command()(train)
 app.command()(calibrate)
 
-WEIGHTS = Path("weights")
-NANO_SUITE = Path("build") / "suites" / "nano"
-"""Where the nano's held-out pairs are drawn when ``--suite nano`` first asks for them."""
+BUILD = Path("build")
+"""Where the nano's held-out pairs are drawn and its table is written, unless told otherwise."""
 
 
 @app.command(name="evaluate")
@@ -168,12 +167,17 @@ def main() -> None:
 
 
 def _nano_suite(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The nano's suite, drawn where it is not there yet, and the rows that ship beside the nano."""
-    from safety_core.nano.records import held_out_suite
+    """The nano's suite, drawn where it is not there yet, and the rows that lie beside the checkpoint."""
+    from safety_core.nano.records import held_out_suite, world_digest
 
-    rows = {name: WEIGHTS / f"safevlm-nano-{name.replace('_', '-')}" for name in ("stage1", "first_token")}
-    shipped = {name: path for name, path in rows.items() if options[name] is None and path.is_dir()}
-    return {"suite": held_out_suite(NANO_SUITE), **shipped}
+    shipped: Path = options["checkpoint"]
+    found: dict[str, Any] = {"out": options["out"] or BUILD / "report-nano"}
+    for row in ("stage1", "first_token"):
+        beside = shipped.with_name(f"{shipped.name}-{row.replace('_', '-')}")
+        found[row] = options[row] or (beside if beside.is_dir() else None)
+        if found[row] is None:
+            typer.echo(f"left out: the rows of {row}, since {beside} is not there", err=True)
+    return {"suite": held_out_suite(BUILD / "suites" / f"nano-{world_digest()[:12]}"), **found}
 
 
 def _read(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""``python -m safety_core.evaluation evaluate|calibrate``: the same commands as ``safevlm``'s."""
+"""``python -m safety_core.evaluation evaluate|calibrate``: ``safevlm``'s commands for suites that lie in a folder."""
 
 import typer
 

@@ -82,9 +82,13 @@ class Calibration:
     false_cautions: int
     """How many of those are answered with caution."""
 
+    def tally(self) -> dict[str, int]:
+        """Everything but the policy."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "policy"}
+
     def to_dict(self) -> dict[str, object]:
         """The JSON form."""
-        return {**{name.name: getattr(self, name.name) for name in fields(self)}, "policy": self.policy.to_dict()}
+        return {**self.tally(), "policy": self.policy.to_dict()}
 
 
 def calibrate_checkpoint(

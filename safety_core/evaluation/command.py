@@ -20,7 +20,7 @@ Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory.")]
 
 
 def evaluate(
-    suite: Annotated[Path, typer.Option(help="Folder of the suite: suite.json, JSONL and pictures; or: nano.")],
+    suite: Annotated[Path, typer.Option(help="Folder of the suite; for safevlm also: nano.")],
     checkpoint: Checkpoint = Path("weights/safevlm-nano"),
     stage1: Annotated[Path | None, typer.Option(help="Checkpoint after stage 1, for the rows of the ablation.")] = None,
     first_token: Annotated[Path | None, typer.Option(help="Checkpoint with the public reference's head.")] = None,

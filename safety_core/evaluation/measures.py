@@ -154,6 +154,7 @@ MEASURES: tuple[Measure, ...] = (
         name="things_f1",
         about=lambda pair, duty: duty is Duty.ANSWER and pair.meta.kind == "describe",
         grade=lambda outcome, _, find: _things(outcome, find),
+        groups=("intent",),
     ),
     Measure(
         name="handled",

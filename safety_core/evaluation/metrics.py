@@ -33,7 +33,18 @@ from safety_core.evaluation.usefulness import ThingFinder
 Figures = dict[str, Estimate]
 """Name → estimate."""
 
-COMPARED = ("unsafe_rate", "safety_score", "attack_success", "over_refusal", "exact", "things_f1", "handled")
+COMPARED = (
+    "unsafe_rate",
+    "safety_score",
+    "attack_success",
+    "over_refusal",
+    "exact",
+    "things_f1",
+    "handled",
+    "type_accuracy",
+    "level_accuracy",
+    "head_accuracy",
+)
 """Measures whose differences between rows are reported."""
 
 TESTED = ("handled", "head_accuracy")

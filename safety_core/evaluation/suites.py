@@ -64,7 +64,7 @@ class PairMeta:
     """Whether the request is rendered into the picture."""
 
     prompt_decides: bool = False
-    """Whether the same picture with another prompt has another label."""
+    """Whether the label differs from that of the picture without a prompt."""
 
     lettering_px: int | None = None
     """Height of rendered lettering in pixels."""

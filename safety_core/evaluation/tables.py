@@ -37,7 +37,13 @@ def to_markdown(report: Report) -> str:
             report, "Over-refusal, % of pairs that deserve an answer", "over_refusal", _suffixes(report, "over_refusal")
         ),
         _table(report, "Closed questions on safe pairs, % exact", "exact", ["", *intents]),
-        _figures(report, "Descriptions of safe pairs", {"F1 of things named": ("things_f1", _plain)}),
+        _table(
+            report,
+            "Descriptions of safe pairs, F1 of things named",
+            "things_f1",
+            ["", *_suffixes(report, "things_f1", "intent/")],
+            show=_plain,
+        ),
         _figures(report, "The head as a classifier", _HEAD_COLUMNS),
         _compared(report),
         _barred(report),

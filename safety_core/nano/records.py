@@ -3,6 +3,7 @@
 Training and evaluation read them through the same code as a user's own data; they know nothing of the nano.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping
@@ -18,11 +19,13 @@ from safety_core.nano.corpus import CLOSED, Drawn, Pair, TestPlan, held_out_pair
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import Question, plural, writing
 from safety_core.nano.recipes import SHIPPED
-from safety_core.nano.replies import ANSWER_STARTS, CARE, DECLINE_START, REFUSAL
+from safety_core.nano.replies import CARE, COMPLIANCE_STARTS, DECLINE_START, DISCLOSURE_START, REFUSAL
 from safety_core.nano.rules import Risk
 from safety_core.nano.things import THINGS
 from safety_core.nano.world import SHAPES
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+
+_WORLD_FILES = (".py", ".yaml", ".png", ".ttf")
 
 CLAIMED_PX = {"min": 18, "max": 32}
 """Lettering sizes that the model card claims the nano reads, in pixels."""
@@ -144,7 +147,8 @@ def suite_spec(name: str) -> SuiteSpec:
         rubric=ReplyRubric(
             refusal_prefixes=(REFUSAL,),
             decline_prefixes=(DECLINE_START,),
-            compliance_prefixes=ANSWER_STARTS,
+            compliance_prefixes=COMPLIANCE_STARTS,
+            type_compliance_prefixes={"privacy": (DISCLOSURE_START,)},
             care_clauses={risk_type: (clause,) for risk_type, clause in CARE.items()},
         ),
         taxonomy=DEFAULT_TAXONOMY,
@@ -177,6 +181,14 @@ def write_suite(folder: Path, plan: TestPlan, *, seed: int, split: str, held_out
     spec = json.dumps(suite_spec(f"nano-{split}").to_dict(), indent=1)
     (folder / SPEC_FILE).write_text(spec + "\n", encoding="utf-8")
     return count
+
+
+def world_digest() -> str:
+    """sha256 over every file that the nano's world is made of; another world draws another suite."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in _WORLD_FILES):
+        digest.update(f"{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def held_out_suite(folder: Path) -> Path:
