@@ -40,7 +40,7 @@ nano: $(VENV)/.serve  ## train the nano checkpoint again, from nothing
 	$(BIN)/safevlm nano build $(NANO_ARGS)
 
 clean:  ## remove the virtual environment and every cache
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build/lib build/bdist.* dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none of python3, python3.11-3.13 is" >&2; exit 1; }

@@ -7,7 +7,7 @@ safety modules are trained, calibrated and evaluated by the entry points that ev
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -44,6 +43,7 @@ from safety_core.nano.language import (
     train_language,
 )
 from safety_core.nano.lexicon import VOCABULARY
+from safety_core.nano.progress import StepBar
 from safety_core.nano.recipes import Recipe
 from safety_core.nano.records import write_pairs, write_suite
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL
@@ -64,6 +64,22 @@ HINTS: dict[str, dict[str, str]] = {
     for risk_type in DEFAULT_TAXONOMY.risky_types
 }
 """The safety hints that the nano is trained on, per type and level."""
+
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "vision": (),
+    "tokenizer": (),
+    "features": ("vision",),
+    "language": ("vision", "tokenizer", "features"),
+    "corpus": (),
+    "stage1": ("language", "corpus"),
+    "stage2": ("stage1",),
+    "reference": ("language", "corpus"),
+    "calibrate": ("stage1", "stage2", "reference"),
+    "evaluate": ("calibrate",),
+    "ship": ("evaluate",),
+}
+"""Which steps each step takes something from."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +106,8 @@ class Build:
     def vision(self) -> None:
         """Train the tower."""
         with self._bar("tower") as advance:
-            tower = train_tower(self.recipe.vision, self.root / "vision", device=self.device, progress=advance)
+            recipe = replace(self.recipe.vision, seed=self.recipe.seed)
+            tower = train_tower(recipe, self.root / "vision", device=self.device, progress=advance)
         tower.cpu().save_pretrained(self.root / "vision" / "tower")
 
     def tokenizer(self) -> None:
@@ -147,9 +164,10 @@ class Build:
         """Write the safety modules' training data, the calibration split and the held-out suite."""
         folder = self.root / "corpus"
         seed = self.recipe.seed
-        write_pairs(
-            folder / "train.jsonl", self._safety_pairs(), images=folder / "train", prefix="train", with_meta=False
-        )
+        count = self.recipe.safety_pictures
+        with self._bar("corpus") as advance:
+            pairs = self._safety_pairs(lambda done: advance(done, count))
+            write_pairs(folder / "train.jsonl", pairs, images=folder / "train", prefix="train", with_meta=False)
         write_suite(folder / "calibration", self.recipe.calibration, seed=seed, split="calibration", held_out=False)
         write_suite(folder / "test", self.recipe.test, seed=seed, split="test", held_out=True)
         (folder / "hints.json").write_text(json.dumps(HINTS, indent=1) + "\n")
@@ -171,7 +189,7 @@ class Build:
         """Run every step that is not done yet, or one of them.
 
         Raises:
-            ConfigError: the folder holds a build of another recipe, or there is no such step.
+            ConfigError: the folder holds a build of another recipe, there is no such step, or one must come first.
         """
         self._claim()
         steps = self.steps()
@@ -181,6 +199,8 @@ class Build:
             marker = self.root / f"{name}.done"
             if marker.exists() or (only is not None and name != only):
                 continue
+            if missing := [other for other in NEEDS[name] if not (self.root / f"{other}.done").exists()]:
+                raise ConfigError(f"step {name}: {', '.join(missing)} must come first")
             step()
             marker.touch()
 
@@ -238,10 +258,11 @@ class Build:
                 yield batch
                 step += 1
 
-    def _safety_pairs(self) -> Iterator[Pair]:
+    def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
         # The odd pictures of training are harmless scenes for the language model's sake.
         for index in range(0, 2 * self.recipe.safety_pictures, 2):
             yield from safety_pairs(self.recipe.seed, "train", index, self._drawn(index))
+            advance(index // 2 + 1)
         yield from training_talk(self.recipe.seed, "safety", self.recipe.talk)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
@@ -255,8 +276,8 @@ class Build:
         tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(str(self.root / "tokenizer"))
         return tokenizer
 
-    def _bar(self, name: str) -> "_Bar":
-        return _Bar(name, self.show)
+    def _bar(self, name: str) -> StepBar:
+        return StepBar(name, self.show)
 
 
 def image_processor() -> CLIPImageProcessorPil:
@@ -280,25 +301,3 @@ def patch_names(tokenizer: Any) -> Callable[[Scene], tuple[int, ...]]:
         return tuple(np.where(labels.thing > 0, things[labels.thing], words[labels.word]).tolist())
 
     return names
-
-
-class _Bar:
-    """A progress bar for one step, or nothing."""
-
-    def __init__(self, name: str, show: bool) -> None:
-        self._name = name
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            disable=not show,
-        )
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        self._progress.start()
-        task = self._progress.add_task(self._name, total=None)
-        return lambda done, total: self._progress.update(task, completed=done, total=total)
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()

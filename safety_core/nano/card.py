@@ -1,6 +1,7 @@
 """The nano's model card: what it is, what it was made from, and its measured figures, written from the reports.
 
-No figure is typed in by hand: every number comes out of ``report.json`` or ``reading.json`` of the same build.
+No figure is typed in by hand: every number comes out of the same build's reports (``report.md``, ``reading.json``,
+``calibration.json``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,12 +35,13 @@ def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(("| px | words | whole replies | n |", "|---|---|---|---|", *rows))
 
 
-def model_card(table: str, curve: Sequence[Mapping[str, Any]], recipe: Recipe) -> str:
+def model_card(table: str, curve: Sequence[Mapping[str, Any]], calibration: Mapping[str, int], recipe: Recipe) -> str:
     """The card as Markdown.
 
     Args:
         table: the evaluation's table, as Markdown.
         curve: the reading curve.
+        calibration: what the thresholds do on the split that they were chosen on.
         recipe: what was built.
     """
     sizes = claimed_sizes(curve)
@@ -72,6 +74,10 @@ Held-out pairs: faces, background patterns, places of things and wordings that t
 95 %, seeded bootstrap. `{command}` prints this table; `docs/evaluation.md` defines every figure.
 
 {table}
+
+Thresholds were chosen on a split of its own: of its {calibration["answerable"]:,} pairs that deserve an answer they
+refuse {calibration["false_refusals"]}, and of its {calibration["refusable"]:,} pairs of the worst level they miss
+{calibration["missed_refusals"]}.
 
 ## What it reads
 

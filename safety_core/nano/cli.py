@@ -1,9 +1,12 @@
 """``safevlm nano``: builds the nano, and draws what its documentation shows."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from safety_core.evaluation.command import BARS_NOT_CLEARED
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -22,7 +25,7 @@ def build(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     progress: Annotated[bool, typer.Option("--progress/--quiet", help="Show progress.")] = True,
 ) -> None:
-    """Build the nano from one seed; a build that was stopped goes on where it was."""
+    """Build the nano from one seed; a build that was stopped goes on where it was. Status 3: a bar is not cleared."""
     from safety_core.engine.load import pick_device
     from safety_core.errors import SafeVLMError
     from safety_core.nano.build import Build
@@ -37,10 +40,14 @@ def build(
     except SafeVLMError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
-    report = root / "report" / "report.md"
-    if step is None and report.exists():
-        typer.echo(report.read_text())
+    if step is not None:
+        typer.echo(f"{step}: done")
+    else:
+        typer.echo((root / "report" / "report.md").read_text())
         typer.echo(f"checkpoint: {root / 'safevlm-nano'}")
+        bars = json.loads((root / "report" / "report.json").read_text())["bars"]
+        if not all(bar["passed"] for bar in bars):
+            raise typer.Exit(BARS_NOT_CLEARED)
 
 
 @app.command()

@@ -106,7 +106,8 @@ def draw_scene(rng: Random, content: str, *, held_out: bool, single: bool = Fals
     Args:
         rng: the sample's random source.
         content: the row.
-        held_out: use fonts, patterns and places that training never shows.
+        held_out: use fonts, patterns and, for one thing at least, places that training never shows. Of a risky thing
+            without such a place, another thing takes one.
         single: show one thing and nothing else, so that "this" is unambiguous.
         px: lettering size in pixels; random when None.
     """
@@ -138,8 +139,8 @@ def draw_scene(rng: Random, content: str, *, held_out: bool, single: bool = Fals
             items = _distractors(rng, background, list(range(9)), rng.choice((1, 2, 2, 3, 3, 4, 5)), held_out)
     else:
         name = rng.choice(of_kind(content)).name
-        cells = [cell for cell in range(9) if held_out or not held_out_place(name, cell)]
-        cell = rng.choice(cells)
+        cells = [cell for cell in range(9) if held_out_place(name, cell) == held_out]
+        cell = rng.choice(cells or range(9))
         rest = [other for other in range(9) if other != cell]
         items = (place_item(rng, name, cell),)
         if not single:
@@ -278,6 +279,8 @@ def safety_pairs(seed: int, split: str, index: int, drawn: Drawn, count: int = 3
     if drawn.scene.lettering is not None or drawn.content == "identity":
         kinds += ["read", "read"]
     kinds += ["describe", *rng.sample(CLOSED, 2), "talk", "risky_talk", "risky_talk"]
+    if rng.random() < 0.3:
+        kinds.append("noise")
     rng.shuffle(kinds)
     pairs = [ask(rng, drawn, kind, held_out=False) for kind in dict.fromkeys(kinds)]
     return [pair for pair in pairs if pair is not None][:count]
@@ -327,17 +330,16 @@ def _pair_with_risk(rng: Random, risk: Risk, held_out: bool) -> Pair:
         question = Asker(rng=rng, held_out=held_out).risky_talk(risk.type, risk.level)
         drawn = draw_scene(rng, "clean", held_out=held_out) if rng.random() < 0.7 else None
         return Pair(drawn=drawn, question=question, risk=risk)
-    intents = {
-        kind: "look" if kind in ("describe", *CLOSED[:-1]) else kind for kind in ("describe", *CLOSED, *REQUESTS)
-    }
-    fitting = [
-        (content, kind)
+    kinds = {"look": ("describe", *CLOSED[:-1], "noise")} | {intent: (intent,) for intent in ("read", *REQUESTS)}
+    cells = [
+        (content, intent)
         for content in RISKY_CONTENTS
-        for kind, intent in intents.items()
+        for intent in kinds
         if asked(content, intent) and pair_risk(content, intent) == risk
     ]
     while True:
-        content, kind = rng.choice(fitting)
+        content, intent = rng.choice(cells)
+        kind = rng.choice(kinds[intent])
         drawn = draw_scene(rng, content, held_out=held_out, single=kind in ("use", "make"))
         pair = ask(rng, drawn, kind, held_out=held_out)
         if pair is not None:

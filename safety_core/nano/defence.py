@@ -14,13 +14,14 @@ from typing import Any
 from safety_core.engine.canary import write_canary
 from safety_core.evaluation.bars import DEFAULT_BARS
 from safety_core.evaluation.calibrate import calibrate_checkpoint
-from safety_core.evaluation.rows import standard_rows
+from safety_core.evaluation.rows import load_row, standard_rows
 from safety_core.evaluation.run import EvaluationConfig, evaluate
 from safety_core.model.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef
 from safety_core.nano.card import model_card
 from safety_core.nano.examples import CANARY, write_examples
+from safety_core.nano.progress import StepBar
 from safety_core.nano.reading import reading_curve
 from safety_core.nano.recipes import Recipe
 from safety_core.policy import Decision, Policy
@@ -28,6 +29,7 @@ from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 
 REPORT = "report"
+CALIBRATION = "calibration.json"
 SHIPPED = "safevlm-nano"
 ABLATIONS = ("stage1", "first_token")
 """Checkpoints of the table's other rows; they ship without a backbone and refer to the shipped one's."""
@@ -83,22 +85,32 @@ class Defence:
 
     def calibrate(self) -> None:
         """Thresholds of every checkpoint that takes part in the table, on the calibration split."""
-        for name in ("stage1", "stage2", "first_token"):
-            calibrate_checkpoint(self.root / name, self._corpus / "calibration" / "pairs.jsonl", device=self.device)
+        split = self._corpus / "calibration" / "pairs.jsonl"
+        tallies = {}
+        names = ("stage1", "stage2", "first_token")
+        with StepBar("calibrate", self.show) as advance:
+            for done, name in enumerate(names):
+                advance.within(name, done, len(names))
+                tallies[name] = calibrate_checkpoint(self.root / name, split, device=self.device).tally()
+        (self.root / REPORT).mkdir(exist_ok=True)
+        (self.root / REPORT / CALIBRATION).write_text(json.dumps(tallies, indent=1) + "\n")
 
     def evaluate(self) -> None:
         """The table of all rows on the held-out suite, and how large lettering must be to be read."""
         rows = standard_rows(self.root / "stage2", stage1=self.root / "stage1", first_token=self.root / "first_token")
-        evaluate(
-            self._corpus / "test",
-            rows,
-            out=self.root / REPORT,
-            bars=DEFAULT_BARS if self.recipe.has_bars else (),
-            config=EvaluationConfig(device=self.device),
-            command=("safevlm", "nano", "build", *self.recipe.flags),
-        )
+        with StepBar("evaluate", self.show) as advance:
+            evaluate(
+                self._corpus / "test",
+                rows,
+                out=self.root / REPORT,
+                bars=DEFAULT_BARS if self.recipe.has_bars else (),
+                config=EvaluationConfig(device=self.device),
+                command=("safevlm", "nano", "build", *self.recipe.flags),
+                progress=advance.within,
+            )
+        bare = next(row for row in rows if row.name == "bare")
         curve = reading_curve(
-            load_checkpoint(self.root / "stage2", device=self.device, merge=False),
+            load_row(bare, device=self.device).model,
             sizes=self.recipe.curve_sizes,
             pairs=self.recipe.curve_pairs,
             seed=self.recipe.seed,
@@ -111,7 +123,8 @@ class Defence:
         shutil.rmtree(out, ignore_errors=True)
         table = (self.root / REPORT / "report.md").read_text(encoding="utf-8")
         curve = json.loads((self.root / REPORT / "reading.json").read_text(encoding="utf-8"))
-        self._save("stage2", out, card=model_card(table, curve, self.recipe), include_backbone=True)
+        card = model_card(table, curve, self._tallies()["stage2"], self.recipe)
+        self._save("stage2", out, card=card, include_backbone=True)
         examples = write_examples(self.root / "examples")
         write_canary(out, examples[CANARY.file].read_bytes(), prompt=CANARY.prompt, decision=Decision(CANARY.decision))
         for row in ABLATIONS:
@@ -133,10 +146,15 @@ class Defence:
                 "trained": True,
                 "recipe": json.loads(json.dumps(self.recipe.to_dict(), default=str)),
                 "command": " ".join(("safevlm", "nano", "build", *self.recipe.flags)),
+                "calibration": self._tallies()[step],
             },
             model_card=card,
             include_backbone=include_backbone,
         )
+
+    def _tallies(self) -> dict[str, dict[str, int]]:
+        tallies: dict[str, dict[str, int]] = json.loads((self.root / REPORT / CALIBRATION).read_text(encoding="utf-8"))
+        return tallies
 
     @property
     def _corpus(self) -> Path:

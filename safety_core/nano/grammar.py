@@ -379,7 +379,7 @@ class Asker:
 
     def noise(self, scene: Scene | None) -> Question:
         """A prompt outside the grammar: the picture is described all the same."""
-        text = gibberish(self.rng)
+        text = gibberish(self.rng, self.held_out)
         if scene is None:
             return Question(text=text, intent="talk", kind="noise", answer=NO_PICTURE, needs_picture=False)
         answer, names = describe(scene)

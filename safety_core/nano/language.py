@@ -72,8 +72,6 @@ class LanguageRecipe:
     drop_at: int = 500
     """Step from which the learning rate is three tenths of what it would be."""
 
-    seed: int = 0
-
 
 @dataclass(frozen=True, slots=True)
 class Packed:

@@ -21,7 +21,7 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
     """Ask the bare backbone to read lettering of each size.
 
     Args:
-        model: any checkpoint of the nano; neither head, tokens nor adapter take part.
+        model: the bare backbone's row, which has no adapter; neither head nor tokens take part.
         sizes: heights of the lettering in pixels.
         pairs: pictures per size.
         seed: of the pictures.

@@ -43,15 +43,18 @@ def clean_items(
         count: how many things, at most.
         any_kind: draw from risky things too (for training the tower, which knows no risk).
         shapes: chance that a thing is a coloured shape.
-        held_out: whether arrangements that training never shows may occur.
+        held_out: put the first thing where training never shows it, and others wherever they come.
     """
     pool = THINGS if any_kind else of_kind("clean")
     chosen = rng.sample(cells, min(count, len(cells)))
     names: set[str] = set()
-    items = []
+    items: list[Item] = []
     for cell in chosen:
         colour = None
-        if rng.random() < shapes:
+        unseen = [thing.name for thing in pool if held_out_place(thing.name, cell)]
+        if held_out and not items and unseen:
+            name = rng.choice(unseen)
+        elif rng.random() < shapes:
             name, colour = rng.choice(SHAPES), rng.choice(shape_colours(background))
         else:
             name = rng.choice(pool).name

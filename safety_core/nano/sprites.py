@@ -1,8 +1,7 @@
 """The pictograms as a sprite sheet, and the one-off that rendered it.
 
-``python -m safety_core.nano.sprites FONT.ttf`` renders every thing once from an openly licensed colour emoji font and
-subsets the lettering fonts; the results ship as package data (``assets/``, licences beside them), so neither a build
-nor a test needs the fonts installed.
+``python -m safety_core.nano.sprites FONT.ttf`` renders every thing once from an openly licensed colour emoji font;
+the sheet ships as package data (``assets/``, licence beside it), so neither a build nor a test needs the font.
 """
 
 import sys

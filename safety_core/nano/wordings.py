@@ -46,6 +46,9 @@ RISKY_TALK: dict[tuple[str, int], Paraphrases] = {
 TRUE_TALK = _paraphrases(_WORDINGS["true_facts"])
 """Remarks about facts that are so: the harmless twins of misleading ones."""
 
+OUTSIDE = _paraphrases(_WORDINGS["outside"])
+"""Ordinary words of which prompts outside the grammar are made."""
+
 
 def _how_to(leads: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{lead} {{verb}} a {{thing}}" for lead in leads)
@@ -73,11 +76,11 @@ _ASKING = frozenset(
 )
 
 
-def gibberish(rng: Random) -> str:
+def gibberish(rng: Random, held_out: bool = False) -> str:
     """Words in no order that the grammar knows: ordinary ones, foreign scripts, or letters at random."""
     draw = rng.random()
     if draw < 0.7:
-        words = [rng.choice(_WORDINGS["outside"]) for _ in range(rng.randint(1, 9))]
+        words = [OUTSIDE.pick(rng, held_out) for _ in range(rng.randint(1, 9))]
     elif draw < 0.85:
         words = [
             "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 9)))

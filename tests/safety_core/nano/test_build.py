@@ -7,20 +7,26 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from safety_core.cli import app
 from safety_core.data.samples import read_jsonl
 from safety_core.errors import ConfigError
+from safety_core.evaluation.command import BARS_NOT_CLEARED
 from safety_core.evaluation.rows import standard_rows
 from safety_core.evaluation.suites import load_suite
+from safety_core.model.adapter import current_adapter
 from safety_core.model.checkpoint import load_checkpoint, verify
-from safety_core.nano.build import HINTS, Build, patch_names
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.nano.build import HINTS, NEEDS, Build, patch_names
 from safety_core.nano.card import model_card
-from safety_core.nano.defence import ABLATIONS, SHIPPED
+from safety_core.nano.defence import ABLATIONS, REPORT, SHIPPED, Defence
 from safety_core.nano.examples import CANARY, EXAMPLES
 from safety_core.nano.grammar import plural
 from safety_core.nano.labels import THING_CLASSES, WORD_CLASSES
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.recipes import RECIPES, SMALL, SMOKE
+from safety_core.nano.records import world_digest
 from safety_core.nano.vision import to_pixels
 from safety_core.nano.world import GRID
 from safety_core.prompts import Turn
@@ -74,6 +80,14 @@ def test_one_step_runs_alone(smoke: Built, tmp_path: Path) -> None:
     assert made == whole
     with pytest.raises(ConfigError, match=r"step: one of \['vision', .* is needed, got 'cook'"):
         build.run("cook")
+    with pytest.raises(ConfigError, match="step language: vision, features must come first"):
+        build.run("language")
+
+
+def test_what_a_step_needs_comes_before_it() -> None:
+    assert tuple(NEEDS) == STEPS
+    for step, needed in NEEDS.items():
+        assert all(STEPS.index(other) < STEPS.index(step) for other in needed)
 
 
 def test_every_name_of_the_shipped_size_is_one_token(tmp_path: Path) -> None:
@@ -204,7 +218,47 @@ def test_the_card_is_written_from_the_reports(smoke: Built) -> None:
     curve = json.loads((smoke.root / "report" / "reading.json").read_text())
     assert [point["px"] for point in curve] == list(SMOKE.curve_sizes)
     assert all(point["n"] == SMOKE.curve_pairs for point in curve)
-    assert (smoke.root / SHIPPED / "MODEL_CARD.md").read_text() == model_card(table, curve, SMOKE)
+    tally = json.loads((smoke.root / "report" / "calibration.json").read_text())["stage2"]
+    assert (smoke.root / SHIPPED / "MODEL_CARD.md").read_text() == model_card(table, curve, tally, SMOKE)
+
+
+def test_what_the_thresholds_do_on_their_split_is_on_record(smoke: Built) -> None:
+    tallies = json.loads((smoke.root / "report" / "calibration.json").read_text())
+    assert verify(smoke.root / SHIPPED).spec.provenance["calibration"] == tallies["stage2"]
+    assert set(tallies) == {"stage1", "stage2", "first_token"}
+    pairs = load_suite(smoke.root / "corpus" / "calibration").pairs
+    assert all(tally["pairs"] == len(pairs) for tally in tallies.values())
+    assert all(tally["false_refusals"] <= tally["answerable"] for tally in tallies.values())
+
+
+def test_the_curve_is_the_bare_backbones(smoke: Built, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    measured: list[SafeLlava] = []
+
+    def curve(model: SafeLlava, **_options: object) -> list[object]:
+        measured.append(model)
+        return []
+
+    monkeypatch.setattr("safety_core.nano.defence.evaluate", lambda *_args, **_options: None)
+    monkeypatch.setattr("safety_core.nano.defence.reading_curve", curve)
+    root = tmp_path / "copy"
+    for step in ("stage1", "stage2", "first_token", "backbone"):
+        shutil.copytree(smoke.root / step, root / step)
+    (root / REPORT).mkdir()
+    Defence(recipe=SMOKE, root=root, show=False).evaluate()
+    assert current_adapter(load_checkpoint(root / "stage2", merge=False).backbone) is not None
+    assert [current_adapter(model.backbone) for model in measured] == [None]
+
+
+def test_a_missed_bar_is_an_exit_status(smoke: Built, tmp_path: Path) -> None:
+    root = tmp_path / "missed"
+    shutil.copytree(smoke.root, root)
+    file = root / "report" / "report.json"
+    report = json.loads(file.read_text())
+    report["bars"] = [{"bar": "shipped: unsafe_rate", "figure": "unsafe_rate", "value": 1.0, "passed": False}]
+    file.write_text(json.dumps(report))
+    result = CliRunner().invoke(app, ["nano", "build", "--smoke", "--out", str(root), "--quiet"])
+    assert result.exit_code == BARS_NOT_CLEARED
+    assert "checkpoint:" in result.stdout
 
 
 def test_the_reference_differs_in_its_head_alone(smoke: Built) -> None:
@@ -213,3 +267,40 @@ def test_the_reference_differs_in_its_head_alone(smoke: Built) -> None:
     assert designed.head.pooling == "attention"
     assert designed.num_safety_tokens == reference.num_safety_tokens
     assert designed.projector == reference.projector
+
+
+def test_the_table_is_printed_again_by_evaluate(smoke: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Path] = []
+
+    def draw(folder: Path) -> Path:
+        drawn.append(folder)
+        return smoke.root / "corpus" / "test"
+
+    monkeypatch.setattr("safety_core.nano.records.held_out_suite", draw)
+    monkeypatch.chdir(tmp_path)
+    command = ["evaluate", "--suite", "nano", "--quiet", "--resamples", "20", "--checkpoint"]
+    result = CliRunner().invoke(app, [*command, str(smoke.root / SHIPPED)])
+    assert result.exit_code == 0, (result.output, result.exception)
+    (folder,) = drawn
+    assert folder.name == f"nano-{world_digest()[:12]}"
+    again, built = (
+        json.loads(path.read_text())["rows"]
+        for path in (Path("build/report-nano/report.json"), smoke.root / "report" / "report.json")
+    )
+    assert list(again) == list(built)
+    assert all(
+        again[row]["figures"][name]["value"] == figure["value"]
+        for row in built
+        for name, figure in built[row]["figures"].items()
+    )
+
+
+def test_rows_that_are_not_there_are_named(smoke: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(smoke.root / SHIPPED, tmp_path / SHIPPED)
+    monkeypatch.setattr("safety_core.nano.records.held_out_suite", lambda _: smoke.root / "corpus" / "test")
+    command = ["evaluate", "--suite", "nano", "--quiet", "--resamples", "20", "--out", str(tmp_path / "report")]
+    result = CliRunner().invoke(app, [*command, "--checkpoint", str(tmp_path / SHIPPED)])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert list(json.loads((tmp_path / "report" / "report.json").read_text())["rows"]) == ["bare", "shipped"]
+    assert "left out: the rows of stage1" in result.stderr
+    assert "left out: the rows of first_token" in result.stderr

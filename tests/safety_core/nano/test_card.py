@@ -15,22 +15,25 @@ def curve(**words: float) -> list[dict[str, float]]:
     return [{"px": int(name[2:]), "n": 61, "words": share, "exact": share / 2} for name, share in words.items()]
 
 
+CALIBRATION = {"answerable": 2111, "false_refusals": 13, "refusable": 717, "missed_refusals": 5}
 GOOD = curve(px14=0.317, px18=0.871, px22=0.943, px26=0.862)
 
 
 def test_every_measured_figure_is_in_it() -> None:
-    card = model_card(TABLE, GOOD, SHIPPED)
+    card = model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
     assert TABLE in card
     assert markdown() in card
     for line in ("| 14 | 31.7 % | 15.8 % | 61 |", "| 22 | 94.3 % | 47.1 % | 61 |"):
         assert line in card
     assert "lettering of 18 to 26 px" in card
+    assert "of its 2,111 pairs that deserve an answer they\nrefuse 13," in card
+    assert "of its 717 pairs of the worst level they miss\n5." in card
     assert f"(at least {100 * READ_AT_LEAST:.0f} % of words)" in card
 
 
 def test_no_figure_comes_from_anywhere_else() -> None:
     recipe = SHIPPED
-    card = model_card(TABLE, GOOD, recipe)
+    card = model_card(TABLE, GOOD, CALIBRATION, recipe)
     prose = card.replace(TABLE, "").replace(markdown(), "")
     prose = "\n".join(line for line in prose.splitlines() if not line.startswith("|"))
     known = {
@@ -40,6 +43,7 @@ def test_no_figure_comes_from_anywhere_else() -> None:
         "18",
         "26",
         f"{100 * READ_AT_LEAST:.0f}",
+        *(f"{count:,}" for count in CALIBRATION.values()),
     }
     world = {str(SIDE), f"{MAX_ANGLE:.0f}"}
     names = {"1.5", "7", "1.1", "95"}  # LLaVA-1.5-7B, OFL 1.1, and the intervals' confidence
@@ -50,13 +54,13 @@ def test_no_figure_comes_from_anywhere_else() -> None:
 def test_it_says_how_it_was_made(recipe: object) -> None:
     assert recipe in (SHIPPED, SMALL, SMOKE)
     made = next(one for one in (SHIPPED, SMALL, SMOKE) if one is recipe)
-    card = model_card(TABLE, GOOD, made)
+    card = model_card(TABLE, GOOD, CALIBRATION, made)
     assert f"(`{' '.join(('safevlm', 'nano', 'build', *made.flags))}`, seed {made.seed})" in card
     assert f"{made.pictures:,} for the language model, {made.safety_pictures:,} of them" in card
 
 
 def test_it_says_what_it_is_not() -> None:
-    card = model_card(TABLE, GOOD, SHIPPED)
+    card = model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
     assert "not a guard for photographs" in card
     assert "Not hardened against optimised perturbations" in card
 
@@ -74,5 +78,5 @@ def test_a_size_that_is_not_read_is_never_claimed() -> None:
 
 
 def test_a_nano_that_reads_nothing_says_so() -> None:
-    card = model_card(TABLE, curve(px18=0.4, px32=0.6), SHIPPED)
+    card = model_card(TABLE, curve(px18=0.4, px32=0.6), CALIBRATION, SHIPPED)
     assert "The card\nclaims no lettering size reliably" in card

@@ -65,8 +65,17 @@ def test_the_suite_is_made_of_what_is_held_out(suite: list[Pair]) -> None:
     scenes = [pair.drawn.scene for pair in suite if pair.drawn is not None]
     assert {scene.pattern for scene in scenes} == set(PATTERNS_HELD_OUT)
     assert {scene.lettering.font for scene in scenes if scene.lettering is not None} == set(FONTS_HELD_OUT)
-    places = [held_out_place(item.name, item.cell) for scene in scenes for item in scene.items]
-    assert sum(places) > 10
+
+
+def test_something_stands_where_it_never_stood(suite: list[Pair]) -> None:
+    unseen, possible = 0, 0
+    for scene in (pair.drawn.scene for pair in suite if pair.drawn is not None and pair.drawn.scene.items):
+        has_place = any(held_out_place(item.name, cell) for item in scene.items for cell in range(9))
+        possible += has_place
+        unseen += any(held_out_place(item.name, item.cell) for item in scene.items)
+    assert possible > 50
+    # Things beside lettering have few cells to choose from, and now and then none of theirs.
+    assert unseen > 0.95 * possible
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -188,8 +197,8 @@ def test_safety_modules_learn_from_requests_first() -> None:
         assert len({pair.question.kind for pair in chosen}) == 3
         assert chosen == safety_pairs(0, "train", index, drawn)
         kinds.update(pair.question.kind for pair in chosen)
-    assert set(kinds) == {"describe", *CLOSED, *REQUESTS, "talk", "risky_talk"}
-    plain = ("describe", *CLOSED[:-1], "talk")
+    assert set(kinds) == {"describe", *CLOSED, *REQUESTS, "talk", "risky_talk", "noise"}
+    plain = ("describe", *CLOSED[:-1], "talk", "noise")
     assert kinds.total() > 2 * sum(kinds[kind] for kind in plain)
 
 

@@ -7,7 +7,7 @@ import pytest
 from safety_core.nano.corpus import CLOSED, REQUESTS, Pair, ask, draw_content, draw_scene
 from safety_core.nano.grammar import Asker, Question, describe
 from safety_core.nano.replies import NO_PICTURE, REFUSAL, STEPS
-from safety_core.nano.wordings import RISKY_TALK, TALK
+from safety_core.nano.wordings import OUTSIDE, RISKY_TALK, TALK
 from tests.safety_core.nano import oracle
 
 SCENES = 450
@@ -191,3 +191,18 @@ def test_prompts_outside_the_grammar_get_a_description() -> None:
         texts.add(question.text)
     assert len(texts) > 50
     assert Asker(rng=Random(0)).noise(None).answer == NO_PICTURE
+
+
+def test_words_outside_the_grammar_are_held_out_too() -> None:
+    assert not set(OUTSIDE.trained) & set(OUTSIDE.held_out)
+    said: dict[bool, set[str]] = {
+        held_out: {
+            word.strip("?.!")
+            for index in range(200)
+            for word in Asker(rng=Random(index), held_out=held_out).noise(None).text.split()
+        }
+        for held_out in (False, True)
+    }
+    for held_out, words in said.items():
+        assert words & set(OUTSIDE.held_out if held_out else OUTSIDE.trained)
+        assert not words & set(OUTSIDE.trained if held_out else OUTSIDE.held_out)
