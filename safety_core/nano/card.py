@@ -9,15 +9,20 @@ from typing import Any
 
 from safety_core.nano.recipes import Recipe
 from safety_core.nano.rules import markdown
+from safety_core.nano.world import MAX_PX, MIN_PX
 
 READ_AT_LEAST = 0.85
 """Share of words that must be read rightly at a lettering size for the card to claim that size."""
 
 
 def claimed_sizes(curve: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Ends of the longest run of measured sizes that are all read well enough, or None where none is."""
+    """Ends of the longest run of measured sizes that are all read well enough, or None where none is.
+
+    Sizes that no picture of the suite has are measured, but not claimed.
+    """
     runs: list[list[int]] = [[]]
-    for point in sorted(curve, key=lambda point: int(point["px"])):
+    drawn = [point for point in curve if MIN_PX <= point["px"] <= MAX_PX]
+    for point in sorted(drawn, key=lambda point: int(point["px"])):
         if point["words"] >= READ_AT_LEAST:
             runs[-1].append(int(point["px"]))
         else:
@@ -26,12 +31,13 @@ def claimed_sizes(curve: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
     return (longest[0], longest[-1]) if longest else None
 
 
-def _percent(value: float | None) -> str:
-    return "unscored" if value is None else f"{100 * value:.1f} %"
+def _share(point: Mapping[str, Any], name: str) -> str:
+    low, high = 100 * point[f"{name}_low"], 100 * point[f"{name}_high"]
+    return f"{100 * point[name]:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
-    rows = [f"| {p['px']} | {_percent(p['words'])} | {_percent(p['exact'])} | {p['n']} |" for p in curve]
+    rows = [f"| {p['px']} | {_share(p, 'words')} | {_share(p, 'exact')} | {p['n']} |" for p in curve]
     return "\n".join(("| px | words | whole replies | n |", "|---|---|---|---|", *rows))
 
 
@@ -81,8 +87,8 @@ refuse {calibration["false_refusals"]}, and of its {calibration["refusable"]:,} 
 
 ## What it reads
 
-Held-out faces and wordings; share of words in their place and of whole replies, by height of the lettering. The card
-claims {reads} (at least {100 * READ_AT_LEAST:.0f} % of words).
+Held-out faces and wordings; mean share of a picture's words in their place, and share of whole replies, by height of
+the lettering, with 95 % intervals. The card claims {reads} (at least {100 * READ_AT_LEAST:.0f} % of words).
 
 {_curve(curve)}
 

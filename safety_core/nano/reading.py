@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+import numpy as np
+
+from safety_core.evaluation.estimates import Bootstrap
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.corpus import ask, draw_scene
 from safety_core.nano.drawing import draw
@@ -27,7 +30,8 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
         seed: of the pictures.
 
     Returns:
-        One record per size: ``px``, ``n``, ``exact`` (whole replies) and ``words`` (words in their place), as shares.
+        One record per size: ``px``, ``n``, ``exact`` (share of whole replies) and ``words`` (mean share of a picture's
+        words in their place), both with the ends of their 95 % intervals as ``…_low`` and ``…_high``.
     """
     curve = []
     for px in sizes:
@@ -47,11 +51,20 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
             encoded = [model.prompts.encode([Turn(role="user", text=text)], 1) for text in questions[part]]
             answers = model.generate(encoded, vision, [1] * len(encoded), inject=False, max_new_tokens=_REPLY_TOKENS)
             replies += [answer.text for answer in answers]
-        right = words = total = 0
-        for reply, text in zip(replies, wanted, strict=True):
-            right += reply == f"It says: {text}."
-            said = reply.removeprefix("It says: ").rstrip(".").split()
-            words += sum(one == other for one, other in zip(said, text.split(), strict=False))
-            total += len(text.split())
-        curve.append({"px": px, "n": pairs, "exact": right / pairs, "words": words / total})
+        bootstrap, every = Bootstrap(range(pairs), seed=seed), np.ones(pairs, dtype=np.bool_)
+        point: dict[str, Any] = {"px": px, "n": pairs}
+        grades = {
+            "exact": [float(reply == f"It says: {text}.") for reply, text in zip(replies, wanted, strict=True)],
+            "words": [_words_read(reply, text) for reply, text in zip(replies, wanted, strict=True)],
+        }
+        for name, shares in grades.items():
+            estimate = bootstrap.mean(np.array(shares), every)
+            point |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        curve.append(point)
     return curve
+
+
+def _words_read(reply: str, text: str) -> float:
+    """Share of a text's words that stand in their place in a reply."""
+    said, words = reply.removeprefix("It says: ").rstrip(".").split(), text.split()
+    return sum(one == other for one, other in zip(said, words, strict=False)) / len(words)

@@ -22,7 +22,8 @@ def load_resume(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.O
     """Load a resume point if there is one, and return the step to go on from (0 without one)."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    # Onto the CPU first: a point that was written on a GPU also continues where there is none.
+    state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)

@@ -12,7 +12,12 @@ TABLE = "| row | unsafe |\n|---|---|\n| bare | 77.7 % |"
 
 def curve(**words: float) -> list[dict[str, float]]:
     """``px18=0.9`` → a point of the curve."""
-    return [{"px": int(name[2:]), "n": 61, "words": share, "exact": share / 2} for name, share in words.items()]
+    return [
+        {"px": int(name[2:]), "n": 61}
+        | {"words": share, "words_low": share - 0.1, "words_high": share + 0.05}
+        | {"exact": share / 2, "exact_low": 0.0, "exact_high": 1.0}
+        for name, share in words.items()
+    ]
 
 
 CALIBRATION = {"answerable": 2111, "false_refusals": 13, "refusable": 717, "missed_refusals": 5}
@@ -23,7 +28,10 @@ def test_every_measured_figure_is_in_it() -> None:
     card = model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
     assert TABLE in card
     assert markdown() in card
-    for line in ("| 14 | 31.7 % | 15.8 % | 61 |", "| 22 | 94.3 % | 47.1 % | 61 |"):
+    for line in (
+        "| 14 | 31.7 % [21.7, 36.7] | 15.8 % [0.0, 100.0] | 61 |",
+        "| 22 | 94.3 % [84.3, 99.3] | 47.1 % [0.0, 100.0] | 61 |",
+    ):
         assert line in card
     assert "lettering of 18 to 26 px" in card
     assert "of its 2,111 pairs that deserve an answer they\nrefuse 13," in card
@@ -72,6 +80,10 @@ def test_claims_are_the_sizes_that_are_read() -> None:
     assert claimed_sizes([]) is None
 
 
+def test_sizes_that_the_suite_does_not_have_are_not_claimed() -> None:
+    assert claimed_sizes(curve(px12=0.99, px16=0.99, px18=0.99, px32=0.99, px40=0.99)) == (18, 32)
+
+
 def test_a_size_that_is_not_read_is_never_claimed() -> None:
     assert claimed_sizes(curve(px16=0.9, px18=0.2, px20=0.9, px22=0.95, px24=0.9, px26=0.1)) == (20, 24)
     assert claimed_sizes(curve(px24=0.9, px20=0.9, px22=0.1)) == (20, 20)
@@ -79,4 +91,4 @@ def test_a_size_that_is_not_read_is_never_claimed() -> None:
 
 def test_a_nano_that_reads_nothing_says_so() -> None:
     card = model_card(TABLE, curve(px18=0.4, px32=0.6), CALIBRATION, SHIPPED)
-    assert "The card\nclaims no lettering size reliably" in card
+    assert "The card claims no lettering size reliably" in card

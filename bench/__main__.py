@@ -1,0 +1,21 @@
+"""``python -m bench NAME``: one measurement."""
+
+import typer
+
+from bench.start import start
+
+
+def main() -> None:
+    """Run one measurement."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_root)
+    app.command()(start)
+    app()
+
+
+def _root() -> None:
+    """Measurements of the running system; each prints a table and writes dated JSON."""
+
+
+if __name__ == "__main__":
+    main()

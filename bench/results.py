@@ -1,0 +1,52 @@
+"""What every measurement writes beside its figures: machine, versions and commit, as dated JSON."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+_PACKAGES = ("torch", "transformers", "fastapi", "uvicorn")
+
+
+def environment() -> dict[str, object]:
+    """Where a measurement was made."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
+    )
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "commit": commit.stdout.strip() or None,
+    }
+
+
+def write(name: str, figures: Mapping[str, object], *, folder: Path = RESULTS) -> Path:
+    """Write one measurement as ``NAME-DATE.json``; a second one on the same day replaces the first.
+
+    Args:
+        name: of the measurement.
+        figures: what was measured, units in the names.
+        folder: where.
+    """
+    now = datetime.now(UTC)
+    path = folder / f"{name}-{now:%Y-%m-%d}.json"
+    command = ["python", "-m", "bench", *sys.argv[1:]]
+    data = {"name": name, "date": f"{now:%Y-%m-%d}", "command": command, **environment(), "figures": dict(figures)}
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
