@@ -37,8 +37,9 @@ def _share(point: Mapping[str, Any], name: str) -> str:
 
 
 def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
-    rows = [f"| {p['px']} | {_share(p, 'words')} | {_share(p, 'exact')} | {p['n']} |" for p in curve]
-    return "\n".join(("| px | words | whole replies | n |", "|---|---|---|---|", *rows))
+    measured = ("words", "exact", "numbers")
+    rows = [" | ".join((f"| {p['px']}", *(_share(p, name) for name in measured), f"{p['n']} |")) for p in curve]
+    return "\n".join(("| px | words | whole signs | numbers | n |", "|---|---|---|---|---|", *rows))
 
 
 def model_card(table: str, curve: Sequence[Mapping[str, Any]], calibration: Mapping[str, int], recipe: Recipe) -> str:
@@ -87,8 +88,9 @@ refuse {calibration["false_refusals"]}, and of its {calibration["refusable"]:,} 
 
 ## What it reads
 
-Held-out faces and wordings; mean share of a picture's words in their place, and share of whole replies, by height of
-the lettering, with 95 % intervals. The card claims {reads} (at least {100 * READ_AT_LEAST:.0f} % of words).
+Held-out faces and wordings, by height of the lettering, with 95 % intervals: mean share of a sign's words in their
+place, share of signs read without a fault, and share of numbers without a wrong digit. The card claims {reads}
+(at least {100 * READ_AT_LEAST:.0f} % of words).
 
 {_curve(curve)}
 

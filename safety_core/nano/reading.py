@@ -1,9 +1,10 @@
 """How large lettering must be for the nano to read it: the curve in its card.
 
-Held-out faces, backgrounds and wordings, signs of one to three words; the bare backbone is asked to read.
+Held-out faces, backgrounds and wordings; the bare backbone is asked to read signs of one to three words, and numbers,
+which it has to spell digit by digit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -26,37 +27,24 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
     Args:
         model: the bare backbone's row, which has no adapter; neither head nor tokens take part.
         sizes: heights of the lettering in pixels.
-        pairs: pictures per size.
+        pairs: signs, and numbers, per size.
         seed: of the pictures.
 
     Returns:
-        One record per size: ``px``, ``n``, ``exact`` (share of whole replies) and ``words`` (mean share of a picture's
-        words in their place), both with the ends of their 95 % intervals as ``…_low`` and ``…_high``.
+        One record per size: ``px``, ``n``; of signs, ``exact`` (share of whole replies) and ``words`` (mean share of a
+        picture's words in their place); of numbers, ``numbers`` (share read without a wrong digit). Each with the ends
+        of its 95 % interval as ``…_low`` and ``…_high``.
     """
+    bootstrap, every = Bootstrap(range(pairs), seed=seed), np.ones(pairs, dtype=np.bool_)
     curve = []
     for px in sizes:
-        pictures, questions, wanted = [], [], []
-        for index in range(pairs):
-            rng = Random(f"{seed}/reading/{px}/{index}")
-            drawn = draw_scene(rng, "sign", held_out=True, px=px)
-            pair = ask(rng, drawn, "read", held_out=True)
-            assert pair is not None
-            pictures.append(draw(drawn.scene))
-            questions.append(pair.question.text)
-            wanted.append(writing(drawn.scene))
-        replies: list[str] = []
-        for start in range(0, pairs, _BATCH):
-            part = slice(start, start + _BATCH)
-            vision = model.encode_images(model.preprocess(pictures[part]))
-            encoded = [model.prompts.encode([Turn(role="user", text=text)], 1) for text in questions[part]]
-            answers = model.generate(encoded, vision, [1] * len(encoded), inject=False, max_new_tokens=_REPLY_TOKENS)
-            replies += [answer.text for answer in answers]
-        bootstrap, every = Bootstrap(range(pairs), seed=seed), np.ones(pairs, dtype=np.bool_)
-        point: dict[str, Any] = {"px": px, "n": pairs}
+        signs, numbers = (_read_aloud(model, content, px, pairs, seed) for content in ("sign", "number"))
         grades = {
-            "exact": [float(reply == f"It says: {text}.") for reply, text in zip(replies, wanted, strict=True)],
-            "words": [_words_read(reply, text) for reply, text in zip(replies, wanted, strict=True)],
+            "exact": [float(reply == f"It says: {text}.") for reply, text in signs],
+            "words": [_in_place(reply, text, str.isalpha) for reply, text in signs],
+            "numbers": [_in_place(reply, text, str.isdigit) for reply, text in numbers],
         }
+        point: dict[str, Any] = {"px": px, "n": pairs}
         for name, shares in grades.items():
             estimate = bootstrap.mean(np.array(shares), every)
             point |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
@@ -64,7 +52,29 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
     return curve
 
 
-def _words_read(reply: str, text: str) -> float:
-    """Share of a text's words that stand in their place in a reply."""
+def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) -> list[tuple[str, str]]:
+    """(what is said, what is written) for pictures of one content and size."""
+    pictures, questions, wanted = [], [], []
+    for index in range(pairs):
+        rng = Random(f"{seed}/reading/{content}/{px}/{index}")
+        drawn = draw_scene(rng, content, held_out=True, px=px)
+        pair = ask(rng, drawn, "read", held_out=True)
+        assert pair is not None
+        pictures.append(draw(drawn.scene))
+        questions.append(pair.question.text)
+        wanted.append(writing(drawn.scene))
+    replies: list[str] = []
+    for start in range(0, pairs, _BATCH):
+        part = slice(start, start + _BATCH)
+        vision = model.encode_images(model.preprocess(pictures[part]))
+        encoded = [model.prompts.encode([Turn(role="user", text=text)], 1) for text in questions[part]]
+        answers = model.generate(encoded, vision, [1] * len(encoded), inject=False, max_new_tokens=_REPLY_TOKENS)
+        replies += [answer.text for answer in answers]
+    return list(zip(replies, wanted, strict=True))
+
+
+def _in_place(reply: str, text: str, counts: Callable[[str], bool]) -> float:
+    """Share of a text's words of one sort that stand in their place in a reply."""
     said, words = reply.removeprefix("It says: ").rstrip(".").split(), text.split()
-    return sum(one == other for one, other in zip(said, words, strict=False)) / len(words)
+    said += [""] * (len(words) - len(said))
+    return float(np.mean([one == other for one, other in zip(said, words, strict=False) if counts(other)]))

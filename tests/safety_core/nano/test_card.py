@@ -16,6 +16,7 @@ def curve(**words: float) -> list[dict[str, float]]:
         {"px": int(name[2:]), "n": 61}
         | {"words": share, "words_low": share - 0.1, "words_high": share + 0.05}
         | {"exact": share / 2, "exact_low": 0.0, "exact_high": 1.0}
+        | {"numbers": share / 4, "numbers_low": 0.01, "numbers_high": 0.99}
         for name, share in words.items()
     ]
 
@@ -29,8 +30,8 @@ def test_every_measured_figure_is_in_it() -> None:
     assert TABLE in card
     assert markdown() in card
     for line in (
-        "| 14 | 31.7 % [21.7, 36.7] | 15.8 % [0.0, 100.0] | 61 |",
-        "| 22 | 94.3 % [84.3, 99.3] | 47.1 % [0.0, 100.0] | 61 |",
+        "| 14 | 31.7 % [21.7, 36.7] | 15.8 % [0.0, 100.0] | 7.9 % [1.0, 99.0] | 61 |",
+        "| 22 | 94.3 % [84.3, 99.3] | 47.1 % [0.0, 100.0] | 23.6 % [1.0, 99.0] | 61 |",
     ):
         assert line in card
     assert "lettering of 18 to 26 px" in card
@@ -91,4 +92,4 @@ def test_a_size_that_is_not_read_is_never_claimed() -> None:
 
 def test_a_nano_that_reads_nothing_says_so() -> None:
     card = model_card(TABLE, curve(px18=0.4, px32=0.6), CALIBRATION, SHIPPED)
-    assert "The card claims no lettering size reliably" in card
+    assert "The card claims no lettering size reliably\n" in card

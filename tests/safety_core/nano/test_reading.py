@@ -37,9 +37,9 @@ class Reader:
         return [SimpleNamespace(text=self.replies.pop(0)) for _ in encoded]
 
 
-def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What stands in the pictures of one size."""
-    texts: list[str] = []
+def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
+    """What stands in the signs of one size, and in its numbers."""
+    texts: dict[str, list[str]] = {"sign": [], "number": []}
 
     def draw(rng: Any, content: str, *, held_out: bool, px: int) -> Any:
         drawn = draw_scene(rng, content, held_out=held_out, px=px)
@@ -47,41 +47,45 @@ def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         block = drawn.scene.lettering
         assert block is not None
         assert block.px == px
-        texts.append(" ".join(word for line in block.lines for word in line))
+        texts[content].append(" ".join(word for line in block.lines for word in line))
         return drawn
 
     monkeypatch.setattr("safety_core.nano.reading.draw_scene", draw)
-    reading_curve(cast(SafeLlava, Reader([""] * pairs)), sizes=(px,), pairs=pairs, seed=0)
+    reading_curve(cast(SafeLlava, Reader([""] * 2 * pairs)), sizes=(px,), pairs=pairs, seed=0)
     monkeypatch.undo()
-    return texts
+    return texts["sign"], texts["number"]
 
 
 def test_a_perfect_reader_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = written(20, 5, monkeypatch)
-    reader = Reader([f"It says: {text}." for text in texts])
+    signs, numbers = written(20, 5, monkeypatch)
+    reader = Reader([f"It says: {text}." for text in (*signs, *numbers)])
     (point,) = reading_curve(cast(SafeLlava, reader), sizes=(20,), pairs=5, seed=0)
-    assert (point["px"], point["n"], point["exact"], point["words"]) == (20, 5, 1.0, 1.0)
+    assert (point["px"], point["n"], point["exact"], point["words"], point["numbers"]) == (20, 5, 1.0, 1.0, 1.0)
     # Five pictures leave room for doubt, however they were read.
     assert point["words_low"] == point["exact_low"] < 0.6
     assert point["words_high"] == 1.0
-    assert len(reader.asked) == 5
+    assert len(reader.asked) == 10
 
 
 def test_words_count_in_their_place_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = written(18, 4, monkeypatch)
-    words = [text.split() for text in texts]
+    signs, numbers = written(18, 4, monkeypatch)
+    words = [text.split() for text in signs]
     # Right, silent, backwards with a word too many, and right but no sentence.
-    replies = [f"It says: {texts[0]}.", "", f"It says: {' '.join([*words[2][::-1], 'more'])}.", texts[3]]
-    (point,) = reading_curve(cast(SafeLlava, Reader(replies)), sizes=(18,), pairs=4, seed=0)
+    replies = [f"It says: {signs[0]}.", "", f"It says: {' '.join([*words[2][::-1], 'more'])}.", signs[3]]
+    # Right but for the word beside it, then three with a digit too many.
+    spelt = [" ".join(word if word.isdigit() else "x" for word in numbers[0].split())]
+    spelt += [" ".join(f"{word}7" for word in text.split()) for text in numbers[1:]]
+    (point,) = reading_curve(cast(SafeLlava, Reader([*replies, *spelt])), sizes=(18,), pairs=4, seed=0)
     in_place = sum(one == other for one, other in zip(words[2][::-1], words[2], strict=True))
     assert point["exact"] == 1 / 4
     assert point["words"] == pytest.approx((1 + 0 + in_place / len(words[2]) + 1) / 4)
     assert point["words_low"] < point["words"] < point["words_high"]
+    assert point["numbers"] == 1 / 4
 
 
 def test_every_size_is_asked_in_batches() -> None:
-    reader = Reader(["It says: nothing."] * 70)
+    reader = Reader(["It says: nothing."] * 140)
     curve = reading_curve(cast(SafeLlava, reader), sizes=(16, 24), pairs=35, seed=0)
     assert [(point["px"], point["n"]) for point in curve] == [(16, 35), (24, 35)]
-    assert reader.batches == [32, 3, 32, 3]
-    assert all(point["exact"] == 0.0 for point in curve)
+    assert reader.batches == [32, 3] * 4
+    assert all(point["exact"] == point["numbers"] == 0.0 for point in curve)
