@@ -23,11 +23,13 @@ RUN python3 -m venv /opt/venv \
 
 COPY pyproject.toml README.md LICENSE ./
 COPY safety_core/__init__.py safety_core/__init__.py
-RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv/bin/python --torch-backend "${ACCELERATOR}" .
+# Compiled here, because nothing can be where it runs: a read-only tree would compile torch anew at every start.
+RUN /opt/uv/bin/uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python \
+    --torch-backend "${ACCELERATOR}" .
 
 COPY safety_core safety_core
 COPY service service
-RUN /opt/venv/bin/pip install --no-cache-dir --no-deps --force-reinstall . \
+RUN /opt/venv/bin/pip install --no-cache-dir --compile --no-deps --force-reinstall . \
     && /opt/venv/bin/pip uninstall --yes pip
 
 # --- run: interpreter, environment, weights, nobody's privileges ------------------------------------------------------

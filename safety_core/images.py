@@ -11,6 +11,7 @@ This module knows Pillow and nothing of models, tensors or HTTP.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -40,6 +41,12 @@ _OPENERS: tuple[tuple[bytes, Callable[[BytesIO], ImageFile]], ...] = (
     (b"GIF87a", GifImageFile),
     (b"GIF89a", GifImageFile),
 )
+
+_JPEG_MARKER = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")
+"""Markers of segments and of the end, found as Pillow and libjpeg find them. What else follows 0xFF is entropy-coded
+data, filling, a restart, or has no length and is refused by libjpeg."""
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -76,6 +83,10 @@ class ImageLimits:
 
     max_scans: int = 64
     """Scans of a progressive JPEG (encoders write about ten). Each costs a pass over all pixels."""
+
+    max_segments: int = 4096
+    """Segments of a JPEG (cameras write tens, or hundreds with long metadata). An empty one has four bytes and costs
+    a reader in Python a thousand times as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +181,8 @@ def _opener(data: bytes) -> Callable[[BytesIO], ImageFile]:
 
 
 def _decode(data: bytes, opener: Callable[[BytesIO], ImageFile], limits: ImageLimits, fill: Colour) -> DecodedImage:
-    if opener is JpegImageFile and data.count(b"\xff\xda") > limits.max_scans:
-        # Inside entropy-coded data 0xFF is always escaped, so the marker counts scans (and those of small previews).
-        raise _error("image_corrupt", f"The image has more than {limits.max_scans} scans.")
+    if opener is JpegImageFile:
+        _check_segments(data, limits)
     with opener(BytesIO(data)) as file:
         _check_header(file, limits)
         file.load()
@@ -193,6 +203,21 @@ def _decode(data: bytes, opener: Callable[[BytesIO], ImageFile], limits: ImageLi
         width=width,
         height=height,
     )
+
+
+def _check_segments(data: bytes, limits: ImageLimits) -> None:
+    """Count a JPEG's segments and scans up to its end; what a phone appends (a video, a depth map) is never decoded."""
+    at, segments, scans = 2, 0, 0
+    while (found := _JPEG_MARKER.search(data, at)) and data[found.end() - 1] != _END_OF_IMAGE:
+        segments += 1
+        scans += data[found.end() - 1] == _START_OF_SCAN
+        if segments > limits.max_segments:
+            raise _error("image_corrupt", f"The image has more than {limits.max_segments} segments.")
+        if scans > limits.max_scans:
+            raise _error("image_corrupt", f"The image has more than {limits.max_scans} scans.")
+        at = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
+    if not scans:  # Pillow reads on behind an early end; libjpeg does not
+        raise _error("image_corrupt", "The image has no scan.")
 
 
 def _check_header(file: ImageFile, limits: ImageLimits) -> None:

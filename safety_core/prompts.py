@@ -16,6 +16,13 @@ from safety_core.errors import PromptError
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
+MAX_CHARACTERS_PER_TOKEN = 16
+"""A text of more characters than this for each token allowed is refused by its length alone. SentencePiece's longest
+entries have 16, plain text has about four a token: what is refused could hardly have fitted, and costs nothing."""
+
+MAX_PROMPT_CHARACTERS = MAX_CHARACTERS_PER_TOKEN * DEFAULT_MAX_PROMPT_TOKENS
+"""Longest conversation in characters that is read at all, whatever a builder's limit in tokens."""
+
 _ROLE_MARKER = re.compile(r"(?:USER|ASSISTANT|SYSTEM)[^\S\n]*[:\uff1a]")
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
@@ -82,7 +89,8 @@ class PromptBuilder:
     Args:
         tokenizer: a Hugging Face tokenizer.
         image_token_id: id of the image placeholder.
-        max_prompt_tokens: longest prompt accepted, counted before images are expanded; the answer does not count.
+        max_prompt_tokens: longest prompt accepted, counted before images are expanded; the answer does not count. What
+            :func:`check_characters` refuses is never tokenised.
     """
 
     def __init__(
@@ -111,6 +119,7 @@ class PromptBuilder:
             PromptError: the turns do not alternate, or the prompt is longer than ``max_prompt_tokens``.
         """
         _check_turns(turns)
+        check_characters(turns, self.max_prompt_tokens)
         ids: list[int] = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         spans: list[tuple[int, int]] = []
         images: list[int] = []
@@ -140,8 +149,9 @@ class PromptBuilder:
         """Ids of the user turns' words alone, a line break between turns: what the safety head reads.
 
         Raises:
-            PromptError: more ids than ``max_prompt_tokens``.
+            PromptError: more ids than ``max_prompt_tokens``, or more characters in all turns than can make so few.
         """
+        check_characters(turns, self.max_prompt_tokens)
         words = [self._words(turn.text) for turn in turns if turn.role == "user"]
         line_break = self._ids("\n")
         ids = [token for index, part in enumerate(words) for token in ((line_break if index else []) + part)]
@@ -170,11 +180,23 @@ class PromptBuilder:
 
     def _check_length(self, length: int) -> None:
         if length > self.max_prompt_tokens:
-            raise PromptError(
-                f"the prompt has {length} tokens, at most {self.max_prompt_tokens} are accepted",
-                code="prompt_too_long",
-                param="prompt",
-            )
+            raise _too_long(length, self.max_prompt_tokens, "tokens")
+
+
+def max_characters(max_prompt_tokens: int) -> int:
+    """Characters that a conversation of so many tokens may have, all turns together."""
+    return min(MAX_CHARACTERS_PER_TOKEN * max_prompt_tokens, MAX_PROMPT_CHARACTERS)
+
+
+def check_characters(turns: Sequence[Turn], max_prompt_tokens: int) -> None:
+    """Refuse by its length what no normalising and no tokenising should be spent on.
+
+    Raises:
+        PromptError: ``prompt_too_long``, more than :func:`max_characters`.
+    """
+    length, limit = _characters(turns), max_characters(max_prompt_tokens)
+    if length > limit:
+        raise _too_long(length, limit, "characters")
 
 
 def neutralise(text: str) -> str:
@@ -197,10 +219,25 @@ def normalise(text: str) -> str:
 
 
 def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:
-    """The text as a reader sees it and as it came, where these differ; both must be judged, the worse one counts."""
+    """The text as a reader sees it and as it came, where these differ; both must be judged, the worse one counts.
+
+    A conversation beyond ``MAX_PROMPT_CHARACTERS`` comes back as it is: no builder takes it, so nobody judges it.
+    """
     raw = tuple(turns)
+    if _characters(raw) > MAX_PROMPT_CHARACTERS:
+        return (raw,)
     normalised = tuple(replace(turn, text=normalise(turn.text)) for turn in raw)
     return (raw,) if normalised == raw else (normalised, raw)
+
+
+def _characters(turns: Sequence[Turn]) -> int:
+    return sum(len(turn.text) for turn in turns)
+
+
+def _too_long(length: int, limit: int, unit: str) -> PromptError:
+    return PromptError(
+        f"The prompt has {length} {unit}, at most {limit} are accepted.", code="prompt_too_long", param="prompt"
+    )
 
 
 def _invisible(char: str) -> bool:

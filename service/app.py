@@ -72,6 +72,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         middleware=[Middleware(Traffic)],
+        redirect_slashes=False,  # a redirect would echo the query
     )
     app.add_exception_handler(SafeVLMError, _told)
     app.add_exception_handler(HTTPException, _told_status)

@@ -16,11 +16,14 @@ from pydantic import ValidationError
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
-from safety_core.prompts import Turn
+from safety_core.prompts import Turn, check_characters, max_characters
 from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form, too_many_images
 from service.errors import invalid_fields
 from service.schemas import JsonRequest, Options
 from service.settings import Settings
+
+_LARGE_JSON_BYTES = 64 * 1024
+"""Beyond it a body has pictures, waits for a decoder anyway, and takes the event loop's time by milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Intake:
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The conversation; empty where there is no prompt."""
-        return (Turn(role="user", text=self.options.prompt),) if self.options.prompt else ()
+        return _turns(self.options)
 
 
 async def read_request(request: Request, settings: Settings, decoders: Executor, fill: Colour) -> Intake:
@@ -65,9 +68,10 @@ async def read_request(request: Request, settings: Settings, decoders: Executor,
     if kind == MULTIPART:
         options, sources = await _multipart(request, limits)
     elif kind == JSON:
-        options, sources = await _json(request, limits)
+        options, sources = await _json(request, limits, settings, decoders)
     else:
         raise InputError(f"The body must be {MULTIPART} or {JSON}.", code="content_type")
+    check_characters(_turns(options), settings.max_prompt_tokens)  # the guard does too, but after a wait for its turn
     started = time.perf_counter()
     loop = asyncio.get_running_loop()
     job = partial(_decoded, limits=settings.image_limits, fill=fill)
@@ -110,6 +114,10 @@ def chat_request(intake: Intake, settings: Settings) -> ChatRequest:
     )
 
 
+def _turns(options: Options) -> tuple[Turn, ...]:
+    return (Turn(role="user", text=options.prompt),) if options.prompt else ()
+
+
 def _decoded(source: bytes | str, *, limits: ImageLimits, fill: Colour) -> DecodedImage:
     data = decode_base64(source, limits=limits) if isinstance(source, str) else source
     return decode(data, limits=limits, fill=fill)
@@ -128,12 +136,31 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
     return options, [data for _, data in form.files]
 
 
-async def _json(request: Request, limits: BodyLimits) -> tuple[Options, Sequence[str]]:
+async def _json(
+    request: Request, limits: BodyLimits, settings: Settings, decoders: Executor
+) -> tuple[Options, Sequence[str]]:
     body = await read_body(request, limits)
-    try:
-        options = JsonRequest.model_validate_json(body)
-    except ValidationError as exc:
-        raise invalid_fields(exc) from exc
+    # A prompt may be full of commas and brackets, each picture has a comma in its list and one in its data URL.
+    max_values = max_characters(settings.max_prompt_tokens) + 2 * limits.max_files + len(JsonRequest.model_fields)
+    if len(body) <= _LARGE_JSON_BYTES:
+        options = _parsed(body, max_values)
+    else:
+        loop = asyncio.get_running_loop()
+        options = await loop.run_in_executor(decoders, _parsed, body, max_values)
     if len(options.images) > limits.max_files:
         raise too_many_images(limits.max_files)
     return options, options.images
+
+
+def _parsed(body: bytes, max_values: int) -> JsonRequest:
+    """The fields of a JSON body.
+
+    A value costs hundreds of bytes, and where it is wrong a complaint of its own: 20 megabytes of ``1,1,1`` would be
+    gigabytes and many seconds. So what separates values is counted before any is made.
+    """
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > max_values:
+        raise InputError("The body has more commas and brackets than a request can have.", code="body_too_large")
+    try:
+        return JsonRequest.model_validate_json(body)
+    except ValidationError as exc:
+        raise invalid_fields(exc) from exc

@@ -70,14 +70,12 @@ class Metrics:
         self.batch_size.labels("guard").observe(size)
 
     def verdict(self, endpoint: str, verdict: GuardVerdict, *, decode_ms: float) -> None:
-        """A request was judged."""
+        """A request was judged, or refused for want of a verdict; who tells the client so counts the rejection."""
         self.requests.labels(endpoint, verdict.verdict.decision.value).inc()
         for stage, milliseconds in (("decode", decode_ms), ("queue", verdict.queue_ms), ("guard", verdict.guard_ms)):
             self.stage_seconds.labels(endpoint, stage).observe(milliseconds / 1000)
         if verdict.assessment is not None:
             self.risk.labels(verdict.assessment.type, verdict.assessment.level.name).inc()
-        if verdict.verdict.reason is not None:
-            self.rejected.labels(verdict.verdict.reason).inc()
 
     def reply(self, endpoint: str, reply: Reply) -> None:
         """A chat is finished."""

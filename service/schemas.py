@@ -126,6 +126,13 @@ class AssessmentEvent(Sent):
     risk: AssessmentOut | None = None
 
 
+class DeltaEvent(Sent):
+    """A piece of the reply, or else of the refusal; pieces join without separators."""
+
+    content: str = Field(default="", description="Piece of the model's reply.")
+    refusal: str = Field(default="", description="Piece of a refusal.")
+
+
 class ModelOut(Sent):
     """What is served."""
 

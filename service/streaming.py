@@ -10,6 +10,8 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Send
 
+EVENT_STREAM = "text/event-stream"
+
 _Result = TypeVar("_Result")
 
 
@@ -20,7 +22,7 @@ class ClientLeft(Exception):  # not an error of anybody's
 class EventStream(StreamingResponse):
     """A stream of events whose source is closed as soon as the client leaves, not when garbage is collected."""
 
-    media_type = "text/event-stream"
+    media_type = EVENT_STREAM
 
     def __init__(self, events: AsyncGenerator[str, None]) -> None:
         # Proxies hold back what they may buffer or cache.

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
-from safety_core.engine.messages import GuardInfo, GuardVerdict, Reply
+from safety_core.engine.messages import Delta, GuardInfo, GuardVerdict, Reply
 from safety_core.types import Assessment
 from service.schemas import (
     AssessmentEvent,
@@ -13,6 +13,7 @@ from service.schemas import (
     ChatTimings,
     ClassifyReply,
     ClassifyTimings,
+    DeltaEvent,
     ModelList,
     ModelOut,
     UsageOut,
@@ -80,6 +81,10 @@ class View:
     def assessment(self, verdict: GuardVerdict) -> dict[str, Any]:
         """The first event of a stream."""
         return AssessmentEvent(id=self.id, decision=verdict.verdict.decision.value, **self._risk(verdict)).sent()
+
+    def delta(self, delta: Delta) -> dict[str, Any]:
+        """A piece of a stream."""
+        return (DeltaEvent(refusal=delta.text) if delta.refusal else DeltaEvent(content=delta.text)).sent()
 
     def _risk(self, verdict: GuardVerdict) -> dict[str, Any]:
         if verdict.assessment is None or not self.expose_risk:

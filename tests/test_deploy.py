@@ -17,8 +17,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 INSTRUCTIONS = [line for line in DOCKERFILE.replace("\\\n", " ").splitlines() if re.match(r"[A-Z]+ ", line)]
 
 
-def compose() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / name).read_text(encoding="utf-8"))
     return loaded
 
 
@@ -36,6 +36,15 @@ def test_it_stays_with_syntax_that_every_builder_knows() -> None:
     assert "# syntax" not in DOCKERFILE
 
 
+def test_every_package_is_compiled_where_it_is_installed() -> None:
+    commands = [part for line in INSTRUCTIONS if line.startswith("RUN") for part in line.split("&&")]
+    into_venv = [part for part in commands if "pip install" in part and "/opt/venv" in part]
+    assert ["uv pip install" in part for part in into_venv] == [True, False]
+    assert "--compile-bytecode" in into_venv[0].split()
+    assert "--compile" in into_venv[1].split()
+    assert "--no-compile" not in DOCKERFILE
+
+
 def test_it_holds_no_secret_and_copies_only_what_the_context_has() -> None:
     assert not re.search(r"(?i)(secret|token|password|api_?key)\s*=", DOCKERFILE)
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
@@ -48,7 +57,8 @@ def test_it_holds_no_secret_and_copies_only_what_the_context_has() -> None:
 
 def test_settings_named_in_container_files_exist() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    named = set(re.findall(rf"{PREFIX}[A-Z_]+", DOCKERFILE + (ROOT / "deploy" / "compose.yaml").read_text()))
+    texts = [DOCKERFILE, *(path.read_text(encoding="utf-8") for path in (ROOT / "deploy").glob("*.yaml"))]
+    named = set(re.findall(rf"{PREFIX}[A-Z_]+", "\n".join(texts)))
     assert named
     assert named <= known
 
@@ -62,6 +72,18 @@ def test_prometheus_scrapes_the_guard() -> None:
     assert services["guard"]["ports"] == ["127.0.0.1:${SAFEVLM_PORT:-8000}:" + port]
     assert services["guard"]["cap_drop"] == ["ALL"]
     assert services["prometheus"]["depends_on"]["guard"]["condition"] == "service_healthy"
+
+
+def test_the_gpu_override_reserves_a_gpu_and_builds_for_it() -> None:
+    override, base = compose("compose.gpu.yaml")["services"], compose()["services"]
+    assert set(override) == {"guard"}
+    guard = override["guard"]
+    (device,) = guard["deploy"]["resources"]["reservations"]["devices"]
+    assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    assert re.fullmatch(r"\$\{ACCELERATOR:-cu\d+\}", guard["build"]["args"]["ACCELERATOR"])
+    assert set(guard["build"]["args"]) == set(base["guard"]["build"]["args"])
+    assert guard["image"] != base["guard"]["image"]
+    assert "deploy" not in base["guard"]
 
 
 @pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")

@@ -40,7 +40,7 @@ from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
 from safety_core.policy import Policy, Verdict, decide_worst
-from safety_core.prompts import Turn, readings
+from safety_core.prompts import Turn, check_characters, readings
 from safety_core.types import PairScores, RiskScores
 
 _logger = logging.getLogger(__name__)
@@ -176,6 +176,7 @@ class Guard:
         return replace(judged, verdict=replace(judged.verdict, guard_ms=guard_ms))
 
     def _judge_or_raise(self, request: GuardRequest) -> _Judged:
+        check_characters(request.turns, self._longest)
         read = [(turns, self._head_ids(turns)) for turns in readings(request.turns)]
         if not request.images and not all(ids for _, ids in read):
             raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
@@ -187,11 +188,17 @@ class Guard:
         public = named_verdict(self.policy, self.model.taxonomy, request, worst.pair, worst.verdict, worst.scores)
         return _Judged(verdict=public, vision=vision, turns=worst.turns)
 
+    @property
+    def _longest(self) -> int:
+        """Tokens of the longest text accepted."""
+        return self.model.prompts.max_prompt_tokens if self.max_prompt_tokens is None else self.max_prompt_tokens
+
     def _head_ids(self, turns: Turns) -> list[int]:
+        check_characters(turns, self._longest)  # again: NFKC makes up to 18 characters of one
         ids = self.model.prompts.head_ids(turns)
-        if self.max_prompt_tokens is not None and len(ids) > self.max_prompt_tokens:
+        if len(ids) > self._longest:
             raise PromptError(
-                f"The prompt has {len(ids)} tokens, at most {self.max_prompt_tokens} are accepted.",
+                f"The prompt has {len(ids)} tokens, at most {self._longest} are accepted.",
                 code="prompt_too_long",
                 param="prompt",
             )

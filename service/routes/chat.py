@@ -1,5 +1,6 @@
 """``POST /v1/chat``: a verdict first, then the guarded reply or a refusal; streamed on request."""
 
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -7,15 +8,18 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from safety_core.engine.faults import describe
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
 from safety_core.errors import SafeVLMError
 from service.errors import reply_to
 from service.intake import Intake, chat_request, read_request
-from service.routes.docs import ERRORS, request_body
+from service.routes.docs import ERRORS, EVENTS, request_body
 from service.schemas import ChatReply
 from service.state import Service, service_of
 from service.streaming import EventStream, sse, unless_client_leaves
 from service.views import View
+
+_logger = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -25,7 +29,7 @@ _ENDPOINT = "chat"
 @router.post(
     "/v1/chat",
     response_model=ChatReply,
-    responses=ERRORS,
+    responses={**ERRORS, **EVENTS},
     openapi_extra=request_body(),
     summary="Ask about images, guarded",
 )
@@ -56,6 +60,8 @@ async def _counted(service: Service, asked: ChatRequest, intake: Intake, arrived
         async for event in events:
             if isinstance(event, GuardVerdict):
                 service.metrics.verdict(_ENDPOINT, event, decode_ms=intake.decode_ms)
+                if event.verdict.reason is not None:  # told as a refusal, which no error handler counts
+                    service.metrics.rejected.labels(event.verdict.reason).inc()
             elif isinstance(event, Reply):
                 service.metrics.reply(_ENDPOINT, event)
             elif speechless and not event.refusal:
@@ -74,15 +80,17 @@ async def _last(events: AsyncIterator[Event]) -> Reply:
 async def _stream(
     service: Service, view: View, first: Event, events: AsyncGenerator[Event, None]
 ) -> AsyncGenerator[str, None]:
-    assert isinstance(first, GuardVerdict), "the engine spoke before its verdict"
     try:
+        assert isinstance(first, GuardVerdict), "the engine spoke before its verdict"
         yield sse("assessment", view.assessment(first))
         async for event in events:
             if isinstance(event, Delta):
-                yield sse("delta", {"refusal" if event.refusal else "content": event.text})
+                yield sse("delta", view.delta(event))
             elif isinstance(event, Reply):
                 yield sse("done", view.chat(event))
-    except SafeVLMError as exc:
+    except Exception as exc:  # the status line is gone: this is the last place that can still tell the client
+        if not isinstance(exc, SafeVLMError):
+            _logger.error("unforeseen: %s", describe(exc))
         failure = reply_to(exc)
         service.metrics.rejected.labels(failure.code).inc()
         yield sse("error", failure.body)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import random
 import struct
 import zlib
 from io import BytesIO
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageDraw
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from safety_core.errors import ImageError
@@ -297,6 +299,38 @@ def test_too_many_scans_are_refused() -> None:
     scan = data[last:-2]
     assert refusal(data[:-2] + scan * 80 + data[-2:]) == "image_corrupt"
     assert only_view(data).size == (48, 48)
+    feigned_end = b"\xff\xfe\0\4\xff\xd9"
+    assert only_view(data[:2] + feigned_end + data[2:]).size == (48, 48)
+    assert refusal(data[:2] + feigned_end + data[2:-2] + feigned_end + scan * 80 + data[-2:]) == "image_corrupt"
+
+
+def test_a_motion_photo_is_the_picture_before_its_video() -> None:
+    photo, video = encoded(scene(), "JPEG"), random.Random(0).randbytes(8_000_000)
+    assert video.count(b"\xff\xda") > ImageLimits().max_scans
+    assert difference(only_view(photo + video), only_view(photo)) == 0
+    progressive = encoded(scene(), "JPEG", progressive=True)
+    scans = progressive[progressive.index(b"\xff\xda") : -2] * 80
+    assert difference(only_view(progressive + scans), only_view(progressive)) == 0
+
+
+def test_scans_of_a_preview_in_the_metadata_are_not_the_pictures() -> None:
+    photo = encoded(scene(), "JPEG", comment=b"\xff\xda" * 100)
+    assert difference(only_view(photo), only_view(encoded(scene(), "JPEG"))) == 0
+
+
+@pytest.mark.parametrize(
+    # Alone, behind markers that have no length although one seems to follow that skips them, and behind an early end.
+    "before",
+    [b"", b"\xff\xd8\xff\xff", b"\xff\xc8\xff\xff", b"\xff\xf0\xff\xff", b"\xff\xd9"],
+)
+def test_too_many_segments_are_refused_before_they_are_read(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(scene(), "JPEG")
+    empty = b"\xff\xfe\0\2"
+    assert only_view(data[:2] + empty * 1000 + data[2:]).size == (48, 48)
+    monkeypatch.setattr(JpegImageFile, "_open", lambda file: pytest.fail("it was read"))
+    rest = b"\xff\xfe" + (0xFFFF - 2 - 4 * 5000 - 2).to_bytes(2, "big")
+    hidden = empty * 5000 + rest.ljust(0xFFFF - 2 - 4 * 5000, b"\0")
+    assert refusal(data[:2] + before + hidden + data[2:]) == "image_corrupt"
 
 
 def test_a_text_bomb_in_a_png_is_refused() -> None:

@@ -1,9 +1,23 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from safety_core import prompts
 from safety_core.errors import PromptError
-from safety_core.prompts import EncodedPrompt, PromptBuilder, Turn, neutralise, normalise, readings
+from safety_core.prompts import (
+    MAX_CHARACTERS_PER_TOKEN,
+    MAX_PROMPT_CHARACTERS,
+    EncodedPrompt,
+    PromptBuilder,
+    Turn,
+    neutralise,
+    normalise,
+    readings,
+)
 from tests.conftest import CORPUS
 
 HOSTILE = [
@@ -190,6 +204,61 @@ def test_long_prompts_are_refused_and_never_cut(tokenizer: PreTrainedTokenizerFa
         assert caught.value.code == "prompt_too_long"
         assert "word" not in caught.value.message
     assert builder.encode([user("hi")], 0, answer="word " * 30).answer_span is not None
+
+
+@contextmanager
+def unused(builder: PromptBuilder) -> Iterator[PromptBuilder]:
+    """The same builder with a tokenizer that must not be called."""
+    tokenizer, builder.tokenizer = builder.tokenizer, Untouchable()
+    try:
+        yield builder
+    finally:
+        builder.tokenizer = tokenizer
+
+
+class Untouchable:
+    bos_token_id = eos_token_id = unk_token_id = None
+    all_special_ids: ClassVar[list[int]] = []
+
+    def __call__(self, text: str, **options: Any) -> Any:
+        pytest.fail("it was tokenised")
+
+    def convert_ids_to_tokens(self, ids: list[int]) -> Any:
+        pytest.fail("it was tokenised")
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [user("x" * 321)],
+        [user("x" * 200), said("y"), user("x" * 120)],
+        [user("x"), said("y" * 320), user("x")],
+        [user("x" * 20_000_000)],
+        [user(normalise("\ufdfa" * 40))],
+    ],
+    ids=["one", "together", "history", "megabytes", "expanded"],
+)
+def test_what_is_too_long_by_its_length_is_never_tokenised(
+    tokenizer: PreTrainedTokenizerFast, turns: list[Turn]
+) -> None:
+    builder = PromptBuilder(tokenizer, tokenizer.vocab["<image>"], max_prompt_tokens=20)
+    with unused(builder):
+        for call in (lambda: builder.encode(turns, 0), lambda: builder.head_ids(turns)):
+            with pytest.raises(PromptError, match=f"at most {20 * MAX_CHARACTERS_PER_TOKEN} ") as caught:
+                call()
+            assert (caught.value.code, caught.value.param) == ("prompt_too_long", "prompt")
+
+
+def test_what_nobody_takes_is_not_normalised(
+    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boldest = PromptBuilder(tokenizer, tokenizer.vocab["<image>"], max_prompt_tokens=10**9)
+    monkeypatch.setattr(prompts, "normalise", lambda text: pytest.fail("it was normalised"))
+    for turns in ([user("\ufdfa" * (MAX_PROMPT_CHARACTERS + 1))], [user(""), said("\ufdfa" * 9_000_000), user("a")]):
+        assert readings(turns) == (tuple(turns),)
+        with unused(boldest), pytest.raises(PromptError) as caught:
+            boldest.head_ids(turns)
+        assert caught.value.code == "prompt_too_long"
 
 
 @pytest.mark.parametrize(

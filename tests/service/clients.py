@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from PIL import Image
+from PIL import ExifTags, Image
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardLike
@@ -26,10 +26,22 @@ from service.settings import Settings
 ROOT = Path(__file__).parents[2]
 
 
-def png(size: tuple[int, int] = (12, 8), colour: str = "red") -> bytes:
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def png(size: tuple[int, int] = (12, 8), colour: str = "red") -> bytes:
+    return encoded(Image.new("RGB", size, colour), "PNG")
+
+
+def jpeg_saying(words: str) -> bytes:
+    """A JPEG whose metadata quote ``words``."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = words
+    exif[ExifTags.Base.ImageDescription] = words
+    return encoded(Image.new("RGB", (12, 8), "red"), "JPEG", exif=exif, comment=words.encode())
 
 
 def base64_png(colour: str = "red") -> str:

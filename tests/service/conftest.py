@@ -1,6 +1,8 @@
-"""Tests of the service see no setting of whoever runs them."""
+"""Tests of the service see no setting of whoever runs them, and leave no log level behind."""
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,3 +12,14 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("SAFEVLM_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _same_log_levels() -> Iterator[None]:
+    loggers = [
+        logging.getLogger(name) for name in (None, "service", "safety_core", "uvicorn", "PIL", "python_multipart")
+    ]
+    before = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)

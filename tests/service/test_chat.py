@@ -1,16 +1,26 @@
 """``/v1/chat`` from outside: shapes, streams, refusals and bad requests."""
 
+import asyncio
 import base64
 import re
+from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from safety_core.engine.messages import Delta, Event
 from safety_core.errors import GenerationError
 from safety_core.policy import Decision
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
+from service.errors import INTERNAL
+from service.metrics import Metrics
+from service.routes import chat
+from service.views import View
 from tests.safety_core.engine.fakes import FakeGuard
+from tests.safety_core.engine.test_async_guard import ASK
 from tests.service.clients import base64_png, events, metric, png, served
 
 REPLY = {
@@ -101,6 +111,40 @@ def test_a_failure_after_the_verdict_is_an_error_event_or_503() -> None:
     assert (plain.status_code, plain.json()) == (503, found[2][1])
     assert "SECRET" not in plain.text
     assert metric(exposition, "safevlm_rejected_total", reason="generation_failed") == 2
+
+
+def test_an_unforeseen_failure_after_the_verdict_is_an_error_event_that_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with served(FakeGuard(late_failure=RuntimeError("SECRET"))) as client:
+        found = events(client.post("/v1/chat", json={"prompt": "SECRET", "stream": True}).text)
+        exposition = client.get("/metrics").text
+    assert [name for name, _ in found] == ["assessment", "delta", "error"]
+    assert found[2][1] == INTERNAL.body
+    assert metric(exposition, "safevlm_rejected_total", reason="internal") == 1
+    assert "unforeseen: RuntimeError" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize(("interruption", "told"), [(asyncio.CancelledError(), False), (ValueError("SECRET"), True)])
+def test_a_stream_tells_of_any_failure_but_its_own_cancellation(interruption: BaseException, told: bool) -> None:
+    async def engine() -> AsyncGenerator[Event, None]:
+        yield Delta(text="a piece")
+        raise interruption
+
+    async def scenario() -> None:
+        verdict = FakeGuard().assess(ASK)
+        view = View(model="fake", expose_risk=True, decode_ms=0.0, id="guard-0")
+        metrics = Metrics()
+        stream = chat._stream(Mock(metrics=metrics), view, verdict, engine())
+        names: list[str] = []
+        with nullcontext() if told else pytest.raises(asyncio.CancelledError):
+            async for event in stream:
+                names.append(events(event)[0][0])
+        assert names == ["assessment", "delta", *(["error"] if told else [])]
+        assert metric(metrics.exposition().decode(), "safevlm_rejected_total", reason="internal") == int(told)
+
+    asyncio.run(scenario())
 
 
 def test_options_reach_the_guard() -> None:

@@ -42,3 +42,4 @@ def test_without_a_verdict_there_is_no_reply() -> None:
         exposition = client.get("/metrics").text
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_verdict")
     assert metric(exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
+    assert metric(exposition, "safevlm_rejected_total", reason="no_verdict") == 1

@@ -1,15 +1,19 @@
 """Damaged requests of any kind: a verdict or a typed 4xx, never a 5xx, and the next request works."""
 
+import base64
 import json
+import threading
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from starlette.testclient import TestClient
 
+from service.schemas import JsonRequest
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import base64_png, png, served
+from tests.service.clients import base64_png, encoded, png, served
 
 EDGE = "edge"
 FORM = (
@@ -57,7 +61,63 @@ def test_strange_media_types(client: TestClient, kind: str) -> None:
     assert response.status_code in (400, 415)
 
 
-def test_deeply_nested_json(client: TestClient) -> None:
-    body = b'{"prompt": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+@pytest.mark.parametrize("depth", [100, 10_000, 100_000])
+def test_deeply_nested_json(client: TestClient, depth: int) -> None:
+    body = b'{"prompt": ' + b"[" * depth + b"]" * depth + b"}"
     response = client.post("/v1/chat", content=body, headers={"content-type": "application/json"})
-    assert response.status_code in (400, 422)
+    assert response.status_code in (400, 413, 422)
+
+
+@pytest.mark.parametrize("values", [b"1,", b'"",', b"[],", b'{"":1},'])
+@pytest.mark.parametrize("field", [b"images", b"prompt", b"x"])
+def test_json_of_millions_of_values_is_refused_unparsed(
+    client: TestClient, field: bytes, values: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JsonRequest, "model_validate_json", lambda body: pytest.fail("it was parsed"))
+    body = b'{"' + field + b'": [' + values * 1_000_000 + b"0]}"
+    response = client.post("/v1/chat", content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
+
+
+def test_a_full_request_of_commas_and_brackets_is_served() -> None:
+    fake = FakeGuard()
+    options = {"stream": False, "max_tokens": 5, "temperature": 0, "top_p": 1, "seed": 1, "explain": False}
+    images = [f"data:image/png;base64,{base64_png()}"] * 3
+    with served(fake, max_images=3, max_prompt_tokens=10) as client:
+        for mark in ",[{":
+            request = {"prompt": mark * 160, "images": images, **options}
+            assert set(request) == set(JsonRequest.model_fields)
+            assert client.post("/v1/chat", json=request).status_code == 200
+    assert len(fake.requests) == 3
+
+
+def test_large_json_is_parsed_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    parse = JsonRequest.model_validate_json
+
+    def spied(body: bytes) -> JsonRequest:
+        threads.append(threading.current_thread().name)
+        return parse(body)
+
+    monkeypatch.setattr(JsonRequest, "model_validate_json", spied)
+    noise = base64.b64encode(encoded(Image.effect_noise((300, 300), 90), "PNG")).decode()
+    with served(FakeGuard()) as client:
+        for images in ([base64_png()], [noise]):
+            assert client.post("/v1/chat", json={"prompt": "a", "images": images}).status_code == 200
+    assert [name.startswith("decode") for name in threads] == [False, True]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat", "/v1/classify"])
+def test_a_prompt_too_long_by_its_length_never_waits_for_the_guard(path: str) -> None:
+    fake = FakeGuard()
+    with served(fake, max_prompt_tokens=10) as client:
+        for request in (
+            {"json": {"prompt": "x" * 161}},
+            {"json": {"prompt": "x" * 5_000_000}},
+            {"data": {"prompt": "x" * 161}, "files": [("image", ("a.png", png()))]},
+        ):
+            error = client.post(path, **request)
+            assert (error.status_code, error.json()["error"]["code"]) == (400, "prompt_too_long")
+            assert error.json()["error"]["param"] == "prompt"
+        assert client.post(path, json={"prompt": "x" * 160}).status_code == 200
+    assert len(fake.requests) == 1

@@ -1,6 +1,7 @@
 """The server as a process, on the tiny checkpoint: what only a real start, a real socket and a real stop show."""
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,25 @@ from pathlib import Path
 
 import httpx
 import pytest
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser
 
+from safety_core.images import decode
 from safety_core.model.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
-from service.__main__ import CANNOT_START, main
-from tests.service.clients import ROOT, ServerProcess, events, metric, png, running_server, server_environment
+from service.__main__ import CANNOT_START, main, set_up_logging
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import (
+    ROOT,
+    ServerProcess,
+    events,
+    jpeg_saying,
+    metric,
+    png,
+    running_server,
+    served,
+    server_environment,
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +68,13 @@ def test_its_metrics_say_what_it_serves(server: ServerProcess) -> None:
 def test_it_stops_when_told_and_wrote_nothing_of_its_clients(server: ServerProcess) -> None:
     httpx.post(f"{server.url}/v1/chat?q=SECRET", json={"prompt": "SECRET", "max_tokens": 3})
     httpx.post(f"{server.url}/v1/chat", files=[("SECRET", ("SECRET", b"SECRET"))])
+    httpx.post(f"{server.url}/v1/classify", files=[("image", ("SECRET", jpeg_saying("SECRET")))])
     assert server.stop() == 0
     output = server.log.read_text()
     assert "chat 200" in output
     assert "chat 422" in output
+    assert "classify 200" in output
+    assert f"Uvicorn running on {server.url}" in output
     assert "SECRET" not in output
     assert "Traceback" not in output
 
@@ -75,6 +93,36 @@ def test_an_untrained_checkpoint_ends_the_process(tiny_backbone: Path, tmp_path:
     assert done.returncode == 2
     assert "never trained" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_no_level_writes_what_clients_sent(level: str, caplog: pytest.LogCaptureFixture) -> None:
+    set_up_logging(level)
+    form = {"content-type": "multipart/form-data; boundary=edge"}
+    with served(FakeGuard(pieces=("SECRET reply",))) as client:
+        client.post("/v1/chat", data={"prompt": "SECRET"}, files=[("image", ("SECRET", jpeg_saying("SECRET")))])
+        client.post("/v1/chat", content=b"--edge\r\n\x07SECRET", headers=form)
+        client.post("/v1/chat?q=SECRET", content=b"SECRET", headers=form)
+    ours = [record for record in caplog.records if record.name.startswith("service")]
+    assert bool(ours) == (level in ("debug", "info"))
+    assert caplog.records == ours
+    assert "SECRET" not in caplog.text
+
+
+def test_libraries_that_quote_their_input_stay_quiet_whatever_the_root_level(caplog: pytest.LogCaptureFixture) -> None:
+    set_up_logging("debug")
+    with caplog.at_level(logging.DEBUG):
+        decode(jpeg_saying("SECRET"))
+        with pytest.raises(FormParserError):
+            MultipartParser(b"edge", {}).write(b"SECRET")
+    assert caplog.records == []
+
+
+def test_our_own_lines_have_the_level_that_was_asked_for() -> None:
+    for level in ("debug", "info", "warning", "error"):
+        set_up_logging(level)
+        for name in ("service.app", "safety_core.engine.guard"):
+            assert logging.getLevelName(logging.getLogger(name).getEffectiveLevel()) == level.upper()
 
 
 def refusal_to_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **settings: object) -> str:

@@ -1,16 +1,19 @@
 """Health, readiness, metrics, models and docs from outside."""
 
 import asyncio
+import json
+import re
 
 import pytest
 
 from safety_core.engine.async_guard import AsyncGuard
+from safety_core.errors import GenerationError
 from safety_core.policy import Decision
 from service.errors import NotReadyError
 from service.readiness import Readiness
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.safety_core.engine.test_async_guard import ASK, run
-from tests.service.clients import metric, png, served
+from tests.service.clients import events, metric, png, served
 
 METRICS = {
     "safevlm_requests_total", "safevlm_stage_seconds", "safevlm_time_to_first_token_seconds", "safevlm_risk_total",
@@ -127,8 +130,28 @@ def test_models_and_docs() -> None:
     for path in ("/v1/chat", "/v1/classify"):
         operation = schema["paths"][path]["post"]
         assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
-        assert set(operation["responses"]) >= {"200", "400", "413", "415", "422", "429", "503"}
+        assert set(operation["responses"]) == {"200", "400", "408", "413", "415", "422", "429", "500", "503"}
     assert "risk" in schema["components"]["schemas"]["ChatReply"]["properties"]
+
+
+def test_docs_describe_the_events_of_a_stream() -> None:
+    with served(FakeGuard(late_failure=GenerationError("broken"))) as client:
+        schema = client.get("/openapi.json").json()
+        failed = events(client.post("/v1/chat", json={"prompt": "a", "stream": True}).text)
+    with served(FakeGuard(decision=Decision.REFUSED)) as client:
+        refused = events(client.post("/v1/chat", json={"prompt": "a", "stream": True}).text)
+    content = schema["paths"]["/v1/chat"]["post"]["responses"]["200"]["content"]
+    assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatReply"}
+    described = {one["title"]: one["properties"] for one in content["text/event-stream"]["schema"]["oneOf"]}
+    assert set(described) == {"assessment", "delta", "done", "error"}
+    for reference in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(content)):
+        assert reference in schema["components"]["schemas"]
+    for name, data in failed + refused:
+        assert described[name]["event"] == {"const": name}
+        shape = described[name]["data"]
+        fields = schema["components"]["schemas"][shape["$ref"].split("/")[-1]] if "$ref" in shape else shape
+        assert set(data) <= set(fields["properties"])
+    assert "text/event-stream" not in schema["paths"]["/v1/classify"]["post"]["responses"]["200"]["content"]
 
 
 def test_unknown_paths_and_methods_have_the_shape() -> None:
@@ -136,3 +159,11 @@ def test_unknown_paths_and_methods_have_the_shape() -> None:
         for response, code in ((client.get("/SECRET"), "not_found"), (client.get("/v1/chat"), "method_not_allowed")):
             assert response.json()["error"]["code"] == code
             assert "SECRET" not in response.text
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/", "/v1/classify/", "/healthz/"])
+def test_a_slash_too_many_is_no_redirect_that_echoes_the_query(path: str) -> None:
+    with served(FakeGuard()) as client:
+        response = client.request("GET" if "z" in path else "POST", f"{path}?q=SECRET", follow_redirects=False)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
+    assert "SECRET" not in f"{response.text}{response.headers}"

@@ -20,7 +20,7 @@ from safety_core.errors import ConfigError, GenerationError, PromptError
 from safety_core.images import DecodedImage, decode
 from safety_core.model.hints import hint_for
 from safety_core.policy import NO_VERDICT, Decision, Policy
-from safety_core.prompts import Turn
+from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
 from tests.conftest import make_checkpoint
@@ -347,6 +347,26 @@ def test_bad_requests_are_the_callers(guard: Guard) -> None:
     guard.policy = forced(Decision.ALLOWED)
     with pytest.raises(PromptError):
         guard.chat(asking(text="hi", top_p=7.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "length"), [("x" * 4000, 4000), ("\ufdfa" * 160, 18 * 160)], ids=["as it came", "as it reads"]
+)
+def test_a_text_too_long_by_its_length_is_refused_before_it_is_tokenised(
+    guard: Guard, text: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard.max_prompt_tokens = 10
+    monkeypatch.setattr(guard.model.prompts, "head_ids", lambda turns: pytest.fail("it was tokenised"))
+    with pytest.raises(PromptError, match=f" {length} characters, at most 160 ") as caught:
+        guard.assess(judging(text=text))
+    assert (caught.value.code, caught.value.param) == ("prompt_too_long", "prompt")
+
+
+def test_a_text_too_long_by_its_length_is_not_even_normalised(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safety_core.prompts.normalise", lambda text: pytest.fail("it was normalised"))
+    limit = max_characters(guard.model.prompts.max_prompt_tokens)
+    with pytest.raises(PromptError, match=f"at most {limit} "):
+        guard.assess(judging(text="\ufdfa" * (limit + 1)))
 
 
 def test_a_guard_needs_a_head_and_a_fitting_policy(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
