@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from safety_core.errors import CheckpointError, ConfigError
-from safety_core.model.tensors import check_tensors, to_storage
+from safety_core.model.foreign import as_checkpoint_error
+from safety_core.model.tensors import Shapes, check_tensors, read_shapes, to_storage
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -62,21 +63,54 @@ def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, train
     """Read an adapter onto the language model.
 
     Raises:
-        CheckpointError: the config is not a LoRA's.
+        CheckpointError: the config is malformed, not a LoRA's, or none for this language model.
         TensorKeyError: a tensor is missing or surplus.
         TensorShapeError: a tensor has another shape.
     """
-    config = LoraConfig.from_pretrained(str(folder))
+    found = read_shapes(folder / WEIGHTS_FILE)
+    config = read_adapter_config(folder)
+    config.inference_mode = not trainable
+    adapter = _attach(backbone, config, folder)
+    _check(adapter, found, folder)
+    set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
+    return adapter
+
+
+def check_adapter(outline: LlavaForConditionalGeneration, folder: Path) -> None:
+    """Hold an adapter's files against a backbone on the ``meta`` device, which carries it afterwards.
+
+    Raises:
+        CheckpointError: as :func:`load_adapter`.
+    """
+    found = read_shapes(folder / WEIGHTS_FILE)
+    config = read_adapter_config(folder)
+    # How it starts changes no shape, and some ways to start compute from the backbone's weights.
+    config.init_lora_weights = False
+    with torch.device("meta"):
+        adapter = _attach(outline, config, folder)
+    _check(adapter, found, folder)
+
+
+def read_adapter_config(folder: Path) -> LoraConfig:
+    """The content of ``adapter_config.json``; raises CheckpointError if it does not describe a LoRA."""
+    if not (folder / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{folder.name}: {CONFIG_FILE} is missing")
+    with as_checkpoint_error(f"{folder.name}: {CONFIG_FILE} is malformed"):
+        config = LoraConfig.from_pretrained(str(folder))
     if not isinstance(config, LoraConfig):
         raise CheckpointError(f"{folder.name}: {CONFIG_FILE} does not describe a LoRA")
-    config.inference_mode = not trainable
-    adapter = attach_adapter(backbone, config)
-    tensors = load_file(folder / WEIGHTS_FILE)
+    return config
+
+
+def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder: Path) -> PeftModel:
+    with as_checkpoint_error(f"{folder.name}: {CONFIG_FILE} does not fit the language model"):
+        return attach_adapter(backbone, config)
+
+
+def _check(adapter: PeftModel, found: Shapes, folder: Path) -> None:
     expected: Mapping[str, Tensor] = get_peft_model_state_dict(adapter)
     check_tensors(
-        {name: tuple(tensor.shape) for name, tensor in tensors.items()},
+        found,
         {name: tuple(tensor.shape) for name, tensor in expected.items()},
         where=f"{folder.name}/{WEIGHTS_FILE}",
     )
-    set_peft_model_state_dict(adapter, tensors)
-    return adapter

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -19,9 +18,11 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
+from safety_core.model.foreign import as_checkpoint_error
 from safety_core.model.quantize import Quantize, check_quantized, quantization_config
 from safety_core.model.spec import BackboneRef
 from safety_core.model.tensors import to_storage
@@ -73,7 +74,8 @@ def load_backbone(
     """
     precision = dtype or default_dtype(device)
     places = _places(source, revision)
-    try:
+    quantization = quantization_config(quantize, precision)
+    with as_checkpoint_error(f"the backbone {source} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(source, **places)
         image_processor = AutoImageProcessor.from_pretrained(source, backend="pil", **places)
         # Typed as the model alone, whatever output_loading_info says.
@@ -81,7 +83,7 @@ def load_backbone(
             source,
             dtype=precision,
             device_map={"": torch.device(device)},
-            quantization_config=quantization_config(quantize, precision),
+            quantization_config=quantization,
             attn_implementation="sdpa",
             use_safetensors=True,
             # Reported below with both shapes, instead of an error of many pages.
@@ -89,21 +91,33 @@ def load_backbone(
             output_loading_info=True,
             **places,
         )
-    except (OSError, ValueError, TypeError, StrictDataclassError) as exc:
-        raise CheckpointError(f"the backbone {source} cannot be loaded ({type(exc).__name__})") from exc
     model, info = loaded
     _check_loading(info, where=str(source))
     check_quantized(model, quantize)
     return Backbone(model=model.eval(), tokenizer=tokenizer, image_processor=image_processor)
 
 
+def outline_backbone(folder: Path) -> LlavaForConditionalGeneration:
+    """A backbone on the ``meta`` device: whatever :func:`load_backbone` would refuse is refused, and no weight is read.
+
+    Raises:
+        CheckpointError: as :func:`load_backbone`.
+    """
+    # No bar: it would say that weights are being loaded.
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return load_backbone(folder, device="meta").model
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def load_backbone_config(source: str | Path, *, revision: str | None = None) -> LlavaConfig:
     """Read only ``config.json``; raises CheckpointError if it is not a LLaVA's."""
-    try:
+    with as_checkpoint_error(f"the backbone {source} has no readable config"):
         # Not LlavaConfig.from_pretrained: where there is no file it quietly returns the config of the 7B model.
         config = AutoConfig.from_pretrained(source, **_places(source, revision))
-    except (OSError, ValueError, TypeError, StrictDataclassError) as exc:
-        raise CheckpointError(f"the backbone {source} has no readable config ({type(exc).__name__})") from exc
     if not isinstance(config, LlavaConfig):
         raise CheckpointError(f"the backbone {source} has the config of a {config.model_type}, not of a LLaVA")
     return config

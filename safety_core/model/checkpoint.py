@@ -18,7 +18,7 @@ from safety_core.model.adapter import current_adapter, load_adapter, merge_adapt
 from safety_core.model.backbone import find_backbone, load_backbone, load_backbone_config
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.hints import default_hints
-from safety_core.model.manifest import MANIFEST, write_manifest
+from safety_core.model.manifest import MANIFEST, replace_file, write_manifest
 from safety_core.model.modules import SafetyModules
 from safety_core.model.quantize import Quantize
 from safety_core.model.safe_llava import SafeLlava
@@ -225,10 +225,12 @@ def init_checkpoint(
 
 
 def update_policy(path: Path | str, policy: Policy) -> None:
-    """Rewrite ``policy.json`` and the manifest; raises CheckpointError if the checkpoint was not sound before."""
-    path = verify(path).path
-    _write_json(path / POLICY_FILE, policy.to_dict())
-    write_manifest(path)
+    """Rewrite ``policy.json`` and the manifest; a kill leaves the old policy or the new one in a sound checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint was not sound before.
+    """
+    replace_file(verify(path).path, POLICY_FILE, _json(policy.to_dict()).encode())
 
 
 @contextmanager
@@ -266,9 +268,9 @@ def _write_modules(safety: SafetyModules, folder: Path, dtype: torch.dtype) -> N
 
 def _write_texts(folder: Path, spec: CheckpointSpec, policy: Policy, model_card: str) -> None:
     write_spec(folder, spec)
-    _write_json(folder / POLICY_FILE, policy.to_dict())
+    (folder / POLICY_FILE).write_text(_json(policy.to_dict()), encoding="utf-8")
     (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
 
 
-def _write_json(file: Path, data: Mapping[str, object]) -> None:
-    file.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def _json(data: Mapping[str, object]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

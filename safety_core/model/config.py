@@ -56,7 +56,7 @@ class BackboneDims:
 
     @classmethod
     def from_backbone(cls, config: LlavaConfig) -> BackboneDims:
-        """Read a ``LlavaConfig``; nothing is built and no weight is read."""
+        """Read a ``LlavaConfig``; nothing is built and no weight is read. Raises ConfigError if it makes no sense."""
         # transformers types its sub-configs as "dict or config or None"; a built LlavaConfig holds configs.
         vision: Any = config.vision_config
         text: Any = config.text_config
@@ -71,6 +71,8 @@ class BackboneDims:
             )
         except AttributeError as exc:
             raise ConfigError(f"the backbone's config has no {exc.name}: it is not a LLaVA over a ViT") from exc
+        except (ArithmeticError, TypeError, ValueError) as exc:
+            raise ConfigError(f"the backbone's config has sizes that no LLaVA can have ({type(exc).__name__})") from exc
 
     @classmethod
     def from_dict(cls, data: object) -> BackboneDims:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from safety_core.errors import ConfigError
 from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, ResidualMLP
 from safety_core.model.config import BackboneDims, HeadConfig
 
@@ -38,13 +39,18 @@ class SafetyHead(nn.Module):
         num_types: C.
         num_levels: L.
         grid: side of the grid of safety features of one image; M is its square.
+
+    Raises:
+        ConfigError: the width does not divide into that many heads.
     """
 
     def __init__(self, dims: BackboneDims, config: HeadConfig, *, num_types: int, num_levels: int, grid: int) -> None:
         super().__init__()
         width = dims.llm_width
         if width % config.num_heads:
-            raise ValueError(f"an LLM width of {width} does not divide into {config.num_heads} heads")
+            raise ConfigError(
+                f"config.head.num_heads: an LLM width of {width} does not divide into {config.num_heads} heads"
+            )
         self.config = config
         self.grid = grid
         self.query_D = nn.Parameter(torch.empty(width))

@@ -32,9 +32,12 @@ def default_hints(taxonomy: Taxonomy) -> Hints:
 
 
 def hint_for(hints: Hints, verdict: Verdict) -> str | None:
-    """The hint of a cautioned request: of its level, or of the nearest milder one that has any."""
-    if verdict.decision is not Decision.CAUTIONED:
-        return None
-    texts = hints.get(verdict.type, {})
-    level = max((known for known in texts if known <= verdict.level), default=None)
-    return None if level is None else texts[level]
+    """The hint of a cautioned request; None for every other one."""
+    return hint_at(hints, verdict.type, verdict.level) if verdict.decision is Decision.CAUTIONED else None
+
+
+def hint_at(hints: Hints, kind: str, level: int) -> str | None:
+    """The hint of a type at a level, or at the nearest milder level that has any; serving and training share it."""
+    texts = hints.get(kind, {})
+    nearest = max((known for known in texts if known <= level), default=None)
+    return None if nearest is None else texts[nearest]

@@ -1,15 +1,22 @@
 """Which bytes a checkpoint directory may hold: ``manifest.json`` lists the sha256 of every other file in it.
 
 Checked before anything is parsed or loaded. Knows nothing of what the files mean. Standard library only.
+
+One file of a sound checkpoint can be rewritten so that a kill leaves it sound (:func:`replace_file`). While that goes
+on, the manifest's ``next`` holds the file's new sum beside the old one, and either passes.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
 
 MANIFEST = "manifest.json"
+
+PARTIAL = ".partial"
+"""Ends the names of files that are being written, directly in the directory: no part of it, and never read."""
 
 # Formats that run code when they are loaded, and code itself. Weights are safetensors, everything else is text.
 _FORBIDDEN_SUFFIXES = (
@@ -27,14 +34,29 @@ def write_manifest(path: Path) -> Path:
         ForbiddenFileError: a file could execute code when loaded.
     """
     refuse_forbidden(path)
-    sums = {name: _sha256(path / name) for name in _files(path)}
-    target = path / MANIFEST
-    target.write_text(json.dumps({"sha256": sums}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return target
+    _write(path, {"sha256": {name: _sha256(path / name) for name in _listed(path)}})
+    return path / MANIFEST
+
+
+def replace_file(path: Path, name: str, content: bytes) -> None:
+    """Rewrite one file of a sound checkpoint; a kill at any moment leaves a sound one, with the old or the new file.
+
+    Three steps, each a rename: the manifest allows both contents, the file changes, the manifest forgets the old one.
+
+    Raises:
+        CheckpointError: as :func:`check_manifest`, or the manifest does not list the file.
+    """
+    sums = check_manifest(path)
+    if name not in sums:
+        raise IntegrityError(f"{path.name}: {name} is not in the manifest")
+    new = hashlib.sha256(content).hexdigest()
+    _write(path, {"sha256": sums, "next": {name: new}})
+    _replace(path / name, content)
+    _write(path, {"sha256": sums | {name: new}})
 
 
 def check_manifest(path: Path) -> dict[str, str]:
-    """Compare every file with the manifest; returns the sums by relative path.
+    """Compare every file with the manifest; returns the sums by relative path, as the files have them.
 
     Raises:
         CheckpointError: ``path`` is no directory.
@@ -44,15 +66,16 @@ def check_manifest(path: Path) -> dict[str, str]:
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such checkpoint directory")
     refuse_forbidden(path)
-    expected = _read(path / MANIFEST)
-    present = set(_files(path))
+    expected, later = _read(path / MANIFEST)
+    present = set(_listed(path))
     missing, surplus = sorted(set(expected) - present), sorted(present - set(expected))
     if missing or surplus:
         raise IntegrityError(f"{path.name}: files missing {missing}, files not in the manifest {surplus}")
-    changed = sorted(name for name, digest in expected.items() if _sha256(path / name) != digest)
+    found = {name: _sha256(path / name) for name in expected}
+    changed = sorted(name for name, digest in found.items() if digest not in (expected[name], later.get(name)))
     if changed:
         raise IntegrityError(f"{path.name}: bytes differ from the manifest in {changed}")
-    return expected
+    return found
 
 
 def refuse_forbidden(path: Path) -> None:
@@ -86,16 +109,35 @@ def _files(path: Path) -> list[str]:
     )
 
 
-def _read(file: Path) -> dict[str, str]:
+def _listed(path: Path) -> list[str]:
+    """What a manifest lists: all files but those that a kill left half-written."""
+    return [name for name in _files(path) if "/" in name or not name.endswith(PARTIAL)]
+
+
+def _write(path: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
+    _replace(path / MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Write a file completely or not at all."""
+    partial = file.with_name(file.name + PARTIAL)
+    partial.write_bytes(content)
+    partial.replace(file)
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The sums, and those that some files may have as well while they are rewritten."""
     try:
-        sums = json.loads(file.read_text(encoding="utf-8"))["sha256"]
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        sums, later = manifest["sha256"], manifest.get("next", {})
     except FileNotFoundError as exc:
         raise IntegrityError(f"{file.parent.name}: {MANIFEST} is missing") from exc
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise IntegrityError(f"{file.parent.name}: {MANIFEST} cannot be read") from exc
-    if not isinstance(sums, dict) or not all(isinstance(digest, str) for digest in sums.values()):
-        raise IntegrityError(f"{file.parent.name}: {MANIFEST} must map paths to sha256 sums")
-    return sums
+    for part in (sums, later):
+        if not isinstance(part, dict) or not all(isinstance(digest, str) for digest in part.values()):
+            raise IntegrityError(f"{file.parent.name}: {MANIFEST} must map paths to sha256 sums")
+    return sums, later
 
 
 def _sha256(file: Path) -> str:

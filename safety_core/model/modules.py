@@ -26,6 +26,9 @@ class SafetyModules(nn.Module):
         config: sizes and switches; parts that are switched off do not exist.
         num_types: C.
         num_levels: L.
+
+    Raises:
+        ConfigError: the config asks for what such a backbone does not have.
     """
 
     def __init__(self, dims: BackboneDims, config: SafetyConfig, *, num_types: int, num_levels: int) -> None:
@@ -36,8 +39,9 @@ class SafetyModules(nn.Module):
         self.head: SafetyHead | None = None
         self.head_tokens_SD: nn.Parameter | None = None
         self.llm_tokens_SD: nn.Parameter | None = None
+        layers = config.layers_for(dims)
         if config.use_head:
-            self.projector = SafetyProjector(dims, config.projector, num_layers=len(config.layers_for(dims)))
+            self.projector = SafetyProjector(dims, config.projector, num_layers=len(layers))
             self.head = SafetyHead(
                 dims, config.head, num_types=num_types, num_levels=num_levels, grid=config.projector.grid
             )

@@ -1,22 +1,23 @@
 """Is a checkpoint directory sound? Everything that can be known before a weight is loaded.
 
-Order of the checks: no file that could execute code, manifest, format version and spec, names and shapes of tensors,
-policy. Each kind of damage has its own error class; nothing is repaired.
+Order of the checks: no file that could execute code, manifest, format version and spec, names and shapes of tensors in
+the modules, the backbone and the adapter, policy. Backbone and adapter are built on the ``meta`` device by the code
+that loads them, so what is sound here loads. Each kind of damage has its own error class; nothing is repaired.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import LlavaConfig
+from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from safety_core.errors import CheckpointError, ConfigError, IntegrityError
 from safety_core.model import adapter as adapters
-from safety_core.model.backbone import load_backbone_config
+from safety_core.model.backbone import load_backbone_config, outline_backbone
 from safety_core.model.config import BackboneDims
 from safety_core.model.manifest import check_manifest
 from safety_core.model.modules import SafetyModules
-from safety_core.model.spec import CheckpointSpec, read_spec
+from safety_core.model.spec import SPEC_FILE, CheckpointSpec, read_spec
 from safety_core.model.tensors import Shapes, check_tensors, read_shapes
 from safety_core.policy import Policy
 
@@ -59,6 +60,8 @@ class VerifyReport:
 def verify(path: Path | str) -> VerifyReport:
     """Check a checkpoint without loading a weight; untrained modules are sound.
 
+    A backbone outside of the checkpoint is checked where it is a folder that exists; a hub repository is not asked for.
+
     Raises:
         CheckpointError: anything is wrong; the subclass says what kind, the message names what differs.
     """
@@ -67,15 +70,17 @@ def verify(path: Path | str) -> VerifyReport:
     spec = read_spec(path)
     shapes = _expected_shapes(spec)
     check_tensors(read_shapes(_needed(path, SAFETY_FILE)), shapes, where=SAFETY_FILE)
+    ships_backbone = spec.backbone.path == BACKBONE_DIR
+    if ships_backbone:
+        if not (path / BACKBONE_DIR).is_dir():
+            raise IntegrityError(f"{path.name}: {BACKBONE_DIR} is missing")
+        for shard in sorted((path / BACKBONE_DIR).glob("*.safetensors")):
+            read_shapes(shard)
+    outline = _outline(path, spec)
     has_adapter = (path / ADAPTER_DIR).is_dir()
     if has_adapter:
         _needed(path, f"{ADAPTER_DIR}/{adapters.CONFIG_FILE}")
-        read_shapes(_needed(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}"))
-    ships_backbone = spec.backbone.path == BACKBONE_DIR
-    if ships_backbone:
-        check_dims(spec, load_backbone_config(_needed(path, BACKBONE_DIR)))
-        for shard in sorted((path / BACKBONE_DIR).glob("*.safetensors")):
-            read_shapes(shard)
+        _check_adapter(outline, _needed(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent)
     try:
         policy = Policy.load(_needed(path, POLICY_FILE), spec.taxonomy)
     except ConfigError as exc:
@@ -93,21 +98,47 @@ def verify(path: Path | str) -> VerifyReport:
 
 
 def build_modules(spec: CheckpointSpec) -> SafetyModules:
-    """The modules that a spec describes, their weights unset."""
+    """The modules that a spec describes, their weights unset; raises ConfigError if no such modules can be."""
     return SafetyModules(
         spec.dims, spec.config, num_types=len(spec.taxonomy.types), num_levels=len(spec.taxonomy.levels)
     )
 
 
 def _expected_shapes(spec: CheckpointSpec) -> Shapes:
-    with torch.device("meta"):
-        tensors = build_modules(spec).state_dict()
+    try:
+        with torch.device("meta"):
+            tensors = build_modules(spec).state_dict()
+    except ConfigError as exc:
+        raise CheckpointError(f"{SPEC_FILE}: {exc}") from exc
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _outline(path: Path, spec: CheckpointSpec) -> LlavaForConditionalGeneration | None:
+    """The checked backbone without its weights; None where it is out of reach."""
+    if spec.backbone.path is None:
+        return None
+    folder = Path(spec.backbone.seen_from(path).location)
+    if not folder.is_dir():
+        return None
+    check_dims(spec, load_backbone_config(folder))
+    return outline_backbone(folder)
+
+
+def _check_adapter(outline: LlavaForConditionalGeneration | None, folder: Path) -> None:
+    """All that can be checked of an adapter with, or without, the backbone that it belongs to."""
+    if outline is not None:
+        adapters.check_adapter(outline, folder)
+    else:
+        read_shapes(folder / adapters.WEIGHTS_FILE)
+        adapters.read_adapter_config(folder)
 
 
 def check_dims(spec: CheckpointSpec, config: LlavaConfig) -> None:
     """Raise CheckpointError unless the modules were made for a backbone of these sizes."""
-    dims = BackboneDims.from_backbone(config)
+    try:
+        dims = BackboneDims.from_backbone(config)
+    except ConfigError as exc:
+        raise CheckpointError(f"the backbone's config: {exc}") from exc
     if dims != spec.dims:
         raise CheckpointError(f"the backbone is not the one the modules were made for: {dims} against {spec.dims}")
 

@@ -16,7 +16,8 @@ from torch.utils.data import Dataset
 
 from safety_core.data.collate import ImageTable
 from safety_core.data.samples import RiskLabel, Sample
-from safety_core.errors import PromptError
+from safety_core.errors import PromptError, SampleError
+from safety_core.model.hints import hint_at
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import Hints
 from safety_core.prompts import EncodedPrompt
@@ -179,20 +180,11 @@ class Corpus:
 
     def words(self, index: int) -> tuple[int, ...]:
         """Ids of the user's words, as the head reads them; empty where there are none."""
-        sample = self.samples[index]
-        try:
-            return tuple(self.model.prompts.head_ids(sample.turns)) if sample.turns else ()
-        except PromptError as exc:
-            raise sample.error(exc.message, "conversations") from exc
+        return words_of(self.model, self.samples[index])
 
     def encode(self, index: int, *, hinted: bool) -> EncodedPrompt:
         """The prompt as serving would put it, with the answer."""
-        sample = self.samples[index]
-        hint = hint_for(sample.label, self.model.hints, self.model.taxonomy) if hinted else None
-        try:
-            return self.model.prompts.encode(sample.turns, len(sample.images), hint=hint, answer=sample.answer)
-        except PromptError as exc:
-            raise sample.error(exc.message, "conversations") from exc
+        return prompt_of(self.model, self.samples[index], hinted=hinted)
 
     def surfaces(self, index: int) -> list[tuple[Surface, bool, RiskLabel]]:
         """(what is shown, whether it is the pair's own label, label) for each row that the head learns from."""
@@ -207,9 +199,46 @@ class Corpus:
         return rows
 
 
-def hint_for(label: RiskLabel, hints: Hints, taxonomy: Taxonomy) -> str | None:
-    """The hint that serving appends for a gold label; None at the harmless and the worst level."""
-    return hints.get(taxonomy.types[label.type], {}).get(label.level)
+def words_of(model: SafeLlava, sample: Sample) -> tuple[int, ...]:
+    """Ids of the user's words; raises SampleError where they are more than the model reads."""
+    try:
+        return tuple(model.prompts.head_ids(sample.turns)) if sample.turns else ()
+    except PromptError as exc:
+        raise sample.error(exc.message, "conversations") from exc
+
+
+def prompt_of(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedPrompt:
+    """The prompt with its answer; raises SampleError where it is longer than the model reads."""
+    hint = gold_hint(sample.label, model.hints, model.taxonomy) if hinted else None
+    try:
+        return model.prompts.encode(sample.turns, len(sample.images), hint=hint, answer=sample.answer)
+    except PromptError as exc:
+        raise sample.error(exc.message, "conversations") from exc
+
+
+def drop_too_long(
+    model: SafeLlava, samples: Sequence[Sample], *, train_lm: bool
+) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
+    """Split samples into those that a :class:`Corpus` takes and the errors of those whose prompts are too long."""
+    kept: list[Sample] = []
+    errors: list[SampleError] = []
+    for sample in samples:
+        try:
+            words_of(model, sample)
+            if train_lm and sample.answer is not None:
+                prompt_of(model, sample, hinted=True)
+        except SampleError as exc:
+            errors.append(exc)
+        else:
+            kept.append(sample)
+    return tuple(kept), tuple(errors)
+
+
+def gold_hint(label: RiskLabel, hints: Hints, taxonomy: Taxonomy) -> str | None:
+    """The hint that serving appends when it cautions for a gold label; the worst level learns a refusal without one."""
+    if label.level == len(taxonomy.levels) - 1:
+        return None
+    return hint_at(hints, taxonomy.types[label.type], label.level)
 
 
 class BatchDataset(Dataset[Batch]):

@@ -82,7 +82,7 @@ class TrainConfig:
     """Shape of the learning rate after the warm-up."""
 
     warmup_steps: int = -1
-    """Steps over which the learning rate rises; -1 takes the stage's default, at most a tenth of all steps."""
+    """Steps over which the learning rate rises; -1 takes the stage's default, but at most a tenth of all steps."""
 
     weight_decay: float = 0.0
     """Decay of weight matrices; tokens, norms and biases never decay."""
@@ -148,7 +148,7 @@ class TrainConfig:
     """Steps between two evaluations; 0 evaluates at the end only."""
 
     skip_bad: bool = False
-    """Count and list malformed records and unreadable pictures instead of stopping at the first."""
+    """Count and list malformed records, unreadable pictures and overlong prompts instead of stopping at the first."""
 
     include_backbone: bool = False
     """Copy the backbone into the written checkpoint."""
@@ -186,12 +186,13 @@ class TrainConfig:
         """Where resumable states and logs lie."""
         return Path(self.run_dir) if self.run_dir is not None else Path(f"{self.out.rstrip('/')}.run")
 
-    @property
-    def warmup(self) -> int:
-        """Warm-up steps as asked for, or the stage's."""
+    def warmup_of(self, steps: int) -> int:
+        """Warm-up steps of a run of so many: as many as asked for, or the stage's but at most a tenth of the run."""
+        if self.warmup_steps >= 0:
+            return min(self.warmup_steps, steps)
         stage_default = STAGE_DEFAULTS[self.stage]["warmup_steps"]
         assert isinstance(stage_default, int)
-        return self.warmup_steps if self.warmup_steps >= 0 else stage_default
+        return min(stage_default, steps // 10)
 
     def to_dict(self) -> dict[str, object]:
         """Every value, JSON-ready."""

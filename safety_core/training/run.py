@@ -22,13 +22,13 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
 from safety_core.policy import Policy
 from safety_core.taxonomy import Taxonomy
-from safety_core.training.batches import BatchDataset, Corpus, plan
+from safety_core.training.batches import BatchDataset, Corpus, drop_too_long, plan
 from safety_core.training.config import TrainConfig
 from safety_core.training.features import FeatureCache, LivePictures, VisionSource
 from safety_core.training.logs import LOG_FILE, JsonLog, Progress
 from safety_core.training.losses import ClassWeights
 from safety_core.training.stages import prepare
-from safety_core.training.start import STATES_DIR, claim, device_for, file_sha256, starting_point
+from safety_core.training.start import START_DIR, STATES_DIR, claim, device_for, file_sha256, starting_point
 from safety_core.training.states import MarkComplete, last_complete
 from safety_core.training.trainer import Losses, StageTrainer, measure
 
@@ -50,7 +50,7 @@ class TrainReport:
     """Samples that were learned from."""
 
     skipped: tuple[SampleError, ...]
-    """Records left out because they were malformed or their pictures unreadable."""
+    """Records of ``data`` and ``eval_data`` left out: malformed, a picture unreadable or the prompt too long."""
 
     metrics: Mapping[str, float]
     """Losses and accuracies on ``eval_data`` at the end; empty without any."""
@@ -65,7 +65,7 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
 
     Raises:
         ConfigError: the config contradicts itself, the checkpoint, or an unfinished run in the same folder.
-        SampleError: a record is malformed or a picture unreadable, and ``skip_bad`` is off.
+        SampleError: a record is malformed, a picture unreadable or a prompt too long, and ``skip_bad`` is off.
         CheckpointError: the checkpoint or backbone cannot be loaded, or ``out`` exists.
     """
     out, folder = Path(config.out), config.run_path
@@ -76,7 +76,7 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     device = device_for(config)
     start = starting_point(config, folder)
     taxonomy = read_spec(start).taxonomy
-    samples, skipped = _read(config.data, taxonomy, config)
+    samples, bad = _read(config.data, taxonomy, config)
     # Before anything random is made, so that a resumed process starts from the same adapter.
     set_seed(config.seed)
     model = load_checkpoint(
@@ -92,6 +92,7 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     train_head, train_lm = bool(groups.head), bool(groups.lm)
     if not train_head:
         samples = tuple(sample for sample in samples if sample.answer is not None)
+    samples, too_long = _fitting(model, samples, config, train_lm=train_lm)
     if not samples:
         raise ConfigError("data: no sample is left to learn from")
     corpus = _corpus(model, samples, config, train_head=train_head, train_lm=train_lm)
@@ -113,7 +114,7 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
         seed=config.seed,
     )
     losses = Losses(model, config, _class_weights(config, samples, taxonomy))
-    held_out = _held_out(model, config, taxonomy, train_head=train_head, train_lm=train_lm)
+    held_out, unmeasured = _held_out(model, config, taxonomy, train_head=train_head, train_lm=train_lm)
     resumed_from = 0 if state is None else int(state.name.rpartition("-")[2])
     steps = -(-len(planned) // config.grad_accum)
     log = JsonLog(folder / LOG_FILE, epochs=planned[-1].epoch + 1, losses=losses, held_out=held_out, config=config)
@@ -130,13 +131,14 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     metrics = {} if held_out is None else measure(losses, held_out)
     log.write({"step": steps, **metrics, "done": True})
     _write(model, config, out, start, samples, steps=steps, metrics=metrics)
-    shutil.rmtree(folder / STATES_DIR, ignore_errors=True)
+    for spent in (STATES_DIR, START_DIR):
+        shutil.rmtree(folder / spent, ignore_errors=True)
     return TrainReport(
         out=out,
         steps=steps,
         resumed_from=resumed_from,
         samples=len(samples),
-        skipped=skipped,
+        skipped=(*bad, *too_long, *unmeasured),
         metrics=metrics,
     )
 
@@ -150,6 +152,13 @@ def _read(
         return result.samples, ()
     kept, unreadable = drop_unreadable(result.samples)
     return kept, (*result.bad, *unreadable)
+
+
+def _fitting(
+    model: SafeLlava, samples: tuple[Sample, ...], config: TrainConfig, *, train_lm: bool
+) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
+    """Samples that the model can read, and what was left out of them; where none may be, the corpus complains."""
+    return drop_too_long(model, samples, train_lm=train_lm) if config.skip_bad else (samples, ())
 
 
 def _corpus(
@@ -166,13 +175,15 @@ def _corpus(
 
 def _held_out(
     model: SafeLlava, config: TrainConfig, taxonomy: Taxonomy, *, train_head: bool, train_lm: bool
-) -> BatchDataset | None:
+) -> tuple[BatchDataset | None, tuple[SampleError, ...]]:
+    """What to measure on, and what was left out of it."""
     if not config.eval_data:
-        return None
-    samples, _ = _read(config.eval_data, taxonomy, config)
+        return None, ()
+    samples, bad = _read(config.eval_data, taxonomy, config)
+    samples, too_long = _fitting(model, samples, config, train_lm=train_lm)
     corpus = _corpus(model, samples, config, train_head=train_head, train_lm=train_lm)
     planned = plan(corpus.groups, corpus.lengths, batch_size=config.batch_size, share=config.share_images)
-    return BatchDataset(corpus, planned, accumulate=len(planned), surface_weight=0.0)
+    return BatchDataset(corpus, planned, accumulate=len(planned), surface_weight=0.0), (*bad, *too_long)
 
 
 def _class_weights(config: TrainConfig, samples: Sequence[Sample], taxonomy: Taxonomy) -> ClassWeights:
@@ -213,7 +224,7 @@ def _arguments(config: TrainConfig, folder: Path, steps: int, device: torch.devi
         num_train_epochs=1,
         learning_rate=config.lr,
         lr_scheduler_type=config.schedule,
-        warmup_steps=min(config.warmup, steps // 10),
+        warmup_steps=config.warmup_of(steps),
         max_grad_norm=0.0,
         logging_steps=config.log_steps,
         logging_first_step=True,

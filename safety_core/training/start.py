@@ -25,6 +25,9 @@ CONFIG_FILE = "train-run.json"
 START_DIR = "start"
 STATES_DIR = "states"
 
+_NAMES_FILES = ("taxonomy", "hints")
+"""Fields that name a file whose content goes into the start of a run."""
+
 _FREE_TO_CHANGE = frozenset({"progress", "log_steps", "save_steps", "workers", "tensorboard", "run_dir"})
 """Fields that a resumed run may change: they do not touch the result."""
 
@@ -33,13 +36,17 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
     """Make the run folder this config's; what another run left there goes, unless that run could be resumed.
 
     Raises:
-        ConfigError: a run with another config or other data waits there to be resumed.
+        ConfigError: a run with another config or other files waits there to be resumed.
     """
     wanted = {name: value for name, value in config.to_dict().items() if name not in _FREE_TO_CHANGE}
     wanted["data_sha256"] = [file_sha256(Path(file)) for file in config.data]
+    wanted |= {f"{name}_sha256": _sha256_or_none(getattr(config, name)) for name in _NAMES_FILES}
     text, file = json.dumps(wanted, indent=2), folder / CONFIG_FILE
     if file.exists():
         found, asked = json.loads(file.read_text(encoding="utf-8")), json.loads(text)
+        if resumable:
+            # A run that began before these digests were kept cannot tell; it goes on from its own start.
+            found = {f"{name}_sha256": asked[f"{name}_sha256"] for name in _NAMES_FILES} | found
         differing = sorted(name for name in {*found, *asked} if found.get(name) != asked.get(name))
         if not differing:
             return
@@ -60,6 +67,14 @@ def file_sha256(file: Path) -> str:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as exc:
         raise SampleError("the file cannot be read", file=str(file), line=0, field="file") from exc
+
+
+def _sha256_or_none(file: str | None) -> str | None:
+    """Digest of a file; None where there is none to read, which :func:`starting_point` complains about."""
+    try:
+        return None if file is None else hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def device_for(config: TrainConfig) -> torch.device:

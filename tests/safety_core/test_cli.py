@@ -79,6 +79,12 @@ def test_init_refuses_a_shape_that_does_not_exist(tiny_backbone: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_init_refuses_heads_that_do_not_divide_the_width(tiny_backbone: Path, tmp_path: Path) -> None:
+    command = ("init", tmp_path / "out", "--backbone", tiny_backbone, "--paper", "--set", "head.num_heads=5")
+    assert run(*command, code=1).startswith("error: config.head.num_heads: ")
+    assert not (tmp_path / "out").exists()
+
+
 def test_classify_prints_a_verdict(tiny_checkpoint: Path, tmp_path: Path) -> None:
     picture = tmp_path / "red.png"
     Image.new("RGB", (28, 28), "red").save(picture)

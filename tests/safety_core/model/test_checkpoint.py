@@ -174,6 +174,31 @@ def test_the_policy_can_be_rewritten_alone(tiny_backbone: Path, tmp_path: Path) 
     assert json.loads((path / POLICY_FILE).read_text())["enabled"]["politics"] is False
 
 
+@pytest.mark.parametrize("finished", range(3))
+def test_a_kill_while_the_policy_is_rewritten_leaves_the_old_one_or_the_new_one(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: int
+) -> None:
+    path = init_checkpoint(tiny_backbone, tmp_path / "out")
+    default = Policy.default(DEFAULT_TAXONOMY)
+    changed = replace(default, enabled=frozenset({"privacy"}))
+    renamed: list[Path] = []
+    rename = Path.replace
+
+    def until_killed(self: Path, target: Path) -> Path:
+        if len(renamed) == finished:
+            raise KeyboardInterrupt
+        renamed.append(target)
+        return rename(self, target)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(Path, "replace", until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            update_policy(path, changed)
+    assert verify(path).policy == (default if finished < 2 else changed)
+    update_policy(path, default)
+    assert verify(path).policy == default
+
+
 # --- adapters ------------------------------------------------------------------------------------------------------
 
 

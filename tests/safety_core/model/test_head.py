@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from safety_core.errors import ConfigError
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.head import HeadOutput
 from safety_core.model.modules import SafetyModules
@@ -149,5 +150,5 @@ def test_batch_sizes_must_agree(dims: BackboneDims) -> None:
 
 
 def test_width_must_divide_into_heads(dims: BackboneDims) -> None:
-    with pytest.raises(ValueError, match="does not divide into 5 heads"):
+    with pytest.raises(ConfigError, match=r"config\.head\.num_heads: .* does not divide into 5 heads"):
         make(dims, HeadConfig.reference(num_heads=5))

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from safety_core.model.hints import default_hints, hint_for
+from safety_core.model.hints import default_hints, hint_at, hint_for
 from safety_core.model.spec import hints_from_dict, hints_to_dict
 from safety_core.policy import Decision, Verdict
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -24,6 +24,12 @@ def test_another_taxonomy_gets_general_hints() -> None:
 def test_hints_survive_json() -> None:
     hints = default_hints(DEFAULT_TAXONOMY)
     assert hints_from_dict(hints_to_dict(hints, DEFAULT_TAXONOMY), DEFAULT_TAXONOMY) == hints
+
+
+def test_the_nearest_milder_hint_stands_in() -> None:
+    hints = {"privacy": {1: "mild", 3: "strong"}}
+    assert [hint_at(hints, "privacy", level) for level in range(5)] == [None, "mild", "mild", "strong", "strong"]
+    assert hint_at(hints, "politics", 1) is None
 
 
 def test_a_hint_follows_a_cautioned_verdict_only() -> None:

@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
-from safety_core.model.manifest import MANIFEST, check_manifest, write_manifest
+from safety_core.model.manifest import MANIFEST, check_manifest, replace_file, write_manifest
 
 
 @pytest.fixture
@@ -69,7 +70,75 @@ def test_links_are_refused(folder: Path, tmp_path: Path) -> None:
         check_manifest(folder)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"sha256": []}', '{"sha256": {"a.json": 1}}'])
+class Killed(BaseException):
+    """What no ``except Exception`` sees."""
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_rewrite_that_is_killed_leaves_a_sound_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    write, rename = Path.write_bytes, Path.replace
+    done: list[Path] = []
+
+    def dying_write(self: Path, content: bytes) -> int:
+        if len(done) == moment:
+            write(self, content[:2])
+            raise Killed
+        done.append(self)
+        return write(self, content)
+
+    def dying_rename(self: Path, target: Path) -> Path:
+        if len(done) == moment:
+            raise Killed
+        done.append(self)
+        return rename(self, target)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(Path, "write_bytes", dying_write)
+        killing.setattr(Path, "replace", dying_rename)
+        with pytest.raises(Killed):
+            replace_file(folder, "a.json", b"[1]")
+    check_manifest(folder)
+    assert (folder / "a.json").read_text() == ("{}" if moment < 4 else "[1]")
+    replace_file(folder, "a.json", b"[2]")
+    assert (folder / "a.json").read_text() == "[2]"
+    assert set(json.loads((folder / MANIFEST).read_text())) == {"sha256"}
+    assert sorted(path.name for path in folder.iterdir()) == ["a.json", "inner", MANIFEST]
+
+
+def test_only_a_listed_file_can_be_rewritten(folder: Path) -> None:
+    with pytest.raises(IntegrityError, match=r"b\.json is not in the manifest"):
+        replace_file(folder, "b.json", b"{}")
+
+
+def test_while_a_file_is_rewritten_nothing_else_may_differ(folder: Path) -> None:
+    sums = check_manifest(folder)
+    (folder / MANIFEST).write_text(json.dumps({"sha256": sums, "next": {"a.json": "0" * 64}}))
+    check_manifest(folder)
+    (folder / "a.json").write_text("other")
+    with pytest.raises(IntegrityError, match=r"bytes differ.*a\.json"):
+        check_manifest(folder)
+
+
+def test_a_half_written_file_is_no_part_of_the_folder_and_may_not_hide_code(folder: Path) -> None:
+    (folder / "a.json.partial").write_text("{")
+    assert "a.json.partial" not in check_manifest(folder)
+    write_manifest(folder)
+    assert "a.json.partial" not in check_manifest(folder)
+    (folder / "a.json.partial").write_bytes(b"\x80\x04\x95")
+    with pytest.raises(ForbiddenFileError, match=r"a\.json\.partial"):
+        check_manifest(folder)
+    (folder / "a.json.partial").unlink()
+    (folder / "inner" / "b.partial").write_text("hello")
+    with pytest.raises(IntegrityError, match=r"inner/b\.partial"):
+        check_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "{", "[]", '{"sha256": []}', '{"sha256": {"a.json": 1}}', '{"sha256": {}, "next": []}'],
+)
 def test_an_unreadable_manifest_is_no_manifest(folder: Path, content: str | None) -> None:
     (folder / MANIFEST).unlink()
     if content is not None:

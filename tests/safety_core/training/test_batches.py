@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,9 +8,11 @@ import torch
 from safety_core.data.collate import table_of
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
+from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.policy import Decision, Verdict
 from safety_core.prompts import Turn
-from safety_core.training.batches import BatchDataset, Corpus, MicroBatch, hint_for, plan
+from safety_core.training.batches import BatchDataset, Corpus, MicroBatch, drop_too_long, gold_hint, plan
 from safety_core.training.features import LivePictures
 
 GROUPS = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10]]
@@ -101,22 +104,33 @@ def test_the_head_alone_needs_no_answers(model: SafeLlava, samples: tuple[Sample
     assert not any(batch.head.values())
 
 
-def test_hints_appear_as_in_serving(model: SafeLlava, samples: tuple[Sample, ...]) -> None:
-    corpus = corpus_of(model, samples)
-    cautioned, refused, safe = 0, 1, len(samples) - 3
-    hint = model.hints["illegal"][1]
-    served = model.prompts.encode(samples[cautioned].turns, 1, hint=hint)
-    learned = corpus.encode(cautioned, hinted=True)
+@pytest.mark.parametrize("known", [(1, 2), (1,), (2,)], ids=str)
+@pytest.mark.parametrize("level", [1, 2])
+def test_hints_appear_as_in_serving(
+    model: SafeLlava, samples: tuple[Sample, ...], level: int, known: tuple[int, ...]
+) -> None:
+    model.hints = {"illegal": {each: f"Mind level {each}." for each in known}}
+    sample = replace(samples[0], label=RiskLabel(type=1, level=level))
+    verdict = Verdict(
+        decision=Decision.CAUTIONED, type="illegal", level=level, unsafe_probability=0.9, level_scores={level: 0.9}
+    )
+    served = model.prompts.encode(sample.turns, 1, hint=hint_for(model.hints, verdict))
+    learned = corpus_of(model, [sample]).encode(0, hinted=True)
     assert learned.answer_span is not None
     assert learned.input_ids[: learned.answer_span[0]] == served.input_ids
+
+
+def test_neither_a_refusal_nor_a_harmless_pair_is_hinted(model: SafeLlava, samples: tuple[Sample, ...]) -> None:
+    corpus = corpus_of(model, samples)
+    refused, safe = 1, len(samples) - 3
     for index in (refused, safe):
         assert corpus.encode(index, hinted=True) == corpus.encode(index, hinted=False)
 
 
 def test_hints_exist_between_the_harmless_and_the_worst_level(model: SafeLlava) -> None:
-    hints = [hint_for(RiskLabel(type=1, level=level), model.hints, model.taxonomy) for level in range(4)]
+    hints = [gold_hint(RiskLabel(type=1, level=level), model.hints, model.taxonomy) for level in range(4)]
     assert [hint is None for hint in hints] == [True, False, False, True]
-    assert hint_for(RiskLabel(type=6, level=0), model.hints, model.taxonomy) is None
+    assert gold_hint(RiskLabel(type=6, level=0), model.hints, model.taxonomy) is None
 
 
 def test_a_tenth_of_the_hints_is_dropped_the_same_way_every_time(model: SafeLlava, samples: tuple[Sample, ...]) -> None:
@@ -135,8 +149,25 @@ def test_a_tenth_of_the_hints_is_dropped_the_same_way_every_time(model: SafeLlav
 def test_a_prompt_that_is_too_long_names_its_record(model: SafeLlava) -> None:
     turns = (Turn(role="user", text="word " * 600), Turn(role="assistant", text="No."))
     sample = Sample(id="x", images=(), conversation=turns, label=RiskLabel(type=6, level=0), file="data.jsonl", line=9)
-    with pytest.raises(SampleError, match=r"data\.jsonl:9: conversations: the prompt has"):
+    with pytest.raises(SampleError, match=r"data\.jsonl:9: conversations: [Tt]he prompt has"):
         corpus_of(model, [sample])
+
+
+def test_prompts_that_are_too_long_are_dropped_and_listed(model: SafeLlava, samples: tuple[Sample, ...]) -> None:
+    def worded(count: int, line: int) -> Sample:
+        turns = (Turn(role="user", text="a" * count), Turn(role="assistant", text="No."))
+        return replace(samples[0], conversation=turns, line=line)
+
+    # The words alone just fit; with template and picture they do not.
+    longest = next(n for n in range(2000) if len(model.prompts.head_ids((Turn(role="user", text="a" * n),))) == 512)
+    given = [samples[0], worded(longest, 7), worded(2 * longest + 2, 8)]
+    kept, errors = drop_too_long(model, given, train_lm=True)
+    assert kept == (samples[0],)
+    assert [error.line for error in errors] == [7, 8]
+    corpus_of(model, kept)
+    kept, errors = drop_too_long(model, given, train_lm=False)
+    assert [error.line for error in errors] == [8]
+    corpus_of(model, kept, lm=False)
 
 
 def test_a_batch_moves_with_its_tensors(model: SafeLlava, samples: tuple[Sample, ...]) -> None:

@@ -11,8 +11,19 @@ NEEDED = {"backbone": "b", "data": ["d.jsonl"], "out": "o"}
 def test_the_papers_values_are_the_defaults() -> None:
     first, second = load_config(flags=NEEDED), load_config(flags={**NEEDED, "stage": 2})
     assert (first.lr, first.epochs, first.lambda_, first.batch_size * first.grad_accum) == (1e-5, 3.0, 10.0, 128)
-    assert (first.warmup, second.warmup) == (20, 300)
+    assert (first.warmup_of(10_000), second.warmup_of(10_000)) == (20, 300)
     assert (second.lora_r, second.lora_alpha, second.lora_dropout) == (256, 16, 0.05)
+
+
+def test_a_short_run_keeps_a_default_warm_up_short() -> None:
+    config = load_config(flags=NEEDED)
+    assert [config.warmup_of(steps) for steps in (2, 150, 1000)] == [0, 15, 20]
+
+
+def test_a_warm_up_that_was_asked_for_is_as_long_as_asked_for() -> None:
+    config = load_config(flags={**NEEDED, "warmup_steps": 30})
+    assert [config.warmup_of(steps) for steps in (2, 40, 500)] == [2, 30, 30]
+    assert load_config(flags={**NEEDED, "warmup_steps": 0}).warmup_of(1000) == 0
 
 
 def test_later_sources_win(tmp_path: Path) -> None:

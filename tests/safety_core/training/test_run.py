@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from safety_core.data.samples import read_jsonl, write_jsonl
@@ -86,6 +88,13 @@ def test_stage_1_writes_a_sound_checkpoint(config_for: ConfigFor, untrained: Pat
     assert lines[0]["lm_loss"] > lines[9]["lm_loss"]
     assert lines[0]["type_loss"] > lines[9]["type_loss"]
     assert not (config.run_path / "states").exists()
+
+
+def test_the_learning_rate_rises_as_long_as_asked_for(config_for: ConfigFor) -> None:
+    config = config_for(max_steps=6, warmup_steps=4, train_parts="head", schedule="constant_with_warmup")
+    train(config)
+    rates = [line["learning_rate"] for line in log_of(config) if "learning_rate" in line]
+    assert rates == pytest.approx([0.0, 2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3])
 
 
 def test_stage_2_goes_on_with_a_lora(config_for: ConfigFor, tiny_checkpoint: Path) -> None:
@@ -195,6 +204,37 @@ def test_an_unfinished_run_is_not_mixed_with_another(config_for: ConfigFor, data
     assert train(config_for(save_steps=1)).resumed_from == 2
 
 
+@pytest.fixture
+def own_hints(tmp_path: Path) -> Path:
+    """A file with a hint for one level of one type."""
+    file = tmp_path / "hints.json"
+    file.write_text(json.dumps({"illegal": {"caution": "Mind the law."}}), encoding="utf-8")
+    return file
+
+
+def test_a_changed_hints_file_is_read_again(config_for: ConfigFor, tiny_backbone: Path, own_hints: Path) -> None:
+    config = config_for(backbone=str(tiny_backbone), hints=str(own_hints), max_steps=1, train_parts="lm")
+    assert load_checkpoint(train(config).out).hints == {"illegal": {1: "Mind the law."}}
+    assert not (config.run_path / "start").exists()
+    shutil.rmtree(config.out)
+    own_hints.write_text(json.dumps({"illegal": {"caution": "Mind the new law."}}), encoding="utf-8")
+    assert load_checkpoint(train(config).out).hints == {"illegal": {1: "Mind the new law."}}
+
+
+def test_an_unfinished_run_is_not_mixed_with_other_hints(
+    config_for: ConfigFor, tiny_backbone: Path, own_hints: Path
+) -> None:
+    config = config_for(backbone=str(tiny_backbone), hints=str(own_hints), save_steps=2, train_parts="lm")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, callbacks=[Stop()])
+    before = own_hints.read_bytes()
+    own_hints.write_text(json.dumps({"illegal": {"caution": "Mind the new law."}}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"unfinished run with another hints_sha256;"):
+        train(config)
+    own_hints.write_bytes(before)
+    assert train(config).resumed_from == 2
+
+
 def test_the_folder_of_a_run_that_never_began_is_taken_over(config_for: ConfigFor, tmp_path: Path, data: Path) -> None:
     with pytest.raises(SampleError):
         train(config_for(data=(str(tmp_path / "gone.jsonl"),)))
@@ -227,6 +267,33 @@ def test_bad_records_and_pictures_stop_the_run_or_are_listed(
     report = train(config_for(data=(str(file),), skip_bad=True, out=f"{data}.third"))
     assert [error.line for error in report.skipped] == [30, 29]
     assert report.samples == len(samples)
+
+
+def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigFor, data: Path) -> None:
+    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    broken = data.with_name("unreadable.png")
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
+    file = data.with_name("bad-eval.jsonl")
+    write_jsonl(file, [{"id": "x"}, *records[:4], records[0] | {"id": "y", "image": broken.name}])
+    report = train(config_for(eval_data=(str(file),), skip_bad=True, max_steps=1))
+    assert [(Path(error.file).name, error.line, error.field) for error in report.skipped] == [
+        ("bad-eval.jsonl", 1, "conversations"),
+        ("bad-eval.jsonl", 6, "image"),
+    ]
+    assert report.metrics
+
+
+def test_prompts_that_are_too_long_stop_the_run_or_are_listed(config_for: ConfigFor, data: Path) -> None:
+    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    turns = [{"from": "USER", "value": "word " * 600}, {"from": "ASSISTANT", "value": "No."}]
+    file = data.with_name("long.jsonl")
+    write_jsonl(file, [records[0] | {"id": "long", "conversations": turns}, *records])
+    common: dict[str, Any] = {"data": (str(file),), "eval_data": (str(file),), "max_steps": 1}
+    with pytest.raises(SampleError, match=r"long\.jsonl:1: conversations: [Tt]he prompt has"):
+        train(config_for(**common))
+    report = train(config_for(skip_bad=True, **common))
+    assert [(error.line, error.field) for error in report.skipped] == 2 * [(1, "conversations")]
+    assert report.samples == len(records)
 
 
 def test_a_bare_backbone_with_a_taxonomy_of_three_types(
@@ -351,10 +418,11 @@ def test_memory_can_be_saved(config_for: ConfigFor, tiny_checkpoint: Path, tmp_p
 
 
 def test_tensorboard_logs_outlive_the_run(config_for: ConfigFor) -> None:
-    pytest.importorskip("tensorboard")
-    config = config_for(tensorboard=True, max_steps=1)
+    config = config_for(tensorboard=True, max_steps=3)
     train(config)
-    assert list((config.run_path / "tensorboard").glob("*tfevents*"))
+    events = EventAccumulator(str(config.run_path / "tensorboard")).Reload()
+    losses = [event.value for event in events.Scalars("train/loss")]
+    assert losses == pytest.approx([line["loss"] for line in log_of(config) if "loss" in line])
 
 
 def test_only_whole_states_count(tmp_path: Path) -> None:
