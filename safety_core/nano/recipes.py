@@ -107,7 +107,7 @@ SMALL = Recipe(
     safety=SHIPPED.safety,
     head={**SHIPPED.head, "epochs": 3.0},
     stage1={**SHIPPED.stage1, "max_steps": 80},
-    stage2={**SHIPPED.stage2, "max_steps": 120},
+    stage2={**SHIPPED.stage2, "max_steps": 120, "warmup_steps": 12},
     flags=("--small",),
 )
 """Within two hours on two cores; the same table, without bars."""
