@@ -7,6 +7,7 @@ on where a killed run stopped, and a changed config or data set is refused there
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -91,7 +92,9 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
         _save_memory(model)
     train_head, train_lm = bool(groups.head), bool(groups.lm)
     if not train_head:
-        samples = tuple(sample for sample in samples if sample.answer is not None)
+        # Stage 1's tokens ride in front of pictures: a text teaches them nothing, and a batch of such has no gradient.
+        teaches = [sample.answer is not None and (config.stage == 2 or bool(sample.images)) for sample in samples]
+        samples = tuple(compress(samples, teaches))
     samples, too_long = _fitting(model, samples, config, train_lm=train_lm)
     if not samples:
         raise ConfigError("data: no sample is left to learn from")

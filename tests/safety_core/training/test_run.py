@@ -21,6 +21,7 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 from safety_core.training.states import last_complete
+from tests.safety_core.training.conftest import rows
 
 ConfigFor = Callable[..., TrainConfig]
 
@@ -164,6 +165,13 @@ def test_the_head_alone_never_runs_the_language_model(
     before, after = weights(untrained), weights(report.out)
     assert torch.equal(before["llm_tokens_SD"], after["llm_tokens_SD"])
     assert not torch.equal(before["head.type_classifier.weight"], after["head.type_classifier.weight"])
+
+
+def test_texts_alone_teach_the_language_models_tokens_nothing(config_for: ConfigFor, data: Path) -> None:
+    pictured = sum(row["image"] is not None for row in rows())
+    report = train(config_for(train_parts="lm", batch_size=1, max_steps=2 * len(rows())))
+    assert report.samples == pictured
+    assert report.steps == 2 * len(rows())
 
 
 def test_with_a_cache_the_tower_runs_once_for_each_picture(
