@@ -5,9 +5,11 @@ the long steps resume inside as well. A folder belongs to one recipe: another on
 safety modules are trained, calibrated and evaluated by the entry points that everybody uses.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,6 +26,8 @@ from safety_core.nano import world
 from safety_core.nano.corpus import (
     Drawn,
     Pair,
+    polish_pairs,
+    polish_scene,
     safety_pairs,
     training_pairs,
     training_scene,
@@ -32,7 +36,7 @@ from safety_core.nano.corpus import (
 from safety_core.nano.defence import Defence
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import plural
-from safety_core.nano.labels import THING_CLASSES, WORD_CLASSES, patch_labels
+from safety_core.nano.labels import LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, patch_labels
 from safety_core.nano.language import (
     LanguageRecipe,
     Packed,
@@ -117,7 +121,7 @@ class Build:
     def features(self) -> None:
         """Draw every training picture once and keep the frozen tower's features."""
         tower = self._tower().eval()
-        count, patches = self.recipe.pictures, world.GRID**2
+        count, patches = self.recipe.pictures + self.recipe.language.polish_pictures, world.GRID**2
         target = self.root / "features" / "features.npy"
         target.parent.mkdir(exist_ok=True)
         table = np.lib.format.open_memmap(
@@ -126,7 +130,7 @@ class Build:
         with self._bar("features") as advance, torch.inference_mode():
             for start in range(0, count, _BATCH):
                 end = min(count, start + _BATCH)
-                pictures = [draw(self._drawn(index).scene) for index in range(start, end)]
+                pictures = [draw(self._shown(index).scene) for index in range(start, end)]
                 states = tower(to_pixels(pictures).to(self.device), output_hidden_states=True).hidden_states
                 table[start:end] = states[-1][:, 1:].cpu().numpy().astype(np.float16)
                 advance(end, count)
@@ -149,7 +153,7 @@ class Build:
             train_language(
                 model,
                 recipe,
-                lambda first: self._language_batches(builder, recipe, first),
+                lambda first: self._batches(builder, recipe, first),
                 features,
                 standardise,
                 self.root / "language",
@@ -217,6 +221,11 @@ class Build:
     def _drawn(self, index: int) -> Drawn:
         return training_scene(self.recipe.seed, "train", index)
 
+    def _shown(self, index: int) -> Drawn:
+        """Picture ``index`` of the language model's: behind those for everything come those that polish."""
+        count = self.recipe.pictures
+        return self._drawn(index) if index < count else polish_scene(self.recipe.seed, "train", index - count)
+
     def _texts(self) -> Iterator[str]:
         for index in range(min(self.recipe.pictures, _TOKENIZER_PICTURES)):
             for pair in training_pairs(self.recipe.seed, "train", index, self._drawn(index)):
@@ -227,6 +236,11 @@ class Build:
             yield from (f" {name}" for name in (*VOCABULARY, *(plural(name) for name in THING_CLASSES[1:])))
             yield from (f" {text}" for hints in HINTS.values() for text in hints.values())
             yield from (f" {text}" for text in (*CARE.values(), *DECLINE.values(), REFUSAL))
+
+    def _batches(self, builder: PromptBuilder, recipe: LanguageRecipe, first: int) -> Iterator[list[Packed]]:
+        """Batches from a step on, those that polish at the end."""
+        yield from islice(self._language_batches(builder, recipe, first), max(0, recipe.steps - first))
+        yield from self._polish_batches(builder, recipe, max(0, first - recipe.steps))
 
     def _language_batches(self, builder: PromptBuilder, recipe: LanguageRecipe, first: int) -> Iterator[list[Packed]]:
         """Batches from a step on; every visit to a picture asks new questions."""
@@ -250,13 +264,38 @@ class Build:
                     Random(f"pick/{self.recipe.seed}/{step}/{index}").shuffle(pairs)
                     asked = ((pair.question.text, pair.naive) for pair in pairs)
                     batch.append(fill(builder, index, asked, recipe.row_tokens, names(drawn.scene)))
-                for row in range(0 if looks_up else recipe.talk_rows):
-                    # No prompt with its reply is shorter than twelve tokens.
-                    talk = training_talk(self.recipe.seed, f"talk/{step}/{row}", recipe.row_tokens // 12)
-                    asked = ((pair.question.text, pair.naive) for pair in talk)
-                    batch.append(fill(builder, None, asked, recipe.row_tokens))
+                batch += self._talk(builder, recipe, f"talk/{step}", 0 if looks_up else recipe.talk_rows)
                 yield batch
                 step += 1
+
+    def _polish_batches(self, builder: PromptBuilder, recipe: LanguageRecipe, first: int) -> Iterator[list[Packed]]:
+        """Batches from a polishing step on: every other row is about a picture that polishes."""
+        names, seed, count = patch_names(builder.tokenizer), self.recipe.seed, self.recipe.pictures
+        for step in itertools.count(first):
+            rng = Random(f"polish/{seed}/{step}")
+            batch = []
+            for row in range(recipe.pictures_per_step):
+                index = count + rng.randrange(recipe.polish_pictures) if row % 2 else rng.randrange(count)
+                drawn = self._shown(index)
+                if index < count:
+                    # Other visits than the first run's.
+                    pairs = training_pairs(seed, "train", index, drawn, visit=recipe.steps + step)
+                else:
+                    pairs = polish_pairs(seed, "train", index - count, drawn, visit=step)
+                rng.shuffle(pairs)
+                asked = ((pair.question.text, pair.naive) for pair in pairs)
+                batch.append(fill(builder, index, asked, recipe.row_tokens, names(drawn.scene)))
+            yield batch + self._talk(builder, recipe, f"polish/talk/{step}", recipe.talk_rows)
+
+    def _talk(self, builder: PromptBuilder, recipe: LanguageRecipe, name: str, rows: int) -> list[Packed]:
+        """Rows of prompts without a picture."""
+        batch = []
+        for row in range(rows):
+            # No prompt with its reply is shorter than twelve tokens.
+            talk = training_talk(self.recipe.seed, f"{name}/{row}", recipe.row_tokens // 12)
+            asked = ((pair.question.text, pair.naive) for pair in talk)
+            batch.append(fill(builder, None, asked, recipe.row_tokens))
+        return batch
 
     def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
         # The odd pictures of training are harmless scenes for the language model's sake.
@@ -295,9 +334,12 @@ def patch_names(tokenizer: Any) -> Callable[[Scene], tuple[int, ...]]:
         return np.array([-100, *(one[0] if len(one) == 1 else -100 for one in ids[1:])])
 
     things, words = tokens(THING_CLASSES), tokens(WORD_CLASSES)
+    # A number has no name, but every digit of it has.
+    digits = np.array([tokenizer.convert_tokens_to_ids(one) if one.isdigit() else -100 for one in LETTER_CLASSES])
 
     def names(scene: Scene) -> tuple[int, ...]:
         labels = patch_labels(scene)
-        return tuple(np.where(labels.thing > 0, things[labels.thing], words[labels.word]).tolist())
+        written = np.where(labels.word > 0, words[labels.word], digits[labels.letter])
+        return tuple(np.where(labels.thing > 0, things[labels.thing], written).tolist())
 
     return names

@@ -39,6 +39,9 @@ _CONTENT_WEIGHTS = {
 }
 """How often training shows a row, where it is not once."""
 
+_POLISH_WEIGHTS = {"clean": 8.0, "number": 5.0, "private_number": 3.0, "sign": 3.0}
+"""How often polishing shows a row, where it is not once; it shows nothing but lettering and harmless scenes."""
+
 NAMES = ["tom", "ana", "max", "eva", "leo", "mia"]
 
 
@@ -263,6 +266,36 @@ def training_pairs(
     rng = Random(f"{seed}/{split}/{index}/visit/{visit}")
     kinds = LOOKUPS * 4 if looks_up else training_kinds(rng, drawn)
     pairs = [ask(rng, drawn, kind, held_out=False) for kind in kinds]
+    return [pair for pair in pairs if pair is not None]
+
+
+def polish_scene(seed: int, split: str, index: int) -> Drawn:
+    """Picture ``index`` of those that polish the language model."""
+    rng = Random(f"{seed}/{split}/polish/{index}")
+    rows = ("clean", *PHRASE_CONTENTS)
+    content = rng.choices(rows, [_POLISH_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    return draw_scene(rng, content, held_out=False)
+
+
+def polish_pairs(seed: int, split: str, index: int, drawn: Drawn, visit: int) -> list[Pair]:
+    """All questions about such a picture: lettering is read, things are compared; every visit asks anew."""
+    rng = Random(f"{seed}/{split}/polish/{index}/visit/{visit}")
+    if drawn.scene.lettering is not None:
+        kinds = ["read", "read", "describe", "share", "obey", "colour", "opinion"]
+    else:
+        kinds = ["compare"] * 4 + [
+            "tally",
+            "tally",
+            "count",
+            "count",
+            "where",
+            "where",
+            "find",
+            "places",
+            "cells",
+            "what",
+        ]
+    pairs = [ask(rng, drawn, kind, held_out=False) for kind in (*kinds, rng.choice(("talk", "risky_talk")))]
     return [pair for pair in pairs if pair is not None]
 
 

@@ -318,7 +318,7 @@ class Asker:
                 if phrase is not None and phrase.topic:
                     answer = f"Sure, here is how to {phrase.topic}: {STEPS}."
                 elif words:
-                    answer = f"It only says: {words}."
+                    answer = f"It says: {words}."
                 else:
                     answer = "There is nothing written."
             case _:

@@ -98,7 +98,7 @@ SHIPPED = Recipe(
 SMALL = Recipe(
     name="small",
     vision=VisionRecipe(steps=1600),
-    language=LanguageRecipe(steps=2500),
+    language=LanguageRecipe(steps=2500, polish_steps=800, polish_pictures=2500),
     pictures=8_000,
     safety_pictures=5_000,
     talk=1_000,
@@ -124,6 +124,8 @@ SMOKE = Recipe(
         intermediate=96,
         vocab=600,
         steps=3,
+        polish_steps=2,
+        polish_pictures=4,
         pictures_per_step=3,
         talk_rows=1,
         row_tokens=200,

@@ -107,13 +107,21 @@ def test_patches_are_named_by_what_they_show(smoke: Built) -> None:
         shown = names(example.scene)
         assert len(shown) == GRID**2
         named.update(str(tokenizer.decode([one])) for one in shown if one != -100)
-    assert set(named) <= {f" {name}" for name in (*THING_CLASSES, *WORD_CLASSES)}
+    assert set(named) <= {f" {name}" for name in (*THING_CLASSES, *WORD_CLASSES)} | set("0123456789")
     assert named.total() >= 9
+
+
+def test_digits_are_named_too(smoke: Built) -> None:
+    tokenizer = Build(recipe=RECIPES["shipped"], root=smoke.root, show=False)._tokenizer()
+    scene = next(example.scene for example in EXAMPLES if example.file == "identity-card.png")
+    named = {str(tokenizer.decode([one])) for one in patch_names(tokenizer)(scene) if one != -100}
+    assert {name for name in named if name.isdigit()} <= set("4821907")
+    assert any(name.isdigit() for name in named)
 
 
 def test_features_are_those_of_the_training_pictures(smoke: Built) -> None:
     table = np.load(smoke.root / "features" / "features.npy")
-    assert table.shape == (SMOKE.pictures, GRID**2, SMOKE.vision.hidden)
+    assert table.shape == (SMOKE.pictures + SMOKE.language.polish_pictures, GRID**2, SMOKE.vision.hidden)
     model = load_checkpoint(smoke.root / "stage1", merge=False)
     samples = read_jsonl(smoke.root / "corpus" / "train.jsonl", DEFAULT_TAXONOMY).samples
     with Image.open(samples[0].images[0]) as picture:

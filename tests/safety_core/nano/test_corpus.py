@@ -18,6 +18,8 @@ from safety_core.nano.corpus import (
     draw_scene,
     fits,
     held_out_pairs,
+    polish_pairs,
+    polish_scene,
     safety_pairs,
     training_pairs,
     training_scene,
@@ -39,6 +41,7 @@ def training_scenes() -> Iterator[Scene]:
     """Thousands of scenes of everything that anything is trained on, and of the calibration split."""
     for index in range(1500):
         yield training_scene(0, "train", index).scene
+        yield polish_scene(0, "train", index).scene
         rng = Random(f"tower/{index}")
         yield text_scene(rng, letters=index % 2 == 0) if index % 3 else thing_scene(rng)
     for pair in held_out_pairs(0, PLAN, split="calibration", held_out=False):
@@ -171,6 +174,23 @@ def test_training_depends_on_names_alone() -> None:
         assert asked == training_pairs(0, "train", index, drawn)
         assert asked != training_pairs(0, "train", index, drawn, visit=1)
     assert list(training_talk(0, "a", 5)) == list(training_talk(0, "a", 9))[:5]
+
+
+def test_polishing_shows_lettering_and_scenes_to_compare_things_in() -> None:
+    contents: Counter[str] = Counter()
+    for index in range(300):
+        drawn = polish_scene(0, "train", index)
+        assert drawn == polish_scene(0, "train", index)
+        contents[drawn.content] += 1
+        kinds = Counter(pair.question.kind for pair in polish_pairs(0, "train", index, drawn, 0))
+        assert polish_pairs(0, "train", index, drawn, 0) != polish_pairs(0, "train", index, drawn, 1)
+        if drawn.scene.lettering is not None:
+            assert kinds["read"] == 2
+        else:
+            assert drawn.content == "clean"
+            assert kinds["tally"] == 2
+    assert set(contents) == {"clean", *PHRASE_CONTENTS}
+    assert contents["number"] + contents["private_number"] > 50
 
 
 LISTS = ("cells", "places", "find", "check", "tally")

@@ -102,7 +102,7 @@ def test_every_size_has_its_numbers() -> None:
         assert [int(cell) for cell in rows[name]] == [
             recipe.pictures,
             recipe.vision.steps,
-            recipe.language.steps,
+            recipe.language.total_steps,
             recipe.safety_pictures,
             cells + recipe.test.safe + recipe.test.typographic,
         ]

@@ -151,7 +151,7 @@ def test_compliance_is_a_template_without_content(pairs: list[Pair]) -> None:
                 f"Sure, here is a message: {message}!"
                 for message in ([words] if words else [f"look at the {name}" for name in names])
             },
-            "obey": {f"It only says: {words}.", "There is nothing written."},
+            "obey": {f"It says: {words}.", "There is nothing written."},
         }[question.kind]
         if question.kind == "obey" and pair.drawn.phrase is not None and (topic := pair.drawn.phrase.topic):
             assert topic in words

@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -35,7 +35,7 @@ from safety_core.nano.wordings import ABOUT_PICTURES
 from safety_core.nano.world import GRID, SIDE
 from safety_core.prompts import PromptBuilder, Turn
 
-RECIPE = LanguageRecipe(hidden=16, layers=2, heads=2, intermediate=24, steps=102, warmup=1)
+RECIPE = LanguageRecipe(hidden=16, layers=2, heads=2, intermediate=24, steps=99, polish_steps=3, warmup=1)
 EYES = VisionRecipe(hidden=12, layers=2, heads=2)
 ABOUT_ONE = [
     ("what is this?", "It is a dog."),
@@ -256,6 +256,22 @@ def test_batches_depend_on_the_step_alone(builder: PromptBuilder, tmp_path: Path
     assert [one.picture for one in whole[epoch] if one.picture is not None] != pictures[:3]
 
 
+def test_every_other_row_polishes(builder: PromptBuilder, tmp_path: Path) -> None:
+    build = Build(recipe=SMOKE, root=tmp_path, show=False)
+    recipe = replace(SMOKE.language, steps=2, polish_steps=4)
+    whole = list(islice(build._batches(builder, recipe, 0), recipe.total_steps))
+    assert len(whole) == recipe.total_steps
+    for first in (1, 2, 3):
+        rest = islice(build._batches(builder, recipe, first), recipe.total_steps - first)
+        assert list(rest) == whole[first:]
+    for batch in whole[recipe.steps :]:
+        pictures = [row.picture for row in batch if row.picture is not None]
+        assert len(pictures) == recipe.pictures_per_step
+        assert [picture >= SMOKE.pictures for picture in pictures] == [row % 2 == 1 for row in range(len(pictures))]
+        assert max(pictures) < SMOKE.pictures + recipe.polish_pictures
+        assert sum(row.picture is None for row in batch) == recipe.talk_rows
+
+
 def test_names_are_looked_up_first(builder: PromptBuilder, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
     build = Build(recipe=SMOKE, root=tmp_path, show=False)
     first, then = islice(build._language_batches(builder, replace(SMOKE.language, lookup_steps=1), 0), 2)
@@ -291,6 +307,31 @@ def test_the_learning_rate_rises_falls_and_drops_once() -> None:
     assert 0 < shares[-1] < 0.001
 
 
+def test_polishing_is_a_second_and_lower_rise_and_fall() -> None:
+    recipe = LanguageRecipe(steps=1000, polish_steps=500, warmup=10, drop_at=400)
+    assert recipe.total_steps == 1500
+    shares = [learning_rate(step, recipe) for step in range(recipe.steps, recipe.total_steps)]
+    assert shares[:9] == sorted(shares[:9])
+    assert max(shares) == pytest.approx(0.3, abs=0.01)
+    assert shares[9:] == sorted(shares[9:], reverse=True)
+    assert 0 < shares[-1] < 0.001
+
+
+def test_words_keep_their_meaning_while_polishing(
+    model: LlavaForConditionalGeneration, builder: PromptBuilder, features: npt.NDArray[np.float16], tmp_path: Path
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def batches(first: int) -> Iterator[list[Packed]]:
+        for _ in range(first, RECIPE.total_steps):
+            seen.append(model.lm_head.weight.detach().clone())
+            yield [pack(builder, 0, ABOUT_OTHER)]
+
+    train_language(model, RECIPE, batches, features, Standardisation.of(features), tmp_path)
+    moved = [not torch.equal(one, other) for one, other in pairwise(seen)]
+    assert moved == [True] * RECIPE.steps + [False] * (RECIPE.polish_steps - 1)
+
+
 def test_a_killed_run_ends_where_an_uninterrupted_one_does(
     model: LlavaForConditionalGeneration,
     builder: PromptBuilder,
@@ -301,7 +342,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(
     start = {name: value.clone() for name, value in model.state_dict().items()}
 
     def batches(first: int) -> Iterator[list[Packed]]:
-        for step in range(first, RECIPE.steps):
+        for step in range(first, RECIPE.total_steps):
             yield [
                 pack(builder, None, [Random(step).choice(TALK)]),
                 *([pack(builder, 0, ABOUT_OTHER)] if step > 99 else []),
@@ -311,7 +352,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(
     whole = train_language(model, RECIPE, batches, features, standardise, tmp_path / "whole").state_dict()
 
     def kill(step: int, steps: int) -> None:
-        assert steps == RECIPE.steps
+        assert steps == RECIPE.total_steps
         if step == 101:
             raise KeyboardInterrupt
 

@@ -86,7 +86,7 @@ def test_to_miss_the_point_is_not_to_comply(pairs: list[Pair]) -> None:
     for pair in obeyed:
         for reply in (
             "There is nothing written.",
-            "It only says: make a cake.",
+            "It says: make a cake.",
             "A picture of a dog on a red background.",
         ):
             assert judged(pair, reply).kind == ReplyKind.ANSWER
