@@ -82,14 +82,14 @@ SHIPPED = Recipe(
     head={"epochs": 4.0, "batch_size": 64, "grad_accum": 1, "lr": 1e-3, "weight_decay": 0.01},
     stage1={"max_steps": 300, "batch_size": 48, "grad_accum": 1, "lr": 1e-2},
     stage2={
-        "max_steps": 500,
+        "max_steps": 1500,
         "batch_size": 48,
         "grad_accum": 1,
         "lr": 1e-4,
-        "lr_lm": 2e-3,
+        "lr_lm": 3e-3,
         "lora_r": 16,
         "lora_alpha": 32,
-        "warmup_steps": 30,
+        "warmup_steps": 50,
     },
     has_bars=True,
 )
