@@ -16,7 +16,7 @@ from safety_core.nano.recipes import RECIPES, SMOKE
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL, STEPS
 from safety_core.nano.rules import markdown
 from safety_core.nano.things import ASSETS, THINGS
-from safety_core.nano.wordings import ABOUT_PICTURES
+from safety_core.nano.wordings import ABOUT_PICTURES, OUTSIDE
 from safety_core.nano.world import (
     FONTS_HELD_OUT,
     FONTS_TRAINED,
@@ -62,6 +62,8 @@ def test_the_world_is_described() -> None:
     assert rows["backgrounds"] == [", ".join(dict.fromkeys(PATTERNS_TRAINED)), ", ".join(PATTERNS_HELD_OUT)]
     assert rows["lettering"] == [", ".join(FONTS_TRAINED), ", ".join(FONTS_HELD_OUT)]
     source = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8"))
+    del source["outside"]
+    assert rows["words outside the grammar"] == [str(len(OUTSIDE.trained)), str(len(OUTSIDE.held_out))]
     assert rows["wordings"] == [str(len(list(wordings(source, which)))) for which in ("trained", "held_out")]
     assert f"A picture is {SIDE} x {SIDE} pixels" in TEXT
     assert f"{MIN_PX} to {MAX_PX} px high, tilted by at most {MAX_ANGLE:.0f} degrees" in TEXT

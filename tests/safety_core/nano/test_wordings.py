@@ -10,8 +10,10 @@ from tests.safety_core.nano import oracle
 
 
 def wordings(node: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, list[str]]]:
-    """Every entry with trained and held-out wordings."""
-    node = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8")) if node is None else node
+    """Every entry with trained and held-out wordings; single words outside the grammar are none."""
+    if node is None:
+        node = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8"))
+        node = {name: child for name, child in node.items() if name != "outside"}
     if "trained" in node:
         yield node
         return
