@@ -1,0 +1,86 @@
+"""The proof: the shipped checkpoint, served as a process, judges the four shipped pictures as the README shows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from safety_core.model.checkpoint import verify
+from safety_core.nano.examples import EXAMPLES, Example
+from tests.service.clients import ROOT, ServerProcess, events, metric, running_server
+
+CHECKPOINT = ROOT / "weights" / "safevlm-nano"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    with running_server(CHECKPOINT) as running:
+        yield running
+
+
+def post(server: ServerProcess, example: Example, **fields: Any) -> httpx.Response:
+    picture = (ROOT / "examples" / example.file).read_bytes()
+    return httpx.post(
+        f"{server.url}/v1/chat",
+        files={"image": (example.file, picture, "image/png")},
+        data={"prompt": example.prompt, **fields},
+        timeout=120,
+    )
+
+
+def generated_tokens(server: ServerProcess) -> float:
+    return metric(httpx.get(f"{server.url}/metrics").text, "safevlm_tokens_total", kind="completion")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
+def test_the_decision_and_the_risk_type_of_each_picture(server: ServerProcess, example: Example) -> None:
+    reply = post(server, example).json()
+    assert reply["decision"] == example.decision
+    assert reply["risk"]["type"] == example.risk_type
+    assert reply["images_received"] == reply["images_scanned"] == 1
+
+
+def test_the_harmless_scene_is_described(server: ServerProcess) -> None:
+    reply = post(server, EXAMPLES[0]).json()
+    assert reply["content"] == "A picture of a dog, a house and a tree on a blue background."
+    assert reply["refusal"] is None
+    assert reply["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("example", EXAMPLES[1:], ids=lambda example: example.file)
+def test_a_refusal_costs_no_token_of_the_language_model(server: ServerProcess, example: Example) -> None:
+    before = generated_tokens(server)
+    reply = post(server, example).json()
+    assert reply["content"] is None
+    assert reply["refusal"]
+    assert reply["finish_reason"] == "content_filter"
+    assert reply["usage"]["completion_tokens"] == 0
+    assert generated_tokens(server) == before
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
+def test_streaming_says_the_same(server: ServerProcess, example: Example) -> None:
+    whole = post(server, example).json()
+    streamed = events(post(server, example, stream="true").text)
+    assert streamed[0][0] == "assessment"
+    assert streamed[0][1]["decision"] == example.decision
+    text = "".join(data.get("content") or data.get("refusal") or "" for name, data in streamed if name == "delta")
+    assert text == (whole["content"] or whole["refusal"])
+    assert streamed[-1][0] == "done"
+
+
+def test_the_readme_shows_these_very_replies(server: ServerProcess) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for example in EXAMPLES:
+        reply = post(server, example).json()
+        assert f"`{example.file}`" in readme
+        assert example.prompt in readme
+        assert (reply["content"] or reply["refusal"]) in readme
+
+
+def test_what_ships_is_sound_and_small() -> None:
+    found = verify(CHECKPOINT)
+    assert found.spec.trained
+    assert found.size <= 32 * 2**20
+    assert all(file.stat().st_size < 16 * 2**20 for file in CHECKPOINT.rglob("*") if file.is_file())
