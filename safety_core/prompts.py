@@ -180,7 +180,7 @@ class PromptBuilder:
 
     def _check_length(self, length: int) -> None:
         if length > self.max_prompt_tokens:
-            raise _too_long(length, self.max_prompt_tokens, "tokens")
+            raise too_long(length, self.max_prompt_tokens)
 
 
 def max_characters(max_prompt_tokens: int) -> int:
@@ -196,7 +196,7 @@ def check_characters(turns: Sequence[Turn], max_prompt_tokens: int) -> None:
     """
     length, limit = _characters(turns), max_characters(max_prompt_tokens)
     if length > limit:
-        raise _too_long(length, limit, "characters")
+        raise too_long(length, limit, "characters")
 
 
 def neutralise(text: str) -> str:
@@ -234,7 +234,8 @@ def _characters(turns: Sequence[Turn]) -> int:
     return sum(len(turn.text) for turn in turns)
 
 
-def _too_long(length: int, limit: int, unit: str) -> PromptError:
+def too_long(length: int, limit: int, unit: str = "tokens") -> PromptError:
+    """The error for a conversation of more tokens (or characters) than are accepted."""
     return PromptError(
         f"The prompt has {length} {unit}, at most {limit} are accepted.", code="prompt_too_long", param="prompt"
     )

@@ -40,7 +40,7 @@ from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
 from safety_core.policy import Policy, Verdict, decide_worst
-from safety_core.prompts import Turn, check_characters, readings
+from safety_core.prompts import Turn, check_characters, readings, too_long
 from safety_core.types import PairScores, RiskScores
 
 _logger = logging.getLogger(__name__)
@@ -197,11 +197,7 @@ class Guard:
         check_characters(turns, self._longest)  # again: NFKC makes up to 18 characters of one
         ids = self.model.prompts.head_ids(turns)
         if len(ids) > self._longest:
-            raise PromptError(
-                f"The prompt has {len(ids)} tokens, at most {self._longest} are accepted.",
-                code="prompt_too_long",
-                param="prompt",
-            )
+            raise too_long(len(ids), self._longest)
         return ids
 
     def _kept_views(self, request: GuardRequest, prompts: Sequence[list[int]]) -> VisionFeatures | None:

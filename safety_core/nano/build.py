@@ -7,7 +7,7 @@ safety modules are trained, calibrated and evaluated by the entry points that ev
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -262,8 +262,7 @@ class Build:
                     drawn = self._drawn(index)
                     pairs = training_pairs(self.recipe.seed, "train", index, drawn, visit=epoch, looks_up=looks_up)
                     Random(f"pick/{self.recipe.seed}/{step}/{index}").shuffle(pairs)
-                    asked = ((pair.question.text, pair.naive) for pair in pairs)
-                    batch.append(fill(builder, index, asked, recipe.row_tokens, names(drawn.scene)))
+                    batch.append(_row(builder, recipe, pairs, index, names(drawn.scene)))
                 batch += self._talk(builder, recipe, f"talk/{step}", 0 if looks_up else recipe.talk_rows)
                 yield batch
                 step += 1
@@ -283,19 +282,15 @@ class Build:
                 else:
                     pairs = polish_pairs(seed, "train", index - count, drawn, visit=step)
                 rng.shuffle(pairs)
-                asked = ((pair.question.text, pair.naive) for pair in pairs)
-                batch.append(fill(builder, index, asked, recipe.row_tokens, names(drawn.scene)))
+                batch.append(_row(builder, recipe, pairs, index, names(drawn.scene)))
             yield batch + self._talk(builder, recipe, f"polish/talk/{step}", recipe.talk_rows)
 
     def _talk(self, builder: PromptBuilder, recipe: LanguageRecipe, name: str, rows: int) -> list[Packed]:
         """Rows of prompts without a picture."""
-        batch = []
-        for row in range(rows):
-            # No prompt with its reply is shorter than twelve tokens.
-            talk = training_talk(self.recipe.seed, f"{name}/{row}", recipe.row_tokens // 12)
-            asked = ((pair.question.text, pair.naive) for pair in talk)
-            batch.append(fill(builder, None, asked, recipe.row_tokens))
-        return batch
+        # No prompt with its reply is shorter than twelve tokens.
+        most = recipe.row_tokens // 12
+        talk = (training_talk(self.recipe.seed, f"{name}/{row}", most) for row in range(rows))
+        return [_row(builder, recipe, pairs) for pairs in talk]
 
     def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
         # The odd pictures of training are harmless scenes for the language model's sake.
@@ -317,6 +312,18 @@ class Build:
 
     def _bar(self, name: str) -> StepBar:
         return StepBar(name, self.show)
+
+
+def _row(
+    builder: PromptBuilder,
+    recipe: LanguageRecipe,
+    pairs: Iterable[Pair],
+    picture: int | None = None,
+    names: tuple[int, ...] = (),
+) -> Packed:
+    """One row of a batch: as many questions with their naive answers as it has room for."""
+    asked = ((pair.question.text, pair.naive) for pair in pairs)
+    return fill(builder, picture, asked, recipe.row_tokens, names)
 
 
 def image_processor() -> CLIPImageProcessorPil:

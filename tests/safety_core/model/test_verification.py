@@ -104,12 +104,6 @@ def reshape_tensor(path: Path) -> None:
     edit_tensors(path, lambda tensors: tensors.update(llm_tokens_SD=tensors["llm_tokens_SD"].t().contiguous()))
 
 
-def edit_spec(path: Path, **changes: Any) -> None:
-    spec = json.loads((path / SPEC_FILE).read_text()) | changes
-    (path / SPEC_FILE).write_text(json.dumps(spec))
-    write_manifest(path)
-
-
 def edit_json(path: Path, file: str, part: str | None = None, **changes: Any) -> None:
     data = json.loads((path / file).read_text())
     (data if part is None else data[part]).update(changes)
@@ -199,22 +193,20 @@ def list_the_tokenizer_config(path: Path) -> None:
 
 
 def ask_for_uneven_heads(path: Path) -> None:
-    config = json.loads((path / SPEC_FILE).read_text())["config"]
-    edit_spec(path, config=config | {"head": config["head"] | {"num_heads": 5, "context_layers": 0}})
+    head = json.loads((path / SPEC_FILE).read_text())["config"]["head"]
+    edit_json(path, SPEC_FILE, "config", head=head | {"num_heads": 5, "context_layers": 0})
 
 
 def ask_for_a_layer_that_is_not_there(path: Path) -> None:
-    config = json.loads((path / SPEC_FILE).read_text())["config"]
-    edit_spec(path, config=config | {"vision_layers": [99]})
+    edit_json(path, SPEC_FILE, "config", vision_layers=[99])
 
 
 def ask_for_such_a_layer_without_a_head(path: Path) -> None:
-    config = json.loads((path / SPEC_FILE).read_text())["config"]
-    edit_spec(path, config=config | {"vision_layers": [99], "use_head": False})
+    edit_json(path, SPEC_FILE, "config", vision_layers=[99], use_head=False)
 
 
 def raise_version(path: Path) -> None:
-    edit_spec(path, format_version=99)
+    edit_json(path, SPEC_FILE, format_version=99)
 
 
 def add_pickle(path: Path) -> None:
@@ -279,15 +271,13 @@ def test_damage_refuses_with_an_error_of_its_own(
 
 
 def test_a_config_that_asks_for_another_head_does_not_fit_the_tensors(copied: Path) -> None:
-    config = json.loads((copied / SPEC_FILE).read_text())["config"]
-    edit_spec(copied, config=config | {"num_safety_tokens": 5})
+    edit_json(copied, SPEC_FILE, "config", num_safety_tokens=5)
     with pytest.raises(TensorShapeError, match=r"asks for \(5, 32\)"):
         verify(copied)
 
 
 def test_modules_made_for_another_backbone(copied: Path) -> None:
-    dims = json.loads((copied / SPEC_FILE).read_text())["dims"]
-    edit_spec(copied, dims=dims | {"vision_depth": 9})
+    edit_json(copied, SPEC_FILE, "dims", vision_depth=9)
     with pytest.raises(CheckpointError, match="not the one the modules were made for"):
         verify(copied)
 
@@ -303,7 +293,7 @@ def test_a_policy_for_another_taxonomy(copied: Path) -> None:
 
 def test_a_backbone_elsewhere_is_checked_where_it_is_at_hand(copied: Path, tmp_path: Path) -> None:
     (copied / BACKBONE_DIR).rename(tmp_path / "elsewhere")
-    edit_spec(copied, backbone={"path": "../elsewhere"})
+    edit_json(copied, SPEC_FILE, backbone={"path": "../elsewhere"})
     assert not verify(copied).ships_backbone
     reshape = {"language_model.lm_head.weight": torch.zeros(2, 2)}
     weights = load_file(tmp_path / "elsewhere" / "model.safetensors")
@@ -314,7 +304,7 @@ def test_a_backbone_elsewhere_is_checked_where_it_is_at_hand(copied: Path, tmp_p
 
 def test_without_its_backbone_an_adapter_is_checked_as_far_as_it_goes(copied: Path) -> None:
     shutil.rmtree(copied / BACKBONE_DIR)
-    edit_spec(copied, backbone={"hub_id": "someone/tiny-llava", "revision": "0" * 40})
+    edit_json(copied, SPEC_FILE, backbone={"hub_id": "someone/tiny-llava", "revision": "0" * 40})
     assert verify(copied).has_adapter
     garble_adapter_config(copied)
     with pytest.raises(CheckpointError, match="malformed"):
