@@ -10,7 +10,7 @@ safety modules.
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -100,6 +100,11 @@ class Packed:
     names: tuple[int, ...] = ()
     """Token that names what each patch shows, -100 where it shows nothing with a name; empty where nobody asks."""
 
+    @property
+    def tokens(self) -> set[int]:
+        """Every id in it."""
+        return {*self.prefix, *(token for ids, _ in self.questions for token in ids)}
+
 
 def llava_config(recipe: LanguageRecipe, vision: CLIPVisionConfig, tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
     """LLaVA-1.5's architecture at the nano's size.
@@ -178,6 +183,29 @@ class Standardisation:
         """Change a layer that was trained on standardised features so that it takes raw ones."""
         layer.weight.div_(self.std_V.to(layer.weight))
         layer.bias.sub_(layer.weight @ self.mean_V.to(layer.weight))
+
+
+@torch.no_grad()
+def tell_apart(embeddings: nn.Embedding, seen: Collection[int]) -> None:
+    """Set the words that training never showed apart from each other.
+
+    Where input and output embeddings are one, such a word only ever learns that it is not said, and all of them learn
+    it alike: they end up nearly the same vector, and no later stage can read or say one of them and not another. What
+    they share, being unsaid, stays; what tells them apart grows to what tells seen words apart.
+
+    Args:
+        embeddings: of a trained model, shape (W, D); changed in place.
+        seen: ids that training showed, in a prompt or in an answer.
+    """
+    weight_WD = embeddings.weight
+    known_W = torch.zeros(len(weight_WD), dtype=torch.bool, device=weight_WD.device)
+    known_W[sorted(seen)] = True
+    if bool(known_W.all()):
+        return
+    shared_D = weight_WD[~known_W].mean(0)
+    own_UD = weight_WD[~known_W] - shared_D
+    spread = (weight_WD[known_W] - weight_WD[known_W].mean(0)).norm(dim=1).mean()
+    weight_WD[~known_W] = shared_D + F.normalize(own_UD, dim=1) * spread
 
 
 def pack(builder: PromptBuilder, picture: int | None, questions: Sequence[tuple[str, str]]) -> Packed:

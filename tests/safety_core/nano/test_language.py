@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -26,6 +26,7 @@ from safety_core.nano.language import (
     pack,
     packed_inputs,
     packed_loss,
+    tell_apart,
     train_language,
 )
 from safety_core.nano.recipes import SHIPPED, SMOKE
@@ -294,6 +295,31 @@ def test_a_fresh_model_looks_for_likeness(model: LlavaForConditionalGeneration) 
         assert torch.equal(layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight)
         # Two parameters, not one: they part as they learn.
         assert layer.self_attn.q_proj.weight.data_ptr() != layer.self_attn.k_proj.weight.data_ptr()
+
+
+def test_words_that_were_never_shown_are_told_apart() -> None:
+    torch.manual_seed(0)
+    embeddings = nn.Embedding(60, 16)
+    with torch.no_grad():
+        # What training leaves of words that it never shows: one direction, and hardly anything else.
+        embeddings.weight[40:] = 2.0 * torch.ones(16) + 0.05 * torch.randn(20, 16)
+    before = embeddings.weight.detach().clone()
+    tell_apart(embeddings, set(range(40)))
+    after = embeddings.weight.detach()
+    assert torch.equal(after[:40], before[:40])
+    # Being unsaid stays, and each word keeps what was its own, as much of it as a seen word has.
+    shared = before[40:].mean(0)
+    own, kept = before[40:] - shared, after[40:] - shared
+    assert torch.cosine_similarity(own, kept, dim=1).min() > 0.999
+    spread = (after[:40] - after[:40].mean(0)).norm(dim=1).mean()
+    torch.testing.assert_close(kept.norm(dim=1), spread.expand(20))
+
+
+def test_a_model_that_was_shown_every_word_stays_as_it_is() -> None:
+    embeddings = nn.Embedding(8, 4)
+    before = embeddings.weight.detach().clone()
+    tell_apart(embeddings, range(8))
+    assert torch.equal(embeddings.weight, before)
 
 
 def test_the_learning_rate_rises_falls_and_drops_once() -> None:
