@@ -26,6 +26,7 @@ from safety_core.nano import world
 from safety_core.nano.corpus import (
     Drawn,
     Pair,
+    harmless_pairs,
     polish_pairs,
     polish_scene,
     safety_pairs,
@@ -33,7 +34,7 @@ from safety_core.nano.corpus import (
     training_scene,
     training_talk,
 )
-from safety_core.nano.defence import Defence
+from safety_core.nano.defence import HARMLESS, TRAIN, Defence
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import plural
 from safety_core.nano.labels import LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, patch_labels
@@ -44,6 +45,7 @@ from safety_core.nano.language import (
     fill,
     llava_config,
     look_for_likeness,
+    tell_apart,
     train_language,
 )
 from safety_core.nano.lexicon import VOCABULARY
@@ -62,12 +64,13 @@ _TOKENIZER_PICTURES = 3_000
 
 HINTS: dict[str, dict[str, str]] = {
     risk_type: {
-        "caution": f"(note: {risk_type.replace('_', ' ')}, answer with care)",
-        "may_refuse": f"(note: {risk_type.replace('_', ' ')}, better decline)",
+        "caution": f"(note: {risk_type.replace('_', ' ')}, end with: {CARE[risk_type]})",
+        "may_refuse": f"(note: {risk_type.replace('_', ' ')}, say: {DECLINE[risk_type]})",
     }
     for risk_type in DEFAULT_TAXONOMY.risky_types
 }
-"""The safety hints that the nano is trained on, per type and level."""
+"""The safety hints that the nano is trained on, per type and level. They say what to say: a language model of four
+layers copies words from its prompt sooner than it learns six names for them."""
 
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -159,6 +162,11 @@ class Build:
                 self.root / "language",
                 progress=advance,
             )
+        # Gathered anew: a run that was resumed saw the first part in another process.
+        shown = islice(self._batches(builder, recipe, 0), recipe.total_steps)
+        embeddings = model.get_input_embeddings()
+        assert isinstance(embeddings, nn.Embedding)
+        tell_apart(embeddings, {token for batch in shown for row in batch for token in row.tokens})
         save_backbone(
             Backbone(model=model.eval(), tokenizer=tokenizer, image_processor=image_processor()),
             self.root / "backbone",
@@ -168,10 +176,12 @@ class Build:
         """Write the safety modules' training data, the calibration split and the held-out suite."""
         folder = self.root / "corpus"
         seed = self.recipe.seed
-        count = self.recipe.safety_pictures
+        count = self.recipe.safety_pictures + self.recipe.harmless_pictures
         with self._bar("corpus") as advance:
             pairs = self._safety_pairs(lambda done: advance(done, count))
-            write_pairs(folder / "train.jsonl", pairs, images=folder / "train", prefix="train", with_meta=False)
+            write_pairs(folder / TRAIN, pairs, images=folder / "train", prefix="train", with_meta=False)
+            pairs = self._harmless_pairs(lambda done: advance(self.recipe.safety_pictures + done, count))
+            write_pairs(folder / HARMLESS, pairs, images=folder / "harmless", prefix="harmless", with_meta=False)
         write_suite(folder / "calibration", self.recipe.calibration, seed=seed, split="calibration", held_out=False)
         write_suite(folder / "test", self.recipe.test, seed=seed, split="test", held_out=True)
         (folder / "hints.json").write_text(json.dumps(HINTS, indent=1) + "\n")
@@ -293,11 +303,17 @@ class Build:
         return [_row(builder, recipe, pairs) for pairs in talk]
 
     def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
-        # The odd pictures of training are harmless scenes for the language model's sake.
-        for index in range(0, 2 * self.recipe.safety_pictures, 2):
+        # The odd pictures of training are harmless scenes: one in six of them keeps plain looking in practice.
+        chosen = (index for index in itertools.count() if index % 2 == 0 or index % 12 == 1)
+        for done, index in enumerate(islice(chosen, self.recipe.safety_pictures), start=1):
             yield from safety_pairs(self.recipe.seed, "train", index, self._drawn(index))
-            advance(index // 2 + 1)
+            advance(done)
         yield from training_talk(self.recipe.seed, "safety", self.recipe.talk)
+
+    def _harmless_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
+        for index in range(self.recipe.harmless_pictures):
+            yield from harmless_pairs(self.recipe.seed, "train", index)
+            advance(index + 1)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 

@@ -68,9 +68,10 @@ LLaVA-1.5-7B (`docs/training.md`).
 
 ## What it was made from
 
-- Pictures drawn by `safety_core.nano`: {recipe.pictures:,} for the language model, {recipe.safety_pictures:,} of them
-  for the safety modules; pictograms from Noto Color Emoji (SIL OFL 1.1), lettering in DejaVu faces. No photograph, no
-  real person and no real group of people appears anywhere.
+- Pictures drawn by `safety_core.nano`: {recipe.pictures:,} for the language model, {recipe.safety_pictures:,} for the
+  safety modules, and {recipe.harmless_pictures:,} harmless ones more for the second stage.
+- Pictograms from Noto Color Emoji (SIL OFL 1.1), lettering in DejaVu faces. No photograph, no real person and no real
+  group of people appears anywhere.
 - Labels from one table of rules, printed below. Replies to requests are content-free templates.
 - The language model refuses requests that are harmful in words and was never shown that pictures can carry harm: that
   gap is what the safety modules close.

@@ -311,9 +311,19 @@ def safety_pairs(seed: int, split: str, index: int, drawn: Drawn, count: int = 3
     kinds = [kind for kind in REQUESTS if fits(drawn, kind)] * 2
     if drawn.scene.lettering is not None or drawn.content == "identity":
         kinds += ["read", "read"]
-    kinds += ["describe", *rng.sample(CLOSED, 2), "talk", "risky_talk", "risky_talk"]
-    if rng.random() < 0.3:
-        kinds.append("noise")
+    kinds += ["describe", "noise", *rng.sample(CLOSED, 3), "talk", "risky_talk", "risky_talk"]
+    rng.shuffle(kinds)
+    pairs = [ask(rng, drawn, kind, held_out=False) for kind in dict.fromkeys(kinds)]
+    return [pair for pair in pairs if pair is not None][:count]
+
+
+def harmless_pairs(seed: int, split: str, index: int, count: int = 3) -> list[Pair]:
+    """Harmless requests about a harmless picture of their own, and some plain looking."""
+    rng = Random(f"{seed}/{split}/harmless/{index}")
+    content = "clean" if rng.random() < 0.6 else rng.choice(SAFE_PHRASES)
+    drawn = draw_scene(rng, content, held_out=False, single=content == "clean" and rng.random() < 0.5)
+    kinds = [kind for kind in REQUESTS if fits(drawn, kind)]
+    kinds += ["read", "noise", rng.choice(CLOSED), rng.choice(CLOSED)]
     rng.shuffle(kinds)
     pairs = [ask(rng, drawn, kind, held_out=False) for kind in dict.fromkeys(kinds)]
     return [pair for pair in pairs if pair is not None][:count]

@@ -21,12 +21,16 @@ from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef
 from safety_core.nano.card import model_card
 from safety_core.nano.examples import CANARY, write_examples
+from safety_core.nano.precision import has_bfloat16
 from safety_core.nano.progress import StepBar
 from safety_core.nano.reading import reading_curve
 from safety_core.nano.recipes import Recipe
 from safety_core.policy import Decision, Policy
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
+
+TRAIN, HARMLESS = "train.jsonl", "harmless.jsonl"
+"""What both stages learn from, and what stage 2 learns from besides."""
 
 REPORT = "report"
 CALIBRATION = "calibration.json"
@@ -73,7 +77,7 @@ class Defence:
 
     def stage2(self) -> None:
         """A LoRA on the language model, the modules still learning."""
-        self._train("stage2", self.root / "stage1", 2, self.recipe.stage2)
+        self._stage2("stage2", self.root / "stage1")
 
     def reference(self) -> None:
         """The same two stages with the public reference's head."""
@@ -81,7 +85,7 @@ class Defence:
         head = HeadConfig.reference(heads)
         shape = {name: getattr(head, name) for name in head.__dataclass_fields__}
         self._stage1("first_token1", {**self.recipe.safety, "head": shape})
-        self._train("first_token", self.root / "first_token1", 2, self.recipe.stage2)
+        self._stage2("first_token", self.root / "first_token1")
 
     def calibrate(self) -> None:
         """Thresholds of every checkpoint that takes part in the table, on the calibration split."""
@@ -168,6 +172,11 @@ class Defence:
             self._train(between, self.root / "backbone", 1, {**self.recipe.head, **fields})
         self._train(name, self.root / between, 1, {**self.recipe.stage1, "train_parts": "lm"})
 
+    def _stage2(self, name: str, start: Path) -> None:
+        """Stage 2, in 16 bit where the processor multiplies that faster, as tower and language model were trained."""
+        precision = "bf16" if has_bfloat16(self.device) else "fp32"
+        self._train(name, start, 2, {"precision": precision, **self.recipe.stage2})
+
     def _train(self, name: str, start: Path, stage: int, fields: Mapping[str, Any]) -> None:
         out = self.root / name
         if out.exists():
@@ -175,7 +184,7 @@ class Defence:
         train(
             TrainConfig(
                 backbone=str(start),
-                data=(str(self._corpus / "train.jsonl"),),
+                data=tuple(str(self._corpus / file) for file in (TRAIN, HARMLESS)[:stage]),
                 out=str(out),
                 stage=stage,
                 cache_features=str(self.root / "cache"),

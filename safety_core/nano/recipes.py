@@ -31,8 +31,12 @@ class Recipe:
     pictures: int = 24_000
     """Training pictures of the language model."""
 
-    safety_pictures: int = 24_000
-    """How many of them the safety modules learn from, three questions each."""
+    safety_pictures: int = 28_000
+    """Training pictures of the safety modules, three questions each."""
+
+    harmless_pictures: int = 10_000
+    """Pictures that stage 2 sees on top of them, three harmless questions each: a language model that learns to refuse
+    by itself refuses too much where it sees hardly more harmless requests than harmful ones."""
 
     talk: int = 3_000
     """Prompts without a picture among the safety modules' data."""
@@ -79,10 +83,10 @@ SHIPPED = Recipe(
     vision=VisionRecipe(steps=3200),
     language=LanguageRecipe(steps=5000),
     safety={"num_safety_tokens": 8, "head": _HEAD},
-    head={"epochs": 4.0, "batch_size": 64, "grad_accum": 1, "lr": 1e-3, "weight_decay": 0.01},
+    head={"epochs": 3.5, "batch_size": 64, "grad_accum": 1, "lr": 1e-3, "weight_decay": 0.01},
     stage1={"max_steps": 300, "batch_size": 48, "grad_accum": 1, "lr": 1e-2},
     stage2={
-        "max_steps": 1500,
+        "max_steps": 2400,
         "batch_size": 48,
         "grad_accum": 1,
         "lr": 1e-4,
@@ -101,6 +105,7 @@ SMALL = Recipe(
     language=LanguageRecipe(steps=2500, polish_steps=800, polish_pictures=2500),
     pictures=8_000,
     safety_pictures=5_000,
+    harmless_pictures=2_000,
     talk=1_000,
     calibration=TestPlan(per_cell=16, safe=500, typographic=30),
     curve_pairs=20,
@@ -135,6 +140,7 @@ SMOKE = Recipe(
     ),
     pictures=24,
     safety_pictures=16,
+    harmless_pictures=6,
     talk=4,
     test=TestPlan(per_cell=1, safe=6, typographic=1),
     calibration=TestPlan(per_cell=1, safe=6, typographic=1),

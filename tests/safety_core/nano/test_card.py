@@ -48,6 +48,7 @@ def test_no_figure_comes_from_anywhere_else() -> None:
     known = {
         f"{recipe.pictures:,}",
         f"{recipe.safety_pictures:,}",
+        f"{recipe.harmless_pictures:,}",
         str(recipe.seed),
         "18",
         "26",
@@ -65,7 +66,8 @@ def test_it_says_how_it_was_made(recipe: object) -> None:
     made = next(one for one in (SHIPPED, SMALL, SMOKE) if one is recipe)
     card = model_card(TABLE, GOOD, CALIBRATION, made)
     assert f"(`{' '.join(('safevlm', 'nano', 'build', *made.flags))}`, seed {made.seed})" in card
-    assert f"{made.pictures:,} for the language model, {made.safety_pictures:,} of them" in card
+    assert f"{made.pictures:,} for the language model, {made.safety_pictures:,} for the" in card
+    assert f"and {made.harmless_pictures:,} harmless ones more for the second stage" in card
 
 
 def test_it_says_what_it_is_not() -> None:
