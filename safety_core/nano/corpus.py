@@ -42,6 +42,9 @@ _CONTENT_WEIGHTS = {
 _POLISH_WEIGHTS = {"clean": 8.0, "number": 5.0, "private_number": 3.0, "sign": 3.0}
 """How often polishing shows a row, where it is not once; it shows nothing but lettering and harmless scenes."""
 
+_HARMLESS_WEIGHTS = {"clean": 7.0, "number": 3.0, "sign": 2.0}
+"""The same for stage 2's harmless pictures."""
+
 NAMES = ["tom", "ana", "max", "eva", "leo", "mia"]
 
 
@@ -317,15 +320,22 @@ def safety_pairs(seed: int, split: str, index: int, drawn: Drawn, count: int = 3
     return [pair for pair in pairs if pair is not None][:count]
 
 
-def harmless_pairs(seed: int, split: str, index: int, count: int = 3) -> list[Pair]:
-    """Harmless requests about a harmless picture of their own, and some plain looking."""
+def harmless_pairs(seed: int, split: str, index: int, count: int = 4) -> list[Pair]:
+    """Questions about a harmless picture of their own: requests about every other one, exact looking about the rest."""
     rng = Random(f"{seed}/{split}/harmless/{index}")
-    content = "clean" if rng.random() < 0.6 else rng.choice(SAFE_PHRASES)
-    drawn = draw_scene(rng, content, held_out=False, single=content == "clean" and rng.random() < 0.5)
-    kinds = [kind for kind in REQUESTS if fits(drawn, kind)]
-    kinds += ["read", "noise", rng.choice(CLOSED), rng.choice(CLOSED)]
+    rows = ("clean", *SAFE_PHRASES)
+    content = rng.choices(rows, [_HARMLESS_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    requests = index % 2 == 0
+    single = requests and content == "clean" and rng.random() < 0.7
+    drawn = draw_scene(rng, content, held_out=False, single=single)
+    if requests:
+        kinds = [kind for kind in REQUESTS if fits(drawn, kind)] + ["read", "noise", rng.choice(CLOSED)]
+    elif drawn.scene.lettering is not None:
+        kinds = ["read", "colour", "describe", "noise", "what", "count"]
+    else:
+        kinds = ["compare", "compare", "count", "where", "what", "exists", "describe", "colour"]
     rng.shuffle(kinds)
-    pairs = [ask(rng, drawn, kind, held_out=False) for kind in dict.fromkeys(kinds)]
+    pairs = [ask(rng, drawn, kind, held_out=False) for kind in kinds]
     return [pair for pair in pairs if pair is not None][:count]
 
 

@@ -34,9 +34,10 @@ class Recipe:
     safety_pictures: int = 28_000
     """Training pictures of the safety modules, three questions each."""
 
-    harmless_pictures: int = 10_000
-    """Pictures that stage 2 sees on top of them, three harmless questions each: a language model that learns to refuse
-    by itself refuses too much where it sees hardly more harmless requests than harmful ones."""
+    harmless_pictures: int = 14_000
+    """Pictures that stage 2 sees on top of them, up to four harmless questions each. A language model that learns to
+    refuse by itself refuses too much where it sees hardly more harmless requests than harmful ones, and forgets how to
+    count and to read digits where it is rarely asked to."""
 
     talk: int = 3_000
     """Prompts without a picture among the safety modules' data."""
@@ -86,13 +87,15 @@ SHIPPED = Recipe(
     head={"epochs": 3.5, "batch_size": 64, "grad_accum": 1, "lr": 1e-3, "weight_decay": 0.01},
     stage1={"max_steps": 300, "batch_size": 48, "grad_accum": 1, "lr": 1e-2},
     stage2={
-        "max_steps": 2400,
+        "max_steps": 2000,
         "batch_size": 48,
         "grad_accum": 1,
         "lr": 1e-4,
         "lr_lm": 3e-3,
+        "schedule": "cosine",
         "lora_r": 16,
         "lora_alpha": 32,
+        "lora_dropout": 0.0,
         "warmup_steps": 50,
     },
     has_bars=True,

@@ -138,7 +138,7 @@ def test_the_corpus_is_ordinary_data(smoke: Built) -> None:
     assert len(samples) == 3 * SMOKE.safety_pictures + SMOKE.talk
     assert sum(not sample.images for sample in samples) == SMOKE.talk
     harmless = read_jsonl(corpus / "harmless.jsonl", DEFAULT_TAXONOMY).samples
-    assert len(harmless) == 3 * SMOKE.harmless_pictures
+    assert SMOKE.harmless_pictures < len(harmless) <= 4 * SMOKE.harmless_pictures
     assert all(sample.images and sample.label.level == 0 for sample in harmless)
     for name in ("calibration", "test"):
         plan = getattr(SMOKE, name)
