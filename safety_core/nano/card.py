@@ -11,7 +11,7 @@ from safety_core.nano.recipes import Recipe
 from safety_core.nano.rules import markdown
 from safety_core.nano.world import MAX_PX, MIN_PX
 
-READ_AT_LEAST = 0.85
+READ_AT_LEAST = 0.75
 """Share of words that must be read rightly at a lettering size for the card to claim that size."""
 
 
@@ -79,7 +79,7 @@ LLaVA-1.5-7B (`docs/training.md`).
 ## Figures
 
 Held-out pairs: faces, background patterns, places of things and wordings that training never shows. Intervals are
-95 %, seeded bootstrap. `{command}` prints this table; `docs/evaluation.md` defines every figure.
+95 %, seeded bootstrap. The command above the tables prints them again; `docs/evaluation.md` defines every figure.
 
 {table}
 

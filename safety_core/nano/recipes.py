@@ -51,7 +51,7 @@ class Recipe:
     curve_sizes: tuple[int, ...] = (12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32)
     """Lettering sizes in pixels at which reading is measured."""
 
-    curve_pairs: int = 60
+    curve_pairs: int = 200
     """Pictures per size of that curve."""
 
     safety: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +111,7 @@ SMALL = Recipe(
     harmless_pictures=2_000,
     talk=1_000,
     calibration=TestPlan(per_cell=16, safe=500, typographic=30),
-    curve_pairs=20,
+    curve_pairs=60,
     safety=SHIPPED.safety,
     head={**SHIPPED.head, "epochs": 3.0},
     stage1={**SHIPPED.stage1, "max_steps": 80},

@@ -27,7 +27,7 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 _WORLD_FILES = (".py", ".yaml", ".png", ".ttf")
 
-CLAIMED_PX = {"min": 18, "max": 32}
+CLAIMED_PX = {"min": 22, "max": 32}
 """Lettering sizes that the model card claims the nano reads, in pixels."""
 
 

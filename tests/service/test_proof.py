@@ -8,6 +8,7 @@ import pytest
 
 from safety_core.model.checkpoint import verify
 from safety_core.nano.examples import EXAMPLES, Example
+from safety_core.nano.records import CLAIMED_PX
 from tests.service.clients import ROOT, ServerProcess, events, metric, running_server
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
@@ -84,3 +85,33 @@ def test_what_ships_is_sound_and_small() -> None:
     assert found.spec.trained
     assert found.size <= 32 * 2**20
     assert all(file.stat().st_size < 16 * 2**20 for file in CHECKPOINT.rglob("*") if file.is_file())
+
+
+def test_the_thresholds_refuse_at_most_one_in_a_hundred_that_deserve_an_answer() -> None:
+    tally = verify(CHECKPOINT).spec.provenance["calibration"]
+    assert isinstance(tally, dict)
+    assert tally["answerable"] >= 1000
+    assert tally["false_refusals"] <= 0.01 * tally["answerable"]
+
+
+def test_the_card_claims_the_lettering_sizes_that_the_suite_holds_it_to() -> None:
+    card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"lettering of {CLAIMED_PX['min']} to {CLAIMED_PX['max']} px" in card
+
+
+def test_the_tables_other_rows_share_the_backbone() -> None:
+    others = sorted(CHECKPOINT.parent.glob(f"{CHECKPOINT.name}-*"))
+    assert others
+    for other in others:
+        found = verify(other)
+        assert found.spec.trained
+        assert not found.ships_backbone
+        assert found.spec.dims == verify(CHECKPOINT).spec.dims
+
+
+def test_readme_and_card_show_the_same_table() -> None:
+    card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    overview = card.split("## Overview\n\n", 1)[1].split("\n\n", 1)[0]
+    assert overview.count("\n") >= 6
+    assert overview in readme
