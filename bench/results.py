@@ -40,6 +40,7 @@ def write(name: str, figures: Mapping[str, object], *, folder: Path = RESULTS) -
     path = folder / f"{name}-{now:%Y-%m-%d}.json"
     command = ["python", "-m", "bench", *sys.argv[1:]]
     data = {"name": name, "date": f"{now:%Y-%m-%d}", "command": command, **environment(), "figures": dict(figures)}
+    folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return path
 
