@@ -2,7 +2,8 @@
 
 The cache is one file of 16-bit rows and one file of digests, both only ever appended to, in a folder named after
 everything that the features depend on: the tower's weights, the layers that are read, the preparation of pixels.
-Another tower gets another folder, so a stale feature is never read. A kill while writing costs the last rows only.
+Another tower gets another folder, so a stale feature is never read. A kill while writing costs the last rows only, and
+runs that share a cache write to it one after the other.
 Shapes: B images · N image patches · V vision width · P image positions in the LLM · D LLM width.
 """
 
@@ -15,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
@@ -105,7 +107,9 @@ class FeatureCache:
         self.path = Path(folder) / fingerprint(model, with_projector=not derived)[:16]
         self.path.mkdir(parents=True, exist_ok=True)
         self._rows_file, self._index_file = self.path / "features.f16", self.path / "digests.txt"
-        self._row_of = self._recover()
+        self._lock = FileLock(self.path / "lock")
+        with self._lock:
+            self._row_of = self._recover()
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -116,10 +120,17 @@ class FeatureCache:
     def fill(self, table: ImageTable, *, progress: bool = False) -> int:
         """Run the tower on every picture that is not there yet; returns how many.
 
+        Waits while another run fills the same cache, and takes what it left.
+
         Raises:
             SampleError: a picture is unreadable.
             ConfigError: a feature does not fit into 16 bit.
         """
+        with self._lock:
+            self._row_of = self._recover()
+            return self._append(table, progress)
+
+    def _append(self, table: ImageTable, progress: bool) -> int:
         wanted = [row for row, digest in enumerate(table.digests) if digest not in self]
         fill, hidden = pad_colour(self.model.image_processor), not progress or not wanted
         with self._rows_file.open("ab") as rows, self._index_file.open("a", encoding="ascii") as index:
@@ -141,7 +152,8 @@ class FeatureCache:
         """Features of some rows, still in 16 bit."""
         if len(self._row_of) == 0:
             raise ValueError("the cache is empty")
-        stored = np.memmap(self._rows_file, dtype=np.float16, mode="r").reshape(-1, self._width)
+        # The shape is said, not asked of the file: another run may be appending to it.
+        stored = np.memmap(self._rows_file, dtype=np.float16, mode="r", shape=(len(self._row_of), self._width))
         picked_BW = torch.from_numpy(np.ascontiguousarray(stored[list(rows)]))
         split = int(np.prod(self._layer_shape))
         layers_BLNV = picked_BW[:, :split].reshape(-1, *self._layer_shape)

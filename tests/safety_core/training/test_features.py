@@ -67,6 +67,30 @@ def test_a_kill_while_writing_costs_the_last_rows_only(
     torch.testing.assert_close(cut.bound(table).fetch([0, 11]).layers[0], expected)
 
 
+def test_a_cache_is_read_while_another_run_appends_to_it(
+    model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    table = table_of(samples)
+    cache = FeatureCache(tmp_path, model)
+    cache.fill(table)
+    expected = cache.bound(table).fetch([0, 11]).layers[0]
+    with (cache.path / "features.f16").open("ab") as rows:
+        rows.write(b"half a row")
+    torch.testing.assert_close(cache.bound(table).fetch([0, 11]).layers[0], expected)
+
+
+def test_what_another_run_left_meanwhile_is_taken(
+    model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    table = table_of(samples)
+    early, other = FeatureCache(tmp_path, model), FeatureCache(tmp_path, model)
+    other.fill(table)
+    with counting_tower(model) as calls:
+        assert early.fill(table) == 0
+    assert calls == []
+    torch.testing.assert_close(early.bound(table).fetch([0, 11]).layers[0], other.bound(table).fetch([0, 11]).layers[0])
+
+
 def test_another_tower_has_another_cache(model: SafeLlava, tmp_path: Path) -> None:
     before = FeatureCache(tmp_path, model).path
     assert FeatureCache(tmp_path, model).path == before
