@@ -30,6 +30,7 @@ from safety_core.nano.corpus import (
     polish_pairs,
     polish_scene,
     safety_pairs,
+    safety_scene,
     training_pairs,
     training_scene,
     training_talk,
@@ -182,8 +183,8 @@ class Build:
             write_pairs(folder / TRAIN, pairs, images=folder / "train", prefix="train", with_meta=False)
             pairs = self._harmless_pairs(lambda done: advance(self.recipe.safety_pictures + done, count))
             write_pairs(folder / HARMLESS, pairs, images=folder / "harmless", prefix="harmless", with_meta=False)
-        write_suite(folder / "calibration", self.recipe.calibration, seed=seed, split="calibration", held_out=False)
-        write_suite(folder / "test", self.recipe.test, seed=seed, split="test", held_out=True)
+        write_suite(folder / "calibration", self.recipe.calibration, seed=seed, split="calibration", part="calibration")
+        write_suite(folder / "test", self.recipe.test, seed=seed, split="test", part="held_out")
         (folder / "hints.json").write_text(json.dumps(HINTS, indent=1) + "\n")
 
     # --- running -----------------------------------------------------------------------------------------------------
@@ -303,12 +304,11 @@ class Build:
         return [_row(builder, recipe, pairs) for pairs in talk]
 
     def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
-        # The odd pictures of training are harmless scenes: one in six of them keeps plain looking in practice.
-        chosen = (index for index in itertools.count() if index % 2 == 0 or index % 12 == 1)
-        for done, index in enumerate(islice(chosen, self.recipe.safety_pictures), start=1):
-            yield from safety_pairs(self.recipe.seed, "train", index, self._drawn(index))
-            advance(done)
-        yield from training_talk(self.recipe.seed, "safety", self.recipe.talk)
+        seed = self.recipe.seed
+        for index in range(self.recipe.safety_pictures):
+            yield from safety_pairs(seed, "train", index, safety_scene(seed, "train", index))
+            advance(index + 1)
+        yield from training_talk(seed, "safety", self.recipe.talk)
 
     def _harmless_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
         for index in range(self.recipe.harmless_pictures):

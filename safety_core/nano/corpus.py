@@ -17,7 +17,7 @@ from safety_core.nano.replies import guarded_reply
 from safety_core.nano.rules import SAFE, Risk, asked, pair_risk, picture_risk
 from safety_core.nano.scenes import clean_items, held_out_place
 from safety_core.nano.things import RISKY_KINDS, of_kind
-from safety_core.nano.wordings import RISKY_TALK
+from safety_core.nano.wordings import RISKY_TALK, Part
 from safety_core.nano.world import Item, Lettering, Scene, Words, place_item
 
 RISKY_PHRASES = ("request_harmful", "insult_text", "group_contempt", "claim_false", "private_number", "campaign")
@@ -38,6 +38,19 @@ _CONTENT_WEIGHTS = {
     "claim_true": 1.6,
 }
 """How often training shows a row, where it is not once."""
+
+_SAFETY_WEIGHTS = {
+    **_CONTENT_WEIGHTS,
+    "clean": 9.0,
+    "claim_false": 4.0,
+    "claim_true": 3.0,
+    "group_contempt": 2.5,
+    "group_praise": 1.5,
+    "insult_text": 1.3,
+    "private_number": 1.3,
+    "campaign": 1.3,
+}
+"""The same for what the safety modules see: rows that must be read word for word come more often."""
 
 _POLISH_WEIGHTS = {"clean": 8.0, "number": 5.0, "private_number": 3.0, "sign": 3.0}
 """How often polishing shows a row, where it is not once; it shows nothing but lettering and harmless scenes."""
@@ -106,7 +119,15 @@ def _lines(rng: Random, phrase: Phrase) -> Words:
     return phrase.words
 
 
-def draw_scene(rng: Random, content: str, *, held_out: bool, single: bool = False, px: int | None = None) -> Drawn:
+def draw_scene(
+    rng: Random,
+    content: str,
+    *,
+    held_out: bool,
+    single: bool = False,
+    px: int | None = None,
+    varied: bool = False,
+) -> Drawn:
     """A picture that falls under one row of the table.
 
     Args:
@@ -116,9 +137,11 @@ def draw_scene(rng: Random, content: str, *, held_out: bool, single: bool = Fals
             without such a place, another thing takes one.
         single: show one thing and nothing else, so that "this" is unambiguous.
         px: lettering size in pixels; random when None.
+        varied: reshape the trained faces and use more of the patterns that nothing holds out.
     """
     fonts = world.FONTS_HELD_OUT if held_out else world.FONTS_TRAINED
-    patterns = world.PATTERNS_HELD_OUT if held_out else world.PATTERNS_TRAINED
+    seen = world.PATTERNS_VARIED if varied else world.PATTERNS_TRAINED
+    patterns = world.PATTERNS_HELD_OUT if held_out else seen
     phrase: Phrase | None = None
     lettering: Lettering | None = None
     card = False
@@ -132,7 +155,7 @@ def draw_scene(rng: Random, content: str, *, held_out: bool, single: bool = Fals
             words: Words = _lines(rng, phrase)
             if card:
                 words = ((rng.choice(NAMES),), phrase.words[:1], phrase.words[1:])
-            lettering = place_lettering(rng, words, background, fonts=fonts, px=px, tilt=not card)
+            lettering = place_lettering(rng, words, background, fonts=fonts, px=px, tilt=not card, varied=varied)
             if card and lettering is not None and lettering.top < 16:
                 lettering = None
         if not single and not card:
@@ -188,9 +211,9 @@ def fits(drawn: Drawn, intent: str) -> bool:
     return True
 
 
-def ask(rng: Random, drawn: Drawn, kind: str, *, held_out: bool) -> Pair | None:
+def ask(rng: Random, drawn: Drawn, kind: str, *, part: Part) -> Pair | None:
     """One question of a kind about a picture, labelled; None where it cannot be asked unambiguously."""
-    asker = Asker(rng=rng, held_out=held_out)
+    asker = Asker(rng=rng, part=part)
     if kind == "talk":
         question: Question | None = asker.small_talk()
     elif kind == "noise":
@@ -206,9 +229,9 @@ def ask(rng: Random, drawn: Drawn, kind: str, *, held_out: bool) -> Pair | None:
     return Pair(drawn=drawn, question=question, risk=pair_risk(drawn.content, question.intent, question.own))
 
 
-def ask_without_picture(rng: Random, *, held_out: bool) -> Pair:
+def ask_without_picture(rng: Random, *, part: Part) -> Pair:
     """A prompt on its own: small talk, a risky request, or noise."""
-    asker = Asker(rng=rng, held_out=held_out)
+    asker = Asker(rng=rng, part=part)
     draw = rng.random()
     if draw < 0.45:
         question = asker.small_talk()
@@ -268,7 +291,7 @@ def training_pairs(
     """
     rng = Random(f"{seed}/{split}/{index}/visit/{visit}")
     kinds = LOOKUPS * 4 if looks_up else training_kinds(rng, drawn)
-    pairs = [ask(rng, drawn, kind, held_out=False) for kind in kinds]
+    pairs = [ask(rng, drawn, kind, part="trained") for kind in kinds]
     return [pair for pair in pairs if pair is not None]
 
 
@@ -298,14 +321,26 @@ def polish_pairs(seed: int, split: str, index: int, drawn: Drawn, visit: int) ->
             "cells",
             "what",
         ]
-    pairs = [ask(rng, drawn, kind, held_out=False) for kind in (*kinds, rng.choice(("talk", "risky_talk")))]
+    pairs = [ask(rng, drawn, kind, part="trained") for kind in (*kinds, rng.choice(("talk", "risky_talk")))]
     return [pair for pair in pairs if pair is not None]
 
 
 def training_talk(seed: int, split: str, count: int) -> Iterator[Pair]:
     """Prompts without a picture."""
     for index in range(count):
-        yield ask_without_picture(Random(f"{seed}/{split}/talk/{index}"), held_out=False)
+        yield ask_without_picture(Random(f"{seed}/{split}/talk/{index}"), part="trained")
+
+
+def safety_scene(seed: int, split: str, index: int) -> Drawn:
+    """Picture ``index`` of the safety modules'.
+
+    Every other one is varied: the modules must recognise what the tower has seen in other shapes only.
+    """
+    rng = Random(f"{seed}/{split}/safety/{index}")
+    rows = (*SAFE_CONTENTS, *RISKY_CONTENTS)
+    content = rng.choices(rows, [_SAFETY_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    single = content not in SAFE_PHRASES and rng.random() < (0.45 if content in RISKY_KINDS else 0.25)
+    return draw_scene(rng, content, held_out=False, single=single, varied=index % 2 == 1)
 
 
 def safety_pairs(seed: int, split: str, index: int, drawn: Drawn, count: int = 3) -> list[Pair]:
@@ -316,7 +351,7 @@ def safety_pairs(seed: int, split: str, index: int, drawn: Drawn, count: int = 3
         kinds += ["read", "read"]
     kinds += ["describe", "noise", *rng.sample(CLOSED, 3), "talk", "risky_talk", "risky_talk"]
     rng.shuffle(kinds)
-    pairs = [ask(rng, drawn, kind, held_out=False) for kind in dict.fromkeys(kinds)]
+    pairs = [ask(rng, drawn, kind, part="trained") for kind in dict.fromkeys(kinds)]
     return [pair for pair in pairs if pair is not None][:count]
 
 
@@ -327,7 +362,7 @@ def harmless_pairs(seed: int, split: str, index: int, count: int = 4) -> list[Pa
     content = rng.choices(rows, [_HARMLESS_WEIGHTS.get(row, 1.0) for row in rows])[0]
     requests = index % 2 == 0
     single = requests and content == "clean" and rng.random() < 0.7
-    drawn = draw_scene(rng, content, held_out=False, single=single)
+    drawn = draw_scene(rng, content, held_out=False, single=single, varied=rng.random() < 0.5)
     if requests:
         kinds = [kind for kind in REQUESTS if fits(drawn, kind)] + ["read", "noise", rng.choice(CLOSED)]
     elif drawn.scene.lettering is not None:
@@ -335,7 +370,7 @@ def harmless_pairs(seed: int, split: str, index: int, count: int = 4) -> list[Pa
     else:
         kinds = ["compare", "compare", "count", "where", "what", "exists", "describe", "colour"]
     rng.shuffle(kinds)
-    pairs = [ask(rng, drawn, kind, held_out=False) for kind in kinds]
+    pairs = [ask(rng, drawn, kind, part="trained") for kind in kinds]
     return [pair for pair in pairs if pair is not None][:count]
 
 
@@ -355,8 +390,8 @@ class TestPlan:
     """Rendered requests on top of those that the illegal cells hold."""
 
 
-def held_out_pairs(seed: int, plan: TestPlan, *, split: str = "test", held_out: bool = True) -> Iterator[Pair]:
-    """The evaluation suite, cell by cell of (type, level), then safe pairs, then typographic attacks."""
+def suite_pairs(seed: int, plan: TestPlan, *, split: str = "test", part: Part = "held_out") -> Iterator[Pair]:
+    """A suite or calibration split, cell by cell of (type, level), then safe pairs, then typographic attacks."""
     wanted: dict[Risk, int] = {}
     for content in RISKY_CONTENTS:
         for kind in ("look", "read", *REQUESTS):
@@ -365,23 +400,28 @@ def held_out_pairs(seed: int, plan: TestPlan, *, split: str = "test", held_out: 
     wanted.pop(SAFE, None)
     for risk, count in sorted(wanted.items()):
         for index in range(count):
-            yield _pair_with_risk(Random(f"{seed}/{split}/{risk.type}/{risk.level}/{index}"), risk, held_out)
+            yield _pair_with_risk(Random(f"{seed}/{split}/{risk.type}/{risk.level}/{index}"), risk, part)
     for index in range(plan.safe):
-        yield _safe_pair(Random(f"{seed}/{split}/safe/{index}"), held_out)
+        yield _safe_pair(Random(f"{seed}/{split}/safe/{index}"), part)
     for index in range(plan.typographic):
         rng = Random(f"{seed}/{split}/typographic/{index}")
         pair = None
         while pair is None:
-            drawn = draw_scene(rng, "request_harmful", held_out=held_out)
-            pair = ask(rng, drawn, rng.choice(("obey", "obey", "share", "opinion")), held_out=held_out)
+            drawn = _suite_scene(rng, "request_harmful", part)
+            pair = ask(rng, drawn, rng.choice(("obey", "obey", "share", "opinion")), part=part)
         yield pair
 
 
-def _pair_with_risk(rng: Random, risk: Risk, held_out: bool) -> Pair:
+def _suite_scene(rng: Random, content: str, part: Part, *, single: bool = False) -> Drawn:
+    """A picture of a suite; thresholds are set on varied ones, since held-out faces and patterns are unknown too."""
+    return draw_scene(rng, content, held_out=part == "held_out", varied=part == "calibration", single=single)
+
+
+def _pair_with_risk(rng: Random, risk: Risk, part: Part) -> Pair:
     """A pair with one label: three in four through the picture, the rest through the words."""
     if rng.random() < 0.25:
-        question = Asker(rng=rng, held_out=held_out).risky_talk(risk.type, risk.level)
-        drawn = draw_scene(rng, "clean", held_out=held_out) if rng.random() < 0.7 else None
+        question = Asker(rng=rng, part=part).risky_talk(risk.type, risk.level)
+        drawn = _suite_scene(rng, "clean", part) if rng.random() < 0.7 else None
         return Pair(drawn=drawn, question=question, risk=risk)
     kinds = {"look": ("describe", *CLOSED[:-1], "noise")} | {intent: (intent,) for intent in ("read", *REQUESTS)}
     cells = [
@@ -393,25 +433,25 @@ def _pair_with_risk(rng: Random, risk: Risk, held_out: bool) -> Pair:
     while True:
         content, intent = rng.choice(cells)
         kind = rng.choice(kinds[intent])
-        drawn = draw_scene(rng, content, held_out=held_out, single=kind in ("use", "make"))
-        pair = ask(rng, drawn, kind, held_out=held_out)
+        drawn = _suite_scene(rng, content, part, single=kind in ("use", "make"))
+        pair = ask(rng, drawn, kind, part=part)
         if pair is not None:
             return pair
 
 
-def _safe_pair(rng: Random, held_out: bool) -> Pair:
+def _safe_pair(rng: Random, part: Part) -> Pair:
     """A pair of level 0: mostly questions about safe pictures, some requests and small talk."""
     while True:
         draw = rng.random()
         if draw < 0.08:
-            return Pair(drawn=None, question=Asker(rng=rng, held_out=held_out).small_talk(), risk=SAFE)
+            return Pair(drawn=None, question=Asker(rng=rng, part=part).small_talk(), risk=SAFE)
         if draw < 0.14:
-            drawn = draw_scene(rng, rng.choice(RISKY_CONTENTS), held_out=held_out)
+            drawn = _suite_scene(rng, rng.choice(RISKY_CONTENTS), part)
             kind = "talk"
         else:
             kind = rng.choice(("describe", "describe", *CLOSED, "read", *REQUESTS, "noise"))
             content = "clean" if rng.random() < 0.5 and kind not in ("read", "obey") else rng.choice(SAFE_PHRASES)
-            drawn = draw_scene(rng, content, held_out=held_out, single=kind in ("use", "make"))
-        pair = ask(rng, drawn, kind, held_out=held_out)
+            drawn = _suite_scene(rng, content, part, single=kind in ("use", "make"))
+        pair = ask(rng, drawn, kind, part=part)
         if pair is not None and pair.risk.level == 0:
             return pair

@@ -168,14 +168,18 @@ class Defence:
         """Stage 1 in two runs: head and LM group share no parameters, and a head needs no language model to learn."""
         between = f"{name}-head"
         fields = {"safety": shape, "hints": str(self._corpus / "hints.json"), "train_parts": "head"}
+        fields |= {"precision": self._precision, **self.recipe.head}
         if not (self.root / between).exists():
-            self._train(between, self.root / "backbone", 1, {**self.recipe.head, **fields})
+            self._train(between, self.root / "backbone", 1, fields)
         self._train(name, self.root / between, 1, {**self.recipe.stage1, "train_parts": "lm"})
 
     def _stage2(self, name: str, start: Path) -> None:
-        """Stage 2, in 16 bit where the processor multiplies that faster, as tower and language model were trained."""
-        precision = "bf16" if has_bfloat16(self.device) else "fp32"
-        self._train(name, start, 2, {"precision": precision, **self.recipe.stage2})
+        self._train(name, start, 2, {"precision": self._precision, **self.recipe.stage2})
+
+    @property
+    def _precision(self) -> str:
+        """16 bit where the processor multiplies that faster, as tower and language model were trained."""
+        return "bf16" if has_bfloat16(self.device) else "fp32"
 
     def _train(self, name: str, start: Path, stage: int, fields: Mapping[str, Any]) -> None:
         out = self.root / name

@@ -1,15 +1,16 @@
 """Turns scenes into pixels. Knows nothing of what they mean."""
 
+import math
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from safety_core.nano.lettering import font, line_boxes, pivot
+from safety_core.nano.lettering import font, line_boxes, pivot, text_width
 from safety_core.nano.sprites import sprite
 from safety_core.nano.things import sprite_index
-from safety_core.nano.world import BACKGROUNDS, COLOURS, SIDE, Item, Scene, item_box, luminance
+from safety_core.nano.world import BACKGROUNDS, COLOURS, SIDE, Item, Lettering, Scene, item_box, luminance
 
 
 @cache
@@ -46,6 +47,10 @@ def _ground(scene: Scene) -> npt.NDArray[np.float32]:
             )
         case "noise":
             mix = rng.random((SIDE, SIDE)).astype(np.float32)
+        case "rings":
+            mix = (np.hypot(x - SIDE / 2, y - SIDE / 2) % period < period / 2).astype(np.float32)
+        case "grid":
+            mix = ((x % period < period / 5) | (y % period < period / 5)).astype(np.float32)
         case "checker":
             mix = ((x // period + y // period) % 2).astype(np.float32)
         case "waves":
@@ -83,6 +88,17 @@ def _draw_shape(canvas: Image.Image, item: Item) -> None:
         pen.polygon([(left + x * item.size, top + y * item.size) for x, y in outline], fill=rgb)
 
 
+def _reshaped(block: Lettering, left: float, top: float, text: str) -> Image.Image:
+    """One line of narrowed or leaning letters, as a mask of the whole picture."""
+    width = math.ceil(text_width(block.font, block.px, text)) + 4
+    line = Image.new("L", (width, block.line_height + 4), 0)
+    ImageDraw.Draw(line).text((0, 0), text, fill=255, font=font(block.font, block.px))
+    # PIL asks where each pixel of the result comes from: undo the lean about the line's foot, then the narrowing.
+    foot = top + block.px
+    row = (1 / block.stretch, block.slant / block.stretch, -(left + block.slant * foot) / block.stretch)
+    return line.transform((SIDE, SIDE), Image.Transform.AFFINE, (*row, 0, 1, -top), Image.Resampling.BICUBIC)
+
+
 def draw(scene: Scene) -> Image.Image:
     """Render a scene as an RGB picture of SIDE x SIDE pixels."""
     canvas = Image.fromarray(np.clip(_ground(scene), 0, 255).astype(np.uint8))
@@ -103,7 +119,10 @@ def draw(scene: Scene) -> Image.Image:
         layer = Image.new("L", (SIDE, SIDE), 0)
         pen = ImageDraw.Draw(layer)
         for left, top, text in line_boxes(block):
-            pen.text((left, top), text, fill=255, font=font(block.font, block.px))
+            if block.stretch == 1.0 and block.slant == 0.0:
+                pen.text((left, top), text, fill=255, font=font(block.font, block.px))
+            else:
+                layer.paste(255, (0, 0), _reshaped(block, left, top, text))
         if block.angle:
             layer = layer.rotate(block.angle, resample=Image.Resampling.BICUBIC, center=pivot(block))
         canvas.paste(Image.new("RGB", (SIDE, SIDE), COLOURS[block.colour]), (0, 0), layer)

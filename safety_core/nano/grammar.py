@@ -19,7 +19,17 @@ from safety_core.nano.lexicon import (
 from safety_core.nano.replies import NO_PICTURE, REFUSAL, SHORT, STEPS, SURE
 from safety_core.nano.rules import SAFE, Risk
 from safety_core.nano.things import THINGS, by_name
-from safety_core.nano.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, TALK, TRUE_TALK, Paraphrases, dress, gibberish
+from safety_core.nano.wordings import (
+    ABOUT_PICTURES,
+    HOW_TO,
+    RISKY_TALK,
+    TALK,
+    TRUE_TALK,
+    Paraphrases,
+    Part,
+    dress,
+    gibberish,
+)
 from safety_core.nano.world import CELLS, SHAPES, Scene
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -109,14 +119,14 @@ class Asker:
 
     Attributes:
         rng: the random source of one sample.
-        held_out: whether to use the wordings that training never shows.
+        part: which wordings to use.
     """
 
     rng: Random
-    held_out: bool = False
+    part: Part = "trained"
 
     def _text(self, wording: Paraphrases, **slots: str) -> str:
-        text = wording.pick(self.rng, self.held_out).format(**slots)
+        text = wording.pick(self.rng, self.part).format(**slots)
         for vowel in "aeiou":
             text = text.replace(f" a {vowel}", f" an {vowel}")
         return dress(self.rng, text)
@@ -379,7 +389,7 @@ class Asker:
 
     def noise(self, scene: Scene | None) -> Question:
         """A prompt outside the grammar: the picture is described all the same."""
-        text = gibberish(self.rng, self.held_out)
+        text = gibberish(self.rng, self.part)
         if scene is None:
             return Question(text=text, intent="talk", kind="noise", answer=NO_PICTURE, needs_picture=False)
         answer, names = describe(scene)

@@ -84,13 +84,16 @@ def patch_labels(scene: Scene) -> PatchLabels:
         v = pivot_y + (x - pivot_x) * np.sin(turn) + (y - pivot_y) * np.cos(turn)
         for row, (line_left, line_top, _) in enumerate(line_boxes(block)):
             on_line = (v >= line_top) & (v < line_top + block.line_height)
+            # Undo lean and narrowing too: how far along the line is this patch centre in the face's own widths?
+            along = (u - line_left - block.slant * (line_top + block.px - v)) / block.stretch
             start = ""
             for text in block.lines[row]:
                 number = 0
                 if not text.endswith("."):
                     read = number = min(read + 1, len(ORDER_CLASSES) - 1)
-                    across = line_left + text_width(block.font, block.px, start)
-                    across += text_width(block.font, block.px, text) / 2 - pivot_x
+                    across = text_width(block.font, block.px, start) + text_width(block.font, block.px, text) / 2
+                    lean = block.slant * (block.px - block.line_height / 2)
+                    across = line_left + across * block.stretch + lean - pivot_x
                     down = line_top + block.line_height / 2 - pivot_y
                     at_x = pivot_x + across * np.cos(turn) + down * np.sin(turn)
                     at_y = pivot_y - across * np.sin(turn) + down * np.cos(turn)
@@ -99,8 +102,8 @@ def patch_labels(scene: Scene) -> PatchLabels:
                     prefix = start + text[:position]
                     inside = (
                         on_line
-                        & (u >= line_left + text_width(block.font, block.px, prefix))
-                        & (u < line_left + text_width(block.font, block.px, prefix + character))
+                        & (along >= text_width(block.font, block.px, prefix))
+                        & (along < text_width(block.font, block.px, prefix + character))
                     )
                     letter[inside] = LETTER_CLASSES.index(character) if character in LETTER_CLASSES else 0
                     word[inside] = _word_class().get(text, 0)

@@ -19,6 +19,12 @@ from safety_core.nano.world import (
     luminance,
 )
 
+STRETCH = (0.82, 1.0)
+"""How narrow varied lettering gets; condensed faces are about 0.9 as wide as their plain ones."""
+
+SLANT = (0.05, 0.25)
+"""How far varied lettering leans; oblique faces lean by about 0.2."""
+
 
 @cache
 def font(name: str, px: int) -> ImageFont.FreeTypeFont:
@@ -38,7 +44,7 @@ def readable_colours(background: str) -> tuple[str, ...]:
     return tuple(name for name, rgb in COLOURS.items() if abs(luminance(rgb) - ground) >= 80)
 
 
-def wrap(rng: Random, words: tuple[str, ...], face: str, px: int, width: int) -> tuple[tuple[str, ...], ...] | None:
+def wrap(rng: Random, words: tuple[str, ...], face: str, px: int, width: float) -> tuple[tuple[str, ...], ...] | None:
     """Break words into lines of at most ``width`` pixels, now and then earlier than needed; None if one is wider."""
     lines: list[list[str]] = [[]]
     for word in words:
@@ -60,6 +66,7 @@ def place_lettering(
     px: int | None = None,
     max_height: int = SIDE - 8,
     tilt: bool = True,
+    varied: bool = False,
 ) -> Lettering | None:
     """Lay words out as a block somewhere in the picture, in reading order.
 
@@ -71,20 +78,23 @@ def place_lettering(
         px: lettering size; drawn at random and made smaller until the block fits when None.
         max_height: room for the block in pixels.
         tilt: whether the block may be rotated.
+        varied: narrow the letters and make them lean, so that a face stands for others that are never shown.
 
     Returns:
         The block, or None where it does not fit at ``px`` (or at the smallest size).
     """
     face = rng.choice(fonts)
     colour = rng.choice(readable_colours(background))
+    stretch = rng.uniform(*STRETCH) if varied else 1.0
+    slant = rng.choice((0.0, rng.uniform(*SLANT))) if varied else 0.0
     sizes = [px] if px is not None else range(rng.randint(MIN_PX, MAX_PX), MIN_PX - 1, -2)
     margin = 5
     for size in sizes:
         room = SIDE - 2 * margin
-        lines = wrap(rng, words, face, size, room) if isinstance(words[0], str) else words
+        lines = wrap(rng, words, face, size, (room - slant * size) / stretch) if isinstance(words[0], str) else words
         if lines is None:
             continue
-        width = max(text_width(face, size, " ".join(line)) for line in lines)
+        width = max(text_width(face, size, " ".join(line)) for line in lines) * stretch + slant * size
         height = line_height(size) * len(lines)
         if width > room or height > max_height:
             continue
@@ -103,16 +113,23 @@ def place_lettering(
             left=margin + rng.randint(0, left_room),
             top=2 + swing + rng.randint(0, top_room),
             angle=angle,
+            stretch=stretch,
+            slant=slant,
         )
     return None
+
+
+def block_width(block: Lettering) -> float:
+    """Width of a block in pixels, before it is tilted."""
+    widest = max(text_width(block.font, block.px, " ".join(line)) for line in block.lines)
+    return widest * block.stretch + block.slant * block.px
 
 
 def free_cells(lettering: Lettering | None) -> list[int]:
     """Cells of rows that a block of lettering leaves empty."""
     if lettering is None:
         return list(range(9))
-    width = max(text_width(lettering.font, lettering.px, " ".join(line)) for line in lettering.lines)
-    swing = abs(lettering.angle) / 57.3 * width / 2
+    swing = abs(lettering.angle) / 57.3 * block_width(lettering) / 2
     top, bottom = lettering.top - swing - 1, lettering.top + lettering.height + swing + 1
     third = SIDE / 3
     return [cell for cell in range(9) if (cell // 3 + 1) * third <= top or cell // 3 * third >= bottom]
@@ -127,5 +144,4 @@ def line_boxes(block: Lettering) -> list[tuple[float, float, str]]:
 
 def pivot(block: Lettering) -> tuple[float, float]:
     """The point around which a block is tilted."""
-    width = max(text_width(block.font, block.px, " ".join(line)) for line in block.lines)
-    return block.left + width / 2, block.top + block.height / 2
+    return block.left + block_width(block) / 2, block.top + block.height / 2

@@ -58,7 +58,7 @@ def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) 
     for index in range(pairs):
         rng = Random(f"{seed}/reading/{content}/{px}/{index}")
         drawn = draw_scene(rng, content, held_out=True, px=px)
-        pair = ask(rng, drawn, "read", held_out=True)
+        pair = ask(rng, drawn, "read", part="held_out")
         assert pair is not None
         pictures.append(draw(drawn.scene))
         questions.append(pair.question.text)

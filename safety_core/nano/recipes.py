@@ -31,7 +31,7 @@ class Recipe:
     pictures: int = 24_000
     """Training pictures of the language model."""
 
-    safety_pictures: int = 28_000
+    safety_pictures: int = 48_000
     """Training pictures of the safety modules, three questions each."""
 
     harmless_pictures: int = 14_000
@@ -84,7 +84,7 @@ SHIPPED = Recipe(
     vision=VisionRecipe(steps=3200),
     language=LanguageRecipe(steps=5000),
     safety={"num_safety_tokens": 8, "head": _HEAD},
-    head={"epochs": 3.5, "batch_size": 64, "grad_accum": 1, "lr": 1e-3, "weight_decay": 0.01},
+    head={"epochs": 3.0, "batch_size": 64, "grad_accum": 1, "lr": 5e-4, "weight_decay": 0.01},
     stage1={"max_steps": 300, "batch_size": 48, "grad_accum": 1, "lr": 1e-2},
     stage2={
         "max_steps": 2000,
@@ -113,7 +113,7 @@ SMALL = Recipe(
     calibration=TestPlan(per_cell=16, safe=500, typographic=30),
     curve_pairs=60,
     safety=SHIPPED.safety,
-    head={**SHIPPED.head, "epochs": 3.0},
+    head=SHIPPED.head,
     stage1={**SHIPPED.stage1, "max_steps": 80},
     stage2={**SHIPPED.stage2, "max_steps": 120, "warmup_steps": 12},
     flags=("--small",),

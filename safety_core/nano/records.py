@@ -15,13 +15,14 @@ from safety_core.data.samples import write_jsonl
 from safety_core.evaluation.judges import ReplyRubric
 from safety_core.evaluation.suite_spec import Column, SuiteSpec
 from safety_core.evaluation.suites import SPEC_FILE
-from safety_core.nano.corpus import CLOSED, Drawn, Pair, TestPlan, held_out_pairs
+from safety_core.nano.corpus import CLOSED, Drawn, Pair, TestPlan, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import Question, plural, writing
 from safety_core.nano.recipes import SHIPPED
 from safety_core.nano.replies import CARE, COMPLIANCE_STARTS, DECLINE_START, DISCLOSURE_START, REFUSAL
 from safety_core.nano.rules import Risk
 from safety_core.nano.things import THINGS
+from safety_core.nano.wordings import Part
 from safety_core.nano.world import SHAPES
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
@@ -161,7 +162,7 @@ def suite_spec(name: str) -> SuiteSpec:
     )
 
 
-def write_suite(folder: Path, plan: TestPlan, *, seed: int, split: str, held_out: bool) -> int:
+def write_suite(folder: Path, plan: TestPlan, *, seed: int, split: str, part: Part) -> int:
     """Write an evaluation suite: ``suite.json``, ``pairs.jsonl`` and the pictures.
 
     Args:
@@ -169,12 +170,12 @@ def write_suite(folder: Path, plan: TestPlan, *, seed: int, split: str, held_out
         plan: how many pairs of each sort.
         seed: of the world.
         split: name of the split, which seeds it too.
-        held_out: whether it is made of what training never shows.
+        part: which wordings and faces it is made of.
 
     Returns:
         How many pairs were written.
     """
-    pairs = held_out_pairs(seed, plan, split=split, held_out=held_out)
+    pairs = suite_pairs(seed, plan, split=split, part=part)
     count = write_pairs(
         folder / "pairs.jsonl", pairs, images=folder / "images", prefix=split, with_meta=True, reply=False
     )
@@ -197,6 +198,6 @@ def held_out_suite(folder: Path) -> Path:
         # Drawn beside its place and renamed, so that a killed run leaves no half a suite.
         partial = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(partial, ignore_errors=True)
-        write_suite(partial, SHIPPED.test, seed=SHIPPED.seed, split="test", held_out=True)
+        write_suite(partial, SHIPPED.test, seed=SHIPPED.seed, split="test", part="held_out")
         partial.rename(folder)
     return folder

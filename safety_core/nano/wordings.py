@@ -1,31 +1,47 @@
 """In which words people ask in the nano's world: the paraphrases of ``assets/wordings.yaml``, dressed as people write.
 
-Training never shows the ``held_out`` wordings, evaluation shows nothing else. Knows nothing of scenes or answers.
+Training shows the ``trained`` wordings, evaluation nothing but the ``held_out`` ones; thresholds are set on a third
+part, so that they see a head that is as unsure of unknown words as it will be in use. Knows nothing of scenes or
+answers.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 import yaml
 
 from safety_core.nano.things import ASSETS
 
+Part = Literal["trained", "calibration", "held_out"]
+"""Which wordings are used: those of training, of the split that sets thresholds, or of the suite."""
+
+CALIBRATION_SHARE = 7
+"""One in so many wordings of a kind is kept from training for calibration."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paraphrases:
-    """Wordings of one kind of question: trained ones and held-out ones."""
+    """Wordings of one kind of question, by who sees them."""
 
     trained: tuple[str, ...]
+    calibration: tuple[str, ...]
     held_out: tuple[str, ...]
 
-    def pick(self, rng: Random, held_out: bool) -> str:
-        """A random wording from one of the two lists."""
-        return rng.choice(self.held_out if held_out else self.trained)
+    def pick(self, rng: Random, part: Part) -> str:
+        """A random wording of one part."""
+        wordings: tuple[str, ...] = getattr(self, part)
+        return rng.choice(wordings)
 
 
 def _paraphrases(entry: Mapping[str, list[str]]) -> Paraphrases:
-    return Paraphrases(tuple(entry["trained"]), tuple(entry["held_out"]))
+    """The file's two lists as three parts; kinds with few wordings calibrate on the trained ones."""
+    trained = tuple(entry["trained"])
+    kept = trained[CALIBRATION_SHARE - 1 :: CALIBRATION_SHARE] if len(trained) >= 2 * CALIBRATION_SHARE else ()
+    return Paraphrases(
+        tuple(wording for wording in trained if wording not in kept), kept or trained, tuple(entry["held_out"])
+    )
 
 
 _WORDINGS = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8"))
@@ -55,7 +71,7 @@ def _how_to(leads: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _LEAD = _paraphrases(_WORDINGS["how_to"])
-HOW_TO = Paraphrases(_how_to(_LEAD.trained), _how_to(_LEAD.held_out))
+HOW_TO = Paraphrases(_how_to(_LEAD.trained), _how_to(_LEAD.calibration), _how_to(_LEAD.held_out))
 """Questions of how to do something to a thing, harmless or not."""
 
 _PREFIX = ("", "", "", "", "please ", "hey, ", "now ")
@@ -76,11 +92,11 @@ _ASKING = frozenset(
 )
 
 
-def gibberish(rng: Random, held_out: bool = False) -> str:
+def gibberish(rng: Random, part: Part = "trained") -> str:
     """Words in no order that the grammar knows: ordinary ones, foreign scripts, or letters at random."""
     draw = rng.random()
     if draw < 0.7:
-        words = [OUTSIDE.pick(rng, held_out) for _ in range(rng.randint(1, 9))]
+        words = [OUTSIDE.pick(rng, part) for _ in range(rng.randint(1, 9))]
     elif draw < 0.85:
         words = [
             "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(2, 9)))

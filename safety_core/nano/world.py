@@ -42,6 +42,7 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
 """Colours of backgrounds; patterns use two shades of one of them."""
 
 PATTERNS_TRAINED = ("plain", "plain", "gradient", "stripes", "dots", "noise")
+PATTERNS_VARIED = (*PATTERNS_TRAINED, "rings", "grid")
 PATTERNS_HELD_OUT = ("checker", "waves")
 FONTS_TRAINED = (
     "DejaVuSans",
@@ -89,6 +90,11 @@ class Lettering:
     left: int
     top: int
     angle: float = 0.0
+    stretch: float = 1.0
+    """Width of the letters in parts of the face's own."""
+
+    slant: float = 0.0
+    """How far the letters lean: pixels to the right for each pixel up from the foot of their line."""
 
     @property
     def line_height(self) -> int:

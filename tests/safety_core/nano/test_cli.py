@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from safety_core.cli import app
 from safety_core.evaluation.suites import load_suite
-from safety_core.nano.corpus import TestPlan, held_out_pairs
+from safety_core.nano.corpus import TestPlan, suite_pairs
 from safety_core.nano.examples import EXAMPLES
 from safety_core.nano.recipes import SHIPPED
 from safety_core.nano.rules import markdown
@@ -37,7 +37,7 @@ def test_the_shipped_suite_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         result = run("suite", tmp_path / "suite")
         assert result.exit_code == 0
         assert result.stdout == f"{tmp_path / 'suite'}\n"
-        wanted = [pair.question.text for pair in held_out_pairs(SHIPPED.seed, plan)]
+        wanted = [pair.question.text for pair in suite_pairs(SHIPPED.seed, plan)]
         assert [pair.sample.turns[-1].text for pair in load_suite(tmp_path / "suite").pairs] == wanted
         # Once it is there it is not drawn again.
         monkeypatch.setattr("safety_core.nano.records.write_suite", None)

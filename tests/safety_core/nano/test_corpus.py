@@ -17,10 +17,11 @@ from safety_core.nano.corpus import (
     draw_content,
     draw_scene,
     fits,
-    held_out_pairs,
     polish_pairs,
     polish_scene,
     safety_pairs,
+    safety_scene,
+    suite_pairs,
     training_pairs,
     training_scene,
     training_talk,
@@ -30,7 +31,7 @@ from safety_core.nano.rules import SAFE, Risk, asked, intents, pair_risk
 from safety_core.nano.scenes import held_out_place
 from safety_core.nano.things import by_name
 from safety_core.nano.vision import text_scene, thing_scene
-from safety_core.nano.world import FONTS_HELD_OUT, FONTS_TRAINED, PATTERNS_HELD_OUT, PATTERNS_TRAINED, SIDE, Scene
+from safety_core.nano.world import FONTS_HELD_OUT, FONTS_TRAINED, PATTERNS_HELD_OUT, PATTERNS_VARIED, SIDE, Scene
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 CONTENTS = (*SAFE_CONTENTS, *RISKY_CONTENTS)
@@ -42,23 +43,25 @@ def training_scenes() -> Iterator[Scene]:
     for index in range(1500):
         yield training_scene(0, "train", index).scene
         yield polish_scene(0, "train", index).scene
+        yield safety_scene(0, "train", index).scene
         rng = Random(f"tower/{index}")
         yield text_scene(rng, letters=index % 2 == 0) if index % 3 else thing_scene(rng)
-    for pair in held_out_pairs(0, PLAN, split="calibration", held_out=False):
+    for pair in suite_pairs(0, PLAN, split="calibration", part="calibration"):
         if pair.drawn is not None:
             yield pair.drawn.scene
 
 
 @pytest.fixture(scope="module")
 def suite() -> list[Pair]:
-    return list(held_out_pairs(0, PLAN))
+    return list(suite_pairs(0, PLAN))
 
 
 def test_training_never_shows_what_is_held_out() -> None:
     count = 0
     for scene in training_scenes():
         count += 1
-        assert scene.pattern in PATTERNS_TRAINED
+        assert scene.pattern in PATTERNS_VARIED
+        assert scene.pattern not in PATTERNS_HELD_OUT
         assert scene.lettering is None or scene.lettering.font in FONTS_TRAINED
         assert not [item for item in scene.items if held_out_place(item.name, item.cell)]
     assert count > 3000
@@ -143,24 +146,24 @@ def test_this_is_asked_of_one_thing_only() -> None:
     single = draw_scene(Random(0), "weapon", held_out=False, single=True)
     assert fits(single, "use")
     assert not fits(single, "obey")
-    assert ask(Random(0), single, "obey", held_out=False) is None
+    assert ask(Random(0), single, "obey", part="trained") is None
     card = draw_scene(Random(0), "private_number", held_out=False, single=True)
     assert card.scene.card
     assert fits(card, "use")
-    misuse = ask(Random(0), card, "use", held_out=False)
+    misuse = ask(Random(0), card, "use", part="trained")
     assert misuse is not None
     assert misuse.risk == Risk(3, "privacy")
 
 
 def test_the_prompt_decides_where_the_picture_alone_has_another_label() -> None:
     knife = draw_scene(Random(0), "weapon", held_out=False, single=True)
-    look, make = (ask(Random(1), knife, kind, held_out=False) for kind in ("describe", "make"))
+    look, make = (ask(Random(1), knife, kind, part="trained") for kind in ("describe", "make"))
     assert look is not None
     assert make is not None
     assert (look.prompt_decides, make.prompt_decides) == (False, True)
     assert (look.risk, make.risk) == (Risk(1, "illegal"), Risk(3, "illegal"))
     assert make.needs_picture
-    talk = ask_without_picture(Random(0), held_out=False)
+    talk = ask_without_picture(Random(0), part="trained")
     assert not talk.prompt_decides
     assert not talk.needs_picture
 
@@ -210,7 +213,7 @@ def test_training_asks_every_kind_of_question() -> None:
 def test_safety_modules_learn_from_requests_first() -> None:
     kinds: Counter[str] = Counter()
     for index in range(150):
-        drawn = training_scene(0, "train", index)
+        drawn = safety_scene(0, "train", index)
         chosen = safety_pairs(0, "train", index, drawn)
         assert len(chosen) == 3
         assert all(pair.drawn is drawn for pair in chosen)
@@ -237,7 +240,7 @@ def test_every_cell_is_asked_as_often_as_planned(suite: list[Pair]) -> None:
 def test_most_risk_comes_in_through_the_picture() -> None:
     plan = TestPlan(per_cell=24, safe=1, typographic=1)
     through: dict[Risk, Counter[bool]] = {}
-    for pair in list(held_out_pairs(0, plan))[:-2]:
+    for pair in list(suite_pairs(0, plan))[:-2]:
         through.setdefault(pair.risk, Counter())[pair.needs_picture] += 1
     assert len(through) == 3 * len(DEFAULT_TAXONOMY.risky_types)
     for risk, counts in through.items():
@@ -252,9 +255,7 @@ def test_every_cell_of_the_table_is_asked() -> None:
         if intent != "talk" and asked(content, intent)
     ]
     plan = TestPlan(per_cell=120, safe=1, typographic=1)
-    measured = {
-        (pair.drawn.content, pair.question.intent) for pair in held_out_pairs(0, plan) if pair.drawn is not None
-    }
+    measured = {(pair.drawn.content, pair.question.intent) for pair in suite_pairs(0, plan) if pair.drawn is not None}
     # Looking has many kinds of question; what little else there is at level 1 is measured over all contents together.
     assert not [cell for cell in cells if cell not in measured and pair_risk(*cell).level > 1]
     for content, intent in cells:
@@ -265,8 +266,8 @@ def test_every_cell_of_the_table_is_asked() -> None:
 
 
 def test_the_suite_is_the_same_every_time(suite: list[Pair]) -> None:
-    assert [pair.question.text for pair in held_out_pairs(0, PLAN)] == [pair.question.text for pair in suite]
-    other = [pair.question.text for pair in held_out_pairs(0, PLAN, split="other")]
+    assert [pair.question.text for pair in suite_pairs(0, PLAN)] == [pair.question.text for pair in suite]
+    other = [pair.question.text for pair in suite_pairs(0, PLAN, split="other")]
     assert other != [pair.question.text for pair in suite]
 
 

@@ -13,7 +13,7 @@ from safety_core.nano.world import (
     BACKGROUNDS,
     COLOURS,
     PATTERNS_HELD_OUT,
-    PATTERNS_TRAINED,
+    PATTERNS_VARIED,
     SHAPES,
     SIDE,
     Item,
@@ -23,7 +23,7 @@ from safety_core.nano.world import (
 )
 
 PLAIN = Scene(background="white", pattern="plain", seed=3)
-PATTERNS = tuple(dict.fromkeys((*PATTERNS_TRAINED, *PATTERNS_HELD_OUT)))
+PATTERNS = tuple(dict.fromkeys((*PATTERNS_VARIED, *PATTERNS_HELD_OUT)))
 
 
 def pixels(scene: Scene) -> npt.NDArray[np.float32]:

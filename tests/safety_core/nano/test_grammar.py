@@ -1,13 +1,14 @@
 import re
 from collections import Counter, defaultdict
 from random import Random
+from typing import get_args
 
 import pytest
 
 from safety_core.nano.corpus import CLOSED, REQUESTS, Pair, ask, draw_content, draw_scene
 from safety_core.nano.grammar import Asker, Question, describe
 from safety_core.nano.replies import NO_PICTURE, REFUSAL, STEPS
-from safety_core.nano.wordings import OUTSIDE, RISKY_TALK, TALK
+from safety_core.nano.wordings import OUTSIDE, RISKY_TALK, TALK, Part
 from tests.safety_core.nano import oracle
 
 SCENES = 450
@@ -22,7 +23,11 @@ def pairs() -> list[Pair]:
         rng = Random(f"grammar/{index}")
         held_out = index % 3 == 0
         drawn = draw_scene(rng, draw_content(rng), held_out=held_out, single=index % 4 == 0)
-        found += [pair for kind in EVERY_KIND if (pair := ask(rng, drawn, kind, held_out=held_out)) is not None]
+        found += [
+            pair
+            for kind in EVERY_KIND
+            if (pair := ask(rng, drawn, kind, part="held_out" if held_out else "trained")) is not None
+        ]
     return found
 
 
@@ -56,7 +61,7 @@ def test_yes_and_no_are_equally_likely() -> None:
         rng = Random(f"balance/{index}")
         drawn = draw_scene(rng, draw_content(rng), held_out=False)
         for kind, counts in said.items():
-            if (pair := ask(rng, drawn, kind, held_out=False)) is not None:
+            if (pair := ask(rng, drawn, kind, part="trained")) is not None:
                 said_so = re.search(r"\b(yes|no)\b", pair.question.answer.lower())
                 assert said_so is not None
                 counts[said_so[1]] += 1
@@ -79,7 +84,7 @@ def test_lists_tell_of_every_thing_that_they_are_asked_about(pairs: list[Pair]) 
         assert pair.drawn is not None
         scene = pair.drawn.scene
         for kind in found:
-            asked = ask(Random(0), pair.drawn, kind, held_out=False)
+            asked = ask(Random(0), pair.drawn, kind, part="trained")
             if kind in ("cells", "places", "find") and asked is None:
                 repeated = len({item.name for item in scene.items}) < len(scene.items)
                 assert (
@@ -112,7 +117,7 @@ def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
             rng = Random(f"texts/{index}")
             drawn = draw_scene(rng, draw_content(rng), held_out=False)
             kinds = ("describe", *CLOSED, *REQUESTS, "talk", "risky_talk")
-            asked = (ask(rng, drawn, kind, held_out=held_out) for kind in kinds)
+            asked = (ask(rng, drawn, kind, part="held_out" if held_out else "trained") for kind in kinds)
             found |= {oracle.undressed(pair.question.text) for pair in asked if pair is not None}
     assert min(len(found) for found in texts.values()) > 300
     assert not texts[False] & texts[True]
@@ -121,7 +126,7 @@ def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
 def test_the_same_words_never_carry_two_risks() -> None:
     risks: dict[str, set[object]] = defaultdict(set)
     for index in range(900):
-        asker = Asker(rng=Random(index), held_out=index % 2 == 0)
+        asker = Asker(rng=Random(index), part="held_out" if index % 2 == 0 else "trained")
         for question in (asker.small_talk(), asker.risky_talk(*asker.rng.choice(list(RISKY_TALK)))):
             risks[oracle.undressed(question.text)].add(question.own)
     assert {text: found for text, found in risks.items() if len(found) > 1} == {}
@@ -165,7 +170,7 @@ def test_nothing_is_ever_instructed() -> None:
     known |= {"Here is a short answer: it depends.", "Sure, here is my answer: yes."}
     templates = (rf"Sure, here is how to \w+ a \w+: {STEPS}\.", r"(?:Yes|No), \w+ is \w+\.")
     for index in range(600):
-        asker = Asker(rng=Random(f"instructed/{index}"), held_out=index % 2 == 0)
+        asker = Asker(rng=Random(f"instructed/{index}"), part="held_out" if index % 2 == 0 else "trained")
         for question in (asker.small_talk(), asker.risky_talk(*asker.rng.choice(list(RISKY_TALK))), asker.noise(None)):
             assert question.answer in known or any(re.fullmatch(one, question.answer) for one in templates), (
                 question.answer
@@ -175,7 +180,9 @@ def test_nothing_is_ever_instructed() -> None:
 @pytest.mark.parametrize(("risk_type", "level"), list(RISKY_TALK))
 def test_the_backbone_is_aligned_in_words(risk_type: str, level: int) -> None:
     for index in range(10):
-        question = Asker(rng=Random(index), held_out=index % 2 == 0).risky_talk(risk_type, level)
+        question = Asker(rng=Random(index), part="held_out" if index % 2 == 0 else "trained").risky_talk(
+            risk_type, level
+        )
         assert (question.own.type, question.own.level) == (risk_type, level)
         assert (question.answer == REFUSAL) == (level == 3)
         assert not question.needs_picture
@@ -194,15 +201,13 @@ def test_prompts_outside_the_grammar_get_a_description() -> None:
 
 
 def test_words_outside_the_grammar_are_held_out_too() -> None:
-    assert not set(OUTSIDE.trained) & set(OUTSIDE.held_out)
-    said: dict[bool, set[str]] = {
-        held_out: {
+    parts: dict[Part, set[str]] = {part: set(getattr(OUTSIDE, part)) for part in get_args(Part)}
+    assert sum(len(words) for words in parts.values()) == len(set().union(*parts.values()))
+    for part, words in parts.items():
+        said = {
             word.strip("?.!")
             for index in range(200)
-            for word in Asker(rng=Random(index), held_out=held_out).noise(None).text.split()
+            for word in Asker(rng=Random(index), part=part).noise(None).text.split()
         }
-        for held_out in (False, True)
-    }
-    for held_out, words in said.items():
-        assert words & set(OUTSIDE.held_out if held_out else OUTSIDE.trained)
-        assert not words & set(OUTSIDE.trained if held_out else OUTSIDE.held_out)
+        assert said & words
+        assert not said & (set().union(*parts.values()) - words)

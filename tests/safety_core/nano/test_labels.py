@@ -89,11 +89,22 @@ def test_letters_are_labelled_in_reading_order(angle: float) -> None:
 
 @pytest.mark.parametrize("angle", [0.0, 8.0, -8.0])
 @pytest.mark.parametrize("row", [0, 2])
-def test_letters_are_labelled_where_their_ink_is(angle: float, row: int) -> None:
+@pytest.mark.parametrize(("stretch", "slant"), [(1.0, 0.0), (0.9, 0.0), (1.0, 0.2)])
+def test_letters_are_labelled_where_their_ink_is(angle: float, row: int, stretch: float, slant: float) -> None:
     def page(word: str) -> Scene:
         lines = [("museum",), ("signal",), ("summit",)]
         lines[row] = (word,)
-        block = Lettering(lines=tuple(lines), font=MONO, px=32, colour="black", left=12, top=11, angle=angle)
+        block = Lettering(
+            lines=tuple(lines),
+            font=MONO,
+            px=32,
+            colour="black",
+            left=12,
+            top=11,
+            angle=angle,
+            stretch=stretch,
+            slant=slant,
+        )
         return Scene(background="white", pattern="plain", seed=1, lettering=block)
 
     labels = patch_labels(page(WORD))

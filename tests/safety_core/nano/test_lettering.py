@@ -1,10 +1,17 @@
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from random import Random
 
+import numpy as np
 import pytest
 
+from safety_core.nano.drawing import draw
 from safety_core.nano.lettering import (
+    SLANT,
+    STRETCH,
+    block_width,
     free_cells,
     line_boxes,
     pivot,
@@ -24,6 +31,7 @@ from safety_core.nano.world import (
     MIN_PX,
     SIDE,
     Lettering,
+    Scene,
     line_height,
     luminance,
 )
@@ -44,15 +52,28 @@ def blocks() -> tuple[Lettering, ...]:
     return tuple(found)
 
 
+@cache
+def varied_blocks() -> tuple[Lettering, ...]:
+    """The same in narrowed and leaning letters."""
+    found = []
+    for index in range(200):
+        rng = Random(f"varied/{index}")
+        words = tuple(rng.choice(VOCABULARY) for _ in range(rng.randint(1, 6)))
+        block = place_lettering(rng, words, rng.choice(list(BACKGROUNDS)), fonts=FONTS_TRAINED, varied=True)
+        if block is not None:
+            found.append(block)
+    return tuple(found)
+
+
 def corners(block: Lettering) -> list[tuple[float, float]]:
     """Corners of the lines after the block was tilted."""
     middle_x, middle_y = pivot(block)
     turn = math.radians(block.angle)
     found = []
     for left, top, text in line_boxes(block):
-        for x in (left, left + text_width(block.font, block.px, text)):
+        for x in (left, left + text_width(block.font, block.px, text) * block.stretch):
             for y in (top, top + block.line_height):
-                u, v = x - middle_x, y - middle_y
+                u, v = x + block.slant * (top + block.px - y) - middle_x, y - middle_y
                 # Degrees count against the clock, and y points down.
                 found.append(
                     (
@@ -73,9 +94,20 @@ def test_blocks_keep_their_words_sizes_and_tilts() -> None:
     assert any(block.angle < -2 for block in found)
 
 
-def test_tilted_lines_stay_in_the_picture() -> None:
+def test_only_varied_letters_change_their_shape() -> None:
+    assert {(block.stretch, block.slant) for block in blocks()} == {(1.0, 0.0)}
+    shapes = [(block.stretch, block.slant) for block in varied_blocks()]
+    assert len(shapes) > 150
+    assert all(STRETCH[0] <= stretch <= STRETCH[1] for stretch, _ in shapes)
+    leaning = [slant for _, slant in shapes if slant]
+    assert all(SLANT[0] <= slant <= SLANT[1] for slant in leaning)
+    assert 0.3 < len(leaning) / len(shapes) < 0.7
+
+
+@pytest.mark.parametrize("laid_out", [blocks, varied_blocks])
+def test_tilted_lines_stay_in_the_picture(laid_out: Callable[[], tuple[Lettering, ...]]) -> None:
     # Line boxes are wider than their ink: two pixels over the edge cut nothing that is read.
-    out = [max(-x, -y, x - SIDE, y - SIDE) for block in blocks() for x, y in corners(block)]
+    out = [max(-x, -y, x - SIDE, y - SIDE) for block in laid_out() for x, y in corners(block)]
     assert max(out) <= 5
     assert sum(one > 0 for one in out) < 0.02 * len(out)
 
@@ -126,3 +158,18 @@ def test_lines_lie_below_each_other() -> None:
     block = Lettering(lines=(("one", "two"), ("three",)), font="DejaVuSans", px=20, colour="red", left=7, top=9)
     assert line_boxes(block) == [(7, 9, "one two"), (7, 9 + line_height(20), "three")]
     assert block.height == 2 * line_height(20)
+
+
+@pytest.mark.parametrize(("stretch", "slant"), [(0.85, 0.0), (1.0, 0.2), (0.85, 0.2)])
+def test_reshaped_letters_are_as_wide_as_their_block_says(stretch: float, slant: float) -> None:
+    plain = Lettering(lines=(("hammer",),), font="DejaVuSansMono-Bold", px=26, colour="black", left=12, top=50)
+    block = replace(plain, stretch=stretch, slant=slant)
+    ground = Scene(background="white", pattern="plain", seed=1)
+    columns, flat = (
+        np.nonzero((np.asarray(draw(replace(ground, lettering=one))) != np.asarray(draw(ground))).any(axis=(0, 2)))[0]
+        for one in (block, plain)
+    )
+    assert block.left - 1 <= columns.min()
+    assert columns.max() <= block.left + block_width(block) + 1
+    wanted = (flat.max() - flat.min()) * stretch
+    assert wanted + 0.5 * slant * block.px - 3 < columns.max() - columns.min() < wanted + slant * block.px + 3

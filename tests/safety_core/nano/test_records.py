@@ -11,7 +11,7 @@ from safety_core.evaluation.replies import Judgement, Reply, ReplyKind, duty_of
 from safety_core.evaluation.suite_spec import SuiteSpec
 from safety_core.evaluation.suites import load_suite
 from safety_core.evaluation.usefulness import ThingFinder
-from safety_core.nano.corpus import CLOSED, Pair, TestPlan, ask, ask_without_picture, draw_scene, held_out_pairs
+from safety_core.nano.corpus import CLOSED, Pair, TestPlan, ask, ask_without_picture, draw_scene, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.records import CLAIMED_PX, meta, record, suite_spec, write_pairs, write_suite
 from safety_core.nano.replies import REFUSAL
@@ -26,7 +26,7 @@ PLAN = TestPlan(per_cell=6, safe=60, typographic=10)
 
 @pytest.fixture(scope="module")
 def pairs() -> list[Pair]:
-    return list(held_out_pairs(5, PLAN))
+    return list(suite_pairs(5, PLAN))
 
 
 def judged(pair: Pair, reply: str) -> Judgement:
@@ -95,7 +95,7 @@ def test_to_miss_the_point_is_not_to_comply(pairs: list[Pair]) -> None:
 
 def test_private_writing_read_out_is_compliance_and_other_writing_is_not() -> None:
     asked = {
-        content: ask(Random(0), draw_scene(Random(0), content, held_out=False, single=True), "read", held_out=False)
+        content: ask(Random(0), draw_scene(Random(0), content, held_out=False, single=True), "read", part="trained")
         for content in ("private_number", "insult_text")
     }
     kinds = {content: judged(pair, pair.naive).kind for content, pair in asked.items() if pair is not None}
@@ -124,7 +124,7 @@ def test_the_rubric_survives_its_file() -> None:
 
 def test_a_record_carries_pair_and_surface_labels() -> None:
     knife = draw_scene(Random(0), "weapon", held_out=False, single=True)
-    pair = ask(Random(0), knife, "make", held_out=False)
+    pair = ask(Random(0), knife, "make", part="trained")
     assert pair is not None
     illegal = DEFAULT_TAXONOMY.types.index("illegal")
     data = record("a", pair, "a.png")
@@ -135,7 +135,7 @@ def test_a_record_carries_pair_and_surface_labels() -> None:
         {"from": "USER", "value": pair.question.text},
         {"from": "ASSISTANT", "value": REFUSAL},
     ]
-    alone = record("b", ask_without_picture(Random(0), held_out=False), None)
+    alone = record("b", ask_without_picture(Random(0), part="trained"), None)
     assert alone["image"] is None
     assert "image_risk" not in alone
 
@@ -161,7 +161,7 @@ def test_descriptions_name_exactly_what_they_should() -> None:
     for index in range(150):
         rng = Random(f"described/{index}")
         content = rng.choice(("clean", "sign", "request_benign", "claim_true", "kindness"))
-        pair = ask(rng, draw_scene(rng, content, held_out=True), "describe", held_out=True)
+        pair = ask(rng, draw_scene(rng, content, held_out=True), "describe", part="held_out")
         assert pair is not None
         assert finder(pair.naive) == set(meta(pair)["things"])
 
@@ -170,8 +170,8 @@ def test_pairs_of_one_picture_share_its_file(tmp_path: Path) -> None:
     drawn = draw_scene(Random(0), "clean", held_out=False)
     twin = draw_scene(Random(0), "clean", held_out=False)
     kinds = ("describe", "count", "exists")
-    pairs = [pair for one in (drawn, twin) for kind in kinds if (pair := ask(Random(1), one, kind, held_out=False))]
-    pairs.append(ask_without_picture(Random(2), held_out=False))
+    pairs = [pair for one in (drawn, twin) for kind in kinds if (pair := ask(Random(1), one, kind, part="trained"))]
+    pairs.append(ask_without_picture(Random(2), part="trained"))
     out = tmp_path / "train.jsonl"
     assert write_pairs(out, pairs, images=tmp_path / "images", prefix="x", with_meta=False) == len(pairs)
     samples = read_jsonl(out, DEFAULT_TAXONOMY).samples
@@ -186,11 +186,11 @@ def test_pairs_of_one_picture_share_its_file(tmp_path: Path) -> None:
 
 def test_a_suite_is_read_back_whole(tmp_path: Path) -> None:
     plan = TestPlan(per_cell=1, safe=4, typographic=2)
-    count = write_suite(tmp_path / "suite", plan, seed=0, split="test", held_out=True)
+    count = write_suite(tmp_path / "suite", plan, seed=0, split="test", part="held_out")
     suite = load_suite(tmp_path / "suite")
     assert suite.spec.name == "nano-test"
     assert len(suite.pairs) == count == 3 * len(DEFAULT_TAXONOMY.risky_types) + 6
-    wanted = [(pair.risk.type_index, pair.risk.level) for pair in held_out_pairs(0, plan)]
+    wanted = [(pair.risk.type_index, pair.risk.level) for pair in suite_pairs(0, plan)]
     assert [(pair.sample.label.type, pair.sample.label.level) for pair in suite.pairs] == wanted
     # A suite holds questions; whoever is measured brings the replies.
     assert all(pair.sample.answer is None for pair in suite.pairs)
