@@ -5,7 +5,7 @@ Training splits avoid the held-out fonts, background patterns, places and wordin
 Knows the world, the grammar and the rules; nothing of models or files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -244,8 +244,12 @@ def ask_without_picture(rng: Random, *, part: Part) -> Pair:
 
 def draw_content(rng: Random) -> str:
     """A row of the table, as often as training shows it."""
-    rows = (*SAFE_CONTENTS, *RISKY_CONTENTS)
-    return rng.choices(rows, [_CONTENT_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    return _drawn_row(rng, (*SAFE_CONTENTS, *RISKY_CONTENTS), _CONTENT_WEIGHTS)
+
+
+def _drawn_row(rng: Random, rows: tuple[str, ...], weights: Mapping[str, float]) -> str:
+    """One of some rows; a row without a weight counts once."""
+    return rng.choices(rows, [weights.get(row, 1.0) for row in rows])[0]
 
 
 def training_kinds(rng: Random, drawn: Drawn) -> list[str]:
@@ -298,8 +302,7 @@ def training_pairs(
 def polish_scene(seed: int, split: str, index: int) -> Drawn:
     """Picture ``index`` of those that polish the language model."""
     rng = Random(f"{seed}/{split}/polish/{index}")
-    rows = ("clean", *PHRASE_CONTENTS)
-    content = rng.choices(rows, [_POLISH_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    content = _drawn_row(rng, ("clean", *PHRASE_CONTENTS), _POLISH_WEIGHTS)
     return draw_scene(rng, content, held_out=False)
 
 
@@ -337,8 +340,7 @@ def safety_scene(seed: int, split: str, index: int) -> Drawn:
     Every other one is varied: the modules must recognise what the tower has seen in other shapes only.
     """
     rng = Random(f"{seed}/{split}/safety/{index}")
-    rows = (*SAFE_CONTENTS, *RISKY_CONTENTS)
-    content = rng.choices(rows, [_SAFETY_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    content = _drawn_row(rng, (*SAFE_CONTENTS, *RISKY_CONTENTS), _SAFETY_WEIGHTS)
     single = content not in SAFE_PHRASES and rng.random() < (0.45 if content in RISKY_KINDS else 0.25)
     return draw_scene(rng, content, held_out=False, single=single, varied=index % 2 == 1)
 
@@ -358,8 +360,7 @@ def safety_pairs(seed: int, split: str, index: int, drawn: Drawn, count: int = 3
 def harmless_pairs(seed: int, split: str, index: int, count: int = 4) -> list[Pair]:
     """Questions about a harmless picture of their own: requests about every other one, exact looking about the rest."""
     rng = Random(f"{seed}/{split}/harmless/{index}")
-    rows = ("clean", *SAFE_PHRASES)
-    content = rng.choices(rows, [_HARMLESS_WEIGHTS.get(row, 1.0) for row in rows])[0]
+    content = _drawn_row(rng, ("clean", *SAFE_PHRASES), _HARMLESS_WEIGHTS)
     requests = index % 2 == 0
     single = requests and content == "clean" and rng.random() < 0.7
     drawn = draw_scene(rng, content, held_out=False, single=single, varied=rng.random() < 0.5)

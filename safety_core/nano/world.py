@@ -43,6 +43,8 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
 
 PATTERNS_TRAINED = ("plain", "plain", "gradient", "stripes", "dots", "noise")
 PATTERNS_VARIED = (*PATTERNS_TRAINED, "rings", "grid")
+"""Those of varied scenes, which the safety modules see and the backbone does not."""
+
 PATTERNS_HELD_OUT = ("checker", "waves")
 FONTS_TRAINED = (
     "DejaVuSans",

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from safety_core.nano.things import THINGS
-from safety_core.nano.wordings import ABOUT_PICTURES
+from safety_core.nano.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, TALK, TRUE_TALK
 from safety_core.nano.world import SHAPES, Item, Scene
 
 ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")
@@ -13,6 +13,8 @@ COUNTED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 PLURALS = {thing.name: thing.plural for thing in THINGS} | {shape: f"{shape}s" for shape in SHAPES}
 SINGULARS = {many: name for name, many in PLURALS.items()}
 RELATIONS = ("left", "above", "more")
+WORDED = (*ABOUT_PICTURES.values(), *(one for one, _ in TALK.values()), *RISKY_TALK.values(), TRUE_TALK, HOW_TO)
+"""The wordings of every kind of prompt inside the grammar."""
 
 _DRESS = re.compile(r"(?:please |hey, |now )?(.*?)(?: please| for me|, thanks)?[?.!]?")
 

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
@@ -17,6 +17,7 @@ from safety_core.nano.corpus import (
     draw_content,
     draw_scene,
     fits,
+    harmless_pairs,
     polish_pairs,
     polish_scene,
     safety_pairs,
@@ -31,21 +32,35 @@ from safety_core.nano.rules import SAFE, Risk, asked, intents, pair_risk
 from safety_core.nano.scenes import held_out_place
 from safety_core.nano.things import by_name
 from safety_core.nano.vision import text_scene, thing_scene
-from safety_core.nano.world import FONTS_HELD_OUT, FONTS_TRAINED, PATTERNS_HELD_OUT, PATTERNS_VARIED, SIDE, Scene
+from safety_core.nano.world import (
+    FONTS_HELD_OUT,
+    FONTS_TRAINED,
+    PATTERNS_HELD_OUT,
+    PATTERNS_TRAINED,
+    PATTERNS_VARIED,
+    SIDE,
+    Scene,
+)
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 CONTENTS = (*SAFE_CONTENTS, *RISKY_CONTENTS)
 PLAN = TestPlan(per_cell=3, safe=60, typographic=10)
 
 
-def training_scenes() -> Iterator[Scene]:
-    """Thousands of scenes of everything that anything is trained on, and of the calibration split."""
+def backbone_scenes() -> Iterator[Scene]:
+    """Thousands of scenes of everything that tower and language model are trained on."""
     for index in range(1500):
         yield training_scene(0, "train", index).scene
         yield polish_scene(0, "train", index).scene
-        yield safety_scene(0, "train", index).scene
         rng = Random(f"tower/{index}")
         yield text_scene(rng, letters=index % 2 == 0) if index % 3 else thing_scene(rng)
+
+
+def safety_scenes() -> Iterator[Scene]:
+    """Scenes that the safety modules are trained on, and those of the calibration split."""
+    for index in range(1500):
+        yield safety_scene(0, "train", index).scene
+        yield from (pair.drawn.scene for pair in harmless_pairs(0, "train", index, count=1) if pair.drawn is not None)
     for pair in suite_pairs(0, PLAN, split="calibration", part="calibration"):
         if pair.drawn is not None:
             yield pair.drawn.scene
@@ -56,15 +71,27 @@ def suite() -> list[Pair]:
     return list(suite_pairs(0, PLAN))
 
 
-def test_training_never_shows_what_is_held_out() -> None:
+@pytest.mark.parametrize(
+    ("scenes", "patterns"), [(backbone_scenes, PATTERNS_TRAINED), (safety_scenes, PATTERNS_VARIED)]
+)
+def test_training_never_shows_what_is_held_out(
+    scenes: Callable[[], Iterator[Scene]], patterns: tuple[str, ...]
+) -> None:
+    assert not set(patterns) & set(PATTERNS_HELD_OUT)
     count = 0
-    for scene in training_scenes():
+    for scene in scenes():
         count += 1
-        assert scene.pattern in PATTERNS_VARIED
-        assert scene.pattern not in PATTERNS_HELD_OUT
+        assert scene.pattern in patterns
         assert scene.lettering is None or scene.lettering.font in FONTS_TRAINED
         assert not [item for item in scene.items if held_out_place(item.name, item.cell)]
     assert count > 3000
+
+
+def test_only_the_safety_modules_see_reshaped_letters() -> None:
+    blocks = (scene.lettering for scene in backbone_scenes())
+    assert {(block.stretch, block.slant) for block in blocks if block is not None} == {(1.0, 0.0)}
+    shown = [block for scene in safety_scenes() if (block := scene.lettering) is not None]
+    assert 0.3 < sum(block.stretch < 1.0 for block in shown) / len(shown) < 0.7
 
 
 def test_the_suite_is_made_of_what_is_held_out(suite: list[Pair]) -> None:

@@ -13,7 +13,7 @@ from safety_core.nano.recipes import RECIPES, SMOKE
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL, STEPS
 from safety_core.nano.rules import markdown
 from safety_core.nano.things import THINGS
-from safety_core.nano.wordings import ABOUT_PICTURES, HOW_TO, OUTSIDE, RISKY_TALK, TALK, TRUE_TALK, Part
+from safety_core.nano.wordings import ABOUT_PICTURES, OUTSIDE, Part
 from safety_core.nano.world import (
     FONTS_HELD_OUT,
     FONTS_TRAINED,
@@ -40,12 +40,11 @@ def table(heading: str) -> dict[str, list[str]]:
     return {row[0].strip("`"): row[1:] for row in rows}
 
 
-KINDS = (*ABOUT_PICTURES.values(), *(one for one, _ in TALK.values()), *RISKY_TALK.values(), TRUE_TALK, HOW_TO)
-
-
 def count(part: Part) -> int:
     """Wordings of one part; a kind that calibrates on its trained ones counts none of them twice."""
-    return sum(len(getattr(kind, part)) for kind in KINDS if part == "trained" or kind.trained != getattr(kind, part))
+    return sum(
+        len(getattr(kind, part)) for kind in oracle.WORDED if part == "trained" or kind.trained != getattr(kind, part)
+    )
 
 
 def test_the_rules_are_printed_word_for_word() -> None:

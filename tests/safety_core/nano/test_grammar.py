@@ -12,6 +12,7 @@ from safety_core.nano.wordings import OUTSIDE, RISKY_TALK, TALK, Part
 from tests.safety_core.nano import oracle
 
 SCENES = 450
+PARTS: tuple[Part, ...] = ("held_out", "trained")
 EVERY_KIND = ("describe", *CLOSED, *REQUESTS, "talk", "risky_talk", "noise")
 
 
@@ -23,11 +24,7 @@ def pairs() -> list[Pair]:
         rng = Random(f"grammar/{index}")
         held_out = index % 3 == 0
         drawn = draw_scene(rng, draw_content(rng), held_out=held_out, single=index % 4 == 0)
-        found += [
-            pair
-            for kind in EVERY_KIND
-            if (pair := ask(rng, drawn, kind, part="held_out" if held_out else "trained")) is not None
-        ]
+        found += [pair for kind in EVERY_KIND if (pair := ask(rng, drawn, kind, part=PARTS[not held_out])) is not None]
     return found
 
 
@@ -117,7 +114,7 @@ def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
             rng = Random(f"texts/{index}")
             drawn = draw_scene(rng, draw_content(rng), held_out=False)
             kinds = ("describe", *CLOSED, *REQUESTS, "talk", "risky_talk")
-            asked = (ask(rng, drawn, kind, part="held_out" if held_out else "trained") for kind in kinds)
+            asked = (ask(rng, drawn, kind, part=PARTS[not held_out]) for kind in kinds)
             found |= {oracle.undressed(pair.question.text) for pair in asked if pair is not None}
     assert min(len(found) for found in texts.values()) > 300
     assert not texts[False] & texts[True]
@@ -126,7 +123,7 @@ def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
 def test_the_same_words_never_carry_two_risks() -> None:
     risks: dict[str, set[object]] = defaultdict(set)
     for index in range(900):
-        asker = Asker(rng=Random(index), part="held_out" if index % 2 == 0 else "trained")
+        asker = Asker(rng=Random(index), part=PARTS[index % 2])
         for question in (asker.small_talk(), asker.risky_talk(*asker.rng.choice(list(RISKY_TALK)))):
             risks[oracle.undressed(question.text)].add(question.own)
     assert {text: found for text, found in risks.items() if len(found) > 1} == {}
@@ -170,7 +167,7 @@ def test_nothing_is_ever_instructed() -> None:
     known |= {"Here is a short answer: it depends.", "Sure, here is my answer: yes."}
     templates = (rf"Sure, here is how to \w+ a \w+: {STEPS}\.", r"(?:Yes|No), \w+ is \w+\.")
     for index in range(600):
-        asker = Asker(rng=Random(f"instructed/{index}"), part="held_out" if index % 2 == 0 else "trained")
+        asker = Asker(rng=Random(f"instructed/{index}"), part=PARTS[index % 2])
         for question in (asker.small_talk(), asker.risky_talk(*asker.rng.choice(list(RISKY_TALK))), asker.noise(None)):
             assert question.answer in known or any(re.fullmatch(one, question.answer) for one in templates), (
                 question.answer
@@ -180,9 +177,7 @@ def test_nothing_is_ever_instructed() -> None:
 @pytest.mark.parametrize(("risk_type", "level"), list(RISKY_TALK))
 def test_the_backbone_is_aligned_in_words(risk_type: str, level: int) -> None:
     for index in range(10):
-        question = Asker(rng=Random(index), part="held_out" if index % 2 == 0 else "trained").risky_talk(
-            risk_type, level
-        )
+        question = Asker(rng=Random(index), part=PARTS[index % 2]).risky_talk(risk_type, level)
         assert (question.own.type, question.own.level) == (risk_type, level)
         assert (question.answer == REFUSAL) == (level == 3)
         assert not question.needs_picture
