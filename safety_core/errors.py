@@ -3,8 +3,8 @@
     SafeVLMError
     ├── InputError               the caller sent something that cannot be served
     │   ├── ImageError           an image is hostile, broken or out of bounds
-    │   ├── PromptError          a prompt or a sampling option is out of bounds
-    │   └── SampleError          a data set record is malformed (file, line, field)
+    │   └── PromptError          a prompt or a sampling option is out of bounds
+    ├── SampleError              a data set record is malformed (file, line, field)
     ├── ConfigError              a setting, policy or training config is malformed
     ├── DivergedError            a training loss is no longer a number
     ├── CheckpointError          a checkpoint directory cannot be trusted

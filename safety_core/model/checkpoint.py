@@ -243,11 +243,17 @@ def _appearing_whole(path: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        write_manifest(partial)
+        _give_usual_modes(partial, like=write_manifest(partial))
         os.replace(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _give_usual_modes(folder: Path, *, like: Path) -> None:
+    """Let everyone read what the umask lets everyone read: safetensors keeps its files to their owner."""
+    for path in folder.rglob("*"):
+        path.chmod((folder if path.is_dir() else like).stat().st_mode)
 
 
 def _place_backbone(source: BackboneRef, folder: Path, final: Path, *, include: bool) -> BackboneRef:

@@ -8,8 +8,10 @@ on, the manifest's ``next`` holds the file's new sum beside the old one, and eit
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
 
@@ -61,7 +63,7 @@ def check_manifest(path: Path) -> dict[str, str]:
     Raises:
         CheckpointError: ``path`` is no directory.
         ForbiddenFileError: a file could execute code when loaded.
-        IntegrityError: a file is missing, surplus, a link, or has other bytes; the message names them.
+        IntegrityError: a file is missing, surplus, a link, unreadable, or has other bytes; the message names them.
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such checkpoint directory")
@@ -79,7 +81,7 @@ def check_manifest(path: Path) -> dict[str, str]:
 
 
 def refuse_forbidden(path: Path) -> None:
-    """Raise ForbiddenFileError for pickles and code below ``path``, IntegrityError for links."""
+    """Raise ForbiddenFileError for pickles and code below ``path``, IntegrityError for links and the unreadable."""
     for name in _files(path):
         file = path / name
         if file.is_symlink() or not file.is_file():
@@ -93,7 +95,7 @@ def refuse_forbidden(path: Path) -> None:
 def _runs_on_loading(file: Path) -> bool:
     if file.suffix.lower() in _FORBIDDEN_SUFFIXES:
         return True
-    with file.open("rb") as stream:
+    with _opened(file) as stream:
         start = stream.read(9)
     # safetensors starts with eight bytes of header length, which can look like a pickle's, then the header's brace.
     safetensors = file.suffix == ".safetensors" and start.endswith(b"{")
@@ -141,5 +143,14 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
+    with _opened(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    try:
+        with file.open("rb") as stream:
+            yield stream
+    except OSError as exc:
+        raise IntegrityError(f"{file.parent.name}: {file.name} cannot be read ({exc.strerror})") from exc

@@ -21,6 +21,7 @@ from safety_core.model.checkpoint import (
     verify,
 )
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
+from safety_core.model.manifest import MANIFEST
 from safety_core.model.safe_llava import SafeLlava, as_turns
 from safety_core.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -214,6 +215,16 @@ def adapted(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     model.eval()
     path = tmp_path_factory.mktemp("adapted") / "out"
     return save_checkpoint(model, path, dtype=torch.float32, **TRAINED), reply(model)
+
+
+def test_whoever_may_read_the_folder_may_read_every_file(
+    adapted: tuple[Path, tuple[int, ...]], tiny_backbone: Path, tmp_path: Path
+) -> None:
+    whole = init_checkpoint(tiny_backbone, tmp_path / "whole", include_backbone=True)
+    for path in (adapted[0], whole):
+        files = [file for file in path.rglob("*") if file.is_file()]
+        assert [file.name for file in files if file.suffix == ".safetensors"]
+        assert {file.stat().st_mode for file in files} == {(path / MANIFEST).stat().st_mode}
 
 
 def test_an_adapter_is_merged_on_loading_unless_told_otherwise(

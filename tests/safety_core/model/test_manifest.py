@@ -1,5 +1,8 @@
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +39,21 @@ def test_a_missing_file_is_named(folder: Path) -> None:
 def test_a_surplus_file_is_named(folder: Path) -> None:
     (folder / "inner" / "extra.txt").write_text("hello")
     with pytest.raises(IntegrityError, match=r"not in the manifest \['inner/extra\.txt'\]"):
+        check_manifest(folder)
+
+
+@pytest.mark.parametrize("name", ["a.json", "b.safetensors"])
+def test_a_file_that_may_not_be_read_is_named(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Path.open
+
+    def denied(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return usual(path, *args, **kwargs)
+
+    # Refused here and not by the file's mode: to the superuser, who may be running the tests, every file is readable.
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(IntegrityError, match=rf"{name} cannot be read \(Permission denied\)"):
         check_manifest(folder)
 
 
