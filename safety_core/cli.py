@@ -4,9 +4,7 @@ Commands import what they need when they run, so that help and checks of plain f
 """
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -15,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 import safety_core
-from safety_core.errors import CheckpointError, ConfigError, InputError, SafeVLMError
+from safety_core.commands import errors_as_exits
+from safety_core.errors import ConfigError, InputError
 from safety_core.evaluation.command import calibrate, evaluate
 from safety_core.nano.cli import app as nano_app
 from safety_core.training.command import train
@@ -34,7 +33,7 @@ BUILD = Path("build")
 @wraps(evaluate)
 def _evaluate(**options: Any) -> None:
     if options["suite"] == Path("nano"):
-        with _errors_as_exits():
+        with errors_as_exits():
             options |= _nano_suite(options)
     evaluate(**options)
 
@@ -53,7 +52,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command()
 def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) -> None:
     """Check a checkpoint's files, format and shapes without loading a weight."""
-    with _errors_as_exits():
+    with errors_as_exits():
         from safety_core.model.checkpoint import verify as check
 
         report = check(path)
@@ -83,7 +82,7 @@ def init(
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
 ) -> None:
     """Make an untrained checkpoint for a backbone, reading its config but none of its weights."""
-    with _errors_as_exits():
+    with errors_as_exits():
         from safety_core.training.config import assigned
         from safety_core.training.start import fresh_checkpoint
 
@@ -113,7 +112,7 @@ def classify(
     """Judge pictures, a prompt, or both, and print the verdict as JSON; nothing is generated."""
     if not images and not prompt:
         raise typer.BadParameter("a picture or a prompt is needed")
-    with _errors_as_exits():
+    with errors_as_exits():
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
         from safety_core.images import decode
@@ -149,7 +148,7 @@ def convert(
     ] = None,
 ) -> None:
     """Write a public data set, or a folder of pictures, as JSONL records."""
-    with _errors_as_exits():
+    with errors_as_exits():
         from safety_core.data.adapters import convert as write
         from safety_core.data.adapters import labels_from
         from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -195,17 +194,6 @@ def _json(path: Path) -> dict[str, object]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: an object is needed")
     return data
-
-
-@contextmanager
-def _errors_as_exits() -> Iterator[None]:
-    """Our own errors as one line and exit status 1; a checkpoint's damage with its kind."""
-    try:
-        yield
-    except SafeVLMError as error:
-        kind = f"{type(error).__name__}: " if isinstance(error, CheckpointError) else ""
-        typer.echo(f"error: {kind}{error}", err=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class PairScores:
 
     @property
     def deciding(self) -> tuple[RiskScores, ...]:
-        """The views a decision takes the worst of (DESIGN, surfaces).
+        """The views a decision takes the worst of.
 
         Empty only when there is neither image nor prompt, which callers must treat as no verdict.
         """
@@ -81,7 +81,7 @@ class Surfaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One verdict's scores with names, as INTERFACES.md shows them."""
+    """One verdict's scores with names, as replies show them."""
 
     type: str
     level: Level

@@ -53,7 +53,7 @@ class ErrorReply:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The error shape of INTERFACES."""
+        """The JSON object that every error is sent as."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     @property

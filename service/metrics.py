@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, under the names of INTERFACES; labels take values from closed lists only."""
+"""What Prometheus scrapes, under names that dashboards rely on; labels take values from closed lists only."""
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 

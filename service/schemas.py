@@ -1,4 +1,4 @@
-"""Requests and replies as JSON, exactly as INTERFACES has them.
+"""Requests and replies as JSON: the shapes that clients rely on.
 
 A field that a client should not see is left unset, and unset fields are not sent; ``null`` is sent where it means
 something. Limits that operators set are checked elsewhere: here is only what no server would accept.

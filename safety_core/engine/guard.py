@@ -1,6 +1,6 @@
 """The guard: judges a request with the model's own features, then refuses or lets the model answer.
 
-Life of a request (DESIGN):
+Life of a request:
 
 1. every view of every picture goes through the vision tower, once;
 2. of a picture with two views (transparency) the one that scores worse stays, of a text with two readings (raw and

@@ -86,10 +86,6 @@ class Calibration:
         """Everything but the policy."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "policy"}
 
-    def to_dict(self) -> dict[str, object]:
-        """The JSON form."""
-        return {**self.tally(), "policy": self.policy.to_dict()}
-
 
 def calibrate_checkpoint(
     checkpoint: Path, data: Path, *, goal: CalibrationGoal | None = None, device: str = "cpu", write: bool = True

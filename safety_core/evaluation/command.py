@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_core.errors import SafeVLMError
+from safety_core.commands import errors_as_exits
 
 if TYPE_CHECKING:
     from safety_core.evaluation.run import RowProgress
@@ -44,7 +44,7 @@ def evaluate(
     from safety_core.evaluation.run import evaluate as run
     from safety_core.evaluation.tables import to_markdown
 
-    with _errors_as_exits():
+    with errors_as_exits():
         wanted = load_bars(bars) if bars is not None else DEFAULT_BARS if check_bars else ()
         config = EvaluationConfig(
             seed=seed, resamples=resamples, batch_size=batch_size, device=str(pick_device(device))
@@ -69,7 +69,7 @@ def calibrate(
     from safety_core.engine.load import pick_device
     from safety_core.evaluation.calibrate import CalibrationGoal, calibrate_checkpoint
 
-    with _errors_as_exits():
+    with errors_as_exits():
         result = calibrate_checkpoint(
             checkpoint,
             data,
@@ -87,18 +87,8 @@ def calibrate(
 
 
 def _command() -> list[str]:
-    """The command line, the program without its folder."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
-
-
-@contextmanager
-def _errors_as_exits() -> Iterator[None]:
-    """Our own errors as one line and exit status 1."""
-    try:
-        yield
-    except SafeVLMError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    """The command line as people type it, however the program was started."""
+    return ["safevlm", *sys.argv[1:]]
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from PIL import Image
 
 from safety_core.data.collate import ImageRef, ImageTable
+from safety_core.engine.guard import pad_colour
 from safety_core.errors import ImageError
 from safety_core.images import Colour, decode
 from safety_core.model.safe_llava import SafeLlava
@@ -22,7 +22,7 @@ from safety_core.model.vision import VisionFeatures
 TOWER_BATCH = 64
 
 
-class FeatureCache:
+class KeptFeatures:
     """Features by (tower, picture) up to a number of bytes.
 
     Once full it keeps what it has and takes no more: rows read the same pictures in the same order, and to throw out
@@ -60,12 +60,12 @@ class SampleEncoder:
         cache: shared between the rows of an evaluation.
     """
 
-    def __init__(self, model: SafeLlava, table: ImageTable, cache: FeatureCache) -> None:
+    def __init__(self, model: SafeLlava, table: ImageTable, cache: KeptFeatures) -> None:
         self._model = model
         self._table = table
         self._cache = cache
         self._tower = tower_digest(model)
-        self._fill = padding_colour(model)
+        self._fill = pad_colour(model.image_processor)
 
     def features(self, rows: Sequence[int]) -> VisionFeatures | None:
         """Features of pictures by their rows in the table, in that order, repeats included; None for no rows.
@@ -101,13 +101,6 @@ def opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
     if len(views) != 1:
         raise ref.sample.error("a picture that figures rest on must be opaque", ref.field)
     return views[0]
-
-
-def padding_colour(model: SafeLlava) -> Colour:
-    """The image processor's mean colour in 0..255, with which pictures are padded to squares."""
-    processor: Any = model.image_processor
-    red, green, blue = (int(255 * float(channel)) for channel in processor.image_mean)
-    return red, green, blue
 
 
 def tower_digest(model: SafeLlava) -> str:

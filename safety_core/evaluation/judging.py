@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from safety_core.data.collate import table_of
 from safety_core.data.samples import Sample
 from safety_core.errors import PromptError
-from safety_core.evaluation.features import FeatureCache, SampleEncoder
+from safety_core.evaluation.features import KeptFeatures, SampleEncoder
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
 from safety_core.policy import Policy, Verdict, decide_worst
@@ -70,7 +70,7 @@ class Judged:
 
 
 def chunks(
-    model: SafeLlava, samples: Sequence[Sample], size: int, cache: FeatureCache | None = None
+    model: SafeLlava, samples: Sequence[Sample], size: int, cache: KeptFeatures | None = None
 ) -> Iterator[Chunk]:
     """Cut samples into chunks of ``size`` with their pictures encoded.
 
@@ -78,7 +78,7 @@ def chunks(
         SampleError: a picture cannot be read, or is transparent.
     """
     table = table_of(samples)
-    encoder = SampleEncoder(model, table, FeatureCache(0) if cache is None else cache)
+    encoder = SampleEncoder(model, table, KeptFeatures(0) if cache is None else cache)
     for start in range(0, len(samples), size):
         rows = table.rows[start : start + size]
         place = {row: index for index, row in enumerate(dict.fromkeys(row for images in rows for row in images))}

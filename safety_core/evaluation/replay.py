@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from safety_core.errors import ConfigError, NoVerdictError, PromptError
-from safety_core.evaluation.features import FeatureCache
+from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import Judge
 from safety_core.evaluation.judging import Chunk, Judged, chunks, judge, score_chunk
 from safety_core.evaluation.measures import Outcome
@@ -57,11 +57,11 @@ class Replay:
         cache: features that rows share; None for one of the default size.
     """
 
-    def __init__(self, suite: Suite, judge: Judge, *, batch_size: int = 64, cache: FeatureCache | None = None) -> None:
+    def __init__(self, suite: Suite, judge: Judge, *, batch_size: int = 64, cache: KeptFeatures | None = None) -> None:
         self.suite = suite
         self._judge = judge
         self._batch_size = batch_size
-        self._cache = FeatureCache() if cache is None else cache
+        self._cache = KeptFeatures() if cache is None else cache
 
     def run(self, row: LoadedRow, progress: Progress | None = None) -> list[Outcome]:
         """Outcomes of a row in the suite's order.

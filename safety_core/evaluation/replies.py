@@ -101,11 +101,6 @@ class Reply:
     truncated: bool = False
     """Whether the token limit cut the reply."""
 
-    @property
-    def refused_by_guard(self) -> bool:
-        """Whether no model text exists because the guard refused."""
-        return self.text is None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:

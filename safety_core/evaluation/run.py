@@ -12,13 +12,13 @@ from pathlib import Path
 
 from safety_core.errors import ConfigError
 from safety_core.evaluation.bars import Bar, Comparison, check_bars
-from safety_core.evaluation.features import FeatureCache
+from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import Judge, RubricJudge
 from safety_core.evaluation.measures import Outcome
-from safety_core.evaluation.metrics import Figures, Scoreboard
+from safety_core.evaluation.metrics import Scoreboard
 from safety_core.evaluation.replay import Progress, Replay
 from safety_core.evaluation.report import Report, RowReport, write_report
-from safety_core.evaluation.rows import LoadedRow, RowSpec, load_row
+from safety_core.evaluation.rows import RowSpec, load_row
 from safety_core.evaluation.suites import Suite, load_suite
 from safety_core.evaluation.tables import MARKDOWN_FILE, to_markdown
 
@@ -77,7 +77,9 @@ def evaluate(
     config = EvaluationConfig() if config is None else config
     _check_rows(rows)
     suite = load_suite(suite) if isinstance(suite, Path) else suite
-    replay, scoreboard = _prepare(suite, config, judge)
+    judge = RubricJudge(suite.spec.rubric) if judge is None else judge
+    replay = Replay(suite, judge, batch_size=config.batch_size, cache=KeptFeatures(config.cache_bytes))
+    scoreboard = Scoreboard(suite, seed=config.seed, resamples=config.resamples)
     outcomes: dict[str, list[Outcome]] = {}
     reports: dict[str, RowReport] = {}
     for spec in rows:
@@ -114,27 +116,6 @@ def evaluate(
         write_report(report, outcomes, out)
         (out / MARKDOWN_FILE).write_text(to_markdown(report), encoding="utf-8")
     return report
-
-
-def evaluate_suite(
-    row: LoadedRow,
-    suite: Suite | Path,
-    *,
-    config: EvaluationConfig | None = None,
-    judge: Judge | None = None,
-    progress: RowProgress | None = None,
-) -> tuple[list[Outcome], Figures]:
-    """Outcomes and figures of one row whose model is in memory already; otherwise as :func:`evaluate`."""
-    suite = load_suite(suite) if isinstance(suite, Path) else suite
-    replay, scoreboard = _prepare(suite, EvaluationConfig() if config is None else config, judge)
-    outcomes = replay.run(row, _named(progress, row.spec.name))
-    return outcomes, scoreboard.figures(outcomes)
-
-
-def _prepare(suite: Suite, config: EvaluationConfig, judge: Judge | None) -> tuple[Replay, Scoreboard]:
-    judge = RubricJudge(suite.spec.rubric) if judge is None else judge
-    replay = Replay(suite, judge, batch_size=config.batch_size, cache=FeatureCache(config.cache_bytes))
-    return replay, Scoreboard(suite, seed=config.seed, resamples=config.resamples)
 
 
 def _named(progress: RowProgress | None, name: str) -> Progress | None:

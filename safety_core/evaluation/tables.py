@@ -5,9 +5,10 @@ Knows nothing of how figures come about.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from safety_core.evaluation.estimates import CONFIDENCE, Estimate
+from safety_core.evaluation.estimates import CONFIDENCE, Estimate, McNemar
 from safety_core.evaluation.report import Report
 
 MARKDOWN_FILE = "report.md"
@@ -83,7 +84,7 @@ def _compared(report: Report) -> str:
     for (row, against), comparison in report.comparisons.items():
         tests = comparison.mcnemar.values()
         shown = [_plain(figure, signed=True) for figure in comparison.differences.values()]
-        lines.append([f"{row} − {against}", *shown, *(f"{test.p_value:.2g}" for test in tests)])
+        lines.append([f"{row} − {against}", *shown, *map(_p_value, tests)])
     if not lines:
         return ""
     first = next(iter(report.comparisons.values()))
@@ -106,6 +107,14 @@ def _barred(report: Report) -> str:
         for bar in report.bars
     ]
     return f"## Bars\n\n{_markdown_table(['bar', 'figure', 'value', 'cleared'], lines)}"
+
+
+def _p_value(test: McNemar) -> str:
+    """A test's p; one without a pair that both rows were scored on was not made."""
+    if test.n == 0:
+        return NO_VALUE
+    # Too small for a float is not nothing.
+    return f"{test.p_value:.2g}" if test.p_value > 0 else f"<{sys.float_info.min:.0e}"
 
 
 def _percent(estimate: Estimate) -> str:

@@ -1,6 +1,6 @@
 """Checkpoint directories: everything that a server needs, written whole and loaded only once verified.
 
-Modules and adapter are stored in 16 bit and compute in float32; safetensors only (DESIGN, checkpoint).
+Modules and adapter are stored in 16 bit and compute in float32; safetensors only.
 """
 
 import json

@@ -87,7 +87,7 @@ class BackboneDims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectorConfig:
-    """Shape of the safety projector (C-Abstractor; METHOD, architecture)."""
+    """Shape of the safety projector (a C-Abstractor, as in the paper)."""
 
     hidden: int
     """Width of the convolution stages; the paper's is 17/16 of V."""
@@ -153,7 +153,7 @@ class HeadConfig:
 
     @classmethod
     def reference(cls, num_heads: int = 8) -> HeadConfig:
-        """The public reference's head: no context layers, lone attention, position 0 pooled (METHOD, known faults)."""
+        """The public reference's head: no context layers, lone attention, and of all positions only 0 is read."""
         return cls(num_heads=num_heads, context_layers=0, fusion="bare", pooling="first_token")
 
 
@@ -197,7 +197,7 @@ class SafetyConfig:
 
     @classmethod
     def default_for(cls, dims: BackboneDims) -> SafetyConfig:
-        """The designed variant at a size that suits the backbone (DESIGN, safety modules)."""
+        """The designed variant at a size that suits the backbone."""
         width = dims.llm_width
         head = HeadConfig(
             context_width=min(width, max(128, width // 8)),

@@ -10,8 +10,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
 
@@ -148,7 +148,7 @@ def _sha256(file: Path) -> str:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BinaryIO]:
+def _opened(file: Path) -> Iterator[BufferedReader]:
     try:
         with file.open("rb") as stream:
             yield stream

@@ -17,6 +17,9 @@ from safety_core.model.projector import SafetyProjector
 
 TOKEN_STD = 0.02
 
+TOKEN_NAMES = frozenset({"head_tokens_SD", "llm_tokens_SD", "query_D", "null_D", "place"})
+"""Last names of the parameters that stand for tokens or places: drawn with ``TOKEN_STD``, and never decayed."""
+
 
 class SafetyModules(nn.Module):
     """Projector, head and tokens for one backbone and one taxonomy.
@@ -76,7 +79,7 @@ class SafetyModules(nn.Module):
         """Set every parameter.
 
         ==========================  =============================================================
-        both token sets             N(0, 0.02)                          (METHOD, architecture)
+        both token sets             N(0, 0.02), as in the paper
         learned query, null, places N(0, 0.02)
         linear and 1x1 weights      N(0, 1 / fan_in)
         depthwise 3x3 weights       N(0, 2 / 9)
@@ -88,7 +91,7 @@ class SafetyModules(nn.Module):
         """
         for name, parameter in self.named_parameters():
             leaf = name.rsplit(".", 1)[-1]
-            if leaf in {"head_tokens_SD", "llm_tokens_SD", "query_D", "null_D", "place"}:
+            if leaf in TOKEN_NAMES:
                 parameter.normal_(std=TOKEN_STD, generator=generator)
             elif leaf in {"bias", "scores"} or any(part in name for part in ("pooling.score", "classifier")):
                 parameter.zero_()

@@ -78,8 +78,9 @@ LLaVA-1.5-7B (`docs/training.md`).
 
 ## Figures
 
-Held-out pairs: faces, background patterns, places of things and wordings that training never shows. Intervals are
-95 %, seeded bootstrap. The command above the tables prints them again; `docs/evaluation.md` defines every figure.
+Held-out pairs: faces, background patterns and wordings that training never shows, and with things in the picture mostly
+one of them where it never stood (`docs/nano.md`). Intervals are 95 %, seeded bootstrap. The command above the tables
+prints them again; `docs/evaluation.md` defines every figure.
 
 {table}
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from safety_core.commands import errors_as_exits
 from safety_core.evaluation.command import BARS_NOT_CLEARED
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -27,7 +28,6 @@ def build(
 ) -> None:
     """Build the nano from one seed; a build that was stopped goes on where it was. Status 3: a bar is not cleared."""
     from safety_core.engine.load import pick_device
-    from safety_core.errors import SafeVLMError
     from safety_core.nano.build import Build
     from safety_core.nano.recipes import RECIPES
 
@@ -35,11 +35,8 @@ def build(
         raise typer.BadParameter("--small and --smoke exclude each other")
     recipe = RECIPES["small" if small else "smoke" if smoke else "shipped"]
     root = out or Path("build") / f"nano-{recipe.name}"
-    try:
+    with errors_as_exits():
         Build(recipe=recipe, root=root, device=str(pick_device(device)), show=progress).run(step)
-    except SafeVLMError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
     if step is not None:
         typer.echo(f"{step}: done")
     else:
@@ -63,7 +60,8 @@ def suite(out: Annotated[Path, typer.Argument(help="Folder to write.")]) -> None
     """Draw the held-out suite that the shipped checkpoint is measured on."""
     from safety_core.nano.records import held_out_suite
 
-    typer.echo(held_out_suite(out))
+    with errors_as_exits():
+        typer.echo(held_out_suite(out))
 
 
 @app.command()
@@ -82,14 +80,11 @@ def conversation(
 ) -> None:
     """Show the example pictures to a checkpoint and draw the conversation."""
     from safety_core.engine.load import load_guard
-    from safety_core.errors import SafeVLMError
     from safety_core.nano.conversation import converse, to_svg
 
-    try:
+    with errors_as_exits():
         exchanges = converse(load_guard(checkpoint, device="cpu"))
-    except SafeVLMError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(to_svg(exchanges), encoding="utf-8")
     for one in exchanges:
         typer.echo(f"{one.file}\t{one.prompt}\t{one.decision} ({one.risk})\t{one.reply}")

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from safety_core.engine.canary import write_canary
+from safety_core.engine.load import load_guard
+from safety_core.engine.messages import GuardRequest
 from safety_core.evaluation.bars import DEFAULT_BARS
 from safety_core.evaluation.calibrate import calibrate_checkpoint
 from safety_core.evaluation.rows import load_row, standard_rows
 from safety_core.evaluation.run import EvaluationConfig, evaluate
+from safety_core.images import decode
 from safety_core.model.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef
@@ -26,6 +29,7 @@ from safety_core.nano.progress import StepBar
 from safety_core.nano.reading import reading_curve
 from safety_core.nano.recipes import Recipe
 from safety_core.policy import Decision, Policy
+from safety_core.prompts import Turn
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 
@@ -129,12 +133,19 @@ class Defence:
         curve = json.loads((self.root / REPORT / "reading.json").read_text(encoding="utf-8"))
         card = model_card(table, curve, self._tallies()["stage2"], self.recipe)
         self._save("stage2", out, card=card, include_backbone=True)
-        examples = write_examples(self.root / "examples")
-        write_canary(out, examples[CANARY.file].read_bytes(), prompt=CANARY.prompt, decision=Decision(CANARY.decision))
+        png = write_examples(self.root / "examples")[CANARY.file].read_bytes()
+        write_canary(out, png, prompt=CANARY.prompt, decision=self._decision(out, png, CANARY.prompt))
         for row in ABLATIONS:
             target = self.root / f"{SHIPPED}-{row.replace('_', '-')}"
             shutil.rmtree(target, ignore_errors=True)
             self._save(row, target, card=_ABLATION_CARD.format(row=row), backbone=out / BACKBONE_DIR)
+
+    def _decision(self, checkpoint: Path, png: bytes, prompt: str) -> Decision:
+        """What a checkpoint's guard decides about a picture: for a small build that need not be what is hoped for."""
+        guard = load_guard(checkpoint, device=self.device)
+        picture = decode(png, fill=guard.info.pad_colour)
+        turns = (Turn(role="user", text=prompt),)
+        return guard.assess(GuardRequest(images=(picture,), turns=turns)).verdict.decision
 
     def _save(
         self, step: str, out: Path, *, card: str, include_backbone: bool = False, backbone: Path | None = None

@@ -2,9 +2,9 @@
 
 The questions about one picture share one pass: a sequence is the picture followed by all its questions and answers, and
 a question attends to the picture and to itself alone, at the positions it would have on its own. That is exactly the
-computation of asking one at a time, at a quarter of its cost (a test holds both equal). The model is naive on purpose:
-it refuses requests that are harmful in words and sees no harm in pictures. Knows the grammar's samples; nothing of
-safety modules.
+computation of asking one at a time (a test holds both equal), and far cheaper. The model is naive on purpose: it
+refuses requests that are harmful in words and sees no harm in pictures. Knows the grammar's samples; nothing of safety
+modules.
 """
 
 import json
@@ -337,8 +337,7 @@ def learning_rate(step: int, recipe: LanguageRecipe) -> float:
     """Share of the peak learning rate: linear warm-up and linear to zero, three tenths of it once the drop is reached.
 
     With a thousand answer tokens a step, the noise of the full rate outweighs what is still to be learned as soon as
-    words are found: at step 800 a quarter of it took the loss from .215 to .155 within a hundred steps. Polishing is a
-    second run of that kind.
+    words are found. Polishing is a second run at the lower rate.
     """
     if step >= recipe.steps:
         done = step - recipe.steps

@@ -1,8 +1,8 @@
 """Muon: momentum whose update is orthogonalised, for the matrices inside a transformer's blocks.
 
 Follows Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch ships one, but it runs
-its Newton-Schulz iteration in bfloat16, which processors without bfloat16 units emulate about a hundred times slower;
-this one keeps the parameter's own precision. Used only where the nano is trained from nothing.
+its Newton-Schulz iteration in bfloat16, which processors without bfloat16 units emulate very slowly; this one
+keeps the parameter's own precision. Used only where the nano is trained from nothing.
 """
 
 from collections.abc import Callable, Iterable

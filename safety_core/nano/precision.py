@@ -1,4 +1,4 @@
-"""Trains from nothing in mixed precision where the processor multiplies 16-bit numbers: about 1.5 times as fast.
+"""Trains from nothing in mixed precision where the processor multiplies 16-bit numbers faster than 32-bit ones.
 
 Matrix products run in bfloat16; weights, norms, sums and attention stay in 32 bit, since the CPU's attention kernel is
 several times slower backwards in bfloat16. Elsewhere everything stays in 32 bit. Knows nothing of what is trained.

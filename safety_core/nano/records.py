@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safety_core.data.samples import write_jsonl
+from safety_core.errors import ConfigError
 from safety_core.evaluation.judges import ReplyRubric
 from safety_core.evaluation.suite_spec import Column, SuiteSpec
 from safety_core.evaluation.suites import SPEC_FILE
@@ -193,8 +194,14 @@ def world_digest() -> str:
 
 
 def held_out_suite(folder: Path) -> Path:
-    """The suite of the shipped checkpoint's table, drawn into ``folder`` unless it is there already."""
+    """The suite of the shipped checkpoint's table, drawn into ``folder`` unless it is there already.
+
+    Raises:
+        ConfigError: ``folder`` is a file, or holds something else.
+    """
     if not (folder / SPEC_FILE).exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder}: holds something else; the suite needs a folder of its own")
         # Drawn beside its place and renamed, so that a killed run leaves no half a suite.
         partial = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(partial, ignore_errors=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.errors import SafeVLMError
+from safety_core.commands import errors_as_exits
 
 Files = Annotated[list[Path] | None, typer.Option(help="JSONL file to learn from; may be given several times.")]
 
@@ -79,14 +79,11 @@ def train(
     }
     from safety_core.training.config import load_config
 
-    try:
+    with errors_as_exits():
         asked = load_config(config, set_ or (), flags)
         from safety_core.training.run import train as run
 
         report = run(asked)
-    except SafeVLMError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
     for bad in report.skipped:
         typer.echo(f"skipped: {bad}", err=True)
     if report.skipped:

@@ -1,7 +1,7 @@
 """One training run from a config to a checkpoint: read, prepare, train or resume, save.
 
 The run folder beside the checkpoint holds resumable states, the log and the config; running the same config again goes
-on where a killed run stopped, and a changed config or data set is refused there instead of silently mixed in.
+on where a killed run stopped, and a changed config, data set or start is refused there instead of silently mixed in.
 """
 
 import shutil

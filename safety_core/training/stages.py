@@ -14,6 +14,7 @@ from torch.nn import Parameter
 
 from safety_core.errors import ConfigError
 from safety_core.model.adapter import attach_adapter, current_adapter
+from safety_core.model.modules import TOKEN_NAMES
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig
 
@@ -113,5 +114,4 @@ def _lora(config: TrainConfig) -> LoraConfig:
 
 
 def _decays(name: str, parameter: Parameter) -> bool:
-    token = name.rsplit(".", 1)[-1] in {"head_tokens_SD", "llm_tokens_SD", "place", "query_D", "null_D"}
-    return parameter.ndim >= 2 and not token
+    return parameter.ndim >= 2 and name.rsplit(".", 1)[-1] not in TOKEN_NAMES

@@ -17,6 +17,7 @@ from safety_core.errors import ConfigError, SampleError
 from safety_core.model.backbone import find_backbone, load_backbone_config
 from safety_core.model.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
+from safety_core.model.manifest import MANIFEST
 from safety_core.model.spec import hints_from_dict
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
@@ -24,6 +25,9 @@ from safety_core.training.config import TrainConfig
 CONFIG_FILE = "train-run.json"
 START_DIR = "start"
 STATES_DIR = "states"
+
+_RECORDS = ("data", "eval_data")
+"""Fields that name files of records."""
 
 _NAMES_FILES = ("taxonomy", "hints")
 """Fields that name a file whose content goes into the start of a run."""
@@ -35,18 +39,20 @@ _FREE_TO_CHANGE = frozenset({"progress", "log_steps", "save_steps", "workers", "
 def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
     """Make the run folder this config's; what another run left there goes, unless that run could be resumed.
 
+    Compared are the settings and the content of what they name: records, taxonomy, hints and the checkpoint to start
+    from. Pictures and the weights of a bare backbone are not; they are taken for what they were.
+
     Raises:
         ConfigError: a run with another config or other files waits there to be resumed.
     """
     wanted = {name: value for name, value in config.to_dict().items() if name not in _FREE_TO_CHANGE}
-    wanted["data_sha256"] = [file_sha256(Path(file)) for file in config.data]
+    wanted |= {f"{name}_sha256": [file_sha256(Path(file)) for file in getattr(config, name)] for name in _RECORDS}
     wanted |= {f"{name}_sha256": _sha256_or_none(getattr(config, name)) for name in _NAMES_FILES}
+    # A checkpoint's manifest vouches for all of its files; a bare backbone has none, and is never written to.
+    wanted["backbone_sha256"] = _sha256_or_none(str(Path(config.backbone) / MANIFEST))
     text, file = json.dumps(wanted, indent=2), folder / CONFIG_FILE
     if file.exists():
         found, asked = json.loads(file.read_text(encoding="utf-8")), json.loads(text)
-        if resumable:
-            # A run that began before these digests were kept cannot tell; it goes on from its own start.
-            found = {f"{name}_sha256": asked[f"{name}_sha256"] for name in _NAMES_FILES} | found
         differing = sorted(name for name in {*found, *asked} if found.get(name) != asked.get(name))
         if not differing:
             return

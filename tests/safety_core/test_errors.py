@@ -24,7 +24,7 @@ def test_the_tree_in_the_docstring_is_the_real_one() -> None:
             depth = len(match[1]) // 4
             drawn[match[2]] = above[depth - 1] if depth else "Exception"
             above[depth:] = [match[2]]
-    assert drawn == {error.__name__: error.__base__.__name__ for error in CLASSES}
+    assert drawn == {error.__name__: error.__mro__[1].__name__ for error in CLASSES}
 
 
 @pytest.mark.parametrize("error", [ImageError, PromptError])

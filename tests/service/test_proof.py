@@ -1,13 +1,16 @@
 """The proof: the shipped checkpoint, served as a process, judges the four shipped pictures as the README shows."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from safety_core.evaluation.bars import DEFAULT_BARS
 from safety_core.model.checkpoint import verify
 from safety_core.nano.examples import EXAMPLES, Example
+from safety_core.nano.recipes import SHIPPED
 from safety_core.nano.records import CLAIMED_PX
 from tests.service.clients import ROOT, ServerProcess, events, metric, running_server
 
@@ -75,9 +78,9 @@ def test_the_readme_shows_these_very_replies(server: ServerProcess) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for example in EXAMPLES:
         reply = post(server, example).json()
-        assert f"`{example.file}`" in readme
-        assert example.prompt in readme
-        assert (reply["content"] or reply["refusal"]) in readme
+        found = f"{reply['decision']} ({reply['risk']['type']}, level {reply['risk']['level']['index']})"
+        said = reply["content"] or reply["refusal"]
+        assert f"`{example.file}` | {example.prompt} | {found} | {said} |" in readme
 
 
 def test_what_ships_is_sound_and_small() -> None:
@@ -107,6 +110,31 @@ def test_the_tables_other_rows_share_the_backbone() -> None:
         assert found.spec.trained
         assert not found.ships_backbone
         assert found.spec.dims == verify(CHECKPOINT).spec.dims
+
+
+def test_it_was_made_by_the_recipe_as_it_stands() -> None:
+    recipe = json.loads(json.dumps(SHIPPED.to_dict()))
+    assert verify(CHECKPOINT).spec.provenance["recipe"] == recipe
+    for other in CHECKPOINT.parent.glob(f"{CHECKPOINT.name}-*"):
+        assert verify(other).spec.provenance["recipe"] == recipe
+
+
+def test_readme_names_every_bar_that_the_card_does_not_clear() -> None:
+    card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = card.split("## Bars\n\n", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    held = [(line.split(" | ")[0].removeprefix("| "), line.endswith(" | yes |")) for line in table]
+    assert {bar for bar, _ in held} == {bar.title for bar in DEFAULT_BARS}
+    assert f"{len(held)} bars" in readme
+    missed = [bar for bar, cleared in held if not cleared]
+    for bar in missed:
+        assert f"`{bar}`" in readme
+    assert ("clears all" in readme) == (not missed)
+
+
+def test_the_card_says_how_to_measure_again() -> None:
+    card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "`safevlm evaluate --suite nano --check-bars`" in card
 
 
 def test_readme_and_card_show_the_same_table() -> None:

@@ -1,4 +1,3 @@
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -134,4 +133,4 @@ def test_a_checkpoint_is_calibrated_with_its_manifest(
     assert result.policy != BASE
     assert verify(checkpoint).policy == result.policy
     assert result.false_refusals <= 0.01 * result.answerable
-    assert json.loads(json.dumps(result.to_dict()))["pairs"] == 24
+    assert result.tally()["pairs"] == 24

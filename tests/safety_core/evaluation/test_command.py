@@ -21,8 +21,14 @@ def run(*args: object) -> Result:
 
 @pytest.mark.parametrize(("least", "status"), [(24, 0), (25, BARS_NOT_CLEARED)])
 def test_evaluate_prints_and_writes_and_exits_by_the_bars(
-    least: int, status: int, tiny_checkpoint: Path, varied_suite: Suite, tmp_path: Path
+    least: int,
+    status: int,
+    tiny_checkpoint: Path,
+    varied_suite: Suite,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["/opt/safety_core/cli.py", "evaluate", "--suite", "toy"])
     bars = tmp_path / "bars.json"
     bars.write_text(json.dumps([{"row": "shipped", "figure": "handled", "of": "n", "at_least": least}]))
     result = run(
@@ -34,7 +40,7 @@ def test_evaluate_prints_and_writes_and_exits_by_the_bars(
     assert "| shipped |" in result.stdout
     report = json.loads((tmp_path / "out" / JSON_FILE).read_text())
     assert [bar["passed"] for bar in report["bars"]] == [status == 0]
-    assert report["command"]
+    assert report["command"] == ["safevlm", "evaluate", "--suite", "toy"], "whatever started the program"
 
 
 def test_without_check_bars_nothing_is_held_against_a_checkpoint(tiny_checkpoint: Path, varied_suite: Suite) -> None:

@@ -7,7 +7,7 @@ import pytest
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.errors import ConfigError, NoVerdictError
-from safety_core.evaluation.features import FeatureCache
+from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import RubricJudge
 from safety_core.evaluation.replay import TOO_LONG, Replay
 from safety_core.evaluation.suites import Suite, load_suite
@@ -60,7 +60,7 @@ def test_refused_pairs_never_reach_the_language_model(
     outcomes = Replay(varied_suite, JUDGE).run(make_row())
     refused = [o for o in outcomes if o.verdict is not None and o.verdict.decision is Decision.REFUSED]
     assert sum(asked) == len(outcomes) - len(refused)
-    assert all(o.reply is not None and o.reply.refused_by_guard and o.tokens == 0 for o in refused)
+    assert all(o.reply is not None and o.reply.text is None and o.tokens == 0 for o in refused)
 
 
 def test_every_picture_goes_through_the_tower_once_for_all_rows(
@@ -81,7 +81,7 @@ def test_every_picture_goes_through_the_tower_once_for_all_rows(
     assert sum(seen) == len(pictures)
     assert first == second
     seen.clear()
-    Replay(varied_suite, JUDGE, batch_size=3, cache=FeatureCache(0)).run(make_row())
+    Replay(varied_suite, JUDGE, batch_size=3, cache=KeptFeatures(0)).run(make_row())
     assert sum(seen) == len(pictures), "one chunk holds all pairs, so even without a cache each is encoded once"
 
 

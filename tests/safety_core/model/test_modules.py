@@ -34,7 +34,7 @@ def millions(module: nn.Module | None) -> float:
     return sum(parameter.numel() for parameter in module.parameters()) / 1e6
 
 
-# The projector's figures are the ones of METHOD.md, which cut the second decimal off; the head's are rounded.
+# As the paper gives them: the projector's figures with the second decimal cut off, the head's rounded.
 @pytest.mark.parametrize(
     ("dims", "projector", "head"),
     [(real_dims(4096, 32, 32), 40.1, 67.2), (real_dims(5120, 40, 40), 50.6, 104.9)],

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from safety_core.cli import app
 from safety_core.data.samples import read_jsonl
+from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError
 from safety_core.evaluation.command import BARS_NOT_CLEARED
 from safety_core.evaluation.rows import standard_rows
@@ -167,13 +168,12 @@ def test_what_ships_is_sound_small_and_whole(smoke: Built) -> None:
     assert recipe["name"] == "smoke"
 
 
-def test_what_ships_brings_a_canary(smoke: Built) -> None:
+def test_what_ships_brings_a_canary_that_its_own_guard_passes(smoke: Built) -> None:
     folder = smoke.root / SHIPPED
-    assert verify(folder).spec.provenance["canary"] == {
-        "image": "canary.png",
-        "prompt": CANARY.prompt,
-        "decision": CANARY.decision,
-    }
+    canary = verify(folder).spec.provenance["canary"]
+    assert isinstance(canary, dict)
+    assert (canary["image"], canary["prompt"]) == ("canary.png", CANARY.prompt)
+    assert load_guard(folder, device="cpu").self_check() is None
     assert (folder / "canary.png").read_bytes() == (smoke.root / "examples" / CANARY.file).read_bytes()
     assert {path.name for path in (smoke.root / "examples").iterdir()} == {example.file for example in EXAMPLES}
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from safety_core.nano.card import READ_AT_LEAST, claimed_sizes, model_card
-from safety_core.nano.recipes import SHIPPED, SMALL, SMOKE
+from safety_core.nano.recipes import SHIPPED, SMALL, SMOKE, Recipe
 from safety_core.nano.rules import markdown
 from safety_core.nano.world import MAX_ANGLE, SIDE
 
@@ -61,13 +61,11 @@ def test_no_figure_comes_from_anywhere_else() -> None:
 
 
 @pytest.mark.parametrize("recipe", [SHIPPED, SMALL, SMOKE], ids=lambda recipe: recipe.name)
-def test_it_says_how_it_was_made(recipe: object) -> None:
-    assert recipe in (SHIPPED, SMALL, SMOKE)
-    made = next(one for one in (SHIPPED, SMALL, SMOKE) if one is recipe)
-    card = model_card(TABLE, GOOD, CALIBRATION, made)
-    assert f"(`{' '.join(('safevlm', 'nano', 'build', *made.flags))}`, seed {made.seed})" in card
-    assert f"{made.pictures:,} for the language model, {made.safety_pictures:,} for the" in card
-    assert f"and {made.harmless_pictures:,} harmless ones more for the second stage" in card
+def test_it_says_how_it_was_made(recipe: Recipe) -> None:
+    card = model_card(TABLE, GOOD, CALIBRATION, recipe)
+    assert f"(`{' '.join(('safevlm', 'nano', 'build', *recipe.flags))}`, seed {recipe.seed})" in card
+    assert f"{recipe.pictures:,} for the language model, {recipe.safety_pictures:,} for the" in card
+    assert f"and {recipe.harmless_pictures:,} harmless ones more for the second stage" in card
 
 
 def test_it_says_what_it_is_not() -> None:

@@ -44,6 +44,21 @@ def test_the_shipped_suite_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [path.name for path in tmp_path.iterdir()] == ["suite"]
 
 
+def test_a_suite_is_not_drawn_over_something_else(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("keep me")
+    result = run("suite", tmp_path)
+    assert result.exit_code == 1
+    assert "holds something else" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_conversation_is_drawn_into_a_new_folder(smoke: Built, tmp_path: Path) -> None:
+    result = run("conversation", tmp_path / "new" / "drawing.svg", "--checkpoint", smoke.root / "safevlm-nano")
+    assert result.exit_code == 0, result.output
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()].count("weapon.png") == 2
+    assert (tmp_path / "new" / "drawing.svg").read_text().startswith("<svg")
+
+
 def test_two_sizes_exclude_each_other(tmp_path: Path) -> None:
     result = run("build", "--small", "--smoke", "--out", tmp_path)
     assert result.exit_code == 2

@@ -1,11 +1,11 @@
-import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from safety_core.errors import ConfigError
+from safety_core.model.checkpoint import init_checkpoint
 from safety_core.training.config import TrainConfig
 from safety_core.training.start import CONFIG_FILE, START_DIR, STATES_DIR, claim
 
@@ -15,9 +15,13 @@ ConfigFor = Callable[..., TrainConfig]
 @pytest.fixture
 def named(tmp_path: Path, config_for: ConfigFor) -> TrainConfig:
     """A config that names every file that it can name."""
-    for name in ("taxonomy", "hints"):
+    for name in ("taxonomy", "hints", "eval_data"):
         (tmp_path / name).write_text("{}", encoding="utf-8")
-    return config_for(taxonomy=str(tmp_path / "taxonomy"), hints=str(tmp_path / "hints"))
+    return config_for(
+        taxonomy=str(tmp_path / "taxonomy"),
+        hints=str(tmp_path / "hints"),
+        eval_data=(str(tmp_path / "eval_data"),),
+    )
 
 
 def claimed(folder: Path, config: TrainConfig, *, resumable: bool = False) -> set[str]:
@@ -28,19 +32,12 @@ def claimed(folder: Path, config: TrainConfig, *, resumable: bool = False) -> se
     return {path.name for path in folder.iterdir()} - {CONFIG_FILE}
 
 
-def forget(folder: Path, *fields: str) -> None:
-    """Make the record one of a release that did not keep these fields."""
-    record = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    kept: dict[str, Any] = {name: value for name, value in record.items() if name not in fields}
-    (folder / CONFIG_FILE).write_text(json.dumps(kept), encoding="utf-8")
-
-
 def test_a_repeated_claim_keeps_what_is_there(tmp_path: Path, named: TrainConfig) -> None:
     claim(tmp_path / "run", named, resumable=False)
     assert claimed(tmp_path / "run", named) == {START_DIR, STATES_DIR}
 
 
-@pytest.mark.parametrize("name", ["taxonomy", "hints"])
+@pytest.mark.parametrize("name", ["taxonomy", "hints", "eval_data"])
 def test_a_changed_file_makes_another_run(tmp_path: Path, named: TrainConfig, name: str) -> None:
     folder = tmp_path / "run"
     claim(folder, named, resumable=False)
@@ -50,19 +47,18 @@ def test_a_changed_file_makes_another_run(tmp_path: Path, named: TrainConfig, na
     assert claimed(folder, named) == set()
 
 
-def test_an_older_record_is_resumed_but_not_started_from_again(tmp_path: Path, named: TrainConfig) -> None:
-    folder = tmp_path / "run"
-    claim(folder, named, resumable=False)
-    forget(folder, "taxonomy_sha256", "hints_sha256")
-    assert claimed(folder, named, resumable=True) == {START_DIR, STATES_DIR}
-    assert claimed(folder, named) == set()
-
-
-def test_an_older_record_without_such_files_is_the_same_run(tmp_path: Path, config_for: ConfigFor) -> None:
-    folder = tmp_path / "run"
-    claim(folder, config_for(), resumable=False)
-    forget(folder, "taxonomy_sha256", "hints_sha256")
-    assert claimed(folder, config_for()) == {START_DIR, STATES_DIR}
+def test_another_checkpoint_at_the_same_path_makes_another_run(
+    tmp_path: Path, tiny_backbone: Path, config_for: ConfigFor
+) -> None:
+    start, folder = tmp_path / "start", tmp_path / "run"
+    config = config_for(backbone=str(start))
+    init_checkpoint(tiny_backbone, start, seed=0)
+    claim(folder, config, resumable=True)
+    assert claimed(folder, config, resumable=True) == {START_DIR, STATES_DIR}
+    shutil.rmtree(start)
+    init_checkpoint(tiny_backbone, start, seed=1)
+    with pytest.raises(ConfigError, match="another backbone_sha256;"):
+        claim(folder, config, resumable=True)
 
 
 def test_a_file_that_cannot_be_read_is_left_to_who_needs_it(tmp_path: Path, config_for: ConfigFor) -> None:
