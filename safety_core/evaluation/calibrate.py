@@ -39,7 +39,7 @@ class CalibrationGoal:
     false_cautions: float = 0.01
     """Share of the pairs below a level that is answered with caution which may be flagged at it."""
 
-    refusal_exchange: float = 0.2
+    refusal_exchange: float = 0.5
     """What one false refusal costs in misses: within the budget, at most 1/exchange of them are accepted for one miss
     avoided. 0 spends the whole budget wherever it avoids a single miss, and so chases outliers."""
 

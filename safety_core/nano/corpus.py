@@ -55,8 +55,16 @@ _SAFETY_WEIGHTS = {
 _POLISH_WEIGHTS = {"clean": 8.0, "number": 5.0, "private_number": 3.0, "sign": 3.0}
 """How often polishing shows a row, where it is not once; it shows nothing but lettering and harmless scenes."""
 
-_HARMLESS_WEIGHTS = {"clean": 7.0, "number": 3.0, "sign": 2.0}
-"""The same for stage 2's harmless pictures."""
+_HARMLESS_WEIGHTS = {
+    "clean": 9.0,
+    "number": 3.0,
+    "sign": 2.0,
+    "request_benign": 5.0,
+    "claim_true": 3.0,
+    "group_praise": 2.0,
+    "kindness": 2.0,
+}
+"""The same for stage 2's harmless pictures: texts that a language model in doubt takes for their harmful twins."""
 
 NAMES = ["tom", "ana", "max", "eva", "leo", "mia"]
 

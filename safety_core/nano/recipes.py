@@ -34,7 +34,7 @@ class Recipe:
     safety_pictures: int = 48_000
     """Training pictures of the safety modules, three questions each."""
 
-    harmless_pictures: int = 14_000
+    harmless_pictures: int = 20_000
     """Pictures that stage 2 sees on top of them, up to four harmless questions each. A language model that learns to
     refuse by itself refuses too much where it sees hardly more harmless requests than harmful ones, and forgets how to
     count and to read digits where it is rarely asked to."""
