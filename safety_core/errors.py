@@ -18,6 +18,7 @@
     └── EngineError              accepted or not, the work was not done; the caller may try again
         ├── OverloadedError      too much is waiting already
         ├── DeadlineError        it took longer than the operator allows
+        ├── ExhaustedError       there was not enough memory for it, tried twice
         ├── StoppedError         the engine is shutting down, or its worker died
         └── GenerationError      the verdict stood, but the reply could not be made
 
@@ -122,6 +123,10 @@ class OverloadedError(EngineError):
 
 class DeadlineError(EngineError):
     """No verdict, or no complete reply, within the time that the operator allows."""
+
+
+class ExhaustedError(EngineError):
+    """Memory ran out, and again when less was tried at a time."""
 
 
 class StoppedError(EngineError):

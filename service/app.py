@@ -16,6 +16,7 @@ from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardLike
 from safety_core.errors import SafeVLMError
+from service.decoders import Decoders
 from service.errors import reply_to, reply_to_status
 from service.metrics import Metrics
 from service.readiness import Readiness
@@ -42,16 +43,12 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Service]]:
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
         metrics = Metrics()
-        engine = AsyncGuard(
-            loaded,
-            max_queue=settings.max_requests,
-            verdict_timeout_s=settings.verdict_timeout_s,
-            reply_timeout_s=settings.reply_timeout_s,
-            on_batch=metrics.batch,
-        )
-        metrics.watch(engine)
-        readiness = Readiness(engine, interval_s=settings.canary_interval_s)
-        with ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode") as decoders:
+        with ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode") as pool:
+            decoders = Decoders(pool)
+            died = asyncio.Event()
+            engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
+            metrics.watch(engine, decoders)
+            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died)
             try:
                 async with readiness.watching():
                     yield {
@@ -93,15 +90,20 @@ def load_configured_guard(settings: Settings) -> GuardLike:
 
     if settings.serves_untrained:
         _logger.warning("untrained safety modules are accepted: this server may guard nothing")
-    return load_guard(
-        settings.checkpoint,
-        device=settings.device,
-        dtype=settings.dtype,
-        quantize=settings.quantize,
-        allow_untrained=settings.serves_untrained,
-        policy_overlay=settings.policy,
-        max_prompt_tokens=settings.max_prompt_tokens,
-    )
+    # In a thread that ends: torch gives every thread that computes helpers of its own, and helpers of two threads on
+    # the same cores make each other sleep at every step. Only the worker's thread may have any.
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as passing:
+        loading = passing.submit(
+            load_guard,
+            settings.checkpoint,
+            device=settings.device,
+            dtype=settings.dtype,
+            quantize=settings.quantize,
+            allow_untrained=settings.serves_untrained,
+            policy_overlay=settings.policy,
+            limits=settings.guard_limits,
+        )
+        return loading.result()
 
 
 async def _told(request: Request, exc: Exception) -> Response:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safety_core.errors import (
     DeadlineError,
     EngineError,
+    ExhaustedError,
     GenerationError,
     InputError,
     NoVerdictError,
@@ -72,8 +73,14 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
         ErrorReply(status=503, message="This took too long.", type=BUSY, code="timeout", retry_after_s=5),
     ),
     (
+        ExhaustedError,
+        ErrorReply(
+            status=503, message="There was not enough memory.", type=BUSY, code="out_of_memory", retry_after_s=5
+        ),
+    ),
+    (
         StoppedError,
-        ErrorReply(status=503, message="The server is stopping.", type=SERVER, code="stopping", retry_after_s=5),
+        ErrorReply(status=503, message="The engine is stopping.", type=SERVER, code="stopping", retry_after_s=5),
     ),
     (
         GenerationError,

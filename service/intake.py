@@ -3,10 +3,8 @@
 Knows no model and no decision.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +16,7 @@ from safety_core.errors import InputError, PromptError
 from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
 from safety_core.prompts import Turn, check_characters, max_characters
 from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form, too_many_images
+from service.decoders import Decoders
 from service.errors import invalid_fields
 from service.schemas import JsonRequest, Options
 from service.settings import Settings
@@ -45,13 +44,13 @@ class Intake:
         return _turns(self.options)
 
 
-async def read_request(request: Request, settings: Settings, decoders: Executor, fill: Colour) -> Intake:
+async def read_request(request: Request, settings: Settings, decoders: Decoders, fill: Colour) -> Intake:
     """Read and decode a multipart or JSON request.
 
     Args:
         request: the HTTP request.
         settings: the operator's limits.
-        decoders: threads that decode pictures.
+        decoders: where pictures are decoded.
         fill: colour that the model wants pictures padded with.
 
     Raises:
@@ -73,9 +72,8 @@ async def read_request(request: Request, settings: Settings, decoders: Executor,
         raise InputError(f"The body must be {MULTIPART} or {JSON}.", code="content_type")
     check_characters(_turns(options), settings.max_prompt_tokens)  # the guard does too, but after a wait for its turn
     started = time.perf_counter()
-    loop = asyncio.get_running_loop()
     job = partial(_decoded, limits=settings.image_limits, fill=fill)
-    images = [await loop.run_in_executor(decoders, job, source) for source in sources]
+    images = [await decoders.run(partial(job, source)) for source in sources]
     return Intake(options=options, images=tuple(images), decode_ms=1000 * (time.perf_counter() - started))
 
 
@@ -137,7 +135,7 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
 
 
 async def _json(
-    request: Request, limits: BodyLimits, settings: Settings, decoders: Executor
+    request: Request, limits: BodyLimits, settings: Settings, decoders: Decoders
 ) -> tuple[Options, Sequence[str]]:
     body = await read_body(request, limits)
     # A prompt may be full of commas and brackets, each picture has a comma in its list and one in its data URL.
@@ -145,8 +143,7 @@ async def _json(
     if len(body) <= _LARGE_JSON_BYTES:
         options = _parsed(body, max_values)
     else:
-        loop = asyncio.get_running_loop()
-        options = await loop.run_in_executor(decoders, _parsed, body, max_values)
+        options = await decoders.run(partial(_parsed, body, max_values))
     if len(options.images) > limits.max_files:
         raise too_many_images(limits.max_files)
     return options, options.images

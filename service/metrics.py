@@ -4,6 +4,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardVerdict, Reply
+from service.decoders import Decoders
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
@@ -35,9 +36,7 @@ class Metrics:
         self.risk = Counter(
             "safevlm_risk", "Requests by most probable type and level.", ["type", "level"], registry=self.registry
         )
-        self.queue_depth = Gauge(
-            "safevlm_queue_depth", "Requests that wait for the model.", ["queue"], registry=self.registry
-        )
+        self.queue_depth = Gauge("safevlm_queue_depth", "Who waits, by what for.", ["queue"], registry=self.registry)
         self.batch_size = Histogram(
             "safevlm_batch_size",
             "Requests that go through the model together.",
@@ -48,7 +47,16 @@ class Metrics:
         self.in_flight = Gauge(
             "safevlm_in_flight", "Requests being read, waiting or running.", ["endpoint"], registry=self.registry
         )
-        self.tokens = Counter("safevlm_tokens", "Tokens of the language model.", ["kind"], registry=self.registry)
+        self.model_tokens = Counter("safevlm_tokens", "Tokens of the language model.", ["kind"], registry=self.registry)
+        self.verdict_cache = Counter(
+            "safevlm_verdict_cache",
+            "Verdicts that were known (hit), shared with one under way (joined) or had to be reached (miss).",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.worker_deaths = Gauge(
+            "safevlm_worker_deaths", "How often the model's worker died and began anew.", registry=self.registry
+        )
         self.rejected = Counter(
             "safevlm_rejected", "Requests that got no verdict, by error code.", ["reason"], registry=self.registry
         )
@@ -59,28 +67,42 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch(self, guard: AsyncGuard) -> None:
-        """Read the queue at each scrape, and say what is served."""
+    def watch(self, guard: AsyncGuard, decoders: Decoders) -> None:
+        """Read the queues at each scrape, and say what is served."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
+        self.queue_depth.labels("decode").set_function(lambda: decoders.depth)
+        self.queue_depth.labels("generate").set_function(lambda: guard.waiting_replies)
+        self.worker_deaths.set_function(lambda: guard.deaths)
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
 
-    def batch(self, size: int) -> None:
+    def batch(self, queue: str, size: int) -> None:
         """Some requests go through the model together."""
-        self.batch_size.labels("guard").observe(size)
+        self.batch_size.labels(queue).observe(size)
+
+    def tokens(self, kind: str, count: int) -> None:
+        """Tokens were read or made."""
+        self.model_tokens.labels(kind).inc(count)
+
+    def cache(self, outcome: str) -> None:
+        """A verdict was known, shared or had to be reached."""
+        self.verdict_cache.labels(outcome).inc()
 
     def verdict(self, endpoint: str, verdict: GuardVerdict, *, decode_ms: float) -> None:
         """A request was judged, or refused for want of a verdict; who tells the client so counts the rejection."""
         self.requests.labels(endpoint, verdict.verdict.decision.value).inc()
-        for stage, milliseconds in (("decode", decode_ms), ("queue", verdict.queue_ms), ("guard", verdict.guard_ms)):
-            self.stage_seconds.labels(endpoint, stage).observe(milliseconds / 1000)
+        self.stage_seconds.labels(endpoint, "decode").observe((decode_ms + verdict.prepare_ms) / 1000)
+        self.stage_seconds.labels(endpoint, "guard").observe(verdict.guard_ms / 1000)
         if verdict.assessment is not None:
             self.risk.labels(verdict.assessment.type, verdict.assessment.level.name).inc()
 
+    def waited(self, endpoint: str, queue_ms: float) -> None:
+        """A request is done waiting, for its verdict and for a place among the running replies."""
+        self.stage_seconds.labels(endpoint, "queue").observe(queue_ms / 1000)
+
     def reply(self, endpoint: str, reply: Reply) -> None:
         """A chat is finished."""
-        self.tokens.labels("prompt").inc(reply.prompt_tokens)
-        self.tokens.labels("completion").inc(reply.completion_tokens)
+        self.waited(endpoint, reply.queue_ms)
         if reply.content is not None:
             self.stage_seconds.labels(endpoint, "generate").observe(reply.generate_ms / 1000)
 

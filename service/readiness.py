@@ -1,7 +1,8 @@
 """Ready means: the worker lives, and the canary got its known verdict when it was last asked.
 
-The canary goes through the same thread as every request, so it also shows that this thread still turns. It waits for
-an idle moment: a busy worker proves itself by its work, unless one job outlives every deadline.
+The canary goes through the same queue and thread as every request, so it also shows that this thread still turns. It
+waits for an idle moment: a busy worker proves itself by its work, unless one turn outlives a verdict's deadline. A
+worker that began anew has proved nothing yet.
 """
 
 import asyncio
@@ -15,6 +16,9 @@ from service.errors import NotReadyError
 
 _logger = logging.getLogger(__name__)
 
+RETRY_S = 0.5
+"""Seconds between two questions while the server is not ready."""
+
 
 class Readiness:
     """Asks the canary at the start and every ``interval_s`` seconds.
@@ -22,17 +26,22 @@ class Readiness:
     Args:
         guard: what is asked.
         interval_s: seconds between two questions.
+        worker_died: set when the worker died; the canary is then asked as soon as it lives again.
     """
 
-    def __init__(self, guard: AsyncGuard, *, interval_s: float) -> None:
+    def __init__(self, guard: AsyncGuard, *, interval_s: float, worker_died: asyncio.Event | None = None) -> None:
         self._guard = guard
         self._interval_s = interval_s
+        self._worker_died = asyncio.Event() if worker_died is None else worker_died
         self._complaint: str | None = "the canary has not been asked yet"
+        self._deaths = 0
 
     @property
     def complaint(self) -> str | None:
         """Why the server is not ready; None if it is."""
-        return self._complaint if self._guard.alive else "the worker is dead or stuck"
+        if not self._guard.alive:
+            return "the worker is dead or stuck"
+        return self._complaint if self._guard.deaths == self._deaths else "the worker began anew and was not asked yet"
 
     def require(self) -> None:
         """Raise NotReadyError unless the server is ready: a guard that fails its own check judges nobody."""
@@ -44,13 +53,14 @@ class Readiness:
         """Ask the canary now, if the worker has nothing else to do."""
         if not self._guard.idle:
             return
+        deaths = self._guard.deaths
         try:
             complaint = await self._guard.self_check()
         except Exception as exc:  # a check that dies must not leave the last good answer standing
             complaint = f"the canary could not be asked: {describe(exc)}"
-        if complaint != self._complaint:
+        if complaint != self._complaint or deaths != self._deaths:
             _logger.log(logging.INFO if complaint is None else logging.ERROR, "readiness: %s", complaint or "ready")
-        self._complaint = complaint
+        self._complaint, self._deaths = complaint, deaths
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -66,5 +76,9 @@ class Readiness:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(self._interval_s)
+            pause_s = self._interval_s if self.complaint is None else min(RETRY_S, self._interval_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._worker_died.wait()
+            self._worker_died.clear()
             await self.check()

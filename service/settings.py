@@ -10,6 +10,8 @@ from typing import Literal, get_args
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from safety_core.engine.async_guard import EngineConfig
+from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.images import ImageLimits
 
@@ -68,11 +70,31 @@ class Settings(BaseSettings):
     max_tokens: int = Field(default=512, ge=1, description="Largest `max_tokens` that a client may ask for.")
     default_max_tokens: int = Field(default=256, ge=1, description="`max_tokens` of a request that names none.")
     max_requests: int = Field(
-        default=32,
+        default=128,
         ge=1,
         description="Requests accepted at a time, read, waiting or running; further ones get 429 at once.",
     )
-    decode_workers: int = Field(default=2, ge=1, description="Images decoded at the same time.")
+    max_tokens_in_flight: int = Field(
+        default=65536,
+        ge=1,
+        description="Positions that all accepted chats together may come to, prompts, pictures and replies; then 429.",
+    )
+    decode_workers: int = Field(default=2, ge=1, description="Images decoded and prepared at the same time.")
+    max_batch: int = Field(default=8, ge=1, description="Pictures that are judged together.")
+    max_wait_ms: float = Field(
+        default=2,
+        ge=0,
+        description="Longest time that a verdict is held back for requests that are being prepared.",
+    )
+    max_replies: int = Field(default=32, ge=1, description="Replies that are made together; `1` batches none.")
+    kv_positions: int = Field(
+        default=32768,
+        ge=1,
+        description="Room for their keys and values: replies times positions (each 0.5 MiB in LLaVA-1.5-7B, 16 bit).",
+    )
+    cache_mb: int = Field(
+        default=64, ge=0, description="Megabytes for verdicts that were reached already; `0` keeps none."
+    )
 
     body_timeout_s: float = Field(default=30, gt=0, description="Seconds a client may take to send its request.")
     verdict_timeout_s: float = Field(
@@ -94,6 +116,29 @@ class Settings(BaseSettings):
     def image_limits(self) -> ImageLimits:
         """Bounds on one image."""
         return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+
+    @property
+    def guard_limits(self) -> GuardLimits:
+        """How much the guard takes at a time."""
+        return GuardLimits(
+            max_prompt_tokens=self.max_prompt_tokens,
+            tower_batch=self.max_batch,
+            max_rows=self.max_replies,
+            max_positions=self.kv_positions,
+        )
+
+    @property
+    def engine(self) -> EngineConfig:
+        """Bounds of the engine."""
+        return EngineConfig(
+            max_queue=self.max_requests,
+            max_batch=self.max_batch,
+            max_wait_s=self.max_wait_ms / 1000,
+            token_budget=self.max_tokens_in_flight,
+            cache_bytes=self.cache_mb * _MEGABYTE,
+            verdict_timeout_s=self.verdict_timeout_s,
+            reply_timeout_s=self.reply_timeout_s,
+        )
 
     @property
     def serves_untrained(self) -> bool:

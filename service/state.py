@@ -1,11 +1,11 @@
 """What the lifespan owns and every request can reach: one typed object, no globals."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from fastapi import Request
 
 from safety_core.engine.async_guard import AsyncGuard
+from service.decoders import Decoders
 from service.metrics import Metrics
 from service.readiness import Readiness
 from service.settings import Settings
@@ -27,8 +27,8 @@ class Service:
     readiness: Readiness
     """Whether the guard passed its last self-check."""
 
-    decoders: Executor
-    """Threads that decode pictures."""
+    decoders: Decoders
+    """Where pictures are decoded."""
 
 
 def service_of(request: Request) -> Service:

@@ -46,7 +46,8 @@ class View:
         verdict = reply.verdict
         exposed: dict[str, Any] = {}
         if self.expose_risk:
-            exposed["timings"] = ChatTimings(**self._times(verdict), generate_ms=round(reply.generate_ms, 3))
+            times = self._times(verdict, queue_ms=reply.queue_ms)
+            exposed["timings"] = ChatTimings(**times, generate_ms=round(reply.generate_ms, 3))
         return ChatReply(
             id=self.id,
             model=self.model,
@@ -66,7 +67,7 @@ class View:
         exposed: dict[str, Any] = {}
         if self.expose_risk:
             exposed["images"] = [_assessment(image) for image in verdict.per_image]
-            exposed["timings"] = ClassifyTimings(**self._times(verdict))
+            exposed["timings"] = ClassifyTimings(**self._times(verdict, queue_ms=verdict.queue_ms))
         return ClassifyReply(
             id=self.id,
             model=self.model,
@@ -91,8 +92,9 @@ class View:
             return {}
         return {"risk": _assessment(verdict.assessment)}
 
-    def _times(self, verdict: GuardVerdict) -> dict[str, float]:
-        times = {"decode_ms": self.decode_ms, "queue_ms": verdict.queue_ms, "guard_ms": verdict.guard_ms}
+    def _times(self, verdict: GuardVerdict, *, queue_ms: float) -> dict[str, float]:
+        decode_ms = self.decode_ms + verdict.prepare_ms
+        times = {"decode_ms": decode_ms, "queue_ms": queue_ms, "guard_ms": verdict.guard_ms}
         return {name: round(value, 3) for name, value in times.items()}
 
 

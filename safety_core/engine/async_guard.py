@@ -1,52 +1,132 @@
-"""The guard as an event loop sees it: awaited verdicts, events as they come, deadlines, cancellation.
+"""The guard as an event loop sees it: awaited verdicts, events as they come, deadlines, cancellation, back-pressure.
 
-The seam between server and engine: how requests reach the model (today one at a time, in a worker thread) is decided
-below it, and nothing above it changes when that does. Knows no torch and no HTTP.
+The seam between server and engine. Below it one worker thread owns the model (``scheduler``, kept alive by
+``supervisor``); above it everything is awaited, and no wait outlasts its deadline or its client. Requests that are
+alike share one verdict, while it is being reached and afterwards. Knows no torch and no HTTP.
 """
 
+from __future__ import annotations
+
 import asyncio
-import threading
 import time
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from safety_core.engine.messages import ChatRequest, Event, GuardInfo, GuardLike, GuardRequest, GuardVerdict, Reply
-from safety_core.engine.worker import Worker
-from safety_core.errors import DeadlineError
+from safety_core.engine.messages import (
+    ChatRequest,
+    Delta,
+    Event,
+    GuardInfo,
+    GuardLike,
+    GuardRequest,
+    GuardVerdict,
+    Judged,
+    Prepared,
+)
+from safety_core.engine.replies import answered, refused
+from safety_core.engine.scheduler import Observer, Progress, Scheduler, Ticket
+from safety_core.engine.supervisor import Supervisor
+from safety_core.engine.verdict_cache import VerdictCache, key_of
+from safety_core.errors import DeadlineError, OverloadedError, StoppedError
 
-_Result = TypeVar("_Result")
+_CHARACTERS_PER_TOKEN = 4
+"""Of plain text; what a prompt really takes is known too late to turn it away at once."""
 
 _TOO_LONG = "the model took longer than the operator allows"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Bounds of an engine."""
+
+    max_queue: int = 128
+    """Requests that may wait for a verdict."""
+
+    max_batch: int = 8
+    """Views of pictures that are judged together."""
+
+    max_wait_s: float = 0.002
+    """Longest time that a verdict is held back for requests that are being prepared."""
+
+    max_prefill: int = 1024
+    """Positions of prompts that are read between two tokens of the running replies."""
+
+    token_budget: int = 1 << 16
+    """Positions that all accepted chats together may come to, prompts and replies."""
+
+    cache_bytes: int = 64 << 20
+    """Memory for verdicts that were reached already; 0 keeps none."""
+
+    verdict_timeout_s: float = 30.0
+    """Longest wait for a verdict, in the queue and at work."""
+
+    reply_timeout_s: float = 300.0
+    """Longest wait for a complete reply, from the verdict on."""
+
+    restart_pause_s: float = 0.1
+    """Seconds before a worker that died begins anew; doubled by each further death in a row, up to ten seconds."""
+
+
+class EngineObserver(Observer, Protocol):
+    """Who counts what the engine does; ``batch`` and ``tokens`` are called from the worker's thread."""
+
+    def cache(self, outcome: str) -> None:
+        """A verdict was known (``hit``), shared with one under way (``joined``) or had to be reached (``miss``)."""
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A verdict that is being reached, and how many wait for it."""
+
+    task: asyncio.Task[Judged]
+    waiters: int = 0
+
+
 class AsyncGuard:
-    """Runs a guard in a worker thread.
+    """Runs a guard behind an event loop; to be made, used and closed in that loop.
 
     Args:
-        guard: the guard; from now on only the worker's thread touches it.
-        max_queue: requests that may wait for it.
-        verdict_timeout_s: longest wait for a verdict, in the queue and at work.
-        reply_timeout_s: longest wait for a complete reply.
-        on_batch: told the number of requests that go through the model together, each time some do.
+        guard: the guard; from now on only the worker's thread touches its model.
+        preparers: threads in which requests are prepared.
+        observer: counts.
+        config: bounds.
+        on_death: told in the event loop that the worker died; it is about to begin anew.
     """
 
     def __init__(
         self,
         guard: GuardLike,
         *,
-        max_queue: int,
-        verdict_timeout_s: float,
-        reply_timeout_s: float,
-        on_batch: Callable[[int], None] = lambda size: None,
+        preparers: Executor,
+        observer: EngineObserver,
+        config: EngineConfig | None = None,
+        on_death: Callable[[], None] = lambda: None,
     ) -> None:
+        self._config = EngineConfig() if config is None else config
         self._guard = guard
-        self._worker = Worker(max_queue=max_queue)
-        self._verdict_timeout_s = verdict_timeout_s
-        self._reply_timeout_s = reply_timeout_s
-        self._on_batch = on_batch
+        self._preparers = preparers
+        self._observer = observer
+        self._on_death = on_death
+        self._loop = asyncio.get_running_loop()
+        self._cache = VerdictCache(self._config.cache_bytes)
+        self._flights: dict[str, _Flight] = {}
+        self._readers: dict[Ticket, asyncio.Queue[Progress]] = {}
+        self._positions = 0
+        self._scheduler = Scheduler(
+            guard,
+            self._deliver,
+            observer,
+            max_queue=self._config.max_queue,
+            max_cost=self._config.max_batch,
+            max_wait_s=self._config.max_wait_s,
+            max_prefill=self._config.max_prefill,
+        )
+        self._supervisor = Supervisor(
+            self._scheduler.run, self._died, first_pause_s=self._config.restart_pause_s, name="guard"
+        )
 
     @property
     def info(self) -> GuardInfo:
@@ -55,18 +135,28 @@ class AsyncGuard:
 
     @property
     def depth(self) -> int:
-        """Requests that wait for the model."""
-        return self._worker.depth
+        """Requests that wait for a verdict."""
+        return self._scheduler.verdicts.depth
+
+    @property
+    def waiting_replies(self) -> int:
+        """Chats that wait for a place among the running replies."""
+        return self._scheduler.waiting_replies
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
-        return self._worker.idle
+        return self._scheduler.idle
 
     @property
     def alive(self) -> bool:
-        """Whether the worker lives and its running request has not outlived every deadline."""
-        return self._worker.alive and self._worker.busy_s <= self._reply_timeout_s + self._verdict_timeout_s
+        """Whether the worker lives, and its present turn has not outlived a verdict's deadline."""
+        return self._supervisor.alive and self._scheduler.turn_s <= self._config.verdict_timeout_s
+
+    @property
+    def deaths(self) -> int:
+        """How often the worker died."""
+        return self._supervisor.deaths
 
     async def assess(self, request: GuardRequest) -> GuardVerdict:
         """Judge, generate nothing.
@@ -75,84 +165,177 @@ class AsyncGuard:
             InputError: the request is at fault.
             OverloadedError: the queue is full.
             DeadlineError: no verdict in time.
-            StoppedError: the engine is closing.
+            ExhaustedError: there was not enough memory.
+            StoppedError: the engine is closing, or its worker died.
         """
-        asked = time.perf_counter()
-
-        def job() -> GuardVerdict:
-            queue_ms = 1000 * (time.perf_counter() - asked)
-            self._on_batch(1)
-            return replace(self._guard.assess(request), queue_ms=queue_ms)
-
-        return await self._within(self._verdict_timeout_s, job)
+        return (await self._known_or_judged(request)).verdict
 
     async def self_check(self) -> str | None:
         """Judge the canary; None if all is well, else what is wrong. Raises as :meth:`assess` does."""
-        return await self._within(self._verdict_timeout_s, self._guard.self_check)
+        judged = await self._within(self._config.verdict_timeout_s, self._judged(self._guard.canary))
+        return self._guard.complaint(judged.verdict)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Judge, then answer or refuse, event by event.
 
-        Closing the generator early (a client that left) takes the request out of the queue or stops its generation
-        before the next token. Raises as :meth:`assess` does, and GenerationError.
+        Closing the generator early (a client that left) takes the request out of the queue or stops its reply before
+        the next token. Raises as :meth:`assess` does, GenerationError, and OverloadedError also where accepted chats
+        have used up the budget of tokens.
         """
-        loop = asyncio.get_running_loop()
-        events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
-        departed = threading.Event()
-        asked = time.perf_counter()
-
-        def emit(event: Event | BaseException) -> None:
-            with suppress(RuntimeError):  # the loop has closed: nobody is left to read
-                loop.call_soon_threadsafe(events.put_nowait, event)
-
-        def job() -> None:
-            queue_ms = 1000 * (time.perf_counter() - asked)
-            self._on_batch(1)
-            for event in self._guard.stream(request, departed.is_set):
-                emit(_with_queue_time(event, queue_ms))
-
-        def ended(done: "Future[None]") -> None:
-            failure = None if done.cancelled() else done.exception()
-            if failure is not None:
-                emit(failure)
-
-        future = self._worker.submit(job)
-        future.add_done_callback(ended)
-        deadline = loop.time() + self._verdict_timeout_s
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        event = await events.get()
-                except TimeoutError as exc:
-                    raise DeadlineError(_TOO_LONG) from exc
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-                if isinstance(event, Reply):
-                    return
-                if isinstance(event, GuardVerdict):
-                    deadline = loop.time() + self._reply_timeout_s
-        finally:
-            departed.set()
-            future.cancel()
+        with self._reserved(request):
+            judged = await self._known_or_judged(request)
+            verdict = judged.verdict
+            yield verdict
+            if verdict.refusal is not None:
+                yield Delta(text=verdict.refusal, refusal=True)
+                yield refused(verdict)
+                return
+            async with aclosing(self._answer(judged, request)) as events:
+                async for event in events:
+                    yield event
 
     async def close(self, *, timeout_s: float) -> bool:
-        """Take no more work and fail what waits; returns whether the running request ended in time."""
-        return await asyncio.to_thread(self._worker.close, timeout=timeout_s)
+        """Take no more work and fail what waits; returns whether the worker ended in time."""
+        self._supervisor.stop()
+        self._scheduler.close()
+        ended = await asyncio.to_thread(self._supervisor.join, timeout_s)
+        if not ended:  # nobody will come back to tell them
+            self._scheduler.bury(StoppedError("the server is stopping"))
+        return ended
 
-    async def _within(self, seconds: float, job: Callable[[], _Result]) -> _Result:
-        future = self._worker.submit(job)
+    # --- verdicts ------------------------------------------------------------------------------------------------
+
+    async def _known_or_judged(self, request: GuardRequest) -> Judged:
+        """A verdict: kept, under way, or new; in time."""
+        asked = time.perf_counter()
+        key = key_of(request, self._guard.fingerprint)
+        known = self._cache.get(key)
+        if known is not None:
+            self._observer.cache("hit")
+            return known
+        flight = self._flights.get(key)
+        self._observer.cache("miss" if flight is None else "joined")
+        if flight is not None:
+            judged = await self._awaited(flight)
+            return _shared(judged, queue_ms=1000 * (time.perf_counter() - asked))
+        return await self._awaited(self._take_off(key, request))
+
+    def _take_off(self, key: str, request: GuardRequest) -> _Flight:
+        """Begin to reach a verdict that others may come to share."""
+        task = self._loop.create_task(self._judged(request))
+        flight = self._flights[key] = _Flight(task)
+
+        def landed(task: asyncio.Task[Judged]) -> None:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+            if not task.cancelled() and task.exception() is None:
+                self._cache.put(key, _shared(task.result()))
+
+        task.add_done_callback(landed)
+        return flight
+
+    async def _awaited(self, flight: _Flight) -> Judged:
+        """Wait for a verdict, but not too long; the last to leave calls it off."""
+        flight.waiters += 1
+        try:
+            return await self._within(self._config.verdict_timeout_s, asyncio.shield(flight.task))
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters and not flight.task.done():
+                flight.task.cancel()
+                # Nobody may join a flight that has been called off, before it has noticed.
+                self._flights = {key: other for key, other in self._flights.items() if other is not flight}
+
+    async def _judged(self, request: GuardRequest) -> Judged:
+        """Prepare a request and have it judged."""
+        asked = time.perf_counter()
+        deadline = time.monotonic() + self._config.verdict_timeout_s
+        self._scheduler.verdicts.expect()
+        try:
+            prepared: Prepared = await self._loop.run_in_executor(self._preparers, self._guard.prepare, request)
+        except BaseException:
+            self._scheduler.verdicts.no_longer_expect()
+            raise
+        queued = time.perf_counter()
+        future = self._scheduler.judge(prepared, deadline=deadline, expected=True)
+        judged = await asyncio.wrap_future(future)
+        waited_ms = 1000 * (time.perf_counter() - queued) - judged.verdict.guard_ms
+        return _timed(judged, prepare_ms=1000 * (queued - asked), queue_ms=max(0.0, waited_ms))
+
+    async def _within(self, seconds: float, work: Awaitable[Judged]) -> Judged:
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(future)
+                return await work
         except TimeoutError as exc:
             raise DeadlineError(_TOO_LONG) from exc
 
+    # --- replies -------------------------------------------------------------------------------------------------
 
-def _with_queue_time(event: Event, queue_ms: float) -> Event:
-    if isinstance(event, GuardVerdict):
-        return replace(event, queue_ms=queue_ms)
-    if isinstance(event, Reply):
-        return replace(event, verdict=replace(event.verdict, queue_ms=queue_ms))
-    return event
+    async def _answer(self, judged: Judged, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        deadline = time.monotonic() + self._config.reply_timeout_s
+        ticket = self._scheduler.answer(self._guard.job(judged, request), deadline=deadline)
+        news: asyncio.Queue[Progress] = asyncio.Queue()
+        self._readers[ticket] = news
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(deadline - time.monotonic()):
+                        progress = await news.get()
+                except TimeoutError as exc:
+                    raise DeadlineError(_TOO_LONG) from exc
+                if progress.failure is not None:
+                    raise progress.failure
+                if progress.piece:
+                    yield Delta(text=progress.piece)
+                if progress.row is not None:
+                    yield answered(
+                        judged.verdict,
+                        progress.row,
+                        queue_ms=judged.verdict.queue_ms + 1000 * ticket.queue_s,
+                        generate_ms=1000 * (time.monotonic() - ticket.since - ticket.queue_s),
+                    )
+                    return
+        finally:
+            del self._readers[ticket]
+            self._scheduler.depart(ticket)
+
+    @contextmanager
+    def _reserved(self, request: ChatRequest) -> Iterator[None]:
+        """Hold the positions that a chat may come to against the budget."""
+        words = sum(len(turn.text) for turn in request.turns) // _CHARACTERS_PER_TOKEN
+        positions = words + len(request.images) * self._guard.info.positions_per_image + request.max_tokens
+        if self._positions and self._positions + positions > self._config.token_budget:
+            raise OverloadedError("the accepted chats have used up the budget of tokens")
+        self._positions += positions
+        try:
+            yield
+        finally:
+            self._positions -= positions
+
+    # --- the worker ----------------------------------------------------------------------------------------------
+
+    def _deliver(self, news: Sequence[Progress]) -> None:
+        """Called in the worker's thread: one wake-up of the loop for all news of a turn."""
+        with suppress(RuntimeError):  # the loop has closed: nobody is left to read
+            self._loop.call_soon_threadsafe(self._hand_out, news)
+
+    def _hand_out(self, news: Sequence[Progress]) -> None:
+        for progress in news:
+            reader = self._readers.get(progress.ticket)
+            if reader is not None:
+                reader.put_nowait(progress)
+
+    def _died(self, exc: BaseException) -> None:
+        """Called in the dying worker's thread."""
+        self._scheduler.bury(StoppedError("the worker died"))
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._on_death)
+
+
+def _timed(judged: Judged, *, prepare_ms: float, queue_ms: float) -> Judged:
+    return replace(judged, verdict=replace(judged.verdict, prepare_ms=prepare_ms, queue_ms=queue_ms))
+
+
+def _shared(judged: Judged, *, queue_ms: float = 0.0) -> Judged:
+    """A verdict that somebody else was judged for: its work is not counted again."""
+    return replace(judged, verdict=replace(judged.verdict, prepare_ms=0.0, queue_ms=queue_ms, guard_ms=0.0))

@@ -1,43 +1,56 @@
-"""The guard: judges a request with the model's own features, then refuses or lets the model answer.
+"""The guard: judges requests with the model's own features, and says what the model may then answer.
 
-Life of a request:
+The one orchestrator: servers, commands, evaluation and audits all come through here, alone or in batches. Life of a
+request:
 
-1. every view of every picture goes through the vision tower, once;
-2. of a picture with two views (transparency) the one that scores worse stays, of a text with two readings (raw and
-   normalised) likewise: what is kept is what the language model will get;
-3. the policy decides on the worst of all that the head said about these;
-4. refused: the policy's text, and the language model never runs; cautioned: the hint of type and level follows the
-   question; otherwise the plain question. Safety tokens ride in front of each picture's features.
+1. ``prepare``: pictures to pixels, text to ids, every reading of it (raw and normalised); no model runs;
+2. ``score``: every picture of the batch goes through the vision tower once; of a picture with two views (transparency)
+   the one that scores worse stays; the head judges what stays under every reading;
+3. ``decide``: the policy decides on the worst reading; its views and its text are what the language model will get;
+4. ``job``: refused, there is none: the policy's text is the reply, and the language model never runs; cautioned, the
+   hint of type and level follows the question. Safety tokens ride in front of each picture's features.
 
-Fail closed: whatever goes wrong before a verdict ends in a refusal without one. Not thread-safe: one thread owns a
-guard. Knows no HTTP.
+Fail closed: whatever goes wrong before a verdict ends in a refusal without one. ``prepare`` and ``job`` may run in any
+thread, the rest in the one that owns the model. Knows no queues and no HTTP.
 """
 
+from __future__ import annotations
+
+import hashlib
+import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
-from PIL import Image
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from safety_core.engine.canary import Canary, drawn_canary
 from safety_core.engine.faults import describe
+from safety_core.engine.generator import Generator, Job
 from safety_core.engine.messages import (
     ChatRequest,
-    Delta,
-    Event,
     GuardInfo,
+    GuardLimits,
     GuardRequest,
     GuardVerdict,
+    Judged,
+    Prepared,
     Reply,
-    ShouldStop,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
-from safety_core.errors import ConfigError, GenerationError, InputError, NoVerdictError, PromptError
+from safety_core.engine.parts import in_parts, out_of_memory
+from safety_core.engine.replies import answered, refused
+from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
 from safety_core.images import Colour
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
 from safety_core.policy import Policy, Verdict, decide_worst
 from safety_core.prompts import Turn, check_characters, readings, too_long
@@ -49,22 +62,48 @@ Turns = tuple[Turn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """A verdict with what generation reuses: the features and the reading of the text that were judged."""
+class ReadyRequest(Prepared):
+    """A request as the model takes it."""
 
-    verdict: GuardVerdict
-    vision: VisionFeatures | None
-    turns: Turns
+    readings: tuple[tuple[Turns, list[int]], ...] = ()
+    """Readings of the text, with the ids that the head reads; none where preparing went wrong: there is no verdict."""
+
+    pixels_VCHW: NDArray[np.float32] | None = None
+    """All views of all pictures, in order; None where there is none."""
+
+    vision: VisionFeatures | None = None
+    """Their features, where somebody has them already; the tower then stays out of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """One reading of the text, judged together with the kept views of the pictures."""
+class Scored:
+    """Everything the head said about a request. No policy has spoken yet, but on which view of a picture stays."""
+
+    ready: ReadyRequest
+    """The request."""
+
+    vision: VisionFeatures | None
+    """Features of the views that stayed, one for each picture."""
+
+    pairs: tuple[PairScores, ...]
+    """Scores of each reading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRequest(Judged):
+    """A verdict, with what the language model would get."""
 
     turns: Turns
-    pair: PairScores
-    verdict: Verdict
-    scores: RiskScores
+    """The reading that decided."""
+
+    answerable: bool = False
+    """Whether a reply may be made: a chat that was not refused."""
+
+    scores: RiskScores | None = None
+    """The view that decided; None where there is no verdict."""
+
+    pictures: VisionFeatures | None = None
+    """Features of the pictures, for a chat that may be answered."""
 
 
 class Guard:
@@ -74,8 +113,9 @@ class Guard:
         model: a SafeLlava with its head on, in evaluation mode.
         policy: thresholds, actions and texts; it must speak of the model's taxonomy.
         checkpoint: name for ``info``.
-        max_prompt_tokens: longest text accepted, in tokens of the users' words; the model's own limit where None.
-        canary: what :meth:`self_check` judges; a drawn picture where None.
+        digest: names the checkpoint's content; one that nobody shares where None.
+        limits: how much at a time.
+        canary: a request with a known verdict; a drawn picture where None.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -87,7 +127,8 @@ class Guard:
         policy: Policy,
         *,
         checkpoint: str = "in-memory",
-        max_prompt_tokens: int | None = None,
+        digest: str | None = None,
+        limits: GuardLimits | None = None,
         canary: Canary | None = None,
     ) -> None:
         if not model.config.use_head:
@@ -96,102 +137,103 @@ class Guard:
             raise ConfigError("the policy speaks of other risk types than the model")
         self.model = model
         self.policy = policy
-        self.max_prompt_tokens = max_prompt_tokens
+        self.limits = GuardLimits() if limits is None else limits
+        self._digest = uuid4().hex if digest is None else digest
         self._info = _info(model, checkpoint)
         self._canary = canary or drawn_canary(policy, self._info.pad_colour)
         self._canary_before: PairScores | None = None
+        self._hint_length = _longest_hint(model)
 
     @property
     def info(self) -> GuardInfo:
         """What it runs on."""
         return self._info
 
+    @property
+    def fingerprint(self) -> str:
+        """Names checkpoint and policy: equal ones give equal verdicts."""
+        policy = json.dumps(self.policy.to_dict(), sort_keys=True)
+        return hashlib.sha256(f"{self._digest}\n{policy}".encode()).hexdigest()
+
+    # --- one request, offline ------------------------------------------------------------------------------------
+
     def assess(self, request: GuardRequest) -> GuardVerdict:
         """Judge; the language model never runs.
 
         Raises:
             InputError: the text is too long, or there is neither picture nor text.
+            ExhaustedError: there was not enough memory.
         """
-        return self._judge(request).verdict
+        return self._judged(request).verdict
 
     def chat(self, request: ChatRequest) -> Reply:
         """Judge, then answer or refuse.
 
         Raises:
             InputError: as :meth:`assess`, or an option is out of range.
-            GenerationError: the language model failed after the verdict.
+            EngineError: as :meth:`assess`, or the language model failed after the verdict.
         """
-        for event in self.stream(request, should_stop=lambda: False):
-            if isinstance(event, Reply):
-                return event
-        raise AssertionError("a stream that nobody stopped ended without a reply")
-
-    def stream(self, request: ChatRequest, should_stop: ShouldStop) -> Iterator[Event]:
-        """:meth:`chat`, event by event: the verdict, pieces of text, the reply.
-
-        Once ``should_stop`` says so the stream ends, without a reply. Raises as :meth:`chat` does.
-        """
-        judged = self._judge(request)
-        yield judged.verdict
+        judged = self._judged(request)
         if judged.verdict.refusal is not None:
-            yield Delta(text=judged.verdict.refusal, refusal=True)
-            yield Reply(
-                verdict=judged.verdict,
-                content=None,
-                refusal=judged.verdict.refusal,
-                finish_reason="content_filter",
-            )
-            return
-        try:
-            yield from self._generate(request, judged, should_stop)
-        except InputError:
-            raise
-        except Exception as exc:
-            _logger.error("generation failed: %s", describe(exc))
-            raise GenerationError("the reply could not be made") from exc
+            return refused(judged.verdict)
+        started = time.perf_counter()
+        (row,) = self.generator().run([self.job(judged, request)])
+        return answered(judged.verdict, row, generate_ms=1000 * (time.perf_counter() - started))
 
     def self_check(self) -> str | None:
         """Judge the canary; None if all is well, else what is wrong."""
-        pair = self.assess(self._canary.request).pair
-        complaint = self._canary.complaint(self.model.taxonomy, pair, self._canary_before)
-        if complaint is None and self._canary_before is None:
-            self._canary_before = pair
-        return complaint
+        return self.complaint(self.assess(self.canary))
 
-    # --- judging -------------------------------------------------------------------------------------------------
+    def _judged(self, request: GuardRequest) -> Judged:
+        (judged,) = self.judge([self.prepare(request)])
+        if isinstance(judged, Exception):
+            raise judged
+        return judged
 
-    def _judge(self, request: GuardRequest) -> _Judged:
-        """Verdict on a request; anything unexpected is one without scores, which refuses."""
-        started = time.perf_counter()
+    # --- without the model ---------------------------------------------------------------------------------------
+
+    def prepare(self, request: GuardRequest, *, vision: VisionFeatures | None = None) -> ReadyRequest:
+        """Everything about a request that needs no model.
+
+        Args:
+            request: what is asked.
+            vision: features of all its views in order, where they are known; its pixels are then never read.
+
+        Raises:
+            InputError: the text is too long, fills the model's context, or there is neither picture nor text.
+            ExhaustedError: there was not enough memory.
+        """
         try:
-            judged = self._judge_or_raise(request)
+            return self._prepared(request, vision)
         except InputError:
             raise
         except Exception as exc:
+            if out_of_memory(exc):
+                raise ExhaustedError("there was not enough memory") from None
             _logger.error("no verdict: %s", describe(exc))
-            judged = _Judged(
-                verdict=without_verdict(self.policy, self.model.taxonomy, request), vision=None, turns=request.turns
-            )
-        guard_ms = 1000 * (time.perf_counter() - started)
-        return replace(judged, verdict=replace(judged.verdict, guard_ms=guard_ms))
+            return ReadyRequest(request=request)
 
-    def _judge_or_raise(self, request: GuardRequest) -> _Judged:
+    def _prepared(self, request: GuardRequest, vision: VisionFeatures | None) -> ReadyRequest:
         check_characters(request.turns, self._longest)
-        read = [(turns, self._head_ids(turns)) for turns in readings(request.turns)]
+        read = tuple((turns, self._head_ids(turns)) for turns in readings(request.turns))
         if not request.images and not all(ids for _, ids in read):
             raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
-        vision = self._kept_views(request, [ids for _, ids in read])
-        worst = max(
-            (self._read(turns, ids, vision, request) for turns, ids in read),
-            key=lambda reading: reading.verdict.gravity,
+        if isinstance(request, ChatRequest):
+            self._check_room(request, [turns for turns, _ in read])
+        views = [view for image in request.images for view in image.views]
+        return ReadyRequest(
+            request=request,
+            cost=max(1, len(views)),
+            readings=read,
+            pixels_VCHW=self.model.pixels(views) if views and vision is None else None,
+            vision=vision,
         )
-        public = named_verdict(self.policy, self.model.taxonomy, request, worst.pair, worst.verdict, worst.scores)
-        return _Judged(verdict=public, vision=vision, turns=worst.turns)
 
     @property
     def _longest(self) -> int:
         """Tokens of the longest text accepted."""
-        return self.model.prompts.max_prompt_tokens if self.max_prompt_tokens is None else self.max_prompt_tokens
+        own = self.model.prompts.max_prompt_tokens
+        return own if self.limits.max_prompt_tokens is None else self.limits.max_prompt_tokens
 
     def _head_ids(self, turns: Turns) -> list[int]:
         check_characters(turns, self._longest)  # again: NFKC makes up to 18 characters of one
@@ -200,72 +242,220 @@ class Guard:
             raise too_long(len(ids), self._longest)
         return ids
 
-    def _kept_views(self, request: GuardRequest, prompts: Sequence[list[int]]) -> VisionFeatures | None:
-        """Features of one view per picture: where there are two, of the one that scores worse under any reading."""
-        views: list[Image.Image] = [view for image in request.images for view in image.views]
-        if not views:
-            return None
-        vision = self.model.encode_images(self.model.preprocess(views))
-        if len(vision) != len(views):
-            raise NoVerdictError(f"{len(vision)} of {len(views)} views went through the vision tower")
-        if len(views) == len(request.images):
-            return vision
-        alone = [self.model.score(vision, [1] * len(views), [ids] * len(views)) for ids in prompts]
-        gravity = [max(self._gravity(pair) for pair in pairs) for pairs in zip(*alone, strict=True)]
-        kept, start = [], 0
-        for image in request.images:
-            kept.append(max(range(start, start + len(image.views)), key=gravity.__getitem__))
-            start += len(image.views)
-        return vision[kept]
+    def _check_room(self, request: ChatRequest, read: Sequence[Turns]) -> None:
+        """Refuse, before anything is judged, what could not be answered."""
+        _sampling(request)
+        words = max(len(self.model.prompts.encode(turns, len(request.images)).input_ids) for turns in read)
+        positions = words + self._hint_length + len(request.images) * (self.model.positions_per_image - 1)
+        if positions >= self.model.context_length:
+            raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
 
-    def _read(self, turns: Turns, ids: list[int], vision: VisionFeatures | None, request: GuardRequest) -> _Reading:
-        pair = self.model.score(vision, [len(request.images)], [ids], heatmap=request.heatmap)[0]
-        if len(pair.per_image) != len(request.images):
-            raise NoVerdictError(f"{len(pair.per_image)} of {len(request.images)} pictures were judged")
-        verdict, scores = decide_worst(self.policy, self.model.taxonomy, pair)
-        if scores is None:
-            raise NoVerdictError("the head's scores are not finite")
-        return _Reading(turns=turns, pair=pair, verdict=verdict, scores=scores)
+    # --- judging -------------------------------------------------------------------------------------------------
 
-    def _gravity(self, pair: PairScores) -> tuple[int, float]:
-        return decide_worst(self.policy, self.model.taxonomy, pair)[0].gravity
+    def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
+        """Verdicts on a batch, or ExhaustedError; after anything else unexpected, a refusal without scores."""
+        started = time.perf_counter()
+        ready = [_ready(prepared) for prepared in batch]
+        sound = [one for one in ready if one.readings]
+        found = iter(in_parts(self._judge, sound) if sound else [])
+        outcomes = [next(found) if one.readings else self._without_verdict(one.request) for one in ready]
+        guard_ms = 1000 * (time.perf_counter() - started)
+        judged: list[Judged | Exception] = []
+        for prepared, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, ExhaustedError):
+                judged.append(outcome)
+                continue
+            if isinstance(outcome, Exception):
+                _logger.error("no verdict: %s", describe(outcome))
+                outcome = self._without_verdict(prepared.request)
+            judged.append(replace(outcome, verdict=replace(outcome.verdict, guard_ms=guard_ms)))
+        return judged
+
+    def _judge(self, batch: Sequence[ReadyRequest]) -> list[JudgedRequest]:
+        return [self.decide(scored) for scored in self.score(batch)]
+
+    @torch.inference_mode()
+    def score(self, batch: Sequence[ReadyRequest]) -> list[Scored]:
+        """Tower, projector and head over a batch; a picture that several requests show is seen once."""
+        vision, views_of = self._see(batch)
+        safe_BMD = (
+            None if vision is None else torch.cat([self.model.safe_features(part) for part in self._parts(vision)])
+        )
+        kept_of = self._kept_views(batch, views_of, safe_BMD)
+        asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
+        said = self.model.score_rows(
+            safe_BMD,
+            [kept_of[index] for index, _ in asked],
+            [ids for _, ids in asked],
+            heatmap=any(ready.request.heatmap for ready in batch),
+        )
+        pairs: list[list[PairScores]] = [[] for _ in batch]
+        for (index, _), pair in zip(asked, said, strict=True):
+            pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
+        return [
+            Scored(ready=ready, vision=vision[kept] if vision is not None and kept else None, pairs=tuple(found))
+            for ready, kept, found in zip(batch, kept_of, pairs, strict=True)
+        ]
+
+    def decide(self, scored: Scored) -> JudgedRequest:
+        """The policy's word on scores; a request whose scores are not all there, or not finite, has no verdict."""
+        request = scored.ready.request
+        try:
+            turns, pair, verdict, scores = self._worst_reading(scored)
+        except NoVerdictError as exc:
+            _logger.error("no verdict: %s", exc)
+            return self._without_verdict(request)
+        public = named_verdict(self.policy, self.model.taxonomy, request, pair, verdict, scores)
+        answerable = isinstance(request, ChatRequest) and public.refusal is None
+        pictures = None
+        if answerable and scored.vision is not None:
+            # A copy of what the language model reads: a slice would keep the whole batch alive while it answers.
+            pictures = VisionFeatures((), scored.vision.projected_BPD.clone())
+        return JudgedRequest(
+            verdict=public,
+            answerable=answerable,
+            nbytes=0 if pictures is None else pictures.projected_BPD.nbytes,
+            turns=turns,
+            scores=scores,
+            pictures=pictures,
+        )
+
+    def _worst_reading(self, scored: Scored) -> tuple[Turns, PairScores, Verdict, RiskScores]:
+        found, pictures = [], len(scored.ready.request.images)
+        for (turns, _), pair in zip(scored.ready.readings, scored.pairs, strict=True):
+            if len(pair.per_image) != pictures:
+                raise NoVerdictError(f"{len(pair.per_image)} of {pictures} pictures were judged")
+            verdict, scores = decide_worst(self.policy, self.model.taxonomy, pair)
+            if scores is None:
+                raise NoVerdictError("the head's scores are not finite")
+            found.append((turns, pair, verdict, scores))
+        return max(found, key=lambda reading: reading[2].gravity)
+
+    def _without_verdict(self, request: GuardRequest) -> JudgedRequest:
+        return JudgedRequest(verdict=without_verdict(self.policy, self.model.taxonomy, request), turns=request.turns)
+
+    def _see(self, batch: Sequence[ReadyRequest]) -> tuple[VisionFeatures | None, list[list[int]]]:
+        """Features of every distinct view of a batch, and for each request the rows of its views."""
+        rows: dict[tuple[str, int], int] = {}
+        unseen: list[NDArray[np.float32]] = []
+        views_of: list[list[int]] = []
+        for ready in batch:
+            keys = [(image.sha256, view) for image in ready.request.images for view in range(len(image.views))]
+            pixels = ready.pixels_VCHW if ready.vision is None else None
+            if keys and pixels is not None:
+                if len(pixels) != len(keys):
+                    raise NoVerdictError(f"{len(pixels)} of {len(keys)} views were preprocessed")
+                for key, view_CHW in zip(keys, pixels, strict=True):
+                    if key not in rows:
+                        rows[key] = len(unseen)
+                        unseen.append(view_CHW)
+                views_of.append([rows[key] for key in keys])
+            else:
+                views_of.append([])
+        seen = [self.model.encode_images(self._to_device(part)) for part in self._parts(unseen)]
+        found = sum(len(part) for part in seen)
+        if found != len(unseen):
+            raise NoVerdictError(f"{found} of {len(unseen)} views went through the vision tower")
+        for index, ready in enumerate(batch):
+            if ready.vision is not None:
+                views_of[index] = list(range(found, found + len(ready.vision)))
+                found += len(ready.vision)
+                seen.append(ready.vision)
+        return (VisionFeatures.concat(seen) if seen else None), views_of
+
+    def _parts(self, views: Any) -> list[Any]:
+        """Views in batches that the tower takes."""
+        size = self.limits.tower_batch
+        return [views[start : start + size] for start in range(0, len(views), size)]
+
+    def _to_device(self, views_CHW: Sequence[NDArray[np.float32]]) -> Tensor:
+        pixels_BCHW = torch.from_numpy(np.stack(list(views_CHW)))
+        if self.model.device.type != "cuda":
+            return pixels_BCHW
+        # From pinned memory the copy does not hold up the work that is already queued on the device.
+        return pixels_BCHW.pin_memory().to(self.model.device, non_blocking=True)
+
+    def _kept_views(
+        self, batch: Sequence[ReadyRequest], views_of: Sequence[list[int]], safe_BMD: Tensor | None
+    ) -> list[list[int]]:
+        """For each request the rows that stay: where a picture has two views, the one that scores worse."""
+        alone = [
+            (index, row, ids)
+            for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True))
+            if len(rows) != len(ready.request.images)
+            for row in rows
+            for _, ids in ready.readings
+        ]
+        if not alone:
+            return [list(rows) for rows in views_of]
+        pairs = self.model.score_rows(safe_BMD, [[row] for _, row, _ in alone], [ids for _, _, ids in alone])
+        worst: dict[tuple[int, int], tuple[int, float]] = {}
+        for (index, row, _), pair in zip(alone, pairs, strict=True):
+            gravity = decide_worst(self.policy, self.model.taxonomy, pair)[0].gravity
+            worst[index, row] = max(gravity, worst.get((index, row), gravity))
+        kept_of = []
+        for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True)):
+            left, kept = list(rows), []
+            for image in ready.request.images:
+                views, left = left[: len(image.views)], left[len(image.views) :]
+                kept.append(views[0] if len(views) == 1 else max(views, key=lambda row: worst[index, row]))
+            kept_of.append(kept)
+        return kept_of
 
     # --- answering -----------------------------------------------------------------------------------------------
 
-    def _generate(self, request: ChatRequest, judged: _Judged, should_stop: ShouldStop) -> Iterator[Event]:
-        started = time.perf_counter()
-        prompt = self.model.prompts.encode(
-            judged.turns, len(request.images), hint=hint_for(self.model.hints, judged.verdict.verdict)
-        )
-        stream = self.model.stream(
-            prompt,
-            judged.vision,
-            max_new_tokens=request.max_tokens,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            seed=request.seed,
-            should_stop=should_stop,
-        )
-        for piece in stream:
-            yield Delta(text=piece)
-        result = stream.result
-        assert result is not None, "a stream ended without a result"
-        if result.finish_reason == "cancelled":
-            return
-        positions = 0 if judged.vision is None else len(judged.vision) * (self._positions_per_image(judged.vision) - 1)
-        yield Reply(
-            verdict=judged.verdict,
-            content=result.text,
-            refusal=None,
-            finish_reason=result.finish_reason,
-            prompt_tokens=len(prompt.input_ids) + positions,
-            completion_tokens=len(result.token_ids),
-            generate_ms=1000 * (time.perf_counter() - started),
+    def job(self, judged: Judged, request: ChatRequest) -> Job:
+        """What a generator needs to answer a request that was not refused.
+
+        Raises:
+            InputError: an option is out of range.
+            NoVerdictError: it was refused, or never judged as a chat.
+        """
+        if not isinstance(judged, JudgedRequest) or not judged.answerable:
+            raise NoVerdictError("a reply needs a verdict that allows it")
+        hint = hint_for(self.model.hints, judged.verdict.verdict)
+        return Job(
+            prompt=self.model.prompts.encode(judged.turns, len(request.images), hint=hint),
+            pictures=judged.pictures,
+            sampling=_sampling(request),
         )
 
-    def _positions_per_image(self, vision: VisionFeatures) -> int:
-        tokens = self.model.safety.llm_tokens_SD
-        return vision.projected_BPD.shape[1] + (0 if tokens is None else len(tokens))
+    def generator(self) -> Generator:
+        """A new generator over the model."""
+        return Generator(self.model, max_rows=self.limits.max_rows, max_positions=self.limits.max_positions)
+
+    # --- the canary ----------------------------------------------------------------------------------------------
+
+    @property
+    def canary(self) -> GuardRequest:
+        """A request whose verdict is known."""
+        return self._canary.request
+
+    def complaint(self, verdict: GuardVerdict) -> str | None:
+        """None if this is the canary's known verdict, else what is wrong; later scores are held against the first."""
+        complaint = self._canary.complaint(self.model.taxonomy, verdict.pair, self._canary_before)
+        if complaint is None and self._canary_before is None:
+            self._canary_before = verdict.pair
+        return complaint
+
+
+def _ready(prepared: Prepared) -> ReadyRequest:
+    assert isinstance(prepared, ReadyRequest), "a guard judges what it prepared itself"
+    return prepared
+
+
+def _sampling(request: ChatRequest) -> Sampling:
+    return Sampling(
+        max_new_tokens=request.max_tokens, temperature=request.temperature, top_p=request.top_p, seed=request.seed
+    )
+
+
+def _longest_hint(model: SafeLlava) -> int:
+    """Tokens that a hint adds to a prompt, at most."""
+    turns = [Turn(role="user", text="")]
+    plain = len(model.prompts.encode(turns, 0).input_ids)
+    hints = [hint for by_level in model.hints.values() for hint in by_level.values()]
+    return max((len(model.prompts.encode(turns, 0, hint=hint).input_ids) - plain for hint in hints), default=0)
 
 
 def _info(model: SafeLlava, checkpoint: str) -> GuardInfo:
@@ -279,6 +469,7 @@ def _info(model: SafeLlava, checkpoint: str) -> GuardInfo:
         dtype=precision if quantization is None else f"{precision}+{quantization.quantization_method()}",
         taxonomy=model.taxonomy,
         pad_colour=pad_colour(model.image_processor),
+        positions_per_image=model.positions_per_image,
     )
 
 

@@ -1,5 +1,6 @@
 """From a checkpoint directory to a guard."""
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -7,8 +8,9 @@ import torch
 
 from safety_core.engine.canary import read_canary
 from safety_core.engine.guard import Guard, pad_colour
+from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
-from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, read_spec
+from safety_core.model.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
 from safety_core.model.quantize import Quantize
 from safety_core.policy import Policy
 
@@ -23,7 +25,7 @@ def load_guard(
     quantize: Quantize = "none",
     allow_untrained: bool = False,
     policy_overlay: Path | None = None,
-    max_prompt_tokens: int | None = None,
+    limits: GuardLimits | None = None,
 ) -> Guard:
     """Verify and load a checkpoint, lay the operator's policy over its own, and put a guard around it.
 
@@ -34,7 +36,7 @@ def load_guard(
         quantize: precision of the language model's linear layers.
         allow_untrained: accept safety modules that guard nothing.
         policy_overlay: YAML outside the checkpoint that replaces single fields of its policy.
-        max_prompt_tokens: as for :class:`Guard`.
+        limits: as for :class:`Guard`.
 
     Raises:
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
@@ -52,7 +54,8 @@ def load_guard(
         model,
         own if policy_overlay is None else own.overlaid_from(policy_overlay, model.taxonomy),
         checkpoint=checkpoint.resolve().name,
-        max_prompt_tokens=max_prompt_tokens,
+        digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
+        limits=limits,
         canary=read_canary(checkpoint, read_spec(checkpoint).provenance, own, pad_colour(model.image_processor)),
     )
 

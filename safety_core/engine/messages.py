@@ -1,12 +1,12 @@
-"""What goes into the guard and what comes out: plain data, no torch and no HTTP.
+"""What goes into the guard and what comes out, and what a server needs of a guard: no torch and no HTTP.
 
 A chat is a sequence of events: one :class:`GuardVerdict`, then :class:`Delta` pieces, then one :class:`Reply`. Nobody
 can receive text before the verdict, because there is no other order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from safety_core.images import CLIP_MEAN, Colour, DecodedImage
 from safety_core.policy import Verdict
@@ -15,7 +15,6 @@ from safety_core.taxonomy import Taxonomy
 from safety_core.types import Assessment, PairScores
 
 FinishReason = Literal["stop", "length", "content_filter"]
-ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +73,14 @@ class GuardVerdict:
     refusal: str | None = None
     """What to tell the client where the decision is ``refused``, else None."""
 
-    guard_ms: float = 0.0
-    """Milliseconds from pixels to verdict."""
+    prepare_ms: float = 0.0
+    """Milliseconds that preprocessing its pictures and tokenising its text took, the wait for a thread included."""
 
     queue_ms: float = 0.0
     """Milliseconds that the request waited for its turn."""
+
+    guard_ms: float = 0.0
+    """Milliseconds from pixels to verdict, of the batch that it was judged in; 0 where the verdict was known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +116,11 @@ class Reply:
     completion_tokens: int = 0
     """Tokens that the language model made; 0 where it never ran."""
 
+    queue_ms: float = 0.0
+    """Milliseconds that the request waited, for its verdict and for a place among the running replies."""
+
     generate_ms: float = 0.0
-    """Milliseconds from the verdict to the last token."""
+    """Milliseconds from joining the running replies to the last token."""
 
 
 Event = GuardVerdict | Delta | Reply
@@ -143,6 +148,111 @@ class GuardInfo:
     pad_colour: Colour = CLIP_MEAN
     """The image processor's mean in 0..255: pictures must be padded with it."""
 
+    positions_per_image: int = 0
+    """Positions that one picture takes in the language model, its safety tokens included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardLimits:
+    """How much at a time."""
+
+    max_prompt_tokens: int | None = None
+    """Longest text accepted, in tokens of the users' words; the model's own limit where None."""
+
+    tower_batch: int = 8
+    """Views that go through the vision tower and the safety projector together."""
+
+    max_rows: int = 32
+    """Replies that are made together."""
+
+    max_positions: int = 1 << 15
+    """Room for their keys and values, in positions: replies times positions of the longest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request that can be judged as it is; a guard keeps what it made of it in a subclass."""
+
+    request: GuardRequest
+    """What was asked."""
+
+    cost: int = 1
+    """How much of a batch it takes: its views, at least 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A verdict, with what a reply would need; a guard keeps that in a subclass."""
+
+    verdict: GuardVerdict
+    """The verdict."""
+
+    nbytes: int = 0
+    """Bytes of what a reply would need."""
+
+
+class RowLike(Protocol):
+    """A reply that is being made."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why it failed, if it did."""
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why it ended; None while it runs, and where it failed."""
+
+    @property
+    def text(self) -> str:
+        """All its text so far."""
+
+    @property
+    def prompt_positions(self) -> int:
+        """Positions of its prompt."""
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """Its tokens so far."""
+
+
+class MadeLike(Protocol):
+    """What one step did for one reply."""
+
+    @property
+    def row(self) -> Any:
+        """The reply."""
+
+    @property
+    def piece(self) -> str:
+        """Text that has become certain."""
+
+
+class GeneratorLike(Protocol):
+    """Replies that are made together; :class:`safety_core.engine.generator.Generator` is the real one."""
+
+    @property
+    def running(self) -> int:
+        """Replies that are being made."""
+
+    def row(self, job: Any) -> Any:
+        """A reply that has not begun."""
+
+    def fits(self, joining: Sequence[Any]) -> bool:
+        """Whether replies may join those that run."""
+
+    def admit(self, rows: Sequence[Any]) -> Sequence[MadeLike]:
+        """Let replies join: each one's first token."""
+
+    def step(self) -> Sequence[MadeLike]:
+        """One more token of every running reply."""
+
+    def drop(self, row: Any) -> None:
+        """Stop a reply."""
+
 
 class GuardLike(Protocol):
     """What a server needs of a guard; :class:`safety_core.engine.guard.Guard` is the real one."""
@@ -151,11 +261,25 @@ class GuardLike(Protocol):
     def info(self) -> GuardInfo:
         """What it runs on."""
 
-    def assess(self, request: GuardRequest) -> GuardVerdict:
-        """Judge, generate nothing."""
+    @property
+    def fingerprint(self) -> str:
+        """Names checkpoint and policy: equal ones give equal verdicts."""
 
-    def stream(self, request: ChatRequest, should_stop: ShouldStop) -> Iterator[Event]:
-        """Judge, then answer or refuse, event by event; stop early once ``should_stop`` says so."""
+    def prepare(self, request: GuardRequest) -> Prepared:
+        """Everything that needs no model; safe in any thread. Raises InputError."""
 
-    def self_check(self) -> str | None:
-        """Judge a known picture; None if the verdict is the known one, else what is wrong."""
+    def judge(self, batch: Sequence[Prepared]) -> Sequence[Judged | Exception]:
+        """Verdicts, or what kept one from being reached; in the worker's thread only."""
+
+    def job(self, judged: Judged, request: ChatRequest) -> Any:
+        """What a generator needs to answer; safe in any thread. Raises InputError."""
+
+    def generator(self) -> GeneratorLike:
+        """A new generator, for the worker's thread only."""
+
+    @property
+    def canary(self) -> GuardRequest:
+        """A request whose verdict is known."""
+
+    def complaint(self, verdict: GuardVerdict) -> str | None:
+        """None if this is the canary's known verdict, else what is wrong."""

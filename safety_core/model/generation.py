@@ -1,11 +1,13 @@
-"""Decoding from input embeddings: prefill, one token a step for every row, text out of ids.
+"""Decoding of one batch from input embeddings: prefill, then one token a step for every row; text out of ids.
 
-A loop of our own instead of ``generate()``: it streams any batch size, stops between tokens, draws from one random
-source per row (so that a reply does not depend on its neighbours), and can ban the image placeholder.
+The plain path: rows start together, and the cache grows as transformers lets it. What a server runs is
+``engine.generator``, where replies join and leave; its tests compare the two. A loop of our own instead of
+``generate()``, because it draws from one random source per row (so that a reply does not depend on its
+neighbours), checks that the logits are finite, and can ban the image placeholder.
 Shapes: B batch · T positions · D LLM width · W vocabulary.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Literal
@@ -18,8 +20,7 @@ from safety_core.errors import GenerationError, PromptError
 from safety_core.model.inputs import LmInputs
 from safety_core.model.sampling import Sampling, choose, random_source
 
-FinishReason = Literal["stop", "length", "cancelled"]
-ShouldStop = Callable[[], bool]
+FinishReason = Literal["stop", "length"]
 
 # transformers 5.24 gave the argument a new name.
 _CACHE = "cache" if "cache" in signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
@@ -36,7 +37,7 @@ class Generation:
     """The tokens that were made, the end-of-sequence token included."""
 
     finish_reason: FinishReason
-    """``stop``: the model ended; ``length``: out of tokens; ``cancelled``: the caller stopped it."""
+    """``stop``: the model ended; ``length``: out of tokens."""
 
 
 class Decoder:
@@ -86,10 +87,6 @@ class Decoder:
         """Whether every row has finished."""
         return None not in self.finish_reasons
 
-    def cancel(self) -> None:
-        """Finish every running row now."""
-        self.finish_reasons = [reason or "cancelled" for reason in self.finish_reasons]
-
     @torch.inference_mode()
     def step(self) -> list[int | None]:
         """Make the next token of every row; None for rows that have finished.
@@ -102,12 +99,11 @@ class Decoder:
             raise GenerationError("the language model's output is not finite")
         if self.banned_ids:
             logits_BW[:, self.banned_ids] = float("-inf")
-        made: list[int | None] = []
-        for row, reason in enumerate(self.finish_reasons):
-            token = None if reason else choose(logits_BW[row], self.sampling, self._draws[row])
-            made.append(token)
-            if token is None:
-                continue
+        running = [row for row, reason in enumerate(self.finish_reasons) if reason is None]
+        draws = [self._draws[row] for row in running]
+        made: list[int | None] = [None] * len(self.finish_reasons)
+        for row, token in zip(running, choose(logits_BW[running], [self.sampling] * len(running), draws), strict=True):
+            made[row] = token
             self.token_ids[row].append(token)
             self._last_B1[row] = token
             if token in self.eos_ids:
@@ -147,60 +143,44 @@ class Decoder:
 
 
 class TextAssembler:
-    """Token ids of one reply to text, piece by piece, never splitting a character and never changing what was said."""
+    """Token ids of one reply to text, piece by piece, never splitting a character and never changing what was said.
+
+    Only the tokens since the last certain character are decoded again, behind a few that came before them: some
+    tokenizers treat the first token of what they decode in a way of its own.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
+        self.text = ""
         self._ids: list[int] = []
-        self._emitted = 0
+        self._behind = 0
+        """Tokens of ``_ids`` whose text has been said."""
 
     def push(self, token_id: int) -> str:
         """The text that has become certain with this token; often empty within a multi-byte character."""
         self._ids.append(token_id)
-        text = self.text
+        decoded = self._decoded(self._ids)
         # A trailing replacement character may be half of a character whose other bytes are still to come.
-        certain = text.rstrip("\ufffd")
-        piece = certain[self._emitted :]
-        self._emitted = max(self._emitted, len(certain))
-        return piece
+        if decoded.endswith("\ufffd"):
+            return ""
+        piece = decoded[len(self._decoded(self._ids[: self._behind])) :]
+        self._ids, self._behind = self._ids[self._behind :], len(self._ids) - self._behind
+        return self._said(piece)
 
     def finish(self) -> str:
         """What was held back."""
-        piece = self.text[self._emitted :]
-        self._emitted = len(self.text)
+        held = self._decoded(self._ids)[len(self._decoded(self._ids[: self._behind])) :]
+        self._behind = len(self._ids)
+        return self._said(held)
+
+    def _said(self, piece: str) -> str:
+        if not self.text:
+            piece = piece.lstrip()
+        self.text += piece
         return piece
 
-    @property
-    def text(self) -> str:
-        """The whole reply so far."""
-        decoded = self.tokenizer.decode(self._ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return str(decoded).lstrip()
-
-
-class GenerationStream:
-    """A reply of a batch of one as it is made: iterate for pieces of text, then read ``result``."""
-
-    def __init__(self, decoder: Decoder, tokenizer: PreTrainedTokenizerBase, should_stop: ShouldStop | None) -> None:
-        self.result: Generation | None = None
-        self._decoder = decoder
-        self._assembler = TextAssembler(tokenizer)
-        self._should_stop = should_stop
-
-    def __iter__(self) -> Iterator[str]:
-        """Pieces of text that join, without separators, to ``result.text``."""
-        decoder = self._decoder
-        while not decoder.done:
-            if self._should_stop is not None and self._should_stop():
-                decoder.cancel()
-                break
-            token = decoder.step()[0]
-            piece = "" if token is None else self._assembler.push(token)
-            if piece:
-                yield piece
-        rest = self._assembler.finish()
-        if rest:
-            yield rest
-        self.result = finished(decoder, 0, self._assembler.text)
+    def _decoded(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
 def finished(decoder: Decoder, row: int, text: str) -> Generation:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,8 +23,6 @@ from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.generation import (
     Decoder,
     Generation,
-    GenerationStream,
-    ShouldStop,
     TextAssembler,
     finished,
 )
@@ -184,8 +184,15 @@ class SafeLlava(nn.Module):
 
     def preprocess(self, images: Sequence[Image.Image]) -> Tensor:
         """Square RGB pictures → pixel_values_BCHW for :meth:`encode_images`."""
-        pixel_values: Tensor = self.image_processor(list(images), return_tensors="pt")["pixel_values"]
-        return pixel_values
+        return torch.from_numpy(self.pixels(images))
+
+    def pixels(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Square RGB pictures → pixels_BCHW.
+
+        Without torch, so that any thread may do it: a thread that enters torch's parallel regions gets helpers of its
+        own, which then contend with those of the thread that runs the model.
+        """
+        return np.asarray(self.image_processor(list(images), return_tensors="np")["pixel_values"], dtype=np.float32)
 
     @torch.no_grad()
     def encode_images(self, pixel_values_BCHW: Tensor) -> VisionFeatures:
@@ -240,16 +247,39 @@ class SafeLlava(nn.Module):
             ValueError: the counts disagree, or the head is switched off.
         """
         rows = image_rows(vision, images_per_sample, len(prompt_ids))
-        samples = [index if ids else None for index, ids in enumerate(prompt_ids)]
-        views = [views_of(images, sample) for images, sample in zip(rows, samples, strict=True)]
-        unique = list(dict.fromkeys(view for sample_views in views for view in sample_views))
         safe_BMD = None if vision is None or not len(vision) else self.safe_features(vision)
+        return self.score_rows(safe_BMD, rows, prompt_ids, heatmap=heatmap)
+
+    @torch.inference_mode()
+    def score_rows(
+        self,
+        safe_BMD: Tensor | None,
+        rows: Sequence[Sequence[int]],
+        prompt_ids: Sequence[Sequence[int] | None],
+        *,
+        heatmap: bool = False,
+    ) -> list[PairScores]:
+        """Judge samples that may share images: the head, and nothing else.
+
+        Args:
+            safe_BMD: :meth:`safe_features` of every image; None where no sample has one.
+            rows: for each sample, the rows of its images.
+            prompt_ids: as in :meth:`score`.
+            heatmap: as in :meth:`score`.
+
+        Raises:
+            ValueError: there are not as many prompts as samples, or the head is switched off.
+        """
+        samples = [index if ids else None for index, ids in enumerate(prompt_ids)]
+        images_of = [tuple(images) for images in rows]
+        views = [views_of(images, sample) for images, sample in zip(images_of, samples, strict=True)]
+        unique = list(dict.fromkeys(view for sample_views in views for view in sample_views))
         judged: dict[View, ViewScores] = {}
         for start in range(0, len(unique), HEAD_BATCH):
             batch = unique[start : start + HEAD_BATCH]
             output = self._judge(batch, safe_BMD, prompt_ids)
             judged |= zip(batch, read_output(output, grid=self.config.projector.grid, heatmap=heatmap), strict=True)
-        return [pair_scores(images, sample, judged) for images, sample in zip(rows, samples, strict=True)]
+        return [pair_scores(images, sample, judged) for images, sample in zip(images_of, samples, strict=True)]
 
     def assess(
         self,
@@ -303,7 +333,7 @@ class SafeLlava(nn.Module):
         Raises:
             ValueError: a prompt has another number of image placeholders than images.
         """
-        return pad_left(self._embed(encoded, vision, images_per_sample, inject))
+        return pad_left(self.embed(encoded, vision, images_per_sample, inject))
 
     @torch.inference_mode()
     def generate(
@@ -317,11 +347,8 @@ class SafeLlava(nn.Module):
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int | None = None,
-        should_stop: ShouldStop | None = None,
     ) -> list[Generation]:
         """Replies of a batch; arguments as in :meth:`build_inputs` and :class:`Sampling`.
-
-        ``should_stop`` is asked before every token; once it says True, unfinished replies end as ``cancelled``.
 
         Raises:
             PromptError: a sampling option is out of range, or a prompt fills the context.
@@ -330,29 +357,8 @@ class SafeLlava(nn.Module):
         sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
         decoder = self._decoder(encoded, vision, images_per_sample, inject, sampling)
         while not decoder.done:
-            if should_stop is not None and should_stop():
-                decoder.cancel()
-            else:
-                decoder.step()
+            decoder.step()
         return [finished(decoder, row, self._text(ids)) for row, ids in enumerate(decoder.token_ids)]
-
-    def stream(
-        self,
-        encoded: EncodedPrompt,
-        vision: VisionFeatures | None,
-        *,
-        inject: bool = True,
-        max_new_tokens: int = 256,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int | None = None,
-        should_stop: ShouldStop | None = None,
-    ) -> GenerationStream:
-        """One reply, piece by piece; ``vision`` holds this prompt's images only. Otherwise as :meth:`generate`."""
-        sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
-        count = 0 if vision is None else len(vision)
-        decoder = self._decoder([encoded], vision, [count], inject, sampling)
-        return GenerationStream(decoder, self.tokenizer, should_stop)
 
     def lm_forward(
         self,
@@ -372,7 +378,7 @@ class SafeLlava(nn.Module):
             if prompt.answer_span is None:
                 raise ValueError("a prompt without an answer cannot be trained on")
             answers.append(prompt.input_ids[slice(*prompt.answer_span)])
-        embeds_BTD, mask_BT, labels_BT = pad_right(self._embed(encoded, vision, images_per_sample, inject), answers)
+        embeds_BTD, mask_BT, labels_BT = pad_right(self.embed(encoded, vision, images_per_sample, inject), answers)
         hidden_BTD = self.backbone.model(
             inputs_embeds=embeds_BTD, attention_mask=mask_BT, use_cache=False
         ).last_hidden_state
@@ -382,14 +388,17 @@ class SafeLlava(nn.Module):
         logits_AW = self.backbone.lm_head(hidden_BTD[:, :-1][predicted_BT]).float()
         return LmOutput(loss=F.cross_entropy(logits_AW, labels_A), logits_AW=logits_AW, labels_A=labels_A)
 
-    def _embed(
+    def embed(
         self,
         encoded: Sequence[EncodedPrompt],
         vision: VisionFeatures | None,
         images_per_sample: Sequence[int],
         inject: bool | Sequence[bool],
     ) -> list[Tensor]:
-        """Input embeddings of each sample, image placeholders replaced by [safety tokens ; image features]."""
+        """Input embeddings of each sample, [T, D]: image placeholders replaced by [safety tokens ; image features].
+
+        Arguments and errors as of :meth:`build_inputs`, which pads them.
+        """
         rows = image_rows(vision, images_per_sample, len(encoded))
         injected = [inject] * len(encoded) if isinstance(inject, bool) else list(inject)
         embedded = []
@@ -415,12 +424,32 @@ class SafeLlava(nn.Module):
             self.backbone,
             inputs,
             sampling,
-            eos_ids=self._eos_ids,
-            banned_ids=(self.backbone.config.image_token_id,),
+            eos_ids=self.eos_ids,
+            banned_ids=self.banned_ids,
         )
 
     @property
-    def _eos_ids(self) -> tuple[int, ...]:
+    def context_length(self) -> int:
+        """Most positions that the language model can read and make."""
+        text: Any = self.backbone.config.text_config
+        positions: int = text.max_position_embeddings
+        return positions
+
+    @property
+    def positions_per_image(self) -> int:
+        """Positions that one image takes in the language model, its safety tokens included."""
+        tokens = self.safety.llm_tokens_SD
+        whole = self.backbone.config.vision_feature_select_strategy == "full"
+        return self.dims.patches + int(whole) + (0 if tokens is None else len(tokens))
+
+    @property
+    def banned_ids(self) -> tuple[int, ...]:
+        """Tokens that a reply never holds: the image placeholder."""
+        return (self.backbone.config.image_token_id,)
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Tokens that end a reply."""
         own = self.tokenizer.eos_token_id
         configured = self.backbone.generation_config.eos_token_id if self.backbone.generation_config else None
         extra = configured if isinstance(configured, list) else [configured]
@@ -430,6 +459,7 @@ class SafeLlava(nn.Module):
         assembler = TextAssembler(self.tokenizer)
         for token in token_ids:
             assembler.push(token)
+        assembler.finish()
         return assembler.text
 
 

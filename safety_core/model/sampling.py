@@ -1,8 +1,9 @@
-"""How the next token is chosen from one row's logits. Knows nothing of models.
+"""How the next token is chosen from each row's logits. Knows nothing of models.
 
-Shapes: W vocabulary.
+Shapes: B rows · W vocabulary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,15 +41,35 @@ class Sampling:
             raise PromptError("top_p must lie in (0, 1]", code="out_of_range", param="top_p")
 
 
-def choose(logits_W: Tensor, sampling: Sampling, draws: torch.Generator) -> int:
-    """The next token of one row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020)."""
-    if sampling.temperature == 0.0:
-        return int(logits_W.argmax())
-    probs_W = (logits_W.float().cpu() / sampling.temperature).softmax(-1)
-    sorted_W, order_W = probs_W.sort(descending=True)
-    outside_W = sorted_W.cumsum(-1) - sorted_W >= sampling.top_p
-    picked = torch.multinomial(sorted_W.masked_fill(outside_W, 0.0), 1, generator=draws)
-    return int(order_W[picked])
+def choose(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[torch.Generator]) -> list[int]:
+    """The next token of each row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020).
+
+    A row's draw takes one number from its own random source, so it does not depend on who else is in the batch.
+    """
+    chosen: list[int] = logits_BW.argmax(-1).tolist()
+    drawn = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0.0]
+    if drawn:
+        points = [torch.rand((), generator=draws[row]) for row in drawn]
+        options = [samplings[row] for row in drawn]
+        for row, token in zip(drawn, _draw(logits_BW[drawn].float(), options, torch.stack(points)), strict=True):
+            chosen[row] = token
+    return chosen
+
+
+def _draw(logits_BW: Tensor, options: Sequence[Sampling], points_B: Tensor) -> list[int]:
+    """The token at which each row's nucleus, laid out by probability, passes that point of [0, 1)."""
+    temperature_B1 = logits_BW.new_tensor([option.temperature for option in options])[:, None]
+    top_p_B1 = logits_BW.new_tensor([option.top_p for option in options])[:, None]
+    # Shifted first: a tiny temperature would otherwise make infinities of the logits and NaN of their difference.
+    probs_BW = ((logits_BW - logits_BW.amax(-1, keepdim=True)) / temperature_B1).softmax(-1)
+    sorted_BW, order_BW = probs_BW.sort(descending=True, stable=True)
+    outside_BW = sorted_BW.cumsum(-1) - sorted_BW >= top_p_B1
+    passed_BW = sorted_BW.masked_fill(outside_BW, 0.0).cumsum(-1)
+    place_B = (passed_BW <= points_B.to(passed_BW)[:, None] * passed_BW[:, -1:]).sum(-1)
+    # Rounding may put the point at the very end, where only tokens outside the nucleus, or banned ones, are left.
+    last_B = (sorted_BW.masked_fill(outside_BW, 0.0) > 0.0).sum(-1) - 1
+    tokens: list[int] = order_BW.gather(-1, place_B.minimum(last_B)[:, None])[:, 0].tolist()
+    return tokens
 
 
 def random_source(seed: int | None) -> torch.Generator:

@@ -30,6 +30,7 @@ async def classify(request: Request) -> JSONResponse:
     intake = await read_request(request, service.settings, service.decoders, service.guard.info.pad_colour)
     verdict = await unless_client_leaves(request, service.guard.assess(guard_request(intake)))
     service.metrics.verdict(_ENDPOINT, verdict, decode_ms=intake.decode_ms)
+    service.metrics.waited(_ENDPOINT, verdict.queue_ms)
     if verdict.assessment is None:
         # A chat without a verdict is refused; a classification without one would be an answer that says nothing.
         raise NoVerdictError("the request could not be judged")

@@ -18,7 +18,7 @@ from tests.service.clients import events, metric, png, served
 METRICS = {
     "safevlm_requests_total", "safevlm_stage_seconds", "safevlm_time_to_first_token_seconds", "safevlm_risk_total",
     "safevlm_queue_depth", "safevlm_batch_size", "safevlm_in_flight", "safevlm_tokens_total",
-    "safevlm_rejected_total", "safevlm_model_info",
+    "safevlm_rejected_total", "safevlm_model_info", "safevlm_verdict_cache_total", "safevlm_worker_deaths",
 }  # fmt: skip
 
 
@@ -28,9 +28,7 @@ def test_healthy_and_ready() -> None:
         assert client.get("/readyz").json() == {"status": "ready"}
 
 
-@pytest.mark.parametrize(
-    "fake", [FakeGuard(complaint="the canary was allowed"), FakeGuard(failure=RuntimeError("SECRET"))]
-)
+@pytest.mark.parametrize("fake", [FakeGuard(wrong="the canary was allowed"), FakeGuard(failure=RuntimeError("SECRET"))])
 def test_a_failing_canary_stops_all_judging(fake: FakeGuard, caplog: pytest.LogCaptureFixture) -> None:
     with served(fake) as client:
         for response in (
@@ -41,7 +39,7 @@ def test_a_failing_canary_stops_all_judging(fake: FakeGuard, caplog: pytest.LogC
             assert (response.status_code, response.json()["error"]["code"]) == (503, "not_ready")
             assert response.headers["retry-after"] == "5"
         assert client.get("/healthz").status_code == 200
-    assert (fake.complaint or "RuntimeError") in caplog.text
+    assert (fake.wrong or "RuntimeError") in caplog.text
     assert "SECRET" not in caplog.text
     assert fake.requests == []
 
@@ -55,10 +53,10 @@ def test_readiness_follows_the_canary() -> None:
             readiness.require()
         async with readiness.watching():
             readiness.require()
-            fake.complaint = "the canary was allowed"
+            fake.wrong = "the canary was allowed"
             while readiness.complaint is None:
                 await asyncio.sleep(0.001)
-            fake.complaint = None
+            fake.wrong = None
             while readiness.complaint is not None:
                 await asyncio.sleep(0.001)
         await guard.close(timeout_s=20)
@@ -69,15 +67,15 @@ def test_readiness_follows_the_canary() -> None:
 
 def test_a_busy_worker_is_not_asked() -> None:
     fake = FakeGuard()
-    fake.gate.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
         readiness = Readiness(guard, interval_s=60)
         await readiness.check()
+        fake.gate.clear()
         running = asyncio.create_task(guard.assess(ASK))
         while not fake.requests:
             await asyncio.sleep(0.001)
-        fake.complaint = "would be heard"
+        fake.wrong = "would be heard"
         await readiness.check()
         readiness.require()
         fake.gate.set()
@@ -102,9 +100,14 @@ def test_metrics_have_their_names_and_count() -> None:
         assert metric(text, "safevlm_stage_seconds_count", endpoint="chat", stage=stage) == 1
     assert metric(text, "safevlm_time_to_first_token_seconds_count") == 1
     assert metric(text, "safevlm_risk_total", type="politics", level="safe") == 2
-    assert metric(text, "safevlm_tokens_total", kind="completion") == 3
-    assert metric(text, "safevlm_batch_size_count", queue="guard") == 2
-    assert metric(text, "safevlm_queue_depth", queue="guard") == 0
+    assert metric(text, "safevlm_tokens_total", kind="prompt") == 7
+    assert metric(text, "safevlm_tokens_total", kind="completion") == 4
+    assert metric(text, "safevlm_batch_size_count", queue="guard") == 3, "the canary's is one of them"
+    assert metric(text, "safevlm_batch_size_count", queue="generate") == 3
+    for queue in ("decode", "guard", "generate"):
+        assert f'safevlm_queue_depth{{queue="{queue}"}} 0.0' in text
+    assert metric(text, "safevlm_verdict_cache_total", outcome="miss") == 2
+    assert metric(text, "safevlm_worker_deaths") == 0
     assert metric(text, "safevlm_in_flight", endpoint="chat") == 0
     assert metric(text, "safevlm_rejected_total", reason="prompt_empty") == 1
     info = {"checkpoint": "fake", "backbone": "included", "device": "cpu", "dtype": "float32"}

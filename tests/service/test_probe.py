@@ -8,7 +8,7 @@ from tests.service.clients import free_port
 from tests.service.test_traffic import listening
 
 
-@pytest.mark.parametrize(("fake", "status"), [(FakeGuard(), 0), (FakeGuard(complaint="wrong"), 1)])
+@pytest.mark.parametrize(("fake", "status"), [(FakeGuard(), 0), (FakeGuard(wrong="wrong"), 1)])
 def test_it_says_whether_the_server_is_ready(fake: FakeGuard, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(fake) as url:
         monkeypatch.setenv("SAFEVLM_PORT", url.rsplit(":", 1)[1])

@@ -1,25 +1,113 @@
 """A guard without a model: it decides as it is told and talks in given pieces. For the engine's and server's tests."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from safety_core.engine.messages import (
     ChatRequest,
-    Delta,
-    Event,
+    FinishReason,
     GuardInfo,
     GuardRequest,
     GuardVerdict,
-    Reply,
-    ShouldStop,
+    Judged,
+    Prepared,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
+from safety_core.errors import GenerationError
 from safety_core.policy import Decision, Policy, decide_worst
+from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.types import PairScores, RiskScores
 
 MASS = {Decision.ALLOWED: 0, Decision.CAUTIONED: 1, Decision.REFUSED: -1}
+
+CANARY = GuardRequest(turns=(Turn(role="user", text="canary"),))
+
+
+class Silence:
+    """Counts nothing."""
+
+    def batch(self, queue: str, size: int) -> None: ...
+
+    def tokens(self, kind: str, count: int) -> None: ...
+
+    def cache(self, outcome: str) -> None: ...
+
+
+@dataclass(eq=False)
+class FakeRow:
+    """Satisfies RowLike."""
+
+    pieces: Sequence[str]
+    prompt_positions: int = 7
+    token_ids: list[int] = field(default_factory=list)
+    failure: Exception | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces[: len(self.token_ids)])
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        return "stop" if len(self.token_ids) == len(self.pieces) and self.failure is None else None
+
+    @property
+    def done(self) -> bool:
+        return self.finish_reason is not None or self.failure is not None
+
+
+@dataclass
+class FakeMade:
+    """Satisfies MadeLike."""
+
+    row: FakeRow
+    piece: str
+
+
+@dataclass
+class FakeGenerator:
+    """Satisfies GeneratorLike: one piece of every row a step."""
+
+    guard: "FakeGuard"
+    rows: list[FakeRow] = field(default_factory=list)
+
+    @property
+    def running(self) -> int:
+        return len(self.rows)
+
+    def row(self, job: ChatRequest) -> FakeRow:
+        return FakeRow(self.guard.pieces)
+
+    def fits(self, joining: Sequence[FakeRow]) -> bool:
+        return len(self.rows) + len(joining) <= self.guard.max_rows
+
+    def admit(self, rows: Sequence[FakeRow]) -> list[FakeMade]:
+        self.rows += rows
+        return [FakeMade(row, "") for row in rows]
+
+    def step(self) -> list[FakeMade]:
+        if not self.guard.between.wait(0.005):
+            return []
+        if self.guard.fault_in_step is not None:
+            fault, self.guard.fault_in_step = self.guard.fault_in_step, None
+            raise fault
+        made = []
+        for row in self.rows:
+            if row.token_ids and self.guard.late_failure is not None:
+                row.failure = self.guard.late_failure
+                made.append(FakeMade(row, ""))
+            else:
+                row.token_ids.append(len(row.token_ids))
+                made.append(FakeMade(row, row.pieces[len(row.token_ids) - 1]))
+        self.rows = [row for row in self.rows if not row.done]
+        return made
+
+    def drop(self, row: FakeRow) -> None:
+        if row in self.rows:
+            self.rows.remove(row)
+            self.guard.stopped.set()
 
 
 @dataclass
@@ -31,24 +119,37 @@ class FakeGuard:
 
     pieces: Sequence[str] = ("It is ", "a red", " apple.")
     failure: Exception | None = None
-    """Raised in place of judging."""
+    """Raised in place of preparing."""
+
+    fault: BaseException | None = None
+    """Raised in place of judging, once: the worker dies of it."""
+
+    fault_in_step: BaseException | None = None
+    """Raised in place of a step, once: the worker dies of it."""
 
     late_failure: Exception | None = None
-    """Raised after the first piece."""
+    """What every reply fails with after its first piece."""
 
-    complaint: str | None = None
-    """What the self-check says."""
+    wrong: str | None = None
+    """What the canary is complained of."""
 
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
+    max_rows: int = 8
+    fingerprint: str = "fake"
     gate: threading.Event = field(default_factory=threading.Event)
-    """Judging waits for it; set from the start unless a test clears it."""
+    """Judging waits for it, the canary's left out; set from the start unless a test clears it."""
 
     between: threading.Event = field(default_factory=threading.Event)
-    """Each piece waits for it, likewise."""
+    """Each step waits for it, likewise."""
 
     requests: list[GuardRequest] = field(default_factory=list)
+    """What was judged, the canary left out."""
+
+    batches: list[int] = field(default_factory=list)
+    """Sizes of the batches that were judged, canaries included."""
+
     stopped: threading.Event = field(default_factory=threading.Event)
-    """Set when a stream ended because it was told to."""
+    """Set when a reply was dropped."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -58,11 +159,38 @@ class FakeGuard:
     def info(self) -> GuardInfo:
         return GuardInfo(checkpoint="fake", backbone="included", device="cpu", dtype="float32", taxonomy=self.taxonomy)
 
-    def assess(self, request: GuardRequest) -> GuardVerdict:
-        self.requests.append(request)
-        assert self.gate.wait(20)
+    @property
+    def canary(self) -> GuardRequest:
+        return CANARY
+
+    def complaint(self, verdict: GuardVerdict) -> str | None:
+        return self.wrong
+
+    def prepare(self, request: GuardRequest) -> Prepared:
         if self.failure is not None:
             raise self.failure
+        return Prepared(request=request, cost=max(1, len(request.images)))
+
+    def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
+        self.batches.append(len(batch))
+        asked = [prepared.request for prepared in batch if prepared.request is not CANARY]
+        self.requests += asked
+        assert not asked or self.gate.wait(20)
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+        return [Judged(verdict=self.assess(prepared.request)) for prepared in batch]
+
+    def job(self, judged: Judged, request: ChatRequest) -> Any:
+        if judged.verdict.refusal is not None:
+            raise GenerationError("a refused request reached the generator")
+        return request
+
+    def generator(self) -> FakeGenerator:
+        return FakeGenerator(self)
+
+    def assess(self, request: GuardRequest) -> GuardVerdict:
+        """The verdict that everybody gets."""
         policy = Policy.default(self.taxonomy)
         if self.decision is None:
             return without_verdict(policy, self.taxonomy, request)
@@ -87,35 +215,3 @@ class FakeGuard:
         assert deciding is not None
         assert verdict.decision is self.decision
         return named_verdict(policy, self.taxonomy, request, pair, verdict, deciding)
-
-    def stream(self, request: ChatRequest, should_stop: ShouldStop) -> Iterator[Event]:
-        verdict = self.assess(request)
-        yield verdict
-        if verdict.refusal is not None:
-            yield Delta(text=verdict.refusal, refusal=True)
-            yield Reply(verdict=verdict, content=None, refusal=verdict.refusal, finish_reason="content_filter")
-            return
-        for index, piece in enumerate(self.pieces):
-            while not self.between.wait(0.01):
-                if should_stop():
-                    break
-            if should_stop():
-                self.stopped.set()
-                return
-            if index and self.late_failure is not None:
-                raise self.late_failure
-            yield Delta(text=piece)
-        yield Reply(
-            verdict=verdict,
-            content="".join(self.pieces),
-            refusal=None,
-            finish_reason="stop",
-            prompt_tokens=7,
-            completion_tokens=len(self.pieces),
-            generate_ms=1.0,
-        )
-
-    def self_check(self) -> str | None:
-        if self.failure is not None:
-            raise self.failure
-        return self.complaint

@@ -1,56 +1,89 @@
 """The seam between an event loop and the guard's thread: order, deadlines, cancellation, release."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from safety_core.engine.async_guard import AsyncGuard
+from safety_core.engine.async_guard import AsyncGuard, EngineConfig, EngineObserver
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
 from safety_core.errors import DeadlineError, GenerationError, OverloadedError, PromptError, StoppedError
 from safety_core.policy import Decision
 from safety_core.prompts import Turn
-from tests.safety_core.engine.fakes import FakeGuard
+from tests.safety_core.engine.fakes import FakeGuard, Silence
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))
 ASK = GuardRequest(turns=CHAT.turns)
+
+
+@dataclass
+class Counts(Silence):
+    """What the engine said that it did."""
+
+    batches: list[tuple[str, int]] = field(default_factory=list)
+    made: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    def batch(self, queue: str, size: int) -> None:
+        self.batches.append((queue, size))
+
+    def tokens(self, kind: str, count: int) -> None:
+        self.made[kind] += count
+
+    def cache(self, outcome: str) -> None:
+        self.verdicts[outcome] += 1
 
 
 def run(
     fake: FakeGuard,
     scenario: Callable[[AsyncGuard], Awaitable[None]],
     *,
-    max_queue: int = 4,
-    verdict_timeout_s: float = 20,
-    reply_timeout_s: float = 20,
-    batches: list[int] | None = None,
+    observer: EngineObserver | None = None,
+    on_death: Callable[[], None] = lambda: None,
+    **bounds: Any,
 ) -> None:
     """Run a scenario against a guard and close it whatever happens."""
+    config = EngineConfig(**{"verdict_timeout_s": 20, "reply_timeout_s": 20, "restart_pause_s": 0.01, **bounds})
 
     async def main() -> None:
-        guard = AsyncGuard(
-            fake,
-            max_queue=max_queue,
-            verdict_timeout_s=verdict_timeout_s,
-            reply_timeout_s=reply_timeout_s,
-            on_batch=(batches if batches is not None else []).append,
-        )
-        try:
-            await scenario(guard)
-        finally:
-            fake.gate.set()
-            fake.between.set()
-            assert await guard.close(timeout_s=20)
+        with ThreadPoolExecutor(2) as preparers:
+            guard = AsyncGuard(
+                fake, preparers=preparers, observer=observer or Silence(), config=config, on_death=on_death
+            )
+            try:
+                await scenario(guard)
+            finally:
+                fake.gate.set()
+                fake.between.set()
+                assert await guard.close(timeout_s=20)
 
     asyncio.run(main())
 
 
-async def collected(guard: AsyncGuard) -> list[Event]:
-    return [event async for event in guard.stream(CHAT)]
+def asking(text: str) -> GuardRequest:
+    return GuardRequest(turns=(Turn(role="user", text=text),))
+
+
+def chatting(text: str, **options: Any) -> ChatRequest:
+    return ChatRequest(turns=(Turn(role="user", text=text),), **options)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def collected(guard: AsyncGuard, request: ChatRequest = CHAT) -> list[Event]:
+    return [event async for event in guard.stream(request)]
 
 
 def test_a_chat_is_verdict_then_pieces_then_reply() -> None:
-    batches: list[int] = []
+    counts = Counts()
 
     async def scenario(guard: AsyncGuard) -> None:
         first, *pieces, reply = await collected(guard)
@@ -60,8 +93,9 @@ def test_a_chat_is_verdict_then_pieces_then_reply() -> None:
         assert first.queue_ms > 0
         assert reply.verdict == first
 
-    run(FakeGuard(), scenario, batches=batches)
-    assert batches == [1]
+    run(FakeGuard(), scenario, observer=counts)
+    assert counts.batches == [("guard", 1), ("generate", 1), ("generate", 1), ("generate", 1)]
+    assert counts.made == {"prompt": 7, "completion": 4}
 
 
 def test_a_refusal_streams_its_text() -> None:
@@ -113,14 +147,12 @@ def test_the_queue_is_bounded() -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         running = asyncio.create_task(guard.assess(ASK))
-        while not fake.requests:
-            await asyncio.sleep(0.001)
-        waiting = asyncio.create_task(guard.assess(ASK))
-        await asyncio.sleep(0)
-        assert guard.depth == 1
+        await until(lambda: fake.requests)
+        waiting = asyncio.create_task(guard.assess(asking("waits")))
+        await until(lambda: guard.depth == 1)
         assert not guard.idle
         with pytest.raises(OverloadedError):
-            await guard.assess(ASK)
+            await guard.assess(asking("too much"))
         with pytest.raises(OverloadedError):
             await collected(guard)
         fake.gate.set()
@@ -140,10 +172,9 @@ def test_a_deadline_does_not_wait_for_the_job() -> None:
         assert not fake.gate.is_set()
         with pytest.raises(DeadlineError):
             await collected(guard)
-        await asyncio.sleep(0.05)
-        assert not guard.alive, "a job that outlives every deadline is a stuck worker"
+        await until(lambda: not guard.alive)  # a turn that outlives a verdict's deadline is a stuck worker
 
-    run(fake, scenario, verdict_timeout_s=0.02, reply_timeout_s=0.02)
+    run(fake, scenario, verdict_timeout_s=0.02)
 
 
 def test_a_reply_that_takes_too_long_is_stopped() -> None:
@@ -154,21 +185,22 @@ def test_a_reply_that_takes_too_long_is_stopped() -> None:
         with pytest.raises(DeadlineError):
             await collected(guard)
         assert await asyncio.to_thread(fake.stopped.wait, 20)
-        fake.between.set()
-        assert len(await collected(guard)) == 5
+        assert guard.waiting_replies == 0
+        await until(lambda: guard.idle)
 
     run(fake, scenario, reply_timeout_s=0.02)
 
 
 def test_leaving_stops_the_generation() -> None:
-    fake = FakeGuard()
-    fake.between.clear()
+    fake = FakeGuard(pieces=["a"] * 100_000)
 
     async def scenario(guard: AsyncGuard) -> None:
         events = guard.stream(CHAT)
-        await anext(events)
+        assert isinstance(await anext(events), GuardVerdict)
+        assert isinstance(await anext(events), Delta)
         await events.aclose()
         assert await asyncio.to_thread(fake.stopped.wait, 20)
+        await until(lambda: guard.idle)
 
     run(fake, scenario)
 
@@ -179,18 +211,33 @@ def test_leaving_while_waiting_gives_the_place_back() -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         running = asyncio.create_task(guard.assess(ASK))
-        while not fake.requests:
-            await asyncio.sleep(0.001)
-        waiting = [asyncio.create_task(collected(guard)), asyncio.create_task(guard.assess(ASK))]
-        await asyncio.sleep(0)
-        assert guard.depth == 2
+        await until(lambda: fake.requests)
+        waiting = [asyncio.create_task(collected(guard)), asyncio.create_task(guard.assess(asking("other")))]
+        await until(lambda: guard.depth == 2)
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        assert guard.depth == 0
+        await until(lambda: guard.depth == 0)
         fake.gate.set()
         await running
         assert len(fake.requests) == 1
+
+    run(fake, scenario)
+
+
+def test_a_reply_that_waits_for_a_place_can_leave() -> None:
+    fake = FakeGuard(max_rows=1)
+    fake.between.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        running = asyncio.create_task(collected(guard))
+        await until(lambda: fake.requests)
+        waiting = asyncio.create_task(collected(guard, chatting("waits")))
+        await until(lambda: guard.waiting_replies == 1)
+        waiting.cancel()
+        await until(lambda: guard.waiting_replies == 0)
+        fake.between.set()
+        assert len(await running) == 5
 
     run(fake, scenario)
 
@@ -201,17 +248,211 @@ def test_closing_ends_every_wait() -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         running = asyncio.create_task(guard.assess(ASK))
-        while not fake.requests:
-            await asyncio.sleep(0.001)
+        await until(lambda: fake.requests)
         waiting = asyncio.create_task(collected(guard))
-        await asyncio.sleep(0)
+        await until(lambda: guard.depth == 1)
         assert not await guard.close(timeout_s=0.01)
         fake.gate.set()
-        await running
-        with pytest.raises(StoppedError):
-            await waiting
+        for task in (running, waiting):
+            with pytest.raises(StoppedError):
+                await task
         with pytest.raises(StoppedError):
             await guard.assess(ASK)
         assert not guard.alive
+
+    run(fake, scenario)
+
+
+# --- together ---------------------------------------------------------------------------------------------------------
+
+
+def test_requests_that_arrive_together_are_judged_together() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        first = asyncio.create_task(guard.assess(asking("first")))
+        await until(lambda: fake.requests)
+        others = [asyncio.create_task(guard.assess(asking(str(number)))) for number in range(6)]
+        await until(lambda: guard.depth == 6)
+        fake.gate.set()
+        await asyncio.gather(first, *others)
+
+    run(fake, scenario, max_batch=4)
+    assert fake.batches == [1, 4, 2]
+
+
+def test_equal_requests_share_one_verdict_while_it_is_reached_and_afterwards() -> None:
+    fake, counts = FakeGuard(), Counts()
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        together = [asyncio.create_task(guard.assess(ASK)) for _ in range(3)]
+        await until(lambda: fake.requests)
+        fake.gate.set()
+        first, *others = await asyncio.gather(*together)
+        known = await guard.assess(ASK)
+        assert all(verdict.verdict == first.verdict for verdict in (*others, known))
+        assert (known.queue_ms, known.guard_ms, known.prepare_ms) == (0, 0, 0)
+        assert len(fake.requests) == 1
+        fake.fingerprint = "another policy"
+        await guard.assess(ASK)
+        assert len(fake.requests) == 2
+
+    run(fake, scenario, observer=counts)
+    assert counts.verdicts == {"miss": 2, "joined": 2, "hit": 1}
+
+
+def test_the_first_of_several_may_leave_without_taking_the_verdict_along() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        first, second = (asyncio.create_task(guard.assess(ASK)) for _ in range(2))
+        await until(lambda: fake.requests)
+        first.cancel()
+        await asyncio.sleep(0)
+        fake.gate.set()
+        assert (await second).verdict.decision is Decision.ALLOWED
+
+    run(fake, scenario)
+
+
+def test_without_a_cache_equal_requests_are_judged_again() -> None:
+    fake = FakeGuard()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        await guard.assess(ASK)
+        await guard.assess(ASK)
+
+    run(fake, scenario, cache_bytes=0)
+    assert len(fake.requests) == 2
+
+
+def test_the_canary_is_judged_anew_every_time() -> None:
+    fake = FakeGuard()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        for _ in range(3):
+            await guard.self_check()
+
+    run(fake, scenario)
+    assert fake.batches == [1, 1, 1]
+
+
+def test_a_request_without_verdict_is_asked_again() -> None:
+    fake = FakeGuard(decision=None)
+
+    async def scenario(guard: AsyncGuard) -> None:
+        assert (await guard.assess(ASK)).assessment is None
+        fake.decision = Decision.ALLOWED
+        assert (await guard.assess(ASK)).assessment is not None
+
+    run(fake, scenario)
+
+
+def test_refused_requests_never_reach_the_generator_while_others_talk() -> None:
+    fake = FakeGuard(pieces=["a"] * 50)
+    counts = Counts()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        talking = asyncio.create_task(collected(guard))
+        await until(lambda: fake.requests)
+        fake.decision = Decision.REFUSED
+        for number in range(5):
+            *_, reply = await collected(guard, chatting(str(number)))
+            assert isinstance(reply, Reply)
+            assert (reply.content, reply.finish_reason) == (None, "content_filter")
+        await talking
+
+    run(fake, scenario, observer=counts)
+    assert counts.made["prompt"] == 7
+    assert {size for queue, size in counts.batches if queue == "generate"} == {1}
+
+
+def test_accepted_chats_stay_within_the_budget_of_tokens() -> None:
+    fake = FakeGuard()
+    fake.between.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        accepted = asyncio.create_task(collected(guard, chatting("a", max_tokens=60)))
+        await until(lambda: fake.requests)
+        with pytest.raises(OverloadedError):
+            await collected(guard, chatting("b", max_tokens=60))
+        smaller = asyncio.create_task(collected(guard, chatting("c", max_tokens=40)))
+        await until(lambda: len(fake.requests) == 2)
+        fake.between.set()
+        await asyncio.gather(accepted, smaller)
+        await collected(guard, chatting("alone", max_tokens=500))
+
+    run(fake, scenario, token_budget=100)
+
+
+# --- the worker dies --------------------------------------------------------------------------------------------------
+
+
+def test_a_fault_while_judging_reaches_everybody_and_the_worker_comes_back() -> None:
+    fake, deaths = FakeGuard(), []
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        fake.fault = RuntimeError("SECRET")
+        running = [asyncio.create_task(guard.assess(ASK)), asyncio.create_task(guard.assess(ASK))]
+        await until(lambda: fake.requests)
+        waiting = [asyncio.create_task(guard.assess(asking("b"))), asyncio.create_task(collected(guard))]
+        await until(lambda: guard.depth == 2)
+        fake.gate.set()
+        outcomes = await asyncio.gather(*running, *waiting, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoppedError] * 4
+        await until(lambda: guard.alive)
+        assert guard.deaths == 1
+        assert (await guard.assess(ASK)).verdict.decision is Decision.ALLOWED
+        assert len(await collected(guard)) == 5
+
+    run(fake, scenario, on_death=lambda: deaths.append(True))
+    assert deaths == [True]
+
+
+def test_a_fault_while_generating_ends_every_reply_with_an_error() -> None:
+    fake = FakeGuard()
+    fake.between.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        fake.fault_in_step = RuntimeError("SECRET")
+        replies = [asyncio.create_task(collected(guard, chatting(str(number)))) for number in range(3)]
+        await until(lambda: len(fake.requests) == 3)
+        fake.between.set()
+        outcomes = await asyncio.gather(*replies, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoppedError] * 3
+        await until(lambda: guard.alive)
+        assert len(await collected(guard)) == 5
+
+    run(fake, scenario)
+
+
+def test_while_the_worker_is_dead_nobody_waits_for_it() -> None:
+    fake = FakeGuard(fault=RuntimeError("broken"))
+
+    async def scenario(guard: AsyncGuard) -> None:
+        with pytest.raises(StoppedError):
+            await guard.assess(ASK)
+        await until(lambda: not guard.alive)
+        with pytest.raises(StoppedError):
+            await guard.assess(asking("b"))
+        with pytest.raises(StoppedError):
+            await collected(guard)
+
+    run(fake, scenario, restart_pause_s=60)
+
+
+@pytest.mark.parametrize("death", [MemoryError(), KeyboardInterrupt(), SystemExit(1)])
+def test_no_kind_of_death_leaves_anybody_waiting(death: BaseException) -> None:
+    fake = FakeGuard(fault=death)
+
+    async def scenario(guard: AsyncGuard) -> None:
+        with pytest.raises(StoppedError):
+            await guard.assess(ASK)
+        await until(lambda: guard.alive)
+        await guard.assess(ASK)
 
     run(fake, scenario)

@@ -13,12 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
-from safety_core.engine.guard import Guard
+from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
-from safety_core.engine.messages import ChatRequest, Delta, GuardRequest, GuardVerdict, Reply
-from safety_core.errors import ConfigError, GenerationError, PromptError
+from safety_core.engine.messages import ChatRequest, GuardLimits, GuardRequest, Judged
+from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
 from safety_core.model.hints import hint_for
+from safety_core.model.vision import VisionFeatures
 from safety_core.policy import NO_VERDICT, Decision, Policy
 from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
@@ -135,29 +136,6 @@ def test_a_cautioned_level_without_a_hint_takes_the_nearest_milder_one(guard: Gu
     assert hint_for(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
 
 
-def test_streaming_says_what_chat_says(guard: Guard) -> None:
-    guard.policy = forced(Decision.ALLOWED)
-    request = asking(picture(), max_tokens=12, temperature=1.0, top_p=0.9, seed=5)
-    first, *pieces, reply = guard.stream(request, lambda: False)
-    assert isinstance(first, GuardVerdict)
-    assert isinstance(reply, Reply)
-    assert "".join(piece.text for piece in pieces if isinstance(piece, Delta)) == reply.content
-    assert guard.chat(request).content == reply.content
-
-
-def test_a_stream_stops_when_told(guard: Guard) -> None:
-    guard.policy = forced(Decision.ALLOWED)
-    asked: list[bool] = []
-
-    def should_stop() -> bool:
-        asked.append(True)
-        return len(asked) > 2
-
-    events = list(guard.stream(asking(picture(), max_tokens=50), should_stop))
-    assert not any(isinstance(event, Reply) for event in events)
-    assert len(asked) == 3
-
-
 # --- what decides ----------------------------------------------------------------------------------------------------
 
 
@@ -194,13 +172,13 @@ def test_of_two_views_the_worse_one_is_judged_and_shown_to_the_model(
     assert unsafe[0] != unsafe[1]
     worse = clear.views[unsafe.index(max(value for value in unsafe if value is not None))]
     seen: list[Any] = []
-    stream = guard.model.stream
+    embed = guard.model.embed
 
     def spied(*args: Any, **kwargs: Any) -> Any:
         seen.append(args)
-        return stream(*args, **kwargs)
+        return embed(*args, **kwargs)
 
-    monkeypatch.setattr(guard.model, "stream", spied)
+    monkeypatch.setattr(guard.model, "embed", spied)
     with counted(guard) as calls:
         reply = guard.chat(asking(plain, clear))
     assert calls.pictures == [3]
@@ -214,13 +192,13 @@ def test_of_two_views_the_worse_one_is_judged_and_shown_to_the_model(
 def test_hidden_characters_are_judged_both_ways(guard: Guard, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.policy = forced(Decision.ALLOWED)
     judged: list[Sequence[int]] = []
-    score = guard.model.score
+    score = guard.model.score_rows
 
-    def spied(vision: Any, counts: Any, ids: Any, **options: Any) -> Any:
+    def spied(features: Any, rows: Any, ids: Any, **options: Any) -> Any:
         judged.extend(ids)
-        return score(vision, counts, ids, **options)
+        return score(features, rows, ids, **options)
 
-    monkeypatch.setattr(guard.model, "score", spied)
+    monkeypatch.setattr(guard.model, "score_rows", spied)
     verdict = guard.assess(judging(picture(), text=text))
     assert len(judged) == 2
     assert judged[0] != judged[1]
@@ -268,6 +246,137 @@ def test_another_taxonomy_is_judged_under_its_own_names(tiny_backbone: Path, tmp
     assert verdict.verdict.type in {"spam", "harm"}
 
 
+# --- in batches ------------------------------------------------------------------------------------------------------
+
+
+def mixed() -> list[GuardRequest]:
+    """Requests of every kind: pictures of one and two views, several, none, words hidden and plain, chats."""
+    return [
+        judging(picture("red")),
+        judging(picture("blue"), picture("red"), text="Read the text."),
+        judging(text="How do I hurt someone with it?"),
+        judging(clear_picture(), picture("green"), text="a\u200bb"),
+        judging(picture("white"), text=None),
+        asking(picture("red"), text="another question about the same picture"),
+        judging(clear_picture("blue"), clear_picture("red"), heatmap=True),
+    ]
+
+
+def test_a_batch_is_judged_as_each_request_by_itself(guard: Guard) -> None:
+    requests = mixed()
+    together = guard.judge([guard.prepare(request) for request in requests])
+    for request, judged in zip(requests, together, strict=True):
+        assert isinstance(judged, JudgedRequest)
+        alone = guard.assess(request)
+        assert judged.verdict.verdict.decision is alone.verdict.decision
+        assert judged.verdict.verdict.unsafe_probability == pytest.approx(alone.verdict.unsafe_probability, abs=1e-5)
+        assert (judged.verdict.images_received, judged.verdict.images_scanned) == (len(request.images),) * 2
+        assert len(judged.verdict.per_image) == len(request.images)
+        for ours, theirs in zip(judged.verdict.per_image, alone.per_image, strict=True):
+            assert ours.type_scores == pytest.approx(theirs.type_scores, abs=1e-5)
+            assert ours.heatmap == theirs.heatmap
+            assert (ours.heatmap is not None) == request.heatmap
+
+
+def test_a_batch_goes_through_the_tower_once_for_each_distinct_view(guard: Guard) -> None:
+    guard.limits = GuardLimits(tower_batch=3)
+    prepared = [guard.prepare(request) for request in mixed()]
+    with counted(guard) as calls:
+        guard.judge(prepared)
+    # red, blue, green, white, and the two views of a transparent red and of a transparent blue drawing
+    assert calls.pictures == [3, 3, 2]
+    assert calls.llm_positions == []
+
+
+def test_only_a_chat_that_may_be_answered_keeps_features(guard: Guard) -> None:
+    chat, classification = asking(picture()), judging(picture())
+    for policy, kept in ((forced(Decision.ALLOWED), True), (forced(Decision.REFUSED), False)):
+        guard.policy = policy
+        judged, plain = guard.judge([guard.prepare(chat), guard.prepare(classification)])
+        assert isinstance(judged, JudgedRequest)
+        assert isinstance(plain, JudgedRequest)
+        assert ((judged.pictures is not None), judged.nbytes > 0) == (kept, kept)
+        assert (plain.pictures, plain.nbytes) == (None, 0)
+        for one, request in ((plain, chat), *([] if kept else [(judged, chat)])):
+            with pytest.raises(NoVerdictError):
+                guard.job(one, request)
+
+
+def test_features_that_somebody_has_stand_in_for_the_tower(guard: Guard) -> None:
+    request = judging(picture("red"), picture("blue"))
+    views = [view for image in request.images for view in image.views]
+    vision = guard.model.encode_images(guard.model.preprocess(views))
+    with counted(guard) as calls:
+        (judged,) = guard.judge([guard.prepare(request, vision=vision)])
+    assert calls.pictures == []
+    assert isinstance(judged, JudgedRequest)
+    assert judged.verdict.assessment == guard.assess(request).assessment
+
+
+def test_the_fingerprint_names_checkpoint_and_policy(tiny_checkpoint: Path) -> None:
+    one, other = (load_guard(tiny_checkpoint, device="cpu") for _ in range(2))
+    assert one.fingerprint == other.fingerprint
+    other.policy = forced(Decision.REFUSED)
+    assert one.fingerprint != other.fingerprint
+    assert Guard(one.model, one.policy).fingerprint != Guard(one.model, one.policy).fingerprint
+
+
+def test_scores_that_are_not_finite_block_their_own_request_only(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard.policy = forced(Decision.ALLOWED)
+    requests = [asking(picture(colour)) for colour in ("red", "blue", "green")]
+    encode = guard.model.encode_images
+
+    def broken(pixels: torch.Tensor) -> VisionFeatures:
+        seen = encode(pixels)
+        layers = tuple(layer.clone() for layer in seen.layers)
+        layers[0][1] = float("nan")
+        return VisionFeatures(layers, seen.projected_BPD)
+
+    monkeypatch.setattr(guard.model, "encode_images", broken)
+    first, second, third = guard.judge([guard.prepare(request) for request in requests])
+    assert isinstance(second, Judged)
+    assert second.verdict.verdict.reason == NO_VERDICT
+    assert second.verdict.assessment is None
+    for judged in (first, third):
+        assert isinstance(judged, Judged)
+        assert judged.verdict.verdict.decision is Decision.ALLOWED
+    assert caplog.text.count("no verdict") == 1
+
+
+def test_a_request_that_breaks_the_model_is_refused_by_itself(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = guard.model.score_rows
+
+    def broken(features: Any, rows: Any, ids: Any, **options: Any) -> Any:
+        if any(len(row) == 2 for row in rows):
+            raise RuntimeError("SECRET")
+        return score(features, rows, ids, **options)
+
+    monkeypatch.setattr(guard.model, "score_rows", broken)
+    judged = guard.judge([guard.prepare(judging(*[picture()] * count)) for count in (1, 2, 0)])
+    assert [one.verdict.verdict.reason for one in judged if isinstance(one, Judged)] == [None, NO_VERDICT, None]
+
+
+def test_for_want_of_memory_halves_are_judged(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, room, sizes = guard.model.encode_images, 2, []
+
+    def scarce(pixels: torch.Tensor) -> VisionFeatures:
+        sizes.append(len(pixels))
+        if len(pixels) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(pixels)
+
+    monkeypatch.setattr(guard.model, "encode_images", scarce)
+    colours = ("red", "green", "blue", "white")
+    judged = guard.judge([guard.prepare(judging(picture(colour))) for colour in colours])
+    assert sizes == [4, 2, 2]
+    assert all(isinstance(one, Judged) and one.verdict.assessment is not None for one in judged)
+    room = 0
+    with pytest.raises(ExhaustedError):
+        guard.assess(judging(picture()))
+
+
 # --- fail closed -----------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +398,7 @@ def test_scores_that_are_not_numbers_refuse(guard: Guard, caplog: pytest.LogCapt
     assert_refused_without_verdict(guard, caplog)
 
 
-@pytest.mark.parametrize("method", ["preprocess", "encode_images", "score"])
+@pytest.mark.parametrize("method", ["pixels", "encode_images", "safe_features", "score_rows"])
 def test_any_error_refuses_and_its_message_is_not_logged(
     guard: Guard, method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -304,10 +413,12 @@ def test_any_error_refuses_and_its_message_is_not_logged(
 def test_a_picture_that_was_not_scanned_refuses(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    score = guard.model.score
-    monkeypatch.setattr(
-        guard.model, "score", lambda *args, **kwargs: [replace(pair, per_image=()) for pair in score(*args, **kwargs)]
-    )
+    score = guard.model.score_rows
+
+    def forgetful(*args: Any, **kwargs: Any) -> Any:
+        return [replace(pair, per_image=()) for pair in score(*args, **kwargs)]
+
+    monkeypatch.setattr(guard.model, "score_rows", forgetful)
     guard.policy = forced(Decision.ALLOWED)
     assert_refused_without_verdict(guard, caplog)
 
@@ -329,14 +440,14 @@ def test_a_failing_language_model_is_no_reply(
     def broken(*args: object, **kwargs: object) -> None:
         raise RuntimeError("SECRET")
 
-    monkeypatch.setattr(guard.model, "stream", broken)
+    monkeypatch.setattr(guard.model, "embed", broken)
     with pytest.raises(GenerationError):
         guard.chat(asking(picture()))
     assert "SECRET" not in caplog.text
 
 
 def test_bad_requests_are_the_callers(guard: Guard) -> None:
-    guard.max_prompt_tokens = 3
+    guard.limits = GuardLimits(max_prompt_tokens=3)
     with pytest.raises(PromptError) as caught:
         guard.assess(judging(text="one two three four five six"))
     assert caught.value.code == "prompt_too_long"
@@ -345,8 +456,10 @@ def test_bad_requests_are_the_callers(guard: Guard) -> None:
             guard.assess(judging(text=text))
         assert caught.value.code == "input_empty"
     guard.policy = forced(Decision.ALLOWED)
-    with pytest.raises(PromptError):
+    guard.limits = GuardLimits()
+    with pytest.raises(PromptError) as caught:
         guard.chat(asking(text="hi", top_p=7.0))
+    assert caught.value.param == "top_p"
 
 
 @pytest.mark.parametrize(
@@ -355,7 +468,7 @@ def test_bad_requests_are_the_callers(guard: Guard) -> None:
 def test_a_text_too_long_by_its_length_is_refused_before_it_is_tokenised(
     guard: Guard, text: str, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guard.max_prompt_tokens = 10
+    guard.limits = GuardLimits(max_prompt_tokens=10)
     monkeypatch.setattr(guard.model.prompts, "head_ids", lambda turns: pytest.fail("it was tokenised"))
     with pytest.raises(PromptError, match=f" {length} characters, at most 160 ") as caught:
         guard.assess(judging(text=text))

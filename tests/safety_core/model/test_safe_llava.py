@@ -75,7 +75,6 @@ def test_a_guarded_chat_sends_each_image_through_the_tower_once(model: SafeLlava
         found = model.assess([pictures[:3]], [PROMPTS[0]])
         encoded = encode(model, [PROMPTS[0]], [3])
         model.generate(encoded, found.vision, found.images_per_sample, max_new_tokens=3)
-        list(model.stream(encoded[0], found.vision, max_new_tokens=3))
     assert sum(calls) == 3
     assert len(calls) == 1
 
@@ -272,25 +271,6 @@ def test_a_batch_replies_as_its_rows_do(model: SafeLlava, pictures: list[Image.I
         model.generate([prompts[2]], None, [0], **options)[0],
     ]
     assert together == alone
-
-
-def test_a_stream_says_what_generate_says(model: SafeLlava, pictures: list[Image.Image]) -> None:
-    vision = model.encode_images(model.preprocess(pictures[:1]))
-    prompt = encode(model, [PROMPTS[0]], [1])[0]
-    expected = model.generate([prompt], vision, [1], max_new_tokens=12)[0]
-    stream = model.stream(prompt, vision, max_new_tokens=12)
-    assert stream.result is None
-    assert "".join(stream) == expected.text
-    assert stream.result == expected
-
-
-def test_generation_can_be_stopped(model: SafeLlava) -> None:
-    asked = iter([False, False, True])
-    reply = model.generate(
-        encode(model, [PROMPTS[0]], [0]), None, [0], max_new_tokens=50, should_stop=lambda: next(asked)
-    )[0]
-    assert len(reply.token_ids) == 2
-    assert reply.finish_reason == "cancelled"
 
 
 def test_the_image_placeholder_is_never_said(tokenizer: PreTrainedTokenizerFast) -> None:

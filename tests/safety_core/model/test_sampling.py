@@ -9,9 +9,13 @@ from safety_core.model.sampling import Sampling, choose, random_source
 LOGITS = torch.tensor([0.0, 2.0, 1.0, -1.0])
 
 
+def one(logits_W: torch.Tensor, sampling: Sampling, source: torch.Generator) -> int:
+    return choose(logits_W[None], [sampling], [source])[0]
+
+
 def draws(sampling: Sampling, count: int = 200) -> set[int]:
     source = random_source(sampling.seed)
-    return {choose(LOGITS, sampling, source) for _ in range(count)}
+    return {one(LOGITS, sampling, source) for _ in range(count)}
 
 
 def test_zero_temperature_takes_the_most_probable() -> None:
@@ -26,7 +30,7 @@ def test_nucleus_leaves_the_tail_out() -> None:
 
 def test_a_seed_repeats_itself_and_none_does_not() -> None:
     sampling = Sampling(temperature=1.0, seed=7)
-    first, second = ([choose(LOGITS, sampling, source) for _ in range(20)] for source in map(random_source, (7, 7)))
+    first, second = ([one(LOGITS, sampling, source) for _ in range(20)] for source in map(random_source, (7, 7)))
     assert first == second
     assert random_source(None).initial_seed() != random_source(None).initial_seed()
 
@@ -35,7 +39,31 @@ def test_banned_tokens_are_never_drawn() -> None:
     logits = LOGITS.clone()
     logits[1] = float("-inf")
     sampling, source = Sampling(temperature=2.0, seed=0), random_source(0)
-    assert 1 not in {choose(logits, sampling, source) for _ in range(200)}
+    assert 1 not in {one(logits, sampling, source) for _ in range(200)}
+
+
+def test_draws_follow_the_probabilities() -> None:
+    source, count = random_source(3), 4000
+    drawn = torch.bincount(
+        torch.tensor([one(LOGITS, Sampling(temperature=1.5), source) for _ in range(count)]), minlength=4
+    )
+    expected = (LOGITS / 1.5).softmax(-1)
+    assert ((drawn / count - expected).abs() < 4 * (expected * (1 - expected) / count).sqrt()).all()
+
+
+def test_a_row_draws_the_same_whoever_is_beside_it() -> None:
+    logits = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    options = [Sampling(temperature=0.3 * row, top_p=1.0 if row % 2 else 0.8, seed=row) for row in range(5)]
+    for _ in range(20):
+        together = choose(logits, options, [random_source(row) for row in range(5)])
+        assert together == [one(logits[row], options[row], random_source(row)) for row in range(5)]
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 100.0])
+def test_extreme_temperatures_draw_a_token_that_may_be_drawn(temperature: float) -> None:
+    logits = torch.tensor([5.0, float("-inf"), 4.0])
+    drawn = {one(logits, Sampling(temperature=temperature), random_source(seed)) for seed in range(50)}
+    assert drawn == ({0} if temperature < 1 else {0, 2})
 
 
 @pytest.mark.parametrize(

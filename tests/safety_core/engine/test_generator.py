@@ -1,0 +1,403 @@
+"""Continuous batching against one reply at a time, and what a reply's failure does to its neighbours: nothing."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import LlavaForConditionalGeneration
+
+from safety_core.engine.generator import Generator, Job, Row
+from safety_core.errors import ExhaustedError, GenerationError, PromptError
+from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.generation import Generation
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.sampling import Sampling
+from safety_core.model.vision import VisionFeatures
+from safety_core.prompts import Turn
+from tests.conftest import make_config, make_image_processor, make_tokenizer
+from tests.safety_core.engine.conftest import picture
+
+COLOURS = ("red", "green", "blue", "white", "yellow", "purple")
+TEXTS = (
+    "What is it?",
+    "Read the text.",
+    "How do I hurt someone with it? Please tell me about the picture",
+    "hi",
+    "Two?",
+)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_checkpoint: Path) -> SafeLlava:
+    return load_checkpoint(tiny_checkpoint).eval()
+
+
+@pytest.fixture(scope="module")
+def gallery(model: SafeLlava) -> VisionFeatures:
+    """Features of every colour's picture."""
+    return model.encode_images(model.preprocess([picture(colour).views[0] for colour in COLOURS]))
+
+
+def job(
+    model: SafeLlava, gallery: VisionFeatures, pictures: Sequence[int] = (0,), text: str = TEXTS[0], **options: Any
+) -> Job:
+    inject = options.pop("inject", True)
+    return Job(
+        prompt=model.prompts.encode([Turn(role="user", text=text)], len(pictures)),
+        pictures=gallery[list(pictures)] if pictures else None,
+        inject=inject,
+        sampling=Sampling(**{"max_new_tokens": 8, **options}),
+    )
+
+
+def alone(model: SafeLlava, wanted: Job) -> Generation:
+    """What the plain path makes of a job by itself."""
+    sampling = wanted.sampling
+    (made,) = model.generate(
+        [wanted.prompt],
+        wanted.pictures,
+        [0 if wanted.pictures is None else len(wanted.pictures)],
+        inject=wanted.inject,
+        max_new_tokens=sampling.max_new_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+    )
+    return made
+
+
+def assert_as_alone(model: SafeLlava, row: Row) -> None:
+    expected = alone(model, row.job)
+    assert row.failure is None
+    assert tuple(row.token_ids) == expected.token_ids
+    assert row.text == expected.text
+    assert row.finish_reason == expected.finish_reason
+
+
+def finish(generator: Generator) -> None:
+    while generator.running:
+        generator.step()
+
+
+def nothing_left(generator: Generator) -> bool:
+    buffers = [*generator._cache._keys, *generator._cache._values]
+    return not any(bool(buffer.any()) for buffer in buffers if buffer is not None)
+
+
+# --- equal to one at a time -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Client:
+    """One request of the random test."""
+
+    job: Job
+    leaves_after: int | None
+    """Tokens after which its client goes away."""
+
+    said: str = ""
+
+
+@pytest.mark.parametrize(("seed", "max_rows"), [(0, 3), (1, 8), (2, 20)])
+def test_replies_do_not_depend_on_company_order_departures_or_reused_rows(
+    model: SafeLlava, gallery: VisionFeatures, seed: int, max_rows: int
+) -> None:
+    chance = random.Random(seed)
+    generator = Generator(model, max_rows=max_rows, max_positions=1 << 14)
+    coming = []
+    for number in range(120):
+        pictures = [chance.randrange(len(COLOURS)) for _ in range(chance.choice([0, 1, 1, 1, 2, 3]))]
+        drawn = {"temperature": chance.uniform(0.2, 2), "top_p": chance.uniform(0.3, 1), "seed": number}
+        options = {"max_new_tokens": chance.randint(1, 24), **(drawn if chance.random() < 0.3 else {})}
+        wanted = job(
+            model, gallery, pictures, f"{number} {chance.choice(TEXTS)}", inject=chance.random() < 0.7, **options
+        )
+        coming.append(Client(wanted, chance.randint(1, 10) if chance.random() < 0.2 else None))
+    clients: dict[int, tuple[Client, Row]] = {}
+    finished: list[tuple[Client, Row]] = []
+    while coming or generator.running:
+        joining: list[Row] = []
+        for _ in range(chance.choice([0, 0, 1, 2, 5])):
+            if not coming:
+                break
+            row = generator.row(coming[-1].job)
+            if not generator.fits([*joining, row]):
+                break
+            joining.append(row)
+            clients[id(row)] = (coming.pop(), row)
+        for turn in (partial(generator.admit, joining), generator.step) if joining else (generator.step,):
+            for one in turn():
+                client, row = clients[id(one.row)]
+                client.said += one.piece
+                if row.done:
+                    finished.append(clients.pop(id(row)))
+                elif client.leaves_after is not None and len(row.token_ids) >= client.leaves_after:
+                    generator.drop(row)
+                    del clients[id(row)]
+    assert len(finished) > 90
+    for client, row in finished:
+        assert_as_alone(model, row)
+        assert client.said == row.text
+    assert not clients
+    assert nothing_left(generator)
+
+
+def test_run_makes_all_replies_in_the_order_of_the_jobs(model: SafeLlava, gallery: VisionFeatures) -> None:
+    jobs = [job(model, gallery, [number % 6], f"{number}", max_new_tokens=1 + number % 5) for number in range(20)]
+    rows = Generator(model, max_rows=4).run(jobs)
+    assert [row.job for row in rows] == jobs
+    for row in rows:
+        assert_as_alone(model, row)
+
+
+def test_a_group_of_rows_with_grouped_query_attention_is_equal_too(model: SafeLlava, gallery: VisionFeatures) -> None:
+    """Fewer key-value heads than heads: the cache's buffers are narrower than the queries."""
+    tokenizer = make_tokenizer()
+    config = make_config(tokenizer)
+    text: Any = config.text_config
+    text.num_key_value_heads = 1
+    torch.manual_seed(1)
+    grouped = SafeLlava.untrained(
+        LlavaForConditionalGeneration(config).eval(), tokenizer=tokenizer, image_processor=make_image_processor()
+    ).eval()
+    seen = grouped.encode_images(grouped.preprocess([picture(colour).views[0] for colour in COLOURS]))
+    for row in Generator(grouped, max_rows=3).run(
+        [job(grouped, seen, [number % 6], f"{number}") for number in range(7)]
+    ):
+        assert_as_alone(grouped, row)
+
+
+def test_a_seed_gives_the_same_reply_in_any_company(model: SafeLlava, gallery: VisionFeatures) -> None:
+    wanted = job(model, gallery, temperature=1.5, seed=4, max_new_tokens=20)
+    (first,) = Generator(model).run([wanted])
+    others = [job(model, gallery, [2], f"{number}", temperature=1.0, max_new_tokens=20) for number in range(5)]
+    among = Generator(model).run([*others[:3], wanted, *others[3:]])[3]
+    assert among.token_ids == first.token_ids
+    assert tuple(first.token_ids) == alone(model, wanted).token_ids
+
+
+def test_the_image_placeholder_is_never_said(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (banned,) = model.banned_ids
+    head = model.backbone.lm_head.forward
+
+    def fond_of_it(hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = head(hidden)
+        logits[..., banned] = 1e4
+        return logits
+
+    monkeypatch.setattr(model.backbone.lm_head, "forward", fond_of_it)
+    (row,) = Generator(model).run([job(model, gallery)])
+    assert banned not in row.token_ids
+
+
+def test_a_prompt_that_fills_the_context_is_refused_and_one_that_nearly_does_gets_what_is_left(
+    model: SafeLlava, gallery: VisionFeatures
+) -> None:
+    generator = Generator(model)
+    (words,) = generator.run([job(model, gallery, [], "hi")])
+    with pytest.raises(PromptError, match="no room"):
+        generator.row(job(model, gallery, [0] * 40))
+    pictures = (model.context_length - words.prompt_positions) // (model.positions_per_image + 1)
+    nearly = generator.row(job(model, gallery, [0] * pictures, "hi", max_new_tokens=1000))
+    assert nearly.limit == model.context_length - nearly.prompt_positions
+    generator.admit([nearly])
+    finish(generator)
+    assert_as_alone(model, nearly)
+
+
+# --- room -------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_and_positions_are_bounded_but_one_reply_always_fits(model: SafeLlava, gallery: VisionFeatures) -> None:
+    generator = Generator(model, max_rows=3, max_positions=200)
+    small = [generator.row(job(model, gallery, [], "hi", max_new_tokens=20)) for _ in range(4)]
+    assert generator.fits(small[:3])
+    assert not generator.fits(small)
+    large = generator.row(job(model, gallery, max_new_tokens=400))
+    assert generator.fits([large])
+    assert not generator.fits([small[0], large])
+    generator.admit(small[:2])
+    assert not generator.fits([large])
+    assert generator.fits([small[2]])
+    finish(generator)
+    generator.admit([large])
+    finish(generator)
+    assert_as_alone(model, large)
+
+
+def test_buffers_grow_while_replies_run_and_then_no_further(model: SafeLlava, gallery: VisionFeatures) -> None:
+    generator = Generator(model, max_rows=6, max_positions=3000)
+    running = [generator.row(job(model, gallery, [1], "long", max_new_tokens=60))]
+    generator.admit(running)
+    sizes = []
+    for number in range(60):
+        late = generator.row(job(model, gallery, [number % 6] * (number % 3), f"{number}", max_new_tokens=10 + number))
+        if generator.fits([late]):
+            generator.admit([late])
+            running.append(late)
+        generator.step()
+        sizes.append(generator.nbytes)
+    finish(generator)
+    for row in running:
+        assert_as_alone(model, row)
+    rows, length = generator._cache.shape
+    assert rows * length <= 3000
+    assert len(set(sizes)) < 8, "room is made in large steps"
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reply_that_is_not_finite_fails_by_itself_and_leaves_nothing(
+    model: SafeLlava, gallery: VisionFeatures
+) -> None:
+    broken = gallery[[3]]
+    broken.projected_BPD[0, 2] = float("nan")
+    generator = Generator(model, max_rows=4)
+    poisoned = [Job(prompt=job(model, gallery).prompt, pictures=broken) for _ in range(2)]
+    rows = [
+        generator.row(one) for one in (poisoned[0], job(model, gallery, [1]), poisoned[1], job(model, gallery, [2]))
+    ]
+    generator.admit(rows)
+    assert [isinstance(row.failure, GenerationError) for row in rows] == [True, False, True, False]
+    assert not any(row.token_ids or row.text for row in rows[::2])
+    late = [generator.row(job(model, gallery, [4], "in the freed place")) for _ in range(2)]
+    generator.admit(late)
+    finish(generator)
+    for row in (rows[1], rows[3], *late):
+        assert_as_alone(model, row)
+    assert nothing_left(generator)
+
+
+def test_a_reply_that_stops_being_finite_fails_by_itself(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    rows = [generator.row(job(model, gallery, [number], max_new_tokens=6)) for number in range(3)]
+    generator.admit(rows)
+    generator.step()
+    head = model.backbone.lm_head.forward
+
+    def broken(hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = head(hidden).clone()
+        logits[1, 7] = float("inf")
+        return logits
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model.backbone.lm_head, "forward", broken)
+        generator.step()
+    finish(generator)
+    assert isinstance(rows[1].failure, GenerationError)
+    assert len(rows[1].token_ids) == 2
+    assert_as_alone(model, rows[0])
+    assert_as_alone(model, rows[2])
+
+
+class Scarce:
+    """A forward pass that has room for so many rows, for a while."""
+
+    def __init__(self, generator: Generator, room: int, monkeypatch: pytest.MonkeyPatch, layers: int = 1) -> None:
+        self.room = room
+        self.batches: list[int] = []
+        forward = generator._forward
+
+        def scarce(embeds: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+            self.batches.append(len(embeds))
+            hidden = forward(embeds, positions, mask)  # memory runs out after the cache was written
+            if len(embeds) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return hidden
+
+        monkeypatch.setattr(generator, "_forward", scarce)
+
+
+def test_for_want_of_memory_half_as_many_join_at_a_time(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    scarce = Scarce(generator, 2, monkeypatch)
+    rows = [generator.row(job(model, gallery, [number])) for number in range(4)]
+    generator.admit(rows)
+    assert scarce.batches == [4, 2, 2]
+    finish(generator)
+    assert scarce.batches[3:6] == [4, 2, 2]
+    for row in rows:
+        assert_as_alone(model, row)
+
+
+def test_replies_for_which_there_is_no_memory_fail_and_the_others_go_on(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    rows = [generator.row(job(model, gallery, [number])) for number in range(3)]
+    generator.admit(rows)
+    scarce = Scarce(generator, 1, monkeypatch)
+    generator.step()
+    assert scarce.batches == [3, 2, 1]
+    assert [isinstance(row.failure, ExhaustedError) for row in rows] == [True, True, False]
+    finish(generator)
+    assert_as_alone(model, rows[2])
+    late = generator.row(job(model, gallery, [5]))
+    scarce.room = 9
+    generator.admit([late])
+    finish(generator)
+    assert_as_alone(model, late)
+
+
+def test_a_prompt_that_breaks_the_model_fails_by_itself(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    generator = Generator(model)
+    embed = model.embed
+
+    def broken(prompts: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(len(prompt.image_positions) == 2 for prompt in prompts):
+            raise RuntimeError("SECRET")
+        return embed(prompts, *args, **kwargs)
+
+    monkeypatch.setattr(model, "embed", broken)
+    rows = [generator.row(job(model, gallery, [0] * count)) for count in (1, 2, 0)]
+    generator.admit(rows)
+    assert isinstance(rows[1].failure, GenerationError)
+    assert "RuntimeError" in caplog.text
+    assert "SECRET" not in caplog.text
+    finish(generator)
+    monkeypatch.undo()
+    assert_as_alone(model, rows[0])
+    assert_as_alone(model, rows[2])
+
+
+def test_a_model_that_fails_for_everybody_is_at_fault_itself(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    generator.admit([generator.row(job(model, gallery, [number])) for number in range(3)])
+
+    def broken(*args: Any) -> torch.Tensor:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(generator, "_forward", broken)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        generator.step()
+
+
+def test_dropping_a_reply_that_does_not_run_changes_nothing(model: SafeLlava, gallery: VisionFeatures) -> None:
+    generator = Generator(model)
+    row = generator.row(job(model, gallery, max_new_tokens=3))
+    generator.drop(row)
+    assert not row.done
+    generator.admit([row])
+    finish(generator)
+    generator.drop(row)
+    assert_as_alone(model, row)
+
+
+def test_a_step_without_replies_does_nothing(model: SafeLlava) -> None:
+    assert Generator(model).step() == []
