@@ -196,13 +196,8 @@ class Generator:
             row.failure = GenerationError("the reply was stopped")
             self._leave()
 
-    def run(self, jobs: Sequence[Job]) -> list[Row]:
-        """Make all replies, as many at a time as there is room for; order as given.
-
-        Raises:
-            PromptError: a prompt fills the model's context.
-        """
-        rows = [self.row(job) for job in jobs]
+    def run(self, rows: Sequence[Row]) -> None:
+        """Make replies to their ends, as many at a time as there is room for, in the order given."""
         waiting = list(reversed(rows))
         while waiting or self._rows:
             joining: list[Row] = []
@@ -211,7 +206,6 @@ class Generator:
             if joining:
                 self.admit(joining)
             self.step()
-        return rows
 
     # --- forward passes ------------------------------------------------------------------------------------------
 

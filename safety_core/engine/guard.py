@@ -4,8 +4,8 @@ The one orchestrator: servers, commands, evaluation and audits all come through 
 request:
 
 1. ``prepare``: pictures to pixels, text to ids, every reading of it (raw and normalised); no model runs;
-2. ``score``: every picture of the batch goes through the vision tower once; of a picture with two views (transparency)
-   the one that scores worse stays; the head judges what stays under every reading;
+2. ``score`` (``scoring``): every picture of the batch goes through the vision tower once; of a picture with two views
+   (transparency) the one that scores worse stays; the head judges what stays under every reading;
 3. ``decide``: the policy decides on the worst reading; its views and its text are what the language model will get;
 4. ``job``: refused, there is none: the policy's text is the reply, and the language model never runs; cautioned, the
    hint of type and level follows the question. Safety tokens ride in front of each picture's features.
@@ -25,11 +25,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from safety_core.engine.canary import Canary, drawn_canary
 from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
@@ -45,48 +40,22 @@ from safety_core.engine.messages import (
 )
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.parts import in_parts, out_of_memory
+from safety_core.engine.readings import worst_reading
 from safety_core.engine.replies import answered, refused
+from safety_core.engine.scoring import ReadyRequest, Scored, Scorer
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
 from safety_core.images import Colour
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
-from safety_core.policy import Policy, Verdict, decide_worst
+from safety_core.policy import Policy, decide_worst
 from safety_core.prompts import Turn, check_characters, readings, too_long
-from safety_core.types import PairScores, RiskScores
+from safety_core.types import PairScores
 
 _logger = logging.getLogger(__name__)
 
 Turns = tuple[Turn, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyRequest(Prepared):
-    """A request as the model takes it."""
-
-    readings: tuple[tuple[Turns, list[int]], ...] = ()
-    """Readings of the text, with the ids that the head reads; none where preparing went wrong: there is no verdict."""
-
-    pixels_VCHW: NDArray[np.float32] | None = None
-    """All views of all pictures, in order; None where there is none."""
-
-    vision: VisionFeatures | None = None
-    """Their features, where somebody has them already; the tower then stays out of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """Everything the head said about a request. No policy has spoken yet, but on which view of a picture stays."""
-
-    ready: ReadyRequest
-    """The request."""
-
-    vision: VisionFeatures | None
-    """Features of the views that stayed, one for each picture."""
-
-    pairs: tuple[PairScores, ...]
-    """Scores of each reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +67,6 @@ class JudgedRequest(Judged):
 
     answerable: bool = False
     """Whether a reply may be made: a chat that was not refused."""
-
-    scores: RiskScores | None = None
-    """The view that decided; None where there is no verdict."""
 
     pictures: VisionFeatures | None = None
     """Features of the pictures, for a chat that may be answered."""
@@ -177,7 +143,9 @@ class Guard:
         if judged.verdict.refusal is not None:
             return refused(judged.verdict)
         started = time.perf_counter()
-        (row,) = self.generator().run([self.job(judged, request)])
+        generator = self.generator()
+        row = generator.row(self.job(judged, request))
+        generator.run([row])
         return answered(judged.verdict, row, generate_ms=1000 * (time.perf_counter() - started))
 
     def self_check(self) -> str | None:
@@ -192,19 +160,15 @@ class Guard:
 
     # --- without the model ---------------------------------------------------------------------------------------
 
-    def prepare(self, request: GuardRequest, *, vision: VisionFeatures | None = None) -> ReadyRequest:
+    def prepare(self, request: GuardRequest) -> ReadyRequest:
         """Everything about a request that needs no model.
-
-        Args:
-            request: what is asked.
-            vision: features of all its views in order, where they are known; its pixels are then never read.
 
         Raises:
             InputError: the text is too long, fills the model's context, or there is neither picture nor text.
             ExhaustedError: there was not enough memory.
         """
         try:
-            return self._prepared(request, vision)
+            return self._prepared(request)
         except InputError:
             raise
         except Exception as exc:
@@ -213,9 +177,20 @@ class Guard:
             _logger.error("no verdict: %s", describe(exc))
             return ReadyRequest(request=request)
 
-    def _prepared(self, request: GuardRequest, vision: VisionFeatures | None) -> ReadyRequest:
-        check_characters(request.turns, self._longest)
-        read = tuple((turns, self._head_ids(turns)) for turns in readings(request.turns))
+    def prepare_seen(self, turns: Turns, vision: VisionFeatures | None) -> ReadyRequest:
+        """:meth:`prepare` for pictures that went through the tower before, one view each. Raises InputError."""
+        if vision is None or not len(vision):
+            return self._prepared(GuardRequest(turns=turns))
+        return ReadyRequest(
+            request=GuardRequest(turns=turns),
+            cost=len(vision),
+            readings=self._readings(turns),
+            views=(1,) * len(vision),
+            vision=vision,
+        )
+
+    def _prepared(self, request: GuardRequest) -> ReadyRequest:
+        read = self._readings(request.turns)
         if not request.images and not all(ids for _, ids in read):
             raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
         if isinstance(request, ChatRequest):
@@ -225,9 +200,14 @@ class Guard:
             request=request,
             cost=max(1, len(views)),
             readings=read,
-            pixels_VCHW=self.model.pixels(views) if views and vision is None else None,
-            vision=vision,
+            views=tuple(len(image.views) for image in request.images),
+            pixels_VCHW=self.model.pixels(views) if views else None,
         )
+
+    def _readings(self, turns: Turns) -> tuple[tuple[Turns, list[int]], ...]:
+        """Every reading of a text, with the ids that the head reads."""
+        check_characters(turns, self._longest)
+        return tuple((reading, self._head_ids(reading)) for reading in readings(turns))
 
     @property
     def _longest(self) -> int:
@@ -274,38 +254,21 @@ class Guard:
     def _judge(self, batch: Sequence[ReadyRequest]) -> list[JudgedRequest]:
         return [self.decide(scored) for scored in self.score(batch)]
 
-    @torch.inference_mode()
     def score(self, batch: Sequence[ReadyRequest]) -> list[Scored]:
-        """Tower, projector and head over a batch; a picture that several requests show is seen once."""
-        vision, views_of = self._see(batch)
-        safe_BMD = (
-            None if vision is None else torch.cat([self.model.safe_features(part) for part in self._parts(vision)])
-        )
-        kept_of = self._kept_views(batch, views_of, safe_BMD)
-        asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
-        said = self.model.score_rows(
-            safe_BMD,
-            [kept_of[index] for index, _ in asked],
-            [ids for _, ids in asked],
-            heatmap=any(ready.request.heatmap for ready in batch),
-        )
-        pairs: list[list[PairScores]] = [[] for _ in batch]
-        for (index, _), pair in zip(asked, said, strict=True):
-            pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
-        return [
-            Scored(ready=ready, vision=vision[kept] if vision is not None and kept else None, pairs=tuple(found))
-            for ready, kept, found in zip(batch, kept_of, pairs, strict=True)
-        ]
+        """Tower, projector and head over a batch; raises NoVerdictError where a view got lost."""
+        scorer = Scorer(self.model, tower_batch=self.limits.tower_batch)
+        return scorer.score(batch, lambda pair: decide_worst(self.policy, self.model.taxonomy, pair)[0].gravity)
 
     def decide(self, scored: Scored) -> JudgedRequest:
         """The policy's word on scores; a request whose scores are not all there, or not finite, has no verdict."""
         request = scored.ready.request
-        try:
-            turns, pair, verdict, scores = self._worst_reading(scored)
-        except NoVerdictError as exc:
-            _logger.error("no verdict: %s", exc)
+        turns = [turns for turns, _ in scored.ready.readings]
+        worst = worst_reading(self.policy, self.model.taxonomy, turns, scored.pairs)
+        judged = min(len(pair.per_image) for pair in scored.pairs)
+        if worst.scores is None or judged != len(request.images):
+            _logger.error("no verdict: scores not finite, or of %d of %d pictures only", judged, len(request.images))
             return self._without_verdict(request)
-        public = named_verdict(self.policy, self.model.taxonomy, request, pair, verdict, scores)
+        public = named_verdict(self.policy, self.model.taxonomy, request, worst.pair, worst.verdict, worst.scores)
         answerable = isinstance(request, ChatRequest) and public.refusal is None
         pictures = None
         if answerable and scored.vision is not None:
@@ -315,92 +278,12 @@ class Guard:
             verdict=public,
             answerable=answerable,
             nbytes=0 if pictures is None else pictures.projected_BPD.nbytes,
-            turns=turns,
-            scores=scores,
+            turns=worst.turns,
             pictures=pictures,
         )
 
-    def _worst_reading(self, scored: Scored) -> tuple[Turns, PairScores, Verdict, RiskScores]:
-        found, pictures = [], len(scored.ready.request.images)
-        for (turns, _), pair in zip(scored.ready.readings, scored.pairs, strict=True):
-            if len(pair.per_image) != pictures:
-                raise NoVerdictError(f"{len(pair.per_image)} of {pictures} pictures were judged")
-            verdict, scores = decide_worst(self.policy, self.model.taxonomy, pair)
-            if scores is None:
-                raise NoVerdictError("the head's scores are not finite")
-            found.append((turns, pair, verdict, scores))
-        return max(found, key=lambda reading: reading[2].gravity)
-
     def _without_verdict(self, request: GuardRequest) -> JudgedRequest:
         return JudgedRequest(verdict=without_verdict(self.policy, self.model.taxonomy, request), turns=request.turns)
-
-    def _see(self, batch: Sequence[ReadyRequest]) -> tuple[VisionFeatures | None, list[list[int]]]:
-        """Features of every distinct view of a batch, and for each request the rows of its views."""
-        rows: dict[tuple[str, int], int] = {}
-        unseen: list[NDArray[np.float32]] = []
-        views_of: list[list[int]] = []
-        for ready in batch:
-            keys = [(image.sha256, view) for image in ready.request.images for view in range(len(image.views))]
-            pixels = ready.pixels_VCHW if ready.vision is None else None
-            if keys and pixels is not None:
-                if len(pixels) != len(keys):
-                    raise NoVerdictError(f"{len(pixels)} of {len(keys)} views were preprocessed")
-                for key, view_CHW in zip(keys, pixels, strict=True):
-                    if key not in rows:
-                        rows[key] = len(unseen)
-                        unseen.append(view_CHW)
-                views_of.append([rows[key] for key in keys])
-            else:
-                views_of.append([])
-        seen = [self.model.encode_images(self._to_device(part)) for part in self._parts(unseen)]
-        found = sum(len(part) for part in seen)
-        if found != len(unseen):
-            raise NoVerdictError(f"{found} of {len(unseen)} views went through the vision tower")
-        for index, ready in enumerate(batch):
-            if ready.vision is not None:
-                views_of[index] = list(range(found, found + len(ready.vision)))
-                found += len(ready.vision)
-                seen.append(ready.vision)
-        return (VisionFeatures.concat(seen) if seen else None), views_of
-
-    def _parts(self, views: Any) -> list[Any]:
-        """Views in batches that the tower takes."""
-        size = self.limits.tower_batch
-        return [views[start : start + size] for start in range(0, len(views), size)]
-
-    def _to_device(self, views_CHW: Sequence[NDArray[np.float32]]) -> Tensor:
-        pixels_BCHW = torch.from_numpy(np.stack(list(views_CHW)))
-        if self.model.device.type != "cuda":
-            return pixels_BCHW
-        # From pinned memory the copy does not hold up the work that is already queued on the device.
-        return pixels_BCHW.pin_memory().to(self.model.device, non_blocking=True)
-
-    def _kept_views(
-        self, batch: Sequence[ReadyRequest], views_of: Sequence[list[int]], safe_BMD: Tensor | None
-    ) -> list[list[int]]:
-        """For each request the rows that stay: where a picture has two views, the one that scores worse."""
-        alone = [
-            (index, row, ids)
-            for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True))
-            if len(rows) != len(ready.request.images)
-            for row in rows
-            for _, ids in ready.readings
-        ]
-        if not alone:
-            return [list(rows) for rows in views_of]
-        pairs = self.model.score_rows(safe_BMD, [[row] for _, row, _ in alone], [ids for _, _, ids in alone])
-        worst: dict[tuple[int, int], tuple[int, float]] = {}
-        for (index, row, _), pair in zip(alone, pairs, strict=True):
-            gravity = decide_worst(self.policy, self.model.taxonomy, pair)[0].gravity
-            worst[index, row] = max(gravity, worst.get((index, row), gravity))
-        kept_of = []
-        for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True)):
-            left, kept = list(rows), []
-            for image in ready.request.images:
-                views, left = left[: len(image.views)], left[len(image.views) :]
-                kept.append(views[0] if len(views) == 1 else max(views, key=lambda row: worst[index, row]))
-            kept_of.append(kept)
-        return kept_of
 
     # --- answering -----------------------------------------------------------------------------------------------
 

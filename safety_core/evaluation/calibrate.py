@@ -13,8 +13,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from safety_core.data.samples import Sample, read_jsonl
+from safety_core.engine.guard import Guard
+from safety_core.engine.messages import GuardLimits
+from safety_core.engine.readings import Reading
 from safety_core.errors import ConfigError
-from safety_core.evaluation.judging import Judged, Readings, chunks, judge, score_chunk
+from safety_core.evaluation.judging import Readings, chunks, judge, score_chunk
 from safety_core.evaluation.replies import Duty, duty_of
 from safety_core.evaluation.thresholds import Cut, allocate, frontier
 from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, update_policy
@@ -22,7 +25,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy import Action, Decision, Policy
 from safety_core.taxonomy import Taxonomy
 
-CHUNK = 512
+CHUNK, BATCH = 512, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,8 @@ def calibrate(
         ConfigError: no sample deserves an answer, or none is of the worst level.
         SampleError: a picture cannot be read.
     """
-    readings = [entry for chunk in chunks(model, samples, CHUNK) for entry in score_chunk(model, chunk, batch_size=64)]
+    guard = Guard(model, base, limits=GuardLimits(tower_batch=BATCH))
+    readings = [entry for chunk in chunks(model, samples, CHUNK) for entry in score_chunk(guard, chunk, BATCH)]
     return calibrate_scores(model.taxonomy, base, samples, readings, goal=goal)
 
 
@@ -191,7 +195,7 @@ def _negative(point: _Point, level: int, action: Action) -> bool:
     return point.duty in (Duty.ANSWER, Duty.CARE) if action is Action.REFUSE else point.level < level
 
 
-def _tally(policy: Policy, duties: Sequence[Duty], judged: Sequence[Judged | None]) -> Calibration:
+def _tally(policy: Policy, duties: Sequence[Duty], judged: Sequence[Reading | None]) -> Calibration:
     """What a policy does to the split, by its real decisions; no verdict is a refusal."""
     decisions = [Decision.REFUSED if entry is None else entry.verdict.decision for entry in judged]
     both = list(zip(duties, decisions, strict=True))

@@ -1,8 +1,7 @@
-"""The guard's judgement of many samples at once: what ``engine.guard`` does for one request, in batches.
+"""The guard's judgement of many samples at once, through the guard itself.
 
-Every picture goes through the tower once; a prompt is read raw and normalised where these differ, and the worse reading
-decides; the scores stay at hand, so that calibration can try other policies on them. A test compares decisions, hints
-and replies with the guard's own. Knows nothing of suites, replies or figures.
+Every picture goes through the tower once for all rows of a table; the scores stay at hand, so that calibration can try
+other policies on them. Knows nothing of suites, replies or figures.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ from dataclasses import dataclass
 
 from safety_core.data.collate import table_of
 from safety_core.data.samples import Sample
+from safety_core.engine.guard import Guard
+from safety_core.engine.readings import Reading, Turns, worst_reading
+from safety_core.engine.scoring import ReadyRequest
 from safety_core.errors import PromptError
 from safety_core.evaluation.features import KeptFeatures, SampleEncoder
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.policy import Policy, Verdict, decide_worst
-from safety_core.prompts import Turn, readings
+from safety_core.policy import Policy
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores
-
-Turns = tuple[Turn, ...]
+from safety_core.types import PairScores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +36,10 @@ class Chunk:
     vision: VisionFeatures | None
     """Features of every picture of the chunk, once; None where there is none."""
 
-    def select(self, indices: Sequence[int]) -> tuple[VisionFeatures | None, list[int]]:
-        """Features of some samples' pictures in order, and how many belong to each sample."""
-        rows = [place for index in indices for place in self.places[index]]
-        vision = self.vision[rows] if self.vision is not None and rows else None
-        return vision, [len(self.places[index]) for index in indices]
+    def pictures(self, index: int) -> VisionFeatures | None:
+        """Features of one sample's pictures, in order; None where it has none."""
+        places = self.places[index]
+        return self.vision[list(places)] if self.vision is not None and places else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +50,7 @@ class Readings:
     """The readings: normalised and raw, or the one that there is."""
 
     pairs: tuple[PairScores, ...]
-    """The scores of each; empty where a reading is longer than the model accepts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """The decision about one sample."""
-
-    turns: Turns
-    """The reading of the prompt that decided, and that the language model gets."""
-
-    verdict: Verdict
-    """The decision."""
-
-    scores: RiskScores | None
-    """The scores it came from; None where there is no verdict."""
+    """The scores of each; no reading and no scores where the prompt is longer than the model accepts."""
 
 
 def chunks(
@@ -89,29 +73,24 @@ def chunks(
         )
 
 
-def score_chunk(model: SafeLlava, chunk: Chunk, batch_size: int) -> list[Readings]:
+def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[Readings]:
     """What the head says about every sample of a chunk."""
-    turns_of = [readings(sample.turns) for sample in chunk.samples]
-    asked: list[tuple[int, list[int]]] = []
-    for index, turns in enumerate(turns_of):
+    ready: dict[int, ReadyRequest] = {}
+    for index, sample in enumerate(chunk.samples):
         try:
-            asked += [(index, model.prompts.head_ids(reading)) for reading in turns]
+            ready[index] = guard.prepare_seen(sample.turns, chunk.pictures(index))
         except PromptError:
             continue
-    said: list[list[PairScores]] = [[] for _ in turns_of]
-    for start in range(0, len(asked), batch_size):
-        batch = asked[start : start + batch_size]
-        vision, counts = chunk.select([index for index, _ in batch])
-        for (index, _), pair in zip(batch, model.score(vision, counts, [ids for _, ids in batch]), strict=True):
-            said[index].append(pair)
-    return [Readings(turns=turns, pairs=tuple(pairs)) for turns, pairs in zip(turns_of, said, strict=True)]
+    said = [Readings(turns=(), pairs=())] * len(chunk.samples)
+    indices = list(ready)
+    for start in range(0, len(indices), batch_size):
+        batch = indices[start : start + batch_size]
+        for index, scored in zip(batch, guard.score([ready[index] for index in batch]), strict=True):
+            turns = tuple(turns for turns, _ in scored.ready.readings)
+            said[index] = Readings(turns=turns, pairs=scored.pairs)
+    return said
 
 
-def judge(policy: Policy, taxonomy: Taxonomy, said: Readings) -> Judged | None:
-    """Decide by the worst reading; None where none could be scored."""
-    judged = [
-        Judged(turns=turns, verdict=verdict, scores=scores)
-        for turns, pair in zip(said.turns, said.pairs, strict=bool(said.pairs))
-        for verdict, scores in [decide_worst(policy, taxonomy, pair)]
-    ]
-    return max(judged, key=lambda entry: entry.verdict.gravity, default=None)
+def judge(policy: Policy, taxonomy: Taxonomy, said: Readings) -> Reading | None:
+    """The reading that decides; None where none could be scored."""
+    return worst_reading(policy, taxonomy, said.turns, said.pairs) if said.pairs else None

@@ -1,28 +1,35 @@
 """One row over all pairs of a suite, in batches, by the rules of the guard.
 
-Head first, from features and input embeddings; a refused pair never reaches the language model; the others are answered
-in batches of like prompts. Knows nothing of figures.
+Through the guard and generator that a server runs: head first, from features and input embeddings; a refused pair never
+reaches the language model; the others are answered side by side. Knows nothing of figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from safety_core.errors import ConfigError, NoVerdictError, PromptError
+from safety_core.engine.generator import Generator, Job, Row
+from safety_core.engine.guard import Guard
+from safety_core.engine.messages import GuardLimits
+from safety_core.engine.readings import Reading
+from safety_core.errors import ConfigError, PromptError
 from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import Judge
-from safety_core.evaluation.judging import Chunk, Judged, chunks, judge, score_chunk
+from safety_core.evaluation.judging import Chunk, chunks, judge, score_chunk
 from safety_core.evaluation.measures import Outcome
 from safety_core.evaluation.replies import Judgement, Reply
 from safety_core.evaluation.rows import LoadedRow
 from safety_core.evaluation.suites import Suite
 from safety_core.model.hints import hint_for
+from safety_core.model.sampling import Sampling
 from safety_core.policy import Decision
-from safety_core.prompts import EncodedPrompt
 
 BATCHES_PER_CHUNK = 8
-"""Batches that are judged together, so that each can be filled with like prompts."""
+"""Batches whose pictures are kept at a time, so that like prompts can be found among them."""
+
+_MAX_POSITIONS = 1 << 16
+"""Room for keys and values: replies at a time times positions of the longest."""
 
 TOO_LONG = "the prompt is too long for the model"
 
@@ -93,11 +100,12 @@ class Replay:
                 progress(len(outcomes), len(pairs))
         return outcomes
 
-    def _judged(self, row: LoadedRow, chunk: Chunk) -> list[Judged | None]:
+    def _judged(self, row: LoadedRow, chunk: Chunk) -> list[Reading | None]:
         """The guard's decisions; None in rows without a head, and for prompts that are too long."""
         if not row.spec.use_head:
             return [None] * len(chunk.samples)
-        readings = score_chunk(row.model, chunk, self._batch_size)
+        guard = Guard(row.model, row.policy, limits=GuardLimits(tower_batch=self._batch_size))
+        readings = score_chunk(guard, chunk, self._batch_size)
         return [judge(row.policy, row.model.taxonomy, entry) for entry in readings]
 
     def _judgement(self, risk_type: int, answer: Answer) -> Judgement:
@@ -105,59 +113,42 @@ class Replay:
             return Judgement(kind=None, reason=answer.problem)
         return self._judge(self.suite.spec.taxonomy.types[risk_type], answer.reply)
 
-    def _answers(self, row: LoadedRow, chunk: Chunk, judged: Sequence[Judged | None]) -> list[Answer]:
-        """What becomes of every pair of a chunk."""
+    def _answers(self, row: LoadedRow, chunk: Chunk, judged: Sequence[Reading | None]) -> list[Answer]:
+        """What becomes of every pair of a chunk: who is not refused is answered, by continuous batching."""
         answers = [REFUSED] * len(judged)
-        prompts: dict[int, EncodedPrompt] = {}
+        generator = Generator(row.model, max_rows=self._batch_size, max_positions=_MAX_POSITIONS)
+        rows: dict[int, Row] = {}
         for index, entry in enumerate(judged):
             if entry is not None and entry.verdict.decision is Decision.REFUSED:
                 continue
-            prompt = None if entry is None and row.spec.use_head else _encode(row, chunk, index, entry)
-            if prompt is None:
+            try:
+                if entry is not None or not row.spec.use_head:
+                    rows[index] = generator.row(self._job(row, chunk, index, entry))
+            except PromptError:
+                pass
+            if index not in rows:
                 answers[index] = Answer(reply=None, problem=TOO_LONG)
-            else:
-                prompts[index] = prompt
-
-        def likeness(index: int) -> tuple[int, str, int]:
-            # A batch lasts as long as its longest reply, and prompts of one intent get replies of like length.
-            intent = str(chunk.samples[index].meta.get("intent"))
-            return len(chunk.places[index]), intent, len(prompts[index].input_ids)
-
-        alike = sorted(prompts, key=likeness)
-        for start in range(0, len(alike), self._batch_size):
-            batch = alike[start : start + self._batch_size]
-            for index, answer in zip(batch, self._generate(row, chunk, batch, prompts), strict=True):
-                answers[index] = answer
+        # Prompts of like length are padded least.
+        alike = sorted(rows, key=lambda index: rows[index].prompt_positions)
+        generator.run([rows[index] for index in alike])
+        for index in alike:
+            answers[index] = _answer(rows[index])
         return answers
 
-    def _generate(
-        self, row: LoadedRow, chunk: Chunk, batch: Sequence[int], prompts: Mapping[int, EncodedPrompt]
-    ) -> list[Answer]:
-        """Greedy replies of one batch. What fails in company is tried alone, so that it takes nobody with it."""
-        vision, counts = chunk.select(batch)
-        try:
-            replies = row.model.generate(
-                [prompts[index] for index in batch],
-                vision,
-                counts,
-                inject=row.spec.use_llm_tokens,
-                max_new_tokens=self.suite.spec.max_new_tokens,
-            )
-        except (NoVerdictError, PromptError) as exc:
-            if len(batch) == 1:
-                return [Answer(reply=None, problem=str(exc))]
-            return [answer for index in batch for answer in self._generate(row, chunk, [index], prompts)]
-        return [
-            Answer(reply=Reply(text=made.text, truncated=made.finish_reason == "length"), tokens=len(made.token_ids))
-            for made in replies
-        ]
+    def _job(self, row: LoadedRow, chunk: Chunk, index: int, judged: Reading | None) -> Job:
+        """What the row's language model gets; raises PromptError where it is too long."""
+        turns = chunk.samples[index].turns if judged is None else judged.turns
+        hint = hint_for(row.model.hints, judged.verdict) if judged is not None and row.spec.use_hints else None
+        return Job(
+            prompt=row.model.prompts.encode(turns, len(chunk.places[index]), hint=hint),
+            pictures=chunk.pictures(index),
+            inject=row.spec.use_llm_tokens,
+            sampling=Sampling(max_new_tokens=self.suite.spec.max_new_tokens),
+        )
 
 
-def _encode(row: LoadedRow, chunk: Chunk, index: int, judged: Judged | None) -> EncodedPrompt | None:
-    """The prompt with its hint, if it is due one; None where it is too long."""
-    turns = chunk.samples[index].turns if judged is None else judged.turns
-    hint = hint_for(row.model.hints, judged.verdict) if judged is not None and row.spec.use_hints else None
-    try:
-        return row.model.prompts.encode(turns, len(chunk.places[index]), hint=hint)
-    except PromptError:
-        return None
+def _answer(row: Row) -> Answer:
+    if row.failure is not None:
+        return Answer(reply=None, problem=str(row.failure))
+    reply = Reply(text=row.text, truncated=row.finish_reason == "length")
+    return Answer(reply=reply, tokens=len(row.token_ids))

@@ -307,10 +307,13 @@ def test_features_that_somebody_has_stand_in_for_the_tower(guard: Guard) -> None
     views = [view for image in request.images for view in image.views]
     vision = guard.model.encode_images(guard.model.preprocess(views))
     with counted(guard) as calls:
-        (judged,) = guard.judge([guard.prepare(request, vision=vision)])
-    assert calls.pictures == []
-    assert isinstance(judged, JudgedRequest)
-    assert judged.verdict.assessment == guard.assess(request).assessment
+        seen, words = guard.score([guard.prepare_seen(request.turns, vision), guard.prepare_seen(request.turns, None)])
+        (shown,) = guard.score([guard.prepare(request)])
+    assert calls.pictures == [2]
+    for ours, theirs in zip(seen.pairs[0].deciding, shown.pairs[0].deciding, strict=True):
+        assert ours.types == pytest.approx(theirs.types)
+        assert ours.levels == pytest.approx(theirs.levels)
+    assert words.pairs[0].text == seen.pairs[0].text
 
 
 def test_the_fingerprint_names_checkpoint_and_policy(tiny_checkpoint: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from safety_core.engine.guard import Guard
 from safety_core.evaluation.judging import chunks, score_chunk
 from safety_core.evaluation.rows import LoadedRow, RowSpec, load_row
 from safety_core.evaluation.suites import Suite, load_suite
@@ -24,10 +25,11 @@ def varied_suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 @pytest.fixture(scope="session")
 def mixed_policy(tiny_checkpoint: Path, varied_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thresholds at the tiny checkpoint's own quantiles, so that it allows, cautions and refuses."""
-    model = load_row(RowSpec(name="probe", checkpoint=tiny_checkpoint)).model
+    row = load_row(RowSpec(name="probe", checkpoint=tiny_checkpoint))
+    model, guard = row.model, Guard(row.model, row.policy)
     samples = [pair.sample for pair in varied_suite.pairs]
     (chunk,) = chunks(model, samples, len(samples))
-    views = [view for entry in score_chunk(model, chunk, 8) for pair in entry.pairs for view in pair.deciding]
+    views = [view for entry in score_chunk(guard, chunk, 8) for pair in entry.pairs for view in pair.deciding]
     changes = {}
     for level, quantile in ((1, 0.3), (2, 0.5), (3, 0.7)):
         beliefs = sorted({round(sum(view.levels[level:]), 4) for view in views})

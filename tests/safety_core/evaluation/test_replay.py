@@ -1,18 +1,19 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from safety_core.engine.generator import Generator, Made, Row
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
-from safety_core.errors import ConfigError, NoVerdictError
+from safety_core.errors import ConfigError
 from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import RubricJudge
 from safety_core.evaluation.replay import TOO_LONG, Replay
 from safety_core.evaluation.suites import Suite, load_suite
 from safety_core.images import decode
-from safety_core.model.generation import Generation
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy import Decision
@@ -50,13 +51,13 @@ def test_refused_pairs_never_reach_the_language_model(
     varied_suite: Suite, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    plain = SafeLlava.generate
+    plain = Generator.admit
 
-    def counting(self: SafeLlava, encoded: Any, *args: Any, **kwargs: Any) -> list[Generation]:
-        asked.append(len(encoded))
-        return plain(self, encoded, *args, **kwargs)
+    def counting(self: Generator, rows: Sequence[Row]) -> list[Made]:
+        asked.append(len(rows))
+        return plain(self, rows)
 
-    monkeypatch.setattr(SafeLlava, "generate", counting)
+    monkeypatch.setattr(Generator, "admit", counting)
     outcomes = Replay(varied_suite, JUDGE).run(make_row())
     refused = [o for o in outcomes if o.verdict is not None and o.verdict.decision is Decision.REFUSED]
     assert sum(asked) == len(outcomes) - len(refused)
@@ -121,15 +122,15 @@ def test_a_pair_that_fails_takes_nobody_with_it(
 ) -> None:
     row = make_row(use_head=False)
     calm = Replay(varied_suite, JUDGE).run(row)
-    plain = SafeLlava.generate
+    plain = SafeLlava.embed
     cursed = row.model.prompts.encode(varied_suite.pairs[0].sample.turns, 1).input_ids
 
-    def failing(self: SafeLlava, encoded: Any, *args: Any, **kwargs: Any) -> list[Generation]:
+    def failing(self: SafeLlava, encoded: Any, *args: Any, **kwargs: Any) -> Any:
         if any(prompt.input_ids == cursed for prompt in encoded):
-            raise NoVerdictError("not finite")
+            raise RuntimeError("SECRET")
         return plain(self, encoded, *args, **kwargs)
 
-    monkeypatch.setattr(SafeLlava, "generate", failing)
+    monkeypatch.setattr(SafeLlava, "embed", failing)
     outcomes = Replay(varied_suite, JUDGE).run(row)
     hit = [index for index, outcome in enumerate(outcomes) if outcome.judgement.kind is None]
     assert 0 in hit
