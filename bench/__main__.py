@@ -2,6 +2,7 @@
 
 import typer
 
+from bench.overhead import overhead
 from bench.start import start
 
 
@@ -9,7 +10,8 @@ def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
-    app.command()(start)
+    for measure in (start, overhead):
+        app.command()(measure)
     app()
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -27,6 +28,8 @@ from service.streaming import ClientLeft
 from service.traffic import Traffic
 
 _logger = logging.getLogger(__name__)
+
+_Loaded = TypeVar("_Loaded")
 
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
@@ -90,11 +93,8 @@ def load_configured_guard(settings: Settings) -> GuardLike:
 
     if settings.serves_untrained:
         _logger.warning("untrained safety modules are accepted: this server may guard nothing")
-    # In a thread that ends: torch gives every thread that computes helpers of its own, and helpers of two threads on
-    # the same cores make each other sleep at every step. Only the worker's thread may have any.
-    with ThreadPoolExecutor(1, thread_name_prefix="load") as passing:
-        loading = passing.submit(
-            load_guard,
+    return in_passing_thread(
+        lambda: load_guard(
             settings.checkpoint,
             device=settings.device,
             dtype=settings.dtype,
@@ -103,7 +103,17 @@ def load_configured_guard(settings: Settings) -> GuardLike:
             policy_overlay=settings.policy,
             limits=settings.guard_limits,
         )
-        return loading.result()
+    )
+
+
+def in_passing_thread(load: Callable[[], _Loaded]) -> _Loaded:
+    """Load a model in a thread that ends.
+
+    torch gives every thread that computes helpers of its own, and helpers of two threads on the same cores make each
+    other sleep at every step: judging then takes twice as long. Only the worker's thread may have any.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="load") as passing:
+        return passing.submit(load).result()
 
 
 async def _told(request: Request, exc: Exception) -> Response:

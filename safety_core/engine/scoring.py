@@ -82,7 +82,7 @@ class Scorer:
         Raises:
             NoVerdictError: a view got lost on its way.
         """
-        vision, views_of = self._see(batch)
+        vision, views_of = self.see(batch)
         safe_BMD = None
         if vision is not None:
             safe_BMD = torch.cat([self._model.safe_features(part) for part in self._parts(vision)])
@@ -102,7 +102,7 @@ class Scorer:
             for ready, kept, found in zip(batch, kept_of, pairs, strict=True)
         ]
 
-    def _see(self, batch: Sequence[ReadyRequest]) -> tuple[VisionFeatures | None, list[list[int]]]:
+    def see(self, batch: Sequence[ReadyRequest]) -> tuple[VisionFeatures | None, list[list[int]]]:
         """Features of every distinct view of a batch, and for each request the rows of its views."""
         rows: dict[tuple[str, int], int] = {}
         unseen: list[NDArray[np.float32]] = []

@@ -4,7 +4,10 @@ Masks are boolean, True where a position is real; padded positions never influen
 Shapes: B batch · Q queries · K keys · D width · h attention heads · d width of one head.
 """
 
+from __future__ import annotations
+
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +59,16 @@ class ContextLayer(nn.Module):
         return out_BQD
 
 
+class KeyValues(NamedTuple):
+    """What queries look at."""
+
+    keys_BKD: Tensor
+    """What a query is compared with."""
+
+    values_BKD: Tensor
+    """What it then takes along."""
+
+
 class CrossAttention(nn.Module):
     """Multi-head attention of queries over keys that also returns its weights."""
 
@@ -67,11 +80,15 @@ class CrossAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x_BQD: Tensor, keys_BKD: Tensor, mask_BK: Tensor) -> tuple[Tensor, Tensor]:
+    def project(self, looked_at_BKD: Tensor) -> KeyValues:
+        """Keys and values of what queries look at; rows that look at the same thing can share them."""
+        return KeyValues(self.key(looked_at_BKD), self.value(looked_at_BKD))
+
+    def forward(self, x_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor) -> tuple[Tensor, Tensor]:
         """Attended values out_BQD and the mean weights over heads weight_BQK."""
         q_BhQd = split_heads(self.query(x_BQD), self.num_heads)
-        k_BhKd = split_heads(self.key(keys_BKD), self.num_heads)
-        v_BhKd = split_heads(self.value(keys_BKD), self.num_heads)
+        k_BhKd = split_heads(looked_at.keys_BKD, self.num_heads)
+        v_BhKd = split_heads(looked_at.values_BKD, self.num_heads)
         logits_BhQK = q_BhQd @ k_BhKd.transpose(-1, -2) * q_BhQd.shape[-1] ** -0.5
         weight_BhQK = logits_BhQK.masked_fill(~mask_BK[:, None, None, :], float("-inf")).softmax(-1)
         return self.out(merge_heads(weight_BhQK @ v_BhKd)), weight_BhQK.mean(1)

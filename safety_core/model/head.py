@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from safety_core.errors import ConfigError
-from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, ResidualMLP
+from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, KeyValues, ResidualMLP
 from safety_core.model.config import BackboneDims, HeadConfig
 
 
@@ -82,7 +82,7 @@ class SafetyHead(nn.Module):
         self,
         prompt_BTD: Tensor | None,
         prompt_mask_BT: Tensor | None,
-        safe_BFD: Tensor | None,
+        safe: Tensor | KeyValues | None,
         safe_mask_BF: Tensor | None,
         tokens_SD: Tensor,
     ) -> HeadOutput:
@@ -91,22 +91,29 @@ class SafetyHead(nn.Module):
         Args:
             prompt_BTD: input embeddings of the users' words, None where no sample has a prompt.
             prompt_mask_BT: True at real words; a row without any has no prompt. None with embeddings: all are real.
-            safe_BFD: safety features of each sample's images one after the other, None where no sample has an image.
+            safe: safety features safe_BFD of each sample's images one after the other, or what :meth:`read` made of
+                them; None where no sample has an image.
             safe_mask_BF: True at real features; a row without any has no image. None with features: all are real.
             tokens_SD: the head's safety tokens.
 
         Raises:
             ValueError: neither prompt nor image was given, or their batch sizes differ.
         """
-        queries_BQD, query_mask_BQ = self._queries(prompt_BTD, prompt_mask_BT, safe_BFD)
-        keys_BKD, key_mask_BK = self._keys(safe_BFD, safe_mask_BF, tokens_SD, batch=len(queries_BQD))
-        fused_BQD, weight_BQK = self._fuse(queries_BQD, keys_BKD, key_mask_BK)
+        features = self.read(safe) if isinstance(safe, Tensor) else safe
+        known = prompt_BTD if features is None else features.keys_BKD
+        if known is None:
+            raise ValueError("a prompt or an image is needed, got neither")
+        if prompt_BTD is not None and len(prompt_BTD) != len(known):
+            raise ValueError(f"{len(known)} rows of safety features were given for {len(prompt_BTD)} prompts")
+        queries_BQD, query_mask_BQ = self._queries(prompt_BTD, prompt_mask_BT, batch=len(known))
+        looked_at, key_mask_BK = self._looked_at(features, safe_mask_BF, tokens_SD, batch=len(known))
+        fused_BQD, weight_BQK = self._fuse(queries_BQD, looked_at, key_mask_BK)
         if self.pooling is None:
             pooled_BD, weight_BQ = fused_BQD[:, 0], None
         else:
             pooled_BD, weight_BQ = self.pooling(fused_BQD, query_mask_BQ)
         attention_BF = None
-        if safe_BFD is not None:
+        if features is not None:
             weight_BQF = weight_BQK[:, :, len(tokens_SD) + 1 :]
             attention_BF = weight_BQF[:, 0] if weight_BQ is None else torch.einsum("bq,bqf->bf", weight_BQ, weight_BQF)
         return HeadOutput(
@@ -115,15 +122,18 @@ class SafetyHead(nn.Module):
             attention_BF=attention_BF,
         )
 
+    def read(self, safe_BFD: Tensor) -> KeyValues:
+        """Keys and values of safety features; those of an image serve every row that looks at it."""
+        if self.config.fusion == "block":
+            safe_BFD = self.key_norm(safe_BFD) + self._places(images=safe_BFD.shape[1] // self.grid**2)
+        return self.cross.project(safe_BFD)
+
     def _queries(
-        self, prompt_BTD: Tensor | None, prompt_mask_BT: Tensor | None, safe_BFD: Tensor | None
+        self, prompt_BTD: Tensor | None, prompt_mask_BT: Tensor | None, *, batch: int
     ) -> tuple[Tensor, Tensor]:
         """[learned query ; words], with their mask; the learned query is always real."""
-        known = prompt_BTD if prompt_BTD is not None else safe_BFD
-        if known is None:
-            raise ValueError("a prompt or an image is needed, got neither")
-        queries_BQD = self.query_D.expand(len(known), 1, -1)
-        mask_BQ = torch.ones(len(known), 1, dtype=torch.bool, device=queries_BQD.device)
+        queries_BQD = self.query_D.expand(batch, 1, -1)
+        mask_BQ = torch.ones(batch, 1, dtype=torch.bool, device=queries_BQD.device)
         if prompt_BTD is not None and not self._blind_to_words:
             words_mask_BT = _all_real(prompt_BTD) if prompt_mask_BT is None else prompt_mask_BT
             queries_BQD = torch.cat([queries_BQD, prompt_BTD.to(queries_BQD.dtype)], dim=1)
@@ -139,37 +149,31 @@ class SafetyHead(nn.Module):
         """Whether words cannot reach the pooled query, so that they need not be computed."""
         return self.config.pooling == "first_token" and self.context is None
 
-    def _keys(
-        self, safe_BFD: Tensor | None, safe_mask_BF: Tensor | None, tokens_SD: Tensor, *, batch: int
-    ) -> tuple[Tensor, Tensor]:
+    def _looked_at(
+        self, features: KeyValues | None, safe_mask_BF: Tensor | None, tokens_SD: Tensor, *, batch: int
+    ) -> tuple[KeyValues, Tensor]:
         """[head tokens ; null feature ; safety features], with their mask; the null stands in for missing images."""
-        own_BKD = torch.cat([tokens_SD, self.null_D[None]]).expand(batch, -1, -1)
-        if self.config.fusion == "block":
-            own_BKD = self.key_norm(own_BKD)
-        own_mask_BK = _all_real(own_BKD)
-        if safe_BFD is None:
+        own_1KD = torch.cat([tokens_SD, self.null_D[None]])[None]
+        own = self.cross.project(self.key_norm(own_1KD) if self.config.fusion == "block" else own_1KD)
+        own_BKD = KeyValues(*(part.expand(batch, -1, -1) for part in own))
+        own_mask_BK = _all_real(own_BKD.keys_BKD)
+        if features is None:
             return own_BKD, own_mask_BK
-        if len(safe_BFD) != batch:
-            raise ValueError(f"{len(safe_BFD)} rows of safety features were given for {batch} prompts")
-        if self.config.fusion == "block":
-            safe_BFD = self.key_norm(safe_BFD) + self._places(images=safe_BFD.shape[1] // self.grid**2)
-        mask_BF = _all_real(safe_BFD) if safe_mask_BF is None else safe_mask_BF
+        mask_BF = _all_real(features.keys_BKD) if safe_mask_BF is None else safe_mask_BF
         null_mask_B1 = ~mask_BF.any(dim=1, keepdim=True)
-        return (
-            torch.cat([own_BKD, safe_BFD], dim=1),
-            torch.cat([own_mask_BK[:, :-1], null_mask_B1, mask_BF], dim=1),
-        )
+        looked_at = KeyValues(*(torch.cat(pair, dim=1) for pair in zip(own_BKD, features, strict=True)))
+        return looked_at, torch.cat([own_mask_BK[:, :-1], null_mask_B1, mask_BF], dim=1)
 
     def _places(self, *, images: int) -> Tensor:
         """What to add to each feature so that its row and column are known, anew for every image."""
         place_MD = (self.place[0][:, None] + self.place[1][None, :]).flatten(0, 1)
         return place_MD.repeat(images, 1)
 
-    def _fuse(self, queries_BQD: Tensor, keys_BKD: Tensor, mask_BK: Tensor) -> tuple[Tensor, Tensor]:
+    def _fuse(self, queries_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor) -> tuple[Tensor, Tensor]:
         if self.config.fusion == "bare":
-            bare: tuple[Tensor, Tensor] = self.cross(queries_BQD, keys_BKD, mask_BK)
+            bare: tuple[Tensor, Tensor] = self.cross(queries_BQD, looked_at, mask_BK)
             return bare
-        attended_BQD, weight_BQK = self.cross(self.query_norm(queries_BQD), keys_BKD, mask_BK)
+        attended_BQD, weight_BQK = self.cross(self.query_norm(queries_BQD), looked_at, mask_BK)
         return self.out_norm(self.mlp(queries_BQD + attended_BQD)), weight_BQK
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from safety_core.model.attention import KeyValues
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.head import HeadOutput, SafetyHead
 from safety_core.model.projector import SafetyProjector
@@ -61,17 +62,23 @@ class SafetyModules(nn.Module):
         safe_BMD: Tensor = self.projector([layer.to(dtype) for layer in layers_BNV])
         return safe_BMD
 
+    def read(self, safe_BMD: Tensor) -> KeyValues:
+        """What the head looks at in each image, for :meth:`judge`; raises ValueError where it is switched off."""
+        if self.head is None:
+            raise ValueError("the safety head is switched off in this configuration")
+        return self.head.read(safe_BMD)
+
     def judge(
         self,
         prompt_BTD: Tensor | None,
         prompt_mask_BT: Tensor | None,
-        safe_BFD: Tensor | None,
+        safe: Tensor | KeyValues | None,
         safe_mask_BF: Tensor | None,
     ) -> HeadOutput:
-        """Run the head with its own tokens; raises ValueError where the head is switched off."""
+        """Run the head with its own tokens, arguments as of the head; ValueError where it is switched off."""
         if self.head is None or self.head_tokens_SD is None:
             raise ValueError("the safety head is switched off in this configuration")
-        output: HeadOutput = self.head(prompt_BTD, prompt_mask_BT, safe_BFD, safe_mask_BF, self.head_tokens_SD)
+        output: HeadOutput = self.head(prompt_BTD, prompt_mask_BT, safe, safe_mask_BF, self.head_tokens_SD)
         return output
 
     @torch.no_grad()

@@ -3,7 +3,8 @@
 A C-Abstractor rebuilt without timm: a residual convolution stage, an adaptive pool to the output grid, a second stage
 and a two-layer MLP, all row-major over the patch grid, so a safety feature still stands for its place in the picture.
 Knows nothing of prompts, tokens or risk.
-Shapes: B batch · N image patches · V vision width · H hidden width · M safety features · D LLM width.
+Shapes: B batch · N image patches · h, w rows and columns of a map · V vision width · H hidden width · C channels ·
+M safety features · D LLM width.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ class SafetyProjector(nn.Module):
         self.patch_grid = dims.patch_grid
         self.mixer = LayerMixer(num_layers) if num_layers > 1 else None
         self.stage_in = _stage(dims.vision_width, config)
-        self.pool = nn.AdaptiveAvgPool2d(config.grid)
+        self.grid = config.grid
         self.stage_out = _stage(config.hidden, config)
         self.readout = nn.Sequential(
             nn.Linear(config.hidden, dims.llm_width), nn.SiLU(), nn.Linear(dims.llm_width, dims.llm_width)
@@ -45,10 +46,17 @@ class SafetyProjector(nn.Module):
         batch, patches, width = feat_BNV.shape
         if patches != self.patch_grid**2:
             raise ValueError(f"{patches} patches were given, a grid of {self.patch_grid}x{self.patch_grid} is needed")
-        feat_BVhw = feat_BNV.transpose(1, 2).reshape(batch, width, self.patch_grid, self.patch_grid)
-        safe_BHhw = self.stage_out(self.pool(self.stage_in(feat_BVhw)))
-        safe_BMD: Tensor = self.readout(safe_BHhw.flatten(2).transpose(1, 2))
+        feat_BhwV = feat_BNV.reshape(batch, self.patch_grid, self.patch_grid, width)
+        safe_BhwH = self.stage_out(self._pooled(self.stage_in(feat_BhwV)))
+        safe_BMD: Tensor = self.readout(safe_BhwH.flatten(1, 2))
         return safe_BMD
+
+    def _pooled(self, x_BhwH: Tensor) -> Tensor:
+        """The map on the output grid."""
+        if self.grid == self.patch_grid:
+            return x_BhwH
+        pooled_BHhw = F.adaptive_avg_pool2d(x_BhwH.permute(0, 3, 1, 2), self.grid)
+        return pooled_BHhw.permute(0, 2, 3, 1)
 
 
 class LayerMixer(nn.Module):
@@ -69,23 +77,19 @@ class Bottleneck(nn.Module):
 
     def __init__(self, width_in: int, width_out: int, se_ratio: float) -> None:
         super().__init__()
-        self.expand = nn.Sequential(_conv1x1(width_in, width_out), LayerNorm2d(width_out), nn.SiLU())
-        self.spatial = nn.Sequential(
-            nn.Conv2d(width_out, width_out, 3, padding=1, groups=width_out, bias=False),
-            LayerNorm2d(width_out),
-            nn.SiLU(),
-        )
+        self.expand = nn.Sequential(Conv1x1(width_in, width_out, bias=False), nn.LayerNorm(width_out), nn.SiLU())
+        self.spatial = nn.Sequential(Depthwise3x3(width_out), nn.LayerNorm(width_out), nn.SiLU())
         self.excite = SqueezeExcite(width_out, max(1, round(width_in * se_ratio)))
-        self.reduce = nn.Sequential(_conv1x1(width_out, width_out), LayerNorm2d(width_out))
+        self.reduce = nn.Sequential(Conv1x1(width_out, width_out, bias=False), nn.LayerNorm(width_out))
         self.shortcut = (
             nn.Identity()
             if width_in == width_out
-            else nn.Sequential(_conv1x1(width_in, width_out), LayerNorm2d(width_out))
+            else nn.Sequential(Conv1x1(width_in, width_out, bias=False), nn.LayerNorm(width_out))
         )
 
-    def forward(self, x_BChw: Tensor) -> Tensor:
+    def forward(self, x_BhwC: Tensor) -> Tensor:
         """One residual step on a feature map."""
-        return F.silu(self.reduce(self.excite(self.spatial(self.expand(x_BChw)))) + self.shortcut(x_BChw))
+        return F.silu(self.reduce(self.excite(self.spatial(self.expand(x_BhwC)))) + self.shortcut(x_BhwC))
 
 
 class SqueezeExcite(nn.Module):
@@ -94,31 +98,45 @@ class SqueezeExcite(nn.Module):
     def __init__(self, width: int, squeezed: int) -> None:
         super().__init__()
         self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(width, squeezed, 1),
-            nn.SiLU(),
-            nn.Conv2d(squeezed, width, 1),
-            nn.Sigmoid(),
+            PictureMean(), Conv1x1(width, squeezed), nn.SiLU(), Conv1x1(squeezed, width), nn.Sigmoid()
         )
 
-    def forward(self, x_BChw: Tensor) -> Tensor:
+    def forward(self, x_BhwC: Tensor) -> Tensor:
         """Gate the channels."""
-        gated: Tensor = x_BChw * self.gate(x_BChw)
+        gated: Tensor = x_BhwC * self.gate(x_BhwC)
         return gated
 
 
-class LayerNorm2d(nn.LayerNorm):
-    """LayerNorm over the channels of a feature map."""
+class PictureMean(nn.Module):
+    """The mean over all places of each channel, as a map of one place."""
 
-    def forward(self, x_BChw: Tensor) -> Tensor:
-        """Normalise each place of the map by itself."""
-        return super().forward(x_BChw.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    def forward(self, x_BhwC: Tensor) -> Tensor:
+        """x_BhwC → x_B11C."""
+        return x_BhwC.mean((1, 2), keepdim=True)
+
+
+class Conv1x1(nn.Conv2d):
+    """A 1x1 convolution of maps whose channels come last: a matrix product, without a copy of the map."""
+
+    def __init__(self, width_in: int, width_out: int, *, bias: bool = True) -> None:
+        super().__init__(width_in, width_out, 1, bias=bias)
+
+    def forward(self, x_BhwC: Tensor) -> Tensor:
+        """Mix the channels of each place."""
+        return F.linear(x_BhwC, self.weight.flatten(1), self.bias)
+
+
+class Depthwise3x3(nn.Conv2d):
+    """A 3x3 convolution of each channel by itself, channels last."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width, 3, padding=1, groups=width, bias=False)
+
+    def forward(self, x_BhwC: Tensor) -> Tensor:
+        """Mix neighbouring places."""
+        return super().forward(x_BhwC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 def _stage(width_in: int, config: ProjectorConfig) -> nn.Sequential:
     widths = (width_in, *(config.hidden for _ in range(config.depth)))
     return nn.Sequential(*(Bottleneck(before, after, config.se_ratio) for before, after in pairwise(widths)))
-
-
-def _conv1x1(width_in: int, width_out: int) -> nn.Conv2d:
-    return nn.Conv2d(width_in, width_out, 1, bias=False)

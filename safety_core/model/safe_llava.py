@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
+from safety_core.model.attention import KeyValues
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.generation import (
     Decoder,
@@ -207,7 +208,7 @@ class SafeLlava(nn.Module):
 
     def head_logits(
         self,
-        safe_BFD: Tensor | None,
+        safe: Tensor | KeyValues | None,
         prompt_ids_BT: Tensor | None,
         prompt_mask_BT: Tensor | None = None,
         safe_mask_BF: Tensor | None = None,
@@ -215,7 +216,8 @@ class SafeLlava(nn.Module):
         """Run the head; the path that training and scoring share.
 
         Args:
-            safe_BFD: safety features of each sample's images one after the other, None without any image.
+            safe: safety features safe_BFD of each sample's images one after the other, or what the head reads of
+                them; None without any image.
             prompt_ids_BT: ids of the users' words, None without any prompt.
             prompt_mask_BT: True at real words; a row without any has no prompt. Default: all are real.
             safe_mask_BF: True at real features; a row without any has no image. Default: all are real.
@@ -224,7 +226,7 @@ class SafeLlava(nn.Module):
         if prompt_ids_BT is not None:
             with torch.no_grad():
                 prompt_BTD = self._embedding(prompt_ids_BT).float()
-        return self.safety.judge(prompt_BTD, prompt_mask_BT, safe_BFD, safe_mask_BF)
+        return self.safety.judge(prompt_BTD, prompt_mask_BT, safe, safe_mask_BF)
 
     @torch.inference_mode()
     def score(
@@ -274,10 +276,11 @@ class SafeLlava(nn.Module):
         images_of = [tuple(images) for images in rows]
         views = [views_of(images, sample) for images, sample in zip(images_of, samples, strict=True)]
         unique = list(dict.fromkeys(view for sample_views in views for view in sample_views))
+        images = None if safe_BMD is None or not any(images_of) else self.safety.read(safe_BMD)
         judged: dict[View, ViewScores] = {}
         for start in range(0, len(unique), HEAD_BATCH):
             batch = unique[start : start + HEAD_BATCH]
-            output = self._judge(batch, safe_BMD, prompt_ids)
+            output = self._judge(batch, images, prompt_ids)
             judged |= zip(batch, read_output(output, grid=self.config.projector.grid, heatmap=heatmap), strict=True)
         return [pair_scores(images, sample, judged) for images, sample in zip(images_of, samples, strict=True)]
 
@@ -302,15 +305,17 @@ class SafeLlava(nn.Module):
         return Assessed(pairs=self.score(vision, counts, ids, heatmap=heatmap), vision=vision, images_per_sample=counts)
 
     def _judge(
-        self, views: Sequence[View], safe_BMD: Tensor | None, prompt_ids: Sequence[Sequence[int] | None]
+        self, views: Sequence[View], images: KeyValues | None, prompt_ids: Sequence[Sequence[int] | None]
     ) -> HeadOutput:
         """One padded batch of views through the head."""
         words = [[] if view.prompt is None else list(prompt_ids[view.prompt] or ()) for view in views]
         ids_BT, mask_BT = pad_ids(words, device=self.device) if any(words) else (None, None)
-        if safe_BMD is None or not any(view.images for view in views):
+        shown = [view.images for view in views]
+        if images is None or not any(shown):
             return self.head_logits(None, ids_BT, mask_BT)
-        safe_BFD, safe_mask_BF = gather_features(safe_BMD, [view.images for view in views])
-        return self.head_logits(safe_BFD, ids_BT, mask_BT, safe_mask_BF)
+        keys_BFD, safe_mask_BF = gather_features(images.keys_BKD, shown)
+        values_BFD, _ = gather_features(images.values_BKD, shown)
+        return self.head_logits(KeyValues(keys_BFD, values_BFD), ids_BT, mask_BT, safe_mask_BF)
 
     # --- the language model --------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ def test_context_ignores_padding() -> None:
 def test_cross_attention_weights_sum_to_one_over_real_keys() -> None:
     cross = CrossAttention(16, 4)
     mask = torch.tensor([[True, False, True]])
-    _, weight_BQK = cross(torch.randn(1, 2, 16), torch.randn(1, 3, 16), mask)
+    _, weight_BQK = cross(torch.randn(1, 2, 16), cross.project(torch.randn(1, 3, 16)), mask)
     torch.testing.assert_close(weight_BQK.sum(-1), torch.ones(1, 2))
     assert (weight_BQK[..., 1] == 0).all()
 
@@ -49,7 +49,7 @@ def test_cross_attention_equals_torch() -> None:
     mask = torch.ones(2, 5, dtype=torch.bool)
     mask[1, 3:] = False
     expected, weights = theirs(queries, keys, keys, key_padding_mask=~mask)
-    out, weight_BQK = ours(queries, keys, mask)
+    out, weight_BQK = ours(queries, ours.project(keys), mask)
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(weight_BQK, weights)
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from safety_core.model.config import BackboneDims, ProjectorConfig, SafetyConfig
 from safety_core.model.modules import SafetyModules
-from safety_core.model.projector import LayerMixer, LayerNorm2d, SafetyProjector
+from safety_core.model.projector import Conv1x1, Depthwise3x3, LayerMixer, SafetyProjector
 
 
 def make(dims: BackboneDims, num_layers: int = 1, grid: int = 4) -> SafetyProjector:
@@ -57,10 +57,15 @@ def test_patches_must_fill_the_grid(dims: BackboneDims) -> None:
         make(dims)([torch.randn(1, 17, 24)])
 
 
-def test_layer_norm_2d_normalises_channels_at_each_place() -> None:
-    x_BChw = torch.randn(2, 8, 3, 3)
-    expected = nn.functional.layer_norm(x_BChw.movedim(1, -1), (8,)).movedim(-1, 1)
-    torch.testing.assert_close(LayerNorm2d(8)(x_BChw), expected)
+def test_convolutions_with_channels_last_are_torchs_own() -> None:
+    x_BhwC = torch.randn(2, 5, 3, 8)
+    for ours, plain in (
+        (Conv1x1(8, 6), nn.Conv2d(8, 6, 1)),
+        (Depthwise3x3(8), nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)),
+    ):
+        plain.load_state_dict(ours.state_dict())
+        expected = plain(x_BhwC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        torch.testing.assert_close(ours(x_BhwC), expected)
 
 
 def test_a_fresh_projector_keeps_the_scale_of_what_it_reads(dims: BackboneDims) -> None:

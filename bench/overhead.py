@@ -1,0 +1,89 @@
+"""What the guard costs a chat that is answered, beside the floor that its safety tokens set.
+
+Guarded and unguarded server share backbone, HTTP, queues and batching, and are asked in turns, one client each.
+"""
+
+import statistics
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from bench.load import Answer, closed_loop
+from bench.report import Bar, Plot, Series, tell
+from bench.servers import CHECKPOINT, safevlm_server
+from bench.stats import median, ratio
+from bench.workload import ANSWERED, chat
+from safety_core.model.checkpoint import load_checkpoint
+from safety_core.prompts import Turn
+
+TOKENS = 48
+
+
+def overhead(
+    rounds: Annotated[int, typer.Option(help="Times that the contenders take turns.", min=3)] = 12,
+    requests: Annotated[int, typer.Option(help="Requests of each in a turn.", min=1)] = 12,
+) -> None:
+    """Guarded against unguarded chat: time to first token, tokens a second."""
+    with (
+        safevlm_server("--endless", cache_mb=0) as guarded,
+        safevlm_server("--endless", "--unguarded", cache_mb=0) as bare,
+    ):
+        measured: dict[str, list[list[Answer]]] = {"guarded": [], "unguarded": []}
+        for number in range(rounds + 1):
+            turn = [("guarded", guarded.url), ("unguarded", bare.url)]
+            for name, url in turn if number % 2 else reversed(turn):
+                answers = closed_loop(url, [chat(ANSWERED, max_tokens=TOKENS) for _ in range(requests)], clients=1)
+                if number:  # the first is the warm-up
+                    measured[name].append(answers)
+    first = {name: [_first_ms(turn) for turn in turns] for name, turns in measured.items()}
+    speed = {name: [_tokens_per_s(turn) for turn in turns] for name, turns in measured.items()}
+    first_ratio = ratio(first["guarded"], first["unguarded"])
+    speed_ratio = ratio(speed["guarded"], speed["unguarded"])
+    words, patches, tokens = _positions()
+    floor = (words + patches + tokens) / (words + patches)
+    rows = [(name, median(first[name]), median(speed[name]), rounds * requests) for name in ("guarded", "unguarded")]
+    tell(
+        "overhead",
+        ("chat", "first token, ms", "tokens/s", "requests"),
+        [*rows, ("guarded / unguarded", first_ratio, speed_ratio, ""), ("floor (T+N+S)/(T+N)", floor, "", "")],
+        figures={
+            "first_token_ms": {name: median(values) for name, values in first.items()},
+            "tokens_per_s": {name: median(values) for name, values in speed.items()},
+            "first_token_ratio": first_ratio,
+            "tokens_per_s_ratio": speed_ratio,
+            "floor": floor,
+            "positions": {"words": words, "patches": patches, "safety_tokens": tokens},
+            "rounds": rounds,
+            "requests_a_round": requests,
+            "reply_tokens": TOKENS,
+        },
+        bars=[
+            Bar("time to first token, guarded / unguarded", first_ratio.median, at_most=1.25),
+            Bar("tokens/s, guarded / unguarded", speed_ratio.median, at_least=0.97),
+        ],
+        plot=Plot(
+            title="Time to first token, by round",
+            x="round",
+            y="ms",
+            series=[Series(name, list(range(1, rounds + 1)), values) for name, values in first.items()],
+        ),
+    )
+
+
+def _first_ms(answers: Sequence[Answer]) -> float:
+    return 1e3 * statistics.median(answer.first_s for answer in answers if answer.first_s is not None)
+
+
+def _tokens_per_s(answers: Sequence[Answer]) -> float:
+    """Speed of the decoding itself: what comes after the first piece."""
+    return statistics.median(
+        (answer.tokens - 1) / (answer.seconds - answer.first_s) for answer in answers if answer.first_s is not None
+    )
+
+
+def _positions() -> tuple[int, int, int]:
+    """Positions of the prompt: words, image patches, safety tokens."""
+    model = load_checkpoint(CHECKPOINT)
+    encoded = model.prompts.encode([Turn(role="user", text=ANSWERED[1])], 1)
+    return len(encoded.input_ids) - 1, model.dims.patches, model.config.num_safety_tokens

@@ -1,0 +1,97 @@
+"""``python -m bench.server``: our own server, changed where a measurement needs it; never for use.
+
+``--unguarded`` judges nothing: tower and language model alone, the same HTTP, queues and batching around them.
+``--endless`` ignores the end of a reply, so that every reply has as many tokens as were asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from safety_core.engine.guard import Guard, JudgedRequest
+from safety_core.engine.load import load_guard
+from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared
+from safety_core.engine.naming import named_verdict
+from safety_core.engine.scoring import ReadyRequest, Scorer
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.vision import VisionFeatures
+from safety_core.policy import Verdict, decide
+from safety_core.types import PairScores, RiskScores
+from service.app import create_app, in_passing_thread
+from service.settings import Settings, read_settings
+
+
+class Unguarded(Guard):
+    """A guard that lets everything through without a look; no safety token rides along."""
+
+    def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
+        """Run the vision tower, as answering needs it, and nothing else."""
+        ready = [one for one in batch if isinstance(one, ReadyRequest)]
+        vision, rows_of = Scorer(self.model, tower_batch=self.limits.tower_batch).see(ready)
+        return [
+            JudgedRequest(
+                verdict=self._let_through(one),
+                turns=one.request.turns,
+                answerable=isinstance(one.request, ChatRequest),
+                pictures=VisionFeatures((), vision[rows].projected_BPD.clone())
+                if vision is not None and rows
+                else None,
+            )
+            for one, rows in zip(ready, rows_of, strict=True)
+        ]
+
+    def complaint(self, verdict: GuardVerdict) -> str | None:
+        """None: there is nothing to complain of."""
+        return None
+
+    def _let_through(self, ready: ReadyRequest) -> GuardVerdict:
+        taxonomy = self.model.taxonomy
+        safe = RiskScores(
+            types=tuple(float(name == taxonomy.safe_type) for name in taxonomy.types),
+            levels=tuple(float(not level) for level in range(len(taxonomy.levels))),
+        )
+        images = (safe,) * len(ready.views)
+        pair = PairScores(joint=safe, per_image=images, image=safe if images else None, text=safe)
+        verdict: Verdict = decide(self.policy, taxonomy, safe)
+        return named_verdict(self.policy, taxonomy, ready.request, pair, verdict, safe)
+
+
+def main(
+    unguarded: Annotated[bool, typer.Option(help="Judge nothing.")] = False,
+    endless: Annotated[bool, typer.Option(help="Ignore the end of a reply.")] = False,
+) -> None:
+    """Serve, with the settings of ``SAFEVLM_*``."""
+    settings = read_settings()
+    guard = in_passing_thread(lambda: _guard(settings, unguarded=unguarded, endless=endless))
+    config = uvicorn.Config(
+        create_app(settings, guard), host=settings.host, port=settings.port, log_config=None, access_log=False
+    )
+    uvicorn.Server(config).run()
+
+
+def _guard(settings: Settings, *, unguarded: bool, endless: bool) -> Guard:
+    guard = load_guard(
+        settings.checkpoint,
+        device=settings.device,
+        dtype=settings.dtype,
+        quantize=settings.quantize,
+        limits=settings.guard_limits,
+    )
+    model = guard.model
+    if endless:
+        _without_end(model)
+    if not unguarded:
+        return guard
+    model.safety.llm_tokens_SD = None
+    return Unguarded(model, guard.policy, limits=guard.limits)
+
+
+def _without_end(model: SafeLlava) -> None:
+    """Every reply then ends by its limit only."""
+    type(model).eos_ids = property(lambda self: ())  # type: ignore[assignment, method-assign]
+
+
+if __name__ == "__main__":
+    typer.run(main)

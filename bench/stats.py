@@ -1,0 +1,51 @@
+"""Medians with intervals, and ratios of contenders that were measured in turns."""
+
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A median and where it lies in 95 of 100 resamples."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.median:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON, four significant digits."""
+        return {name: float(f"{value:.4g}") for name, value in asdict(self).items()}
+
+
+def median(samples: Sequence[float], *, seed: int = 0) -> Estimate:
+    """Median with a bootstrap interval; raises ValueError where there is no sample."""
+    if not samples:
+        raise ValueError("nothing was measured")
+    draws = random.Random(seed)
+    resampled = sorted(statistics.median(draws.choices(samples, k=len(samples))) for _ in range(RESAMPLES))
+    tail = int((1 - LEVEL) / 2 * RESAMPLES)
+    return Estimate(statistics.median(samples), resampled[tail], resampled[-tail - 1], len(samples))
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
+    """Median of the ratios of paired rounds: what slows both in a round cancels out.
+
+    Raises:
+        ValueError: there are not as many rounds of one as of the other.
+    """
+    return median([one / other for one, other in zip(ours, theirs, strict=True)])
+
+
+def quantile(samples: Sequence[float], share: float) -> float:
+    """The value that this share of the samples does not exceed."""
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
