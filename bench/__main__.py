@@ -2,7 +2,13 @@
 
 import typer
 
+from bench.chat import chat
+from bench.classify import classify
 from bench.overhead import overhead
+from bench.overload import overload
+from bench.refusal import refusal
+from bench.scaling import scaling
+from bench.soak import soak
 from bench.start import start
 
 
@@ -10,7 +16,7 @@ def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
-    for measure in (start, overhead):
+    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak):
         app.command()(measure)
     app()
 

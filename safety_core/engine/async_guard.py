@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,6 +25,8 @@ from safety_core.engine.messages import (
     GuardVerdict,
     Judged,
     Prepared,
+    Reply,
+    RowLike,
 )
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.scheduler import Observer, Progress, Scheduler, Ticket
@@ -184,15 +186,20 @@ class AsyncGuard:
         """
         with self._reserved(request):
             judged = await self._known_or_judged(request)
-            verdict = judged.verdict
-            yield verdict
-            if verdict.refusal is not None:
-                yield Delta(text=verdict.refusal, refusal=True)
-                yield refused(verdict)
+            if judged.verdict.refusal is not None:
+                yield judged.verdict
+                yield Delta(text=judged.verdict.refusal, refusal=True)
+                yield refused(judged.verdict)
                 return
-            async with aclosing(self._answer(judged, request)) as events:
-                async for event in events:
-                    yield event
+            with self._asked(judged, request) as (ticket, news):
+                yield judged.verdict  # the reply is on its way while its reader hears of the verdict
+                while True:
+                    progress = await self._next(news, ticket.deadline)
+                    if progress.piece:
+                        yield Delta(text=progress.piece)
+                    if progress.row is not None:
+                        yield self._answered(judged, ticket, progress.row)
+                        return
 
     async def close(self, *, timeout_s: float) -> bool:
         """Take no more work and fail what waits; returns whether the worker ended in time."""
@@ -271,33 +278,37 @@ class AsyncGuard:
 
     # --- replies -------------------------------------------------------------------------------------------------
 
-    async def _answer(self, judged: Judged, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    @contextmanager
+    def _asked(self, judged: Judged, request: ChatRequest) -> Iterator[tuple[Ticket, asyncio.Queue[Progress]]]:
+        """A reply that was asked for, and where its news come in; it is called off at the end."""
         deadline = time.monotonic() + self._config.reply_timeout_s
         ticket = self._scheduler.answer(self._guard.job(judged, request), deadline=deadline)
-        news: asyncio.Queue[Progress] = asyncio.Queue()
-        self._readers[ticket] = news
+        news = self._readers[ticket] = asyncio.Queue[Progress]()
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(deadline - time.monotonic()):
-                        progress = await news.get()
-                except TimeoutError as exc:
-                    raise DeadlineError(_TOO_LONG) from exc
-                if progress.failure is not None:
-                    raise progress.failure
-                if progress.piece:
-                    yield Delta(text=progress.piece)
-                if progress.row is not None:
-                    yield answered(
-                        judged.verdict,
-                        progress.row,
-                        queue_ms=judged.verdict.queue_ms + 1000 * ticket.queue_s,
-                        generate_ms=1000 * (time.monotonic() - ticket.since - ticket.queue_s),
-                    )
-                    return
+            yield ticket, news
         finally:
             del self._readers[ticket]
             self._scheduler.depart(ticket)
+
+    async def _next(self, news: asyncio.Queue[Progress], deadline: float) -> Progress:
+        """The next news of a reply; raises what it failed with."""
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                progress = await news.get()
+        except TimeoutError as exc:
+            raise DeadlineError(_TOO_LONG) from exc
+        if progress.failure is not None:
+            raise progress.failure
+        return progress
+
+    def _answered(self, judged: Judged, ticket: Ticket, row: RowLike) -> Reply:
+        waited_ms, whole_ms = 1000 * ticket.queue_s, 1000 * (time.monotonic() - ticket.since)
+        return answered(
+            judged.verdict,
+            row,
+            queue_ms=judged.verdict.queue_ms + waited_ms,
+            generate_ms=whole_ms - waited_ms,
+        )
 
     @contextmanager
     def _reserved(self, request: ChatRequest) -> Iterator[None]:

@@ -1,0 +1,77 @@
+"""The guard without a server: decode and judge pictures in fixed batches, in a process of its own.
+
+Reads one JSON object a line, ``{"pictures": how many, "batch": how many at a time}``, and answers each with
+``{"seconds", "cpu_s", "latencies_s"}``: of all, and of each batch.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.servers import CHECKPOINT, ROOT
+from bench.workload import REFUSED, fresh
+from safety_core.engine.load import load_guard
+from safety_core.engine.messages import GuardLimits, GuardRequest
+from safety_core.images import decode
+from safety_core.prompts import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The process, seen from outside."""
+
+    process: "subprocess.Popen[str]"
+
+    def judge(self, pictures: int, batch: int) -> dict[str, Any]:
+        """Have so many pictures decoded and judged."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps({"pictures": pictures, "batch": batch}), file=self.process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def offline(checkpoint: Path = CHECKPOINT) -> Iterator[Offline]:
+    """The process, from start to end."""
+    command = [sys.executable, "-m", "bench.contenders.offline", str(checkpoint)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield Offline(process)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    guard = load_guard(Path(sys.argv[1]), device="cpu", limits=GuardLimits(tower_batch=1 << 20))
+    name, prompt = REFUSED
+    turns = (Turn(role="user", text=prompt),)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        files = [fresh(name) for _ in range(asked["pictures"])]
+        latencies: list[float] = []
+        begun, cpu = time.perf_counter(), time.process_time()
+        for start in range(0, len(files), asked["batch"]):
+            batch_begun = time.perf_counter()
+            requests = [
+                GuardRequest(images=(decode(data, fill=guard.info.pad_colour),), turns=turns)
+                for data in files[start : start + asked["batch"]]
+            ]
+            guard.judge([guard.prepare(request) for request in requests])
+            latencies.append(time.perf_counter() - batch_begun)
+        seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
+        print(json.dumps({"seconds": seconds, "cpu_s": cpu_s, "latencies_s": latencies}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

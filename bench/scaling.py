@@ -1,0 +1,107 @@
+"""Cost against the number of clients, the size of a picture, the length of a prompt and the number of pictures.
+
+Cost is the server's processor time for all requests of a point. Over an axis it grows with some power of the axis; the
+measurement is that power between neighbours at the upper end, where fixed costs no longer hide it.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from io import BytesIO
+from typing import Annotated
+
+import typer
+from PIL import Image
+
+from bench.load import Request, closed_loop
+from bench.report import Bar, Plot, Series, tell
+from bench.servers import Server, safevlm_server
+from bench.stats import Estimate, median
+from bench.workload import REFUSED, SCENE, classify, form, fresh
+
+Make = Callable[[int], Request]
+
+
+def scaling(
+    rounds: Annotated[int, typer.Option(help="Times that every point is measured.", min=3)] = 5,
+    requests: Annotated[int, typer.Option(help="Requests of a point in a round.", min=2)] = 8,
+) -> None:
+    """Cost against clients, picture size, prompt length and number of pictures."""
+    axes: dict[str, tuple[tuple[int, ...], Make]] = {
+        "clients": ((1, 4, 16, 64), lambda clients: classify()),
+        "megapixels": ((1, 4, 16), _sized),
+        "prompt words": ((50, 100, 200, 400), _worded),
+        "pictures": ((1, 2, 4, 8), _shown),
+    }
+    costs: dict[tuple[str, int], list[float]] = {}
+    with safevlm_server(cache_mb=0, max_prompt_tokens=2048) as server:
+        for number in range(rounds + 1):
+            for axis, (points, make) in axes.items():
+                for point in points:
+                    cost = _cost(server, axis, point, make, requests)
+                    if number:  # the first is the warm-up
+                        costs.setdefault((axis, point), []).append(cost)
+    cost_of = {key: median(values) for key, values in costs.items()}
+    powers = {axis: _power(points, [cost_of[axis, point] for point in points]) for axis, (points, _) in axes.items()}
+    tell(
+        "scaling",
+        ("axis", "at", "CPU ms", "power there"),
+        [
+            (axis, point, cost_of[axis, point], powers[axis] if point == points[-1] else "")
+            for axis, (points, _) in axes.items()
+            for point in points
+        ],
+        figures={
+            **{axis: {str(point): cost_of[axis, point] for point in points} for axis, (points, _) in axes.items()},
+            "power": powers,
+            "rounds": rounds,
+        },
+        bars=[Bar(f"power of {axis} (1 is linear)", power, at_most=1.1) for axis, power in powers.items()],
+        plot=Plot(
+            title="Processor time, as a multiple of the axis's first point",
+            x="multiple of the first point",
+            y="multiple of its cost",
+            series=[
+                Series(
+                    axis,
+                    [point / points[0] for point in points],
+                    [cost_of[axis, point].median / cost_of[axis, points[0]].median for point in points],
+                )
+                for axis, (points, _) in axes.items()
+            ],
+            logarithmic=True,
+        ),
+    )
+
+
+def _cost(server: Server, axis: str, point: int, make: Make, requests: int) -> float:
+    """Milliseconds of processor time: of one request, or of as many as there are clients."""
+    clients = point if axis == "clients" else 1
+    count = 2 * clients if axis == "clients" else requests
+    asked = [make(point) for _ in range(count)]
+    before = server.cpu_s()
+    answers = closed_loop(server.url, asked, clients=clients)
+    used = 1e3 * (server.cpu_s() - before)
+    if any(answer.status != 200 for answer in answers):
+        raise typer.BadParameter(f"{axis} {point}: a request failed")
+    return used / (2 if axis == "clients" else count)
+
+
+def _power(points: tuple[int, ...], costs: list[Estimate]) -> float:
+    """Between the last two points: 1 where twice the size costs twice as much."""
+    return math.log(costs[-1].median / costs[-2].median) / math.log(points[-1] / points[-2])
+
+
+def _sized(megapixels: int) -> Request:
+    side = int(1000 * math.sqrt(megapixels))
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((side, side)).convert("RGB").save(buffer, "JPEG")
+    return form("/v1/classify", [buffer.getvalue() + os.urandom(8)], prompt=REFUSED[1])
+
+
+def _shown(pictures: int) -> Request:
+    return form("/v1/classify", [fresh(SCENE) for _ in range(pictures)], prompt=REFUSED[1])
+
+
+def _worded(words: int) -> Request:
+    return form("/v1/chat", [fresh(SCENE)], prompt="What do you see " * (words // 4), max_tokens=1)
