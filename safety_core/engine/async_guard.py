@@ -153,7 +153,9 @@ class AsyncGuard:
     @property
     def alive(self) -> bool:
         """Whether the worker lives, and its present turn has not outlived a verdict's deadline."""
-        return self._supervisor.alive and self._scheduler.turn_s <= self._config.verdict_timeout_s
+        if self._scheduler.down or not self._supervisor.alive:
+            return False
+        return self._scheduler.turn_s <= self._config.verdict_timeout_s
 
     @property
     def deaths(self) -> int:

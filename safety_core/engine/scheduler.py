@@ -130,6 +130,11 @@ class Scheduler:
             return sum(not ticket.departed for ticket in self._joining)
 
     @property
+    def down(self) -> bool:
+        """Whether the last worker died and no other has begun yet."""
+        return self._down
+
+    @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits."""
         with self._changed:
