@@ -227,7 +227,7 @@ def test_a_verdict_that_does_not_come_in_time_is_no_verdict(
         assert answered.wait(30)
         return judge(batch)
 
-    with served(guard, verdict_timeout_s=0.3) as client:
+    with served(guard, verdict_timeout_s=2) as client:
         monkeypatch.setattr(guard, "judge", slow)
         assert told(ask(client, stream=stream)) == ("timeout", "")
         assert client.get("/readyz").status_code == 503, "a turn that outlives the deadline is a stuck worker"
