@@ -4,6 +4,7 @@ import typer
 
 from bench.chat import chat
 from bench.classify import classify
+from bench.gpu import gpu
 from bench.overhead import overhead
 from bench.overload import overload
 from bench.refusal import refusal
@@ -16,7 +17,7 @@ def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
-    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak):
+    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak, gpu):
         app.command()(measure)
     app()
 

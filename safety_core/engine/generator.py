@@ -123,15 +123,23 @@ class Generator:
         model: the model; only the text half of its backbone runs.
         max_rows: replies at a time.
         max_positions: room for keys and values: rows times positions of the longest. One reply alone may have more.
+        eos_ids: tokens that end a reply; the model's own where None.
     """
 
-    def __init__(self, model: SafeLlava, *, max_rows: int = 32, max_positions: int = 1 << 15) -> None:
+    def __init__(
+        self,
+        model: SafeLlava,
+        *,
+        max_rows: int = 32,
+        max_positions: int = 1 << 15,
+        eos_ids: Sequence[int] | None = None,
+    ) -> None:
         text: Any = model.backbone.config.text_config
         self._model = model
         self._max_rows = max_rows
         self._max_positions = max_positions
         self._context: int = text.max_position_embeddings
-        self._eos_ids = frozenset(model.eos_ids)
+        self._eos_ids = frozenset(model.eos_ids if eos_ids is None else eos_ids)
         self._banned_ids = list(model.banned_ids)
         self._rows: list[Row] = []
         self._cache = SlotCache(text.num_hidden_layers)
