@@ -199,7 +199,7 @@ def _measure(bench: Bench, batch: int, rounds: int, limits: Limits) -> dict[str,
 
 def _prefill_flops(model: SafeLlava, batch: int, positions: int) -> float:
     """Two operations for each weight and position; attention between positions is left out."""
-    weights = sum(one.numel() for one in model.backbone.model.language_model.layers.parameters())
+    weights: int = sum(one.numel() for one in model.backbone.model.language_model.layers.parameters())
     return 2.0 * weights * batch * positions
 
 
