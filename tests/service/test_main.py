@@ -4,7 +4,9 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -77,6 +79,31 @@ def test_it_stops_when_told_and_wrote_nothing_of_its_clients(server: ServerProce
     assert f"Uvicorn running on {server.url}" in output
     assert "SECRET" not in output
     assert "Traceback" not in output
+
+
+def test_told_to_stop_it_finishes_what_it_accepted(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    lenient = tmp_path / "policy.yaml"
+    lenient.write_text(json.dumps({"enabled": dict.fromkeys(T.risky_types, False)}))
+    begun = threading.Barrier(5)
+
+    def chat(url: str, number: int) -> str:
+        data = {"prompt": f"question {number}", "stream": "true", "max_tokens": "300"}
+        text = ""
+        with httpx.stream("POST", f"{url}/v1/chat", data=data, files={"image": png()}, timeout=120) as response:
+            for line in response.iter_lines():
+                if not text:
+                    begun.wait(60)
+                text += f"{line}\n"
+        return text
+
+    with running_server(tiny_checkpoint, policy=lenient) as server, ThreadPoolExecutor(4) as pool:
+        chats = [pool.submit(chat, server.url, number) for number in range(4)]
+        begun.wait(60)
+        assert server.stop() == 0
+        for text in (one.result(60) for one in chats):
+            names = [name for name, _ in events(text)]
+            assert (names[0], names[-1]) == ("assessment", "done")
+            assert names.count("delta") > 1
 
 
 def test_an_untrained_checkpoint_ends_the_process(tiny_backbone: Path, tmp_path: Path) -> None:
