@@ -170,3 +170,17 @@ def test_a_slash_too_many_is_no_redirect_that_echoes_the_query(path: str) -> Non
         response = client.request("GET" if "z" in path else "POST", f"{path}?q=SECRET", follow_redirects=False)
     assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
     assert "SECRET" not in f"{response.text}{response.headers}"
+
+
+def test_the_timings_of_a_reply_are_those_of_the_metrics() -> None:
+    fake = FakeGuard()
+    picture = [("image", ("a.png", png()))]
+    with served(fake) as client:
+        chat = client.post("/v1/chat", data={"prompt": "a"}, files=picture).json()["timings"]
+        classified = client.post("/v1/classify", data={"prompt": "b"}, files=picture).json()["timings"]
+        text = client.get("/metrics").text
+    for endpoint, timings in (("chat", chat), ("classify", classified)):
+        for stage in ("decode", "queue", "guard", *(["generate"] if endpoint == "chat" else [])):
+            seconds = metric(text, "safevlm_stage_seconds_sum", endpoint=endpoint, stage=stage)
+            assert 1000 * seconds == pytest.approx(timings[f"{stage}_ms"], abs=0.001)
+            assert metric(text, "safevlm_stage_seconds_count", endpoint=endpoint, stage=stage) == 1

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -21,6 +21,7 @@ from safety_core.model.vision import VisionFeatures
 from safety_core.prompts import Turn
 from tests.conftest import make_config, make_image_processor, make_tokenizer
 from tests.safety_core.engine.conftest import picture
+from tests.safety_core.model.conftest import take_portable_kernels
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "purple")
 TEXTS = (
@@ -406,3 +407,15 @@ def test_dropping_a_reply_that_does_not_run_changes_nothing(model: SafeLlava, ga
 
 def test_a_step_without_replies_does_nothing(model: SafeLlava) -> None:
     assert Generator(model).step() == []
+
+
+@pytest.mark.parametrize("quantize", ["nf4", "int8"])
+def test_a_quantised_language_model_answers_in_company_as_alone(
+    tiny_checkpoint: Path, quantize: Literal["nf4", "int8"]
+) -> None:
+    quantised = load_checkpoint(tiny_checkpoint, quantize=quantize).eval()
+    take_portable_kernels(quantised)
+    seen = quantised.encode_images(quantised.preprocess([picture(colour).views[0] for colour in COLOURS]))
+    jobs = [job(quantised, seen, [number % 6] * (number % 3), f"{number}") for number in range(8)]
+    for row in made(Generator(quantised, max_rows=3), jobs):
+        assert_as_alone(quantised, row)
