@@ -8,6 +8,7 @@ from bench.gpu import gpu
 from bench.overhead import overhead
 from bench.overload import overload
 from bench.refusal import refusal
+from bench.results import begin
 from bench.scaling import scaling
 from bench.soak import soak
 from bench.start import start
@@ -23,7 +24,8 @@ def main() -> None:
 
 
 def _root() -> None:
-    """Measurements of the running system; each prints a table and writes dated JSON."""
+    """Measurements of the running system; each prints a table, writes dated JSON and draws a plot."""
+    begin()
 
 
 if __name__ == "__main__":

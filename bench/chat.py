@@ -41,7 +41,7 @@ def chat(
         contenders: dict[str, tuple[str, Callable[[], Request]]] = {
             OURS: (ours.url, lambda: our_chat(ANSWERED, max_tokens=TOKENS)),
             UNBATCHED: (unbatched.url, lambda: our_chat(ANSWERED, max_tokens=TOKENS)),
-            PLAIN: (plain, lambda: openai_chat(ANSWERED, folder, max_tokens=TOKENS)),
+            PLAIN: (plain, lambda: openai_chat(ANSWERED, str(Path(folder).resolve()), max_tokens=TOKENS)),
         }
         measured = _take_turns(contenders, rounds, requests)
     figures: dict[str, object] = {"rounds": rounds, "requests_a_client": requests, "reply_tokens": TOKENS}

@@ -7,8 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.results import RESULTS, write
+from bench.results import RESULTS, foreign_cores, write
 from bench.stats import Estimate
+
+NOISY = 0.15
+"""Cores that others may keep busy before a measurement says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ def tell(
     for bar in bars:
         verdict = "cleared" if bar.cleared else "MISSED"
         console.print(f"{verdict:8} {bar.what}: {bar.measured:.3g} ({bar.wanted})", markup=False)
+    if (foreign := foreign_cores()) > NOISY:
+        console.print(f"other processes kept {foreign:.1f} cores busy meanwhile: do not trust these figures")
     for note in notes:
         console.print(note, markup=False)
     held = [

@@ -3,15 +3,51 @@
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
+_begun: tuple[float, float, float] | None = None
+"""When the measurement began, and the busy seconds of machine and process until then."""
+
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("torch", "transformers", "fastapi", "uvicorn")
+
+
+def foreign_cores() -> float:
+    """Cores that other processes kept busy since :func:`begin`, on average: what they took, no contender had.
+
+    Servers count as ours once they have ended. 0 where nothing began.
+    """
+    if _begun is None:
+        return 0.0
+    at, busy_s, own_s = _begun
+    return max(0.0, (_busy_s() - busy_s - (_own_s() - own_s)) / (time.perf_counter() - at))
+
+
+def begin() -> None:
+    """A measurement begins: what others use of the machine counts from now on."""
+    global _begun
+    _begun = (time.perf_counter(), _busy_s(), _own_s())
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
+def _own_s() -> float:
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def environment() -> dict[str, object]:
@@ -25,6 +61,7 @@ def environment() -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "commit": commit.stdout.strip() or None,
+        "foreign_cores": round(foreign_cores(), 2),
     }
 
 

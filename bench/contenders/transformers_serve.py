@@ -68,7 +68,6 @@ def prepare(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
     """
     model = load_checkpoint(checkpoint, device="cpu", dtype=torch.float32, merge=True)
     if endless:
-        # An empty list: None would be filled in from elsewhere.
         model.backbone.generation_config.eos_token_id = []
     backbone = Backbone(model=model.backbone, tokenizer=model.tokenizer, image_processor=model.image_processor)
     save_backbone(backbone, out, dtype=torch.float32)
