@@ -14,6 +14,8 @@ import httpx
 import psutil
 import typer
 
+from service.spinning import ROUNDS, VARIABLE
+
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 READY_WITHIN_S = 120.0
@@ -51,7 +53,7 @@ def safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **settings: o
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SAFEVLM_")}
     given = {"port": port, "checkpoint": checkpoint, "device": "cpu", **settings}
     command = [sys.executable, "-m", *(("bench.server", *arguments) if arguments else ("service",))]
-    environment = kept | {f"SAFEVLM_{name.upper()}": str(value) for name, value in given.items()}
+    environment = {VARIABLE: ROUNDS} | kept | {f"SAFEVLM_{name.upper()}": str(value) for name, value in given.items()}
     with process(command, environment, f"http://127.0.0.1:{port}", "/readyz") as server:
         yield server
 

@@ -10,6 +10,7 @@ from transformers.utils.logging import disable_progress_bar
 from safety_core.errors import SafeVLMError
 from service.app import create_app, load_configured_guard
 from service.settings import read_settings
+from service.spinning import spin_briefly
 
 CANNOT_START = 2
 """Exit status where settings or checkpoint are not fit to serve."""
@@ -37,6 +38,7 @@ def set_up_logging(level: str) -> None:
 
 def main() -> int:
     """Run the server; returns the process's exit status."""
+    spin_briefly()
     # As a container's first process it would otherwise not hear the signal while the model loads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         description="Positions that all accepted chats together may come to, prompts, pictures and replies; then 429.",
     )
     decode_workers: int = Field(default=2, ge=1, description="Images decoded and prepared at the same time.")
-    max_batch: int = Field(default=8, ge=1, description="Pictures that are judged together.")
+    max_batch: int = Field(default=16, ge=1, description="Pictures that are judged together.")
     max_wait_ms: float = Field(
         default=2,
         ge=0,

@@ -257,7 +257,7 @@ def _twin(
     embedding = PooledEmbedding(words, pool_rows)
     twin.set_input_embeddings(embedding)
     if "auto_switch_to_flash" not in _OPTIONS:
-        # Before 5.20 only an implementation that is paged already is left as it is.
+        # Before 5.19 only an implementation that is paged already is left as it is.
         twin.set_attn_implementation("paged|sdpa")
     return twin, embedding
 

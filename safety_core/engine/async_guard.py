@@ -47,7 +47,7 @@ class EngineConfig:
     max_queue: int = 128
     """Requests that may wait for a verdict."""
 
-    max_batch: int = 8
+    max_batch: int = 16
     """Views of pictures that are judged together."""
 
     max_wait_s: float = 0.002

@@ -159,7 +159,7 @@ class GuardLimits:
     max_prompt_tokens: int | None = None
     """Longest text accepted, in tokens of the users' words; the model's own limit where None."""
 
-    tower_batch: int = 8
+    tower_batch: int = 16
     """Views that go through the vision tower and the safety projector together."""
 
     max_rows: int = 32
