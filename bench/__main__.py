@@ -4,6 +4,7 @@ import typer
 
 from bench.chat import chat
 from bench.classify import classify
+from bench.generators import generators
 from bench.gpu import gpu
 from bench.overhead import overhead
 from bench.overload import overload
@@ -18,7 +19,7 @@ def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
-    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak, gpu):
+    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak, generators, gpu):
         app.command()(measure)
     app()
 

@@ -1,13 +1,14 @@
 """Cost against the number of clients, the size of a picture, the length of a prompt and the number of pictures.
 
-Cost is the server's processor time for all requests of a point. Over an axis it grows with some power of the axis; the
-measurement is that power between neighbours at the upper end, where fixed costs no longer hide it.
+Cost is the server's processor time for all requests of a point. Between neighbouring points it grows with some power
+of the axis; the figure is the largest of these powers.
 """
 
 import math
 import os
 from collections.abc import Callable
 from io import BytesIO
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -45,7 +46,7 @@ def scaling(
     powers = {axis: _power(points, [cost_of[axis, point] for point in points]) for axis, (points, _) in axes.items()}
     tell(
         "scaling",
-        ("axis", "at", "CPU ms", "power there"),
+        ("axis", "at", "CPU ms", "steepest power"),
         [
             (axis, point, cost_of[axis, point], powers[axis] if point == points[-1] else "")
             for axis, (points, _) in axes.items()
@@ -88,8 +89,9 @@ def _cost(server: Server, axis: str, point: int, make: Make, requests: int) -> f
 
 
 def _power(points: tuple[int, ...], costs: list[Estimate]) -> float:
-    """Between the last two points: 1 where twice the size costs twice as much."""
-    return math.log(costs[-1].median / costs[-2].median) / math.log(points[-1] / points[-2])
+    """The steepest between neighbours: 1 where twice the size costs twice as much."""
+    of = list(zip(points, (cost.median for cost in costs), strict=True))
+    return max(math.log(after / before) / math.log(more / less) for (less, before), (more, after) in pairwise(of))
 
 
 def _sized(megapixels: int) -> Request:

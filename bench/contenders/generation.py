@@ -1,0 +1,152 @@
+"""Three ways to make many replies with one model, each in a process of its own: ``sequential``, ``paged`` and ``own``.
+
+Reads one JSON object a line, ``{"replies", "tokens", "poison"}``, and answers each with ``{"seconds", "tokens_of"}``:
+how long all replies took, and each one's tokens. With ``poison`` the first prompt holds a number that is not finite.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.contenders.paged import PagedGenerator
+from bench.servers import CHECKPOINT, ROOT
+from bench.workload import SCENE, WEAPON, picture
+from safety_core.engine.generator import Generator, Job
+from safety_core.engine.guard import pad_colour
+from safety_core.errors import GenerationError
+from safety_core.images import decode
+from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.sampling import Sampling
+from safety_core.model.vision import VisionFeatures
+from safety_core.prompts import Turn
+
+Made = list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of the processes, seen from outside."""
+
+    process: "subprocess.Popen[str]"
+
+    def make(self, replies: int, tokens: int, *, poison: bool = False) -> dict[str, Any]:
+        """Have so many replies of so many tokens made."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        asked = {"replies": replies, "tokens": tokens, "poison": poison}
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def contender(name: str) -> Iterator[Contender]:
+    """A process that generates in one of the three ways, from start to end."""
+    command = [sys.executable, "-m", "bench.contenders.generation", name]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield Contender(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(timeout=60)
+
+
+def jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[Job]:
+    """Questions about one or two pictures, no two alike."""
+    fill = pad_colour(model.image_processor)
+    views = [decode(picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
+    seen = model.encode_images(model.preprocess(views))
+    made = []
+    for number in range(replies):
+        shown = [number % 2] if number % 5 else [0, 1]
+        turns = [Turn(role="user", text=f"What do you see here, for the {number + 1}th time?")]
+        pictures = seen[shown]
+        if poison and not number:
+            projected = pictures.projected_BPD.clone()
+            projected[0, 0, 0] = float("nan")
+            pictures = VisionFeatures((), projected)
+        prompt = model.prompts.encode(turns, len(shown))
+        made.append(Job(prompt=prompt, pictures=pictures, sampling=Sampling(max_new_tokens=tokens)))
+    return made
+
+
+def sequential(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+    """The plain path, one reply after another."""
+    type(model).eos_ids = property(lambda self: ())  # type: ignore[assignment, method-assign]
+    made: Made = []
+    for job in wanted:
+        pictures = job.pictures
+        assert pictures is not None
+        try:
+            (reply,) = model.generate(
+                [job.prompt], pictures, [len(pictures)], max_new_tokens=job.sampling.max_new_tokens
+            )
+            made.append(list(reply.token_ids))
+        except GenerationError:
+            made.append([])
+    return made
+
+
+def own(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+    """The engine's generator."""
+    generator = Generator(model, max_rows=32, eos_ids=())
+    rows = [generator.row(job) for job in wanted]
+    generator.run(rows)
+    return [list(row.token_ids) for row in rows]
+
+
+def paged(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+    """transformers' continuous batching."""
+    made: Made = [[] for _ in wanted]
+    left = threading.Semaphore(0)
+    with PagedGenerator(model, max_rows=32, ignore_eos=True) as generator:
+        for tokens, job in zip(made, wanted, strict=True):
+            generator.submit(
+                _embedded(model, job),
+                max_new_tokens=job.sampling.max_new_tokens,
+                on_token=tokens.append,
+                on_done=left.release,
+            )
+        for _ in wanted:
+            left.acquire()
+    return made
+
+
+@torch.inference_mode()
+def _embedded(model: SafeLlava, job: Job) -> Tensor:
+    assert job.pictures is not None
+    (embeds_TD,) = model.embed([job.prompt], job.pictures, [len(job.pictures)], True)
+    return embeds_TD
+
+
+WAYS: dict[str, Callable[[SafeLlava, Sequence[Job]], Made]] = {"sequential": sequential, "paged": paged, "own": own}
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    way = WAYS[sys.argv[1]]
+    model = load_checkpoint(Path(CHECKPOINT)).eval()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        wanted = jobs(model, asked["replies"], asked["tokens"], poison=asked["poison"])
+        begun = time.perf_counter()
+        made = way(model, wanted)
+        print(json.dumps({"seconds": time.perf_counter() - begun, "tokens_of": made}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
