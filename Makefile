@@ -5,15 +5,17 @@
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x"
+#   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000
+BENCH ?= start overhead classify chat refusal overload scaling generators soak
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format nano clean
+.PHONY: help serve test lint types format bench nano clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -36,6 +38,9 @@ format: $(VENV)/.dev  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: $(VENV)/.bench  ## measure side by side, about half an hour; BENCH="NAME …" for single measurements
+	for name in $(BENCH); do $(BIN)/python -m bench $$name || exit 1; done
+
 nano: $(VENV)/.serve  ## train the nano checkpoint again, from nothing
 	$(BIN)/safevlm nano build $(NANO_ARGS)
 
@@ -53,4 +58,8 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[dev]'
+	@touch $(VENV)/.serve $@
+
+$(VENV)/.bench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[bench]'
 	@touch $(VENV)/.serve $@
