@@ -13,13 +13,14 @@ from bench.results import begin
 from bench.scaling import scaling
 from bench.soak import soak
 from bench.start import start
+from bench.summary import summary
 
 
 def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
-    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak, generators, gpu):
+    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak, generators, gpu, summary):
         app.command()(measure)
     app()
 

@@ -44,8 +44,8 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def in_flight(url: str) -> float:
-    return metric(httpx.get(f"{url}/metrics").text, "safevlm_in_flight", endpoint="chat")
+def in_flight(url: str, endpoint: str = "chat") -> float:
+    return metric(httpx.get(f"{url}/metrics").text, "safevlm_in_flight", endpoint=endpoint)
 
 
 def test_too_many_requests_are_turned_away_at_once() -> None:

@@ -1,0 +1,31 @@
+"""The newest record of every measurement as one table: what the README shows, and a test holds it to."""
+
+import json
+import re
+from pathlib import Path
+
+import typer
+
+from bench.results import RESULTS
+
+_DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+
+
+def newest(folder: Path = RESULTS) -> dict[str, Path]:
+    """The newest record of each measurement, by its name."""
+    return {_DATED.sub("", path.stem): path for path in sorted(folder.glob("*.json"))}
+
+
+def table(folder: Path = RESULTS) -> str:
+    """Every figure that has a bar, beside it: a Markdown table."""
+    rows = ["| `python -m bench …` | figure | measured | bar | |", "|---|---|---|---|---|"]
+    for name, path in newest(folder).items():
+        for bar in json.loads(path.read_text(encoding="utf-8"))["figures"].get("bars", []):
+            cleared = "cleared" if bar["cleared"] else "**missed**"
+            rows.append(f"| `{name}` | {bar['what']} | {bar['measured']:.3g} | {bar['wanted']} | {cleared} |")
+    return "\n".join(rows) + "\n"
+
+
+def summary() -> None:
+    """The newest record of every measurement, as the README shows it."""
+    typer.echo(table())

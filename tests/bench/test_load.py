@@ -1,0 +1,52 @@
+"""The load generator against the real HTTP server, with a guard that does as it is told."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from bench.load import closed_loop, open_loop
+from bench.workload import ANSWERED, chat, classify
+from safety_core.policy import Decision
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.test_traffic import eventually, in_flight, listening
+
+
+def test_streamed_and_whole_replies_are_told_apart() -> None:
+    fake = FakeGuard(pieces=["a"] * 5)
+    with listening(fake) as url:
+        streamed, whole, judged = closed_loop(
+            url, [chat(ANSWERED), chat(ANSWERED, stream=False), classify()], clients=1
+        )
+    assert (streamed.status, streamed.tokens, streamed.refused) == (200, 5, False)
+    assert streamed.first_s is not None
+    assert 0 < streamed.first_s <= streamed.seconds
+    assert (whole.status, whole.tokens, whole.first_s) == (200, 5, None)
+    assert (judged.status, judged.tokens, judged.refused) == (200, 0, False)
+
+
+def test_refusals_are_seen() -> None:
+    with listening(FakeGuard(decision=Decision.REFUSED)) as url:
+        for answer in closed_loop(url, [chat(ANSWERED), classify()], clients=2):
+            assert answer.refused
+
+
+def test_no_two_requests_are_alike_to_the_guard() -> None:
+    fake = FakeGuard()
+    with listening(fake) as url:
+        closed_loop(url, [classify() for _ in range(20)], clients=4)
+    assert len(fake.requests) == 20
+    assert len({request.images[0].sha256 for request in fake.requests}) == 20
+
+
+def test_an_open_loop_does_not_wait_for_answers() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+    with listening(fake, max_requests=3) as url, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(open_loop, url, lambda number: classify(), rate=100, seconds=0.5)
+        eventually(lambda: in_flight(url, "classify") == 3)
+        eventually(lambda: "overloaded" in httpx.get(f"{url}/metrics").text)
+        fake.gate.set()
+        answers = running.result(60)
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) == {200, 429}
+    assert len(statuses) > 20

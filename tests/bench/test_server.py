@@ -1,0 +1,38 @@
+"""The contenders that are our own server, changed: they must be what their names say."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.server import Unguarded
+from safety_core.engine.guard import Guard
+from safety_core.engine.load import load_guard
+from safety_core.policy import Decision
+from tests.safety_core.engine.conftest import picture
+from tests.safety_core.engine.test_guard import asking, counted, forced, judging
+
+
+@pytest.fixture
+def unguarded(tiny_checkpoint: Path) -> Guard:
+    loaded = load_guard(tiny_checkpoint, device="cpu")
+    loaded.model.safety.llm_tokens_SD = None
+    return Unguarded(loaded.model, forced(Decision.ALLOWED))
+
+
+def test_the_unguarded_server_runs_tower_and_language_model_and_no_head(
+    unguarded: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unguarded.model, "safe_features", lambda vision: pytest.fail("it was judged"))
+    request = asking(picture())
+    with counted(unguarded) as calls:
+        reply = unguarded.chat(request)
+        verdict = unguarded.assess(judging(picture("blue"), picture("red")))
+    assert calls.pictures == [1, 2]
+    assert verdict.verdict.decision is Decision.ALLOWED
+    model = unguarded.model
+    vision = model.encode_images(model.preprocess(list(request.images[0].views)))
+    (expected,) = model.generate(
+        [model.prompts.encode(request.turns, 1)], vision, [1], inject=False, max_new_tokens=request.max_tokens
+    )
+    assert reply.content == expected.text
+    assert unguarded.self_check() is None

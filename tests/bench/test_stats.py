@@ -1,0 +1,28 @@
+import pytest
+
+from bench.stats import median, quantile, ratio
+
+
+def test_a_median_lies_in_its_interval_which_narrows_with_more_samples() -> None:
+    few, many = median([1.0, 2.0, 9.0]), median([1.0, 2.0, 9.0] * 50)
+    assert few.low <= few.median == 2.0 <= few.high
+    assert (few.low, few.high) == (1.0, 9.0)
+    assert many.high - many.low < few.high - few.low
+    assert median([3.0]).to_dict() == {"median": 3.0, "low": 3.0, "high": 3.0, "count": 1}
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    # Both contenders were slowed tenfold in the second round; the ratio does not notice.
+    assert ratio([2.0, 20.0, 2.0], [1.0, 10.0, 1.0]).median == 2.0
+    with pytest.raises(ValueError, match="zip"):
+        ratio([1.0], [1.0, 2.0])
+
+
+def test_nothing_measured_is_no_figure() -> None:
+    with pytest.raises(ValueError, match="nothing was measured"):
+        median([])
+
+
+def test_quantiles() -> None:
+    samples = [float(number) for number in range(100)]
+    assert (quantile(samples, 0.0), quantile(samples, 0.95), quantile(samples, 1.0)) == (0.0, 95.0, 99.0)
