@@ -196,7 +196,9 @@ class AsyncGuard:
             with self._asked(judged, request) as (ticket, news):
                 yield judged.verdict  # the reply is on its way while its reader hears of the verdict
                 while True:
-                    progress = await self._next(news, ticket.deadline)
+                    progress = await news.get()
+                    if progress.failure is not None:
+                        raise progress.failure
                     if progress.piece:
                         yield Delta(text=progress.piece)
                     if progress.row is not None:
@@ -286,22 +288,15 @@ class AsyncGuard:
         deadline = time.monotonic() + self._config.reply_timeout_s
         ticket = self._scheduler.answer(self._guard.job(judged, request), deadline=deadline)
         news = self._readers[ticket] = asyncio.Queue[Progress]()
+        # One timer for the whole reply; the worker keeps the deadline too, unless it is stuck.
+        late = Progress(ticket, failure=DeadlineError(_TOO_LONG))
+        timer = self._loop.call_later(self._config.reply_timeout_s, news.put_nowait, late)
         try:
             yield ticket, news
         finally:
+            timer.cancel()
             del self._readers[ticket]
             self._scheduler.depart(ticket)
-
-    async def _next(self, news: asyncio.Queue[Progress], deadline: float) -> Progress:
-        """The next news of a reply; raises what it failed with."""
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                progress = await news.get()
-        except TimeoutError as exc:
-            raise DeadlineError(_TOO_LONG) from exc
-        if progress.failure is not None:
-            raise progress.failure
-        return progress
 
     def _answered(self, judged: Judged, ticket: Ticket, row: RowLike) -> Reply:
         waited_ms, whole_ms = 1000 * ticket.queue_s, 1000 * (time.monotonic() - ticket.since)
