@@ -84,11 +84,16 @@ class CrossAttention(nn.Module):
         """Keys and values of what queries look at; rows that look at the same thing can share them."""
         return KeyValues(self.key(looked_at_BKD), self.value(looked_at_BKD))
 
-    def forward(self, x_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor) -> tuple[Tensor, Tensor]:
-        """Attended values out_BQD and the mean weights over heads weight_BQK."""
+    def forward(
+        self, x_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor, *, weights: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attended values out_BQD and, unless ``weights`` is off, their mean weights over heads weight_BQK."""
         q_BhQd = split_heads(self.query(x_BQD), self.num_heads)
         k_BhKd = split_heads(looked_at.keys_BKD, self.num_heads)
         v_BhKd = split_heads(looked_at.values_BKD, self.num_heads)
+        if not weights:
+            out_BhQd = F.scaled_dot_product_attention(q_BhQd, k_BhKd, v_BhKd, attn_mask=mask_BK[:, None, None, :])
+            return self.out(merge_heads(out_BhQd)), None
         logits_BhQK = q_BhQd @ k_BhKd.transpose(-1, -2) * q_BhQd.shape[-1] ** -0.5
         weight_BhQK = logits_BhQK.masked_fill(~mask_BK[:, None, None, :], float("-inf")).softmax(-1)
         return self.out(merge_heads(weight_BhQK @ v_BhKd)), weight_BhQK.mean(1)

@@ -27,7 +27,7 @@ class HeadOutput:
     """Logits of the risk levels."""
 
     attention_BF: Tensor | None
-    """Non-negative weights over the safety features, at most 1 in sum; None for a batch without images."""
+    """Non-negative weights over the safety features, at most 1 in sum; None without images, or where not asked for."""
 
 
 class SafetyHead(nn.Module):
@@ -85,6 +85,8 @@ class SafetyHead(nn.Module):
         safe: Tensor | KeyValues | None,
         safe_mask_BF: Tensor | None,
         tokens_SD: Tensor,
+        *,
+        attention: bool = True,
     ) -> HeadOutput:
         """Judge a batch.
 
@@ -95,6 +97,7 @@ class SafetyHead(nn.Module):
                 them; None where no sample has an image.
             safe_mask_BF: True at real features; a row without any has no image. None with features: all are real.
             tokens_SD: the head's safety tokens.
+            attention: whether to say where the head looked.
 
         Raises:
             ValueError: neither prompt nor image was given, or their batch sizes differ.
@@ -107,13 +110,13 @@ class SafetyHead(nn.Module):
             raise ValueError(f"{len(known)} rows of safety features were given for {len(prompt_BTD)} prompts")
         queries_BQD, query_mask_BQ = self._queries(prompt_BTD, prompt_mask_BT, batch=len(known))
         looked_at, key_mask_BK = self._looked_at(features, safe_mask_BF, tokens_SD, batch=len(known))
-        fused_BQD, weight_BQK = self._fuse(queries_BQD, looked_at, key_mask_BK)
+        fused_BQD, weight_BQK = self._fuse(queries_BQD, looked_at, key_mask_BK, attention and features is not None)
         if self.pooling is None:
             pooled_BD, weight_BQ = fused_BQD[:, 0], None
         else:
             pooled_BD, weight_BQ = self.pooling(fused_BQD, query_mask_BQ)
         attention_BF = None
-        if features is not None:
+        if weight_BQK is not None:
             weight_BQF = weight_BQK[:, :, len(tokens_SD) + 1 :]
             attention_BF = weight_BQF[:, 0] if weight_BQ is None else torch.einsum("bq,bqf->bf", weight_BQ, weight_BQF)
         return HeadOutput(
@@ -169,11 +172,13 @@ class SafetyHead(nn.Module):
         place_MD = (self.place[0][:, None] + self.place[1][None, :]).flatten(0, 1)
         return place_MD.repeat(images, 1)
 
-    def _fuse(self, queries_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor) -> tuple[Tensor, Tensor]:
+    def _fuse(
+        self, queries_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor, weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
         if self.config.fusion == "bare":
-            bare: tuple[Tensor, Tensor] = self.cross(queries_BQD, looked_at, mask_BK)
+            bare: tuple[Tensor, Tensor | None] = self.cross(queries_BQD, looked_at, mask_BK, weights=weights)
             return bare
-        attended_BQD, weight_BQK = self.cross(self.query_norm(queries_BQD), looked_at, mask_BK)
+        attended_BQD, weight_BQK = self.cross(self.query_norm(queries_BQD), looked_at, mask_BK, weights=weights)
         return self.out_norm(self.mlp(queries_BQD + attended_BQD)), weight_BQK
 
 

@@ -91,8 +91,9 @@ def gather_features(safe_BMD: Tensor, images: Sequence[Sequence[int]]) -> tuple[
     for row, wanted in enumerate(images):
         index_PK[row, : len(wanted)] = torch.as_tensor(wanted, dtype=torch.long, device=safe_BMD.device)
         mask_PK[row, : len(wanted)] = True
-    safe_PFD = safe_BMD[index_PK].reshape(len(images), most * features, width)
-    return safe_PFD, mask_PK.repeat_interleave(features, dim=1)
+    # What stands in for missing images belongs to another sample; a weight of zero times its NaN would still be NaN.
+    safe_PKMD = safe_BMD[index_PK].masked_fill(~mask_PK[..., None, None], 0.0)
+    return safe_PKMD.reshape(len(images), most * features, width), mask_PK.repeat_interleave(features, dim=1)
 
 
 def image_rows(vision: VisionFeatures | None, images_per_sample: Sequence[int], samples: int) -> list[tuple[int, ...]]:

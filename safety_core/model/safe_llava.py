@@ -212,6 +212,8 @@ class SafeLlava(nn.Module):
         prompt_ids_BT: Tensor | None,
         prompt_mask_BT: Tensor | None = None,
         safe_mask_BF: Tensor | None = None,
+        *,
+        attention: bool = True,
     ) -> HeadOutput:
         """Run the head; the path that training and scoring share.
 
@@ -221,12 +223,13 @@ class SafeLlava(nn.Module):
             prompt_ids_BT: ids of the users' words, None without any prompt.
             prompt_mask_BT: True at real words; a row without any has no prompt. Default: all are real.
             safe_mask_BF: True at real features; a row without any has no image. Default: all are real.
+            attention: whether to say where the head looked.
         """
         prompt_BTD = None
         if prompt_ids_BT is not None:
             with torch.no_grad():
                 prompt_BTD = self._embedding(prompt_ids_BT).float()
-        return self.safety.judge(prompt_BTD, prompt_mask_BT, safe, safe_mask_BF)
+        return self.safety.judge(prompt_BTD, prompt_mask_BT, safe, safe_mask_BF, attention=attention)
 
     @torch.inference_mode()
     def score(
@@ -280,7 +283,7 @@ class SafeLlava(nn.Module):
         judged: dict[View, ViewScores] = {}
         for start in range(0, len(unique), HEAD_BATCH):
             batch = unique[start : start + HEAD_BATCH]
-            output = self._judge(batch, images, prompt_ids)
+            output = self._judge(batch, images, prompt_ids, heatmap)
             judged |= zip(batch, read_output(output, grid=self.config.projector.grid, heatmap=heatmap), strict=True)
         return [pair_scores(images, sample, judged) for images, sample in zip(images_of, samples, strict=True)]
 
@@ -305,7 +308,11 @@ class SafeLlava(nn.Module):
         return Assessed(pairs=self.score(vision, counts, ids, heatmap=heatmap), vision=vision, images_per_sample=counts)
 
     def _judge(
-        self, views: Sequence[View], images: KeyValues | None, prompt_ids: Sequence[Sequence[int] | None]
+        self,
+        views: Sequence[View],
+        images: KeyValues | None,
+        prompt_ids: Sequence[Sequence[int] | None],
+        heatmap: bool,
     ) -> HeadOutput:
         """One padded batch of views through the head."""
         words = [[] if view.prompt is None else list(prompt_ids[view.prompt] or ()) for view in views]
@@ -315,7 +322,8 @@ class SafeLlava(nn.Module):
             return self.head_logits(None, ids_BT, mask_BT)
         keys_BFD, safe_mask_BF = gather_features(images.keys_BKD, shown)
         values_BFD, _ = gather_features(images.values_BKD, shown)
-        return self.head_logits(KeyValues(keys_BFD, values_BFD), ids_BT, mask_BT, safe_mask_BF)
+        features = KeyValues(keys_BFD, values_BFD)
+        return self.head_logits(features, ids_BT, mask_BT, safe_mask_BF, attention=heatmap)
 
     # --- the language model --------------------------------------------------------------------------------------
 

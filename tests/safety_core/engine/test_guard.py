@@ -324,27 +324,37 @@ def test_the_fingerprint_names_checkpoint_and_policy(tiny_checkpoint: Path) -> N
     assert Guard(one.model, one.policy).fingerprint != Guard(one.model, one.policy).fingerprint
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_scores_that_are_not_finite_block_their_own_request_only(
-    guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    guard: Guard, value: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     guard.policy = forced(Decision.ALLOWED)
-    requests = [asking(picture(colour)) for colour in ("red", "blue", "green")]
+    # The first picture's features stand where the others have none: a text, two pictures, one with two views.
+    requests = [
+        asking(picture("red")),
+        asking(text="no picture"),
+        asking(picture("blue"), picture("green")),
+        judging(clear_picture("white")),
+    ]
     encode = guard.model.encode_images
 
     def broken(pixels: torch.Tensor) -> VisionFeatures:
         seen = encode(pixels)
         layers = tuple(layer.clone() for layer in seen.layers)
-        layers[0][1] = float("nan")
+        layers[0][0] = value
         return VisionFeatures(layers, seen.projected_BPD)
 
+    sound = guard.judge([guard.prepare(request) for request in requests])
     monkeypatch.setattr(guard.model, "encode_images", broken)
-    first, second, third = guard.judge([guard.prepare(request) for request in requests])
-    assert isinstance(second, Judged)
-    assert second.verdict.verdict.reason == NO_VERDICT
-    assert second.verdict.assessment is None
-    for judged in (first, third):
+    first, *others = guard.judge([guard.prepare(request) for request in requests])
+    assert isinstance(first, Judged)
+    assert first.verdict.verdict.reason == NO_VERDICT
+    assert first.verdict.assessment is None
+    for judged, expected in zip(others, sound[1:], strict=True):
         assert isinstance(judged, Judged)
-        assert judged.verdict.verdict.decision is Decision.ALLOWED
+        assert isinstance(expected, Judged)
+        assert judged.verdict.assessment == expected.verdict.assessment
+        assert judged.verdict.assessment is not None
     assert caplog.text.count("no verdict") == 1
 
 

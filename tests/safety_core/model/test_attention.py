@@ -63,3 +63,15 @@ def test_pooling_ignores_padding_even_where_it_is_not_finite() -> None:
     pooled, weights = pooling(padded, mask)
     torch.testing.assert_close(pooled, pooling(words, mask[:, :3])[0])
     torch.testing.assert_close(weights.sum(-1), torch.ones(1))
+
+
+def test_cross_attention_says_the_same_without_its_weights() -> None:
+    torch.manual_seed(0)
+    cross = CrossAttention(16, 4)
+    queries, looked_at = torch.randn(2, 3, 16), cross.project(torch.randn(2, 5, 16))
+    mask = torch.tensor([[True] * 5, [True, True, False, True, False]])
+    full, weights = cross(queries, looked_at, mask)
+    fused, none = cross(queries, looked_at, mask, weights=False)
+    torch.testing.assert_close(fused, full)
+    assert weights is not None
+    assert none is None
