@@ -11,29 +11,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LlavaForConditionalGeneration
 
 from safety_core.engine.faults import describe
 from safety_core.engine.messages import FinishReason
 from safety_core.engine.parts import in_parts
 from safety_core.engine.slots import SlotCache
 from safety_core.errors import GenerationError, PromptError, SafeVLMError
-from safety_core.model.generation import TextAssembler
+from safety_core.model.generation import CACHE_ARGUMENT, TextAssembler
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
 from safety_core.model.vision import VisionFeatures
 from safety_core.prompts import EncodedPrompt
 
 _logger = logging.getLogger(__name__)
-
-# transformers 5.24 gave the argument a new name.
-_CACHE = "cache" if "cache" in signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
 
 _LENGTH_STEP = 64
 """Room is made in multiples of so many positions: it then changes seldom."""
@@ -138,7 +133,6 @@ class Generator:
         self._model = model
         self._max_rows = max_rows
         self._max_positions = max_positions
-        self._context: int = text.max_position_embeddings
         self._eos_ids = frozenset(model.eos_ids if eos_ids is None else eos_ids)
         self._banned_ids = list(model.banned_ids)
         self._rows: list[Row] = []
@@ -161,7 +155,7 @@ class Generator:
             PromptError: the prompt alone fills the model's context.
         """
         positions = prompt_positions(self._model, job)
-        room = self._context - positions
+        room = self._model.context_length - positions
         if room < 1:
             raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
         return Row(
@@ -255,7 +249,7 @@ class Generator:
             attention_mask=mask,
             position_ids=positions_RT,
             use_cache=True,
-            **{_CACHE: self._cache},
+            **{CACHE_ARGUMENT: self._cache},
         )
         hidden_RTD: Tensor = output.last_hidden_state
         return hidden_RTD

@@ -40,7 +40,7 @@ from safety_core.engine.messages import (
 )
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.parts import in_parts, out_of_memory
-from safety_core.engine.readings import worst_reading
+from safety_core.engine.readings import Turns, worst_reading
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.scoring import ReadyRequest, Scored, Scorer
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
@@ -54,8 +54,6 @@ from safety_core.prompts import Turn, check_characters, readings, too_long
 from safety_core.types import PairScores
 
 _logger = logging.getLogger(__name__)
-
-Turns = tuple[Turn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

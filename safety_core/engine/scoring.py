@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from safety_core.engine.messages import Prepared
+from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.prompts import Turn
 from safety_core.types import PairScores
 
-Turns = tuple[Turn, ...]
 Gravity = Callable[[PairScores], tuple[int, float]]
 """How bad a policy finds scores; sorts."""
 

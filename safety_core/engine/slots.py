@@ -102,6 +102,9 @@ class SlotCache(Cache):
             length = key_states.shape[2]
             keys_RLHd[rows, :length] = key_states.transpose(1, 2)
             values_RLHd[rows, :length] = value_states.transpose(1, 2)
+            # A prompt that was read and then failed may have been longer, and not finite.
+            keys_RLHd[rows, length:] = 0
+            values_RLHd[rows, length:] = 0
             return key_states, value_states
         keys_RLHd[plan.rows_R, plan.positions_R] = key_states[:, :, 0]
         values_RLHd[plan.rows_R, plan.positions_R] = value_states[:, :, 0]

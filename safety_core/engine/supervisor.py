@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from safety_core.engine.faults import describe
@@ -68,12 +69,14 @@ class Supervisor:
     def _supervise(self) -> None:
         pause_s = self._first_pause_s
         while True:
-            before = self._deaths
+            before, born = self._deaths, time.monotonic()
             worker = threading.Thread(target=self._live, name=self._name, daemon=True)
             worker.start()
             worker.join()
             if self._stopping.is_set() or self._deaths == before:
                 return
+            if time.monotonic() - born > self._longest_pause_s:  # it had lived: not a death in a row
+                pause_s = self._first_pause_s
             _logger.error("the worker starts again in %.1f s, after death %d", pause_s, self._deaths)
             if self._stopping.wait(pause_s):
                 return

@@ -23,7 +23,9 @@ from safety_core.model.sampling import Sampling, choose, random_source
 FinishReason = Literal["stop", "length"]
 
 # transformers 5.24 gave the argument a new name.
-_CACHE = "cache" if "cache" in signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
+CACHE_ARGUMENT = (
+    "cache" if "cache" in signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ class Decoder:
                 position_ids=inputs.position_ids_BT,
                 use_cache=True,
                 logits_to_keep=1,
-                **{_CACHE: self._cache},
+                **{CACHE_ARGUMENT: self._cache},
             )
         else:
             self._mask_BT = torch.cat([self._mask_BT, torch.ones_like(self._mask_BT[:, :1])], dim=1)
@@ -132,7 +134,7 @@ class Decoder:
                 position_ids=self._next_position_B1,
                 use_cache=True,
                 logits_to_keep=1,
-                **{_CACHE: self._cache},
+                **{CACHE_ARGUMENT: self._cache},
             )
             self._next_position_B1 = self._next_position_B1 + 1
         logits_BW: Tensor = output.logits[:, -1].float()

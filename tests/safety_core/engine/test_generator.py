@@ -282,6 +282,27 @@ def test_a_reply_that_is_not_finite_fails_by_itself_and_leaves_nothing(
     assert nothing_left(generator)
 
 
+def test_a_prompt_that_was_read_and_then_failed_leaves_nothing_to_the_next(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = gallery[[3, 4]]
+    broken.projected_BPD[:] = float("nan")
+    generator = Generator(model)
+    lost = generator.row(Job(prompt=job(model, gallery, [0, 0]).prompt, pictures=broken))
+
+    def unread(hidden: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("after the cache was written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generator, "_logits", unread)
+        generator.admit([lost])
+    assert isinstance(lost.failure, GenerationError)
+    late = generator.row(job(model, gallery, [], "short", max_new_tokens=20))
+    generator.admit([late])
+    finish(generator)
+    assert_as_alone(model, late)
+
+
 def test_a_reply_that_stops_being_finite_fails_by_itself(
     model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
