@@ -1,7 +1,7 @@
 """``python -m bench.server``: our own server, changed where a measurement needs it; never for use.
 
 ``--unguarded`` judges nothing: tower and language model alone, the same HTTP, queues and batching around them.
-``--endless`` ignores the end of a reply, so that every reply has as many tokens as were asked for.
+``--endless`` makes every reply as long as was asked for, of tokens that are text: none ends it, none is silent.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class Unguarded(Guard):
 
 def main(
     unguarded: Annotated[bool, typer.Option(help="Judge nothing.")] = False,
-    endless: Annotated[bool, typer.Option(help="Ignore the end of a reply.")] = False,
+    endless: Annotated[bool, typer.Option(help="Make every reply as long as was asked for.")] = False,
 ) -> None:
     """Serve, with the settings of ``SAFEVLM_*``."""
     settings = read_settings()
@@ -89,8 +89,10 @@ def _guard(settings: Settings, *, unguarded: bool, endless: bool) -> Guard:
 
 
 def _without_end(model: SafeLlava) -> None:
-    """Every reply then ends by its limit only."""
+    """Every reply then ends by its limit only, and no token of it is one that clients never see."""
+    silent = (model.backbone.config.image_token_id, *model.tokenizer.all_special_ids)
     type(model).eos_ids = property(lambda self: ())  # type: ignore[assignment, method-assign]
+    type(model).banned_ids = property(lambda self: silent)  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":
