@@ -37,6 +37,9 @@ class Turn:
     text: str
     """What is said, untrusted."""
 
+    images: int = 0
+    """Pictures that are shown with it; where no turn names any, all of them belong to the first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedPrompt:
@@ -111,15 +114,17 @@ class PromptBuilder:
 
         Args:
             turns: user and assistant turns alternating, first and last by the user.
-            num_images: placeholders to set at the start of the first user turn.
+            num_images: placeholders to set, at the start of the turns that show them.
             hint: trusted text that follows the last user turn.
             answer: the assistant's reply to learn, closed by the end-of-sequence token.
 
         Raises:
             PromptError: the turns do not alternate, or the prompt is longer than ``max_prompt_tokens``.
+            ValueError: the turns show another number of pictures.
         """
         _check_turns(turns)
         check_characters(turns, self.max_prompt_tokens)
+        shown = _pictures_of_turns(turns, num_images)
         ids: list[int] = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         spans: list[tuple[int, int]] = []
         images: list[int] = []
@@ -127,7 +132,7 @@ class PromptBuilder:
             if turn.role == "assistant":
                 ids += self._reply(neutralise(turn.text))
                 continue
-            pictures = num_images if index == 0 else 0
+            pictures = shown[index]
             ids += self._ids("USER: " if pictures or not self._adds_space else "USER:")
             for _ in range(pictures):
                 images.append(len(ids))
@@ -144,6 +149,19 @@ class PromptBuilder:
         start = len(ids)
         ids += self._reply(answer)
         return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
+
+    def spoken(self, turns: Sequence[Turn]) -> list[list[int]]:
+        """Everything that a conversation says, as the safety head reads it: together, then turn by turn.
+
+        The user's words first, as one text; in a conversation of several turns then each of them alone, the
+        assistant's too: a client writes those as well, and what is harmless in a crowd may not be by itself. Raises as
+        :meth:`head_ids` does.
+        """
+        whole = self.head_ids(turns)
+        if len(turns) < 2:
+            return [whole]
+        alone = dict.fromkeys(tuple(self.head_ids([replace(turn, role="user")])) for turn in turns)
+        return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
 
     def head_ids(self, turns: Sequence[Turn]) -> list[int]:
         """Ids of the user turns' words alone, a line break between turns: what the safety head reads.
@@ -246,6 +264,15 @@ def _invisible(char: str) -> bool:
         return False
     selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or "\u180b" <= char <= "\u180f"
     return selector or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+
+
+def _pictures_of_turns(turns: Sequence[Turn], num_images: int) -> list[int]:
+    shown = [turn.images for turn in turns]
+    if not any(shown):
+        return [num_images, *shown[1:]]
+    if sum(shown) != num_images or any(count for turn, count in zip(turns, shown, strict=True) if turn.role != "user"):
+        raise ValueError(f"user turns must show the {num_images} pictures, the turns show {shown}")
+    return shown
 
 
 def _check_turns(turns: Sequence[Turn]) -> None:

@@ -20,8 +20,9 @@ from safety_core.errors import SafeVLMError
 from service.decoders import Decoders
 from service.errors import reply_to, reply_to_status
 from service.metrics import Metrics
+from service.pictures import Pictures
 from service.readiness import Readiness
-from service.routes import chat, classify, operations
+from service.routes import chat, classify, completions, moderations, operations
 from service.settings import Settings
 from service.state import Service, service_of
 from service.streaming import ClientLeft
@@ -61,6 +62,12 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                             metrics=metrics,
                             readiness=readiness,
                             decoders=decoders,
+                            pictures=Pictures(
+                                decoders=decoders,
+                                limits=settings.image_limits,
+                                max_images=settings.max_images,
+                                fill=engine.info.pad_colour,
+                            ),
                         )
                     }
             finally:
@@ -78,7 +85,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _told_status)
     app.add_exception_handler(ClientDisconnect, _untold)
     app.add_exception_handler(ClientLeft, _untold)
-    for module in (chat, classify, operations):
+    for module in (chat, classify, completions, moderations, operations):
         app.include_router(module.router)
     return app
 

@@ -3,26 +3,35 @@
 Knows no model and no decision.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
-from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
+from safety_core.images import DecodedImage
 from safety_core.prompts import Turn, check_characters, max_characters
-from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form, too_many_images
-from service.decoders import Decoders
+from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form
 from service.errors import invalid_fields
+from service.pictures import Source
 from service.schemas import JsonRequest, Options
 from service.settings import Settings
+from service.state import Service
 
 _LARGE_JSON_BYTES = 64 * 1024
 """Beyond it a body has pictures, waits for a decoder anyway, and takes the event loop's time by milliseconds."""
+
+_MARKS_PER_ITEM = 16
+"""Commas and brackets that a message or a picture may have around it."""
+
+_MARKS_BESIDES = 64
+"""Those of all other fields."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,37 +53,44 @@ class Intake:
         return _turns(self.options)
 
 
-async def read_request(request: Request, settings: Settings, decoders: Decoders, fill: Colour) -> Intake:
-    """Read and decode a multipart or JSON request.
-
-    Args:
-        request: the HTTP request.
-        settings: the operator's limits.
-        decoders: where pictures are decoded.
-        fill: colour that the model wants pictures padded with.
+async def read_request(request: Request, service: Service) -> Intake:
+    """Read and decode a multipart or JSON request of our own paths.
 
     Raises:
         InputError: anything is wrong with it.
     """
-    limits = BodyLimits(
-        max_bytes=settings.max_body_bytes,
-        max_file_bytes=settings.max_image_bytes,
-        max_files=settings.max_images,
-        timeout_s=settings.body_timeout_s,
-    )
     kind = content_type(request)
-    sources: Sequence[bytes | str]
+    options: Options
+    sources: Sequence[Source]
     if kind == MULTIPART:
-        options, sources = await _multipart(request, limits)
+        options, sources = await _multipart(request, _body_limits(service.settings))
     elif kind == JSON:
-        options, sources = await _json(request, limits, settings, decoders)
+        options = asked = await read_json(request, service, JsonRequest)
+        sources = asked.images
     else:
         raise InputError(f"The body must be {MULTIPART} or {JSON}.", code="content_type")
-    check_characters(_turns(options), settings.max_prompt_tokens)  # the guard does too, but after a wait for its turn
-    started = time.perf_counter()
-    job = partial(_decoded, limits=settings.image_limits, fill=fill)
-    images = [await decoders.run(partial(job, source)) for source in sources]
-    return Intake(options=options, images=tuple(images), decode_ms=1000 * (time.perf_counter() - started))
+    # The guard checks it too, but after a wait for its turn.
+    check_characters(_turns(options), service.settings.max_prompt_tokens)
+    loaded = await service.pictures.load(sources)
+    return Intake(options=options, images=loaded.images, decode_ms=loaded.decode_ms)
+
+
+async def read_json(request: Request, service: Service, model: type[_Model]) -> _Model:
+    """Read and validate a JSON body.
+
+    Raises:
+        InputError: it is too large, malformed, or not what the model says.
+    """
+    if content_type(request) != JSON:
+        raise InputError(f"The body must be {JSON}.", code="content_type")
+    settings = service.settings
+    body = await read_body(request, _body_limits(settings))
+    # A prompt may be full of commas and brackets; so may a data URL's head.
+    items = settings.max_turns + settings.max_images
+    max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES
+    if len(body) <= _LARGE_JSON_BYTES:
+        return _parsed(body, model, max_marks)
+    return await service.decoders.run(partial(_parsed, body, model, max_marks))
 
 
 def guard_request(intake: Intake) -> GuardRequest:
@@ -97,28 +113,43 @@ def chat_request(intake: Intake, settings: Settings) -> ChatRequest:
     options = intake.options
     if options.prompt is None or not options.prompt.strip():
         raise PromptError("A prompt is needed.", code="prompt_empty", param="prompt")
-    if options.max_tokens is not None and options.max_tokens > settings.max_tokens:
-        raise PromptError(
-            f"At most {settings.max_tokens} tokens can be asked for.", code="max_tokens_too_large", param="max_tokens"
-        )
     return ChatRequest(
         images=intake.images,
         turns=intake.turns,
         heatmap=options.explain,
-        max_tokens=options.max_tokens or min(settings.default_max_tokens, settings.max_tokens),
+        max_tokens=token_limit(options.max_tokens, settings, param="max_tokens"),
         temperature=options.temperature or 0.0,
         top_p=1.0 if options.top_p is None else options.top_p,
         seed=options.seed,
     )
 
 
+def token_limit(max_tokens: int | None, settings: Settings, *, param: str) -> int:
+    """Tokens that a reply may have: what was asked for, or the operator's default.
+
+    Raises:
+        PromptError: ``max_tokens_too_large``.
+    """
+    if max_tokens is None:
+        return min(settings.default_max_tokens, settings.max_tokens)
+    if max_tokens > settings.max_tokens:
+        raise PromptError(
+            f"At most {settings.max_tokens} tokens can be asked for.", code="max_tokens_too_large", param=param
+        )
+    return max_tokens
+
+
 def _turns(options: Options) -> tuple[Turn, ...]:
     return (Turn(role="user", text=options.prompt),) if options.prompt else ()
 
 
-def _decoded(source: bytes | str, *, limits: ImageLimits, fill: Colour) -> DecodedImage:
-    data = decode_base64(source, limits=limits) if isinstance(source, str) else source
-    return decode(data, limits=limits, fill=fill)
+def _body_limits(settings: Settings) -> BodyLimits:
+    return BodyLimits(
+        max_bytes=settings.max_body_bytes,
+        max_file_bytes=settings.max_image_bytes,
+        max_files=settings.max_images,
+        timeout_s=settings.body_timeout_s,
+    )
 
 
 async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Sequence[bytes]]:
@@ -134,30 +165,15 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
     return options, [data for _, data in form.files]
 
 
-async def _json(
-    request: Request, limits: BodyLimits, settings: Settings, decoders: Decoders
-) -> tuple[Options, Sequence[str]]:
-    body = await read_body(request, limits)
-    # A prompt may be full of commas and brackets, each picture has a comma in its list and one in its data URL.
-    max_values = max_characters(settings.max_prompt_tokens) + 2 * limits.max_files + len(JsonRequest.model_fields)
-    if len(body) <= _LARGE_JSON_BYTES:
-        options = _parsed(body, max_values)
-    else:
-        options = await decoders.run(partial(_parsed, body, max_values))
-    if len(options.images) > limits.max_files:
-        raise too_many_images(limits.max_files)
-    return options, options.images
-
-
-def _parsed(body: bytes, max_values: int) -> JsonRequest:
+def _parsed(body: bytes, model: type[_Model], max_marks: int) -> _Model:
     """The fields of a JSON body.
 
     A value costs hundreds of bytes, and where it is wrong a complaint of its own: 20 megabytes of ``1,1,1`` would be
     gigabytes and many seconds. So what separates values is counted before any is made.
     """
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > max_values:
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > max_marks:
         raise InputError("The body has more commas and brackets than a request can have.", code="body_too_large")
     try:
-        return JsonRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as exc:
         raise invalid_fields(exc) from exc

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     max_prompt_tokens: int = Field(
         default=1024, ge=1, description="Tokens of a prompt; longer ones are refused, never cut."
     )
+    max_turns: int = Field(
+        default=32, ge=1, description="Messages of one conversation; each is judged with the others and by itself."
+    )
+    max_choices: int = Field(default=4, ge=1, description="Largest `n` of one chat completion.")
     max_tokens: int = Field(default=512, ge=1, description="Largest `max_tokens` that a client may ask for.")
     default_max_tokens: int = Field(default=256, ge=1, description="`max_tokens` of a request that names none.")
     max_requests: int = Field(
@@ -108,6 +112,15 @@ class Settings(BaseSettings):
         default=30, gt=0, description="Seconds that accepted requests get to finish on SIGTERM."
     )
 
+    reply_window: int = Field(
+        default=12,
+        ge=0,
+        description=(
+            "Tokens of a reply between two judgements of it while it is made, by which its stream lags behind; "
+            "`0` judges no reply."
+        ),
+    )
+
     expose_risk: bool = Field(
         default=True, description="Whether clients see scores and timings; `false` leaves them the decision only."
     )
@@ -125,6 +138,7 @@ class Settings(BaseSettings):
             tower_batch=self.max_batch,
             max_rows=self.max_replies,
             max_positions=self.kv_positions,
+            reply_window=self.reply_window,
         )
 
     @property

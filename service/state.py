@@ -7,6 +7,7 @@ from fastapi import Request
 from safety_core.engine.async_guard import AsyncGuard
 from service.decoders import Decoders
 from service.metrics import Metrics
+from service.pictures import Pictures
 from service.readiness import Readiness
 from service.settings import Settings
 
@@ -28,7 +29,10 @@ class Service:
     """Whether the guard passed its last self-check."""
 
     decoders: Decoders
-    """Where pictures are decoded."""
+    """Where untrusted bytes are read."""
+
+    pictures: Pictures
+    """Loads the pictures of requests."""
 
 
 def service_of(request: Request) -> Service:

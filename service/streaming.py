@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -40,6 +40,41 @@ def sse(event: str, data: Mapping[str, Any]) -> str:
     return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
 
+async def merged(sources: Sequence[AsyncGenerator[_Result, None]]) -> AsyncGenerator[tuple[int, _Result], None]:
+    """Items of several sources as they come, each with the number of its source.
+
+    Raises:
+        Exception: what a source raised; the others are closed.
+    """
+    ready: asyncio.Queue[tuple[int, _Result] | BaseException | None] = asyncio.Queue()
+
+    async def pump(index: int, source: AsyncGenerator[_Result, None]) -> None:
+        try:
+            async with aclosing(source):
+                async for item in source:
+                    ready.put_nowait((index, item))
+        except Exception as exc:
+            ready.put_nowait(exc)
+        else:
+            ready.put_nowait(None)
+
+    pumps = [asyncio.create_task(pump(index, source)) for index, source in enumerate(sources)]
+    try:
+        running = len(pumps)
+        while running:
+            item = await ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                running -= 1
+            else:
+                yield item
+    finally:
+        for one in pumps:
+            one.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+
+
 async def unless_client_leaves(request: Request, work: Awaitable[_Result]) -> _Result:
     """Await ``work``, but cancel it as soon as the client is gone. The body must have been read.
 
@@ -58,6 +93,12 @@ async def unless_client_leaves(request: Request, work: Awaitable[_Result]) -> _R
             one.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await one
+
+
+def data_line(data: Mapping[str, Any] | str) -> str:
+    """One event without a name, as OpenAI-style streams have them."""
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"data: {text}\n\n"
 
 
 async def _departure(receive: Receive) -> None:

@@ -17,7 +17,12 @@ from service.state import Service
 
 _logger = logging.getLogger(__name__)
 
-ENDPOINTS = {"/v1/chat": "chat", "/v1/classify": "classify"}
+ENDPOINTS = {
+    "/v1/chat": "chat",
+    "/v1/classify": "classify",
+    "/v1/chat/completions": "completions",
+    "/v1/moderations": "moderations",
+}
 """Paths whose requests reach the model, and their names in metrics."""
 
 

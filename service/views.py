@@ -45,8 +45,7 @@ class View:
         verdict = reply.verdict
         exposed: dict[str, Any] = {}
         if self.expose_risk:
-            times = self._times(verdict, queue_ms=reply.queue_ms)
-            exposed["timings"] = ChatTimings(**times, generate_ms=round(reply.generate_ms, 3))
+            exposed["timings"] = self._chat_timings(reply)
         return ChatReply(
             id=self.id,
             model=self.model,
@@ -85,6 +84,22 @@ class View:
     def delta(self, delta: Delta) -> dict[str, Any]:
         """A piece of a stream, as ``DeltaEvent`` describes it; by hand, since there is one for every token."""
         return {"refusal": delta.text} if delta.refusal else {"content": delta.text}
+
+    def guard(self, verdict: GuardVerdict, reply: Reply | None = None) -> dict[str, Any]:
+        """What the guard found, for protocols that have no place of their own for it."""
+        told: dict[str, Any] = {
+            "decision": verdict.verdict.decision.value,
+            "images_received": verdict.images_received,
+            "images_scanned": verdict.images_scanned,
+            **self._risk(verdict),
+        }
+        if self.expose_risk and reply is not None:
+            told["timings"] = self._chat_timings(reply)
+        return told
+
+    def _chat_timings(self, reply: Reply) -> ChatTimings:
+        times = self._times(reply.verdict, queue_ms=reply.queue_ms)
+        return ChatTimings(**times, generate_ms=round(reply.generate_ms, 3))
 
     def _risk(self, verdict: GuardVerdict) -> dict[str, Any]:
         if verdict.assessment is None or not self.expose_risk:

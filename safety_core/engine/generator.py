@@ -21,6 +21,7 @@ from safety_core.engine.faults import describe
 from safety_core.engine.messages import FinishReason
 from safety_core.engine.parts import in_parts
 from safety_core.engine.slots import SlotCache
+from safety_core.engine.stops import StopStrings
 from safety_core.errors import GenerationError, PromptError, SafeVLMError
 from safety_core.model.generation import CACHE_ARGUMENT, TextAssembler
 from safety_core.model.safe_llava import SafeLlava
@@ -50,6 +51,9 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are chosen."""
 
+    stop: tuple[str, ...] = ()
+    """Strings that end the reply where they come; they stay out of it."""
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Row:
@@ -70,6 +74,12 @@ class Row:
     assembler: TextAssembler
     """Tokens to text."""
 
+    stops: StopStrings
+    """Ends the text where its client wants."""
+
+    text: str = ""
+    """The reply so far."""
+
     token_ids: list[int] = field(default_factory=list)
     """The tokens so far."""
 
@@ -83,11 +93,6 @@ class Row:
     def done(self) -> bool:
         """Whether nothing more will come."""
         return self.finish_reason is not None or self.failure is not None
-
-    @property
-    def text(self) -> str:
-        """The reply so far."""
-        return self.assembler.text
 
     @property
     def reserved(self) -> int:
@@ -164,6 +169,7 @@ class Generator:
             limit=min(room, job.sampling.max_new_tokens),
             draws=random_source(job.sampling.seed),
             assembler=TextAssembler(self._model.tokenizer),
+            stops=StopStrings(job.stop),
         )
 
     def fits(self, joining: Sequence[Row]) -> bool:
@@ -290,12 +296,15 @@ class Generator:
             row.failure = GenerationError("the language model's output is not finite")
             return Made(row, "")
         row.token_ids.append(token)
-        piece = row.assembler.push(token)
-        if token in self._eos_ids:
+        piece = row.stops.push(row.assembler.push(token))
+        if token in self._eos_ids or row.stops.met:
             row.finish_reason = "stop"
         elif len(row.token_ids) >= row.limit:
             row.finish_reason = "length"
-        return Made(row, piece + row.assembler.finish() if row.done else piece)
+        if row.done:
+            piece += row.stops.push(row.assembler.finish()) + row.stops.finish()
+        row.text += piece
+        return Made(row, piece)
 
     def _leave(self) -> None:
         """Take out who is done; the last row moves into each gap."""

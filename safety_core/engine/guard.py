@@ -30,6 +30,7 @@ from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
 from safety_core.engine.messages import (
     ChatRequest,
+    GeneratorLike,
     GuardInfo,
     GuardLimits,
     GuardRequest,
@@ -39,6 +40,7 @@ from safety_core.engine.messages import (
     Reply,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
+from safety_core.engine.output_rail import WatchedGenerator
 from safety_core.engine.parts import in_parts, out_of_memory
 from safety_core.engine.readings import Turns, worst_reading
 from safety_core.engine.replies import answered, refused
@@ -49,7 +51,7 @@ from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
-from safety_core.policy import Policy, decide_worst
+from safety_core.policy import Decision, Policy, decide_worst
 from safety_core.prompts import Turn, check_characters, readings, too_long
 from safety_core.types import PairScores
 
@@ -143,7 +145,9 @@ class Guard:
         started = time.perf_counter()
         generator = self.generator()
         row = generator.row(self.job(judged, request))
-        generator.run([row])
+        generator.admit([row])
+        while not row.done:
+            generator.step()
         return answered(judged.verdict, row, generate_ms=1000 * (time.perf_counter() - started))
 
     def self_check(self) -> str | None:
@@ -192,7 +196,7 @@ class Guard:
         if not request.images and not all(ids for _, ids in read):
             raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
         if isinstance(request, ChatRequest):
-            self._check_room(request, [turns for turns, _ in read])
+            self._check_room(request, list(dict.fromkeys(turns for turns, _ in read)))
         views = [view for image in request.images for view in image.views]
         return ReadyRequest(
             request=request,
@@ -203,9 +207,9 @@ class Guard:
         )
 
     def _readings(self, turns: Turns) -> tuple[tuple[Turns, list[int]], ...]:
-        """Every reading of a text, with the ids that the head reads."""
+        """Every reading of a text, with what the head reads of it: a conversation as a whole and turn by turn."""
         check_characters(turns, self._longest)
-        return tuple((reading, self._head_ids(reading)) for reading in readings(turns))
+        return tuple((reading, ids) for reading in readings(turns) for ids in self._spoken(reading))
 
     @property
     def _longest(self) -> int:
@@ -213,12 +217,13 @@ class Guard:
         own = self.model.prompts.max_prompt_tokens
         return own if self.limits.max_prompt_tokens is None else self.limits.max_prompt_tokens
 
-    def _head_ids(self, turns: Turns) -> list[int]:
+    def _spoken(self, turns: Turns) -> list[list[int]]:
         check_characters(turns, self._longest)  # again: NFKC makes up to 18 characters of one
-        ids = self.model.prompts.head_ids(turns)
-        if len(ids) > self._longest:
-            raise too_long(len(ids), self._longest)
-        return ids
+        spoken = self.model.prompts.spoken(turns)
+        longest = max(map(len, spoken))
+        if longest > self._longest:
+            raise too_long(longest, self._longest)
+        return spoken
 
     def _check_room(self, request: ChatRequest, read: Sequence[Turns]) -> None:
         """Refuse, before anything is judged, what could not be answered."""
@@ -299,11 +304,33 @@ class Guard:
             prompt=self.model.prompts.encode(judged.turns, len(request.images), hint=hint),
             pictures=judged.pictures,
             sampling=_sampling(request),
+            stop=request.stop,
         )
 
-    def generator(self) -> Generator:
-        """A new generator over the model."""
-        return Generator(self.model, max_rows=self.limits.max_rows, max_positions=self.limits.max_positions)
+    def generator(self) -> GeneratorLike:
+        """A new generator over the model, its replies watched where the limits say so."""
+        generator = Generator(self.model, max_rows=self.limits.max_rows, max_positions=self.limits.max_positions)
+        if not self.limits.reply_window:
+            return generator
+        return WatchedGenerator(generator, self.must_not_be_said, window=self.limits.reply_window)
+
+    def must_not_be_said(self, replies: Sequence[str]) -> list[bool | None]:
+        """Whether the policy refuses each of some replies by its words alone; None where there is no verdict."""
+        found = in_parts(self._refuses, replies)
+        for outcome in found:
+            if isinstance(outcome, Exception):
+                _logger.error("a reply was not judged: %s", describe(outcome))
+        return [None if isinstance(outcome, Exception) else outcome for outcome in found]
+
+    def _refuses(self, replies: Sequence[str]) -> list[bool]:
+        ids = [self.model.prompts.head_ids([Turn(role="user", text=reply)]) for reply in replies]
+        verdicts = [
+            decide_worst(self.policy, self.model.taxonomy, pair)
+            for pair in self.model.score_rows(None, [()] * len(ids), ids)
+        ]
+        if any(scores is None for _, scores in verdicts):
+            raise NoVerdictError("a reply's scores are not finite")
+        return [verdict.decision is Decision.REFUSED for verdict, _ in verdicts]
 
     # --- the canary ----------------------------------------------------------------------------------------------
 

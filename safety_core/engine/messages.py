@@ -47,6 +47,9 @@ class ChatRequest(GuardRequest):
     seed: int | None = None
     """Seed of the draws; None draws a fresh one."""
 
+    stop: tuple[str, ...] = ()
+    """Strings that end the reply where they come; they stay out of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardVerdict:
@@ -167,6 +170,9 @@ class GuardLimits:
 
     max_positions: int = 1 << 15
     """Room for their keys and values, in positions: replies times positions of the longest."""
+
+    reply_window: int = 0
+    """Tokens of a reply between two judgements of it while it is made; 0 judges no reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

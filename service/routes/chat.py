@@ -2,17 +2,17 @@
 
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from safety_core.engine.faults import describe
-from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
+from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
 from safety_core.errors import SafeVLMError
+from service.answering import Chat, counted, last
 from service.errors import reply_to
-from service.intake import Intake, chat_request, read_request
+from service.intake import chat_request, read_request
 from service.routes.docs import ERRORS, EVENTS, request_body
 from service.schemas import ChatReply
 from service.state import Service, service_of
@@ -42,39 +42,15 @@ async def chat(request: Request) -> Response:
     arrived = time.perf_counter()
     service = service_of(request)
     service.readiness.require()
-    intake = await read_request(request, service.settings, service.decoders, service.guard.info.pad_colour)
+    intake = await read_request(request, service)
     view = View.of(service.guard.info, expose_risk=service.settings.expose_risk, decode_ms=intake.decode_ms)
     asked = chat_request(intake, service.settings)
-    events = _counted(service, asked, intake, arrived)
+    events = counted(service, Chat(endpoint=_ENDPOINT, request=asked, decode_ms=intake.decode_ms, arrived=arrived))
     if not intake.options.stream:
-        return JSONResponse(view.chat(await unless_client_leaves(request, _last(events))))
+        return JSONResponse(view.chat(await unless_client_leaves(request, last(events))))
     # The first event decides the status line: whatever fails before it is a plain HTTP error.
     first = await unless_client_leaves(request, anext(events))
     return EventStream(_stream(service, view, first, events))
-
-
-async def _counted(service: Service, asked: ChatRequest, intake: Intake, arrived: float) -> AsyncGenerator[Event, None]:
-    """The engine's events, counted on their way."""
-    speechless = True
-    async with aclosing(service.guard.stream(asked)) as events:
-        async for event in events:
-            if isinstance(event, GuardVerdict):
-                service.metrics.verdict(_ENDPOINT, event, decode_ms=intake.decode_ms)
-                if event.verdict.reason is not None:  # told as a refusal, which no error handler counts
-                    service.metrics.rejected.labels(event.verdict.reason).inc()
-            elif isinstance(event, Reply):
-                service.metrics.reply(_ENDPOINT, event)
-            elif speechless and not event.refusal:
-                speechless = False
-                service.metrics.first_token_seconds.observe(time.perf_counter() - arrived)
-            yield event
-
-
-async def _last(events: AsyncIterator[Event]) -> Reply:
-    async for event in events:
-        if isinstance(event, Reply):
-            return event
-    raise AssertionError("the engine ended a stream without a reply")
 
 
 async def _stream(

@@ -27,7 +27,7 @@ async def classify(request: Request) -> JSONResponse:
     """Risk type, level and decision, for all images together and for each. Takes what `/v1/chat` takes."""
     service = service_of(request)
     service.readiness.require()
-    intake = await read_request(request, service.settings, service.decoders, service.guard.info.pad_colour)
+    intake = await read_request(request, service)
     verdict = await unless_client_leaves(request, service.guard.assess(guard_request(intake)))
     service.metrics.verdict(_ENDPOINT, verdict, decode_ms=intake.decode_ms)
     service.metrics.waited(_ENDPOINT, verdict.queue_ms)

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.body import JSON, MULTIPART
+from service.openai_schemas import CompletionChunk
 from service.schemas import AssessmentEvent, ChatReply, DeltaEvent, ErrorOut, JsonRequest, Options
 from service.streaming import EVENT_STREAM
 
@@ -61,6 +62,44 @@ EVENTS: _Responses = {
     }
 }
 """A chat's reply, in the form that FastAPI cannot infer."""
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is JSON and nothing else."""
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": _whole(model)}}}}
+
+
+def _whole(model: type[BaseModel]) -> dict[str, Any]:
+    """Schema of a model that FastAPI never sees, with what it refers to inside."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+    return {key: _resolved(value, parts) for key, value in schema.items()}
+
+
+def _resolved(schema: Any, parts: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_resolved(item, parts) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _resolved(parts[schema["$ref"].rsplit("/", 1)[1]], parts)
+    return {key: _resolved(value, parts) for key, value in schema.items() if key != "discriminator"}
+
+
+CHUNKS: _Responses = {
+    200: {
+        "description": "The completion, whole or as chunks",
+        "content": {
+            EVENT_STREAM: {
+                "schema": {
+                    "description": "With `stream`: `data` lines with a chunk each, then `data: [DONE]`.",
+                    **_whole(CompletionChunk),
+                }
+            }
+        },
+    }
+}
+"""A completion, in the form that FastAPI cannot infer."""
 
 
 def request_body() -> dict[str, Any]:

@@ -304,3 +304,39 @@ def test_text_with_hidden_characters_has_two_readings() -> None:
     assert [turn.text for turn in normalised] == ["plain", "yes", "why"]
     assert [turn.role for turn in normalised] == [turn.role for turn in turns]
     assert readings(normalised) == (normalised,)
+
+
+def test_pictures_stand_where_their_turns_show_them(builder: PromptBuilder) -> None:
+    turns = [Turn(role="user", text="One?", images=1), said("Yes."), Turn(role="user", text="Two?", images=2)]
+    shown = builder.encode(turns, 3)
+    first = builder.encode(turns[:1], 1)
+    assert shown.image_positions[0] == first.image_positions[0]
+    answered = shown.user_spans[0][1]
+    assert all(position > answered for position in shown.image_positions[1:])
+    assert len(shown.image_positions) == 3
+    assert builder.encode([user("One?"), said("Yes."), user("Two?")], 3).image_positions[-1] < answered
+
+
+@pytest.mark.parametrize("images", [(1, 0, 0), (0, 2, 0), (3, 0, 0)])
+def test_turns_that_show_other_pictures_than_there_are_do_not_pass(
+    builder: PromptBuilder, images: tuple[int, ...]
+) -> None:
+    turns = [
+        Turn(role=role, text="a", images=count)  # type: ignore[arg-type]
+        for role, count in zip(("user", "assistant", "user"), images, strict=True)
+    ]
+    with pytest.raises(ValueError, match="pictures"):
+        builder.encode(turns, 2)
+
+
+def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuilder) -> None:
+    turns = [user("One?"), said("Yes."), user("Two?"), said("Yes."), user("One?")]
+    whole, *alone = builder.spoken(turns)
+    assert whole == builder.head_ids(turns)
+    assert alone == [builder.head_ids([user(text)]) for text in ("One?", "Yes.", "Two?")]
+    assert builder.spoken([user("One?")]) == [builder.head_ids([user("One?")])]
+    assert builder.spoken([]) == [[]]
+
+
+def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:
+    assert builder.spoken([user(""), said("Yes."), user("")])[1:] == [builder.head_ids([user("Yes.")])]

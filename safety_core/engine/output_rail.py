@@ -1,0 +1,172 @@
+"""The output rail: replies are judged while they are made, and held back until they were.
+
+Every ``window`` tokens the text so far goes through the guard's text side; what is said is always one window behind
+what has been made, so a reply that turns harmful is cut before its harmful words are out. The words behind the cut are
+dropped, with ``content_filter`` as the reason. Fail closed: a reply that cannot be judged fails.
+Wraps a generator and looks like one. Knows no torch, no model and no policy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from safety_core.engine.messages import FinishReason, GeneratorLike
+from safety_core.errors import GenerationError
+
+Judge = Callable[[Sequence[str]], Sequence[bool | None]]
+"""Whether each text must not be said; None where there is no verdict."""
+
+_TAIL_WINDOWS = 8
+"""How much of a long reply is judged at a time, in windows: the newest, and enough before it to understand it."""
+
+
+@dataclass(slots=True, eq=False)
+class WatchedRow:
+    """A reply that is being made, as far as it may be known."""
+
+    inner: Any
+    """The generator's own row."""
+
+    text: str = ""
+    """What has been said."""
+
+    cut: bool = False
+    """Whether it turned harmful."""
+
+    unjudged: bool = False
+    """Whether there was no verdict on it."""
+
+    held: deque[str] = field(default_factory=deque)
+    """Pieces that have not been said yet, one for each token."""
+
+    recent: deque[str] = field(default_factory=deque)
+    """Pieces that are judged, one for each token."""
+
+    since: int = 0
+    """Tokens since it was judged."""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will come."""
+        return self.cut or self.unjudged or bool(self.inner.done)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why it failed, if it did."""
+        if self.unjudged:
+            return GenerationError("the reply could not be judged")
+        failure: Exception | None = None if self.cut else self.inner.failure
+        return failure
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why it ended; None while it runs, and where it failed."""
+        if self.cut:
+            return "content_filter"
+        reason: FinishReason | None = None if self.unjudged else self.inner.finish_reason
+        return reason
+
+    @property
+    def prompt_positions(self) -> int:
+        """Positions of its prompt."""
+        return int(self.inner.prompt_positions)
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """The tokens that were made, those that were never said included."""
+        ids: Sequence[int] = self.inner.token_ids
+        return ids
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one step let out of one reply."""
+
+    row: WatchedRow
+    """The reply."""
+
+    piece: str
+    """Text that may be said now."""
+
+
+class WatchedGenerator:
+    """A generator whose replies are judged on their way.
+
+    Args:
+        generator: makes the replies.
+        judge: judges the text of several at once.
+        window: tokens between two judgements of a reply, and by which what is said lags behind.
+    """
+
+    def __init__(self, generator: GeneratorLike, judge: Judge, *, window: int) -> None:
+        self._generator = generator
+        self._judge = judge
+        self._window = window
+        self._rows: dict[int, WatchedRow] = {}
+
+    @property
+    def running(self) -> int:
+        """Replies that are being made."""
+        return self._generator.running
+
+    def row(self, job: Any) -> WatchedRow:
+        """A reply that has not begun; raises as the generator does."""
+        row = WatchedRow(self._generator.row(job))
+        row.recent = deque(maxlen=_TAIL_WINDOWS * self._window)
+        return row
+
+    def fits(self, joining: Sequence[WatchedRow]) -> bool:
+        """Whether replies may join those that run."""
+        return self._generator.fits([row.inner for row in joining])
+
+    def admit(self, rows: Sequence[WatchedRow]) -> list[Said]:
+        """Let replies join: each one's first token."""
+        self._rows |= {id(row.inner): row for row in rows}
+        return self._watched(self._generator.admit([row.inner for row in rows]))
+
+    def step(self) -> list[Said]:
+        """One more token of every running reply."""
+        return self._watched(self._generator.step())
+
+    def drop(self, row: WatchedRow) -> None:
+        """Stop a reply."""
+        self._rows.pop(id(row.inner), None)
+        self._generator.drop(row.inner)
+
+    def _watched(self, made: Sequence[Any]) -> list[Said]:
+        rows = [self._rows[id(one.row)] for one in made]
+        for row, one in zip(rows, made, strict=True):
+            row.held.append(one.piece)
+            row.recent.append(one.piece)
+            row.since += 1
+        due = [row for row in rows if row.failure is None and (row.inner.done or row.since >= self._window)]
+        for row, harmful in zip(due, self._verdicts(due), strict=True):
+            row.since = 0
+            row.cut, row.unjudged = harmful is True, harmful is None
+            if row.done and not row.inner.done:
+                self._generator.drop(row.inner)
+        said = [Said(row, self._released(row)) for row in rows]
+        for row in rows:
+            if row.done:
+                self._rows.pop(id(row.inner), None)
+        return said
+
+    def _verdicts(self, due: Sequence[WatchedRow]) -> Sequence[bool | None]:
+        """What the judge says of their newest words; who said nothing new needs no verdict."""
+        texts = ["".join(row.recent) for row in due]
+        asked = [text for text in texts if text.strip()]
+        found = iter(self._judge(asked) if asked else ())
+        return [next(found) if text.strip() else False for text in texts]
+
+    def _released(self, row: WatchedRow) -> str:
+        """What of the held words may be said now: all of an ended reply, else all but a window."""
+        if row.cut or row.failure is not None:
+            row.held.clear()
+            return ""
+        kept = 0 if row.done else self._window
+        piece = "".join(row.held.popleft() for _ in range(len(row.held) - kept))
+        row.text += piece
+        return piece

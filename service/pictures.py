@@ -1,0 +1,57 @@
+"""From what a client sent as a picture to a decoded one: bytes of a form, base64, a data URL. Decodes off the loop."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
+from service.body import too_many_images
+from service.decoders import Decoders
+
+Source = bytes | str
+"""A picture's bytes, or base64 or a data URL of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Pictures that are fit to be judged."""
+
+    images: tuple[DecodedImage, ...]
+    """The pictures, in order."""
+
+    decode_ms: float
+    """Milliseconds that decoding took, waiting for a decoder included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Loads the pictures of requests."""
+
+    decoders: Decoders
+    """Where they are decoded."""
+
+    limits: ImageLimits
+    """Bounds on each."""
+
+    max_images: int
+    """How many one request may have."""
+
+    fill: Colour
+    """Colour that the model wants them padded with."""
+
+    async def load(self, sources: Sequence[Source]) -> Loaded:
+        """Decode the pictures of one request.
+
+        Raises:
+            ImageError: there are too many, or one is out of bounds or broken.
+        """
+        if len(sources) > self.max_images:
+            raise too_many_images(self.max_images)
+        started = time.perf_counter()
+        images = [await self.decoders.run(partial(self._decoded, source)) for source in sources]
+        return Loaded(tuple(images), 1000 * (time.perf_counter() - started))
+
+    def _decoded(self, source: Source) -> DecodedImage:
+        data = decode_base64(source, limits=self.limits) if isinstance(source, str) else source
+        return decode(data, limits=self.limits, fill=self.fill)

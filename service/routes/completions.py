@@ -1,0 +1,156 @@
+"""``POST /v1/chat/completions``: the guarded chat in the protocol of OpenAI's clients."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from safety_core.engine.faults import describe
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
+from safety_core.errors import InputError, PromptError, SafeVLMError
+from safety_core.prompts import check_characters
+from service.answering import Chat, counted, last
+from service.dialogue import dialogue_of
+from service.errors import reply_to
+from service.intake import read_json, token_limit
+from service.openai_schemas import Completion, CompletionRequest
+from service.openai_views import CompletionView
+from service.routes.docs import CHUNKS, ERRORS, json_body
+from service.state import Service, service_of
+from service.streaming import EventStream, data_line, merged, unless_client_leaves
+from service.views import View
+
+_logger = logging.getLogger(__name__)
+
+router = APIRouter()
+
+_ENDPOINT = "completions"
+
+_DONE = "[DONE]"
+
+
+@router.post(
+    "/v1/chat/completions",
+    response_model=Completion,
+    responses={**ERRORS, **CHUNKS},
+    openapi_extra=json_body(CompletionRequest),
+    summary="Ask about images, guarded, as OpenAI's clients do",
+)
+async def completions(request: Request) -> Response:
+    """Judge the whole conversation and every picture in it, then answer or refuse.
+
+    A refusal is a completion whose `message.refusal` says so, with `finish_reason: content_filter`; what the guard
+    found stands in `safevlm`, beside what the protocol has.
+    """
+    arrived = time.perf_counter()
+    service = service_of(request)
+    service.readiness.require()
+    asked = await read_json(request, service, CompletionRequest)
+    check_model(asked.model, service)
+    chats = await _chats(service, asked, arrived)
+    streams = [counted(service, chat) for chat in chats]
+    view = View.of(service.guard.info, expose_risk=service.settings.expose_risk, decode_ms=chats[0].decode_ms)
+    if not asked.stream:
+        replies = await unless_client_leaves(request, asyncio.gather(*map(last, streams)))
+        return JSONResponse(CompletionView.of(view).whole(replies))
+    with_usage = asked.stream_options is not None and asked.stream_options.include_usage
+    events = merged(streams)
+    # The first event decides the status line: whatever fails before it is a plain HTTP error.
+    first = await unless_client_leaves(request, anext(events))
+    told = CompletionView.of(view, usage_in_chunks=with_usage)
+    return EventStream(_stream(service, told, len(chats), first, events))
+
+
+def check_model(name: str | None, service: Service) -> None:
+    """Raise InputError ``model_not_found`` unless it is the one that is served."""
+    if name is not None and name != service.guard.info.checkpoint:
+        raise InputError(
+            "There is no such model; /v1/models names the one there is.", code="model_not_found", param="model"
+        )
+
+
+async def _chats(service: Service, asked: CompletionRequest, arrived: float) -> list[Chat]:
+    """One chat for each choice that is wanted."""
+    settings = service.settings
+    if len(asked.messages) > settings.max_turns:
+        raise PromptError(
+            f"At most {settings.max_turns} messages are accepted.", code="too_many_messages", param="messages"
+        )
+    choices = asked.n or 1
+    if choices > settings.max_choices:
+        raise PromptError(f"At most {settings.max_choices} replies can be asked for.", code="n_too_large", param="n")
+    dialogue = dialogue_of(asked.messages)
+    check_characters(dialogue.turns, settings.max_prompt_tokens)
+    max_tokens = token_limit(_max_tokens(asked), settings, param="max_completion_tokens")
+    loaded = await service.pictures.load(dialogue.sources)
+    stop = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
+    return [
+        Chat(
+            endpoint=_ENDPOINT,
+            request=ChatRequest(
+                images=loaded.images,
+                turns=dialogue.turns,
+                max_tokens=max_tokens,
+                temperature=asked.temperature or 0.0,
+                top_p=1.0 if asked.top_p is None else asked.top_p,
+                seed=None if asked.seed is None else _seed(asked.seed, index),
+                stop=stop,
+            ),
+            decode_ms=loaded.decode_ms,
+            arrived=arrived,
+            counts_verdict=index == 0,
+        )
+        for index in range(choices)
+    ]
+
+
+def _max_tokens(asked: CompletionRequest) -> int | None:
+    if asked.max_tokens is None or asked.max_completion_tokens is None:
+        return asked.max_tokens or asked.max_completion_tokens
+    raise PromptError(
+        "max_tokens and max_completion_tokens mean the same; send one.", code="invalid_field", param="max_tokens"
+    )
+
+
+def _seed(seed: int, index: int) -> int:
+    """Seed of a choice: the client's for the first, another for each further one, within 64 bits."""
+    return (seed + index + 2**63) % 2**64 - 2**63
+
+
+async def _stream(
+    service: Service,
+    view: CompletionView,
+    choices: int,
+    first: tuple[int, Event],
+    events: AsyncGenerator[tuple[int, Event], None],
+) -> AsyncGenerator[str, None]:
+    replies: list[Reply] = []
+    try:
+        yield data_line(_chunk(view, *first))
+        async for index, event in events:
+            if isinstance(event, Reply):
+                replies.append(event)
+            yield data_line(_chunk(view, index, event))
+        assert len(replies) == choices, "a stream ended without its reply"
+        if view.usage_in_chunks:
+            yield data_line(view.usage(replies))
+        yield data_line(_DONE)
+    except Exception as exc:  # the status line is gone: this is the last place that can still tell the client
+        if not isinstance(exc, SafeVLMError):
+            _logger.error("unforeseen: %s", describe(exc))
+        failure = reply_to(exc)
+        service.metrics.rejected.labels(failure.code).inc()
+        yield data_line(failure.body)
+    finally:
+        await events.aclose()
+
+
+def _chunk(view: CompletionView, index: int, event: Event) -> dict[str, object]:
+    if isinstance(event, GuardVerdict):
+        return view.opened(index, event)
+    if isinstance(event, Delta):
+        return view.said(index, event.text, refusal=event.refusal)
+    return view.closed(index, event)
