@@ -2,8 +2,10 @@
 #
 #   docker build -t safevlm-guard .                                   for the CPU
 #   docker build -t safevlm-guard --build-arg ACCELERATOR=cu130 .     for a CUDA GPU (run with --gpus all)
-#   docker run --rm -p 8000:8000 safevlm-guard
+#   docker run --rm safevlm-guard new-key me chat classify            prints a key, once, and its entry
+#   docker run --rm -p 8000:8000 -e SAFEVLM_API_KEYS="ENTRY" safevlm-guard
 #
+# Without a key it listens to its own container only, and says so.
 # Another checkpoint: mount it and set SAFEVLM_CHECKPOINT. No secret is needed to build or run this.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm

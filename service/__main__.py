@@ -3,55 +3,71 @@
 import logging
 import signal
 import sys
+from collections.abc import Sequence
+from ipaddress import ip_address
 
 import uvicorn
 from transformers.utils.logging import disable_progress_bar
 
 from safety_core.errors import SafeVLMError
 from service.app import create_app, load_configured_guard
-from service.settings import read_settings
+from service.keys import KeySet, Scope, as_yaml, new_key, read_keys
+from service.logs import set_up_logging
+from service.settings import Settings, read_settings
 from service.spinning import spin_briefly
+
+_logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
 
 CANNOT_START = 2
 """Exit status where settings or checkpoint are not fit to serve."""
 
-_OURS = ("service", "safety_core")
 
-_OTHERS = {
-    "uvicorn": logging.INFO,  # where it listens, when it stops
-    "PIL": logging.WARNING,  # EXIF values below
-    "python_multipart": logging.ERROR,  # bytes of the body below
-}
-"""Least severe lines of libraries that have something to say or to quote; every other library starts at warnings."""
+def bound_host(settings: Settings, keys: KeySet) -> str:
+    """Where to listen: on this machine only, unless callers need a key."""
+    if keys or is_loopback(settings.host):
+        return settings.host
+    _logger.warning("no API keys are configured: listening on %s only, not on %s", LOOPBACK, settings.host)
+    return LOOPBACK
 
 
-def set_up_logging(level: str) -> None:
-    """Write lines from ``level`` on of our own, whose texts we answer for; of others only what quotes no client."""
-    least = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger().setLevel(max(least, logging.WARNING))
-    for name in _OURS:
-        logging.getLogger(name).setLevel(least)
-    for name, floor in _OTHERS.items():
-        logging.getLogger(name).setLevel(max(least, floor))
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def make_key(arguments: Sequence[str]) -> None:
+    """``new-key NAME [SCOPE …]``: print a new key, and the entry for the file of keys."""
+    name, *scopes = arguments
+    key = new_key()
+    print(f"# The key, shown this once: {key}")
+    print(as_yaml(name, key, [Scope(scope) for scope in scopes] or [Scope.CHAT, Scope.CLASSIFY]), end="")
 
 
 def main() -> int:
-    """Run the server; returns the process's exit status."""
+    """Run the server, or ``new-key``; returns the process's exit status."""
+    if sys.argv[1:2] == ["new-key"] and len(sys.argv) > 2:
+        make_key(sys.argv[2:])
+        return 0
     spin_briefly()
     # As a container's first process it would otherwise not hear the signal while the model loads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = read_settings()
-        set_up_logging(settings.log_level)
+        set_up_logging(settings.log_level, settings.log_format)
         disable_progress_bar()  # of loading weights: hundreds of redrawn lines in a log file
+        host = bound_host(settings, read_keys(settings.api_keys_file, settings.api_keys))
         guard = load_configured_guard(settings)
     except SafeVLMError as exc:
         print(f"safevlm-serve: {exc}", file=sys.stderr)
         return CANNOT_START
     config = uvicorn.Config(
         create_app(settings, guard),
-        host=settings.host,
+        host=host,
         port=settings.port,
         log_config=None,
         access_log=False,  # it would write query strings; service.traffic writes a line without them

@@ -19,14 +19,18 @@ from safety_core.engine.messages import GuardLike
 from safety_core.errors import SafeVLMError
 from service.decoders import Decoders
 from service.errors import reply_to, reply_to_status
+from service.gate import Gate
+from service.keys import Allowance, read_keys
 from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
+from service.record import record_of
 from service.routes import chat, classify, completions, moderations, operations
 from service.settings import Settings
 from service.state import Service, service_of
 from service.streaming import ClientLeft
 from service.traffic import Traffic
+from service.watching import WatchedFile, in_background
 
 _logger = logging.getLogger(__name__)
 
@@ -46,30 +50,38 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Service]]:
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
-        metrics = Metrics()
+        metrics, allowance = Metrics(), Allowance()
+        keys = WatchedFile(
+            "API keys",
+            [] if settings.api_keys_file is None else [settings.api_keys_file],
+            lambda: read_keys(settings.api_keys_file, settings.api_keys),
+            lambda found: allowance.keep_only(found.keys),
+        )
         with ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode") as pool:
             decoders = Decoders(pool)
             died = asyncio.Event()
             engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
             metrics.watch(engine, decoders)
             readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died)
+            pictures = Pictures(
+                decoders=decoders,
+                limits=settings.image_limits,
+                max_images=settings.max_images,
+                fill=engine.info.pad_colour,
+            )
+            service = Service(
+                settings=settings,
+                guard=engine,
+                metrics=metrics,
+                readiness=readiness,
+                decoders=decoders,
+                pictures=pictures,
+                keys=keys,
+                allowance=allowance,
+            )
             try:
-                async with readiness.watching():
-                    yield {
-                        "service": Service(
-                            settings=settings,
-                            guard=engine,
-                            metrics=metrics,
-                            readiness=readiness,
-                            decoders=decoders,
-                            pictures=Pictures(
-                                decoders=decoders,
-                                limits=settings.image_limits,
-                                max_images=settings.max_images,
-                                fill=engine.info.pad_colour,
-                            ),
-                        )
-                    }
+                async with readiness.watching(), in_background(keys.watch(settings.reload_interval_s)):
+                    yield {"service": service}
             finally:
                 await engine.close(timeout_s=settings.shutdown_timeout_s)
 
@@ -78,7 +90,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         description="A vision-language model that judges every picture and prompt before it answers.",
         version=__version__,
         lifespan=lifespan,
-        middleware=[Middleware(Traffic)],
+        middleware=[Middleware(Traffic), Middleware(Gate)],
         redirect_slashes=False,  # a redirect would echo the query
     )
     app.add_exception_handler(SafeVLMError, _told)
@@ -126,6 +138,7 @@ def in_passing_thread(load: Callable[[], _Loaded]) -> _Loaded:
 async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
+    record_of(request).error = reply.code
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
 
 

@@ -1,12 +1,14 @@
 """What Prometheus scrapes, under names that dashboards rely on; labels take values from closed lists only."""
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
 
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardVerdict, Reply
 from service.decoders import Decoders
-
-MEDIA_TYPE = CONTENT_TYPE_LATEST
+from service.record import RequestRecord
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -88,24 +90,37 @@ class Metrics:
         """A verdict was known, shared or had to be reached."""
         self.verdict_cache.labels(outcome).inc()
 
-    def verdict(self, endpoint: str, verdict: GuardVerdict, *, decode_ms: float) -> None:
+    def verdict(self, record: RequestRecord, verdict: GuardVerdict) -> None:
         """A request was judged, or refused for want of a verdict; who tells the client so counts the rejection."""
-        self.requests.labels(endpoint, verdict.verdict.decision.value).inc()
-        self.stage_seconds.labels(endpoint, "decode").observe((decode_ms + verdict.prepare_ms) / 1000)
-        self.stage_seconds.labels(endpoint, "guard").observe(verdict.guard_ms / 1000)
+        self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_named(record))
+        self._stage(record, "decode", record.decode_ms + verdict.prepare_ms)
+        self._stage(record, "guard", verdict.guard_ms)
         if verdict.assessment is not None:
             self.risk.labels(verdict.assessment.type, verdict.assessment.level.name).inc()
 
-    def waited(self, endpoint: str, queue_ms: float) -> None:
+    def waited(self, record: RequestRecord, queue_ms: float) -> None:
         """A request is done waiting, for its verdict and for a place among the running replies."""
-        self.stage_seconds.labels(endpoint, "queue").observe(queue_ms / 1000)
+        self._stage(record, "queue", queue_ms)
 
-    def reply(self, endpoint: str, reply: Reply) -> None:
+    def first_token(self, record: RequestRecord) -> None:
+        """The first piece of a reply goes out."""
+        self.first_token_seconds.observe(time.perf_counter() - record.started, exemplar=_named(record))
+
+    def reply(self, record: RequestRecord, reply: Reply) -> None:
         """A chat is finished."""
-        self.waited(endpoint, reply.queue_ms)
+        self.waited(record, reply.queue_ms)
         if reply.content is not None:
-            self.stage_seconds.labels(endpoint, "generate").observe(reply.generate_ms / 1000)
+            self._stage(record, "generate", reply.generate_ms)
 
-    def exposition(self) -> bytes:
-        """The text that Prometheus reads."""
-        return generate_latest(self.registry)
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """What Prometheus reads, and its media type; OpenMetrics, which has exemplars, where that is accepted."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
+
+    def _stage(self, record: RequestRecord, stage: str, ms: float) -> None:
+        self.stage_seconds.labels(record.endpoint, stage).observe(ms / 1000, exemplar=_named(record))
+
+
+def _named(record: RequestRecord) -> dict[str, str]:
+    """The exemplar of a sample: which request it was, as replies and logs name it."""
+    return {"request_id": record.id}

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.faults import describe
 from service.errors import NotReadyError
+from service.watching import in_background
 
 _logger = logging.getLogger(__name__)
 
@@ -66,13 +67,8 @@ class Readiness:
     async def watching(self) -> AsyncIterator[None]:
         """Check once, then again and again in the background until the context ends."""
         await self.check()
-        task = asyncio.create_task(self._watch(), name="canary")
-        try:
+        async with in_background(self._watch()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _watch(self) -> None:
         while True:

@@ -14,6 +14,7 @@ from safety_core.engine.async_guard import EngineConfig
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.images import ImageLimits
+from service.logs import LogFormat
 
 PREFIX = "SAFEVLM_"
 
@@ -33,6 +34,19 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines to write. No level writes prompts, pictures or replies."
+    )
+
+    log_format: LogFormat = Field(default="json", description="`json`, an object a line, or `text` for a terminal.")
+
+    api_keys_file: Path | None = Field(
+        default=None, description="YAML file with the digests of API keys; read anew when it changes."
+    )
+    api_keys: str | None = Field(
+        default=None,
+        description="The same as YAML in a variable. Without any key the server listens on this machine only.",
+    )
+    reload_interval_s: float = Field(
+        default=2, gt=0, description="Seconds between two looks whether a file of keys or policies changed."
     )
 
     checkpoint: Path = Field(

@@ -6,10 +6,14 @@ from fastapi import Request
 
 from safety_core.engine.async_guard import AsyncGuard
 from service.decoders import Decoders
+from service.keys import Allowance, KeySet
 from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
+from service.record import record_of
 from service.settings import Settings
+from service.views import View
+from service.watching import WatchedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,23 @@ class Service:
 
     pictures: Pictures
     """Loads the pictures of requests."""
+
+    keys: WatchedFile[KeySet]
+    """Who may call."""
+
+    allowance: Allowance
+    """How much each key has left."""
+
+
+def view_of(request: Request, *, decode_ms: float) -> View:
+    """How a request is told to its client."""
+    service = service_of(request)
+    return View(
+        model=service.guard.info.checkpoint,
+        expose_risk=service.settings.expose_risk,
+        decode_ms=decode_ms,
+        id=record_of(request).id,
+    )
 
 
 def service_of(request: Request) -> Service:

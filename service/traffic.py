@@ -5,14 +5,16 @@ never a path, a query or a header: those belong to the client.
 """
 
 import logging
-import time
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from safety_core.engine.faults import describe
 from safety_core.errors import OverloadedError
 from service.errors import ErrorReply, reply_to
+from service.logs import FIELDS
+from service.record import RequestRecord
 from service.state import Service
 
 _logger = logging.getLogger(__name__)
@@ -35,16 +37,19 @@ class Traffic:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" else None
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        endpoint = ENDPOINTS.get(scope["path"])
+        record = scope["state"]["record"] = RequestRecord(endpoint=endpoint or "other")
+        shielded = _Shielded(self._app, scope)
         if endpoint is None:
-            await _Shielded(self._app, scope)(receive, send)
+            await shielded(receive, send)
             return
         service: Service = scope["state"]["service"]
         if self._in_flight >= service.settings.max_requests:
-            await _refuse(reply_to(OverloadedError()), service)(scope, receive, send)
+            await shielded.refuse(reply_to(OverloadedError()), receive, send)
             return
-        started = time.perf_counter()
-        shielded = _Shielded(self._app, scope)
         gauge = service.metrics.in_flight.labels(endpoint)
         self._in_flight += 1
         gauge.inc()
@@ -53,36 +58,40 @@ class Traffic:
         finally:
             self._in_flight -= 1
             gauge.dec()
-            _logger.info("%s %s %.0f ms", endpoint, shielded.status, 1000 * (time.perf_counter() - started))
+            _logger.info("request", extra={FIELDS: record.line()})
 
 
 class _Shielded:
     """One request whose unforeseen exceptions end here, before a server could log what they quote."""
 
     def __init__(self, app: ASGIApp, scope: Scope) -> None:
-        self.status: int | None = None
         self._app = app
         self._scope = scope
+        self._record: RequestRecord = scope["state"]["record"]
 
     async def __call__(self, receive: Receive, send: Send) -> None:
-        if self._scope["type"] != "http":
-            await self._app(self._scope, receive, send)
-            return
+        try:
+            await self._app(self._scope, receive, self._named(send))
+        except Exception as exc:
+            _logger.error("unforeseen: %s", describe(exc), extra={FIELDS: {"request_id": self._record.id}})
+            if self._record.status is None:
+                await self.refuse(reply_to(exc), receive, send)
 
-        async def watched(message: Message) -> None:
+    async def refuse(self, reply: ErrorReply, receive: Receive, send: Send) -> None:
+        """Answer with an error in place of the application."""
+        service: Service = self._scope["state"]["service"]
+        service.metrics.rejected.labels(reply.code).inc()
+        self._record.error = reply.code
+        response = JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
+        await response(self._scope, receive, self._named(send))
+
+    def _named(self, send: Send) -> Send:
+        """Send, with the request's name in the head."""
+
+        async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.status = message["status"]
+                self._record.status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = self._record.id
             await send(message)
 
-        try:
-            await self._app(self._scope, receive, watched)
-        except Exception as exc:
-            _logger.error("unforeseen: %s", describe(exc))
-            if self.status is None:
-                refuse = _refuse(reply_to(exc), self._scope["state"]["service"])
-                await refuse(self._scope, receive, watched)
-
-
-def _refuse(reply: ErrorReply, service: Service) -> JSONResponse:
-    service.metrics.rejected.labels(reply.code).inc()
-    return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
+        return named

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from typing import Any
-from uuid import uuid4
 
 from safety_core.engine.messages import Delta, GuardInfo, GuardVerdict, Reply
 from safety_core.types import Assessment
@@ -34,11 +33,6 @@ class View:
 
     id: str
     """Name of the request."""
-
-    @classmethod
-    def of(cls, info: GuardInfo, *, expose_risk: bool, decode_ms: float) -> "View":
-        """A view with a fresh name."""
-        return cls(model=info.checkpoint, expose_risk=expose_risk, decode_ms=decode_ms, id=f"guard-{uuid4().hex}")
 
     def chat(self, reply: Reply) -> dict[str, Any]:
         """A finished chat."""

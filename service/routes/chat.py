@@ -1,7 +1,6 @@
 """``POST /v1/chat``: a verdict first, then the guarded reply or a refusal; streamed on request."""
 
 import logging
-import time
 from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Request
@@ -13,17 +12,16 @@ from safety_core.errors import SafeVLMError
 from service.answering import Chat, counted, last
 from service.errors import reply_to
 from service.intake import chat_request, read_request
+from service.record import record_of
 from service.routes.docs import ERRORS, EVENTS, request_body
 from service.schemas import ChatReply
-from service.state import Service, service_of
+from service.state import Service, service_of, view_of
 from service.streaming import EventStream, sse, unless_client_leaves
 from service.views import View
 
 _logger = logging.getLogger(__name__)
 
 router = APIRouter()
-
-_ENDPOINT = "chat"
 
 
 @router.post(
@@ -39,13 +37,14 @@ async def chat(request: Request) -> Response:
     With `stream` the reply comes as Server-Sent Events: `assessment`, then `delta` pieces, then `done` with the full
     reply, or `error`.
     """
-    arrived = time.perf_counter()
     service = service_of(request)
     service.readiness.require()
     intake = await read_request(request, service)
-    view = View.of(service.guard.info, expose_risk=service.settings.expose_risk, decode_ms=intake.decode_ms)
+    view = view_of(request, decode_ms=intake.decode_ms)
     asked = chat_request(intake, service.settings)
-    events = counted(service, Chat(endpoint=_ENDPOINT, request=asked, decode_ms=intake.decode_ms, arrived=arrived))
+    record = record_of(request)
+    record.asked(asked)
+    events = counted(service, Chat(record=record, request=asked, decode_ms=intake.decode_ms))
     if not intake.options.stream:
         return JSONResponse(view.chat(await unless_client_leaves(request, last(events))))
     # The first event decides the status line: whatever fails before it is a plain HTTP error.

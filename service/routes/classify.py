@@ -5,15 +5,13 @@ from fastapi.responses import JSONResponse
 
 from safety_core.errors import NoVerdictError
 from service.intake import guard_request, read_request
+from service.record import record_of
 from service.routes.docs import ERRORS, request_body
 from service.schemas import ClassifyReply
-from service.state import service_of
+from service.state import service_of, view_of
 from service.streaming import unless_client_leaves
-from service.views import View
 
 router = APIRouter()
-
-_ENDPOINT = "classify"
 
 
 @router.post(
@@ -28,11 +26,13 @@ async def classify(request: Request) -> JSONResponse:
     service = service_of(request)
     service.readiness.require()
     intake = await read_request(request, service)
-    verdict = await unless_client_leaves(request, service.guard.assess(guard_request(intake)))
-    service.metrics.verdict(_ENDPOINT, verdict, decode_ms=intake.decode_ms)
-    service.metrics.waited(_ENDPOINT, verdict.queue_ms)
+    asked, record = guard_request(intake), record_of(request)
+    record.asked(asked)
+    verdict = await unless_client_leaves(request, service.guard.assess(asked))
+    record.judged(verdict, decode_ms=intake.decode_ms)
+    service.metrics.verdict(record, verdict)
+    service.metrics.waited(record, verdict.queue_ms)
     if verdict.assessment is None:
         # A chat without a verdict is refused; a classification without one would be an answer that says nothing.
         raise NoVerdictError("the request could not be judged")
-    view = View.of(service.guard.info, expose_risk=service.settings.expose_risk, decode_ms=intake.decode_ms)
-    return JSONResponse(view.classification(verdict))
+    return JSONResponse(view_of(request, decode_ms=intake.decode_ms).classification(verdict))

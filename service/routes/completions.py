@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Request
@@ -18,16 +17,14 @@ from service.errors import reply_to
 from service.intake import read_json, token_limit
 from service.openai_schemas import Completion, CompletionRequest
 from service.openai_views import CompletionView
+from service.record import RequestRecord, record_of
 from service.routes.docs import CHUNKS, ERRORS, json_body
-from service.state import Service, service_of
+from service.state import Service, service_of, view_of
 from service.streaming import EventStream, data_line, merged, unless_client_leaves
-from service.views import View
 
 _logger = logging.getLogger(__name__)
 
 router = APIRouter()
-
-_ENDPOINT = "completions"
 
 _DONE = "[DONE]"
 
@@ -45,14 +42,13 @@ async def completions(request: Request) -> Response:
     A refusal is a completion whose `message.refusal` says so, with `finish_reason: content_filter`; what the guard
     found stands in `safevlm`, beside what the protocol has.
     """
-    arrived = time.perf_counter()
     service = service_of(request)
     service.readiness.require()
     asked = await read_json(request, service, CompletionRequest)
     check_model(asked.model, service)
-    chats = await _chats(service, asked, arrived)
+    chats = await _chats(service, asked, record_of(request))
     streams = [counted(service, chat) for chat in chats]
-    view = View.of(service.guard.info, expose_risk=service.settings.expose_risk, decode_ms=chats[0].decode_ms)
+    view = view_of(request, decode_ms=chats[0].decode_ms)
     if not asked.stream:
         replies = await unless_client_leaves(request, asyncio.gather(*map(last, streams)))
         return JSONResponse(CompletionView.of(view).whole(replies))
@@ -72,7 +68,7 @@ def check_model(name: str | None, service: Service) -> None:
         )
 
 
-async def _chats(service: Service, asked: CompletionRequest, arrived: float) -> list[Chat]:
+async def _chats(service: Service, asked: CompletionRequest, record: RequestRecord) -> list[Chat]:
     """One chat for each choice that is wanted."""
     settings = service.settings
     if len(asked.messages) > settings.max_turns:
@@ -87,9 +83,9 @@ async def _chats(service: Service, asked: CompletionRequest, arrived: float) -> 
     max_tokens = token_limit(_max_tokens(asked), settings, param="max_completion_tokens")
     loaded = await service.pictures.load(dialogue.sources)
     stop = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
-    return [
+    chats = [
         Chat(
-            endpoint=_ENDPOINT,
+            record=record,
             request=ChatRequest(
                 images=loaded.images,
                 turns=dialogue.turns,
@@ -100,11 +96,12 @@ async def _chats(service: Service, asked: CompletionRequest, arrived: float) -> 
                 stop=stop,
             ),
             decode_ms=loaded.decode_ms,
-            arrived=arrived,
             counts_verdict=index == 0,
         )
         for index in range(choices)
     ]
+    record.asked(chats[0].request)
+    return chats
 
 
 def _max_tokens(asked: CompletionRequest) -> int | None:

@@ -11,15 +11,13 @@ from safety_core.prompts import Turn, check_characters
 from service.intake import read_json
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
+from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
 from service.routes.docs import ERRORS, json_body
-from service.state import Service, service_of
+from service.state import Service, service_of, view_of
 from service.streaming import unless_client_leaves
-from service.views import View
 
 router = APIRouter()
-
-_ENDPOINT = "moderations"
 
 
 @router.post(
@@ -39,11 +37,14 @@ async def moderations(request: Request) -> JSONResponse:
     asked = await read_json(request, service, ModerationRequest)
     check_model(asked.model, service)
     requests, decode_ms = await _requests(service, asked)
+    record = record_of(request)
+    for one in requests:
+        record.asked(one)
     verdicts = await unless_client_leaves(request, asyncio.gather(*map(service.guard.assess, requests)))
     for verdict in verdicts:
-        _count(service, verdict, decode_ms)
-    view = View.of(service.guard.info, expose_risk=service.settings.expose_risk, decode_ms=decode_ms)
-    return JSONResponse(moderation(view, service.guard.info, verdicts))
+        record.judged(verdict, decode_ms=decode_ms)
+        count(service, record, verdict)
+    return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
 
 
 async def _requests(service: Service, asked: ModerationRequest) -> tuple[list[GuardRequest], float]:
@@ -65,9 +66,10 @@ async def _requests(service: Service, asked: ModerationRequest) -> tuple[list[Gu
     return [GuardRequest(images=loaded.images, turns=one) for one in turns], loaded.decode_ms
 
 
-def _count(service: Service, verdict: GuardVerdict, decode_ms: float) -> None:
-    service.metrics.verdict(_ENDPOINT, verdict, decode_ms=decode_ms)
-    service.metrics.waited(_ENDPOINT, verdict.queue_ms)
+def count(service: Service, record: RequestRecord, verdict: GuardVerdict) -> None:
+    """Count one of several verdicts; raises NoVerdictError where there is none."""
+    service.metrics.verdict(record, verdict)
+    service.metrics.waited(record, verdict.queue_ms)
     if verdict.assessment is None:
         # A chat without a verdict is refused; a moderation without one would be an answer that says nothing.
         raise NoVerdictError("the request could not be judged")

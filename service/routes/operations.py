@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from service.metrics import MEDIA_TYPE
 from service.routes.docs import NOT_READY
 from service.schemas import Health, ModelList
 from service.state import service_of
@@ -28,7 +27,8 @@ async def readyz(request: Request) -> JSONResponse:
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
     """Counters, gauges and histograms in Prometheus' text format."""
-    return Response(service_of(request).metrics.exposition(), media_type=MEDIA_TYPE)
+    text, media_type = service_of(request).metrics.exposition(request.headers.get("accept", ""))
+    return Response(text, media_type=media_type)
 
 
 @router.get("/v1/models", response_model=ModelList, summary="What is served")

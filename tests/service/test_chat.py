@@ -142,7 +142,7 @@ def test_a_stream_tells_of_any_failure_but_its_own_cancellation(interruption: Ba
             async for event in stream:
                 names.append(events(event)[0][0])
         assert names == ["assessment", "delta", *(["error"] if told else [])]
-        assert metric(metrics.exposition().decode(), "safevlm_rejected_total", reason="internal") == int(told)
+        assert metric(metrics.exposition()[0].decode(), "safevlm_rejected_total", reason="internal") == int(told)
 
     asyncio.run(scenario())
 

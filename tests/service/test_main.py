@@ -17,7 +17,10 @@ from python_multipart.multipart import MultipartParser
 from safety_core.images import decode
 from safety_core.model.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
-from service.__main__ import CANNOT_START, main, set_up_logging
+from service.__main__ import CANNOT_START, bound_host, main
+from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys
+from service.logs import set_up_logging
+from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import (
     ROOT,
@@ -73,9 +76,9 @@ def test_it_stops_when_told_and_wrote_nothing_of_its_clients(server: ServerProce
     httpx.post(f"{server.url}/v1/classify", files=[("image", ("SECRET", jpeg_saying("SECRET")))])
     assert server.stop() == 0
     output = server.log.read_text()
-    assert "chat 200" in output
-    assert "chat 422" in output
-    assert "classify 200" in output
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    served = {(line["endpoint"], line["status"]) for line in lines if "endpoint" in line}
+    assert {("chat", 200), ("chat", 422), ("classify", 200)} <= served
     assert f"Uvicorn running on {server.url}" in output
     assert "SECRET" not in output
     assert "Traceback" not in output
@@ -169,3 +172,32 @@ def test_it_says_in_one_line_why_it_does_not_start(
     assert "policy.enabled" in refusal_to_start(monkeypatch, capsys, checkpoint=tiny_checkpoint, policy=overlay)
     line = refusal_to_start(monkeypatch, capsys, expose_rsik="false")
     assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK"
+
+
+@pytest.mark.parametrize(
+    ("host", "keyless", "keyed"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost", "localhost"),
+        ("::1", "::1", "::1"),
+        ("0.0.0.0", "127.0.0.1", "0.0.0.0"),
+        ("guard.internal", "127.0.0.1", "guard.internal"),
+    ],
+)
+def test_without_keys_only_this_machine_is_served_and_the_log_says_so(
+    host: str, keyless: str, keyed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(host=host)
+    assert bound_host(settings, KeySet()) == keyless
+    assert ("no API keys" in caplog.text) == (host != keyless)
+    assert bound_host(settings, parse_keys(as_yaml("a", new_key(), [Scope.CHAT]), "test")) == keyed
+
+
+def test_it_makes_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["safevlm-serve", "new-key", "shop", "chat", "metrics"])
+    assert main() == 0
+    printed = capsys.readouterr().out
+    secret = printed.splitlines()[0].rsplit(" ", 1)[1]
+    found = parse_keys(printed, "test").find(secret)
+    assert found is not None
+    assert (found.name, set(found.scopes)) == ("shop", {Scope.CHAT, Scope.METRICS})

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 
 import httpx
 import pytest
 import uvicorn
 
 from service.app import create_app
+from service.logs import FIELDS, JsonFormatter
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import free_port, metric, png, served
@@ -133,8 +135,28 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
         client.post("/v1/chat", data={"prompt": "SECRET"}, files=[("image", ("SECRET.png", png()))])
         client.post("/v1/chat", json={"SECRET": 1})
         client.get("/SECRET")
-    service = [record.getMessage() for record in caplog.records if record.name.startswith(("service", "safety_core"))]
-    assert [line.split(" ")[:2] for line in service if line.startswith("chat")] == [
-        ["chat", "200"], ["chat", "200"], ["chat", "422"],
+    records = [record for record in caplog.records if record.name.startswith(("service", "safety_core"))]
+    lines = [getattr(record, FIELDS) for record in records if hasattr(record, FIELDS)]
+    assert [(line["endpoint"], line["status"], line.get("error")) for line in lines] == [
+        ("chat", 200, None), ("chat", 200, None), ("chat", 422, "unknown_field"),
     ]  # fmt: skip
-    assert "SECRET" not in "\n".join(service)
+    assert lines[1]["images"] == [sha256(png()).hexdigest()]
+    assert lines[0]["decision"] == "allowed"
+    assert set(lines[0]["timings"]) == {"decode_ms", "queue_ms", "guard_ms", "generate_ms"}
+    assert "SECRET" not in "\n".join(JsonFormatter().format(record) for record in records)
+
+
+def test_replies_logs_and_exemplars_share_the_name_of_the_request(caplog: pytest.LogCaptureFixture) -> None:
+    with served(FakeGuard()) as client, caplog.at_level(logging.INFO):
+        response = client.post("/v1/chat", json={"prompt": "a"})
+        failed = client.post("/v1/chat", json={"prompt": ""})
+        text = client.get("/metrics", headers={"accept": "application/openmetrics-text"}).text
+        plain = client.get("/metrics").text
+    name = response.json()["id"]
+    assert response.headers["x-request-id"] == name
+    lines = [getattr(record, FIELDS) for record in caplog.records if hasattr(record, FIELDS)]
+    assert [line["request_id"] for line in lines] == [name, failed.headers["x-request-id"]]
+    exemplars = [line for line in text.splitlines() if f'# {{request_id="{name}"}}' in line]
+    for metric_name in ("requests_total", "stage_seconds_bucket", "time_to_first_token_seconds_bucket"):
+        assert any(line.startswith(f"safevlm_{metric_name}") for line in exemplars)
+    assert name not in plain

@@ -1,0 +1,112 @@
+"""Who may pass: every path but health needs a key with the right scope, once there are keys.
+
+Plain ASGI in front of every route, so that a route which nobody thought of is closed. A key comes as
+``Authorization: Bearer KEY``, as OpenAI's and LiteLLM's clients send it, as ``x-api-key``, or as the password of HTTP
+Basic, which browsers ask for and Prometheus can send.
+"""
+
+import base64
+import binascii
+import math
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
+from service.errors import ErrorReply
+from service.keys import ApiKey, Scope
+from service.record import RequestRecord
+from service.state import Service
+
+OPEN = frozenset({"/healthz", "/readyz"})
+"""Paths without a key: orchestrators ask them, and they tell nothing."""
+
+SCOPES = {
+    "/v1/chat": Scope.CHAT,
+    "/v1/chat/completions": Scope.CHAT,
+    "/v1/classify": Scope.CLASSIFY,
+    "/v1/moderations": Scope.CLASSIFY,
+    "/metrics": Scope.METRICS,
+}
+"""What a path needs; any other needs a key of any scope."""
+
+AUTHENTICATION = "authentication_error"
+PERMISSION = "permission_error"
+RATE = "rate_limit_error"
+
+_NO_KEY = ErrorReply(status=401, message="A valid API key is needed.", type=AUTHENTICATION, code="invalid_api_key")
+_NO_SCOPE = ErrorReply(status=403, message="The API key is not good for this.", type=PERMISSION, code="missing_scope")
+_TOO_MANY = ErrorReply(
+    status=429, message="Too many requests of this API key run already.", type=RATE, code="key_busy", retry_after_s=1
+)
+
+
+class Gate:
+    """ASGI middleware that lets through who has a key."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        """Serve one request, or say why not."""
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        service: Service = scope["state"]["service"]
+        if not service.keys.content:
+            await self._app(scope, receive, send)
+            return
+        key = service.keys.content.find(presented(Headers(scope=scope)))
+        refusal = _NO_KEY if key is None else _forbidden(scope["path"], key)
+        if refusal is None and key is not None:
+            wait_s = service.allowance.wait_s(key)
+            if wait_s is not None:
+                refusal = _slower(wait_s)
+        if refusal is not None or key is None:
+            await _refused(refusal or _NO_KEY, scope)(scope, receive, send)
+            return
+        record: RequestRecord = scope["state"]["record"]
+        record.key = key.name
+        scope["state"]["api_key"] = key
+        with service.allowance.running(key) as free:
+            await (self._app if free else _refused(_TOO_MANY, scope))(scope, receive, send)
+
+
+def presented(headers: Headers) -> str:
+    """The key that a request brings; empty where it brings none."""
+    kind, _, value = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return value.strip()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+        except (binascii.Error, ValueError):
+            return ""
+    return headers.get("x-api-key", "")
+
+
+def _forbidden(path: str, key: ApiKey) -> ErrorReply | None:
+    needed = SCOPES.get(path)
+    return _NO_SCOPE if needed is not None and needed not in key.scopes else None
+
+
+def _slower(wait_s: float) -> ErrorReply:
+    return ErrorReply(
+        status=429,
+        message="This API key asks too often.",
+        type=RATE,
+        code="rate_limited",
+        retry_after_s=max(1, math.ceil(wait_s)),
+    )
+
+
+def _refused(reply: ErrorReply, scope: Connection) -> JSONResponse:
+    service: Service = scope["state"]["service"]
+    record: RequestRecord = scope["state"]["record"]
+    service.metrics.rejected.labels(reply.code).inc()
+    record.error = reply.code
+    headers = dict(reply.headers)
+    if reply.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="safevlm", Basic realm="safevlm"'
+    return JSONResponse(reply.body, reply.status, headers=headers)

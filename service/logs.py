@@ -1,0 +1,65 @@
+"""Log lines as JSON objects, one a line: for machines that collect them, and for people with ``jq``."""
+
+import json
+import logging
+import time
+from typing import Any, Literal
+
+LogFormat = Literal["json", "text"]
+
+FIELDS = "fields"
+"""Name of the ``extra`` of a log call that holds what a line says besides its message."""
+
+_OURS = ("service", "safety_core")
+
+_OTHERS = {
+    "uvicorn": logging.INFO,  # where it listens, when it stops
+    "PIL": logging.WARNING,  # EXIF values below
+    "python_multipart": logging.ERROR,  # bytes of the body below
+}
+"""Least severe lines of libraries that have something to say or to quote; every other library starts at warnings."""
+
+
+class JsonFormatter(logging.Formatter):
+    """A line is time (UTC), level, logger, message, and the fields of the call."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, FIELDS, {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+
+
+class TextFormatter(logging.Formatter):
+    """The same for a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        fields: dict[str, Any] = getattr(record, FIELDS, {})
+        shown = " ".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in fields.items())
+        return f"{super().format(record)} {shown}".rstrip()
+
+
+def set_up_logging(level: str, form: LogFormat = "text") -> None:
+    """Write lines from ``level`` on of our own, whose texts we answer for; of others only what quotes no client."""
+    least = logging.getLevelNamesMapping()[level.upper()]
+    root = logging.getLogger()
+    if not root.handlers:  # whoever embeds the server has its own
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+        root.addHandler(handler)
+    root.setLevel(max(least, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(least)
+    for name, floor in _OTHERS.items():
+        logging.getLogger(name).setLevel(max(least, floor))

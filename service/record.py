@@ -1,0 +1,103 @@
+"""What is known of one request while it is served: for its log line, the audit log and metrics. Nothing of its content.
+
+Pictures appear as digests of their bytes; prompts and replies not at all.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Request
+
+from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestRecord:
+    """One request."""
+
+    endpoint: str
+    """Name of the path in metrics."""
+
+    id: str = field(default_factory=lambda: f"guard-{uuid4().hex}")
+    """Name of the request: in the reply, in the header ``X-Request-Id``, in logs and in exemplars."""
+
+    started: float = field(default_factory=time.perf_counter)
+    """When it came, by ``time.perf_counter``."""
+
+    key: str | None = None
+    """Name of the API key."""
+
+    status: int | None = None
+    """HTTP status."""
+
+    error: str | None = None
+    """Code of the error that it ended in."""
+
+    images: tuple[str, ...] = ()
+    """SHA-256 of each picture's bytes."""
+
+    verdicts: list[GuardVerdict] = field(default_factory=list)
+    """What was decided; several for a moderation of several texts."""
+
+    decode_ms: float = 0.0
+    """Milliseconds that decoding took."""
+
+    finish_reason: str | None = None
+    """How the reply ended."""
+
+    completion_tokens: int = 0
+    """Tokens that were made."""
+
+    generate_ms: float = 0.0
+    """Milliseconds that making them took."""
+
+    def asked(self, request: GuardRequest) -> None:
+        """Pictures are known."""
+        self.images += tuple(image.sha256 for image in request.images if image.sha256 not in self.images)
+
+    def judged(self, verdict: GuardVerdict, *, decode_ms: float) -> None:
+        """A verdict was reached."""
+        self.verdicts.append(verdict)
+        self.decode_ms = decode_ms
+
+    def replied(self, reply: Reply) -> None:
+        """A reply was made; of several the slowest counts."""
+        self.finish_reason = reply.finish_reason
+        self.completion_tokens += reply.completion_tokens
+        self.generate_ms = max(self.generate_ms, reply.generate_ms)
+
+    @property
+    def gravest(self) -> GuardVerdict | None:
+        """The verdict that counts: of several the worst."""
+        return max(self.verdicts, key=lambda one: one.verdict.gravity, default=None)
+
+    def line(self) -> dict[str, Any]:
+        """What its log line says."""
+        said: dict[str, Any] = {"request_id": self.id, "endpoint": self.endpoint, "status": self.status}
+        said |= {"ms": round(1000 * (time.perf_counter() - self.started), 1)}
+        said |= {"key": self.key} if self.key else {}
+        said |= {"error": self.error} if self.error else {}
+        said |= {"images": list(self.images)} if self.images else {}
+        found = self.gravest
+        if found is not None:
+            said |= {"decision": found.verdict.decision.value, "type": found.verdict.type, "level": found.verdict.level}
+            said |= {"reason": found.verdict.reason} if found.verdict.reason else {}
+            said |= {"images_scanned": found.images_scanned}
+            said["timings"] = {
+                "decode_ms": round(self.decode_ms + found.prepare_ms, 1),
+                "queue_ms": round(found.queue_ms, 1),
+                "guard_ms": round(found.guard_ms, 1),
+            }
+        if self.finish_reason is not None:
+            said |= {"finish_reason": self.finish_reason, "completion_tokens": self.completion_tokens}
+            said.setdefault("timings", {})["generate_ms"] = round(self.generate_ms, 1)
+        return said
+
+
+def record_of(request: Request) -> RequestRecord:
+    """The record behind a request."""
+    record = request.state.record
+    assert isinstance(record, RequestRecord)
+    return record

@@ -1,0 +1,37 @@
+"""Log lines: what a collector gets is JSON, what a terminal gets can be read."""
+
+import json
+import logging
+
+from service.logs import FIELDS, JsonFormatter, TextFormatter
+
+
+def record(message: str = "request", **fields: object) -> logging.LogRecord:
+    made = logging.makeLogRecord(
+        {"name": "service.x", "levelno": 20, "levelname": "INFO", "msg": message, "created": 0.5}
+    )
+    setattr(made, FIELDS, fields)
+    return made
+
+
+def test_a_line_is_one_json_object_with_the_fields_of_the_call() -> None:
+    line = JsonFormatter().format(record("two\nlines", status=200, images=["ä"]))
+    assert "\n" not in line
+    found = json.loads(line)
+    assert (found["level"], found["logger"], found["message"]) == ("info", "service.x", "two\nlines")
+    assert found["time"].startswith("1970-01-01T00:00:00.")
+    assert (found["status"], found["images"]) == (200, ["ä"])
+
+
+def test_a_line_for_a_terminal_says_the_same() -> None:
+    line = TextFormatter().format(record(status=200, error="overloaded"))
+    assert line.endswith('INFO service.x: request status=200 error="overloaded"')
+
+
+def test_an_exception_comes_along() -> None:
+    made = record()
+    try:
+        raise ValueError("why")
+    except ValueError as exc:
+        made.exc_info = (type(exc), exc, exc.__traceback__)
+    assert "ValueError: why" in json.loads(JsonFormatter().format(made))["exception"]
