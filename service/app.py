@@ -19,6 +19,7 @@ from safety_core.engine.messages import GuardLike
 from safety_core.errors import SafeVLMError
 from service.decoders import Decoders
 from service.errors import reply_to, reply_to_status
+from service.fetching import Fetcher
 from service.gate import Gate
 from service.keys import Allowance, read_keys
 from service.metrics import Metrics
@@ -68,6 +69,9 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 limits=settings.image_limits,
                 max_images=settings.max_images,
                 fill=engine.info.pad_colour,
+                fetcher=Fetcher(
+                    settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
+                ),
             )
             service = Service(
                 settings=settings,

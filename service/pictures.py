@@ -1,4 +1,4 @@
-"""From what a client sent as a picture to a decoded one: bytes of a form, base64, a data URL. Decodes off the loop."""
+"""From what a client sent as a picture to a decoded one: bytes, base64, a data URL, a URL. Decodes off the loop."""
 
 import time
 from collections.abc import Sequence
@@ -8,9 +8,10 @@ from functools import partial
 from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
 from service.body import too_many_images
 from service.decoders import Decoders
+from service.fetching import Fetcher, is_url
 
 Source = bytes | str
-"""A picture's bytes, or base64 or a data URL of them."""
+"""A picture's bytes, base64 or a data URL of them, or the URL of a place on the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Loaded:
     """The pictures, in order."""
 
     decode_ms: float
-    """Milliseconds that decoding took, waiting for a decoder included."""
+    """Milliseconds that fetching and decoding took, waiting for a decoder included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,9 @@ class Pictures:
     fill: Colour
     """Colour that the model wants them padded with."""
 
+    fetcher: Fetcher
+    """Gets those that are elsewhere."""
+
     async def load(self, sources: Sequence[Source]) -> Loaded:
         """Decode the pictures of one request.
 
@@ -49,8 +53,13 @@ class Pictures:
         if len(sources) > self.max_images:
             raise too_many_images(self.max_images)
         started = time.perf_counter()
-        images = [await self.decoders.run(partial(self._decoded, source)) for source in sources]
+        images = [await self._loaded(source) for source in sources]
         return Loaded(tuple(images), 1000 * (time.perf_counter() - started))
+
+    async def _loaded(self, source: Source) -> DecodedImage:
+        if isinstance(source, str) and is_url(source):
+            source = await self.fetcher.fetch(source)
+        return await self.decoders.run(partial(self._decoded, source))
 
     def _decoded(self, source: Source) -> DecodedImage:
         data = decode_base64(source, limits=self.limits) if isinstance(source, str) else source

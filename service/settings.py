@@ -5,10 +5,10 @@ Nothing is read on import: :func:`read_settings` reads the environment, once, wh
 
 import os
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from safety_core.engine.async_guard import EngineConfig
 from safety_core.engine.messages import GuardLimits
@@ -77,6 +77,14 @@ class Settings(BaseSettings):
     )
     max_image_bytes: int = Field(default=10 * _MEGABYTE, ge=1, description="Bytes of one encoded image.")
     max_image_pixels: int = Field(default=25_000_000, ge=1, description="Pixels of one image, by its header.")
+    image_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "Hosts that pictures may be fetched from by https URL, separated by commas, `*.` for all below a name; "
+            "without any nothing is fetched. Addresses inside a network are never connected to."
+        ),
+    )
+    image_url_timeout_s: float = Field(default=10, gt=0, description="Seconds to fetch one picture.")
     max_images: int = Field(default=8, ge=1, description="Images in one request.")
     max_prompt_tokens: int = Field(
         default=1024, ge=1, description="Tokens of a prompt; longer ones are refused, never cut."
@@ -139,6 +147,11 @@ class Settings(BaseSettings):
         default=True, description="Whether clients see scores and timings; `false` leaves them the decision only."
     )
 
+    @field_validator("image_url_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+
     @property
     def image_limits(self) -> ImageLimits:
         """Bounds on one image."""
@@ -196,7 +209,7 @@ def settings_table() -> str:
     """All settings as a Markdown table, as the README shows it."""
     rows = ["| Variable | Default | Meaning |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else str(field.default)
+        default = "" if field.default in (None, ()) else str(field.default)
         shown = {"True": "true", "False": "false"}.get(default, default)
         rows.append(f"| `{PREFIX}{name.upper()}` | {f'`{shown}`' if shown else ''} | {field.description} |")
     return "\n".join(rows) + "\n"
