@@ -26,7 +26,7 @@ from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
-from service.routes import chat, classify, completions, moderations, operations
+from service.routes import chat, classify, completions, guardrail, moderations, operations
 from service.settings import Settings
 from service.state import Service, service_of
 from service.streaming import ClientLeft
@@ -101,7 +101,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _told_status)
     app.add_exception_handler(ClientDisconnect, _untold)
     app.add_exception_handler(ClientLeft, _untold)
-    for module in (chat, classify, completions, moderations, operations):
+    for module in (chat, classify, completions, moderations, guardrail, operations):
         app.include_router(module.router)
     return app
 

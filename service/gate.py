@@ -27,6 +27,7 @@ SCOPES = {
     "/v1/chat/completions": Scope.CHAT,
     "/v1/classify": Scope.CLASSIFY,
     "/v1/moderations": Scope.CLASSIFY,
+    "/beta/litellm_basic_guardrail_api": Scope.CLASSIFY,
     "/metrics": Scope.METRICS,
 }
 """What a path needs; any other needs a key of any scope."""

@@ -24,6 +24,7 @@ ENDPOINTS = {
     "/v1/classify": "classify",
     "/v1/chat/completions": "completions",
     "/v1/moderations": "moderations",
+    "/beta/litellm_basic_guardrail_api": "guardrail",
 }
 """Paths whose requests reach the model, and their names in metrics."""
 

@@ -1,0 +1,115 @@
+"""``POST /beta/litellm_basic_guardrail_api``: verdicts in the protocol of LiteLLM's generic guardrails.
+
+A proxy asks before it sends a request to its model, and again with the model's answer. Fields of the protocol that say
+nothing about what is to be judged are ignored, whatever they hold: it is a beta, and grows.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from safety_core.engine.messages import GuardRequest
+from safety_core.errors import InputError, PromptError
+from safety_core.policy import Decision
+from safety_core.prompts import Turn, check_characters
+from service.intake import read_json
+from service.record import record_of
+from service.routes.docs import ERRORS, json_body
+from service.routes.moderations import count
+from service.schemas import Sent
+from service.state import Service, service_of
+from service.streaming import unless_client_leaves
+
+router = APIRouter()
+
+
+class GuardrailRequest(BaseModel):
+    """What LiteLLM sends."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
+    images: list[str] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
+    structured_messages: list[Any] | None = Field(default=None, description="The conversation that they come from.")
+    input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
+
+
+class GuardrailReply(Sent):
+    """What LiteLLM then does."""
+
+    action: Literal["BLOCKED", "NONE"]
+    blocked_reason: str | None = None
+    texts: list[str] | None = None
+    images: list[str] | None = None
+
+
+@router.post(
+    "/beta/litellm_basic_guardrail_api",
+    response_model=GuardrailReply,
+    responses=ERRORS,
+    openapi_extra=json_body(GuardrailRequest),
+    summary="Judge what passes a LiteLLM proxy",
+)
+async def guardrail(request: Request) -> JSONResponse:
+    """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are never changed.
+
+    All texts are judged together and each by itself, with all pictures. What cannot be judged is an error, which
+    LiteLLM takes for a block.
+    """
+    service = service_of(request)
+    service.readiness.require()
+    asked = await read_json(request, service, GuardrailRequest)
+    found = await _request(service, asked)
+    if found is None:
+        return JSONResponse(GuardrailReply(action="NONE").sent())
+    wanted, decode_ms = found
+    record = record_of(request)
+    record.asked(wanted)
+    verdict = await unless_client_leaves(request, service.guard.assess(wanted))
+    record.judged(verdict, decode_ms=decode_ms)
+    count(service, record, verdict)
+    if verdict.verdict.decision is not Decision.REFUSED:
+        return JSONResponse(GuardrailReply(action="NONE").sent())
+    return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=verdict.refusal).sent())
+
+
+async def _request(service: Service, asked: GuardrailRequest) -> tuple[GuardRequest, float] | None:
+    """What to judge, and the milliseconds that decoding took; None where nothing was said or shown."""
+    said, shown = _in_messages(asked.structured_messages or [])
+    texts = [text for text in dict.fromkeys([*(asked.texts or []), *said]) if text.strip()]
+    pictures = list(dict.fromkeys([*(asked.images or []), *shown]))
+    limit = service.settings.max_turns
+    if len(texts) > limit:
+        raise PromptError(f"At most {limit} texts are accepted.", code="too_many_inputs", param="texts")
+    if not texts and not pictures:
+        return None
+    turns = tuple(Turn(role="user", text=text) for text in texts)
+    check_characters(turns, service.settings.max_prompt_tokens)
+    loaded = await service.pictures.load(pictures)
+    return GuardRequest(images=loaded.images, turns=turns), loaded.decode_ms
+
+
+def _in_messages(messages: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Texts and pictures of OpenAI-style messages: most stand in fields of their own too, but none may be missed."""
+    texts: list[str] = []
+    pictures: list[str] = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in [content] if isinstance(content, str) else content if isinstance(content, list) else []:
+            if isinstance(part, str):
+                texts.append(part)
+            elif isinstance(part, dict) and isinstance(part.get("text"), str):
+                texts.append(part["text"])
+            elif isinstance(part, dict) and "image_url" in part:
+                pictures.append(_url(part["image_url"]))
+    return texts, pictures
+
+
+def _url(image: Any) -> str:
+    url = image.get("url") if isinstance(image, dict) else image
+    if not isinstance(url, str):
+        raise InputError("A picture of a message has no URL.", code="invalid_field", param="structured_messages")
+    return url
