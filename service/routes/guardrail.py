@@ -34,6 +34,9 @@ class GuardrailRequest(BaseModel):
     texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
     images: list[str] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
     structured_messages: list[Any] | None = Field(default=None, description="The conversation that they come from.")
+    tool_calls: list[Any] | None = Field(
+        default=None, description="Calls of tools; their arguments are judged as texts."
+    )
     input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
 
 
@@ -79,7 +82,8 @@ async def guardrail(request: Request) -> JSONResponse:
 async def _request(service: Service, asked: GuardrailRequest) -> tuple[GuardRequest, float] | None:
     """What to judge, and the milliseconds that decoding took; None where nothing was said or shown."""
     said, shown = _in_messages(asked.structured_messages or [])
-    texts = [text for text in dict.fromkeys([*(asked.texts or []), *said]) if text.strip()]
+    called = _arguments(asked.tool_calls or [])
+    texts = [text for text in dict.fromkeys([*(asked.texts or []), *said, *called]) if text.strip()]
     pictures = list(dict.fromkeys([*(asked.images or []), *shown]))
     limit = service.settings.max_turns
     if len(texts) > limit:
@@ -106,6 +110,13 @@ def _in_messages(messages: Sequence[Any]) -> tuple[list[str], list[str]]:
             elif isinstance(part, dict) and "image_url" in part:
                 pictures.append(_url(part["image_url"]))
     return texts, pictures
+
+
+def _arguments(calls: Sequence[Any]) -> list[str]:
+    """What a model would tell its tools."""
+    functions = [call.get("function") for call in calls if isinstance(call, dict)]
+    arguments = [function.get("arguments") for function in functions if isinstance(function, dict)]
+    return [text for text in arguments if isinstance(text, str)]
 
 
 def _url(image: Any) -> str:

@@ -66,6 +66,12 @@ def test_words_and_pictures_that_stand_in_messages_only_are_judged_too(client: T
     assert len(judged.images) == 2
 
 
+def test_what_a_model_would_tell_its_tools_is_judged(client: TestClient, fake: FakeGuard) -> None:
+    calls = [{"id": "1", "type": "function", "function": {"name": "send", "arguments": '{"text": "hidden"}'}}]
+    client.post(PATH, json={"texts": [], "input_type": "response", "tool_calls": calls})
+    assert [turn.text for turn in fake.requests[-1].turns] == ['{"text": "hidden"}']
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
