@@ -13,6 +13,7 @@ from safety_core.errors import SafeVLMError
 from service.app import create_app, load_configured_guard
 from service.keys import KeySet, Scope, as_yaml, new_key, read_keys
 from service.logs import set_up_logging
+from service.protocol import with_deadline
 from service.settings import Settings, read_settings
 from service.spinning import spin_briefly
 
@@ -72,6 +73,7 @@ def main() -> int:
         log_config=None,
         access_log=False,  # it would write query strings; service.traffic writes a line without them
         server_header=False,
+        http=with_deadline(settings.header_timeout_s),
         ws="none",  # none of our paths speaks it, and its handshakes are logged with their query strings
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,

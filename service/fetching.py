@@ -84,7 +84,7 @@ class Fetcher:
         """The bytes behind a URL.
 
         Raises:
-            ImageError: ``image_url_refused``, ``image_too_large``, or ``image_url_failed``.
+            ImageError: ``image_url``, ``image_too_large``, or ``image_url_failed``.
         """
         if not self._hosts:
             raise _refused("Pictures by URL are not accepted here.")
@@ -145,7 +145,7 @@ class Fetcher:
 
     async def _body(self, response: httpcore.Response, headers: dict[bytes, bytes]) -> bytes:
         too_large = ImageError(
-            f"The image is larger than {self._max_bytes} bytes.", code="image_too_large", param="image_url"
+            f"The image is larger than {self._max_bytes} bytes.", code="image_too_large", param="image"
         )
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > self._max_bytes:
@@ -199,8 +199,8 @@ def _matches(place: str, pattern: str) -> bool:
 
 
 def _refused(message: str) -> ImageError:
-    return ImageError(message, code="image_url_refused", param="image_url")
+    return ImageError(message, code="image_url", param="image")
 
 
 def _failed(message: str) -> ImageError:
-    return ImageError(message, code="image_url_failed", param="image_url")
+    return ImageError(message, code="image_url_failed", param="image")

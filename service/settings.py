@@ -122,7 +122,11 @@ class Settings(BaseSettings):
         default=64, ge=0, description="Megabytes for verdicts that were reached already; `0` keeps none."
     )
 
+    header_timeout_s: float = Field(default=10, gt=0, description="Seconds a client may take to send a request's head.")
     body_timeout_s: float = Field(default=30, gt=0, description="Seconds a client may take to send its request.")
+    send_timeout_s: float = Field(
+        default=30, gt=0, description="Seconds a client may take to accept a piece of its reply; then it has left."
+    )
     verdict_timeout_s: float = Field(
         default=30, gt=0, description="Seconds until the verdict, queue included; then 503."
     )
