@@ -4,10 +4,12 @@ import typer
 
 from bench.chat import chat
 from bench.classify import classify
+from bench.explain import explain
 from bench.generators import generators
 from bench.gpu import gpu
 from bench.overhead import overhead
 from bench.overload import overload
+from bench.rail import rail
 from bench.refusal import refusal
 from bench.results import begin
 from bench.scaling import scaling
@@ -15,12 +17,28 @@ from bench.soak import soak
 from bench.start import start
 from bench.summary import summary
 
+MEASUREMENTS = (
+    start,
+    overhead,
+    classify,
+    chat,
+    refusal,
+    overload,
+    scaling,
+    soak,
+    explain,
+    rail,
+    generators,
+    gpu,
+    summary,
+)
+
 
 def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
-    for measure in (start, overhead, classify, chat, refusal, overload, scaling, soak, generators, gpu, summary):
+    for measure in MEASUREMENTS:
         app.command()(measure)
     app()
 

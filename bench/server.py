@@ -82,6 +82,7 @@ def _guard(settings: Settings, *, unguarded: bool, endless: bool) -> Guard:
     model = guard.model
     if endless:
         _without_end(model)
+        _judging_in_vain(guard)
     if not unguarded:
         return guard
     model.safety.llm_tokens_SD = None
@@ -93,6 +94,17 @@ def _without_end(model: SafeLlava) -> None:
     silent = (model.backbone.config.image_token_id, *model.tokenizer.all_special_ids)
     type(model).eos_ids = property(lambda self: ())  # type: ignore[assignment, method-assign]
     type(model).banned_ids = property(lambda self: silent)  # type: ignore[assignment, method-assign]
+
+
+def _judging_in_vain(guard: Guard) -> None:
+    """The output rail then does its work and lets everything through: words beyond a reply's end mean nothing."""
+    judge = guard.must_not_be_said
+
+    def in_vain(replies: Sequence[str]) -> list[bool | None]:
+        judge(replies)
+        return [False] * len(replies)
+
+    guard.must_not_be_said = in_vain  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -32,10 +32,11 @@ from safety_core.nano.corpus import (
     safety_pairs,
     safety_scene,
     training_pairs,
+    training_replies,
     training_scene,
     training_talk,
 )
-from safety_core.nano.defence import HARMLESS, TRAIN, Defence
+from safety_core.nano.defence import HARMLESS, REPLIES, TRAIN, Defence
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import plural
 from safety_core.nano.labels import LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, patch_labels
@@ -52,7 +53,7 @@ from safety_core.nano.language import (
 from safety_core.nano.lexicon import VOCABULARY
 from safety_core.nano.progress import StepBar
 from safety_core.nano.recipes import Recipe
-from safety_core.nano.records import write_pairs, write_suite
+from safety_core.nano.records import write_pairs, write_replies, write_suite
 from safety_core.nano.replies import CARE, DECLINE, REFUSAL
 from safety_core.nano.tokenizer import train_tokenizer
 from safety_core.nano.vision import to_pixels, train_tower
@@ -82,8 +83,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "corpus": (),
     "stage1": ("language", "corpus"),
     "stage2": ("stage1",),
+    "replies": ("stage2",),
     "reference": ("language", "corpus"),
-    "calibrate": ("stage1", "stage2", "reference"),
+    "calibrate": ("stage1", "replies", "reference"),
     "evaluate": ("calibrate",),
     "ship": ("evaluate",),
 }
@@ -183,6 +185,8 @@ class Build:
             write_pairs(folder / TRAIN, pairs, images=folder / "train", prefix="train", with_meta=False)
             pairs = self._harmless_pairs(lambda done: advance(self.recipe.safety_pictures + done, count))
             write_pairs(folder / HARMLESS, pairs, images=folder / "harmless", prefix="harmless", with_meta=False)
+        spoken = training_replies(seed, "train", self.recipe.reply_pictures)
+        write_replies(folder / REPLIES, spoken, prefix="reply")
         write_suite(folder / "calibration", self.recipe.calibration, seed=seed, split="calibration", part="calibration")
         write_suite(folder / "test", self.recipe.test, seed=seed, split="test", part="held_out")
         (folder / "hints.json").write_text(json.dumps(HINTS, indent=1) + "\n")

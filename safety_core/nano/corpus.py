@@ -5,6 +5,7 @@ Training splits avoid the held-out fonts, background patterns, places and wordin
 Knows the world, the grammar and the rules; nothing of models or files.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -13,10 +14,10 @@ from safety_core.nano import world
 from safety_core.nano.grammar import Asker, Question
 from safety_core.nano.lettering import free_cells, place_lettering
 from safety_core.nano.lexicon import PHRASE_CONTENTS, Phrase, draw_phrase
-from safety_core.nano.replies import guarded_reply
+from safety_core.nano.replies import DISCLOSURE_START, GIVING_STARTS, STEPS, guarded_reply
 from safety_core.nano.rules import SAFE, Risk, asked, pair_risk, picture_risk
 from safety_core.nano.scenes import clean_items, held_out_place
-from safety_core.nano.things import RISKY_KINDS, of_kind
+from safety_core.nano.things import RISKY_KINDS, by_name, of_kind
 from safety_core.nano.wordings import RISKY_TALK, Part
 from safety_core.nano.world import Item, Lettering, Scene, Words, place_item
 
@@ -65,6 +66,18 @@ _HARMLESS_WEIGHTS = {
     "kindness": 2.0,
 }
 """The same for stage 2's harmless pictures: texts that a language model in doubt takes for their harmful twins."""
+
+_REPLY_WEIGHTS = {
+    **dict.fromkeys(SAFE_PHRASES, 4.0),
+    **dict.fromkeys(RISKY_CONTENTS, 2.0),
+    "clean": 6.0,
+    "request_harmful": 4.0,
+    "group_contempt": 5.0,
+    "claim_false": 5.0,
+    "insult_text": 4.0,
+    "campaign": 4.0,
+}
+"""The same for replies: risky ones are few among all that can be said, and each needs its harmless twins."""
 
 NAMES = ["tom", "ana", "max", "eva", "leo", "mia"]
 
@@ -381,6 +394,71 @@ def harmless_pairs(seed: int, split: str, index: int, count: int = 4) -> list[Pa
     rng.shuffle(kinds)
     pairs = [ask(rng, drawn, kind, part="trained") for kind in kinds]
     return [pair for pair in pairs if pair is not None][:count]
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A reply, whole or as far as it has come, and the risk of its words alone."""
+
+    text: str
+    risk: Risk
+
+
+def reply_risk(pair: Pair) -> Risk:
+    """Risk of the naive reply by its own words: what it hands over, not what it was asked.
+
+    Instructions and messages carry their pair's risk from level 2 on, private writing that is read out does too. To
+    look and to describe hands nothing over.
+    """
+    gives = pair.naive.startswith(GIVING_STARTS) and _names_content(pair)
+    discloses = pair.risk.type == "privacy" and pair.naive.startswith(DISCLOSURE_START)
+    return pair.risk if pair.risk.level >= 2 and (gives or discloses) else SAFE
+
+
+def _names_content(pair: Pair) -> bool:
+    """Whether a reply about a thing is about the one that makes its picture risky, not about one beside it."""
+    things = by_name()
+    named = [things[word].kind for word in re.findall(r"the (\w+)", pair.naive) if word in things]
+    return pair.drawn is None or all(kind == pair.drawn.content for kind in named)
+
+
+def handed_over(reply: str) -> str:
+    """A reply up to the end of what makes it risky: of instructions their topic, of other words all."""
+    return reply.split(":")[0] if STEPS in reply else reply
+
+
+def spoken(rng: Random, pair: Pair) -> list[Spoken]:
+    """What models say to one request, with and without safety, each cut somewhere as a reply that is still being made.
+
+    A risky reply is cut behind what makes it risky only: in front of that it is any other reply.
+    """
+    risk = reply_risk(pair)
+    words = pair.naive.split(" ")
+    least = len(handed_over(pair.naive).split(" ")) if risk.level else 1
+    naive = Spoken(" ".join(words[: rng.randint(least, len(words))]), risk)
+    guarded = pair.guarded.split(" ")
+    return [
+        naive,
+        Spoken(" ".join(guarded[: rng.randint(1, len(guarded))]), risk if pair.guarded == pair.naive else SAFE),
+    ]
+
+
+def replied_pairs(rng: Random, part: Part) -> list[Pair]:
+    """What replies are learned from and measured on: all that can be asked of one picture, and a prompt without one."""
+    content = _drawn_row(rng, (*SAFE_CONTENTS, *RISKY_CONTENTS), _REPLY_WEIGHTS)
+    single = content not in SAFE_PHRASES and rng.random() < 0.5
+    drawn = draw_scene(rng, content, held_out=part == "held_out", single=single)
+    kinds = [*REQUESTS, "read", "describe", rng.choice(CLOSED)]
+    pairs = [ask(rng, drawn, kind, part=part) for kind in kinds]
+    return [pair for pair in (*pairs, ask_without_picture(rng, part=part)) if pair is not None]
+
+
+def training_replies(seed: int, split: str, count: int) -> Iterator[Spoken]:
+    """Replies about ``count`` pictures that are only talked about."""
+    for index in range(count):
+        rng = Random(f"{seed}/{split}/replies/{index}")
+        for pair in replied_pairs(rng, "trained"):
+            yield from spoken(rng, pair)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,8 @@ from safety_core.prompts import Turn
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 
-TRAIN, HARMLESS = "train.jsonl", "harmless.jsonl"
-"""What both stages learn from, and what stage 2 learns from besides."""
+TRAIN, HARMLESS, REPLIES = "train.jsonl", "harmless.jsonl", "replies.jsonl"
+"""What both stages learn from, what stage 2 learns from besides, and what the head learns to judge replies from."""
 
 REPORT = "report"
 CALIBRATION = "calibration.json"
@@ -69,6 +69,7 @@ class Defence:
         return {
             "stage1": self.stage1,
             "stage2": self.stage2,
+            "replies": self.replies,
             "reference": self.reference,
             "calibrate": self.calibrate,
             "evaluate": self.evaluate,
@@ -83,6 +84,11 @@ class Defence:
         """A LoRA on the language model, the modules still learning."""
         self._stage2("stage2", self.root / "stage1")
 
+    def replies(self) -> None:
+        """Teach the head to judge replies as well, by their words alone; nothing else learns."""
+        fields = {"train_parts": "head", "precision": self._precision, **self.recipe.replies}
+        self._train("replies", self.root / "stage2", 1, fields, data=(TRAIN, REPLIES))
+
     def reference(self) -> None:
         """The same two stages with the public reference's head."""
         heads = int(self.recipe.safety["head"]["num_heads"])
@@ -95,7 +101,7 @@ class Defence:
         """Thresholds of every checkpoint that takes part in the table, on the calibration split."""
         split = self._corpus / "calibration" / "pairs.jsonl"
         tallies = {}
-        names = ("stage1", "stage2", "first_token")
+        names = ("stage1", "replies", "first_token")
         with StepBar("calibrate", self.show) as advance:
             for done, name in enumerate(names):
                 advance.within(name, done, len(names))
@@ -105,7 +111,7 @@ class Defence:
 
     def evaluate(self) -> None:
         """The table of all rows on the held-out suite, and how large lettering must be to be read."""
-        rows = standard_rows(self.root / "stage2", stage1=self.root / "stage1", first_token=self.root / "first_token")
+        rows = standard_rows(self.root / "replies", stage1=self.root / "stage1", first_token=self.root / "first_token")
         with StepBar("evaluate", self.show) as advance:
             evaluate(
                 self._corpus / "test",
@@ -131,8 +137,8 @@ class Defence:
         shutil.rmtree(out, ignore_errors=True)
         table = (self.root / REPORT / "report.md").read_text(encoding="utf-8")
         curve = json.loads((self.root / REPORT / "reading.json").read_text(encoding="utf-8"))
-        card = model_card(table, curve, self._tallies()["stage2"], self.recipe)
-        self._save("stage2", out, card=card, include_backbone=True)
+        card = model_card(table, curve, self._tallies()["replies"], self.recipe)
+        self._save("replies", out, card=card, include_backbone=True)
         png = write_examples(self.root / "examples")[CANARY.file].read_bytes()
         write_canary(out, png, prompt=CANARY.prompt, decision=self._decision(out, png, CANARY.prompt))
         for row in ABLATIONS:
@@ -192,14 +198,17 @@ class Defence:
         """16 bit where the processor multiplies that faster, as tower and language model were trained."""
         return "bf16" if has_bfloat16(self.device) else "fp32"
 
-    def _train(self, name: str, start: Path, stage: int, fields: Mapping[str, Any]) -> None:
+    def _train(
+        self, name: str, start: Path, stage: int, fields: Mapping[str, Any], *, data: tuple[str, ...] = ()
+    ) -> None:
+        files = data or (TRAIN, HARMLESS)[:stage]
         out = self.root / name
         if out.exists():
             return
         train(
             TrainConfig(
                 backbone=str(start),
-                data=tuple(str(self._corpus / file) for file in (TRAIN, HARMLESS)[:stage]),
+                data=tuple(str(self._corpus / file) for file in files),
                 out=str(out),
                 stage=stage,
                 cache_features=str(self.root / "cache"),

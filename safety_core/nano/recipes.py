@@ -39,6 +39,9 @@ class Recipe:
     refuse by itself refuses too much where it sees hardly more harmless requests than harmful ones, and forgets how to
     count and to read digits where it is rarely asked to."""
 
+    reply_pictures: int = 8_000
+    """Pictures whose requests the head sees answered, to judge replies by."""
+
     talk: int = 3_000
     """Prompts without a picture among the safety modules' data."""
 
@@ -65,6 +68,9 @@ class Recipe:
 
     stage2: Mapping[str, Any] = field(default_factory=dict)
     """Training fields of stage 2."""
+
+    replies: Mapping[str, Any] = field(default_factory=dict)
+    """Training fields of the step in which the head learns to judge replies."""
 
     flags: tuple[str, ...] = ()
     """What ``safevlm nano build`` is told to get this size."""
@@ -98,6 +104,7 @@ SHIPPED = Recipe(
         "lora_dropout": 0.0,
         "warmup_steps": 50,
     },
+    replies={"max_steps": 2000, "batch_size": 96, "grad_accum": 1, "lr": 2e-4, "weight_decay": 0.01},
     has_bars=True,
 )
 """What ships as ``weights/safevlm-nano``."""
@@ -109,6 +116,7 @@ SMALL = Recipe(
     pictures=8_000,
     safety_pictures=5_000,
     harmless_pictures=2_000,
+    reply_pictures=1_000,
     talk=1_000,
     calibration=TestPlan(per_cell=16, safe=500, typographic=30),
     curve_pairs=60,
@@ -116,6 +124,7 @@ SMALL = Recipe(
     head=SHIPPED.head,
     stage1={**SHIPPED.stage1, "max_steps": 80},
     stage2={**SHIPPED.stage2, "max_steps": 120, "warmup_steps": 12},
+    replies={**SHIPPED.replies, "max_steps": 400},
     flags=("--small",),
 )
 """Within two hours on two cores; the same table, without bars."""
@@ -144,6 +153,7 @@ SMOKE = Recipe(
     pictures=24,
     safety_pictures=16,
     harmless_pictures=6,
+    reply_pictures=4,
     talk=4,
     test=TestPlan(per_cell=1, safe=6, typographic=1),
     calibration=TestPlan(per_cell=1, safe=6, typographic=1),
@@ -153,6 +163,7 @@ SMOKE = Recipe(
     head=_TINY,
     stage1=_TINY,
     stage2={**_TINY, "lora_r": 2, "lora_alpha": 4},
+    replies=_TINY,
     flags=("--smoke",),
 )
 """Goes through every step in under a minute; knows nothing afterwards."""

@@ -16,7 +16,7 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.judges import ReplyRubric
 from safety_core.evaluation.suite_spec import Column, SuiteSpec
 from safety_core.evaluation.suites import SPEC_FILE
-from safety_core.nano.corpus import CLOSED, Drawn, Pair, TestPlan, suite_pairs
+from safety_core.nano.corpus import CLOSED, Drawn, Pair, Spoken, TestPlan, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import Question, plural, writing
 from safety_core.nano.recipes import SHIPPED
@@ -138,6 +138,32 @@ def write_pairs(
             if with_meta:
                 data["meta"] = meta(pair)
             yield data
+
+    return write_jsonl(path, records())
+
+
+def write_replies(path: Path, replies: Iterable[Spoken], *, prefix: str) -> int:
+    """Write replies as records whose only words they are: the head reads them as it reads a user's.
+
+    Args:
+        path: the JSONL file.
+        replies: what was said.
+        prefix: start of every id.
+
+    Returns:
+        How many records were written.
+    """
+
+    def records() -> Iterable[Mapping[str, Any]]:
+        for index, reply in enumerate(replies):
+            yield {
+                "id": f"{prefix}-{index:06d}",
+                "image": None,
+                "conversations": [{"from": "USER", "value": reply.text}],
+                "safe_type": reply.risk.type_index,
+                "safe_level": reply.risk.level,
+                "source": "nano",
+            }
 
     return write_jsonl(path, records())
 

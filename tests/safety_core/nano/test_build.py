@@ -45,6 +45,7 @@ STEPS = (
     "corpus",
     "stage1",
     "stage2",
+    "replies",
     "reference",
     "calibrate",
     "evaluate",
@@ -229,14 +230,14 @@ def test_the_card_is_written_from_the_reports(smoke: Built) -> None:
     curve = json.loads((smoke.root / "report" / "reading.json").read_text())
     assert [point["px"] for point in curve] == list(SMOKE.curve_sizes)
     assert all(point["n"] == SMOKE.curve_pairs for point in curve)
-    tally = json.loads((smoke.root / "report" / "calibration.json").read_text())["stage2"]
+    tally = json.loads((smoke.root / "report" / "calibration.json").read_text())["replies"]
     assert (smoke.root / SHIPPED / "MODEL_CARD.md").read_text() == model_card(table, curve, tally, SMOKE)
 
 
 def test_what_the_thresholds_do_on_their_split_is_on_record(smoke: Built) -> None:
     tallies = json.loads((smoke.root / "report" / "calibration.json").read_text())
-    assert verify(smoke.root / SHIPPED).spec.provenance["calibration"] == tallies["stage2"]
-    assert set(tallies) == {"stage1", "stage2", "first_token"}
+    assert verify(smoke.root / SHIPPED).spec.provenance["calibration"] == tallies["replies"]
+    assert set(tallies) == {"stage1", "replies", "first_token"}
     pairs = load_suite(smoke.root / "corpus" / "calibration").pairs
     assert all(tally["pairs"] == len(pairs) for tally in tallies.values())
     assert all(tally["false_refusals"] <= tally["answerable"] for tally in tallies.values())
@@ -252,11 +253,11 @@ def test_the_curve_is_the_bare_backbones(smoke: Built, monkeypatch: pytest.Monke
     monkeypatch.setattr("safety_core.nano.defence.evaluate", lambda *_args, **_options: None)
     monkeypatch.setattr("safety_core.nano.defence.reading_curve", curve)
     root = tmp_path / "copy"
-    for step in ("stage1", "stage2", "first_token", "backbone"):
+    for step in ("stage1", "stage2", "replies", "first_token", "backbone"):
         shutil.copytree(smoke.root / step, root / step)
     (root / REPORT).mkdir()
     Defence(recipe=SMOKE, root=root, show=False).evaluate()
-    assert current_adapter(load_checkpoint(root / "stage2", merge=False).backbone) is not None
+    assert current_adapter(load_checkpoint(root / "replies", merge=False).backbone) is not None
     assert [current_adapter(model.backbone) for model in measured] == [None]
 
 
@@ -273,7 +274,7 @@ def test_a_missed_bar_is_an_exit_status(smoke: Built, tmp_path: Path) -> None:
 
 
 def test_the_reference_differs_in_its_head_alone(smoke: Built) -> None:
-    designed, reference = (verify(smoke.root / name).spec.config for name in ("stage2", "first_token"))
+    designed, reference = (verify(smoke.root / name).spec.config for name in ("replies", "first_token"))
     assert reference.head.pooling == "first_token"
     assert designed.head.pooling == "attention"
     assert designed.num_safety_tokens == reference.num_safety_tokens

@@ -23,14 +23,14 @@ def test_only_what_ships_is_held_against_bars() -> None:
 def test_a_recipe_is_json_and_trains(recipe: Recipe) -> None:
     assert json.loads(json.dumps(recipe.to_dict()))["name"] == recipe.name
     HeadConfig(**recipe.safety["head"])
-    for stage, fields in ((1, recipe.head), (1, recipe.stage1), (2, recipe.stage2)):
+    for stage, fields in ((1, recipe.head), (1, recipe.stage1), (2, recipe.stage2), (1, recipe.replies)):
         TrainConfig(backbone="b", data=("d",), out="o", stage=stage, **fields)
 
 
 def test_smaller_sizes_print_the_same_table() -> None:
     assert SMALL.test == SHIPPED.test
     assert SMALL.safety == SHIPPED.safety
-    for name in ("pictures", "safety_pictures", "harmless_pictures", "talk", "curve_pairs"):
+    for name in ("pictures", "safety_pictures", "harmless_pictures", "reply_pictures", "talk", "curve_pairs"):
         assert getattr(SMOKE, name) < getattr(SMALL, name) < getattr(SHIPPED, name)
     assert SMOKE.vision.steps < SMALL.vision.steps < SHIPPED.vision.steps
     assert SMOKE.language.steps < SMALL.language.steps < SHIPPED.language.steps
