@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000
-BENCH ?= start overhead classify chat refusal overload scaling generators soak
+BENCH ?= start overhead classify chat refusal overload scaling explain rail generators soak
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint types format bench nano clean

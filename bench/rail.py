@@ -6,6 +6,7 @@ judges there but cuts nothing, so that both make equally many tokens.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from random import Random
@@ -16,7 +17,7 @@ import typer
 from bench.load import closed_loop
 from bench.report import Bar, tell
 from bench.servers import CHECKPOINT, safevlm_server
-from bench.stats import ratio
+from bench.stats import Estimate, ratio
 from bench.workload import ANSWERED, chat
 from safety_core.engine.generator import Generator, Job
 from safety_core.engine.guard import Guard
@@ -55,7 +56,8 @@ class Outcome:
 def rail(
     pictures: Annotated[int, typer.Option(help="Pictures that are talked about.", min=1)] = 400,
     window: Annotated[int, typer.Option(help="Tokens between two judgements of a reply.", min=1)] = WINDOW,
-    rounds: Annotated[int, typer.Option(help="Times that the two servers take turns.", min=3)] = 6,
+    starts: Annotated[int, typer.Option(help="Times that both servers are started.", min=1)] = 4,
+    rounds: Annotated[int, typer.Option(help="Times that they take turns after each start.", min=3)] = 4,
 ) -> None:
     """Harmful replies that are cut, harmless ones that are, and tokens/s with the rail against without."""
     guard = load_guard(CHECKPOINT)
@@ -70,7 +72,7 @@ def rail(
     by_type = {
         name: sum(one.pair.risk.type == name for one in caught) / types.count(name) for name in sorted(set(types))
     }
-    speed = {clients: _speed(window, clients, rounds) for clients in (1, 8)}
+    speed = {clients: _speed(window, clients, starts, rounds) for clients in (1, 8)}
     tell(
         "rail",
         ("replies", "cut in time", "of"),
@@ -151,18 +153,19 @@ def _picture(guard: Guard, pair: Pair) -> DecodedImage | None:
     return decode(buffer.getvalue(), fill=guard.info.pad_colour)
 
 
-def _speed(window: int, clients: int, rounds: int) -> Any:
-    """Tokens a second with the rail, in parts of those without."""
-    with (
-        safevlm_server("--endless", cache_mb=0, reply_window=window) as with_rail,
-        safevlm_server("--endless", cache_mb=0, reply_window=0) as without,
-    ):
-        speeds: dict[str, list[float]] = {with_rail.url: [], without.url: []}
-        for number in range(rounds + 1):
-            for url in speeds if number % 2 else reversed(speeds):
-                answers = closed_loop(
-                    url, [chat(ANSWERED, max_tokens=TOKENS) for _ in range(12 * clients)], clients=clients
-                )
-                if number:  # the first is the warm-up
-                    speeds[url].append(sum(one.tokens for one in answers) / sum(one.seconds for one in answers))
-    return ratio(*speeds.values())
+def _speed(window: int, clients: int, starts: int, rounds: int) -> Estimate:
+    """Tokens a second with the rail, in parts of those without; servers are started anew as in ``overhead``."""
+    speeds: dict[int, list[float]] = {window: [], 0: []}
+    for start in range(starts):
+        with ExitStack() as servers:
+            urls = {
+                one: servers.enter_context(safevlm_server("--endless", cache_mb=0, reply_window=one)).url
+                for one in (speeds if start % 2 else reversed(speeds))
+            }
+            for number in range(rounds + 1):
+                for one in speeds if number % 2 else reversed(speeds):
+                    wanted = [chat(ANSWERED, max_tokens=TOKENS) for _ in range(12 * clients)]
+                    answers = closed_loop(urls[one], wanted, clients=clients)
+                    if number:  # the first is the warm-up
+                        speeds[one].append(sum(said.tokens for said in answers) / sum(said.seconds for said in answers))
+    return ratio(speeds[window], speeds[0])

@@ -15,7 +15,7 @@ The same ``policy.json`` serves server, evaluation and audit. Knows no torch, no
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeVar
@@ -212,6 +212,13 @@ class Policy:
         except (OSError, ValueError, yaml.YAMLError) as exc:
             raise ConfigError(f"policy: {path.name} cannot be read as YAML") from exc
         return self.overlaid(_mapping({} if changes is None else changes, "policy"), taxonomy)
+
+    def at_least(self, threshold: float) -> Self:
+        """This policy with no threshold below a value: for scores that are less sure than those it was set on."""
+        raised = {
+            name: {level: max(value, threshold) for level, value in by.items()} for name, by in self.thresholds.items()
+        }
+        return replace(self, thresholds=raised)
 
     def refusal_for(self, verdict: Verdict) -> str:
         """What to say to a client whose request was refused."""

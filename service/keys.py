@@ -8,7 +8,6 @@ A key is a random string; its SHA-256 stands in a YAML file or in the environmen
         scopes: [chat, classify]
         requests_per_minute: 600
         max_concurrent: 16
-        policies: [default, strict]
 
 ``safevlm-serve --new-key NAME`` makes one. Knows no HTTP.
 """
@@ -55,7 +54,6 @@ class ApiKey(BaseModel):
     scopes: frozenset[Scope] = frozenset({Scope.CHAT, Scope.CLASSIFY})
     requests_per_minute: int | None = Field(default=None, ge=1)
     max_concurrent: int | None = Field(default=None, ge=1)
-    policies: tuple[str, ...] | None = Field(default=None, description="Policies it may name; all where unset.")
 
     @field_validator("sha256")
     @classmethod

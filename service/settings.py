@@ -139,12 +139,19 @@ class Settings(BaseSettings):
     )
 
     reply_window: int = Field(
-        default=12,
+        default=16,
         ge=0,
         description=(
             "Tokens of a reply between two judgements of it while it is made, by which its stream lags behind; "
             "`0` judges no reply."
         ),
+    )
+
+    reply_threshold: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Least belief in a level that the policy refuses from which a reply is cut; judged by words alone.",
     )
 
     expose_risk: bool = Field(
@@ -170,6 +177,7 @@ class Settings(BaseSettings):
             max_rows=self.max_replies,
             max_positions=self.kv_positions,
             reply_window=self.reply_window,
+            reply_threshold=self.reply_threshold,
         )
 
     @property

@@ -324,8 +324,9 @@ class Guard:
 
     def _refuses(self, replies: Sequence[str]) -> list[bool]:
         ids = [self.model.prompts.head_ids([Turn(role="user", text=reply)]) for reply in replies]
+        policy = self.policy.at_least(self.limits.reply_threshold)
         verdicts = [
-            decide_worst(self.policy, self.model.taxonomy, pair)
+            decide_worst(policy, self.model.taxonomy, pair)
             for pair in self.model.score_rows(None, [()] * len(ids), ids)
         ]
         if any(scores is None for _, scores in verdicts):

@@ -174,6 +174,9 @@ class GuardLimits:
     reply_window: int = 0
     """Tokens of a reply between two judgements of it while it is made; 0 judges no reply."""
 
+    reply_threshold: float = 0.2
+    """Least threshold of the policy for replies: they are judged by their words alone, and half-way through."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:

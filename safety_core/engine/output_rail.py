@@ -19,7 +19,7 @@ from safety_core.errors import GenerationError
 Judge = Callable[[Sequence[str]], Sequence[bool | None]]
 """Whether each text must not be said; None where there is no verdict."""
 
-_TAIL_WINDOWS = 8
+_TAIL_WINDOWS = 2
 """How much of a long reply is judged at a time, in windows: the newest, and enough before it to understand it."""
 
 
@@ -142,7 +142,7 @@ class WatchedGenerator:
             row.held.append(one.piece)
             row.recent.append(one.piece)
             row.since += 1
-        due = [row for row in rows if row.failure is None and (row.inner.done or row.since >= self._window)]
+        due = self._due([row for row in rows if row.failure is None])
         for row, harmful in zip(due, self._verdicts(due), strict=True):
             row.since = 0
             row.cut, row.unjudged = harmful is True, harmful is None
@@ -153,6 +153,14 @@ class WatchedGenerator:
             if row.done:
                 self._rows.pop(id(row.inner), None)
         return said
+
+    def _due(self, rows: Sequence[WatchedRow]) -> list[WatchedRow]:
+        """Who is judged now: whose window is full or who has ended, and then whoever is half-way there as well.
+
+        Rows that were judged together are due together again, so that many replies cost hardly more passes than one.
+        """
+        due = [row for row in rows if row.inner.done or row.since >= self._window]
+        return [row for row in rows if row in due or 2 * row.since >= self._window] if due else []
 
     def _verdicts(self, due: Sequence[WatchedRow]) -> Sequence[bool | None]:
         """What the judge says of their newest words; who said nothing new needs no verdict."""

@@ -225,3 +225,11 @@ def test_parts_built_in_code_must_agree() -> None:
         replace(DEFAULT, actions={**DEFAULT.actions, "illegal": {3: Action.REFUSE}})
     with pytest.raises(ConfigError, match="fallback"):
         replace(DEFAULT, fallback_refusal="")
+
+
+def test_a_floor_raises_thresholds_and_lowers_none() -> None:
+    policy = Policy.default(DEFAULT_TAXONOMY)
+    raised = policy.at_least(0.7)
+    assert all(value == 0.7 for by in raised.thresholds.values() for value in by.values())
+    assert policy.at_least(0.2) == policy
+    assert raised.actions == policy.actions

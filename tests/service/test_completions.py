@@ -87,7 +87,7 @@ def test_a_stream_says_the_same_piece_by_piece(client: OpenAI) -> None:
     chunks = streamed(client, asked(LOOK, SCENE))
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks]
     assert "".join(pieces) == whole
-    assert sum(map(bool, pieces)) > 3
+    assert sum(map(bool, pieces)) > 1
     assert chunks[0].choices[0].delta.role == "assistant"
     assert [chunk.choices[0].finish_reason for chunk in chunks] == [None] * (len(chunks) - 1) + ["stop"]
     assert len({chunk.id for chunk in chunks}) == 1

@@ -502,3 +502,82 @@ def test_a_guard_needs_a_head_and_a_fitting_policy(guard: Guard, monkeypatch: py
     monkeypatch.setattr(guard.model.safety, "config", replace(guard.model.config, use_head=False))
     with pytest.raises(ConfigError, match="head"):
         Guard(guard.model, guard.policy)
+
+
+# --- the output rail ---
+
+
+def watching(guard: Guard, **limits: Any) -> Guard:
+    guard.policy = forced(Decision.ALLOWED)
+    guard.limits = replace(guard.limits, reply_window=2, **limits)
+    return guard
+
+
+def test_a_watched_reply_is_the_same_reply(guard: Guard) -> None:
+    plain = watching(guard).chat(asking(picture(), max_tokens=9))
+    guard.limits = replace(guard.limits, reply_window=0)
+    assert (plain.content, plain.finish_reason) == (
+        (bare := guard.chat(asking(picture(), max_tokens=9))).content,
+        bare.finish_reason,
+    )
+    assert plain.completion_tokens == bare.completion_tokens
+
+
+def test_a_reply_that_the_policy_refuses_is_cut(guard: Guard) -> None:
+    guard.limits = replace(guard.limits, reply_window=2, reply_threshold=0.0)
+    guard.policy = forced(Decision.ALLOWED)
+    refuse_all = forced(Decision.REFUSED)
+    request = asking(picture(), max_tokens=9)
+    (allowed,) = guard.judge([guard.prepare(request)])
+    assert isinstance(allowed, JudgedRequest)
+    job = guard.job(allowed, request)
+    guard.policy = refuse_all
+    generator = guard.generator()
+    row = generator.row(job)
+    generator.admit([row])
+    while not row.done:
+        generator.step()
+    assert (row.finish_reason, row.text) == ("content_filter", "")
+
+
+def test_replies_need_their_own_threshold_too(guard: Guard) -> None:
+    guard.policy = forced(Decision.REFUSED)
+    guard.limits = replace(guard.limits, reply_threshold=1.0)
+    assert guard.must_not_be_said(["a reply"]) == [False]
+    guard.limits = replace(guard.limits, reply_threshold=0.0)
+    assert guard.must_not_be_said(["a reply", "another"]) == [True, True]
+
+
+def test_a_reply_that_cannot_be_judged_is_no_reply(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    score = guard.model.score_rows
+
+    def broken(safe: Any, rows: Sequence[Sequence[int]], *args: Any, **kwargs: Any) -> Any:
+        if not any(rows):
+            raise RuntimeError("cannot handle SECRET words")
+        return score(safe, rows, *args, **kwargs)
+
+    monkeypatch.setattr(guard.model, "score_rows", broken)
+    with pytest.raises(GenerationError):
+        watching(guard).chat(asking(picture(), max_tokens=9))
+    assert "SECRET" not in caplog.text
+    assert "RuntimeError" in caplog.text
+
+
+def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.policy = forced(Decision.ALLOWED)
+    score = guard.model.score_rows
+    cursed = guard.model.prompts.head_ids([Turn(role="user", text="cursed")])
+
+    def nan(safe: Any, rows: Any, ids: Sequence[Sequence[int]], **kwargs: Any) -> Any:
+        pairs = score(safe, rows, ids, **kwargs)
+        bad = [list(one) == cursed for one in ids]
+        broken = {name: (float("nan"),) * len(getattr(pairs[0].text, name)) for name in ("types", "levels")}
+        return [
+            replace(pair, text=replace(pair.text, **broken)) if is_bad else pair
+            for pair, is_bad in zip(pairs, bad, strict=True)
+        ]
+
+    monkeypatch.setattr(guard.model, "score_rows", nan)
+    assert guard.must_not_be_said(["fine", "cursed", "fine too"]) == [False, None, False]
