@@ -51,7 +51,8 @@ def safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **settings: o
     """
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SAFEVLM_")}
-    given = {"port": port, "checkpoint": checkpoint, "device": "cpu", **settings}
+    # The output rail is measured by itself: it holds words back on purpose, whoever judged the request.
+    given = {"port": port, "checkpoint": checkpoint, "device": "cpu", "reply_window": 0, **settings}
     command = [sys.executable, "-m", *(("bench.server", *arguments) if arguments else ("service",))]
     environment = {VARIABLE: ROUNDS} | kept | {f"SAFEVLM_{name.upper()}": str(value) for name, value in given.items()}
     with process(command, environment, f"http://127.0.0.1:{port}", "/readyz") as server:
