@@ -19,8 +19,8 @@ from safety_core.errors import GenerationError
 Judge = Callable[[Sequence[str]], Sequence[bool | None]]
 """Whether each text must not be said; None where there is no verdict."""
 
-_TAIL_WINDOWS = 2
-"""How much of a long reply is judged at a time, in windows: the newest, and enough before it to understand it."""
+_OVERLAP = 8
+"""Tokens in front of the newest window that are judged with it, so that nothing hides on the border."""
 
 
 @dataclass(slots=True, eq=False)
@@ -115,7 +115,7 @@ class WatchedGenerator:
     def row(self, job: Any) -> WatchedRow:
         """A reply that has not begun; raises as the generator does."""
         row = WatchedRow(self._generator.row(job))
-        row.recent = deque(maxlen=_TAIL_WINDOWS * self._window)
+        row.recent = deque(maxlen=self._window + _OVERLAP)
         return row
 
     def fits(self, joining: Sequence[WatchedRow]) -> bool:

@@ -24,6 +24,7 @@ from safety_core.policy import NO_VERDICT, Decision, Policy
 from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
+from safety_core.types import RiskScores
 from tests.conftest import make_checkpoint
 from tests.safety_core.engine.conftest import clear_picture, picture
 
@@ -572,12 +573,9 @@ def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.
 
     def nan(safe: Any, rows: Any, ids: Sequence[Sequence[int]], **kwargs: Any) -> Any:
         pairs = score(safe, rows, ids, **kwargs)
+        unfit = RiskScores(types=(float("nan"),) * len(T.types), levels=(float("nan"),) * len(T.levels))
         bad = [list(one) == cursed for one in ids]
-        broken = {name: (float("nan"),) * len(getattr(pairs[0].text, name)) for name in ("types", "levels")}
-        return [
-            replace(pair, text=replace(pair.text, **broken)) if is_bad else pair
-            for pair, is_bad in zip(pairs, bad, strict=True)
-        ]
+        return [replace(pair, text=unfit) if is_bad else pair for pair, is_bad in zip(pairs, bad, strict=True)]
 
     monkeypatch.setattr(guard.model, "score_rows", nan)
     assert guard.must_not_be_said(["fine", "cursed", "fine too"]) == [False, None, False]

@@ -114,7 +114,7 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
     while rail.running:
         rail.step()
     assert [len(texts) for texts in asked] == [2, 2, 2]
-    assert [len(texts[0]) for texts in asked] == [4, 8, 8]
+    assert [len(texts[0]) for texts in asked] == [4, 8, 10]
 
 
 def test_who_is_half_way_there_is_judged_with_those_who_are_due_and_then_again_with_them() -> None:
@@ -147,7 +147,7 @@ def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
     while not row.done:
         rail.step()
     assert row.text == "z" * 500
-    assert longest == 4
+    assert longest == 10
 
 
 def test_rows_that_leave_leave_nothing_behind() -> None:
