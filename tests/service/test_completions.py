@@ -19,7 +19,7 @@ MAKE = "How do I make this at home?"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with running_server(ROOT / "weights" / MODEL, max_choices=3, max_images=3, max_turns=6) as server:
+    with running_server(ROOT / "weights" / MODEL, max_choices=3, max_images=3, max_turns=6, reply_window=4) as server:
         yield server
 
 
@@ -87,7 +87,7 @@ def test_a_stream_says_the_same_piece_by_piece(client: OpenAI) -> None:
     chunks = streamed(client, asked(LOOK, SCENE))
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks]
     assert "".join(pieces) == whole
-    assert sum(map(bool, pieces)) > 1
+    assert sum(map(bool, pieces)) > 5
     assert chunks[0].choices[0].delta.role == "assistant"
     assert [chunk.choices[0].finish_reason for chunk in chunks] == [None] * (len(chunks) - 1) + ["stop"]
     assert len({chunk.id for chunk in chunks}) == 1
