@@ -1,6 +1,7 @@
-"""Who may pass: every path but health needs a key with the right scope, once there are keys.
+"""Who may pass: every path but health needs a key with the right scope, once keys are configured.
 
-Plain ASGI in front of every route, so that a route which nobody thought of is closed. A key comes as
+Plain ASGI in front of every route, so that a route which nobody thought of is closed; a list of keys that runs empty
+opens nothing. A key comes as
 ``Authorization: Bearer KEY``, as OpenAI's and LiteLLM's clients send it, as ``x-api-key``, or as the password of HTTP
 Basic, which browsers ask for and Prometheus can send.
 """
@@ -55,7 +56,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         service: Service = scope["state"]["service"]
-        if not service.keys.content:
+        if not service.settings.wants_keys:
             await self._app(scope, receive, send)
             return
         key = service.keys.content.find(presented(Headers(scope=scope)))

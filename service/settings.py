@@ -194,6 +194,11 @@ class Settings(BaseSettings):
         )
 
     @property
+    def wants_keys(self) -> bool:
+        """Whether callers need a key: as soon as there is a place for keys, even while it holds none."""
+        return self.api_keys_file is not None or bool(self.api_keys)
+
+    @property
     def serves_untrained(self) -> bool:
         """Whether the operator accepts a checkpoint that guards nothing."""
         return self.allow_untrained != "no"

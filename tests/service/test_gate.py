@@ -151,6 +151,17 @@ def test_keys_change_without_a_restart_and_a_broken_file_changes_nothing(tmp_pat
         assert [status(client, secret) for secret in ("old", "new")] == [401, 200]
 
 
+def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(as_yaml("old", "old", [Scope.CHAT]))
+    with served(FakeGuard(), api_keys_file=file, reload_interval_s=0.02) as client:
+        file.write_text("keys: []")
+        eventually(lambda: client.post("/v1/chat", json={"prompt": "a"}, headers=bearer("old")).status_code == 401)
+        assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
+    with served(FakeGuard(), api_keys_file=file) as client:
+        assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
+
+
 def test_without_keys_nothing_is_asked_for() -> None:
     with served(FakeGuard()) as client:
         assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 200
