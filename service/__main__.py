@@ -9,11 +9,11 @@ from ipaddress import ip_address
 import uvicorn
 from transformers.utils.logging import disable_progress_bar
 
-from safety_core.errors import SafeVLMError
+from safety_core.errors import ConfigError, SafeVLMError
 from service.app import create_app, load_configured_guard
-from service.keys import KeySet, Scope, as_yaml, new_key, read_keys
+from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.logs import set_up_logging
-from service.protocol import with_deadline
+from service.protocol import with_deadlines
 from service.settings import Settings, read_settings
 from service.spinning import spin_briefly
 
@@ -41,19 +41,23 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def make_key(arguments: Sequence[str]) -> None:
-    """``new-key NAME [SCOPE …]``: print a new key, and the entry for the file of keys."""
-    name, *scopes = arguments
-    key = new_key()
-    print(f"# The key, shown this once: {key}")
-    print(as_yaml(name, key, [Scope(scope) for scope in scopes] or [Scope.CHAT, Scope.CLASSIFY]), end="")
+def make_key(arguments: Sequence[str]) -> int:
+    """``new-key NAME [SCOPE …]``: print a new key, and the entry for the file of keys; returns the exit status."""
+    name, scopes, key = next(iter(arguments), ""), list(arguments[1:]) or [Scope.CHAT, Scope.CLASSIFY], new_key()
+    entry = as_yaml(name, key, scopes)
+    try:
+        parse_keys(entry, "new-key")
+    except ConfigError as exc:
+        print(f"safevlm-serve: {exc}; new-key NAME [{' '.join(Scope)}]", file=sys.stderr)
+        return CANNOT_START
+    print(f"# The key, shown this once: {key}\n{entry}", end="")
+    return 0
 
 
 def main() -> int:
     """Run the server, or ``new-key``; returns the process's exit status."""
-    if sys.argv[1:2] == ["new-key"] and len(sys.argv) > 2:
-        make_key(sys.argv[2:])
-        return 0
+    if sys.argv[1:2] == ["new-key"]:
+        return make_key(sys.argv[2:])
     spin_briefly()
     # As a container's first process it would otherwise not hear the signal while the model loads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -73,7 +77,7 @@ def main() -> int:
         log_config=None,
         access_log=False,  # it would write query strings; service.traffic writes a line without them
         server_header=False,
-        http=with_deadline(settings.header_timeout_s),
+        http=with_deadlines(header_timeout_s=settings.header_timeout_s, send_timeout_s=settings.send_timeout_s),
         ws="none",  # none of our paths speaks it, and its handshakes are logged with their query strings
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,

@@ -195,7 +195,7 @@ class Allowance:
         return self._uses.setdefault(key.name, _Use(full, self.clock()))
 
 
-def as_yaml(name: str, key: str, scopes: Sequence[Scope]) -> str:
+def as_yaml(name: str, key: str, scopes: Sequence[str]) -> str:
     """The entry of a new key, as the file wants it."""
     entry: Mapping[str, Any] = {"name": name, "sha256": digest_of(key), "scopes": [str(scope) for scope in scopes]}
     return yaml.safe_dump([entry], sort_keys=False)

@@ -4,7 +4,6 @@ Plain ASGI, because wrapping responses would break streaming and disconnects. Lo
 never a path, a query or a header: those belong to the client.
 """
 
-import asyncio
 import logging
 
 from starlette.datastructures import MutableHeaders
@@ -88,15 +87,12 @@ class _Shielded:
         await response(self._scope, receive, self._named(send))
 
     def _named(self, send: Send) -> Send:
-        """Send, with the request's name in the head and a deadline for every piece."""
-        service: Service = self._scope["state"]["service"]
+        """Send, with the request's name in the head."""
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._record.status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = self._record.id
-            # A client that stops reading would otherwise hold its place for as long as it likes.
-            async with asyncio.timeout(service.settings.send_timeout_s):
-                await send(message)
+            await send(message)
 
         return named

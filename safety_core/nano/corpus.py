@@ -437,10 +437,7 @@ def spoken(rng: Random, pair: Pair) -> list[Spoken]:
     least = len(handed_over(pair.naive).split(" ")) if risk.level else 1
     naive = Spoken(" ".join(words[: rng.randint(least, len(words))]), risk)
     guarded = pair.guarded.split(" ")
-    return [
-        naive,
-        Spoken(" ".join(guarded[: rng.randint(1, len(guarded))]), risk if pair.guarded == pair.naive else SAFE),
-    ]
+    return [naive, Spoken(" ".join(guarded[: rng.randint(1, len(guarded))]), SAFE)]
 
 
 def replied_pairs(rng: Random, part: Part) -> list[Pair]:

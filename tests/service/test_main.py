@@ -193,6 +193,17 @@ def test_without_keys_only_this_machine_is_served_and_the_log_says_so(
     assert bound_host(settings, parse_keys(as_yaml("a", new_key(), [Scope.CHAT]), "test")) == keyed
 
 
+@pytest.mark.parametrize("arguments", [[], ["a b"], ["shop", "root"]])
+def test_it_makes_no_key_that_would_not_work(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["safevlm-serve", "new-key", *arguments])
+    assert main() == CANNOT_START
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "new-key NAME" in printed.err
+
+
 def test_it_makes_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["safevlm-serve", "new-key", "shop", "chat", "metrics"])
     assert main() == 0

@@ -10,7 +10,7 @@ import httpx
 import uvicorn
 
 from service.app import create_app
-from service.protocol import with_deadline
+from service.protocol import with_deadlines
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import free_port, metric
@@ -18,10 +18,10 @@ from tests.service.test_traffic import eventually
 
 
 @contextmanager
-def listening(fake: FakeGuard, *, header_timeout_s: float = 20, **settings: float) -> Iterator[int]:
+def listening(fake: FakeGuard, *, header_timeout_s: float = 20, send_timeout_s: float = 20) -> Iterator[int]:
     port = free_port()
-    app = create_app(Settings(**settings), fake)  # type: ignore[arg-type]
-    config = uvicorn.Config(app, port=port, log_config=None, lifespan="on", http=with_deadline(header_timeout_s))
+    deadlines = with_deadlines(header_timeout_s=header_timeout_s, send_timeout_s=send_timeout_s)
+    config = uvicorn.Config(create_app(Settings(), fake), port=port, log_config=None, lifespan="on", http=deadlines)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
