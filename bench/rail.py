@@ -131,7 +131,7 @@ def _answered(guard: Guard, pairs: Sequence[Pair], window: int) -> Iterator[Outc
 
 
 def _made(model: SafeLlava, guard: Guard, pairs: Sequence[Pair], jobs: Sequence[Job], window: int) -> Iterator[Outcome]:
-    watched = WatchedGenerator(Generator(model), guard.must_not_be_said, window=window)
+    watched = WatchedGenerator(Generator(model), guard.rulings_on, window=window)
     rows: list[Any] = [watched.row(job) for job in jobs]
     waiting = list(reversed(rows))
     while waiting or watched.running:

@@ -14,9 +14,11 @@ from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared
 from safety_core.engine.naming import named_verdict
+from safety_core.engine.output_rail import Ruling
 from safety_core.engine.scoring import ReadyRequest, Scorer
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
+from safety_core.policies import Rules
 from safety_core.policy import Verdict, decide
 from safety_core.types import PairScores, RiskScores
 from service.app import create_app, in_passing_thread
@@ -98,13 +100,13 @@ def _without_end(model: SafeLlava) -> None:
 
 def _judging_in_vain(guard: Guard) -> None:
     """The output rail then does its work and lets everything through: words beyond a reply's end mean nothing."""
-    judge = guard.must_not_be_said
+    judge = guard.rulings_on
 
-    def in_vain(replies: Sequence[str]) -> list[bool | None]:
-        judge(replies)
-        return [False] * len(replies)
+    def in_vain(replies: Sequence[str], rules: Sequence[Rules | None]) -> list[Ruling | None]:
+        judge(replies, rules)
+        return [Ruling.SAY] * len(replies)
 
-    guard.must_not_be_said = in_vain  # type: ignore[method-assign]
+    guard.rulings_on = in_vain  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

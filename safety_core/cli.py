@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 import safety_core
-from safety_core.commands import errors_as_exits
-from safety_core.errors import ConfigError, InputError
+from safety_core.commands import errors_as_exits, read_bytes
+from safety_core.engine.policy_command import app as policy_app
+from safety_core.errors import ConfigError
 from safety_core.evaluation.command import calibrate, evaluate
 from safety_core.nano.cli import app as nano_app
 from safety_core.training.command import train
@@ -39,6 +40,7 @@ def _evaluate(**options: Any) -> None:
 
 
 app.add_typer(nano_app, name="nano")
+app.add_typer(policy_app, name="policy")
 
 
 @app.callback(invoke_without_command=True)
@@ -105,7 +107,7 @@ def classify(
     images: Annotated[list[Path] | None, typer.Argument(help="Pictures, judged together and one by one.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What is asked about them.")] = None,
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = Path("weights/safevlm-nano"),
-    policy: Annotated[Path | None, typer.Option(help="YAML that replaces fields of the checkpoint's policy.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file of an operator, as in SAFEVLM_POLICY.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quantize: Annotated[str, typer.Option(help="none, int8 or nf4.")] = "none",
 ) -> None:
@@ -116,13 +118,16 @@ def classify(
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
         from safety_core.images import decode
+        from safety_core.policy_file import read_book
         from safety_core.prompts import Turn
 
         kind: Any = quantize
-        guard = load_guard(checkpoint, device=device, quantize=kind, policy_overlay=policy)
-        decoded = tuple(decode(_read(path), fill=guard.info.pad_colour) for path in images or ())
+        guard = load_guard(checkpoint, device=device, quantize=kind)
+        book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
+        decoded = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        found = guard.assess(GuardRequest(images=decoded, turns=turns))
+        rules = None if book is None else book.rules()
+        found = guard.assess(GuardRequest(images=decoded, turns=turns, rules=rules))
     typer.echo(
         json.dumps(
             {
@@ -179,16 +184,9 @@ def _nano_suite(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"suite": held_out_suite(BUILD / "suites" / f"nano-{world_digest()[:12]}"), **found}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as exc:
-        raise InputError(f"{path} cannot be read", code="file_unreadable") from exc
-
-
 def _json(path: Path) -> dict[str, object]:
     try:
-        data = json.loads(_read(path))
+        data = json.loads(read_bytes(path))
     except ValueError as exc:
         raise ConfigError(f"{path}: cannot be read as JSON") from exc
     if not isinstance(data, dict):

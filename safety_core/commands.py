@@ -1,14 +1,26 @@
-"""What the commands share: how an error of ours ends one. Knows nothing of what any of them does."""
+"""What the commands share: how a file is read, and how an error of ours ends one.
+
+Knows nothing of what any of them does.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
-from safety_core.errors import CheckpointError, SafeVLMError
+from safety_core.errors import CheckpointError, InputError, SafeVLMError
 
 FAILED = 1
 """Exit status of a command that an error of ours ended."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file that somebody named; raises InputError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read", code="file_unreadable") from exc
 
 
 @contextmanager

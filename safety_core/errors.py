@@ -6,6 +6,7 @@
     │   └── PromptError          a prompt or a sampling option is out of bounds
     ├── SampleError              a data set record is malformed (file, line, field)
     ├── ConfigError              a setting, policy or training config is malformed
+    │   └── PolicyError          a field of a policy is
     ├── DivergedError            a training loss is no longer a number
     ├── CheckpointError          a checkpoint directory cannot be trusted
     │   ├── FormatVersionError   written by a format this code does not know
@@ -75,6 +76,20 @@ class SampleError(SafeVLMError):
 
 class ConfigError(SafeVLMError):
     """A setting, a policy file or a training config is malformed."""
+
+
+class PolicyError(ConfigError):
+    """A field of a policy is malformed.
+
+    Args:
+        problem: what is wrong with it.
+        place: keys that lead to it from the top of the policy.
+    """
+
+    def __init__(self, problem: str, place: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{'.'.join(('policy', *place))}: {problem}")
+        self.problem = problem
+        self.place = place
 
 
 class DivergedError(SafeVLMError):

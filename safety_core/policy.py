@@ -12,6 +12,7 @@ decides by itself. Scores that are not numbers decide too: refused, for want of 
 The same ``policy.json`` serves server, evaluation and audit. Knows no torch, no HTTP and no texts of users.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -20,9 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self, TypeVar
 
-import yaml
-
-from safety_core.errors import ConfigError
+from safety_core.errors import ConfigError, PolicyError
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores, RiskScores
 
@@ -37,6 +36,9 @@ _DEFAULT_REFUSAL = "I can't help with that request."
 _FIELDS = ("format_version", "enabled", "thresholds", "actions", "refusals", "fallback_refusal")
 
 _Value = TypeVar("_Value")
+
+_Place = tuple[str, ...]
+"""Keys that lead to a field."""
 
 
 class Action(StrEnum):
@@ -106,7 +108,7 @@ class Policy:
     """Thresholds and actions for each risky type and level, as ``policy.json`` holds them.
 
     Raises:
-        ConfigError: the parts speak of different types or levels, a threshold is not a number ≥ 0, or a text is empty.
+        PolicyError: the parts speak of different types or levels, a threshold is not a number ≥ 0, or a text is empty.
     """
 
     thresholds: Mapping[str, Mapping[int, float]]
@@ -128,19 +130,19 @@ class Policy:
         types = set(self.thresholds)
         for name, part in (("actions", self.actions), ("refusals", self.refusals)):
             if set(part) != types:
-                raise ConfigError(f"policy.{name}: types differ from thresholds: {sorted(set(part) ^ types)}")
+                raise PolicyError(f"types differ from thresholds: {sorted(set(part) ^ types)}", (name,))
         if not self.enabled <= types:
-            raise ConfigError(f"policy.enabled: unknown types {sorted(self.enabled - types)}")
+            raise PolicyError(f"unknown types {sorted(self.enabled - types)}", ("enabled",))
         for name in types:
             if set(self.thresholds[name]) != set(self.actions[name]):
-                raise ConfigError(f"policy.actions.{name}: levels differ from thresholds.{name}")
+                raise PolicyError("levels differ from thresholds", ("actions", name))
             for level, threshold in self.thresholds[name].items():
                 if not math.isfinite(threshold) or threshold < 0:
-                    raise ConfigError(f"policy.thresholds.{name}.{level}: a number of at least 0 is needed")
+                    raise PolicyError("a number of at least 0 is needed", ("thresholds", name, str(level)))
             if not self.refusals[name].strip():
-                raise ConfigError(f"policy.refusals.{name}: a text is needed")
+                raise PolicyError("a text is needed", ("refusals", name))
         if not self.fallback_refusal.strip():
-            raise ConfigError("policy.fallback_refusal: a text is needed")
+            raise PolicyError("a text is needed", ("fallback_refusal",))
 
     @classmethod
     def default(cls, taxonomy: Taxonomy) -> Self:
@@ -162,19 +164,19 @@ class Policy:
         """Read the JSON form; every field must be there and speak of exactly the taxonomy's types and levels.
 
         Raises:
-            ConfigError: naming the field at fault by its dotted path.
+            PolicyError: naming the field at fault.
         """
-        _same_keys(data, _FIELDS, "policy")
+        _same_keys(data, _FIELDS, ())
         if data["format_version"] != FORMAT_VERSION:
-            raise ConfigError(f"policy.format_version: {FORMAT_VERSION} is needed")
+            raise PolicyError(f"{FORMAT_VERSION} is needed", ("format_version",))
         types, levels = taxonomy.risky_types, tuple(str(k) for k in range(1, len(taxonomy.levels)))
-        enabled = _table(data["enabled"], types, "policy.enabled", _boolean)
+        enabled = _table(data["enabled"], types, ("enabled",), _boolean)
         return cls(
-            thresholds=_tables(data["thresholds"], types, levels, "policy.thresholds", _number),
-            actions=_tables(data["actions"], types, levels, "policy.actions", _action),
+            thresholds=_tables(data["thresholds"], types, levels, ("thresholds",), _number),
+            actions=_tables(data["actions"], types, levels, ("actions",), _action),
             enabled=frozenset(name for name, on in enabled.items() if on),
-            refusals=_table(data["refusals"], types, "policy.refusals", _text),
-            fallback_refusal=_text(data["fallback_refusal"], "policy.fallback_refusal"),
+            refusals=_table(data["refusals"], types, ("refusals",), a_text),
+            fallback_refusal=a_text(data["fallback_refusal"], ("fallback_refusal",)),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -195,23 +197,20 @@ class Policy:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as exc:
             raise ConfigError(f"policy: {path.name} cannot be read as JSON") from exc
-        return cls.from_dict(_mapping(data, "policy"), taxonomy)
+        return cls.from_dict(a_mapping(data, ()), taxonomy)
 
     def overlaid(self, changes: Mapping[str, object], taxonomy: Taxonomy) -> Self:
         """This policy with some fields replaced, at any depth: what is not named stays as calibrated.
 
         Raises:
-            ConfigError: a field is unknown or malformed.
+            PolicyError: a field is unknown or malformed.
         """
-        return self.from_dict(_merged(self.to_dict(), changes, "policy"), taxonomy)
+        return self.from_dict(_merged(self.to_dict(), changes, ()), taxonomy)
 
-    def overlaid_from(self, path: Path, taxonomy: Taxonomy) -> Self:
-        """:meth:`overlaid` with an operator's YAML file; an empty file changes nothing."""
-        try:
-            changes = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as exc:
-            raise ConfigError(f"policy: {path.name} cannot be read as YAML") from exc
-        return self.overlaid(_mapping({} if changes is None else changes, "policy"), taxonomy)
+    @property
+    def digest(self) -> str:
+        """Equal policies have equal ones."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def at_least(self, threshold: float) -> Self:
         """This policy with no threshold below a value: for scores that are less sure than those it was set on."""
@@ -291,68 +290,69 @@ def no_verdict(taxonomy: Taxonomy) -> Verdict:
     )
 
 
-def _same_keys(data: Mapping[str, object], keys: tuple[str, ...], where: str) -> None:
-    missing, unknown = sorted(set(keys) - set(data)), sorted(set(data) - set(keys))
-    if missing or unknown:
-        raise ConfigError(f"{where}: missing {missing}, unknown {unknown}")
-
-
-def _mapping(value: object, where: str) -> dict[str, object]:
+def a_mapping(value: object, place: _Place) -> dict[str, object]:
     """A mapping with string keys; YAML writes level 3 as a number, JSON as a string, and both mean the same."""
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: a mapping is needed")
+        raise PolicyError("a mapping is needed", place)
     return {str(key): entry for key, entry in value.items()}
 
 
+def a_text(value: object, place: _Place) -> str:
+    """A text that says something; raises PolicyError."""
+    if not isinstance(value, str) or not value.strip():
+        raise PolicyError("a text is needed", place)
+    return value
+
+
+def _same_keys(data: Mapping[str, object], keys: tuple[str, ...], place: _Place) -> None:
+    missing, unknown = sorted(set(keys) - set(data)), sorted(set(data) - set(keys))
+    if missing or unknown:
+        raise PolicyError(f"missing {missing}, unknown {unknown}", place)
+
+
 def _table(
-    value: object, keys: tuple[str, ...], where: str, read: Callable[[object, str], _Value]
+    value: object, keys: tuple[str, ...], place: _Place, read: Callable[[object, _Place], _Value]
 ) -> dict[str, _Value]:
-    data = _mapping(value, where)
-    _same_keys(data, keys, where)
-    return {key: read(data[key], f"{where}.{key}") for key in keys}
+    data = a_mapping(value, place)
+    _same_keys(data, keys, place)
+    return {key: read(data[key], (*place, key)) for key in keys}
 
 
 def _tables(
     value: object,
     types: tuple[str, ...],
     levels: tuple[str, ...],
-    where: str,
-    read: Callable[[object, str], _Value],
+    place: _Place,
+    read: Callable[[object, _Place], _Value],
 ) -> dict[str, dict[int, _Value]]:
-    rows = _table(value, types, where, lambda row, path: _table(row, levels, path, read))
+    rows = _table(value, types, place, lambda row, inner: _table(row, levels, inner, read))
     return {name: {int(k): entry for k, entry in row.items()} for name, row in rows.items()}
 
 
-def _boolean(value: object, where: str) -> bool:
+def _boolean(value: object, place: _Place) -> bool:
     if not isinstance(value, bool):
-        raise ConfigError(f"{where}: true or false is needed")
+        raise PolicyError("true or false is needed", place)
     return value
 
 
-def _number(value: object, where: str) -> float:
+def _number(value: object, place: _Place) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{where}: a number is needed")
+        raise PolicyError("a number is needed", place)
     return float(value)
 
 
-def _action(value: object, where: str) -> Action:
+def _action(value: object, place: _Place) -> Action:
     if not isinstance(value, str) or value not in tuple(Action):
-        raise ConfigError(f"{where}: one of {[action.value for action in Action]} is needed")
+        raise PolicyError(f"one of {[action.value for action in Action]} is needed", place)
     return Action(value)
 
 
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{where}: a text is needed")
-    return value
-
-
-def _merged(base: Mapping[str, object], changes: Mapping[str, object], where: str) -> dict[str, object]:
+def _merged(base: Mapping[str, object], changes: Mapping[str, object], place: _Place) -> dict[str, object]:
     result = dict(base)
     for key, change in changes.items():
+        inner = (*place, str(key))
         if key not in result:
-            raise ConfigError(f"{where}: unknown field {key!r}")
+            raise PolicyError("unknown field", inner)
         old = result[key]
-        path = f"{where}.{key}"
-        result[key] = _merged(old, _mapping(change, path), path) if isinstance(old, Mapping) else change
+        result[key] = _merged(old, a_mapping(change, inner), inner) if isinstance(old, Mapping) else change
     return result

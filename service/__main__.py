@@ -14,6 +14,7 @@ from service.app import create_app, load_configured_guard
 from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.logs import set_up_logging
 from service.protocol import with_deadlines
+from service.ruling import check_policies, read_policies
 from service.settings import Settings, read_settings
 from service.spinning import spin_briefly
 
@@ -65,8 +66,10 @@ def main() -> int:
         settings = read_settings()
         set_up_logging(settings.log_level, settings.log_format)
         disable_progress_bar()  # of loading weights: hundreds of redrawn lines in a log file
-        host = bound_host(settings, read_keys(settings.api_keys_file, settings.api_keys))
+        keys = read_keys(settings.api_keys_file, settings.api_keys)
+        host = bound_host(settings, keys)
         guard = load_configured_guard(settings)
+        check_policies(keys, read_policies(settings, guard.info))
     except SafeVLMError as exc:
         print(f"safevlm-serve: {exc}", file=sys.stderr)
         return CANNOT_START

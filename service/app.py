@@ -27,6 +27,7 @@ from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
 from service.routes import chat, classify, completions, guardrail, moderations, operations
+from service.ruling import check_policies, complain, lost_policies, read_policies
 from service.settings import Settings
 from service.state import Service, service_of
 from service.streaming import ClientLeft
@@ -56,13 +57,21 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             "API keys",
             [] if settings.api_keys_file is None else [settings.api_keys_file],
             lambda: read_keys(settings.api_keys_file, settings.api_keys),
-            lambda found: allowance.keep_only(found.keys),
         )
+        policies = WatchedFile(
+            "policies",
+            [] if settings.policy is None else [settings.policy],
+            lambda: read_policies(settings, loaded.info),
+        )
+        check_policies(keys.content, policies.content)
+        keys.then(lambda found: allowance.keep_only(found.keys))
+        keys.then(lambda found: complain(lost_policies(found, policies.content)))
+        policies.then(lambda found: complain(lost_policies(keys.content, found)))
         with ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode") as pool:
             decoders = Decoders(pool)
             died = asyncio.Event()
             engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
-            metrics.watch(engine, decoders)
+            metrics.watch(engine, decoders, [keys, policies])
             readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died)
             pictures = Pictures(
                 decoders=decoders,
@@ -82,9 +91,14 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 pictures=pictures,
                 keys=keys,
                 allowance=allowance,
+                policies=policies,
             )
             try:
-                async with readiness.watching(), in_background(keys.watch(settings.reload_interval_s)):
+                async with (
+                    readiness.watching(),
+                    in_background(keys.watch(settings.reload_interval_s)),
+                    in_background(policies.watch(settings.reload_interval_s)),
+                ):
                     yield {"service": service}
             finally:
                 await engine.close(timeout_s=settings.shutdown_timeout_s)
@@ -110,7 +124,7 @@ def load_configured_guard(settings: Settings) -> GuardLike:
     """The guard that the settings ask for.
 
     Raises:
-        SafeVLMError: the checkpoint, the policy or the device is not fit to serve.
+        SafeVLMError: the checkpoint or the device is not fit to serve.
     """
     from safety_core.engine.load import load_guard  # torch: seconds that a server with its own guard need not spend
 
@@ -123,7 +137,6 @@ def load_configured_guard(settings: Settings) -> GuardLike:
             dtype=settings.dtype,
             quantize=settings.quantize,
             allow_untrained=settings.serves_untrained,
-            policy_overlay=settings.policy,
             limits=settings.guard_limits,
         )
     )

@@ -30,6 +30,7 @@ _STATUS_OF_CODE = {
     "body_too_large": 413,
     "image_too_large": 413,
     "model_not_found": 404,
+    "policy_not_allowed": 403,
     "content_type": 415,
     "image_format": 415,
     "invalid_field": 422,

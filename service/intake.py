@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.images import DecodedImage
+from safety_core.policies import Rules
 from safety_core.prompts import Turn, check_characters, max_characters
 from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form
 from service.errors import invalid_fields
@@ -93,7 +94,7 @@ async def read_json(request: Request, service: Service, model: type[_Model]) -> 
     return await service.decoders.run(partial(_parsed, body, model, max_marks))
 
 
-def guard_request(intake: Intake) -> GuardRequest:
+def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
     """What to judge.
 
     Raises:
@@ -101,10 +102,10 @@ def guard_request(intake: Intake) -> GuardRequest:
     """
     if not intake.images and not intake.turns:
         raise PromptError("An image or a prompt is needed.", code="input_empty", param="prompt")
-    return GuardRequest(images=intake.images, turns=intake.turns, heatmap=intake.options.explain)
+    return GuardRequest(images=intake.images, turns=intake.turns, heatmap=intake.options.explain, rules=rules)
 
 
-def chat_request(intake: Intake, settings: Settings) -> ChatRequest:
+def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatRequest:
     """What to answer.
 
     Raises:
@@ -117,6 +118,7 @@ def chat_request(intake: Intake, settings: Settings) -> ChatRequest:
         images=intake.images,
         turns=intake.turns,
         heatmap=options.explain,
+        rules=rules,
         max_tokens=token_limit(options.max_tokens, settings, param="max_tokens"),
         temperature=options.temperature or 0.0,
         top_p=1.0 if options.top_p is None else options.top_p,

@@ -8,6 +8,7 @@ A key is a random string; its SHA-256 stands in a YAML file or in the environmen
         scopes: [chat, classify]
         requests_per_minute: 600
         max_concurrent: 16
+        policies: [strict, default]
 
 ``safevlm-serve --new-key NAME`` makes one. Knows no HTTP.
 """
@@ -27,6 +28,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from safety_core.documents import parse_document
 from safety_core.errors import ConfigError
 
 _PREFIX = "sk-safevlm-"
@@ -54,6 +56,7 @@ class ApiKey(BaseModel):
     scopes: frozenset[Scope] = frozenset({Scope.CHAT, Scope.CLASSIFY})
     requests_per_minute: int | None = Field(default=None, ge=1)
     max_concurrent: int | None = Field(default=None, ge=1)
+    policies: tuple[str, ...] = Field(default=(), description="Those that it may choose; the first where it does not.")
 
     @field_validator("sha256")
     @classmethod
@@ -106,18 +109,16 @@ def parse_keys(text: str, source: str) -> KeySet:
         source: name for errors.
 
     Raises:
-        ConfigError: it is malformed, or two keys share a name or a digest.
+        ConfigError: it is malformed, with its line, or two keys share a name or a digest.
     """
+    document = parse_document(text, source)
+    listed = isinstance(document.data, list)
     try:
-        data: Any = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{source}: cannot be read as YAML") from exc
-    try:
-        keys = _KeyFile.model_validate({"keys": data} if isinstance(data, list) else data).keys
+        keys = _KeyFile.model_validate({"keys": document.data} if listed else document.data).keys
     except ValidationError as exc:
         error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, error["loc"]))
-        raise ConfigError(f"{source}: {place}: {error['msg']}") from exc
+        place = [str(part) for part in error["loc"]]
+        raise document.error(place[1:] if listed else place, error["msg"]) from exc
     for field_name in ("name", "sha256"):
         values = [getattr(key, field_name) for key in keys]
         if len(set(values)) != len(values):

@@ -1,14 +1,19 @@
 """What Prometheus scrapes, under names that dashboards rely on; labels take values from closed lists only."""
 
 import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.policies import DEFAULT_POLICY, Mode
 from service.decoders import Decoders
 from service.record import RequestRecord
+from service.watching import WatchedFile
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -37,6 +42,30 @@ class Metrics:
         )
         self.risk = Counter(
             "safevlm_risk", "Requests by most probable type and level.", ["type", "level"], registry=self.registry
+        )
+        self.policy_decisions = Counter(
+            "safevlm_policy_decisions",
+            "What each policy decided, with consequences (enforced) or without (shadow).",
+            ["policy", "mode", "decision"],
+            registry=self.registry,
+        )
+        self.policy_differences = Counter(
+            "safevlm_policy_differences",
+            "Requests that a policy without consequences would have decided differently.",
+            ["policy", "decision", "other", "other_decision"],
+            registry=self.registry,
+        )
+        self.replies = Counter(
+            "safevlm_replies",
+            "Replies of the model by what became of them: said, cut, or would_cut in shadow mode.",
+            ["policy", "outcome"],
+            registry=self.registry,
+        )
+        self.stale = Gauge(
+            "safevlm_file_stale",
+            "Whether the newest version of a file is broken and an older one in force (1).",
+            ["file"],
+            registry=self.registry,
         )
         self.queue_depth = Gauge("safevlm_queue_depth", "Who waits, by what for.", ["queue"], registry=self.registry)
         self.batch_size = Histogram(
@@ -69,13 +98,15 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch(self, guard: AsyncGuard, decoders: Decoders) -> None:
-        """Read the queues at each scrape, and say what is served."""
+    def watch(self, guard: AsyncGuard, decoders: Decoders, files: Sequence[WatchedFile[Any]]) -> None:
+        """Read the queues and the state of files at each scrape, and say what is served."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
         self.queue_depth.labels("decode").set_function(lambda: decoders.depth)
         self.queue_depth.labels("generate").set_function(lambda: guard.waiting_replies)
         self.worker_deaths.set_function(lambda: guard.deaths)
+        for file in files:
+            self.stale.labels(file.name).set_function(partial(_stale, file))
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
 
     def batch(self, queue: str, size: int) -> None:
@@ -95,6 +126,7 @@ class Metrics:
         self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_named(record))
         self._stage(record, "decode", record.decode_ms + verdict.prepare_ms)
         self._stage(record, "guard", verdict.guard_ms)
+        self._decided(record.policy or DEFAULT_POLICY, verdict)
         if verdict.assessment is not None:
             self.risk.labels(verdict.assessment.type, verdict.assessment.level.name).inc()
 
@@ -111,14 +143,30 @@ class Metrics:
         self.waited(record, reply.queue_ms)
         if reply.content is not None:
             self._stage(record, "generate", reply.generate_ms)
+            cut = "cut" if reply.finish_reason == "content_filter" else "would_cut" if reply.harmful else "said"
+            self.replies.labels(record.policy or DEFAULT_POLICY, cut).inc()
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """What Prometheus reads, and its media type; OpenMetrics, which has exemplars, where that is accepted."""
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
 
+    def _decided(self, policy: str, verdict: GuardVerdict) -> None:
+        """Count what the policy in force decided, and those beside it; in shadow mode it is one of these itself."""
+        effective = verdict.verdict.decision
+        if policy not in verdict.others:
+            self.policy_decisions.labels(policy, Mode.ENFORCE, effective).inc()
+        for name, other in verdict.others.items():
+            self.policy_decisions.labels(name, Mode.SHADOW, other.decision).inc()
+            if other.decision is not effective:
+                self.policy_differences.labels(policy, effective, name, other.decision).inc()
+
     def _stage(self, record: RequestRecord, stage: str, ms: float) -> None:
         self.stage_seconds.labels(record.endpoint, stage).observe(ms / 1000, exemplar=_named(record))
+
+
+def _stale(file: WatchedFile[Any]) -> float:
+    return float(file.complaint is not None)
 
 
 def _named(record: RequestRecord) -> dict[str, str]:

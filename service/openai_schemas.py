@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.schemas import AssessmentOut, ChatTimings, Sent
+from service.schemas import LANGUAGE, POLICY, AssessmentOut, ChatTimings, Sent
 
 _SEED_LIMIT = 2**63
 
@@ -82,6 +82,8 @@ class CompletionRequest(Received):
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     seed: int | None = Field(default=None, ge=-_SEED_LIMIT, lt=_SEED_LIMIT)
     user: str | None = Field(default=None, max_length=256, description="Accepted and without effect.")
+    policy: str | None = Field(default=None, max_length=64, description=POLICY)
+    language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
     metadata: dict[str, str] | None = Field(default=None, max_length=16, description="Accepted and without effect.")
 
     frequency_penalty: Literal[0] | None = None
@@ -101,6 +103,7 @@ class ModerationRequest(Received):
 
     input: str | list[str] | list[Part]
     model: str | None = Field(default=None, max_length=256)
+    policy: str | None = Field(default=None, max_length=64, description=POLICY)
 
 
 class GuardOut(Sent):

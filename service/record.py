@@ -11,6 +11,7 @@ from uuid import uuid4
 from fastapi import Request
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
+from safety_core.policy import Decision
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +36,12 @@ class RequestRecord:
     error: str | None = None
     """Code of the error that it ended in."""
 
+    policy: str | None = None
+    """Name of the policy that decides."""
+
+    policy_version: str | None = None
+    """Version of the file that it stands in."""
+
     images: tuple[str, ...] = ()
     """SHA-256 of each picture's bytes."""
 
@@ -53,6 +60,13 @@ class RequestRecord:
     generate_ms: float = 0.0
     """Milliseconds that making them took."""
 
+    harmful_reply: bool = False
+    """Whether a reply turned harmful on its way."""
+
+    def ruled(self, policy: str, version: str) -> None:
+        """It is known which policy decides."""
+        self.policy, self.policy_version = policy, version
+
     def asked(self, request: GuardRequest) -> None:
         """Pictures are known."""
         self.images += tuple(image.sha256 for image in request.images if image.sha256 not in self.images)
@@ -66,12 +80,22 @@ class RequestRecord:
         """A reply was made; of several the slowest counts."""
         self.finish_reason = reply.finish_reason
         self.completion_tokens += reply.completion_tokens
+        self.harmful_reply |= reply.harmful
         self.generate_ms = max(self.generate_ms, reply.generate_ms)
 
     @property
     def gravest(self) -> GuardVerdict | None:
         """The verdict that counts: of several the worst."""
         return max(self.verdicts, key=lambda one: one.verdict.gravity, default=None)
+
+    @property
+    def others(self) -> dict[str, str]:
+        """What policies without consequences decided; of several verdicts the worst."""
+        worst: dict[str, Decision] = {}
+        for found in self.verdicts:
+            for name, other in found.others.items():
+                worst[name] = max(worst.get(name, other.decision), other.decision, key=lambda one: one.severity)
+        return {name: decision.value for name, decision in worst.items()}
 
     def line(self) -> dict[str, Any]:
         """What its log line says."""
@@ -85,12 +109,15 @@ class RequestRecord:
             said |= {"decision": found.verdict.decision.value, "type": found.verdict.type, "level": found.verdict.level}
             said |= {"reason": found.verdict.reason} if found.verdict.reason else {}
             said |= {"images_scanned": found.images_scanned}
+            said |= {"policy": self.policy, "policy_version": self.policy_version} if self.policy else {}
+            said |= {"others": self.others} if self.others else {}
             said["timings"] = {
                 "decode_ms": round(self.decode_ms + found.prepare_ms, 1),
                 "queue_ms": round(found.queue_ms, 1),
                 "guard_ms": round(found.guard_ms, 1),
             }
         if self.finish_reason is not None:
+            said |= {"harmful_reply": True} if self.harmful_reply else {}
             said |= {"finish_reason": self.finish_reason, "completion_tokens": self.completion_tokens}
             said.setdefault("timings", {})["generate_ms"] = round(self.generate_ms, 1)
         return said

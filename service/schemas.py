@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 _SEED_LIMIT = 2**63
 
+POLICY = "Name of the policy that decides, where the operator lets clients choose."
+LANGUAGE = "Language (BCP 47) of a refusal, before `Accept-Language`; the policy's own where it is not translated."
+
 
 class Options(BaseModel):
     """Fields that multipart and JSON requests share."""
@@ -23,6 +26,8 @@ class Options(BaseModel):
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, description="Nucleus to draw from.")
     seed: int | None = Field(default=None, ge=-_SEED_LIMIT, lt=_SEED_LIMIT, description="Makes draws repeatable.")
     explain: bool = Field(default=False, description="Add heatmaps that show where the safety head looked.")
+    policy: str | None = Field(default=None, max_length=64, description=POLICY)
+    language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
 
 
 class JsonRequest(Options):
@@ -152,9 +157,15 @@ class ModelList(Sent):
 
 
 class Health(Sent):
-    """Reply of ``/healthz`` and ``/readyz``."""
+    """Reply of ``/healthz``."""
 
     status: str
+
+
+class Ready(Health):
+    """Reply of ``/readyz``."""
+
+    detail: dict[str, str] | None = Field(default=None, description="What an operator should look at, if anything.")
 
 
 class ErrorDetail(Sent):

@@ -54,7 +54,8 @@ class Settings(BaseSettings):
         description="Checkpoint directory; verified before anything of it is loaded.",
     )
     policy: Path | None = Field(
-        default=None, description="YAML file whose fields replace those of the checkpoint's `policy.json`, one by one."
+        default=None,
+        description="YAML file of policies over the checkpoint's own, read anew when it changes (`docs/policy.md`).",
     )
     allow_untrained: Untrained = Field(
         default="no",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from safety_core.engine.async_guard import AsyncGuard
+from safety_core.policies import PolicyBook
 from service.decoders import Decoders
 from service.keys import Allowance, KeySet
 from service.metrics import Metrics
@@ -43,6 +44,9 @@ class Service:
 
     allowance: Allowance
     """How much each key has left."""
+
+    policies: WatchedFile[PolicyBook]
+    """What requests are judged by."""
 
 
 def view_of(request: Request, *, decode_ms: float) -> View:

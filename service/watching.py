@@ -22,27 +22,29 @@ class WatchedFile(Generic[_Content]):
         name: what it is, for logs and readiness.
         files: those that the content comes from; their change is what is watched for.
         read: reads them; raises SafeVLMError where they are broken.
-        changed: told of every new content, in the event loop.
 
     Raises:
         SafeVLMError: it is broken from the start.
     """
 
-    def __init__(
-        self,
-        name: str,
-        files: Sequence[Path],
-        read: Callable[[], _Content],
-        changed: Callable[[_Content], None] = lambda content: None,
-    ) -> None:
+    def __init__(self, name: str, files: Sequence[Path], read: Callable[[], _Content]) -> None:
         self._name = name
         self._files = tuple(files)
         self._read = read
-        self._changed = changed
+        self._told: list[Callable[[_Content], None]] = []
         self._seen = self._marks()
         self.content = read()
         self.complaint: str | None = None
         """Why the newest version is not in force; None where it is."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return self._name
+
+    def then(self, told: Callable[[_Content], None]) -> None:
+        """Have somebody told of every new content, in the event loop."""
+        self._told.append(told)
 
     async def check(self) -> None:
         """Read it again if it changed; a broken one leaves the old content in force, and says so."""
@@ -59,7 +61,8 @@ class WatchedFile(Generic[_Content]):
         self.complaint = None
         if content != self.content:
             self.content = content
-            self._changed(content)
+            for told in self._told:
+                told(content)
             _logger.info("%s: read anew", self._name)
 
     async def watch(self, interval_s: float) -> None:

@@ -3,6 +3,9 @@
 from dataclasses import fields
 from pathlib import Path
 
+from safety_core.policy import Policy
+from safety_core.policy_file import read_book
+from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.training.config import TrainConfig
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -16,6 +19,15 @@ def test_every_training_setting_stands_in_the_table() -> None:
         assert name in listed, name
         if listed[name] not in ("required", "{}"):
             assert listed[name] == repr(field.default), name
+
+
+def test_the_policy_in_the_documentation_is_one(tmp_path: Path) -> None:
+    block = (DOCS / "policy.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "policy.yaml"
+    path.write_text(block, encoding="utf-8")
+    book = read_book(path, Policy.default(DEFAULT_TAXONOMY), DEFAULT_TAXONOMY)
+    assert set(book.policies) == {"default", "kids", "trial"}
+    assert set(book.policies["kids"]) == {"", "en", "de"}
 
 
 def test_every_decision_stands_in_the_index() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from safety_core.model.generation import CACHE_ARGUMENT, TextAssembler
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
 from safety_core.model.vision import VisionFeatures
+from safety_core.policies import Rules
 from safety_core.prompts import EncodedPrompt
 
 _logger = logging.getLogger(__name__)
@@ -53,6 +54,9 @@ class Job:
 
     stop: tuple[str, ...] = ()
     """Strings that end the reply where they come; they stay out of it."""
+
+    rules: Rules | None = None
+    """What the reply is judged by on its way, where somebody does; nothing to the generator."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -88,6 +92,9 @@ class Row:
 
     failure: Exception | None = None
     """Why it failed."""
+
+    harmful: ClassVar[bool] = False
+    """Whether it was found to turn harmful: nobody judges it here."""
 
     @property
     def done(self) -> bool:

@@ -6,7 +6,8 @@ request:
 1. ``prepare``: pictures to pixels, text to ids, every reading of it (raw and normalised); no model runs;
 2. ``score`` (``scoring``): every picture of the batch goes through the vision tower once; of a picture with two views
    (transparency) the one that scores worse stays; the head judges what stays under every reading;
-3. ``decide``: the policy decides on the worst reading; its views and its text are what the language model will get;
+3. ``decide``: the policy decides on the worst reading; its views and its text are what the language model will get.
+   It is the checkpoint's own, unless the request brings rules that an operator wrote;
 4. ``job``: refused, there is none: the policy's text is the reply, and the language model never runs; cautioned, the
    hint of type and level follows the question. Safety tokens ride in front of each picture's features.
 
@@ -17,7 +18,6 @@ thread, the rest in the one that owns the model. Knows no queues and no HTTP.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ from safety_core.engine.messages import (
     Reply,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
-from safety_core.engine.output_rail import WatchedGenerator
+from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.parts import in_parts, out_of_memory
-from safety_core.engine.readings import Turns, worst_reading
+from safety_core.engine.readings import Turns, ruled
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.scoring import ReadyRequest, Scored, Scorer
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
@@ -51,6 +51,7 @@ from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
+from safety_core.policies import Hints, Rules
 from safety_core.policy import Decision, Policy, decide_worst
 from safety_core.prompts import Turn, check_characters, readings, too_long
 from safety_core.types import PairScores
@@ -105,10 +106,10 @@ class Guard:
         self.policy = policy
         self.limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
-        self._info = _info(model, checkpoint)
+        self._info = _info(model, policy, checkpoint)
         self._canary = canary or drawn_canary(policy, self._info.pad_colour)
         self._canary_before: PairScores | None = None
-        self._hint_length = _longest_hint(model)
+        self._own_hint_length = _longest_hint(model, model.hints)
 
     @property
     def info(self) -> GuardInfo:
@@ -118,8 +119,7 @@ class Guard:
     @property
     def fingerprint(self) -> str:
         """Names checkpoint and policy: equal ones give equal verdicts."""
-        policy = json.dumps(self.policy.to_dict(), sort_keys=True)
-        return hashlib.sha256(f"{self._digest}\n{policy}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._digest}\n{self.policy.digest}".encode()).hexdigest()
 
     # --- one request, offline ------------------------------------------------------------------------------------
 
@@ -229,9 +229,15 @@ class Guard:
         """Refuse, before anything is judged, what could not be answered."""
         _sampling(request)
         words = max(len(self.model.prompts.encode(turns, len(request.images)).input_ids) for turns in read)
-        positions = words + self._hint_length + len(request.images) * (self.model.positions_per_image - 1)
+        positions = words + self._hint_length(request) + len(request.images) * (self.model.positions_per_image - 1)
         if positions >= self.model.context_length:
             raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
+
+    def _hint_length(self, request: GuardRequest) -> int:
+        """Tokens that a hint may add to the prompt."""
+        if request.rules is None or not request.rules.hints:
+            return self._own_hint_length
+        return max(self._own_hint_length, _longest_hint(self.model, request.rules.hints))
 
     # --- judging -------------------------------------------------------------------------------------------------
 
@@ -259,19 +265,30 @@ class Guard:
 
     def score(self, batch: Sequence[ReadyRequest]) -> list[Scored]:
         """Tower, projector and head over a batch; raises NoVerdictError where a view got lost."""
-        scorer = Scorer(self.model, tower_batch=self.limits.tower_batch)
-        return scorer.score(batch, lambda pair: decide_worst(self.policy, self.model.taxonomy, pair)[0].gravity)
+        scorer, taxonomy = Scorer(self.model, tower_batch=self.limits.tower_batch), self.model.taxonomy
+        return scorer.score(
+            batch, lambda request, pair: decide_worst(self._rules(request).policy, taxonomy, pair)[0].gravity
+        )
 
     def decide(self, scored: Scored) -> JudgedRequest:
-        """The policy's word on scores; a request whose scores are not all there, or not finite, has no verdict."""
-        request = scored.ready.request
+        """The policy's word on scores; a request whose scores are not all there, or not finite, has no verdict.
+
+        Policies without consequences are asked about the same scores. Of a transparent picture they get the view that
+        stayed, which is the one that the policy in force finds worse.
+        """
+        request, taxonomy = scored.ready.request, self.model.taxonomy
+        rules = self._rules(request)
         turns = [turns for turns, _ in scored.ready.readings]
-        worst = worst_reading(self.policy, self.model.taxonomy, turns, scored.pairs)
+        worst, others = ruled(rules, taxonomy, turns, scored.pairs)
         judged = min(len(pair.per_image) for pair in scored.pairs)
         if worst.scores is None or judged != len(request.images):
             _logger.error("no verdict: scores not finite, or of %d of %d pictures only", judged, len(request.images))
             return self._without_verdict(request)
-        public = named_verdict(self.policy, self.model.taxonomy, request, worst.pair, worst.verdict, worst.scores)
+        public = replace(
+            named_verdict(rules.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
+            readings=scored.pairs,
+            others=others,
+        )
         answerable = isinstance(request, ChatRequest) and public.refusal is None
         pictures = None
         if answerable and scored.vision is not None:
@@ -286,7 +303,11 @@ class Guard:
         )
 
     def _without_verdict(self, request: GuardRequest) -> JudgedRequest:
-        return JudgedRequest(verdict=without_verdict(self.policy, self.model.taxonomy, request), turns=request.turns)
+        verdict = without_verdict(self._rules(request).policy, self.model.taxonomy, request)
+        return JudgedRequest(verdict=verdict, turns=request.turns)
+
+    def _rules(self, request: GuardRequest) -> Rules:
+        return Rules(policy=self.policy) if request.rules is None else request.rules
 
     # --- answering -----------------------------------------------------------------------------------------------
 
@@ -299,12 +320,13 @@ class Guard:
         """
         if not isinstance(judged, JudgedRequest) or not judged.answerable:
             raise NoVerdictError("a reply needs a verdict that allows it")
-        hint = hint_for(self.model.hints, judged.verdict.verdict)
+        hint = hint_for(self._hints(request), judged.verdict.verdict)
         return Job(
             prompt=self.model.prompts.encode(judged.turns, len(request.images), hint=hint),
             pictures=judged.pictures,
             sampling=_sampling(request),
             stop=request.stop,
+            rules=request.rules,
         )
 
     def generator(self) -> GeneratorLike:
@@ -312,26 +334,43 @@ class Guard:
         generator = Generator(self.model, max_rows=self.limits.max_rows, max_positions=self.limits.max_positions)
         if not self.limits.reply_window:
             return generator
-        return WatchedGenerator(generator, self.must_not_be_said, window=self.limits.reply_window)
+        return WatchedGenerator(generator, self.rulings_on, window=self.limits.reply_window)
 
-    def must_not_be_said(self, replies: Sequence[str]) -> list[bool | None]:
-        """Whether the policy refuses each of some replies by its words alone; None where there is no verdict."""
-        found = in_parts(self._refuses, replies)
+    def rulings_on(self, replies: Sequence[str], rules: Sequence[Rules | None]) -> list[Ruling | None]:
+        """What becomes of some replies: a reply that its policy refuses, by its words alone, must not be said.
+
+        Args:
+            replies: what was said of each.
+            rules: what each is judged by; the guard's own policy where None.
+
+        Returns:
+            A ruling on each, None where there is no verdict.
+        """
+        found = in_parts(self._ruled, list(zip(replies, rules, strict=True)))
         for outcome in found:
             if isinstance(outcome, Exception):
                 _logger.error("a reply was not judged: %s", describe(outcome))
         return [None if isinstance(outcome, Exception) else outcome for outcome in found]
 
-    def _refuses(self, replies: Sequence[str]) -> list[bool]:
-        ids = [self.model.prompts.head_ids([Turn(role="user", text=reply)]) for reply in replies]
-        policy = self.policy.at_least(self.limits.reply_threshold)
-        verdicts = [
-            decide_worst(policy, self.model.taxonomy, pair)
-            for pair in self.model.score_rows(None, [()] * len(ids), ids)
-        ]
-        if any(scores is None for _, scores in verdicts):
-            raise NoVerdictError("a reply's scores are not finite")
-        return [verdict.decision is Decision.REFUSED for verdict, _ in verdicts]
+    def _ruled(self, replies: Sequence[tuple[str, Rules | None]]) -> list[Ruling]:
+        ids = [self.model.prompts.head_ids([Turn(role="user", text=reply)]) for reply, _ in replies]
+        rulings = []
+        pairs = self.model.score_rows(None, [()] * len(ids), ids)
+        for (_, rules), pair in zip(replies, pairs, strict=True):
+            policy = (self.policy if rules is None else rules.policy).at_least(self.limits.reply_threshold)
+            verdict, scores = decide_worst(policy, self.model.taxonomy, pair)
+            if scores is None:
+                raise NoVerdictError("a reply's scores are not finite")
+            if verdict.decision is not Decision.REFUSED:
+                rulings.append(Ruling.SAY)
+            else:
+                rulings.append(Ruling.CUT if rules is None or rules.enforced else Ruling.WOULD_CUT)
+        return rulings
+
+    def _hints(self, request: GuardRequest) -> Hints:
+        """The checkpoint's hints, with those of the operator in their place."""
+        own, theirs = self.model.hints, {} if request.rules is None else request.rules.hints
+        return {kind: {**own.get(kind, {}), **theirs.get(kind, {})} for kind in {*own, *theirs}}
 
     # --- the canary ----------------------------------------------------------------------------------------------
 
@@ -359,15 +398,15 @@ def _sampling(request: ChatRequest) -> Sampling:
     )
 
 
-def _longest_hint(model: SafeLlava) -> int:
+def _longest_hint(model: SafeLlava, hints: Hints) -> int:
     """Tokens that a hint adds to a prompt, at most."""
     turns = [Turn(role="user", text="")]
     plain = len(model.prompts.encode(turns, 0).input_ids)
-    hints = [hint for by_level in model.hints.values() for hint in by_level.values()]
-    return max((len(model.prompts.encode(turns, 0, hint=hint).input_ids) - plain for hint in hints), default=0)
+    texts = [text for by_level in hints.values() for text in by_level.values()]
+    return max((len(model.prompts.encode(turns, 0, hint=text).input_ids) - plain for text in texts), default=0)
 
 
-def _info(model: SafeLlava, checkpoint: str) -> GuardInfo:
+def _info(model: SafeLlava, policy: Policy, checkpoint: str) -> GuardInfo:
     source = model.source
     quantization: Any = getattr(model.backbone.config, "quantization_config", None)
     precision = str(model.backbone.dtype).removeprefix("torch.")
@@ -377,6 +416,7 @@ def _info(model: SafeLlava, checkpoint: str) -> GuardInfo:
         device=str(model.device),
         dtype=precision if quantization is None else f"{precision}+{quantization.quantization_method()}",
         taxonomy=model.taxonomy,
+        policy=policy,
         pad_colour=pad_colour(model.image_processor),
         positions_per_image=model.positions_per_image,
     )

@@ -24,10 +24,9 @@ def load_guard(
     dtype: Dtype = "auto",
     quantize: Quantize = "none",
     allow_untrained: bool = False,
-    policy_overlay: Path | None = None,
     limits: GuardLimits | None = None,
 ) -> Guard:
-    """Verify and load a checkpoint, lay the operator's policy over its own, and put a guard around it.
+    """Verify and load a checkpoint, and put a guard around it; operators' policies come with the requests.
 
     Args:
         checkpoint: the directory.
@@ -35,12 +34,11 @@ def load_guard(
         dtype: precision of the backbone; ``auto`` is float32 on the CPU, bfloat16 elsewhere.
         quantize: precision of the language model's linear layers.
         allow_untrained: accept safety modules that guard nothing.
-        policy_overlay: YAML outside the checkpoint that replaces single fields of its policy.
         limits: as for :class:`Guard`.
 
     Raises:
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
-        ConfigError: the device is not there, or the overlay is malformed.
+        ConfigError: the device is not there.
     """
     model = load_checkpoint(
         checkpoint,
@@ -52,7 +50,7 @@ def load_guard(
     own = Policy.load(checkpoint / POLICY_FILE, model.taxonomy)
     return Guard(
         model,
-        own if policy_overlay is None else own.overlaid_from(policy_overlay, model.taxonomy),
+        own,
         checkpoint=checkpoint.resolve().name,
         digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
         limits=limits,

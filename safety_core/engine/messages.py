@@ -4,12 +4,13 @@ A chat is a sequence of events: one :class:`GuardVerdict`, then :class:`Delta` p
 can receive text before the verdict, because there is no other order.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from safety_core.images import CLIP_MEAN, Colour, DecodedImage
-from safety_core.policy import Verdict
+from safety_core.policies import Rules
+from safety_core.policy import Policy, Verdict
 from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import Assessment, PairScores
@@ -29,6 +30,9 @@ class GuardRequest:
 
     heatmap: bool = False
     """Whether the assessment should show where the head looked."""
+
+    rules: Rules | None = None
+    """What it is judged and answered by; the checkpoint's own policy where None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,13 @@ class GuardVerdict:
     """Decision, type, level and reason."""
 
     pair: PairScores | None = None
-    """Everything the head said; None where there is no verdict."""
+    """Everything the head said of the reading that decided; None where there is no verdict."""
+
+    readings: tuple[PairScores, ...] = ()
+    """Everything it said of every reading of the text, that one included."""
+
+    others: Mapping[str, Verdict] = field(default_factory=dict)
+    """What policies without consequences decided: those beside the one in force, and itself in shadow mode."""
 
     assessment: Assessment | None = None
     """The view that decided, with names; None where there is no verdict."""
@@ -111,7 +121,10 @@ class Reply:
     """The refusal; None where it was answered."""
 
     finish_reason: FinishReason
-    """``stop``: the model ended; ``length``: out of tokens; ``content_filter``: refused."""
+    """``stop``: the model ended; ``length``: out of tokens; ``content_filter``: refused, or cut on its way."""
+
+    harmful: bool = False
+    """Whether the model's reply turned harmful; it was cut then, unless its policy is in shadow mode."""
 
     prompt_tokens: int = 0
     """Positions that the language model read, pictures and safety tokens included; 0 where it never ran."""
@@ -150,6 +163,9 @@ class GuardInfo:
 
     pad_colour: Colour = CLIP_MEAN
     """The image processor's mean in 0..255: pictures must be padded with it."""
+
+    policy: Policy
+    """The checkpoint's own policy, which operators lay theirs over."""
 
     positions_per_image: int = 0
     """Positions that one picture takes in the language model, its safety tokens included."""
@@ -214,6 +230,10 @@ class RowLike(Protocol):
     @property
     def finish_reason(self) -> FinishReason | None:
         """Why it ended; None while it runs, and where it failed."""
+
+    @property
+    def harmful(self) -> bool:
+        """Whether it was found to turn harmful."""
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 Every ``window`` tokens the text so far goes through the guard's text side; what is said is always one window behind
 what has been made, so a reply that turns harmful is cut before its harmful words are out. The words behind the cut are
 dropped, with ``content_filter`` as the reason. Fail closed: a reply that cannot be judged fails.
+Under rules that are not enforced the reply goes on, and is only remembered as harmful.
 Wraps a generator and looks like one. Knows no torch, no model and no policy.
 """
 
@@ -11,13 +12,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from safety_core.engine.messages import FinishReason, GeneratorLike
 from safety_core.errors import GenerationError
 
-Judge = Callable[[Sequence[str]], Sequence[bool | None]]
-"""Whether each text must not be said; None where there is no verdict."""
+
+class Ruling(StrEnum):
+    """What becomes of a reply."""
+
+    SAY = "say"
+    CUT = "cut"
+    WOULD_CUT = "would_cut"
+    """It would be cut, but its rules are not enforced."""
+
+
+Judge = Callable[[Sequence[str], Sequence[Any]], Sequence[Ruling | None]]
+"""A ruling on each text under its job's rules; None where there is no verdict."""
 
 _OVERLAP = 8
 """Tokens in front of the newest window that are judged with it, so that nothing hides on the border."""
@@ -30,11 +42,17 @@ class WatchedRow:
     inner: Any
     """The generator's own row."""
 
+    rules: Any = None
+    """What it is judged by."""
+
     text: str = ""
     """What has been said."""
 
-    cut: bool = False
+    harmful: bool = False
     """Whether it turned harmful."""
+
+    cut: bool = False
+    """Whether it ended there."""
 
     unjudged: bool = False
     """Whether there was no verdict on it."""
@@ -114,7 +132,7 @@ class WatchedGenerator:
 
     def row(self, job: Any) -> WatchedRow:
         """A reply that has not begun; raises as the generator does."""
-        row = WatchedRow(self._generator.row(job))
+        row = WatchedRow(self._generator.row(job), job.rules)
         row.recent = deque(maxlen=self._window + _OVERLAP)
         return row
 
@@ -143,9 +161,10 @@ class WatchedGenerator:
             row.recent.append(one.piece)
             row.since += 1
         due = self._due([row for row in rows if row.failure is None])
-        for row, harmful in zip(due, self._verdicts(due), strict=True):
+        for row, ruling in zip(due, self._rulings(due), strict=True):
             row.since = 0
-            row.cut, row.unjudged = harmful is True, harmful is None
+            row.harmful |= ruling in (Ruling.CUT, Ruling.WOULD_CUT)
+            row.cut, row.unjudged = ruling is Ruling.CUT, ruling is None
             if row.done and not row.inner.done:
                 self._generator.drop(row.inner)
         said = [Said(row, self._released(row)) for row in rows]
@@ -162,12 +181,12 @@ class WatchedGenerator:
         due = [row for row in rows if row.inner.done or row.since >= self._window]
         return [row for row in rows if row in due or 2 * row.since >= self._window] if due else []
 
-    def _verdicts(self, due: Sequence[WatchedRow]) -> Sequence[bool | None]:
-        """What the judge says of their newest words; who said nothing new needs no verdict."""
+    def _rulings(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
+        """What the judge says of their newest words; who said nothing new needs no ruling."""
         texts = ["".join(row.recent) for row in due]
-        asked = [text for text in texts if text.strip()]
-        found = iter(self._judge(asked) if asked else ())
-        return [next(found) if text.strip() else False for text in texts]
+        asked = [(text, row.rules) for text, row in zip(texts, due, strict=True) if text.strip()]
+        found = iter(self._judge([text for text, _ in asked], [rules for _, rules in asked]) if asked else ())
+        return [next(found) if text.strip() else Ruling.SAY for text in texts]
 
     def _released(self, row: WatchedRow) -> str:
         """What of the held words may be said now: all of an ended reply, else all but a window."""

@@ -1,9 +1,10 @@
-"""Of several readings of a text (raw and normalised), the one that decides: the worst. A pure function; no torch."""
+"""Of several readings of a text (raw and normalised), the one that decides: the worst. Pure functions; no torch."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from safety_core.policy import Policy, Verdict, decide_worst
+from safety_core.policies import Rules
+from safety_core.policy import Decision, Policy, Verdict, decide_worst
 from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores, RiskScores
@@ -46,3 +47,21 @@ def worst_reading(policy: Policy, taxonomy: Taxonomy, turns: Sequence[Turns], pa
         for verdict, scores in [decide_worst(policy, taxonomy, pair)]
     ]
     return max(judged, key=lambda reading: (reading.scores is None, reading.verdict.gravity))
+
+
+def ruled(
+    rules: Rules, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
+) -> tuple[Reading, Mapping[str, Verdict]]:
+    """The reading that decides, with the decision that has consequences, and what was decided without any.
+
+    Policies beside the one in force are asked about the same scores. In shadow mode it is among them, and what has
+    consequences is that everything is allowed, unless there is no verdict. Raises as :func:`worst_reading`.
+    """
+    worst = worst_reading(rules.policy, taxonomy, turns, pairs)
+    others = {one.name: worst_reading(one.policy, taxonomy, turns, pairs).verdict for one in rules.beside}
+    if worst.scores is None or rules.enforced:
+        return worst, others
+    return replace(worst, verdict=replace(worst.verdict, decision=Decision.ALLOWED)), {
+        **others,
+        rules.name: worst.verdict,
+    }

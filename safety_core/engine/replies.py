@@ -30,6 +30,7 @@ def answered(verdict: GuardVerdict, row: RowLike, *, queue_ms: float = 0.0, gene
         content=row.text,
         refusal=None,
         finish_reason=row.finish_reason,
+        harmful=row.harmful,
         prompt_tokens=row.prompt_positions,
         completion_tokens=len(row.token_ids),
         queue_ms=queue_ms,

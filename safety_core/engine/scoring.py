@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from safety_core.engine.messages import Prepared
+from safety_core.engine.messages import GuardRequest, Prepared
 from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
 from safety_core.types import PairScores
 
-Gravity = Callable[[PairScores], tuple[int, float]]
+Gravity = Callable[[GuardRequest, PairScores], tuple[int, float]]
 """How bad a policy finds scores; sorts."""
 
 
@@ -148,7 +148,8 @@ class Scorer:
         alone = self._model.score_rows(safe_BMD, [[row] for _, row, _ in doubtful], [ids for _, _, ids in doubtful])
         worst: dict[tuple[int, int], tuple[int, float]] = {}
         for (index, row, _), pair in zip(doubtful, alone, strict=True):
-            worst[index, row] = max(gravity(pair), worst.get((index, row), (0, 0.0)))
+            found = gravity(batch[index].request, pair)
+            worst[index, row] = max(found, worst.get((index, row), (0, 0.0)))
         kept_of: list[list[int]] = []
         for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True)):
             kept, start = [], 0

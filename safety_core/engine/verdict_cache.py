@@ -61,10 +61,11 @@ def key_of(request: GuardRequest, fingerprint: str) -> str:
 
     Args:
         request: what is asked.
-        fingerprint: names checkpoint and policy.
+        fingerprint: names checkpoint and its own policy.
     """
     parts = [
         fingerprint,
+        None if request.rules is None else request.rules.digest,
         isinstance(request, ChatRequest),
         request.heatmap,
         [image.sha256 for image in request.images],

@@ -26,7 +26,6 @@ from safety_core.model.spec import (
     SPEC_FILE,
     BackboneRef,
     CheckpointSpec,
-    Hints,
     check_provenance,
     read_spec,
     write_spec,
@@ -43,6 +42,7 @@ from safety_core.model.verification import (
     check_dims,
     verify,
 )
+from safety_core.policies import Hints
 from safety_core.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 

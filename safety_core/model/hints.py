@@ -3,7 +3,7 @@
 A checkpoint carries the hints it was trained on in ``safevlm.json``; these are for new ones. Knows no torch.
 """
 
-from safety_core.model.spec import Hints
+from safety_core.policies import Hints
 from safety_core.policy import Decision, Verdict
 from safety_core.taxonomy import Taxonomy
 

@@ -42,8 +42,9 @@ from safety_core.model.inputs import (
 from safety_core.model.modules import SafetyModules
 from safety_core.model.sampling import Sampling
 from safety_core.model.scoring import View, ViewScores, pair_scores, read_output, views_of
-from safety_core.model.spec import BackboneRef, Hints
+from safety_core.model.spec import BackboneRef
 from safety_core.model.vision import VisionFeatures, run_tower
+from safety_core.policies import Hints
 from safety_core.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt, PromptBuilder, Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.types import PairScores

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
 from safety_core.model.config import BackboneDims, SafetyConfig
+from safety_core.policies import Hints
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
 SPEC_FILE = "safevlm.json"
-
-Hints = Mapping[str, Mapping[int, str]]
-"""hints[type][level] → text that follows the last user turn of a cautioned request."""
 
 _FIELDS = ("format_version", "backbone", "dims", "config", "taxonomy", "hints", "provenance")
 

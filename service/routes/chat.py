@@ -14,6 +14,7 @@ from service.errors import reply_to
 from service.intake import chat_request, read_request
 from service.record import record_of
 from service.routes.docs import ERRORS, EVENTS, request_body
+from service.ruling import rules_for
 from service.schemas import ChatReply
 from service.state import Service, service_of, view_of
 from service.streaming import EventStream, sse, unless_client_leaves
@@ -41,7 +42,8 @@ async def chat(request: Request) -> Response:
     service.readiness.require()
     intake = await read_request(request, service)
     view = view_of(request, decode_ms=intake.decode_ms)
-    asked = chat_request(intake, service.settings)
+    rules = rules_for(request, policy=intake.options.policy, language=intake.options.language)
+    asked = chat_request(intake, service.settings, rules)
     record = record_of(request)
     record.asked(asked)
     events = counted(service, Chat(record=record, request=asked, decode_ms=intake.decode_ms))

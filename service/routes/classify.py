@@ -7,6 +7,7 @@ from safety_core.errors import NoVerdictError
 from service.intake import guard_request, read_request
 from service.record import record_of
 from service.routes.docs import ERRORS, request_body
+from service.ruling import rules_for
 from service.schemas import ClassifyReply
 from service.state import service_of, view_of
 from service.streaming import unless_client_leaves
@@ -26,7 +27,8 @@ async def classify(request: Request) -> JSONResponse:
     service = service_of(request)
     service.readiness.require()
     intake = await read_request(request, service)
-    asked, record = guard_request(intake), record_of(request)
+    rules = rules_for(request, policy=intake.options.policy, language=intake.options.language)
+    asked, record = guard_request(intake, rules), record_of(request)
     record.asked(asked)
     verdict = await unless_client_leaves(request, service.guard.assess(asked))
     record.judged(verdict, decode_ms=intake.decode_ms)

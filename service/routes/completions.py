@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from safety_core.engine.faults import describe
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
 from safety_core.errors import InputError, PromptError, SafeVLMError
+from safety_core.policies import Rules
 from safety_core.prompts import check_characters
 from service.answering import Chat, counted, last
 from service.dialogue import dialogue_of
@@ -19,6 +20,7 @@ from service.openai_schemas import Completion, CompletionRequest
 from service.openai_views import CompletionView
 from service.record import RequestRecord, record_of
 from service.routes.docs import CHUNKS, ERRORS, json_body
+from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import EventStream, data_line, merged, unless_client_leaves
 
@@ -46,7 +48,8 @@ async def completions(request: Request) -> Response:
     service.readiness.require()
     asked = await read_json(request, service, CompletionRequest)
     check_model(asked.model, service)
-    chats = await _chats(service, asked, record_of(request))
+    rules = rules_for(request, policy=asked.policy, language=asked.language)
+    chats = await _chats(service, asked, rules, record_of(request))
     streams = [counted(service, chat) for chat in chats]
     view = view_of(request, decode_ms=chats[0].decode_ms)
     if not asked.stream:
@@ -68,7 +71,7 @@ def check_model(name: str | None, service: Service) -> None:
         )
 
 
-async def _chats(service: Service, asked: CompletionRequest, record: RequestRecord) -> list[Chat]:
+async def _chats(service: Service, asked: CompletionRequest, rules: Rules, record: RequestRecord) -> list[Chat]:
     """One chat for each choice that is wanted."""
     settings = service.settings
     if len(asked.messages) > settings.max_turns:
@@ -89,6 +92,7 @@ async def _chats(service: Service, asked: CompletionRequest, record: RequestReco
             request=ChatRequest(
                 images=loaded.images,
                 turns=dialogue.turns,
+                rules=rules,
                 max_tokens=max_tokens,
                 temperature=asked.temperature or 0.0,
                 top_p=1.0 if asked.top_p is None else asked.top_p,

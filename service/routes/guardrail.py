@@ -13,17 +13,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import InputError, PromptError
+from safety_core.policies import Rules
 from safety_core.policy import Decision
 from safety_core.prompts import Turn, check_characters
 from service.intake import read_json
 from service.record import record_of
 from service.routes.docs import ERRORS, json_body
 from service.routes.moderations import count
-from service.schemas import Sent
+from service.ruling import rules_for
+from service.schemas import LANGUAGE, POLICY, Sent
 from service.state import Service, service_of
 from service.streaming import unless_client_leaves
 
 router = APIRouter()
+
+
+class ProviderParams(BaseModel):
+    """Our part of what a proxy's configuration may pass on."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    policy: str | None = Field(default=None, max_length=64, description=POLICY)
+    language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
 
 
 class GuardrailRequest(BaseModel):
@@ -38,6 +49,9 @@ class GuardrailRequest(BaseModel):
         default=None, description="Calls of tools; their arguments are judged as texts."
     )
     input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
+    additional_provider_specific_params: ProviderParams | None = Field(
+        default=None, description="What the proxy's configuration says for this guardrail."
+    )
 
 
 class GuardrailReply(Sent):
@@ -65,7 +79,9 @@ async def guardrail(request: Request) -> JSONResponse:
     service = service_of(request)
     service.readiness.require()
     asked = await read_json(request, service, GuardrailRequest)
-    found = await _request(service, asked)
+    params = asked.additional_provider_specific_params or ProviderParams()
+    rules = rules_for(request, policy=params.policy, language=params.language)
+    found = await _request(service, asked, rules)
     if found is None:
         return JSONResponse(GuardrailReply(action="NONE").sent())
     wanted, decode_ms = found
@@ -79,7 +95,7 @@ async def guardrail(request: Request) -> JSONResponse:
     return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=verdict.refusal).sent())
 
 
-async def _request(service: Service, asked: GuardrailRequest) -> tuple[GuardRequest, float] | None:
+async def _request(service: Service, asked: GuardrailRequest, rules: Rules) -> tuple[GuardRequest, float] | None:
     """What to judge, and the milliseconds that decoding took; None where nothing was said or shown."""
     said, shown = _in_messages(asked.structured_messages or [])
     called = _arguments(asked.tool_calls or [])
@@ -93,7 +109,7 @@ async def _request(service: Service, asked: GuardrailRequest) -> tuple[GuardRequ
     turns = tuple(Turn(role="user", text=text) for text in texts)
     check_characters(turns, service.settings.max_prompt_tokens)
     loaded = await service.pictures.load(pictures)
-    return GuardRequest(images=loaded.images, turns=turns), loaded.decode_ms
+    return GuardRequest(images=loaded.images, turns=turns, rules=rules), loaded.decode_ms
 
 
 def _in_messages(messages: Sequence[Any]) -> tuple[list[str], list[str]]:

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import NoVerdictError, PromptError
+from safety_core.policies import Rules
 from safety_core.prompts import Turn, check_characters
 from service.intake import read_json
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
@@ -14,6 +15,7 @@ from service.openai_views import moderation
 from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
 from service.routes.docs import ERRORS, json_body
+from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import unless_client_leaves
 
@@ -36,7 +38,7 @@ async def moderations(request: Request) -> JSONResponse:
     service.readiness.require()
     asked = await read_json(request, service, ModerationRequest)
     check_model(asked.model, service)
-    requests, decode_ms = await _requests(service, asked)
+    requests, decode_ms = await _requests(service, asked, rules_for(request, policy=asked.policy, language=None))
     record = record_of(request)
     for one in requests:
         record.asked(one)
@@ -47,7 +49,7 @@ async def moderations(request: Request) -> JSONResponse:
     return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
 
 
-async def _requests(service: Service, asked: ModerationRequest) -> tuple[list[GuardRequest], float]:
+async def _requests(service: Service, asked: ModerationRequest, rules: Rules) -> tuple[list[GuardRequest], float]:
     """What to judge, and the milliseconds that decoding took."""
     given = [asked.input] if isinstance(asked.input, str) else asked.input
     texts = [part if isinstance(part, str) else part.text for part in given if isinstance(part, str | TextPart)]
@@ -63,7 +65,7 @@ async def _requests(service: Service, asked: ModerationRequest) -> tuple[list[Gu
     for one in turns:
         check_characters(one, service.settings.max_prompt_tokens)
     loaded = await service.pictures.load(sources)
-    return [GuardRequest(images=loaded.images, turns=one) for one in turns], loaded.decode_ms
+    return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms
 
 
 def count(service: Service, record: RequestRecord, verdict: GuardVerdict) -> None:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from service.routes.docs import NOT_READY
-from service.schemas import Health, ModelList
+from service.schemas import Health, ModelList, Ready
 from service.state import service_of
 from service.views import model_list
 
@@ -17,11 +17,20 @@ async def healthz() -> JSONResponse:
     return JSONResponse(Health(status="ok").sent())
 
 
-@router.get("/readyz", response_model=Health, responses=NOT_READY, summary="The guard passed its self-check")
+@router.get("/readyz", response_model=Ready, responses=NOT_READY, summary="The guard passed its self-check")
 async def readyz(request: Request) -> JSONResponse:
-    """200 once the model is loaded and the canary image got its known verdict, else 503."""
-    service_of(request).readiness.require()
-    return JSONResponse(Health(status="ready").sent())
+    """200 once the model is loaded and the canary image got its known verdict, else 503.
+
+    `detail` names files whose newest version is broken, so that an older one is in force; the log says why.
+    """
+    service = service_of(request)
+    service.readiness.require()
+    stale = {
+        file.name: "The newest version is broken; the one before it is in force."
+        for file in (service.keys, service.policies)
+        if file.complaint is not None
+    }
+    return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
 
 @router.get("/metrics", response_class=Response, summary="Prometheus metrics")

@@ -14,7 +14,7 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 runner = CliRunner()
 
-COMMANDS = ("train", "evaluate", "calibrate", "classify", "convert", "init", "nano", "verify")
+COMMANDS = ("train", "evaluate", "calibrate", "classify", "convert", "init", "nano", "policy", "verify")
 
 
 def run(*arguments: object, code: int = 0) -> str:

@@ -82,10 +82,11 @@ def test_json_of_millions_of_values_is_refused_unparsed(
 def test_a_full_request_of_commas_and_brackets_is_served() -> None:
     fake = FakeGuard()
     options = {"stream": False, "max_tokens": 5, "temperature": 0, "top_p": 1, "seed": 1, "explain": False}
+    named = {"policy": "default", "language": "en"}
     images = [f"data:image/png;base64,{base64_png()}"] * 3
     with served(fake, max_images=3, max_prompt_tokens=10) as client:
         for mark in ",[{":
-            request = {"prompt": mark * 160, "images": images, **options}
+            request = {"prompt": mark * 160, "images": images, **options, **named}
             assert set(request) == set(JsonRequest.model_fields)
             assert client.post("/v1/chat", json=request).status_code == 200
     assert len(fake.requests) == 3

@@ -169,7 +169,9 @@ def test_it_says_in_one_line_why_it_does_not_start(
     assert "nowhere" in refusal_to_start(monkeypatch, capsys, checkpoint=tmp_path / "nowhere")
     overlay = tmp_path / "policy.yaml"
     overlay.write_text(json.dumps({"enabled": {"weapons": True}}))
-    assert "policy.enabled" in refusal_to_start(monkeypatch, capsys, checkpoint=tiny_checkpoint, policy=overlay)
+    assert "policy.yaml:1: enabled.weapons" in refusal_to_start(
+        monkeypatch, capsys, checkpoint=tiny_checkpoint, policy=overlay
+    )
     line = refusal_to_start(monkeypatch, capsys, expose_rsik="false")
     assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK"
 

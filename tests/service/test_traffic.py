@@ -78,8 +78,7 @@ def test_a_client_that_leaves_stops_its_generation(stream: bool) -> None:
                 asking = asyncio.create_task(
                     client.post(f"{url}/v1/chat", json={"prompt": "a", "stream": stream}, timeout=60)
                 )
-                while not fake.requests:
-                    await asyncio.sleep(0.005)
+                await asyncio.to_thread(fake.began.wait, 30)
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
 

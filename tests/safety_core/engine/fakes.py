@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from safety_core.engine.messages import (
@@ -15,8 +15,10 @@ from safety_core.engine.messages import (
     Prepared,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
+from safety_core.engine.readings import ruled
 from safety_core.errors import GenerationError
-from safety_core.policy import Decision, Policy, decide_worst
+from safety_core.policies import Rules
+from safety_core.policy import Decision, Policy
 from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.types import PairScores, RiskScores
@@ -44,6 +46,7 @@ class FakeRow:
     prompt_positions: int = 7
     token_ids: list[int] = field(default_factory=list)
     failure: Exception | None = None
+    harmful: bool = False
 
     @property
     def text(self) -> str:
@@ -85,6 +88,7 @@ class FakeGenerator:
 
     def admit(self, rows: Sequence[FakeRow]) -> list[FakeMade]:
         self.rows += rows
+        self.guard.began.set()
         return [FakeMade(row, "") for row in rows]
 
     def step(self) -> list[FakeMade]:
@@ -148,6 +152,9 @@ class FakeGuard:
     batches: list[int] = field(default_factory=list)
     """Sizes of the batches that were judged, canaries included."""
 
+    began: threading.Event = field(default_factory=threading.Event)
+    """Set when a reply joined those that run."""
+
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when a reply was dropped."""
 
@@ -157,7 +164,14 @@ class FakeGuard:
 
     @property
     def info(self) -> GuardInfo:
-        return GuardInfo(checkpoint="fake", backbone="included", device="cpu", dtype="float32", taxonomy=self.taxonomy)
+        return GuardInfo(
+            checkpoint="fake",
+            backbone="included",
+            device="cpu",
+            dtype="float32",
+            taxonomy=self.taxonomy,
+            policy=Policy.default(self.taxonomy),
+        )
 
     @property
     def canary(self) -> GuardRequest:
@@ -191,9 +205,9 @@ class FakeGuard:
 
     def assess(self, request: GuardRequest) -> GuardVerdict:
         """The verdict that everybody gets."""
-        policy = Policy.default(self.taxonomy)
+        rules = request.rules or Rules(policy=Policy.default(self.taxonomy))
         if self.decision is None:
-            return without_verdict(policy, self.taxonomy, request)
+            return without_verdict(rules.policy, self.taxonomy, request)
         level = MASS[self.decision] % len(self.taxonomy.levels)
         scores = RiskScores(
             types=tuple(
@@ -211,7 +225,7 @@ class FakeGuard:
             text=text,
             heatmaps=(((0.1, 0.2), (0.3, 0.4)),) * len(request.images) if request.heatmap else (),
         )
-        verdict, deciding = decide_worst(policy, self.taxonomy, pair)
-        assert deciding is not None
-        assert verdict.decision is self.decision
-        return named_verdict(policy, self.taxonomy, request, pair, verdict, deciding)
+        worst, others = ruled(rules, self.taxonomy, [request.turns], [pair])
+        assert worst.scores is not None
+        verdict = named_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
+        return replace(verdict, readings=(pair,), others=others)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -52,14 +53,13 @@ def test_a_canary_without_verdict_is_heard(guard: Guard, caplog: pytest.LogCaptu
 
 
 def test_a_recorded_decision_is_held_against_the_checkpoints_own_policy(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    plain = load_guard(tiny_checkpoint, device="cpu")
     outcomes = set()
     for decision in Decision:
         path = shutil.copytree(tiny_checkpoint, tmp_path / decision.value)
         write_canary(path, red_picture(), prompt="What is it?", decision=decision)
-        overlay = tmp_path / "policy.yaml"
-        overlay.write_text("enabled: {" + ", ".join(f"{name}: false" for name in plain.policy.enabled) + "}")
-        outcomes.add(load_guard(path, device="cpu", policy_overlay=overlay).self_check())
+        guard = load_guard(path, device="cpu")
+        guard.policy = replace(guard.policy, enabled=frozenset())
+        outcomes.add(guard.self_check())
     assert None in outcomes
     assert len(outcomes) == 3
 

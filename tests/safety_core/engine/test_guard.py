@@ -16,10 +16,12 @@ from PIL import Image
 from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest, GuardLimits, GuardRequest, Judged
+from safety_core.engine.output_rail import Ruling
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
 from safety_core.model.hints import hint_for
 from safety_core.model.vision import VisionFeatures
+from safety_core.policies import Mode, Rules
 from safety_core.policy import NO_VERDICT, Decision, Policy
 from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
@@ -135,6 +137,67 @@ def test_a_cautioned_level_without_a_hint_takes_the_nearest_milder_one(guard: Gu
     verdict = guard.assess(judging(picture())).verdict
     assert (verdict.decision, verdict.level) == (Decision.CAUTIONED, 3)
     assert hint_for(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
+
+
+# --- under which rules ------------------------------------------------------------------------------------------------
+
+
+def test_a_request_is_judged_and_refused_by_the_rules_that_it_brings(guard: Guard) -> None:
+    guard.policy = forced(Decision.ALLOWED)
+    german = replace(forced(Decision.REFUSED), refusals=dict.fromkeys(T.risky_types, "Nein."))
+    requests = [asking(picture()), asking(picture(), rules=Rules(policy=german))]
+    judged = guard.judge([guard.prepare(request) for request in requests])
+    assert not any(isinstance(one, Exception) for one in judged)
+    own, theirs = (one.verdict for one in judged if not isinstance(one, Exception))
+    assert (own.verdict.decision, own.refusal) == (Decision.ALLOWED, None)
+    assert (theirs.verdict.decision, theirs.refusal) == (Decision.REFUSED, "Nein.")
+    assert own.pair == theirs.pair
+
+
+def test_in_shadow_mode_what_would_be_refused_is_answered_without_a_hint(guard: Guard) -> None:
+    shadow = Rules(name="trial", policy=forced(Decision.REFUSED), mode=Mode.SHADOW)
+    allowed = Rules(policy=forced(Decision.ALLOWED))
+    reply = guard.chat(asking(picture(), rules=shadow))
+    assert (reply.verdict.verdict.decision, reply.refusal) == (Decision.ALLOWED, None)
+    assert reply.verdict.others["trial"].decision is Decision.REFUSED
+    assert reply.content == guard.chat(asking(picture(), rules=allowed)).content
+
+
+def test_policies_beside_the_one_in_force_judge_the_same_scores_without_consequences(guard: Guard) -> None:
+    beside = tuple(Rules(name=decision.value, policy=forced(decision)) for decision in Decision)
+    verdict = guard.assess(replace(judging(picture()), rules=Rules(policy=forced(Decision.CAUTIONED), beside=beside)))
+    assert verdict.verdict.decision is Decision.CAUTIONED
+    assert {name: other.decision.value for name, other in verdict.others.items()} == {one: one for one in Decision}
+
+
+def test_in_shadow_mode_no_verdict_is_a_refusal_all_the_same(guard: Guard) -> None:
+    assert guard.model.safety.head is not None
+    with torch.no_grad():
+        next(guard.model.safety.head.parameters()).fill_(float("nan"))
+    shadow = Rules(policy=forced(Decision.ALLOWED), mode=Mode.SHADOW)
+    verdict = guard.assess(replace(judging(picture()), rules=shadow))
+    assert (verdict.verdict.decision, verdict.verdict.reason) == (Decision.REFUSED, NO_VERDICT)
+    assert verdict.refusal is not None
+
+
+def test_the_rules_hints_come_in_place_of_the_checkpoints(guard: Guard) -> None:
+    policy = forced(Decision.CAUTIONED)
+    request = asking(picture(), rules=Rules(policy=policy))
+    (judged,) = guard.judge([guard.prepare(request)])
+    assert isinstance(judged, JudgedRequest)
+    kind = judged.verdict.verdict.type
+    hinted = replace(request, rules=Rules(policy=policy, hints={kind: {1: "Mind the text."}}))
+    elsewhere = replace(request, rules=Rules(policy=policy, hints={kind: {2: "Mind the text."}}))
+    prompt = guard.model.prompts.encode(request.turns, 1, hint="Mind the text.")
+    assert guard.job(judged, hinted).prompt == prompt
+    assert guard.job(judged, elsewhere).prompt == guard.job(judged, request).prompt != prompt
+
+
+def test_room_is_kept_for_the_longest_hint_of_the_rules(guard: Guard) -> None:
+    long = Rules(policy=guard.policy, hints={"privacy": {1: "word " * 120}})
+    guard.prepare(asking(picture()))
+    with pytest.raises(PromptError, match="leaves no room"):
+        guard.prepare(asking(picture(), rules=long))
 
 
 # --- what decides ----------------------------------------------------------------------------------------------------
@@ -544,9 +607,21 @@ def test_a_reply_that_the_policy_refuses_is_cut(guard: Guard) -> None:
 def test_replies_need_their_own_threshold_too(guard: Guard) -> None:
     guard.policy = forced(Decision.REFUSED)
     guard.limits = replace(guard.limits, reply_threshold=1.0)
-    assert guard.must_not_be_said(["a reply"]) == [False]
+    assert guard.rulings_on(["a reply"], [None]) == [Ruling.SAY]
     guard.limits = replace(guard.limits, reply_threshold=0.0)
-    assert guard.must_not_be_said(["a reply", "another"]) == [True, True]
+    assert guard.rulings_on(["a reply", "another"], [None, None]) == [Ruling.CUT, Ruling.CUT]
+
+
+def test_replies_are_judged_by_the_rules_that_they_came_with(guard: Guard) -> None:
+    guard.limits = replace(guard.limits, reply_threshold=0.0)
+    strict = Rules(name="strict", policy=forced(Decision.REFUSED))
+    shadow = replace(strict, mode=Mode.SHADOW)
+    lenient = Rules(name="lenient", policy=forced(Decision.ALLOWED))
+    expected = [Ruling.CUT, Ruling.WOULD_CUT, Ruling.SAY]
+    assert guard.rulings_on(["one", "two", "three"], [strict, shadow, lenient]) == expected
+    guard.policy = lenient.policy
+    assert watching(guard).chat(asking(picture(), max_tokens=9, rules=shadow)).harmful
+    assert not watching(guard).chat(asking(picture(), max_tokens=9, rules=lenient)).harmful
 
 
 def test_a_reply_that_cannot_be_judged_is_no_reply(
@@ -578,4 +653,4 @@ def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.
         return [replace(pair, text=unfit) if is_bad else pair for pair, is_bad in zip(pairs, bad, strict=True)]
 
     monkeypatch.setattr(guard.model, "score_rows", nan)
-    assert guard.must_not_be_said(["fine", "cursed", "fine too"]) == [False, None, False]
+    assert guard.rulings_on(["fine", "cursed", "fine too"], [None] * 3) == [Ruling.SAY, None, Ruling.SAY]

@@ -7,15 +7,12 @@ import pytest
 from safety_core.engine.load import load_guard, pick_device
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError, UntrainedError
-from safety_core.model.checkpoint import init_checkpoint
+from safety_core.model.checkpoint import init_checkpoint, verify
 
 
-def test_the_operators_policy_lies_over_the_checkpoints(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    overlay = tmp_path / "policy.yaml"
-    overlay.write_text("enabled: {politics: false}\nthresholds: {illegal: {3: 0.125}}\n")
-    guard = load_guard(tiny_checkpoint, device="cpu", policy_overlay=overlay, limits=GuardLimits(max_prompt_tokens=99))
-    assert "politics" not in guard.policy.enabled
-    assert guard.policy.thresholds["illegal"][3] == 0.125
+def test_a_guard_has_the_checkpoints_policy_and_the_operators_limits(tiny_checkpoint: Path) -> None:
+    guard = load_guard(tiny_checkpoint, device="cpu", limits=GuardLimits(max_prompt_tokens=99))
+    assert guard.info.policy == guard.policy == verify(tiny_checkpoint).policy
     assert guard.limits.max_prompt_tokens == 99
     info = guard.info
     assert (info.checkpoint, info.backbone, info.device, info.dtype) == ("tiny", "included", "cpu", "float32")

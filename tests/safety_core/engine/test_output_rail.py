@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.output_rail import WatchedGenerator, WatchedRow
+from safety_core.engine.output_rail import Ruling, WatchedGenerator, WatchedRow
 from safety_core.errors import GenerationError
 
 
@@ -22,9 +22,9 @@ class Teller:
     def running(self) -> int:
         return len(self.rows)
 
-    def row(self, job: Sequence[str]) -> Any:
+    def row(self, job: Any) -> Any:
         return SimpleNamespace(
-            words=list(job), done=False, failure=None, finish_reason=None, prompt_positions=3, token_ids=[]
+            words=list(job.words), done=False, failure=None, finish_reason=None, prompt_positions=3, token_ids=[]
         )
 
     def fits(self, joining: Sequence[Any]) -> bool:
@@ -53,14 +53,21 @@ class Teller:
         return SimpleNamespace(row=row, piece=word)
 
 
-def bad(texts: Sequence[str]) -> list[bool | None]:
-    return [None if "?" in text else "BAD" in text for text in texts]
+def bad(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+    """Judges by words; the rules say what becomes of bad ones."""
+    return [
+        None if "?" in text else rule if "BAD" in text else Ruling.SAY for text, rule in zip(texts, rules, strict=True)
+    ]
 
 
-def told(words: str | list[str], window: int = 3) -> tuple[list[str], WatchedRow, Teller]:
+def job(words: Sequence[str], rules: Ruling = Ruling.CUT) -> Any:
+    return SimpleNamespace(words=words, rules=rules)
+
+
+def told(words: Sequence[str], window: int = 3, rules: Ruling = Ruling.CUT) -> tuple[list[str], WatchedRow, Teller]:
     teller = Teller()
     rail = WatchedGenerator(teller, bad, window=window)
-    row = rail.row(words)
+    row = rail.row(job(words, rules))
     pieces = [rail.admit([row])[0].piece]
     while not row.done:
         pieces.append(rail.step()[0].piece)
@@ -87,6 +94,15 @@ def test_nothing_of_what_is_harmful_gets_out(place: int) -> None:
     assert len(row.token_ids) <= place + 3
 
 
+def test_under_rules_that_are_not_enforced_a_harmful_reply_goes_on_and_is_remembered() -> None:
+    words = [*"abcd", "BAD", *"efghijklmn"]
+    _, row, _ = told(words, rules=Ruling.WOULD_CUT)
+    assert (row.text, row.finish_reason, row.cut) == ("".join(words), "stop", False)
+    assert row.harmful
+    assert not told("abcdefgh")[1].harmful
+    assert told(words)[1].harmful
+
+
 def test_a_reply_that_cannot_be_judged_fails() -> None:
     _, row, teller = told("abcd?fghi")
     assert isinstance(row.failure, GenerationError)
@@ -104,12 +120,12 @@ def test_a_reply_that_fails_by_itself_keeps_its_failure_and_says_no_more() -> No
 def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -> None:
     asked: list[list[str]] = []
 
-    def judge(texts: Sequence[str]) -> list[bool | None]:
+    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
         asked.append(list(texts))
-        return [False] * len(texts)
+        return [Ruling.SAY] * len(texts)
 
     rail = WatchedGenerator(Teller(), judge, window=4)
-    rows = [rail.row("x" * 10), rail.row("y" * 10)]
+    rows = [rail.row(job("x" * 10)), rail.row(job("y" * 10))]
     rail.admit(rows)
     while rail.running:
         rail.step()
@@ -120,14 +136,14 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
 def test_who_is_half_way_there_is_judged_with_those_who_are_due_and_then_again_with_them() -> None:
     sizes: list[int] = []
 
-    def judge(texts: Sequence[str]) -> list[bool | None]:
+    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
         sizes.append(len(texts))
-        return [False] * len(texts)
+        return [Ruling.SAY] * len(texts)
 
     rail = WatchedGenerator(Teller(), judge, window=4)
-    rail.admit([rail.row("x" * 21)])
+    rail.admit([rail.row(job("x" * 21))])
     rail.step()
-    rail.admit([rail.row("y" * 40)])
+    rail.admit([rail.row(job("y" * 40))])
     for _ in range(14):
         rail.step()
     assert sizes == [2, 2, 2, 2]
@@ -136,13 +152,13 @@ def test_who_is_half_way_there_is_judged_with_those_who_are_due_and_then_again_w
 def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
     longest = 0
 
-    def judge(texts: Sequence[str]) -> list[bool | None]:
+    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
         nonlocal longest
         longest = max(longest, *map(len, texts))
-        return [False] * len(texts)
+        return [Ruling.SAY] * len(texts)
 
     rail = WatchedGenerator(Teller(), judge, window=2)
-    row = rail.row("z" * 500)
+    row = rail.row(job("z" * 500))
     rail.admit([row])
     while not row.done:
         rail.step()
@@ -153,7 +169,7 @@ def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
 def test_rows_that_leave_leave_nothing_behind() -> None:
     teller = Teller()
     rail = WatchedGenerator(teller, bad, window=2)
-    rows = [rail.row("a" * 9), rail.row([*"aa", "BAD", *"aaaa"]), rail.row("a" * 3)]
+    rows = [rail.row(job("a" * 9)), rail.row(job([*"aa", "BAD", *"aaaa"])), rail.row(job("a" * 3))]
     assert rail.fits(rows)
     rail.admit(rows)
     rail.step()
@@ -172,7 +188,7 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
         ]
         window = rng.randint(1, 5)
         rail = WatchedGenerator(Teller(), bad, window=window)
-        waiting = [rail.row(text) for text in texts]
+        waiting = [rail.row(job(text)) for text in texts]
         rows = list(waiting)
         while waiting or rail.running:
             if waiting and rng.random() < 0.5:

@@ -1,14 +1,17 @@
 """What is kept, for how long, and under which name."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from safety_core.engine.messages import ChatRequest, GuardRequest, Judged
 from safety_core.engine.verdict_cache import VerdictCache, key_of
 from safety_core.images import DecodedImage
-from safety_core.policy import Decision
+from safety_core.policies import Rules
+from safety_core.policy import Decision, Policy
 from safety_core.prompts import Turn
+from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.safety_core.engine.conftest import picture
 from tests.safety_core.engine.fakes import FakeGuard
 
@@ -19,7 +22,7 @@ def judged(decision: Decision | None = Decision.ALLOWED, nbytes: int = 0) -> Jud
     return Judged(verdict=FakeGuard(decision=decision).assess(request()), nbytes=nbytes)
 
 
-def request(*images: DecodedImage, text: str = "What is it?", **options: bool) -> GuardRequest:
+def request(*images: DecodedImage, text: str = "What is it?", **options: Any) -> GuardRequest:
     return GuardRequest(images=images, turns=(Turn(role="user", text=text),), **options)
 
 
@@ -84,6 +87,14 @@ def test_a_key_is_a_digest_of_all_that_a_verdict_depends_on() -> None:
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "🙂", '"],["'])
 def test_any_text_has_a_key(text: str) -> None:
     assert len(key_of(request(text=text), "policy")) == 64
+
+
+def test_other_rules_are_another_key_and_equal_ones_the_same() -> None:
+    policy = Policy.default(DEFAULT_TAXONOMY)
+    base, ruled = request(), request(rules=Rules(policy=policy))
+    keys = {key_of(one, "policy") for one in (base, ruled, request(rules=Rules(name="strict", policy=policy)))}
+    assert len(keys) == 3
+    assert key_of(request(rules=Rules(policy=replace(policy))), "policy") == key_of(ruled, "policy")
 
 
 def test_options_that_change_no_verdict_share_it() -> None:

@@ -1,0 +1,144 @@
+"""``safevlm policy``: check a policy file before it is put in force, and see why something was decided."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from safety_core.commands import errors_as_exits, read_bytes
+from safety_core.policies import DEFAULT_POLICY, PolicyBook
+from safety_core.policy import Policy
+from safety_core.taxonomy import Taxonomy
+
+app = typer.Typer(no_args_is_help=True, help="Check and explain the policies of operators.")
+
+_Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory whose policy the file is laid over.")]
+_SHIPPED = Path("weights/safevlm-nano")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The YAML file of SAFEVLM_POLICY.")],
+    checkpoint: _Checkpoint = _SHIPPED,
+) -> None:
+    """Read a policy file as the server would, and say what it changes; exit status 1 and a line where it is wrong."""
+    with errors_as_exits():
+        from safety_core.model.verification import verify
+        from safety_core.policy_file import read_book
+
+        report = verify(checkpoint)
+        taxonomy: Taxonomy = report.spec.taxonomy
+        book = read_book(file, report.policy, taxonomy)
+    typer.echo(f"{file}: sound, version {book.version}")
+    for name, spoken in book.policies.items():
+        rules = spoken[""]
+        notes = [rules.mode.value, *(f"beside it {one.name}" for one in rules.beside)]
+        notes += ["may be chosen by requests"] if name in book.selectable and name != DEFAULT_POLICY else []
+        languages = sorted(tag for tag in spoken if tag)
+        typer.echo(f"\npolicy {name} ({', '.join(notes)}; texts in {', '.join(languages) or 'its own language'})")
+        for line in changes(report.policy, rules.policy):
+            typer.echo(f"  {line}")
+        for kind, hints in sorted(rules.hints.items()):
+            for level in sorted(hints):
+                typer.echo(f"  hints.{kind}.{level}: replaced")
+    for warning in book.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="The YAML file of SAFEVLM_POLICY.")],
+    image: Annotated[list[Path] | None, typer.Option(help="A picture; may be given several times.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What is asked.")] = None,
+    policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
+    checkpoint: _Checkpoint = _SHIPPED,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Judge pictures, a prompt, or both, and say why: each score, threshold and rule; nothing is generated."""
+    if not image and not prompt:
+        raise typer.BadParameter("a picture or a prompt is needed")
+    with errors_as_exits():
+        from safety_core.engine.explanation import explained
+        from safety_core.engine.load import load_guard
+        from safety_core.engine.messages import GuardRequest
+        from safety_core.images import decode
+        from safety_core.policy_file import read_book
+        from safety_core.prompts import Turn
+
+        guard = load_guard(checkpoint, device=device)
+        taxonomy = guard.info.taxonomy
+        book = read_book(file, guard.info.policy, taxonomy)
+        rules = _chosen(book, policy)
+        pictures = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
+        turns = (Turn(role="user", text=prompt),) if prompt else ()
+        found = explained(rules, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, rules=rules)))
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_told(found)))
+
+
+def changes(base: Policy, policy: Policy) -> Iterator[str]:
+    """What a policy does otherwise than another, field by field."""
+    yield from _changed("", base.to_dict(), policy.to_dict())
+
+
+def _changed(field: str, old: Any, new: Any) -> Iterator[str]:
+    if isinstance(old, dict):
+        for key in old:
+            yield from _changed(f"{field}.{key}".strip("."), old[key], new[key])
+    elif old != new:
+        yield f"{field}: {json.dumps(old)} → {json.dumps(new, ensure_ascii=False)}"
+
+
+def _chosen(book: PolicyBook, name: str) -> Any:
+    if name not in book.policies:
+        raise typer.BadParameter(f"the file has the policies {', '.join(book.policies)}")
+    return book.rules(name)
+
+
+def _told(found: dict[str, Any]) -> Iterator[str]:
+    """An explanation for people."""
+    policy = found["policy"]
+    aside = "" if policy["mode"] == "enforce" else f", which would have said {policy['decision']} (shadow mode)"
+    yield f"decision   {found['decision']}, by the policy {policy['name']}{aside}"
+    if found["reason"]:
+        yield f"because    {found['reason']}: the scores are not fit to decide by"
+        return
+    reached = [rule for rule in found["rules"] if rule["reached"]]
+    if not found["rules"]:
+        yield "because    no type is on that could decide"
+    elif reached:
+        rule = reached[-1]
+        yield (
+            f"because    {found['type']}: belief in level {rule['level']} ({rule['name']}) or worse is "
+            f"{rule['belief']:.4f}, at least {rule['threshold']:.4f}, which leads to {rule['action']}"
+        )
+    else:
+        yield f"because    {found['type']} is the most probable type, and no threshold of it is reached"
+    if found["decided_by"]:
+        seen = found["decided_by"]
+        yield f"seen in    {seen['view']}, the text {_reading(seen['reading'], found['readings'])}"
+    if found["off"]:
+        yield f"off        {', '.join(found['off'])}"
+    for name, decision in found["others"].items():
+        yield f"beside     {name}: {decision}"
+    if found["refusal"]:
+        yield f"refusal    {found['refusal']}"
+    if found["rules"]:
+        yield f"\n{'level':<16} {'belief':>8} {'threshold':>10}  reached  action"
+    for rule in found["rules"]:
+        yield (
+            f"{rule['level']} {rule['name']:<14} {rule['belief']:>8.4f} {rule['threshold']:>10.4f}  "
+            f"{'yes' if rule['reached'] else 'no':<7}  {rule['action']}"
+        )
+    yield f"\n{'view':<10} {'reading':<12} {'decides':<8} {'decision':<10} {'type':<18} belief in level 1, 2, …"
+    for view in found["views"]:
+        reading, decides = _reading(view["reading"], found["readings"]), "yes" if view["decides"] else "no"
+        beliefs = " ".join(f"{belief:.4f}" for belief in view["beliefs"].values())
+        yield (f"{view['view']:<10} {reading:<12} {decides:<8} {view['decision']:<10} {view['type']:<18} {beliefs}")
+
+
+def _reading(index: int, count: int) -> str:
+    """Of two readings the first is the text without what a reader would not see."""
+    return "as sent" if index == count - 1 else "cleaned"

@@ -1,0 +1,81 @@
+"""An explanation says what the guard did, in numbers that add up."""
+
+from dataclasses import replace
+
+import pytest
+
+from safety_core.engine.explanation import explained, rules_of, views_of, worst
+from safety_core.engine.guard import Guard
+from safety_core.engine.messages import GuardRequest
+from safety_core.images import DecodedImage
+from safety_core.policies import Mode, Rules
+from safety_core.policy import Action, Decision, Policy
+from safety_core.prompts import Turn
+from safety_core.taxonomy import DEFAULT_TAXONOMY as T
+from tests.safety_core.engine.conftest import picture
+
+DEFAULT = Policy.default(T)
+RULES = Rules(policy=DEFAULT)
+
+
+def asked(*images: DecodedImage, text: str | None = "What is it?", rules: Rules = RULES) -> GuardRequest:
+    turns = () if text is None else (Turn(role="user", text=text),)
+    return GuardRequest(images=images, turns=turns, rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("request_", "names"),
+    [
+        (
+            asked(picture(), picture("blue")),
+            {"image 1": True, "image 2": True, "all": True, "images": False, "text": False},
+        ),
+        (asked(picture(), text=None), {"image 1": True, "images": True}),
+        (asked(), {"text": True}),
+    ],
+)
+def test_every_view_is_there_and_those_that_decide_are_marked(
+    guard: Guard, request_: GuardRequest, names: dict[str, bool]
+) -> None:
+    found = guard.assess(request_)
+    views = views_of(RULES, T, found.readings)
+    assert {view.name: view.decides for view in views} == names
+    deciding = worst(views)
+    assert deciding is not None
+    assert deciding.verdict == found.verdict
+
+
+def test_both_readings_of_a_text_are_shown(guard: Guard) -> None:
+    found = guard.assess(asked(text="what\u200b is it?"))
+    assert [(view.name, view.reading) for view in views_of(RULES, T, found.readings)] == [("text", 0), ("text", 1)]
+
+
+def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
+    thresholds = {name: {1: 0.0, 2: 0.0, 3: 1.5} for name in T.risky_types}
+    actions = {name: {1: Action.ALLOW, 2: Action.REFUSE, 3: Action.REFUSE} for name in T.risky_types}
+    rules = Rules(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
+    found = guard.assess(asked(picture(), rules=rules))
+    said = rules_of(rules, found.verdict)
+    assert [rule.reached for rule in said] == [True, True, False]
+    assert said[1].action.decision is found.verdict.decision is Decision.REFUSED
+    assert [rule.belief for rule in said] == list(found.verdict.level_scores.values())
+
+
+def test_the_json_says_who_decided_what(guard: Guard) -> None:
+    refusing = replace(DEFAULT, thresholds={name: dict.fromkeys((1, 2, 3), 0.0) for name in T.risky_types})
+    beside = Rules(name="off", policy=replace(DEFAULT, enabled=frozenset()))
+    rules = Rules(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
+    found = explained(rules, T, guard.assess(asked(picture(), rules=rules)))
+    assert found["decision"] == "allowed"
+    assert found["policy"] == {"name": "trial", "mode": "shadow", "decision": "refused"}
+    assert found["others"] == {"off": "allowed"}
+    assert (found["refusal"], found["off"]) == (None, [])
+    assert [rule["action"] for rule in found["rules"]] == ["caution", "caution", "refuse"]
+    assert found["decided_by"]["view"] in {"image 1", "all"}
+    assert all(sum(view["type_scores"].values()) == pytest.approx(1, abs=1e-5) for view in found["views"])
+
+
+def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
+    rules = Rules(policy=replace(DEFAULT, enabled=frozenset()))
+    found = explained(rules, T, guard.assess(asked(picture(), rules=rules)))
+    assert (found["decision"], found["rules"], found["off"]) == ("allowed", [], sorted(T.risky_types))

@@ -1,0 +1,78 @@
+"""YAML by hand: its content, and the line of whatever is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from safety_core.documents import parse_document, read_document
+from safety_core.errors import ConfigError
+
+TEXT = """\
+# a comment
+first: 1
+second:
+  inner: {3: yes, deep: [a, b]}
+  "quoted": text
+"""
+
+
+def test_content_and_lines() -> None:
+    document = parse_document(TEXT, "x.yaml")
+    assert document.data == {"first": 1, "second": {"inner": {3: True, "deep": ["a", "b"]}, "quoted": "text"}}
+    assert document.line_of(("first",)) == 2
+    assert document.line_of(("second", "inner", "3")) == 4
+    assert document.line_of(("second", "inner", "deep", "1")) == 4
+    assert document.line_of(("second", "quoted")) == 5
+
+
+def test_what_was_not_written_has_the_line_of_what_it_stands_in() -> None:
+    document = parse_document(TEXT, "x.yaml")
+    assert document.line_of(("second", "missing", "deeper")) == 3
+    assert document.line_of(("missing",)) == 2
+    assert str(document.error(("second", "missing"), "is needed")) == "x.yaml:3: second.missing: is needed"
+    assert str(document.error((), "is wrong")) == "x.yaml:2: is wrong"
+
+
+def test_an_empty_file_says_nothing() -> None:
+    document = parse_document("# nothing\n", "x.yaml")
+    assert document.data is None
+    assert document.line_of(("anything",)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a: 1\nb: [1,\n", r"^x\.yaml:3: cannot be read as YAML$"),
+        ("a: 1\nb:\n  c: 1\n  c: 2\n", r"^x\.yaml:4: b\.c: written twice$"),
+        ("a: 1\n3: x\n'3': y\n", r"^x\.yaml:3: 3: written twice$"),
+        ("a: &loop [*loop]\n", r"^x\.yaml:1: an anchor holds itself$"),
+        ("a: 1\n? [b, c]\n: 2\n", r"^x\.yaml:2: a field's name must be a word$"),
+        ("a: !!python/object/apply:os.getcwd []\n", r"^x\.yaml:1: cannot be read as YAML$"),
+        ("a: 2026-99-99\n", r"^x\.yaml: cannot be read as YAML$"),
+        ("a: 1\n---\nb: 2\n", r"^x\.yaml:2: cannot be read as YAML$"),
+        ("a: \x00\n", r"cannot be read as YAML$"),
+        ("[" * 5000, r"cannot be read as YAML$"),
+    ],
+)
+def test_what_is_wrong_is_pointed_at(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        parse_document(text, "x.yaml")
+
+
+def test_a_few_lines_that_stand_for_billions_are_refused() -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12)
+    )
+    with pytest.raises(ConfigError, match="more than"):
+        parse_document(bomb, "x.yaml")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^gone\.yaml cannot be read$"):
+        read_document(tmp_path / "gone.yaml")
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(b"a: \xff\xfe")
+    with pytest.raises(ConfigError, match=r"^odd\.yaml cannot be read$"):
+        read_document(path)
+    path.write_text(TEXT, encoding="utf-8")
+    assert read_document(path).data["first"] == 1
