@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 import safety_core
+from safety_core.audit_log.command import audit_log
 from safety_core.commands import errors_as_exits, read_bytes
 from safety_core.engine.policy_command import app as policy_app
 from safety_core.errors import ConfigError
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(calibrate)
+app.command(name="audit-log")(audit_log)
 
 BUILD = Path("build")
 """Where the nano's held-out pairs are drawn and its table is written, unless told otherwise."""

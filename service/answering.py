@@ -22,22 +22,27 @@ class Chat:
     decode_ms: float
     """Milliseconds that decoding its pictures took."""
 
-    counts_verdict: bool = True
-    """Whether its verdict is a request's own; further replies to one request share it."""
+    choice: int = 0
+    """Which of the replies to one request it is; they share a verdict, and the first one counts it."""
 
 
 async def counted(service: Service, chat: Chat) -> AsyncGenerator[Event, None]:
-    """The engine's events; raises as the engine does."""
+    """The engine's events, each written into the audit log before anybody hears of it.
+
+    Raises as the engine does, and UnauditedError.
+    """
     speechless, record = True, chat.record
     async with aclosing(service.guard.stream(chat.request)) as events:
         async for event in events:
             if isinstance(event, GuardVerdict):
-                if chat.counts_verdict:
+                await service.auditor.decided(record, [event])
+                if chat.choice == 0:
                     record.judged(event, decode_ms=chat.decode_ms)
                     service.metrics.verdict(record, event)
                     if event.verdict.reason is not None:  # told as a refusal, which no error handler counts
                         service.metrics.rejected.labels(event.verdict.reason).inc()
             elif isinstance(event, Reply):
+                await service.auditor.replied(record, chat.choice, event)
                 record.replied(event)
                 service.metrics.reply(record, event)
             elif speechless and not event.refusal:

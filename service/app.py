@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 from fastapi import FastAPI, Request
@@ -17,6 +17,7 @@ from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardLike
 from safety_core.errors import SafeVLMError
+from service.auditing import auditing
 from service.decoders import Decoders
 from service.errors import reply_to, reply_to_status
 from service.fetching import Fetcher
@@ -67,7 +68,9 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         keys.then(lambda found: allowance.keep_only(found.keys))
         keys.then(lambda found: complain(lost_policies(found, policies.content)))
         policies.then(lambda found: complain(lost_policies(keys.content, found)))
-        with ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode") as pool:
+        async with AsyncExitStack() as resources:
+            auditor = await resources.enter_async_context(auditing(settings, checkpoint=loaded.info.checkpoint))
+            pool = resources.enter_context(ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode"))
             decoders = Decoders(pool)
             died = asyncio.Event()
             engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
@@ -92,6 +95,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 keys=keys,
                 allowance=allowance,
                 policies=policies,
+                auditor=auditor,
             )
             try:
                 async with (

@@ -43,6 +43,10 @@ class NotReadyError(SafeVLMError):
     """The server is up, but its guard has not passed its last self-check."""
 
 
+class UnauditedError(EngineError):
+    """The audit log could not be written; so the request is not answered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorReply:
     """One error as HTTP sends it."""
@@ -87,6 +91,10 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
     (
         GenerationError,
         ErrorReply(status=503, message="The reply could not be made.", type=SERVER, code="generation_failed"),
+    ),
+    (
+        UnauditedError,
+        ErrorReply(status=503, message="The request could not be recorded.", type=SERVER, code="unaudited"),
     ),
     (EngineError, ErrorReply(status=503, message="The engine failed.", type=SERVER, code="engine_failed")),
     (

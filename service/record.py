@@ -3,6 +3,7 @@
 Pictures appear as digests of their bytes; prompts and replies not at all.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +63,9 @@ class RequestRecord:
 
     harmful_reply: bool = False
     """Whether a reply turned harmful on its way."""
+
+    audited: asyncio.Future[None] | None = None
+    """Done once the decision stands in the audit log."""
 
     def ruled(self, policy: str, version: str) -> None:
         """It is known which policy decides."""

@@ -139,6 +139,18 @@ class Settings(BaseSettings):
         default=30, gt=0, description="Seconds that accepted requests get to finish on SIGTERM."
     )
 
+    audit_log: Path | None = Field(
+        default=None,
+        description=(
+            "SQLite file for every decision, with scores, key, policy and digests of pictures; a request whose entry "
+            "cannot be written is not answered. Nothing is kept where it is not set."
+        ),
+    )
+    audit_log_days: float = Field(default=30, gt=0, description="Days that an entry of the audit log is kept.")
+    audit_log_entries: int = Field(
+        default=1_000_000, ge=1, description="Entries that the audit log holds; the oldest ones go."
+    )
+
     reply_window: int = Field(
         default=16,
         ge=0,

@@ -6,6 +6,7 @@ from fastapi import Request
 
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.policies import PolicyBook
+from service.auditing import Auditor
 from service.decoders import Decoders
 from service.keys import Allowance, KeySet
 from service.metrics import Metrics
@@ -47,6 +48,9 @@ class Service:
 
     policies: WatchedFile[PolicyBook]
     """What requests are judged by."""
+
+    auditor: Auditor
+    """Writes down what was decided."""
 
 
 def view_of(request: Request, *, decode_ms: float) -> View:

@@ -31,6 +31,7 @@ async def classify(request: Request) -> JSONResponse:
     asked, record = guard_request(intake, rules), record_of(request)
     record.asked(asked)
     verdict = await unless_client_leaves(request, service.guard.assess(asked))
+    await service.auditor.decided(record, [verdict])
     record.judged(verdict, decode_ms=intake.decode_ms)
     service.metrics.verdict(record, verdict)
     service.metrics.waited(record, verdict.queue_ms)

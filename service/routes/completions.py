@@ -100,7 +100,7 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
                 stop=stop,
             ),
             decode_ms=loaded.decode_ms,
-            counts_verdict=index == 0,
+            choice=index,
         )
         for index in range(choices)
     ]

@@ -88,6 +88,7 @@ async def guardrail(request: Request) -> JSONResponse:
     record = record_of(request)
     record.asked(wanted)
     verdict = await unless_client_leaves(request, service.guard.assess(wanted))
+    await service.auditor.decided(record, [verdict])
     record.judged(verdict, decode_ms=decode_ms)
     count(service, record, verdict)
     if verdict.verdict.decision is not Decision.REFUSED:

@@ -43,6 +43,7 @@ async def moderations(request: Request) -> JSONResponse:
     for one in requests:
         record.asked(one)
     verdicts = await unless_client_leaves(request, asyncio.gather(*map(service.guard.assess, requests)))
+    await service.auditor.decided(record, verdicts)
     for verdict in verdicts:
         record.judged(verdict, decode_ms=decode_ms)
         count(service, record, verdict)

@@ -1,0 +1,161 @@
+"""The audit log on the server's side: nothing is answered before it is written.
+
+Requests that finish together share a commit, so that the disk is waited for once. What cannot be written is not
+answered. Without a file nothing is written and nobody waits.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from safety_core.audit_log.store import AuditLog, Entry, Kind
+from safety_core.engine.faults import describe
+from safety_core.engine.messages import GuardVerdict, Reply
+from service.errors import UnauditedError
+from service.record import RequestRecord
+from service.settings import Settings
+from service.watching import in_background
+
+_logger = logging.getLogger(__name__)
+
+_DAY_S = 86400
+_FORGET_EVERY_S = 600
+"""Seconds between two looks for what is too old or too much."""
+
+
+class Auditor:
+    """Writes entries, in a thread of its own; for one event loop.
+
+    Args:
+        log: where to; None writes nothing.
+        writer: one thread.
+        checkpoint: name of what judges.
+    """
+
+    def __init__(self, log: AuditLog | None, writer: ThreadPoolExecutor, *, checkpoint: str) -> None:
+        self._log = log
+        self._writer = writer
+        self._checkpoint = checkpoint
+        self._waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
+        self._at_work: asyncio.Task[None] | None = None
+
+    async def decided(self, record: RequestRecord, verdicts: Sequence[GuardVerdict]) -> None:
+        """Write what was decided about a request, once however many of its replies ask for it.
+
+        Raises:
+            UnauditedError: it could not be written.
+        """
+        if self._log is None:
+            return
+        if record.audited is None:
+            entries = [self._decision(record, item, verdict) for item, verdict in enumerate(verdicts)]
+            record.audited = self._written(entries)
+        await asyncio.shield(record.audited)
+
+    async def replied(self, record: RequestRecord, item: int, reply: Reply) -> None:
+        """Write how a reply of the model ended; raises UnauditedError."""
+        if self._log is None or reply.content is None:
+            return
+        entry = Entry(
+            kind=Kind.REPLY,
+            request_id=record.id,
+            endpoint=record.endpoint,
+            item=item,
+            key=record.key,
+            policy=record.policy,
+            policy_version=record.policy_version,
+            finish_reason=reply.finish_reason,
+            harmful=reply.harmful,
+            completion_tokens=reply.completion_tokens,
+        )
+        await asyncio.shield(self._written([entry]))
+
+    async def keep_bounded(self) -> None:
+        """Forget what is too old or too much, again and again, until cancelled."""
+        while self._log is not None:
+            try:
+                dropped = await asyncio.get_running_loop().run_in_executor(self._writer, self._log.forget)
+                if dropped:
+                    _logger.info("audit log: %d old entries were forgotten", dropped)
+            except sqlite3.Error as exc:
+                _logger.error("audit log: old entries could not be forgotten: %s", describe(exc))
+            await asyncio.sleep(_FORGET_EVERY_S)
+
+    async def finish(self) -> None:
+        """Wait until all that was begun is written."""
+        if self._at_work is not None:
+            await self._at_work
+
+    def _written(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
+        written = asyncio.get_running_loop().create_future()
+        # Nobody may be left to hear of a failure: who asked may have gone.
+        written.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._waiting.append((entries, written))
+        if self._at_work is None or self._at_work.done():
+            self._at_work = asyncio.create_task(self._write_all())
+        return written
+
+    async def _write_all(self) -> None:
+        """Write until nobody waits: all that came while the disk was busy goes together."""
+        log, loop = self._log, asyncio.get_running_loop()
+        assert log is not None
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            entries = [entry for some, _ in batch for entry in some]
+            failure: Exception | None = None
+            try:
+                await loop.run_in_executor(self._writer, log.append, entries)
+            except Exception as exc:  # whatever it was, those who wait must hear of it
+                _logger.error("audit log: %d entries could not be written: %s", len(entries), describe(exc))
+                failure = UnauditedError("the audit log could not be written")
+            for _, written in batch:
+                if failure is None:
+                    written.set_result(None)
+                else:
+                    written.set_exception(failure)
+
+    def _decision(self, record: RequestRecord, item: int, found: GuardVerdict) -> Entry:
+        verdict, assessment = found.verdict, found.assessment
+        return Entry(
+            kind=Kind.DECISION,
+            request_id=record.id,
+            endpoint=record.endpoint,
+            item=item,
+            key=record.key,
+            checkpoint=self._checkpoint,
+            policy=record.policy,
+            policy_version=record.policy_version,
+            decision=verdict.decision.value,
+            reason=verdict.reason,
+            type=verdict.type,
+            level=verdict.level,
+            unsafe_probability=verdict.unsafe_probability,
+            type_scores=None if assessment is None else assessment.type_scores,
+            level_scores=None if assessment is None else assessment.level_scores,
+            others={name: other.decision.value for name, other in found.others.items()} or None,
+            images=record.images or None,
+            images_scanned=found.images_scanned,
+        )
+
+
+@asynccontextmanager
+async def auditing(settings: Settings, *, checkpoint: str) -> AsyncIterator[Auditor]:
+    """The auditor that the settings ask for; what was begun is written before it ends.
+
+    Raises:
+        ConfigError: the file cannot be opened.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="audit") as writer:
+        if settings.audit_log is None:
+            yield Auditor(None, writer, checkpoint=checkpoint)
+            return
+        with AuditLog(
+            settings.audit_log, max_age_s=settings.audit_log_days * _DAY_S, max_entries=settings.audit_log_entries
+        ) as log:
+            auditor = Auditor(log, writer, checkpoint=checkpoint)
+            async with in_background(auditor.keep_bounded()):
+                yield auditor
+            await auditor.finish()

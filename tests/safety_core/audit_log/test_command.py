@@ -1,0 +1,51 @@
+"""``safevlm audit-log``: what an auditor gets to read, and to take along."""
+
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from safety_core.audit_log.store import FIELDS, AuditLog
+from tests.safety_core.audit_log.test_store import FULL, REPLY, decision
+from tests.safety_core.test_cli import run
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e12, max_entries=100) as log:
+        log.append([FULL, REPLY, decision("guard-2", decision="allowed")])
+    return path
+
+
+def test_people_get_lines(path: Path) -> None:
+    first, second, third = run("audit-log", path).splitlines()
+    assert first == (
+        "2023-11-14T22:13:20.250Z guard-1 decision item=2 chat key=shop policy=strict refused type=privacy level=3 "
+        "unsafe_probability=0.7500"
+    )
+    assert second.endswith("guard-1 reply item=0 chat finish_reason=stop")
+    assert third.endswith("guard-2 decision item=0 chat allowed")
+
+
+def test_programs_get_every_field(path: Path) -> None:
+    lines = [json.loads(line) for line in run("audit-log", path, "--format", "jsonl").splitlines()]
+    assert lines[0] == FULL.to_dict()
+    rows = list(csv.DictReader(StringIO(run("audit-log", path, "--format", "csv"))))
+    assert tuple(rows[0]) == FIELDS
+    assert json.loads(rows[0]["images"]) == FULL.images
+    assert rows[0]["unsafe_probability"] == "0.75"
+
+
+def test_questions_are_options(path: Path) -> None:
+    assert len(run("audit-log", path, "--request-id", "guard-1").splitlines()) == 2
+    assert len(run("audit-log", path, "--decision", "refused", "--type", "privacy").splitlines()) == 1
+    assert len(run("audit-log", path, "--until", "2024-01-01").splitlines()) == 1
+    assert len(run("audit-log", path, "--since", "2024-01-01T00:00:00+02:00", "--limit", "1").splitlines()) == 1
+
+
+def test_what_cannot_be_answered(path: Path, tmp_path: Path) -> None:
+    assert "is no moment" in run("audit-log", path, "--since", "yesterday", code=2)
+    assert run("audit-log", tmp_path / "gone.db", code=1) == "error: audit log: gone.db cannot be read\n"

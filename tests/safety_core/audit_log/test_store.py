@@ -1,0 +1,215 @@
+"""The audit log on the disk: what was written stays as it was, until it is old, whatever happens to the writer."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from safety_core.audit_log.store import AuditLog, Entry, Kind, Query, iso, read_entries
+from safety_core.errors import ConfigError
+
+DAY = 86400.0
+
+
+def decision(name: str = "guard-1", **fields: object) -> Entry:
+    return Entry(kind=Kind.DECISION, request_id=name, endpoint="chat", **fields)  # type: ignore[arg-type]
+
+
+FULL = decision(
+    time=1_700_000_000.25,
+    item=2,
+    key="shop",
+    checkpoint="nano",
+    policy="strict",
+    policy_version="abc",
+    decision="refused",
+    reason=None,
+    type="privacy",
+    level=3,
+    unsafe_probability=0.75,
+    type_scores={"privacy": 0.9, "safe": 0.1},
+    level_scores={"safe": 0.25},
+    others={"trial": "allowed"},
+    images=["a" * 64, "b" * 64],
+    images_scanned=2,
+)
+REPLY = Entry(
+    kind=Kind.REPLY, request_id="guard-1", endpoint="chat", finish_reason="stop", harmful=False, completion_tokens=7
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit.db"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[AuditLog]:
+    with AuditLog(path, max_age_s=30 * DAY, max_entries=100_000) as log:
+        yield log
+
+
+def test_entries_come_back_as_they_were_written(log: AuditLog, path: Path) -> None:
+    log.append([FULL, REPLY])
+    assert list(read_entries(path)) == [FULL, REPLY]
+    assert FULL.to_dict()["time"] == "2023-11-14T22:13:20.250Z"
+    assert "reason" not in FULL.to_dict()
+
+
+def test_a_file_is_taken_up_again_and_is_its_owners_alone(path: Path) -> None:
+    for _ in range(2):
+        with AuditLog(path, max_age_s=DAY, max_entries=10) as log:
+            log.append([decision()])
+    assert len(list(read_entries(path))) == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_nothing_changes_an_entry_and_only_the_oldest_can_go(log: AuditLog, path: Path) -> None:
+    log.append([decision(str(index)) for index in range(3)])
+    with closing(sqlite3.connect(path)) as file:
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            file.execute("UPDATE entries SET decision = 'allowed'")
+        with pytest.raises(sqlite3.IntegrityError, match="oldest end"):
+            file.execute("DELETE FROM entries WHERE request_id = '1'")
+    assert [entry.request_id for entry in read_entries(path)] == ["0", "1", "2"]
+
+
+def test_all_of_a_batch_is_written_or_nothing(log: AuditLog, path: Path) -> None:
+    with pytest.raises(sqlite3.Error):
+        log.append([decision(), decision(level="three")])
+    assert list(read_entries(path)) == []
+    log.append([decision()])
+    assert len(list(read_entries(path))) == 1
+
+
+def test_old_entries_are_forgotten(log: AuditLog, path: Path) -> None:
+    log.append([decision(str(age), time=100 * DAY - age * DAY) for age in (90, 31, 29, 0)])
+    assert log.forget(now=100 * DAY) == 2
+    assert [entry.request_id for entry in read_entries(path)] == ["29", "0"]
+    assert log.forget(now=100 * DAY) == 0
+    assert log.forget(now=1000 * DAY) == 2
+    assert list(read_entries(path)) == []
+
+
+def test_a_clock_that_went_back_keeps_what_is_young(log: AuditLog, path: Path) -> None:
+    log.append([decision("future", time=99 * DAY), decision("past", time=1 * DAY), decision("now", time=100 * DAY)])
+    assert log.forget(now=100 * DAY) == 0
+    assert len(list(read_entries(path))) == 3
+
+
+def test_too_many_entries_lose_the_oldest_and_the_file_stops_growing(path: Path) -> None:
+    sizes = []
+    with AuditLog(path, max_age_s=DAY, max_entries=2000) as log:
+        for start in range(0, 80_000, 2000):
+            log.append([decision(f"guard-{start + index}") for index in range(2000)])
+            log.forget()
+            sizes.append(sum(file.stat().st_size for file in path.parent.glob("audit.db*")))
+    kept = [entry.request_id for entry in read_entries(path)]
+    assert (len(kept), kept[0], kept[-1]) == (2000, "guard-78000", "guard-79999")
+    assert max(sizes[20:]) <= 1.2 * max(sizes[:20])
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (Query(), "abcd"),
+        (Query(since=20), "bcd"),
+        (Query(until=20), "a"),
+        (Query(since=20, until=40), "bc"),
+        (Query(kind="reply"), "d"),
+        (Query(decision="refused"), "b"),
+        (Query(key="shop", decision="allowed"), "a"),
+        (Query(policy="strict"), "b"),
+        (Query(type="privacy"), "b"),
+        (Query(endpoint="classify"), "c"),
+        (Query(request_id="c"), "c"),
+        (Query(image="f" * 64), "b"),
+        (Query(limit=2), "cd"),
+        (Query(key="' OR 1=1 --"), ""),
+    ],
+)
+def test_questions(log: AuditLog, path: Path, query: Query, found: str) -> None:
+    log.append(
+        [
+            decision("a", time=10.0, key="shop", decision="allowed"),
+            decision("b", time=20.0, decision="refused", policy="strict", type="privacy", images=["e" * 64, "f" * 64]),
+            Entry(kind=Kind.DECISION, request_id="c", endpoint="classify", time=30.0),
+            Entry(kind=Kind.REPLY, request_id="d", endpoint="chat", time=40.0),
+        ]
+    )
+    assert "".join(entry.request_id for entry in read_entries(path, query)) == found
+
+
+def test_what_is_no_audit_log_is_refused(path: Path, tmp_path: Path) -> None:
+    path.write_text("something else entirely, and long enough to be looked at as a database file" * 20)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        AuditLog(path, max_age_s=DAY, max_entries=10)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        list(read_entries(path))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        AuditLog(tmp_path / "nowhere" / "audit.db", max_age_s=DAY, max_entries=10)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        list(read_entries(tmp_path / "gone.db"))
+    assert not (tmp_path / "gone.db").exists()
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as file:
+        file.execute("PRAGMA user_version = 7")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        AuditLog(other, max_age_s=DAY, max_entries=10)
+
+
+def test_two_writers_share_a_file(path: Path) -> None:
+    with AuditLog(path, max_age_s=DAY, max_entries=99) as one, AuditLog(path, max_age_s=DAY, max_entries=99) as other:
+        for index in range(10):
+            (one if index % 2 else other).append([decision(str(index))])
+    assert [entry.request_id for entry in read_entries(path)] == [str(index) for index in range(10)]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from safety_core.audit_log.store import AuditLog, Entry, Kind
+
+with AuditLog(Path(sys.argv[1]), max_age_s=1e9, max_entries=50) as log:
+    for index in range(10**9):
+        log.append([Entry(kind=Kind.DECISION, request_id=f"{sys.argv[2]}-{index}", endpoint="chat")])
+        print(index, flush=True)
+        if index % 40 == 0:
+            log.forget()
+"""
+
+
+def test_a_killed_writer_loses_nothing_that_it_had_written(path: Path) -> None:
+    rng = Random(0)
+    for attempt in range(6):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), str(attempt)], stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        for _ in range(rng.randint(1, 120)):
+            writer.stdout.readline()
+        time.sleep(rng.random() / 100)
+        os.kill(writer.pid, signal.SIGKILL)
+        written = [int(line) for line in writer.stdout.read().split()]
+        writer.wait()
+        writer.stdout.close()
+        entries = [entry.request_id for entry in read_entries(path)]
+        ours = [int(name.split("-")[1]) for name in entries if name.startswith(f"{attempt}-")]
+        assert ours, "it was killed before it wrote"
+        assert ours == list(range(ours[0], ours[-1] + 1))
+        assert not written or ours[-1] >= written[-1]
+        with closing(sqlite3.connect(path)) as file:
+            assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_moments_are_utc() -> None:
+    assert iso(0.9996) == "1970-01-01T00:00:00.999Z"
