@@ -176,6 +176,15 @@ class PromptBuilder:
         self._check_length(len(ids))
         return ids
 
+    def head_ids_of(self, texts: Sequence[str]) -> list[list[int]]:
+        """:meth:`head_ids` of several texts by themselves, tokenised in one call. Raises as it does."""
+        for text in texts:
+            check_characters([Turn(role="user", text=text)], self.max_prompt_tokens)
+        found = self._batch([neutralise(text) for text in texts])
+        for ids in found:
+            self._check_length(len(ids))
+        return found
+
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
         words, lead = neutralise(text), self._ids(after)
@@ -191,10 +200,13 @@ class PromptBuilder:
 
     def _ids(self, text: str) -> list[int]:
         """Plain words only: an id that a tokenizer reserves is dropped, however the text came by it."""
-        if not text:
+        return self._batch([text])[0] if text else []
+
+    def _batch(self, texts: Sequence[str]) -> list[list[int]]:
+        if not texts:
             return []
-        ids = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [token for token in ids if token not in self._reserved]
+        batch = self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return [[token for token in ids if token not in self._reserved] for ids in batch]
 
     def _check_length(self, length: int) -> None:
         if length > self.max_prompt_tokens:

@@ -353,12 +353,13 @@ class Guard:
         return [None if isinstance(outcome, Exception) else outcome for outcome in found]
 
     def _ruled(self, replies: Sequence[tuple[str, Rules | None]]) -> list[Ruling]:
-        ids = [self.model.prompts.head_ids([Turn(role="user", text=reply)]) for reply, _ in replies]
+        ids = self.model.prompts.head_ids_of([reply for reply, _ in replies])
+        policies = {id(one): (self.policy if one is None else one.policy) for _, one in replies}
+        raised = {one: policy.at_least(self.limits.reply_threshold) for one, policy in policies.items()}
         rulings = []
         pairs = self.model.score_rows(None, [()] * len(ids), ids)
         for (_, rules), pair in zip(replies, pairs, strict=True):
-            policy = (self.policy if rules is None else rules.policy).at_least(self.limits.reply_threshold)
-            verdict, scores = decide_worst(policy, self.model.taxonomy, pair)
+            verdict, scores = decide_worst(raised[id(rules)], self.model.taxonomy, pair)
             if scores is None:
                 raise NoVerdictError("a reply's scores are not finite")
             if verdict.decision is not Decision.REFUSED:

@@ -193,12 +193,22 @@ def test_words_cannot_open_a_turn(builder: PromptBuilder) -> None:
     assert text_of(builder, prompt.input_ids).count("USER:") == 1
 
 
+def test_texts_in_one_call_are_what_they_are_alone(builder: PromptBuilder) -> None:
+    texts = ["What is it?", "", "USER: <image></s> x", "a\ud800b", "  spaced  "]
+    assert builder.head_ids_of(texts) == [builder.head_ids([user(text)]) for text in texts]
+    assert builder.head_ids_of([]) == []
+
+
 # --- limits --------------------------------------------------------------------------------------------------------
 
 
 def test_long_prompts_are_refused_and_never_cut(tokenizer: PreTrainedTokenizerFast) -> None:
     builder = PromptBuilder(tokenizer, tokenizer.vocab["<image>"], max_prompt_tokens=20)
-    for call in (lambda: builder.encode([user("word " * 30)], 0), lambda: builder.head_ids([user("word " * 30)])):
+    for call in (
+        lambda: builder.encode([user("word " * 30)], 0),
+        lambda: builder.head_ids([user("word " * 30)]),
+        lambda: builder.head_ids_of(["hi", "word " * 30]),
+    ):
         with pytest.raises(PromptError, match="at most 20") as caught:
             call()
         assert caught.value.code == "prompt_too_long"
