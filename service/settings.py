@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     )
 
     reply_window: int = Field(
-        default=16,
+        default=20,
         ge=0,
         description=(
             "Tokens of a reply between two judgements of it while it is made, by which its stream lags behind; "

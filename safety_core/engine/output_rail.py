@@ -31,6 +31,9 @@ class Ruling(StrEnum):
 Judge = Callable[[Sequence[str], Sequence[Any]], Sequence[Ruling | None]]
 """A ruling on each text under its job's rules; None where there is no verdict."""
 
+_NEARLY = 0.75
+"""Share of a window from which on a reply is judged along with others: early costs more texts, late more passes."""
+
 _OVERLAP = 8
 """Tokens in front of the newest window that are judged with it, so that nothing hides on the border."""
 
@@ -174,12 +177,12 @@ class WatchedGenerator:
         return said
 
     def _due(self, rows: Sequence[WatchedRow]) -> list[WatchedRow]:
-        """Who is judged now: whose window is full or who has ended, and then whoever is half-way there as well.
+        """Who is judged now: whose window is full or who has ended, and then whoever is nearly there as well.
 
         Rows that were judged together are due together again, so that many replies cost hardly more passes than one.
         """
         due = [row for row in rows if row.inner.done or row.since >= self._window]
-        return [row for row in rows if row in due or 2 * row.since >= self._window] if due else []
+        return [row for row in rows if row in due or row.since >= _NEARLY * self._window] if due else []
 
     def _rulings(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
         """What the judge says of their newest words; who said nothing new needs no ruling."""

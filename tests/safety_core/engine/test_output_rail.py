@@ -133,7 +133,7 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
     assert [len(texts[0]) for texts in asked] == [4, 8, 10]
 
 
-def test_who_is_half_way_there_is_judged_with_those_who_are_due_and_then_again_with_them() -> None:
+def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them() -> None:
     sizes: list[int] = []
 
     def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
