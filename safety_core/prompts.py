@@ -24,7 +24,14 @@ MAX_PROMPT_CHARACTERS = MAX_CHARACTERS_PER_TOKEN * DEFAULT_MAX_PROMPT_TOKENS
 """Longest conversation in characters that is read at all, whatever a builder's limit in tokens."""
 
 _ROLE_MARKER = re.compile(r"(?:USER|ASSISTANT|SYSTEM)[^\S\n]*[:\uff1a]")
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0")
+_INVISIBLE_RANGES = (
+    ("\u180b", "\u180f"),
+    ("\ufe00", "\ufe0f"),
+    ("\ufff0", "\ufff8"),
+    ("\U000e0000", "\U000e0fff"),
+)
+"""Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,9 @@ class Turn:
 
     images: int = 0
     """Pictures that are shown with it; where no turn names any, all of them belong to the first."""
+
+    parts: tuple[str, ...] = ()
+    """The texts that it was put together from, where they were several; judged one by one too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +164,14 @@ class PromptBuilder:
         """Everything that a conversation says, as the safety head reads it: together, then turn by turn.
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
-        assistant's too: a client writes those as well, and what is harmless in a crowd may not be by itself. Raises as
-        :meth:`head_ids` does.
+        assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
+        a crowd may not be by itself. Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
-        if len(turns) < 2:
+        texts = [text for turn in turns for text in (turn.text, *turn.parts)]
+        if len(texts) < 2:
             return [whole]
-        alone = dict.fromkeys(tuple(self.head_ids([replace(turn, role="user")])) for turn in turns)
+        alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
 
     def head_ids(self, turns: Sequence[Turn]) -> list[int]:
@@ -244,7 +255,9 @@ def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:
     raw = tuple(turns)
     if _characters(raw) > MAX_PROMPT_CHARACTERS:
         return (raw,)
-    normalised = tuple(replace(turn, text=normalise(turn.text)) for turn in raw)
+    normalised = tuple(
+        replace(turn, text=normalise(turn.text), parts=tuple(map(normalise, turn.parts))) for turn in raw
+    )
     return (raw,) if normalised == raw else (normalised, raw)
 
 
@@ -262,8 +275,8 @@ def too_long(length: int, limit: int, unit: str = "tokens") -> PromptError:
 def _invisible(char: str) -> bool:
     if char in "\n\u0085":
         return False
-    selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or "\u180b" <= char <= "\u180f"
-    return selector or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+    within = any(first <= char <= last for first, last in _INVISIBLE_RANGES)
+    return within or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
 
 
 def _pictures_of_turns(turns: Sequence[Turn], num_images: int) -> list[int]:
