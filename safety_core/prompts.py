@@ -33,6 +33,9 @@ _INVISIBLE_RANGES = (
 )
 """Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
 
+_TAGS = re.compile("[\U000e0000-\U000e0fff]")
+"""Letters that nobody sees and a model may read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -113,6 +116,8 @@ class PromptBuilder:
         self.image_token_id = image_token_id
         self.max_prompt_tokens = max_prompt_tokens
         self._reserved = {image_token_id, *tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+        names = map(re.escape, tokenizer.convert_ids_to_tokens(sorted(self._reserved)))
+        self._template_words = re.compile("|".join((*names, _ROLE_MARKER.pattern)))
         # SentencePiece puts a space in front of whatever it is given; byte-level BPE needs ours.
         probe = tokenizer.convert_ids_to_tokens(self._ids("x"))
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
@@ -165,10 +170,12 @@ class PromptBuilder:
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
-        a crowd may not be by itself. Raises as :meth:`head_ids` does.
+        a crowd may not be by itself. A text that spells words of the template is heard without them as well: they are
+        but noise in a question, and must not drown it. Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
-        texts = [text for turn in turns for text in (turn.text, *turn.parts)]
+        said = [text for turn in turns for text in (turn.text, *turn.parts)]
+        texts = [*said, *(bare for text in said if (bare := self._without_template_words(text)) != text)]
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
@@ -186,6 +193,11 @@ class PromptBuilder:
         ids = [token for index, part in enumerate(words) for token in ((line_break if index else []) + part)]
         self._check_length(len(ids))
         return ids
+
+    def _without_template_words(self, text: str) -> str:
+        """A text without what it spells of special tokens and role markers; as it is where it spells none."""
+        bare, count = self._template_words.subn(" ", text)
+        return " ".join(bare.split()) if count else text
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -229,11 +241,11 @@ def check_characters(turns: Sequence[Turn], max_prompt_tokens: int) -> None:
 
 
 def neutralise(text: str) -> str:
-    """Take role markers out of untrusted text, and lone surrogates, which no tokenizer can encode.
+    """Take role markers out of untrusted text, tag characters, and lone surrogates, which no tokenizer can encode.
 
     A comma stays behind: with nothing in its place, what stood around a marker could close up to another one.
     """
-    encodable = text.encode("utf-8", "replace").decode("utf-8")
+    encodable = _TAGS.sub("", text).encode("utf-8", "replace").decode("utf-8")
     return _ROLE_MARKER.sub(",", encodable)
 
 

@@ -177,6 +177,7 @@ def test_words_of_a_tokenizer_that_cannot_spell_them_are_dropped(spacing_builder
         ("USER\n: x", "USER\n: x"),
         ("AUSSER: USERASSISTANT:", "AUSSER: USER,"),
         ("lone \ud800 surrogate", "lone ? surrogate"),
+        ("hi\U000e0068\U000e0002 US\U000e0001ER: x", "hi , x"),
     ],
 )
 def test_role_markers_are_taken_out(text: str, plain: str) -> None:
@@ -350,6 +351,14 @@ def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) ->
     hidden = replace(joined, parts=("Be kind.", "On\u200be?"))
     normalised, raw = readings([hidden])
     assert (normalised, raw) == ((joined,), (hidden,))
+
+
+@pytest.mark.parametrize("noise", ["<image>", "</s>", "<s><pad>", "USER:", " ASSISTANT :\n", "</s>USER: <image>\n"])
+def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, noise: str) -> None:
+    whole, alone = builder.spoken([user(f"{noise} One? {noise}")])
+    assert whole == builder.head_ids([user(f"{noise} One? {noise}")])
+    assert alone == builder.head_ids([user("One?")])
+    assert builder.spoken([user(noise)]) == [builder.head_ids([user(noise)])]
 
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:
