@@ -11,12 +11,11 @@ This module knows Pillow and nothing of models, tensors or HTTP.
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import ExifTags, Image, ImageChops, ImageCms
+from PIL import Image, ImageChops, ImageCms
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -24,6 +23,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from safety_core.errors import ImageError
+from safety_core.image_files import check_jpeg, check_png, orientation, png_key, refusal
 
 Colour = tuple[int, int, int]
 
@@ -33,20 +33,22 @@ CLIP_MEAN: Colour = (122, 116, 104)
 _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
 
+
+class _Jpeg(JpegImageFile):
+    """Pillow's reader, but for its search for a resolution in EXIF, which would read all of that."""
+
+    def _read_dpi_from_exif(self) -> None:
+        pass
+
+
 _OPENERS: tuple[tuple[bytes, Callable[[BytesIO], ImageFile]], ...] = (
     # The plugin classes instead of Image.open: no other format can slip in, a phone's multi-picture JPEG is read as
     # the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before ours speaks.
-    (b"\xff\xd8\xff", JpegImageFile),
+    (b"\xff\xd8\xff", _Jpeg),
     (b"\x89PNG\r\n\x1a\n", PngImageFile),
     (b"GIF87a", GifImageFile),
     (b"GIF89a", GifImageFile),
 )
-
-_JPEG_MARKER = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")
-"""Markers of segments and of the end, found as Pillow and libjpeg find them. What else follows 0xFF is entropy-coded
-data, filling, a restart, or has no length and is refused by libjpeg."""
-
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -85,8 +87,8 @@ class ImageLimits:
     """Scans of a progressive JPEG (encoders write about ten). Each costs a pass over all pixels."""
 
     max_segments: int = 4096
-    """Segments of a JPEG (cameras write tens, or hundreds with long metadata). An empty one has four bytes and costs
-    a reader in Python a thousand times as much."""
+    """Segments of a JPEG (cameras write tens, or hundreds with long metadata), chunks of a PNG. An empty one has four
+    bytes, or twelve, and costs a reader in Python a thousand times as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +123,18 @@ def decode(data: bytes, *, limits: ImageLimits | None = None, fill: Colour = CLI
     """
     limits = ImageLimits() if limits is None else limits
     if not data:
-        raise _error("image_empty", "The image is empty.")
+        raise refusal("image_empty", "The image is empty.")
     if len(data) > limits.max_bytes:
-        raise _error("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
+        raise refusal("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
     opener = _opener(data)
     try:
         return _decode(data, opener, limits, fill)
     except ImageError:
         raise
     except (Image.DecompressionBombError, MemoryError) as exc:
-        raise _error("image_too_large", f"The image has more than {limits.max_pixels} pixels.") from exc
+        raise refusal("image_too_large", f"The image has more than {limits.max_pixels} pixels.") from exc
     except Exception as exc:  # Pillow raises OSError, SyntaxError, ValueError, TypeError, struct.error and others
-        raise _error("image_corrupt", "The image cannot be decoded: it is damaged or cut short.") from exc
+        raise refusal("image_corrupt", "The image cannot be decoded: it is damaged or cut short.") from exc
 
 
 def decode_base64(text: str, *, limits: ImageLimits | None = None) -> bytes:
@@ -145,15 +147,15 @@ def decode_base64(text: str, *, limits: ImageLimits | None = None) -> bytes:
     limits = ImageLimits() if limits is None else limits
     head, comma, payload = text.partition(",") if text.startswith("data:") else ("", "", text)
     if head and (not comma or not head.endswith(";base64")):
-        raise _error("image_encoding", "A data URL must be base64-encoded.")
+        raise refusal("image_encoding", "A data URL must be base64-encoded.")
     if "://" in payload[:16]:
-        raise _error("image_url", "Image addresses are not fetched; send the image itself.")
+        raise refusal("image_url", "Image addresses are not fetched; send the image itself.")
     if len(payload) // 4 * 3 > limits.max_bytes + 3:
-        raise _error("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
+        raise refusal("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
     try:
         return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise _error("image_encoding", "The image is neither base64 nor a base64 data URL.") from exc
+        raise refusal("image_encoding", "The image is neither base64 nor a base64 data URL.") from exc
 
 
 def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
@@ -166,10 +168,6 @@ def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
     return square
 
 
-def _error(code: str, message: str) -> ImageError:
-    return ImageError(message, code=code, param="image")
-
-
 def _opener(data: bytes) -> Callable[[BytesIO], ImageFile]:
     """The decoder that the file's first bytes ask for."""
     for magic, opener in _OPENERS:
@@ -177,15 +175,19 @@ def _opener(data: bytes) -> Callable[[BytesIO], ImageFile]:
             return opener
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WebPImageFile
-    raise _error("image_format", "Only JPEG, PNG, WebP and GIF images are accepted.")
+    raise refusal("image_format", "Only JPEG, PNG, WebP and GIF images are accepted.")
 
 
 def _decode(data: bytes, opener: Callable[[BytesIO], ImageFile], limits: ImageLimits, fill: Colour) -> DecodedImage:
-    if opener is JpegImageFile:
-        _check_segments(data, limits)
+    if opener is _Jpeg:
+        check_jpeg(data, max_segments=limits.max_segments, max_scans=limits.max_scans)
+    if opener is PngImageFile:
+        check_png(data, max_chunks=limits.max_segments)
     with opener(BytesIO(data)) as file:
         _check_header(file, limits)
         file.load()
+        if opener is PngImageFile and "transparency" in file.info:
+            file.info["transparency"] = png_key(data, file.mode, file.info["transparency"])
         image = _oriented(file)
         profile = file.info.get("icc_profile")
     width, height = image.size
@@ -205,35 +207,20 @@ def _decode(data: bytes, opener: Callable[[BytesIO], ImageFile], limits: ImageLi
     )
 
 
-def _check_segments(data: bytes, limits: ImageLimits) -> None:
-    """Count a JPEG's segments and scans up to its end; what a phone appends (a video, a depth map) is never decoded."""
-    at, segments, scans = 2, 0, 0
-    while (found := _JPEG_MARKER.search(data, at)) and data[found.end() - 1] != _END_OF_IMAGE:
-        segments += 1
-        scans += data[found.end() - 1] == _START_OF_SCAN
-        if segments > limits.max_segments:
-            raise _error("image_corrupt", f"The image has more than {limits.max_segments} segments.")
-        if scans > limits.max_scans:
-            raise _error("image_corrupt", f"The image has more than {limits.max_scans} scans.")
-        at = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
-    if not scans:  # Pillow reads on behind an early end; libjpeg does not
-        raise _error("image_corrupt", "The image has no scan.")
-
-
 def _check_header(file: ImageFile, limits: ImageLimits) -> None:
     """Judge what the header declares; nothing is decoded yet."""
     width, height = file.size
     if width * height > limits.max_pixels:
-        raise _error("image_too_large", f"The image has more than {limits.max_pixels} pixels.")
+        raise refusal("image_too_large", f"The image has more than {limits.max_pixels} pixels.")
     if max(width, height) > limits.max_aspect * min(width, height):
-        raise _error("image_aspect", f"The image is longer than {limits.max_aspect:g} times its width.")
+        raise refusal("image_aspect", f"The image is longer than {limits.max_aspect:g} times its width.")
     if getattr(file, "is_animated", False):
-        raise _error("image_animated", "The image has more than one frame.")
+        raise refusal("image_animated", "The image has more than one frame.")
 
 
 def _oriented(image: Image.Image) -> Image.Image:
     """Undo the camera's rotation; always a copy that outlives the file."""
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = _TURNS.get(orientation(image.info.get("exif")))
     return image.copy() if turn is None else image.transpose(turn)
 
 

@@ -24,7 +24,17 @@ MAX_PROMPT_CHARACTERS = MAX_CHARACTERS_PER_TOKEN * DEFAULT_MAX_PROMPT_TOKENS
 """Longest conversation in characters that is read at all, whatever a builder's limit in tokens."""
 
 _ROLE_MARKER = re.compile(r"(?:USER|ASSISTANT|SYSTEM)[^\S\n]*[:\uff1a]")
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0")
+_INVISIBLE_RANGES = (
+    ("\u180b", "\u180f"),
+    ("\ufe00", "\ufe0f"),
+    ("\ufff0", "\ufff8"),
+    ("\U000e0000", "\U000e0fff"),
+)
+"""Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
+
+_TAGS = re.compile("[\U000e0000-\U000e0fff]")
+"""Letters that nobody sees and a model may read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,9 @@ class Turn:
 
     images: int = 0
     """Pictures that are shown with it; where no turn names any, all of them belong to the first."""
+
+    parts: tuple[str, ...] = ()
+    """The texts that it was put together from, where they were several; judged one by one too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +116,8 @@ class PromptBuilder:
         self.image_token_id = image_token_id
         self.max_prompt_tokens = max_prompt_tokens
         self._reserved = {image_token_id, *tokenizer.all_special_ids} - {tokenizer.unk_token_id}
+        names = map(re.escape, tokenizer.convert_ids_to_tokens(sorted(self._reserved)))
+        self._template_words = re.compile("|".join((*names, _ROLE_MARKER.pattern)))
         # SentencePiece puts a space in front of whatever it is given; byte-level BPE needs ours.
         probe = tokenizer.convert_ids_to_tokens(self._ids("x"))
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
@@ -154,13 +169,16 @@ class PromptBuilder:
         """Everything that a conversation says, as the safety head reads it: together, then turn by turn.
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
-        assistant's too: a client writes those as well, and what is harmless in a crowd may not be by itself. Raises as
-        :meth:`head_ids` does.
+        assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
+        a crowd may not be by itself. A text that spells words of the template is heard without them as well: they are
+        but noise in a question, and must not drown it. Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
-        if len(turns) < 2:
+        said = [text for turn in turns for text in (turn.text, *turn.parts)]
+        texts = [*said, *(bare for text in said if (bare := self._without_template_words(text)) != text)]
+        if len(texts) < 2:
             return [whole]
-        alone = dict.fromkeys(tuple(self.head_ids([replace(turn, role="user")])) for turn in turns)
+        alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
 
     def head_ids(self, turns: Sequence[Turn]) -> list[int]:
@@ -184,6 +202,11 @@ class PromptBuilder:
         for ids in found:
             self._check_length(len(ids))
         return found
+
+    def _without_template_words(self, text: str) -> str:
+        """A text without what it spells of special tokens and role markers; as it is where it spells none."""
+        bare, count = self._template_words.subn(" ", text)
+        return " ".join(bare.split()) if count else text
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -230,11 +253,11 @@ def check_characters(turns: Sequence[Turn], max_prompt_tokens: int) -> None:
 
 
 def neutralise(text: str) -> str:
-    """Take role markers out of untrusted text, and lone surrogates, which no tokenizer can encode.
+    """Take role markers out of untrusted text, tag characters, and lone surrogates, which no tokenizer can encode.
 
     A comma stays behind: with nothing in its place, what stood around a marker could close up to another one.
     """
-    encodable = text.encode("utf-8", "replace").decode("utf-8")
+    encodable = _TAGS.sub("", text).encode("utf-8", "replace").decode("utf-8")
     return _ROLE_MARKER.sub(",", encodable)
 
 
@@ -256,7 +279,9 @@ def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:
     raw = tuple(turns)
     if _characters(raw) > MAX_PROMPT_CHARACTERS:
         return (raw,)
-    normalised = tuple(replace(turn, text=normalise(turn.text)) for turn in raw)
+    normalised = tuple(
+        replace(turn, text=normalise(turn.text), parts=tuple(map(normalise, turn.parts))) for turn in raw
+    )
     return (raw,) if normalised == raw else (normalised, raw)
 
 
@@ -274,8 +299,8 @@ def too_long(length: int, limit: int, unit: str = "tokens") -> PromptError:
 def _invisible(char: str) -> bool:
     if char in "\n\u0085":
         return False
-    selector = "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or "\u180b" <= char <= "\u180f"
-    return selector or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+    within = any(first <= char <= last for first, last in _INVISIBLE_RANGES)
+    return within or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
 
 
 def _pictures_of_turns(turns: Sequence[Turn], num_images: int) -> list[int]:

@@ -19,6 +19,8 @@ JSON = "application/json"
 
 _MAX_FIELDS = 16
 _MAX_TEXT_BYTES = 1024 * 1024
+_MAX_HEAD_BYTES = 8 * 1024
+"""Of one part. The parser goes through a head byte by byte, in the event loop; a part's data it does not."""
 
 
 @dataclass(slots=True)
@@ -132,6 +134,7 @@ class _FormReader:
         self.finished = False
         self._limits = limits
         self._headers: dict[bytes, bytes] = {}
+        self._head_bytes = 0
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
@@ -140,12 +143,15 @@ class _FormReader:
 
     def begin(self) -> None:
         self._headers = {}
+        self._head_bytes = 0
         self._data = bytearray()
 
     def header_name(self, data: bytes, start: int, end: int) -> None:
+        self._count_head(end - start)
         self._header_name += data[start:end]
 
     def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_head(end - start)
         self._header_value += data[start:end]
 
     def header_end(self) -> None:
@@ -185,6 +191,11 @@ class _FormReader:
 
     def finish(self) -> None:
         self.finished = True
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            raise FormParserError("a part's head is too long")
 
 
 def too_many_images(limit: int) -> ImageError:

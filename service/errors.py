@@ -3,11 +3,13 @@
 ``{"error": {"message", "type", "param", "code"}}``
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from safety_core.errors import (
     DeadlineError,
@@ -125,12 +127,34 @@ def reply_to_status(status: int) -> ErrorReply:
     return ErrorReply(status=status, message=message, type=INVALID, code=code)
 
 
-def invalid_fields(exc: ValidationError) -> InputError:
-    """The first complaint of a validation, without the values and the unknown names that the client sent."""
+def invalid_fields(exc: ValidationError, model: type[BaseModel]) -> InputError:
+    """The first complaint of a validation, without the values and the names that the client sent.
+
+    Args:
+        exc: the complaints.
+        model: what the request should have been. Its fields may be named; a key of a mapping is the client's.
+    """
     error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
     if error["type"] == "extra_forbidden":
         return InputError("The request has an unknown field.", code="unknown_field")
     if error["type"] == "json_invalid":
         return InputError("The body is not valid JSON.", code="body_malformed")
-    param = ".".join(str(part) for part in error["loc"]) or None
-    return InputError(f"{error['msg']}.", code="invalid_field", param=param)
+    known = _field_names(model)
+    place = takewhile(lambda part: isinstance(part, int) or part in known, error["loc"])
+    return InputError(f"{error['msg']}.", code="invalid_field", param=".".join(map(str, place)) or None)
+
+
+@cache
+def _field_names(model: type[BaseModel]) -> frozenset[str]:
+    """Names of the model's fields, and of those of the models within."""
+    return frozenset(_properties(model.model_json_schema()))
+
+
+def _properties(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from _properties(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _properties(part)

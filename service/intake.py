@@ -163,7 +163,7 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
     try:
         options = Options.model_validate(form.texts)
     except ValidationError as exc:
-        raise invalid_fields(exc) from exc
+        raise invalid_fields(exc, Options) from exc
     return options, [data for _, data in form.files]
 
 
@@ -178,4 +178,4 @@ def _parsed(body: bytes, model: type[_Model], max_marks: int) -> _Model:
     try:
         return model.model_validate_json(body)
     except ValidationError as exc:
-        raise invalid_fields(exc) from exc
+        raise invalid_fields(exc, model) from exc

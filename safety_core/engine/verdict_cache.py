@@ -69,6 +69,6 @@ def key_of(request: GuardRequest, fingerprint: str) -> str:
         isinstance(request, ChatRequest),
         request.heatmap,
         [image.sha256 for image in request.images],
-        [[turn.role, turn.text, turn.images] for turn in request.turns],
+        [[turn.role, turn.text, turn.images, turn.parts] for turn in request.turns],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

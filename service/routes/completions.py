@@ -74,14 +74,12 @@ def check_model(name: str | None, service: Service) -> None:
 async def _chats(service: Service, asked: CompletionRequest, rules: Rules, record: RequestRecord) -> list[Chat]:
     """One chat for each choice that is wanted."""
     settings = service.settings
-    if len(asked.messages) > settings.max_turns:
-        raise PromptError(
-            f"At most {settings.max_turns} messages are accepted.", code="too_many_messages", param="messages"
-        )
+    _check_count(len(asked.messages), settings.max_turns)
     choices = asked.n or 1
     if choices > settings.max_choices:
         raise PromptError(f"At most {settings.max_choices} replies can be asked for.", code="n_too_large", param="n")
     dialogue = dialogue_of(asked.messages)
+    _check_count(sum(len(turn.parts) or 1 for turn in dialogue.turns), settings.max_turns)
     check_characters(dialogue.turns, settings.max_prompt_tokens)
     max_tokens = token_limit(_max_tokens(asked), settings, param="max_completion_tokens")
     loaded = await service.pictures.load(dialogue.sources)
@@ -106,6 +104,14 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
     ]
     record.asked(chats[0].request)
     return chats
+
+
+def _check_count(texts: int, limit: int) -> None:
+    """Refuse more messages, or texts in them, than are judged one by one."""
+    if texts > limit:
+        raise PromptError(
+            f"At most {limit} messages, and texts in them, are accepted.", code="too_many_messages", param="messages"
+        )
 
 
 def _max_tokens(asked: CompletionRequest) -> int | None:

@@ -119,13 +119,17 @@ def _in_messages(messages: Sequence[Any]) -> tuple[list[str], list[str]]:
     pictures: list[str] = []
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
-        for part in [content] if isinstance(content, str) else content if isinstance(content, list) else []:
+        for part in content if isinstance(content, list) else [] if content is None else [content]:
             if isinstance(part, str):
                 texts.append(part)
             elif isinstance(part, dict) and isinstance(part.get("text"), str):
                 texts.append(part["text"])
             elif isinstance(part, dict) and "image_url" in part:
                 pictures.append(_url(part["image_url"]))
+            else:  # a sound, a file, a picture in another protocol's form
+                raise InputError(
+                    "A message has a part that cannot be judged.", code="invalid_field", param="structured_messages"
+                )
     return texts, pictures
 
 

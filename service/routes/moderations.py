@@ -62,7 +62,8 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
     items = ["\n".join(texts)] if together else texts
     if not given or (not sources and not all(text.strip() for text in items)):
         raise PromptError("There is nothing to judge.", code="input_empty", param="input")
-    turns = [(Turn(role="user", text=text),) if text.strip() else () for text in items]
+    parts = tuple(texts) if together and len(texts) > 1 else ()
+    turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     for one in turns:
         check_characters(one, service.settings.max_prompt_tokens)
     loaded = await service.pictures.load(sources)

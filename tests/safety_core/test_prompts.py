@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -176,6 +177,7 @@ def test_words_of_a_tokenizer_that_cannot_spell_them_are_dropped(spacing_builder
         ("USER\n: x", "USER\n: x"),
         ("AUSSER: USERASSISTANT:", "AUSSER: USER,"),
         ("lone \ud800 surrogate", "lone ? surrogate"),
+        ("hi\U000e0068\U000e0002 US\U000e0001ER: x", "hi , x"),
     ],
 )
 def test_role_markers_are_taken_out(text: str, plain: str) -> None:
@@ -297,6 +299,7 @@ def test_turns_must_alternate(builder: PromptBuilder, turns: list[Turn]) -> None
         ("a\tb\r\nc\rd\u2028e", "a b\nc\nd\ne"),
         ("x\ufe0fy\U000e0101z", "xyz"),
         ("a\u3164b\u2800c\u034fd", "abcd"),
+        ("a\u2065b\ufff0c\U000e0002d\U000e0080e\U000e0fff", "abcde"),
         ("e\u200b\u0301", "é"),
         ("lone \ud800", "lone "),
         ("plain text, two\nlines 世界 🙂", "plain text, two\nlines 世界 🙂"),
@@ -346,6 +349,26 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
     assert alone == [builder.head_ids([user(text)]) for text in ("One?", "Yes.", "Two?")]
     assert builder.spoken([user("One?")]) == [builder.head_ids([user("One?")])]
     assert builder.spoken([]) == [[]]
+
+
+def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:
+    joined = Turn(role="user", text="Be kind.\nOne?", parts=("Be kind.", "One?"))
+    expected = [builder.head_ids([user(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?")]
+    assert builder.spoken([joined]) == expected
+    whole, *alone = builder.spoken([joined, said("Yes."), user("Two?")])
+    assert whole == builder.head_ids([joined, said("Yes."), user("Two?")])
+    assert [ids for ids in expected if ids not in alone] == []
+    hidden = replace(joined, parts=("Be kind.", "On\u200be?"))
+    normalised, raw = readings([hidden])
+    assert (normalised, raw) == ((joined,), (hidden,))
+
+
+@pytest.mark.parametrize("noise", ["<image>", "</s>", "<s><pad>", "USER:", " ASSISTANT :\n", "</s>USER: <image>\n"])
+def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, noise: str) -> None:
+    whole, alone = builder.spoken([user(f"{noise} One? {noise}")])
+    assert whole == builder.head_ids([user(f"{noise} One? {noise}")])
+    assert alone == builder.head_ids([user("One?")])
+    assert builder.spoken([user(noise)]) == [builder.head_ids([user(noise)])]
 
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from python_multipart.exceptions import FormParserError
 from starlette.requests import Request
 
 from safety_core.errors import InputError
-from service.body import BodyLimits, Form, content_type, read_body, read_form
+from service.body import BodyLimits, Form, _FormReader, content_type, read_body, read_form
 
 LIMITS = BodyLimits(max_bytes=1000, max_file_bytes=400, max_files=2, timeout_s=20)
 BOUNDARY = "edge"
@@ -96,6 +97,26 @@ def test_files_and_fields_are_counted() -> None:
         )
         == "body_malformed"
     )
+
+
+@pytest.mark.parametrize("head", [b"A" * 9000 + b": b", b"A: " + b"b" * 9000, b"\r\n".join([b"A: b"] * 4000)])
+def test_the_head_of_a_part_is_not_read_to_its_end(head: bytes) -> None:
+    parts = [b"--edge\r\n" + head, *[b"x" * 1000] * 50]
+    made = request(parts)
+    limits = BodyLimits(max_bytes=100_000, max_file_bytes=400, max_files=2, timeout_s=20)
+    assert refusal(lambda: read_form(made, limits)) == "body_malformed"
+    assert made.state.taken <= 2
+
+
+def test_a_head_is_counted_whatever_the_parser_lets_through() -> None:
+    reader = _FormReader(LIMITS)
+    for _ in range(2):  # parts
+        reader.begin()
+        for _ in range(4):
+            reader.header_name(b"x" * 1000, 0, 1000)
+            reader.header_value(b"x" * 1000, 0, 1000)
+    with pytest.raises(FormParserError):
+        reader.header_value(b"x" * 1000, 0, 1000)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from safety_core import errors as tree
 from safety_core.errors import ImageError, InputError, SafeVLMError
 from service.errors import INTERNAL, NotReadyError, invalid_fields, reply_to, reply_to_status
+from service.openai_schemas import CompletionRequest
 from service.schemas import JsonRequest
 
 NEVER_IN_A_REQUEST = (tree.ConfigError, tree.CheckpointError, tree.SampleError, tree.DivergedError)
@@ -78,6 +79,26 @@ def test_unknown_exceptions_say_nothing() -> None:
 def test_validation_never_quotes_the_client(body: str, code: str, param: str | None) -> None:
     with pytest.raises(ValidationError) as caught:
         JsonRequest.model_validate_json(body)
-    error = invalid_fields(caught.value)
+    error = invalid_fields(caught.value, JsonRequest)
     assert (error.code, error.param) == (code, param)
+    assert "SECRET" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"metadata": {"SECRET": 1}}, "metadata"),
+        ({"logit_bias": {"SECRET": "SECRET"}}, "logit_bias"),
+        ({"stop": {"SECRET": 1}}, "stop"),
+        ({"messages": [{"role": "user", "content": [{"type": "SECRET", "SECRET": 1}]}]}, "messages.0.content"),
+        ({"messages": [{"role": "SECRET", "content": "a"}]}, "messages.0.role"),
+        ({"stream_options": {"include_usage": "SECRET"}}, "stream_options.include_usage"),
+    ],
+)
+def test_a_complaint_names_our_fields_and_none_of_the_clients(changes: dict[str, object], param: str) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "a"}], **changes}
+    with pytest.raises(ValidationError) as caught:
+        CompletionRequest.model_validate(body)
+    error = invalid_fields(caught.value, CompletionRequest)
+    assert (error.code, error.param) == ("invalid_field", param)
     assert "SECRET" not in error.message

@@ -11,6 +11,9 @@ from starlette.testclient import TestClient
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import ROOT, base64_png, metric, running_server, served
 
+FOREIGN = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+"""A picture in the form of another protocol."""
+
 PATH = "/beta/litellm_basic_guardrail_api"
 
 
@@ -82,6 +85,10 @@ def test_what_a_model_would_tell_its_tools_is_judged(client: TestClient, fake: F
         ({"texts": "a"}, 422),
         ({"input_type": "other"}, 422),
         ({"structured_messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, 422),
+        ({"structured_messages": [{"role": "user", "content": [FOREIGN]}]}, 422),
+        ({"structured_messages": [{"role": "user", "content": FOREIGN}]}, 422),
+        ({"structured_messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, 422),
+        ({"structured_messages": [{"role": "user", "content": [7]}]}, 422),
     ],
 )
 def test_what_cannot_be_judged_is_an_error_and_no_pass(

@@ -74,6 +74,7 @@ def test_a_key_is_a_digest_of_all_that_a_verdict_depends_on() -> None:
         request(red, text="What is it? "),
         request(red, heatmap=True),
         GuardRequest(images=(red,)),
+        replace(base, turns=(replace(base.turns[0], parts=("What", "is it?")),)),
         ChatRequest(images=base.images, turns=base.turns),
         replace(base, turns=(*base.turns, Turn(role="assistant", text="a"), Turn(role="user", text="b"))),
         replace(base, turns=(Turn(role="user", text="What is"), Turn(role="assistant", text="a"), *base.turns)),
