@@ -7,11 +7,13 @@ from bench.classify import classify
 from bench.explain import explain
 from bench.generators import generators
 from bench.gpu import gpu
+from bench.latency_leak import latency_leak
 from bench.overhead import overhead
 from bench.overload import overload
 from bench.rail import rail
 from bench.refusal import refusal
 from bench.results import begin
+from bench.robustness import robustness
 from bench.scaling import scaling
 from bench.soak import soak
 from bench.start import start
@@ -23,11 +25,13 @@ MEASUREMENTS = (
     classify,
     chat,
     refusal,
+    latency_leak,
     overload,
     scaling,
     soak,
     explain,
     rail,
+    robustness,
     generators,
     gpu,
     summary,

@@ -1,5 +1,6 @@
-"""Medians with intervals, and ratios of contenders that were measured in turns."""
+"""Medians and shares with intervals, and ratios of contenders that were measured in turns."""
 
+import math
 import random
 import statistics
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 RESAMPLES = 2000
 LEVEL = 0.95
+_DEVIATIONS = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,34 @@ class Estimate:
     def to_dict(self) -> dict[str, float]:
         """For JSON, four significant digits."""
         return {name: float(f"{value:.4g}") for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of a whole, with its 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+    count: int
+    """Of the whole."""
+
+    def __str__(self) -> str:
+        return f"{self.share:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def to_dict(self) -> dict[str, float]:
+        """For JSON, four significant digits."""
+        return {name: float(f"{value:.4g}") for name, value in asdict(self).items()}
+
+
+def share(hits: int, count: int) -> Share:
+    """So many of so many, with Wilson's interval (JASA 22, 1927); raises ValueError where there is nothing."""
+    if not count:
+        raise ValueError("nothing was measured")
+    part, spread = hits / count, _DEVIATIONS**2 / count
+    centre = (part + spread / 2) / (1 + spread)
+    reach = math.sqrt(part * (1 - part) * spread + spread**2 / 4) / (1 + spread)
+    return Share(part, max(0.0, centre - reach), min(1.0, centre + reach), count)
 
 
 def median(samples: Sequence[float], *, seed: int = 0) -> Estimate:

@@ -14,6 +14,7 @@ _OURS = ("service", "safety_core")
 
 _OTHERS = {
     "uvicorn": logging.INFO,  # where it listens, when it stops
+    "uvicorn.access": logging.WARNING,  # query strings below, where whoever embeds the server has them written
     "PIL": logging.WARNING,  # EXIF values below
     "python_multipart": logging.ERROR,  # bytes of the body below
 }

@@ -1,8 +1,8 @@
 """``POST /v1/chat/completions``: the guarded chat in the protocol of OpenAI's clients."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -12,7 +12,7 @@ from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict,
 from safety_core.errors import InputError, PromptError, SafeVLMError
 from safety_core.policies import Rules
 from safety_core.prompts import check_characters
-from service.answering import Chat, counted, last
+from service.answering import Chat, counted
 from service.dialogue import dialogue_of
 from service.errors import reply_to
 from service.intake import read_json, token_limit
@@ -53,7 +53,7 @@ async def completions(request: Request) -> Response:
     streams = [counted(service, chat) for chat in chats]
     view = view_of(request, decode_ms=chats[0].decode_ms)
     if not asked.stream:
-        replies = await unless_client_leaves(request, asyncio.gather(*map(last, streams)))
+        replies = await unless_client_leaves(request, _replies(streams))
         return JSONResponse(CompletionView.of(view).whole(replies))
     with_usage = asked.stream_options is not None and asked.stream_options.include_usage
     events = merged(streams)
@@ -104,6 +104,16 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
     ]
     record.asked(chats[0].request)
     return chats
+
+
+async def _replies(streams: Sequence[AsyncGenerator[Event, None]]) -> list[Reply]:
+    """The reply that each stream ends with; where one fails, the others are closed."""
+    replies: dict[int, Reply] = {}
+    async with aclosing(merged(streams)) as events:
+        async for index, event in events:
+            if isinstance(event, Reply):
+                replies[index] = event
+    return [replies[index] for index in range(len(streams))]
 
 
 def _check_count(texts: int, limit: int) -> None:

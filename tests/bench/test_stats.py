@@ -1,6 +1,6 @@
 import pytest
 
-from bench.stats import median, quantile, ratio
+from bench.stats import median, quantile, ratio, share
 
 
 def test_a_median_lies_in_its_interval_which_narrows_with_more_samples() -> None:
@@ -26,3 +26,12 @@ def test_nothing_measured_is_no_figure() -> None:
 def test_quantiles() -> None:
     samples = [float(number) for number in range(100)]
     assert (quantile(samples, 0.0), quantile(samples, 0.95), quantile(samples, 1.0)) == (0.0, 95.0, 99.0)
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    none, half, every = share(0, 100), share(50, 100), share(100, 100)
+    assert (none.low, round(none.high, 3)) == (0.0, 0.037)
+    assert (round(half.low, 3), half.share, round(half.high, 3)) == (0.404, 0.5, 0.596)
+    assert (round(every.low, 3), every.high) == (0.963, 1.0)
+    with pytest.raises(ValueError, match="nothing was measured"):
+        share(0, 0)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -102,12 +102,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(checkpoint: Path, *, timeout_s: float = 240, **settings: object) -> Iterator[ServerProcess]:
+def running_server(
+    checkpoint: Path, *, timeout_s: float = 240, environment: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[ServerProcess]:
     """``python -m service`` on a free port, ready to serve; gone at the end.
 
     Args:
         checkpoint: what it serves.
         timeout_s: seconds that it may take to become ready.
+        environment: variables besides its settings.
         settings: further settings, by their names in :class:`service.settings.Settings`.
     """
     port = free_port()
@@ -117,7 +120,10 @@ def running_server(checkpoint: Path, *, timeout_s: float = 240, **settings: obje
             process = subprocess.Popen(
                 [sys.executable, "-m", "service"],
                 cwd=ROOT,
-                env=server_environment(port=port, checkpoint=checkpoint, device="cpu", **settings),
+                env={
+                    **server_environment(port=port, checkpoint=checkpoint, device="cpu", **settings),
+                    **(environment or {}),
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -16,9 +16,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_log_levels() -> Iterator[None]:
-    loggers = [
-        logging.getLogger(name) for name in (None, "service", "safety_core", "uvicorn", "PIL", "python_multipart")
-    ]
+    names = (None, "service", "safety_core", "uvicorn", "uvicorn.access", "PIL", "python_multipart")
+    loggers = [logging.getLogger(name) for name in names]
     before = [logger.level for logger in loggers]
     yield
     for logger, level in zip(loggers, before, strict=True):

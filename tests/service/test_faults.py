@@ -14,7 +14,9 @@ from starlette.testclient import TestClient
 from safety_core.engine.generator import Generator
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
+from safety_core.errors import GenerationError
 from safety_core.policy import Decision
+from tests.safety_core.engine.fakes import FakeGenerator, FakeGuard, FakeMade
 from tests.safety_core.engine.test_guard import forced
 from tests.service.clients import events, metric, png, served
 
@@ -234,3 +236,25 @@ def test_a_verdict_that_does_not_come_in_time_is_no_verdict(
         answered.set()
         eventually(lambda: client.get("/readyz").status_code == 200)
         assert told(ask(client, stream=stream)) == ("allowed", "")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_where_one_of_several_replies_fails_the_others_are_stopped(stream: bool) -> None:
+    class FirstFails(FakeGenerator):
+        def step(self) -> list[FakeMade]:
+            failing = [row for row in self.rows[:1] if not self.guard.stopped.is_set() and len(self.rows) == 2]
+            for row in failing:
+                row.failure = GenerationError("the first one fails, the other never ends")
+                self.rows.remove(row)
+            return [FakeMade(row, "") for row in failing]
+
+    class OneOfTwoFails(FakeGuard):
+        def generator(self) -> FakeGenerator:
+            return FirstFails(self)
+
+    fake = OneOfTwoFails()
+    body = {"model": "fake", "messages": [{"role": "user", "content": "a"}], "n": 2, "stream": stream}
+    with served(fake) as client:
+        response = client.post("/v1/chat/completions", json=body)
+        assert "generation_failed" in response.text
+        assert fake.stopped.wait(30)

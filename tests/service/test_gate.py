@@ -117,7 +117,7 @@ def test_a_key_has_so_many_places_and_no_more() -> None:
     narrow = KEYS.replace("- name: chat\n", "- name: chat\n  max_concurrent: 1\n")
     fake = FakeGuard()
     fake.gate.clear()
-    with listening(fake, api_keys=narrow) as url, ThreadPoolExecutor(1) as pool:  # type: ignore[arg-type]
+    with listening(fake, api_keys=narrow) as url, ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, headers=bearer(CHAT), timeout=60)
 
         def running() -> bool:

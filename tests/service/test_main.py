@@ -141,6 +141,7 @@ def test_no_level_writes_what_clients_sent(level: str, caplog: pytest.LogCapture
 
 def test_libraries_that_quote_their_input_stay_quiet_whatever_the_root_level(caplog: pytest.LogCaptureFixture) -> None:
     set_up_logging("debug")
+    assert not logging.getLogger("uvicorn.access").isEnabledFor(logging.INFO), "its lines are paths with queries"
     with caplog.at_level(logging.DEBUG):
         decode(jpeg_saying("SECRET"))
         with pytest.raises(FormParserError):

@@ -1,7 +1,9 @@
 """The proof: the shipped checkpoint, served as a process, judges the four shipped pictures as the README shows."""
 
 import json
+import re
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -12,7 +14,10 @@ from safety_core.model.checkpoint import verify
 from safety_core.nano.examples import EXAMPLES, Example
 from safety_core.nano.recipes import SHIPPED
 from safety_core.nano.records import CLAIMED_PX
+from service.traffic import ENDPOINTS
 from tests.service.clients import ROOT, ServerProcess, events, metric, running_server
+from tests.service.hardening.asking import ANSWERING, GUARDRAIL, ROUTES, question
+from tests.service.test_traffic import eventually
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 
@@ -31,6 +36,26 @@ def post(server: ServerProcess, example: Example, **fields: Any) -> httpx.Respon
         data={"prompt": example.prompt, **fields},
         timeout=120,
     )
+
+
+SCANNED = re.compile(r'"images_received":(\d+),"images_scanned":(\d+)')
+NAMED = re.compile(r'"id":"([^"]+)"')
+
+
+def exposition(server: ServerProcess, accept: str = "application/openmetrics-text") -> str:
+    return httpx.get(f"{server.url}/metrics", headers={"accept": accept}).text
+
+
+def logged(server: ServerProcess, name: str) -> list[dict[str, Any]]:
+    """Log lines of a request; its own is written once the reply is out."""
+
+    def lines() -> list[dict[str, Any]]:
+        written = server.log.read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in written if name in line and line.endswith("}")]
+        return [line for line in found if line.get("request_id") == name]
+
+    eventually(lambda: bool(lines()))
+    return lines()
 
 
 def generated_tokens(server: ServerProcess) -> float:
@@ -72,6 +97,44 @@ def test_streaming_says_the_same(server: ServerProcess, example: Example) -> Non
     text = "".join(data.get("content") or data.get("refusal") or "" for name, data in streamed if name == "delta")
     assert text == (whole["content"] or whole["refusal"])
     assert streamed[-1][0] == "done"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_picture_is_scanned_and_the_request_has_one_name_everywhere(
+    server: ServerProcess, route: str, stream: bool
+) -> None:
+    """Reply, header, log line and exemplars agree, whatever the protocol has a place for."""
+    if stream and route not in ANSWERING:
+        return
+    pictures = [(ROOT / "examples" / example.file).read_bytes() for example in EXAMPLES[:2]]
+    for count in (1, 2):
+        asked = question(route, f"What is it? {route} {stream}", *pictures[:count])
+        response = httpx.post(f"{server.url}{route}", json=asked | ({"stream": True} if stream else {}), timeout=120)
+        assert response.status_code == 200
+        name = response.headers["x-request-id"]
+        found = [(int(received), int(scanned)) for received, scanned in SCANNED.findall(response.text)]
+        assert found == ([] if route == GUARDRAIL else [(count, count)])
+        assert set(NAMED.findall(response.text)) == ({name} if route != GUARDRAIL else set())
+        (line,) = logged(server, name)
+        assert line["images"] == [sha256(picture).hexdigest() for picture in pictures[:count]]
+        assert (line["endpoint"], line["status"], line["images_scanned"]) == (ENDPOINTS[route], 200, count)
+        assert len(re.findall(f'# {{request_id="{name}"}}', exposition(server))) >= 2
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_picture_that_cannot_be_scanned_fails_its_request(server: ServerProcess, route: str) -> None:
+    sound = (ROOT / "examples" / EXAMPLES[0].file).read_bytes()
+    before = metric(exposition(server, ""), "safevlm_risk_total", type="safe", level="safe")
+    for unfit in (sound[:200], b"", b"GIF89a", b"no picture"):
+        for pictures in ([sound, unfit], [unfit, sound]):
+            response = httpx.post(f"{server.url}{route}", json=question(route, "What is it?", *pictures))
+            assert response.status_code in (400, 415)
+            assert set(response.json()) == {"error"}
+            (line,) = logged(server, response.headers["x-request-id"])
+            assert (line["status"], line["error"]) == (response.status_code, response.json()["error"]["code"])
+            assert "decision" not in line
+    assert metric(exposition(server, ""), "safevlm_risk_total", type="safe", level="safe") == before
 
 
 def test_the_readme_shows_these_very_replies(server: ServerProcess) -> None:

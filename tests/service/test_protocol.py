@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import uvicorn
@@ -18,10 +19,14 @@ from tests.service.test_traffic import eventually
 
 
 @contextmanager
-def listening(fake: FakeGuard, *, header_timeout_s: float = 20, send_timeout_s: float = 20) -> Iterator[int]:
+def listening(
+    fake: FakeGuard, *, header_timeout_s: float = 20, send_timeout_s: float = 20, **settings: Any
+) -> Iterator[int]:
     port = free_port()
     deadlines = with_deadlines(header_timeout_s=header_timeout_s, send_timeout_s=send_timeout_s)
-    config = uvicorn.Config(create_app(Settings(), fake), port=port, log_config=None, lifespan="on", http=deadlines)
+    config = uvicorn.Config(
+        create_app(Settings(**settings), fake), port=port, log_config=None, lifespan="on", http=deadlines
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import Any
 
 import httpx
 import pytest
@@ -21,10 +22,10 @@ from tests.service.clients import free_port, metric, png, served
 
 
 @contextmanager
-def listening(fake: FakeGuard, **settings: int) -> Iterator[str]:
+def listening(fake: FakeGuard, **settings: Any) -> Iterator[str]:
     """A real HTTP server in a thread, for what only sockets show."""
     port = free_port()
-    config = uvicorn.Config(create_app(Settings(**settings), fake), port=port, log_config=None, lifespan="on")  # type: ignore[arg-type]
+    config = uvicorn.Config(create_app(Settings(**settings), fake), port=port, log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

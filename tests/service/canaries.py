@@ -1,0 +1,217 @@
+"""A word and a picture that must turn up nowhere, every form in which they could, and requests that carry them."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
+from service.traffic import ENDPOINTS
+from tests.service.clients import encoded
+from tests.service.hardening.asking import ANSWERING, CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS, question
+
+WORD = 'kanári"XQ7ZJ'
+"""Has letters that encodings leave alone, and some that each of them changes."""
+
+CORE = "XQ7ZJ"
+"""What is left of it by those that keep plain letters."""
+
+
+def forms(word: str = WORD) -> dict[str, bytes]:
+    """The word as text, and as whatever a log line, a label or a file could have made of it."""
+    raw = word.encode()
+    found = {
+        "core": CORE.encode(),
+        "UTF-16": word.encode("utf-16-le"),
+        "hex": raw.hex().encode(),
+        "HEX": raw.hex().upper().encode(),
+        "spaced hex": raw.hex(" ").encode(),
+        "URL-encoded": quote(word).encode(),
+        "JSON": json.dumps(word)[1:-1].encode(),
+        "repr": repr(raw)[2:-1].encode(),
+        "code points": ",".join(str(byte) for byte in raw).encode(),
+    }
+    for offset in range(3):  # where it starts within a group of three bytes; only what it alone decides
+        whole = base64.b64encode(bytes(offset) + raw)
+        found[f"base64 at {offset}"] = whole[(8 * offset + 5) // 6 : 8 * (offset + len(raw)) // 6]
+    return found
+
+
+def sightings(data: bytes) -> list[str]:
+    """Forms in which the word stands in some bytes."""
+    return [name for name, form in forms().items() if form in data]
+
+
+def picture(kind: str = "PNG") -> bytes:
+    """A picture that says it in its pixels, which a PNG stores as they are, and in every place for metadata."""
+    said = (WORD.encode() * 3 * 24 * 24)[: 3 * 24 * 24]
+    image = Image.frombytes("RGB", (24, 24), said)
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = WORD
+    if kind == "JPEG":
+        return encoded(image, kind, exif=exif, comment=WORD.encode())
+    info = PngInfo()
+    info.add_itxt(WORD[-5:], WORD, WORD, WORD)
+    return encoded(image, kind, exif=exif, pnginfo=info, compress_level=0)
+
+
+BROKEN = b"\x89PNG\r\n\x1a\n" + WORD.encode() * 20
+HEADERS = {
+    name: quote(WORD)
+    for name in (
+        "X-Request-Id",
+        "User-Agent",
+        "Referer",
+        "Cookie",
+        "X-Forwarded-For",
+        "Traceparent",
+        "Accept",
+        "Origin",
+    )
+}
+QUERY = f"?{quote(WORD)}={quote(WORD)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request that carries them."""
+
+    name: str
+    path: str
+    status: int | None
+    """The status that it must get; None where anything but success will do."""
+
+    method: str = "POST"
+    options: dict[str, Any] = field(default_factory=dict)
+    """For ``httpx.request``."""
+
+
+def served(route: str, *, model: str) -> Iterator[Sent]:
+    """Sound requests."""
+    asked = question(route, WORD, picture(), picture("JPEG"), model=model)
+    bodies = {"whole": asked}
+    if route in ANSWERING:
+        bodies["streamed"] = asked | {"stream": True}
+    if route == COMPLETIONS:
+        bodies["named"] = asked | {"user": WORD, "metadata": {WORD: WORD}, "stop": WORD, "n": 2}
+    if route == GUARDRAIL:
+        bodies["with everything"] = asked | {
+            "structured_messages": [{"role": WORD, "content": WORD}],
+            "tool_calls": [{"function": {"name": WORD, "arguments": WORD}}],
+            "request_data": {WORD: WORD},
+            "litellm_call_id": WORD,
+            WORD: WORD,
+        }
+    for name, body in bodies.items():
+        yield Sent(name, route + QUERY, 200, options={"json": body, "headers": HEADERS})
+    if route in (CHAT, CLASSIFY):
+        for stream in ("false", "true"):
+            fields = {"prompt": WORD, "stream": stream, "explain": "true"}
+            files = [("image", (WORD, picture(), "image/png"))]
+            yield Sent(f"form {stream}", route, 200, options={"data": fields, "files": files, "headers": HEADERS})
+
+
+def refused(route: str, *, model: str) -> Iterator[Sent]:
+    """Requests with something wrong in them, each with another thing."""
+    sound = question(route, WORD, picture(), model=model)
+    changed: dict[str, tuple[dict[str, Any], int]] = {
+        "broken picture": (question(route, WORD, BROKEN, model=model), 400),
+        "other format": (question(route, WORD, WORD.encode() * 9, model=model), 415),
+        "too many pictures": (question(route, WORD, *(picture() + bytes([n]) for n in range(9)), model=model), 400),
+        "too long": (question(route, WORD * 9000, model=model), 400),
+    }
+    shown = json.dumps(sound)
+    url = json.dumps(f"data:image/png;base64,{base64.b64encode(picture()).decode()}")
+    for name, source, status in (
+        ("no base64", WORD, 400),
+        ("data URL", f"data:{WORD},{WORD}", 400),
+        ("URL", f"https://{CORE}.example/{quote(WORD)}", 400),
+        ("file", f"file:///{WORD}", 400),
+    ):
+        changed[name] = (json.loads(shown.replace(url, json.dumps(source))), status)
+    if route == GUARDRAIL:
+        changed["type"] = (sound | {"texts": {WORD: WORD}}, 422)
+        changed["role of the text"] = (sound | {"input_type": WORD}, 422)
+        changed["unknown part"] = (sound | {"structured_messages": [{"content": [{"type": WORD, WORD: WORD}]}]}, 422)
+    else:
+        changed["unknown field"] = (sound | {WORD: WORD}, 422)
+    if route in (CHAT, CLASSIFY):
+        changed["type"] = (sound | {"temperature": WORD}, 422)
+        changed["list"] = (sound | {"prompt": [WORD]}, 422)
+    if route in (COMPLETIONS, MODERATIONS):
+        changed["model"] = (sound | {"model": WORD}, 404)
+    if route == MODERATIONS:
+        changed["type"] = (sound | {"input": {WORD: WORD}}, 422)
+        changed["part"] = (sound | {"input": [{"type": WORD, WORD: WORD}]}, 422)
+    if route == COMPLETIONS:
+        wrong: dict[str, dict[str, Any]] = {
+            "role": {"messages": [{"role": WORD, "content": WORD}]},
+            "part": {"messages": [{"role": "user", "content": [{"type": WORD, "text": WORD}]}]},
+            "key": {"metadata": {WORD: 1}},
+            "bias": {"logit_bias": {WORD: WORD}},
+            "format": {"response_format": {"type": WORD}},
+            "tools": {"tools": [{WORD: WORD}]},
+            "stop": {"stop": {WORD: WORD}},
+            "streaming": {"stream_options": {WORD: WORD}},
+        }
+        changed |= {name: (sound | fields, 422) for name, fields in wrong.items()}
+        changed["order"] = (sound | {"messages": [{"role": "assistant", "content": WORD}]}, 400)
+    for name, (body, status) in changed.items():
+        for stream in (False, True) if route in ANSWERING else (False,):
+            asked = body | ({"stream": True} if stream else {})
+            yield Sent(f"{name} {stream}", route + QUERY, status, options={"json": asked, "headers": HEADERS})
+    yield from _unread(route)
+    if route in (CHAT, CLASSIFY):
+        yield from _forms(route)
+
+
+def _unread(route: str) -> Iterator[Sent]:
+    """Bodies that are no JSON, of another kind, or too large."""
+    raw, kind = WORD.encode(), "application/json"
+    yield Sent("no JSON", route, 400, options={"content": b'{"' + raw, "headers": {"content-type": kind}})
+    yield Sent("no object", route, 422, options={"json": [WORD]})
+    yield Sent("kind", route, 415, options={"content": raw, "headers": {"content-type": f"{CORE}/{CORE}"}})
+    yield Sent("large", route, 413, options={"content": raw * 100_000, "headers": {"content-type": kind}})
+    yield Sent("method", route + QUERY, 405, method="PUT", options={"content": raw})
+    yield Sent("below", f"{route}/{quote(WORD)}", 404, options={"content": raw})
+
+
+def _forms(route: str) -> Iterator[Sent]:
+    """Forms with something wrong in them."""
+    form = "multipart/form-data; boundary=edge"
+    for name, files, fields, status in (
+        ("file's name", [(WORD, (WORD, picture()))], {"prompt": WORD}, 422),
+        ("field's name", [("image", (WORD, picture()))], {WORD: WORD}, 422),
+        ("value", [("image", (WORD, picture()))], {"top_p": WORD}, 422),
+        ("broken file", [("image", (WORD, BROKEN))], {"prompt": WORD}, 400),
+        ("kind of file", [("image", (WORD, WORD.encode() * 9, f"{CORE}/{CORE}"))], {"prompt": WORD}, 415),
+    ):
+        yield Sent(name, route, status, options={"files": files, "data": fields, "headers": HEADERS})
+    for name, body in {
+        "head": b"--edge\r\n" + WORD.encode(),
+        "no name": b"--edge\r\nContent-Disposition: " + WORD.encode() + b"\r\n\r\nx\r\n--edge--\r\n",
+        "no end": b'--edge\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + WORD.encode(),
+        "no edge": WORD.encode(),
+    }.items():
+        yield Sent(name, route, 400, options={"content": body, "headers": {"content-type": form}})
+    boundary = {"content-type": f"multipart/form-data; boundary={CORE}"}
+    yield Sent("boundary", route, 400, options={"content": WORD.encode(), "headers": boundary})
+
+
+def anywhere(path: str, method: str) -> Iterator[Sent]:
+    """What any path can be sent: names, a query and a body that mean nothing there."""
+    options: dict[str, Any] = {"headers": HEADERS, "follow_redirects": False}
+    if method == "POST":
+        options["content"] = WORD.encode()
+    yield Sent("sent", path + QUERY, None, method=method, options=options)
+    yield Sent("slash", f"{path}/{QUERY}", None, method=method, options=options)
+    yield Sent("below", f"{path}/{quote(WORD)}", None, method=method, options=options)
+
+
+JUDGING = tuple(ENDPOINTS)
+OTHERS = ("/healthz", "/readyz", "/metrics", "/v1/models", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
+"""Every other path that there is."""

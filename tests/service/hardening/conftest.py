@@ -1,0 +1,37 @@
+"""One shipped guard and one server in front of it for all tests of this folder: loading it takes seconds."""
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from safety_core.engine.guard import Guard
+from safety_core.engine.load import load_guard
+from service.settings import Settings
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import ROOT, served
+
+
+@pytest.fixture(scope="session")
+def guard() -> Guard:
+    """The shipped checkpoint's; who changes it changes it back."""
+    return load_guard(ROOT / "weights" / "safevlm-nano", device="cpu", limits=Settings().guard_limits)
+
+
+@pytest.fixture(scope="session")
+def nano(guard: Guard) -> Iterator[TestClient]:
+    """A client of it; nothing is remembered, so every request goes through the model."""
+    with served(guard, cache_mb=0, default_max_tokens=48) as client:
+        yield client
+
+
+@pytest.fixture
+def fake() -> FakeGuard:
+    return FakeGuard()
+
+
+@pytest.fixture
+def client(fake: FakeGuard) -> Iterator[TestClient]:
+    """A client of a guard without a model, for what is decided at the door."""
+    with served(fake) as client:
+        yield client

@@ -1,0 +1,202 @@
+"""Load, departures and faults, on every route: who is answered, in what order, and that everything is given back."""
+
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from safety_core.engine.guard import Guard
+from service.traffic import ENDPOINTS
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import events, metric, png, running_server, served
+from tests.service.hardening.asking import (
+    ANSWERING,
+    CHAT,
+    LOOK,
+    MAKE,
+    MODERATIONS,
+    ROUTES,
+    SCENE,
+    STEAL,
+    WEAPON,
+    ask,
+    failure,
+    question,
+    refused,
+)
+from tests.service.test_protocol import closed, connected
+from tests.service.test_protocol import listening as bounded
+from tests.service.test_traffic import eventually, in_flight, listening
+
+
+def post(url: str, route: str, text: str = "a", *, timeout: float = 60, **fields: Any) -> httpx.Response:
+    return httpx.post(f"{url}{route}", json=question(route, text, model="fake", **fields), timeout=timeout)
+
+
+def until(connection: socket.socket, end: bytes) -> bytes:
+    """What comes up to some bytes."""
+    received = b""
+    while not received.endswith(end):
+        part = connection.recv(4096)
+        assert part, received
+        received += part
+    return received
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_slow_clients(route: str, fake: FakeGuard) -> None:
+    """A head or a body that does not end holds nobody up, and is let go; so is a connection that is not used again."""
+    with bounded(fake, header_timeout_s=0.3, body_timeout_s=0.3) as port:
+        with connected(port) as silent, connected(port) as slow, connected(port) as idle:
+            head = f"POST {route} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+            slow.sendall(head.encode() + b"{")
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert post(f"http://127.0.0.1:{port}", route).status_code == 200
+            assert closed(silent)
+            assert until(slow, b"}}").startswith(b"HTTP/1.1 408")
+            assert until(idle, b"}").startswith(b"HTTP/1.1 200")
+            idle.sendall(b"GET /healthz HTT")
+            assert closed(idle)
+        assert in_flight(f"http://127.0.0.1:{port}", ENDPOINTS[route]) == 0
+    assert len(fake.requests) == 1
+
+
+def test_overload(fake: FakeGuard) -> None:
+    """Whoever is too many hears so while those accepted still wait, and takes nothing from them."""
+    fake.gate.clear()
+    with listening(fake, max_requests=2) as url, ThreadPoolExecutor(2) as pool:
+        accepted = [pool.submit(post, url, CHAT, text) for text in ("a", "b")]
+        eventually(lambda: in_flight(url) == 2)
+        for _ in range(10):
+            for route in ROUTES:
+                turned_away = post(url, route)
+                assert failure(turned_away) == (429, "overloaded")
+                assert int(turned_away.headers["retry-after"]) >= 1
+        assert not any(one.done() for one in accepted)
+        assert [httpx.get(f"{url}{path}").status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
+        fake.gate.set()
+        assert [one.result().status_code for one in accepted] == [200, 200]
+        assert in_flight(url) == 0
+        for route in ROUTES:
+            assert post(url, route).status_code == 200
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_disconnect(route: str, fake: FakeGuard) -> None:
+    """Who leaves the queue is never judged."""
+    fake.gate.clear()
+    with listening(fake) as url, ThreadPoolExecutor(1) as pool:
+        at_work = pool.submit(post, url, CHAT, "at work")
+        eventually(lambda: len(fake.requests) == 1)
+        with pytest.raises(httpx.ReadTimeout):
+            post(url, route, "gone", timeout=0.2)
+        eventually(lambda: in_flight(url, ENDPOINTS[route]) == (route == CHAT))
+        fake.gate.set()
+        assert at_work.result().status_code == 200
+        assert post(url, route, "next").status_code == 200
+        assert [request.turns[0].text for request in fake.requests] == ["at work", "next"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ANSWERING)
+def test_disconnect_stops_a_reply(route: str, stream: bool, fake: FakeGuard) -> None:
+    fake.between.clear()
+    with listening(fake) as url:
+        with pytest.raises(httpx.ReadTimeout):
+            post(url, route, stream=stream, timeout=0.2)
+        assert fake.stopped.wait(30)
+        eventually(lambda: in_flight(url, ENDPOINTS[route]) == 0)
+        fake.between.set()
+        assert post(url, route).status_code == 200
+
+
+def scarce(*args: Any, **kwargs: Any) -> Any:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_out_of_memory(nano: TestClient, guard: Guard, route: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guard.model, "encode_images", scarce)
+        assert failure(ask(nano, route, LOOK, SCENE)) == (503, "out_of_memory")
+    encode, moments = guard.model.encode_images, iter([True])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guard.model, "encode_images", lambda pixels: scarce() if next(moments, False) else encode(pixels))
+        assert refused(ask(nano, route, MAKE, WEAPON))  # one moment is not even noticed
+    assert not refused(ask(nano, route, LOOK, SCENE))
+    assert nano.get("/readyz").status_code == 200
+
+
+def test_out_of_memory_splits_a_batch(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, sizes = guard._judge, list[int]()
+
+    def narrow(batch: Any) -> Any:
+        sizes.append(len(batch))
+        return scarce() if len(batch) > 1 else judge(batch)
+
+    # Both are expected from the start, so the first waits for the second.
+    with served(guard, cache_mb=0, max_wait_ms=60_000) as client:
+        monkeypatch.setattr(guard, "_judge", narrow)
+        found = client.post(MODERATIONS, json={"input": [LOOK, STEAL]}).json()
+    assert [result["flagged"] for result in found["results"]] == [False, True]
+    assert sizes == [2, 1, 1]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_worker_death(route: str, fake: FakeGuard) -> None:
+    """Everybody who waits hears of it, nobody is judged by a worker that was not asked yet, and it comes back."""
+    with listening(fake, canary_interval_s=0.05, max_batch=1) as url, ThreadPoolExecutor(3) as pool:
+        fake.gate.clear()
+        waiting = [pool.submit(post, url, route, text) for text in ("a", "b", "c")]
+        eventually(lambda: in_flight(url, ENDPOINTS[route]) == 3)
+        eventually(
+            lambda: metric(httpx.get(f"{url}/metrics").text, "safevlm_queue_depth", queue="guard") >= 2
+        )  # or 3, a canary among them
+        fake.wrong, fake.fault = "it was not asked yet", RuntimeError("CUDA error")
+        fake.gate.set()
+        assert [failure(one.result()) for one in waiting] == [(503, "stopping")] * 3
+        assert httpx.get(f"{url}/readyz").status_code == 503
+        assert failure(post(url, route)) == (503, "not_ready")
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        fake.wrong = None
+        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+        assert post(url, route).status_code == 200
+        assert metric(httpx.get(f"{url}/metrics").text, "safevlm_worker_deaths") == 1
+
+
+def test_drain(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """Told to stop, it takes nobody new, finishes what it accepted, and ends well."""
+    lenient = tmp_path / "policy.yaml"
+    lenient.write_text(json.dumps({"enabled": dict.fromkeys(("illegal", "privacy"), False)}))
+    begun = threading.Event()
+
+    def chat(url: str) -> str:
+        fields = {"prompt": "a", "max_tokens": "400", "stream": "true"}
+        files, text = {"image": ("a.png", png((28, 28)))}, ""
+        with httpx.stream("POST", f"{url}{CHAT}", data=fields, files=files, timeout=120) as response:
+            for line in response.iter_lines():
+                begun.set()
+                text += f"{line}\n"
+        return text
+
+    with running_server(tiny_checkpoint, policy=lenient) as server, ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(chat, server.url)
+        assert begun.wait(60)
+        server.process.terminate()
+        eventually(lambda: not takes_requests(server.url))
+        assert server.process.wait(timeout=120) == 0
+        assert events(accepted.result())[-1][0] == "done"
+
+
+def takes_requests(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False

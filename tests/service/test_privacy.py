@@ -1,0 +1,311 @@
+"""Nothing of what clients send turns up where it has no business: logs, metrics, errors, heads, files."""
+
+import io
+import json
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from safety_core.errors import ExhaustedError, GenerationError
+from service.keys import Scope, as_yaml
+from service.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.canaries import (
+    CORE,
+    HEADERS,
+    JUDGING,
+    OTHERS,
+    QUERY,
+    WORD,
+    Sent,
+    anywhere,
+    forms,
+    picture,
+    refused,
+    served,
+    sightings,
+)
+from tests.service.clients import ServerProcess, running_server
+from tests.service.clients import served as in_process
+from tests.service.hardening.asking import ANSWERING, question
+from tests.service.test_gate import bearer, walked
+from tests.service.test_protocol import closed
+from tests.service.test_traffic import eventually, in_flight, listening
+
+SPY = """
+import os, sys
+
+log = os.open(os.environ["OPENED_FOR_WRITING"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+def hook(event, arguments):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        os.write(log, f"{arguments[0]}\\n".encode())
+
+sys.addaudithook(hook)
+"""
+"""Runs at the start of a server's interpreter: every file that is opened for writing leaves its name."""
+
+
+# --- the search itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", forms())
+def test_the_search_finds_it_in_every_form(form: str) -> None:
+    assert form in sightings(b"before" + forms()[form] + b"behind")
+    assert sightings(b"nothing of it") == []
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        WORD.encode(),
+        repr(WORD).encode(),
+        json.dumps({"error": WORD}).encode(),
+        repr({"image": picture()}).encode(),
+        picture(),
+        picture("JPEG"),
+        json.dumps(question("/v1/chat", "x", picture())).encode(),
+        json.dumps(question("/v1/chat", "x", b"." + picture())).encode(),
+        json.dumps(question("/v1/chat", "x", b".." + picture("JPEG"))).encode(),
+        HEADERS["Cookie"].encode(),
+        QUERY.encode(),
+        picture().hex().encode(),
+    ],
+)
+def test_the_search_finds_what_a_careless_line_would_say(leak: bytes) -> None:
+    assert sightings(leak)
+
+
+# --- a real server ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def spied(checkpoint: Path, folder: Path, form: LogFormat) -> Iterator[tuple[ServerProcess, Callable[[], list[str]]]]:
+    """A server with a temporary folder of its own, and the files that it opened for writing since it was ready."""
+    hook, opened, temporary = folder / "hook", folder / "opened", folder / "tmp"
+    hook.mkdir()
+    temporary.mkdir()
+    (hook / "sitecustomize.py").write_text(SPY)
+    environment = {
+        "PYTHONPATH": str(hook),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENED_FOR_WRITING": str(opened),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+    }
+    settings: dict[str, Any] = {"log_level": "debug", "log_format": form, "max_body_bytes": 1_000_000}
+    settings |= {"body_timeout_s": 0.5, "max_tokens": 8, "default_max_tokens": 2}
+    with running_server(checkpoint, environment=environment, **settings) as server:
+        before = opened.read_text().splitlines()
+        yield server, lambda: opened.read_text().splitlines()[len(before) :]
+
+
+def sent(client: httpx.Client, url: str, request: Sent) -> httpx.Response:
+    return client.request(request.method, f"{url}{request.path}", **request.options)
+
+
+def assert_clean(response: httpx.Response, request: Sent) -> None:
+    """No head quotes the client, and no error does; a reply of the model may."""
+    where = f"{request.method} {request.path}: {request.name}"
+    assert sightings(str(response.headers).encode()) == [], where
+    if request.status == 200:
+        assert response.status_code == 200, f"{where}: {response.text}"
+        return
+    assert sightings(response.content) == [], where
+    if request.status is not None:
+        assert response.status_code == request.status, f"{where}: {response.text}"
+        assert set(response.json()["error"]) == {"message", "type", "param", "code"}, where
+
+
+def rubbish(url: str) -> None:
+    """What is no HTTP, or asks for another protocol, or does not end."""
+    host, port = url.removeprefix("http://").split(":")
+    plain = f"{CORE} {CORE}\r\n\r\n".encode()
+    header = b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + WORD.encode() + b": \0\r\n\r\n"
+    long = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + WORD.encode() * 20_000 + b"\r\n\r\n"
+    upgrade = (
+        f"GET /v1/chat{QUERY} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+    ).encode()
+    late = (
+        f"POST /v1/chat{QUERY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n"
+        f'{{"prompt": "{WORD}'
+    ).encode()
+    for said in (plain, header, long, upgrade, late):
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            answer = b""
+            try:
+                connection.sendall(said)
+                if said is not late:
+                    connection.shutdown(socket.SHUT_WR)
+                while part := connection.recv(4096):
+                    answer += part
+            except ConnectionError:
+                assert closed(connection)
+            assert sightings(answer) == []
+            assert (b"body_timeout" in answer) == (said is late)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_server_writes_nothing_of_its_clients(tiny_checkpoint: Path, tmp_path: Path, form: LogFormat) -> None:
+    with spied(tiny_checkpoint, tmp_path, form) as (server, opened), httpx.Client(timeout=60) as client:
+        for route in JUDGING:
+            for request in (*served(route, model="tiny"), *refused(route, model="tiny")):
+                assert_clean(sent(client, server.url, request), request)
+        for path in (*JUDGING, *OTHERS, "/nowhere"):
+            for method in ("GET", "POST", "OPTIONS", "HEAD"):
+                for request in anywhere(path, method):
+                    assert_clean(sent(client, server.url, request), request)
+        rubbish(server.url)
+        for accept in ("text/plain", "application/openmetrics-text", HEADERS["Accept"]):
+            metrics = client.get(f"{server.url}/metrics", headers={"Accept": accept})
+            assert sightings(metrics.content + str(metrics.headers).encode()) == []
+            assert b"safevlm_requests_total" in metrics.content
+        assert opened() == []
+        assert server.stop() == 0
+        log = server.log.read_bytes()
+    assert log.count(b"unknown_field") > 5, "its requests stand in the log"
+    assert log.count(b"Uvicorn running") == 1
+    assert sightings(log) == []
+    assert b"Traceback" not in log
+    left = [file for file in (tmp_path / "tmp").rglob("*") if file.is_file()]
+    assert [file for file in left if sightings(str(file).encode() + file.read_bytes())] == []
+
+
+def test_the_spy_sees_what_is_opened_for_writing(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SPY)
+    opened = tmp_path / "opened"
+    code = "import tempfile; tempfile.TemporaryFile().write(b'x'); open('/dev/null', 'rb'); open('/dev/null', 'wb')"
+    environment = {"PYTHONPATH": str(tmp_path), "OPENED_FOR_WRITING": str(opened), "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    names = opened.read_text().splitlines()
+    assert any(name.startswith(str(tmp_path)) for name in names)
+    assert names.count("/dev/null") == 1
+
+
+def test_no_path_is_forgotten() -> None:
+    with in_process(FakeGuard()) as client:
+        assert {path for path, _ in walked(client.app.routes)} == {*JUDGING, *OTHERS}  # type: ignore[attr-defined]
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """Everything that any logger writes at the level that a server's operator can ask for, in both formats."""
+    written = io.StringIO()
+    set_up_logging("debug")
+    root = logging.getLogger()
+    handlers = [logging.StreamHandler(written) for _ in range(2)]
+    for handler, formatter in zip(handlers, (JsonFormatter(), TextFormatter()), strict=True):
+        handler.setFormatter(formatter)
+        root.addHandler(handler)
+    yield written
+    for handler in handlers:
+        root.removeHandler(handler)
+
+
+def judging_fails(fake: FakeGuard) -> None:
+    fake.failure = RuntimeError(WORD)
+
+
+def memory_runs_out(fake: FakeGuard) -> None:
+    fake.failure = ExhaustedError(WORD)
+
+
+def the_worker_dies(fake: FakeGuard) -> None:
+    fake.fault = RuntimeError(WORD)
+
+
+def the_worker_dies_of_a_reply(fake: FakeGuard) -> None:
+    fake.fault_in_step = RuntimeError(WORD)
+
+
+def there_is_no_verdict(fake: FakeGuard) -> None:
+    fake.decision = None
+
+
+def the_reply_fails(fake: FakeGuard) -> None:
+    fake.late_failure = GenerationError(WORD)
+
+
+def the_reply_fails_unforeseen(fake: FakeGuard) -> None:
+    fake.late_failure = RuntimeError(WORD)
+
+
+def the_verdict_is_late(fake: FakeGuard) -> None:
+    fake.gate.clear()
+
+
+def the_reply_is_late(fake: FakeGuard) -> None:
+    fake.between.clear()
+
+
+IN_JUDGING = (judging_fails, memory_runs_out, the_worker_dies, there_is_no_verdict, the_verdict_is_late)
+IN_ANSWERING = (the_worker_dies_of_a_reply, the_reply_fails, the_reply_fails_unforeseen, the_reply_is_late)
+
+
+@pytest.mark.parametrize("fault", [*IN_JUDGING, *IN_ANSWERING], ids=lambda fault: fault.__name__)
+def test_a_fault_says_nothing_of_the_request(fault: Callable[[FakeGuard], None], lines: io.StringIO) -> None:
+    routes = JUDGING if fault in IN_JUDGING else ANSWERING
+    for route in routes:
+        for stream in (False, True) if route in ANSWERING else (False,):
+            fake = FakeGuard(pieces=("It is ", "a word."))
+            with listening(fake, verdict_timeout_s=0.3, reply_timeout_s=0.3, canary_interval_s=60) as url:
+                fault(fake)
+                asked = question(route, WORD, picture(), model="fake") | ({"stream": True} if stream else {})
+                response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS, timeout=60)
+                assert response.status_code == 200 or set(response.json()) == {"error"}
+                assert sightings(response.content + str(response.headers).encode()) == [], (route, stream)
+                for accept in ("", "application/openmetrics-text"):
+                    metrics = httpx.get(f"{url}/metrics", headers={"Accept": accept})
+                    assert sightings(metrics.content) == []
+                fake.gate.set()
+                fake.between.set()
+    assert lines.getvalue().count("request") > len(routes)
+    assert sightings(lines.getvalue().encode()) == []
+
+
+def test_who_is_turned_away_is_told_nothing_of_the_request(lines: io.StringIO) -> None:
+    keys = as_yaml("a", "good", [Scope.CHAT, Scope.CLASSIFY]) + as_yaml("b", "narrow", [Scope.METRICS])
+    fake = FakeGuard()
+    fake.gate.clear()
+    with listening(fake, api_keys=keys, max_requests=1) as url, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": WORD}, headers=bearer("good"), timeout=60)
+        eventually(lambda: len(fake.requests) == 1)
+        for route in JUDGING:
+            for key, status in ((HEADERS["Cookie"], 429), ("good", 429)):
+                asked = question(route, WORD, picture(), model="fake")
+                response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | bearer(key))
+                assert response.status_code == status
+                assert sightings(response.content + str(response.headers).encode()) == []
+        fake.gate.set()
+        assert first.result().status_code == 200
+        for route in JUDGING:
+            for key, status in ((HEADERS["Cookie"], 401), ("narrow", 403)):
+                asked = question(route, WORD, picture(), model="fake")
+                for headers in (bearer(key), {"x-api-key": key}):
+                    response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | headers)
+                    assert response.status_code == status
+                    assert sightings(response.content + str(response.headers).encode()) == []
+    assert sightings(lines.getvalue().encode()) == []
+
+
+def test_who_leaves_leaves_nothing(lines: io.StringIO) -> None:
+    for route in JUDGING:
+        fake = FakeGuard()
+        fake.gate.clear()
+        with listening(fake) as url:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{url}{route}", json=question(route, WORD, picture(), model="fake"), timeout=0.2)
+            eventually(lambda url=url: in_flight(url) == 0)  # type: ignore[misc]
+    assert sightings(lines.getvalue().encode()) == []
