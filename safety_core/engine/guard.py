@@ -114,7 +114,7 @@ class Guard:
     @property
     def info(self) -> GuardInfo:
         """What it runs on."""
-        return self._info
+        return replace(self._info, policy=self.policy)
 
     @property
     def fingerprint(self) -> str:

@@ -121,7 +121,7 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_nothing_is_said_before_it_is_written(path: Path, stuck: threading.Event) -> None:
     fake = FakeGuard()
-    with listening(fake, audit_log=path) as url, httpx.Client(timeout=60) as client:  # type: ignore[arg-type]
+    with listening(fake, audit_log=path) as url, httpx.Client(timeout=60) as client:
         begun: list[str] = []
 
         def ask() -> None:
@@ -182,7 +182,7 @@ def test_requests_that_wait_for_the_disk_share_a_commit(path: Path, monkeypatch:
 
     monkeypatch.setattr(AuditLog, "append", counting)
     fake = FakeGuard(decision=Decision.REFUSED)
-    with listening(fake, audit_log=path) as url:  # type: ignore[arg-type]
+    with listening(fake, audit_log=path) as url:
 
         async def ask() -> None:
             async with httpx.AsyncClient(timeout=60) as client:

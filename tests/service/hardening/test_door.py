@@ -4,12 +4,14 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
+from safety_core.engine.output_rail import Ruling
 from safety_core.errors import GenerationError
 from safety_core.policy import Action, Decision, Policy
 from service.fetching import Fetcher
@@ -109,10 +111,12 @@ CLIENTS_OWN: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_cache(guard: Guard, route: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache(guard: Guard, route: str, tmp_path: Path) -> None:
     """Entries are named by what was judged and by whom, and by nothing that a client calls it."""
     names = {"x-request-id": "mine", "idempotency-key": "mine"}
-    with served(guard, default_max_tokens=2) as client:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("policies: {other: {actions: {illegal: {1: refuse}}}}\nselectable: [other]\n")
+    with served(guard, default_max_tokens=2, policy=policy) as client:
         asked = question(route, WHAT, WEAPON)
         assert client.post(route, json=asked, headers=names).status_code == 200
         assert remembered(client) == 0
@@ -125,7 +129,8 @@ def test_cache(guard: Guard, route: str, monkeypatch: pytest.MonkeyPatch) -> Non
             other = client.post(route, json=question(route, text, picture), headers=names)
             assert refused(other) == (text == MAKE)
             assert remembered(client) == before
-        monkeypatch.setattr(guard, "policy", forced(Decision.REFUSED))
+        named = {"policy": "other"}
+        asked |= {"additional_provider_specific_params": named} if route == GUARDRAIL else named
         assert refused(client.post(route, json=asked, headers=names))
         assert remembered(client) == before
 
@@ -325,7 +330,7 @@ def test_fingerprinting_without_risk(
 def test_fingerprinting_without_risk_where_a_reply_is_cut(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a reply that the rail cut nor one that failed says more."""
     monkeypatch.setattr(guard, "policy", forced(Decision.ALLOWED))
-    monkeypatch.setattr(guard, "must_not_be_said", lambda replies: [True] * len(replies))
+    monkeypatch.setattr(guard, "rulings_on", lambda replies, rules: [Ruling.CUT] * len(replies))
     with served(guard, expose_risk=False) as client:
         for route in ANSWERING:
             for stream in (False, True):

@@ -133,7 +133,7 @@ def test_roles(nano: TestClient, role: str) -> None:
     assert refused(nano.post(MODERATIONS, json={"input": written}))
 
 
-@pytest.mark.parametrize("name", ["guard", "role", "system", "safety", "policy", "expose_risk", "threshold", "safevlm"])
+@pytest.mark.parametrize("name", ["guard", "role", "system", "safe", "policies", "expose_risk", "threshold", "safevlm"])
 def test_roles_are_no_fields(client: TestClient, fake: FakeGuard, name: str) -> None:
     for route in set(ROUTES) - {GUARDRAIL}:
         assert failure(ask(client, route, LOOK, **{name: "off"})) == (422, "unknown_field")
