@@ -5,6 +5,8 @@
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x"
+#   FUZZ_CASES=…    damaged pictures that `make fuzz` decodes; the other bounds grow with it (1000000)
+#   FUZZ_SEED=…     which ones; a run that names the seed of another tries the same (the time)
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -12,10 +14,12 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000
+FUZZ_CASES ?= 1000000
+FUZZ_SEED ?= $(shell date +%s)
 BENCH ?= start overhead classify chat refusal overload scaling explain rail generators soak
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format bench nano clean
+.PHONY: help serve test lint types format fuzz bench nano clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -37,6 +41,9 @@ types: $(VENV)/.dev  ## strict types over code and tests
 format: $(VENV)/.dev  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: $(VENV)/.dev  ## damaged pictures and made-up requests, about half an hour; FUZZ_CASES=… for more or fewer
+	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -v -s --timeout 0
 
 bench: $(VENV)/.bench  ## measure side by side, about half an hour; BENCH="NAME …" for single measurements
 	for name in $(BENCH); do $(BIN)/python -m bench $$name || exit 1; done

@@ -24,6 +24,9 @@ _PNG_DEPTH_AT = 24
 _ONCE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"eXIf"})
 """Chunks that decide how a PNG looks, and that its specification allows once."""
 
+_PACKED = frozenset({b"zTXt", b"iTXt"})
+"""Chunks with texts that may be compressed."""
+
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _ORIENTATION, _SHORT = 0x0112, 3
 
@@ -52,19 +55,22 @@ def check_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> None:
         raise refusal("image_corrupt", "The image has no scan.")
 
 
-def check_png(data: bytes, *, max_chunks: int) -> None:
-    """Count a PNG's chunks up to its end, and look for frames and for what may not stand there twice.
+def check_png(data: bytes, *, max_chunks: int, max_texts: int) -> None:
+    """Count a PNG's chunks and packed texts up to its end, and look for frames and for what may not stand there twice.
 
     Raises:
         ImageError: ``image_corrupt``; ``image_animated`` for a file with frames, even where its header denies them.
     """
     if not data.startswith(_PNG_HEADER, 8):
         raise refusal("image_corrupt", "The image does not begin with its header.")
-    at, chunks, seen = 8, 0, set[bytes]()
+    at, chunks, texts, seen = 8, 0, 0, set[bytes]()
     while (kind := data[at + 4 : at + 8]) and kind != b"IEND":
         chunks += 1
         if chunks > max_chunks:
             raise refusal("image_corrupt", f"The image has more than {max_chunks} chunks.")
+        texts += kind in _PACKED
+        if texts > max_texts:
+            raise refusal("image_corrupt", f"The image has more than {max_texts} compressed texts.")
         if kind == b"fdAT":
             raise refusal("image_animated", "The image has more than one frame.")
         if kind in seen & _ONCE:

@@ -13,6 +13,7 @@ import binascii
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
@@ -41,14 +42,28 @@ class _Jpeg(JpegImageFile):
         pass
 
 
-_OPENERS: tuple[tuple[bytes, Callable[[BytesIO], ImageFile]], ...] = (
-    # The plugin classes instead of Image.open: no other format can slip in, a phone's multi-picture JPEG is read as
-    # the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before ours speaks.
-    (b"\xff\xd8\xff", _Jpeg),
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"GIF87a", GifImageFile),
-    (b"GIF89a", GifImageFile),
-)
+class _Gif(GifImageFile):
+    """Pillow's reader, but for what would prepare a second frame; the blocks of the file are counted as it reads them.
+
+    Args:
+        file: the GIF.
+        max_blocks: how many it may have.
+    """
+
+    disposal_method = property(lambda self: 0, lambda self, value: None)
+    """Pillow would fill an area of the frame's size to dispose of it, before that size can be judged."""
+
+    def __init__(self, file: BytesIO, *, max_blocks: int) -> None:
+        self._blocks_left = max_blocks
+        super().__init__(file)
+
+    def data(self) -> bytes | None:
+        """The next block; each of a comment is kept, whose single byte then takes fifty."""
+        self._blocks_left -= 1
+        if self._blocks_left < 0:
+            raise refusal("image_corrupt", "The image has too many blocks.")
+        return super().data()
+
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -88,7 +103,12 @@ class ImageLimits:
 
     max_segments: int = 4096
     """Segments of a JPEG (cameras write tens, or hundreds with long metadata), chunks of a PNG. An empty one has four
-    bytes, or twelve, and costs a reader in Python a thousand times as much."""
+    bytes, or twelve, and costs a reader in Python a thousand times as much. A GIF may have as many blocks, and one more
+    for every hundred of its bytes (encoders fill each with 255)."""
+
+    max_texts: int = 16
+    """Compressed texts of a PNG (programs write a handful). A thousand bytes of one may unpack to a megabyte, which
+    takes four where a character of it needs them, and Pillow keeps all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +146,7 @@ def decode(data: bytes, *, limits: ImageLimits | None = None, fill: Colour = CLI
         raise refusal("image_empty", "The image is empty.")
     if len(data) > limits.max_bytes:
         raise refusal("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
-    opener = _opener(data)
+    opener = _opener(data, limits)
     try:
         return _decode(data, opener, limits, fill)
     except ImageError:
@@ -168,11 +188,16 @@ def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
     return square
 
 
-def _opener(data: bytes) -> Callable[[BytesIO], ImageFile]:
+def _opener(data: bytes, limits: ImageLimits) -> Callable[[BytesIO], ImageFile]:
     """The decoder that the file's first bytes ask for."""
-    for magic, opener in _OPENERS:
-        if data.startswith(magic):
-            return opener
+    # The plugin classes instead of Image.open: no other format can slip in, a phone's multi-picture JPEG is read as
+    # the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before ours speaks.
+    if data.startswith(b"\xff\xd8\xff"):
+        return _Jpeg
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImageFile
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return partial(_Gif, max_blocks=limits.max_segments + len(data) // 100)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WebPImageFile
     raise refusal("image_format", "Only JPEG, PNG, WebP and GIF images are accepted.")
@@ -182,7 +207,7 @@ def _decode(data: bytes, opener: Callable[[BytesIO], ImageFile], limits: ImageLi
     if opener is _Jpeg:
         check_jpeg(data, max_segments=limits.max_segments, max_scans=limits.max_scans)
     if opener is PngImageFile:
-        check_png(data, max_chunks=limits.max_segments)
+        check_png(data, max_chunks=limits.max_segments, max_texts=limits.max_texts)
     with opener(BytesIO(data)) as file:
         _check_header(file, limits)
         file.load()

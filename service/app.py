@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -19,6 +19,7 @@ from safety_core.engine.messages import GuardLike
 from safety_core.errors import SafeVLMError
 from service.auditing import auditing
 from service.decoders import Decoders
+from service.document import completed
 from service.errors import reply_to, reply_to_status
 from service.fetching import Fetcher
 from service.gate import Gate
@@ -53,6 +54,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Service]]:
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
+        documented.model = loaded.info.checkpoint
         metrics, allowance = Metrics(), Allowance()
         keys = WatchedFile(
             "API keys",
@@ -107,21 +109,41 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             finally:
                 await engine.close(timeout_s=settings.shutdown_timeout_s)
 
-    app = FastAPI(
+    documented = _Documented(
+        settings,
         title="SafeVLM Guard",
         description="A vision-language model that judges every picture and prompt before it answers.",
         version=__version__,
         lifespan=lifespan,
         middleware=[Middleware(Traffic), Middleware(Gate)],
         redirect_slashes=False,  # a redirect would echo the query
+        generate_unique_id_function=lambda route: route.name,
     )
-    app.add_exception_handler(SafeVLMError, _told)
-    app.add_exception_handler(HTTPException, _told_status)
-    app.add_exception_handler(ClientDisconnect, _untold)
-    app.add_exception_handler(ClientLeft, _untold)
+    documented.model = None if guard is None else guard.info.checkpoint
+    documented.add_exception_handler(SafeVLMError, _told)
+    documented.add_exception_handler(HTTPException, _told_status)
+    documented.add_exception_handler(ClientDisconnect, _untold)
+    documented.add_exception_handler(ClientLeft, _untold)
     for module in (chat, classify, completions, moderations, guardrail, operations):
-        app.include_router(module.router)
-    return app
+        documented.include_router(module.router)
+    return documented
+
+
+class _Documented(FastAPI):
+    """An application whose document also says what its routes do not know."""
+
+    model: str | None = None
+    """Name of what is served, once it is known."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def openapi(self) -> dict[str, Any]:
+        """The document; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi(), self._settings, model=self.model)
+        return self.openapi_schema
 
 
 def load_configured_guard(settings: Settings) -> GuardLike:

@@ -19,7 +19,7 @@ from safety_core.prompts import Turn, check_characters, max_characters
 from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form
 from service.errors import invalid_fields
 from service.pictures import Source
-from service.schemas import JsonRequest, Options
+from service.schemas import FormRequest, JsonRequest, Options
 from service.settings import Settings
 from service.state import Service
 
@@ -161,7 +161,7 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
     if "image" in form.texts:
         raise InputError("The field image must be a file.", code="invalid_field", param="image")
     try:
-        options = Options.model_validate(form.texts)
+        options = FormRequest.model_validate(form.texts)
     except ValidationError as exc:
         raise invalid_fields(exc, Options) from exc
     return options, [data for _, data in form.files]

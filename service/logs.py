@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import warnings
 from typing import Any, Literal
 
 LogFormat = Literal["json", "text"]
@@ -31,11 +32,11 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, FIELDS, {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        # No field may hide what collectors filter by.
+        return json.dumps(line | getattr(record, FIELDS, {}) | line, ensure_ascii=False, separators=(",", ":"))
 
 
 class TextFormatter(logging.Formatter):
@@ -64,3 +65,5 @@ def set_up_logging(level: str, form: LogFormat = "text") -> None:
         logging.getLogger(name).setLevel(least)
     for name, floor in _OTHERS.items():
         logging.getLogger(name).setLevel(max(least, floor))
+    # Written past every handler, with numbers from the client's file, and each new text is remembered for good.
+    warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -6,17 +6,31 @@ the value that has none, and refused with any other, so that nobody is silently 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
-from service.schemas import LANGUAGE, POLICY, AssessmentOut, ChatTimings, Sent
+from service.schemas import LANGUAGE, NOT_BLANK, POLICY, AssessmentOut, ChatTimings, Picture, Sent, whole
 
 _SEED_LIMIT = 2**63
 
 
-class Received(BaseModel):
-    """What a client sends; a field that nobody knows is an error."""
+def _is_off(value: bool) -> bool:
+    if value:
+        raise PydanticCustomError("literal_error", "Input should be false")
+    return value
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+Off = Annotated[bool, AfterValidator(_is_off), Field(json_schema_extra={"const": False})]
+"""An option that we do not have; a literal would take 0 for False."""
+
+Zero = Annotated[float, Field(ge=0, le=0)]
+"""A number that would change nothing; a literal would take False for 0."""
+
+
+class Received(BaseModel):
+    """What a client sends; a field that nobody knows, or whose value has another type, is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class TextPart(Received):
@@ -29,7 +43,7 @@ class TextPart(Received):
 class ImageUrl(Received):
     """Where a picture is: a ``data:`` URL, or ``https:`` where the operator allows it."""
 
-    url: str
+    url: Picture
     detail: Literal["auto", "low", "high"] | None = Field(
         default=None, description="Accepted and without effect: every picture is seen at the model's own size."
     )
@@ -45,10 +59,48 @@ class ImagePart(Received):
 Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
+_NO_PICTURES: JsonValue = {
+    "anyOf": [{"type": ["string", "null"]}, {"items": {"properties": {"type": {"const": "text"}}}}]
+}
+_SAID: JsonValue = {
+    "anyOf": [
+        NOT_BLANK,
+        {"type": "array", "contains": {"properties": {"text": NOT_BLANK}, "required": ["text"]}},
+    ]
+}
+_SHOWN: JsonValue = {"type": "array", "contains": {"required": ["image_url"]}}
+
+_BY_ROLE: JsonValue = [
+    {
+        "properties": {"role": {"const": "user"}, "content": {"anyOf": [_SAID, _SHOWN]}, "refusal": {"type": "null"}},
+        "required": ["content"],
+    },
+    {
+        "properties": {
+            "role": {"enum": ["system", "developer"]},
+            "content": {"allOf": [_NO_PICTURES, _SAID]},
+            "refusal": {"type": "null"},
+        },
+        "required": ["content"],
+    },
+    {
+        "properties": {"role": {"const": "assistant"}, "content": {"allOf": [_NO_PICTURES, _SAID]}},
+        "required": ["content"],
+    },
+    {
+        "properties": {"role": {"const": "assistant"}, "content": _NO_PICTURES, "refusal": NOT_BLANK},
+        "required": ["refusal"],
+    },
+]
+"""What :func:`service.dialogue.dialogue_of` takes from whom."""
+
+
 class Message(Received):
     """One message of a conversation."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    model_config = ConfigDict(json_schema_extra={"anyOf": _BY_ROLE})
+
+    role: Literal["user", "system", "developer", "assistant"]
     content: str | list[Part] | None = None
     refusal: str | None = Field(default=None, description="What a refused message of the assistant said.")
     name: str | None = Field(default=None, max_length=256, description="Accepted and without effect.")
@@ -58,7 +110,7 @@ class StreamOptions(Received):
     """What else a stream should carry."""
 
     include_usage: bool = False
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: Off | None = None
 
 
 class TextFormat(Received):
@@ -67,11 +119,19 @@ class TextFormat(Received):
     type: Literal["text"]
 
 
+_ONE_LIMIT: JsonValue = [{"properties": {name: {"type": "null"}}} for name in ("max_tokens", "max_completion_tokens")]
+"""They mean the same."""
+
+
 class CompletionRequest(Received):
     """A request for ``/v1/chat/completions``."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": _ONE_LIMIT})
+
+    _whole = whole("max_tokens", "max_completion_tokens", "n", "seed")
+
     model: str = Field(max_length=256, description="Name of the served checkpoint; see `/v1/models`.")
-    messages: list[Message] = Field(min_length=1)
+    messages: list[Message] = Field(min_length=1, examples=[[{"role": "user", "content": "What is it?"}]])
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
@@ -86,22 +146,22 @@ class CompletionRequest(Received):
     language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
     metadata: dict[str, str] | None = Field(default=None, max_length=16, description="Accepted and without effect.")
 
-    frequency_penalty: Literal[0] | None = None
-    presence_penalty: Literal[0] | None = None
+    frequency_penalty: Zero | None = None
+    presence_penalty: Zero | None = None
     logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
-    logprobs: Literal[False] | None = None
+    logprobs: Off | None = None
     response_format: TextFormat | None = None
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     parallel_tool_calls: bool | None = None
-    store: Literal[False] | None = None
+    store: Off | None = None
     service_tier: Literal["auto", "default"] | None = None
 
 
 class ModerationRequest(Received):
     """A request for ``/v1/moderations``: texts one by one, or one item of texts and pictures together."""
 
-    input: str | list[str] | list[Part]
+    input: str | list[str] | list[Part] = Field(examples=["What is it?"])
     model: str | None = Field(default=None, max_length=256)
     policy: str | None = Field(default=None, max_length=64, description=POLICY)
 

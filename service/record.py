@@ -110,7 +110,8 @@ class RequestRecord:
         said |= {"images": list(self.images)} if self.images else {}
         found = self.gravest
         if found is not None:
-            said |= {"decision": found.verdict.decision.value, "type": found.verdict.type, "level": found.verdict.level}
+            said |= {"decision": found.verdict.decision.value}
+            said |= {"risk_type": found.verdict.type, "risk_level": found.verdict.level}
             said |= {"reason": found.verdict.reason} if found.verdict.reason else {}
             said |= {"images_scanned": found.images_scanned}
             said |= {"policy": self.policy, "policy_version": self.policy_version} if self.policy else {}

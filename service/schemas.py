@@ -6,7 +6,8 @@ something. Limits that operators set are checked elsewhere: here is only what no
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic_core import PydanticCustomError
 
 _SEED_LIMIT = 2**63
 
@@ -30,10 +31,42 @@ class Options(BaseModel):
     language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
 
 
-class JsonRequest(Options):
-    """A request as ``application/json``."""
+NOT_BLANK: dict[str, JsonValue] = {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]|\ufeff"}
+"""Schema of a text that ``str.strip`` leaves something of: JSON Schema's regular expressions know other white space."""
 
-    images: Annotated[list[str], Field(description="Images as base64 or base64 data URLs.")] = []
+
+def whole(*fields: str) -> Any:
+    """A validator that reads ``5.0`` as 5, as JSON Schema does, and strict types do not."""
+
+    def read(value: object) -> object:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return field_validator(*fields, mode="before")(read)
+
+
+Picture = Annotated[str, Field(json_schema_extra={"format": "image"})]
+"""Base64, a base64 data URL, or the https URL of a host that the operator lists."""
+
+
+class FormRequest(Options):
+    """A request as ``multipart/form-data``, whose values are texts, spelled as in JSON."""
+
+    @field_validator("stream", "explain", mode="before")
+    @classmethod
+    def _true_or_false(cls, value: object) -> object:
+        if isinstance(value, str) and value.lower() not in ("true", "false"):
+            raise PydanticCustomError("bool_parsing", "Input should be true or false")
+        return value
+
+
+class JsonRequest(Options):
+    """A request as ``application/json``, whose values have types: ``"true"`` is a text."""
+
+    model_config = ConfigDict(strict=True)
+
+    _whole = whole("max_tokens", "seed")
+
+    images: Annotated[list[Picture], Field(description="Images as base64, base64 data URLs or URLs.")] = []
 
 
 class Sent(BaseModel):

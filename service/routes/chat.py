@@ -29,7 +29,7 @@ router = APIRouter()
     "/v1/chat",
     response_model=ChatReply,
     responses={**ERRORS, **EVENTS},
-    openapi_extra=request_body(),
+    openapi_extra=request_body(prompt_is_needed=True),
     summary="Ask about images, guarded",
 )
 async def chat(request: Request) -> Response:

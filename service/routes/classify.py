@@ -19,7 +19,7 @@ router = APIRouter()
     "/v1/classify",
     response_model=ClassifyReply,
     responses=ERRORS,
-    openapi_extra=request_body(),
+    openapi_extra=request_body(prompt_is_needed=False),
     summary="Judge images, a prompt, or both",
 )
 async def classify(request: Request) -> JSONResponse:

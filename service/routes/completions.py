@@ -19,7 +19,7 @@ from service.intake import read_json, token_limit
 from service.openai_schemas import Completion, CompletionRequest
 from service.openai_views import CompletionView
 from service.record import RequestRecord, record_of
-from service.routes.docs import CHUNKS, ERRORS, json_body
+from service.routes.docs import CHUNKS, ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import EventStream, data_line, merged, unless_client_leaves
@@ -34,7 +34,7 @@ _DONE = "[DONE]"
 @router.post(
     "/v1/chat/completions",
     response_model=Completion,
-    responses={**ERRORS, **CHUNKS},
+    responses={**ERRORS, **NO_MODEL, **CHUNKS},
     openapi_extra=json_body(CompletionRequest),
     summary="Ask about images, guarded, as OpenAI's clients do",
 )

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from service.body import JSON, MULTIPART
 from service.openai_schemas import CompletionChunk
-from service.schemas import AssessmentEvent, ChatReply, DeltaEvent, ErrorOut, JsonRequest, Options
+from service.schemas import NOT_BLANK, AssessmentEvent, ChatReply, DeltaEvent, ErrorOut, FormRequest, JsonRequest
 from service.streaming import EVENT_STREAM
 
 _Responses = dict[int | str, dict[str, Any]]
@@ -15,22 +15,33 @@ NOT_READY: _Responses = {503: {"model": ErrorOut, "description": "Not ready, sto
 
 ERRORS: _Responses = {
     400: {"model": ErrorOut, "description": "Bad image, prompt or option"},
+    403: {"model": ErrorOut, "description": "The policy cannot be chosen, or the API key is not good for this"},
     408: {"model": ErrorOut, "description": "The body took too long to arrive"},
     413: {"model": ErrorOut, "description": "Body or image too large"},
     415: {"model": ErrorOut, "description": "Unsupported media type or image format"},
     422: {"model": ErrorOut, "description": "Unknown or malformed field"},
     429: {"model": ErrorOut, "description": "Overloaded; see Retry-After"},
-    500: {"model": ErrorOut, "description": "Something unforeseen, told without details"},
     **NOT_READY,
 }
+"""Of every path that reaches the model."""
+
+NO_MODEL: _Responses = {404: {"model": ErrorOut, "description": "No such model is served"}}
+
+MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
+"""What a picture may be."""
 
 _COMPONENT = "#/components/schemas/{model}"
 
 
 def _event(name: str, data: dict[str, Any]) -> dict[str, Any]:
-    """One event: its ``event`` line, and the JSON on its ``data`` line."""
-    properties = {"event": {"const": name}, "data": data}
+    """One event: its ``event`` line, and the JSON that its ``data`` line holds."""
+    properties = {"event": {"const": name}, "data": _holding(data)}
     return {"title": name, "type": "object", "properties": properties, "required": ["event", "data"]}
+
+
+def _holding(data: dict[str, Any]) -> dict[str, Any]:
+    """A text that is JSON."""
+    return {"type": "string", "contentMediaType": JSON, "contentSchema": data}
 
 
 def _inline(model: type[BaseModel]) -> dict[str, Any]:
@@ -64,6 +75,25 @@ EVENTS: _Responses = {
 """A chat's reply, in the form that FastAPI cannot infer."""
 
 
+MODELS: _Responses = {
+    200: {
+        "description": "The one model that is served",
+        "links": {
+            f"{operation}-with-it": {"operationId": operation, "requestBody": {"model": "$response.body#/data/0/id"}}
+            for operation in ("completions", "moderations")
+        },
+    }
+}
+"""What is served, and where its name is asked for."""
+
+EXPOSITION: _Responses = {
+    200: {
+        "description": "The metrics, in the format that is accepted",
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")},
+    }
+}
+
+
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """A body that is JSON and nothing else."""
     return {"requestBody": {"required": True, "content": {JSON: {"schema": _whole(model)}}}}
@@ -89,11 +119,38 @@ def _resolved(schema: Any, parts: dict[str, Any]) -> Any:
 CHUNKS: _Responses = {
     200: {
         "description": "The completion, whole or as chunks",
+        "links": {
+            "go-on": {
+                "operationId": "completions",
+                "description": "The conversation goes on.",
+                "requestBody": {
+                    "model": "$response.body#/model",
+                    "messages": [
+                        {"role": "user", "content": "What is it?"},
+                        {"role": "assistant", "content": "$response.body#/choices/0/message/content"},
+                        {"role": "user", "content": "And what else?"},
+                    ],
+                },
+            }
+        },
         "content": {
             EVENT_STREAM: {
                 "schema": {
-                    "description": "With `stream`: `data` lines with a chunk each, then `data: [DONE]`.",
-                    **_whole(CompletionChunk),
+                    "description": (
+                        "With `stream`: `data` lines with a chunk each, then `data: [DONE]`, or an error in place of "
+                        "whatever is still missing."
+                    ),
+                    "type": "object",
+                    "properties": {
+                        "data": {
+                            "oneOf": [
+                                {"const": "[DONE]"},
+                                _holding(_whole(CompletionChunk)),
+                                _holding({"$ref": _COMPONENT.format(model=ErrorOut.__name__)}),
+                            ]
+                        }
+                    },
+                    "required": ["data"],
                 }
             }
         },
@@ -102,10 +159,35 @@ CHUNKS: _Responses = {
 """A completion, in the form that FastAPI cannot infer."""
 
 
-def request_body() -> dict[str, Any]:
-    """The two bodies that ``/v1/chat`` and ``/v1/classify`` take."""
-    form = Options.model_json_schema()
+def request_body(*, prompt_is_needed: bool) -> dict[str, Any]:
+    """The two bodies that ``/v1/chat`` and ``/v1/classify`` take.
+
+    Args:
+        prompt_is_needed: whether images alone are not enough.
+    """
+    form = _without_null(FormRequest.model_json_schema())
     files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Image files."}
     form["properties"] = {"image": files, **form["properties"]}
-    content = {MULTIPART: {"schema": form}, JSON: {"schema": JsonRequest.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}
+    body = JsonRequest.model_json_schema()
+    for schema, images in ((form, "image"), (body, "images")):
+        if prompt_is_needed:
+            described = {"description": schema["properties"]["prompt"]["description"]}
+            schema["properties"]["prompt"] = described | NOT_BLANK
+            schema["required"] = ["prompt"]
+        else:
+            schema["anyOf"] = [
+                {"properties": {"prompt": {"type": "string", "minLength": 1}}, "required": ["prompt"]},
+                {"properties": {images: {"minItems": 1}}, "required": [images]},
+            ]
+    multipart = {"schema": form, "encoding": {"image": {"contentType": ", ".join(MEDIA_TYPES)}}}
+    return {"requestBody": {"required": True, "content": {MULTIPART: multipart, JSON: {"schema": body}}}}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A form's schema: a field of it can be left out, but not be ``null``."""
+    fields = {name: {**field} for name, field in schema["properties"].items()}
+    for field in fields.values():
+        if "anyOf" in field:
+            field |= next(kind for kind in field.pop("anyOf") if kind != {"type": "null"})
+            del field["default"]
+    return {**schema, "properties": fields}

@@ -21,7 +21,7 @@ from service.record import record_of
 from service.routes.docs import ERRORS, json_body
 from service.routes.moderations import count
 from service.ruling import rules_for
-from service.schemas import LANGUAGE, POLICY, Sent
+from service.schemas import LANGUAGE, POLICY, Picture, Sent
 from service.state import Service, service_of
 from service.streaming import unless_client_leaves
 
@@ -31,7 +31,7 @@ router = APIRouter()
 class ProviderParams(BaseModel):
     """Our part of what a proxy's configuration may pass on."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     policy: str | None = Field(default=None, max_length=64, description=POLICY)
     language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
@@ -40,10 +40,10 @@ class ProviderParams(BaseModel):
 class GuardrailRequest(BaseModel):
     """What LiteLLM sends."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
-    images: list[str] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
+    images: list[Picture] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
     structured_messages: list[Any] | None = Field(default=None, description="The conversation that they come from.")
     tool_calls: list[Any] | None = Field(
         default=None, description="Calls of tools; their arguments are judged as texts."

@@ -14,7 +14,7 @@ from service.openai_schemas import ImagePart, Moderation, ModerationRequest, Tex
 from service.openai_views import moderation
 from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
-from service.routes.docs import ERRORS, json_body
+from service.routes.docs import ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import unless_client_leaves
@@ -25,7 +25,7 @@ router = APIRouter()
 @router.post(
     "/v1/moderations",
     response_model=Moderation,
-    responses=ERRORS,
+    responses={**ERRORS, **NO_MODEL},
     openapi_extra=json_body(ModerationRequest),
     summary="Judge texts and images, as OpenAI's clients do",
 )

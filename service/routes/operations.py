@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from service.routes.docs import NOT_READY
+from service.routes.docs import EXPOSITION, MODELS, NOT_READY
 from service.schemas import Health, ModelList, Ready
 from service.state import service_of
 from service.views import model_list
@@ -33,14 +33,14 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
 
-@router.get("/metrics", response_class=Response, summary="Prometheus metrics")
+@router.get("/metrics", response_class=Response, responses=EXPOSITION, summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
     """Counters, gauges and histograms in Prometheus' text format."""
     text, media_type = service_of(request).metrics.exposition(request.headers.get("accept", ""))
     return Response(text, media_type=media_type)
 
 
-@router.get("/v1/models", response_model=ModelList, summary="What is served")
+@router.get("/v1/models", response_model=ModelList, responses=MODELS, summary="What is served")
 async def models(request: Request) -> JSONResponse:
     """The checkpoint, its backbone and its risk taxonomy."""
     return JSONResponse(model_list(service_of(request).guard.info))

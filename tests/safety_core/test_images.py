@@ -339,6 +339,31 @@ def test_a_text_bomb_in_a_png_is_refused() -> None:
     assert refusal(encoded(scene(), pnginfo=info)) == "image_corrupt"
 
 
+@pytest.mark.parametrize("block", [b"!\xfe" + b"\1a" * 30_000 + b"\0", b"!\xfe\1a\0" * 15_000, b"!\1\1\0\0" * 15_000])
+@pytest.mark.parametrize("before", [b",", b";"])
+def test_blocks_of_a_gif_are_counted_while_they_are_read(block: bytes, before: bytes) -> None:
+    data = encoded(scene(), "GIF")
+    at = data.index(before + b"\0\0\0\0") if before == b"," else len(data) - 1
+    assert only_view(data[:at] + block + data[at:], max_segments=70_000).size == (48, 48)
+    assert refusal(data[:at] + block + data[at:]) == "image_corrupt"
+
+
+def test_a_large_gif_is_served() -> None:
+    noise = Image.frombytes("L", (1500, 1500), random.Random(0).randbytes(1500 * 1500))
+    data = encoded(noise, "GIF")
+    assert len(data) > 255 * ImageLimits().max_segments
+    assert only_view(data, max_segments=100).size == (1344, 1344)
+
+
+@pytest.mark.parametrize("disposal", [2, 3])
+def test_a_gif_frame_costs_nothing_before_it_is_refused(disposal: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    gif = bytearray(encoded(scene(), "GIF", disposal=disposal, transparency=1))
+    at = gif.index(b"\x2c\0\0\0\0")
+    gif[at + 5 : at + 9] = struct.pack("<HH", 9_000, 9_000)
+    monkeypatch.setattr("PIL.Image.core.fill", lambda *args: pytest.fail("memory was taken"))
+    assert refusal(bytes(gif)) == "image_too_large"
+
+
 def test_messages_do_not_quote_the_file() -> None:
     with pytest.raises(ImageError) as caught:
         decode(b"\x89PNG\r\n\x1a\n" + b"SECRET" * 20)

@@ -2,8 +2,14 @@
 
 import json
 import logging
+import warnings
+from io import BytesIO
 
-from service.logs import FIELDS, JsonFormatter, TextFormatter
+import pytest
+from PIL import ExifTags, Image
+
+from safety_core.images import decode
+from service.logs import FIELDS, JsonFormatter, TextFormatter, set_up_logging
 
 
 def record(message: str = "request", **fields: object) -> logging.LogRecord:
@@ -21,6 +27,27 @@ def test_a_line_is_one_json_object_with_the_fields_of_the_call() -> None:
     assert (found["level"], found["logger"], found["message"]) == ("info", "service.x", "two\nlines")
     assert found["time"].startswith("1970-01-01T00:00:00.")
     assert (found["status"], found["images"]) == (200, ["ä"])
+
+
+def test_no_field_hides_what_every_line_has() -> None:
+    line = json.loads(JsonFormatter().format(record(level=3, logger="x", time=0, status=200)))
+    assert (line["level"], line["logger"], line["message"], line["status"]) == ("info", "service.x", "request", 200)
+    assert line["time"].startswith("1970-01-01T")
+
+
+def test_a_broken_picture_warns_nobody() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "camera"
+    buffer = BytesIO()
+    Image.new("RGB", (12, 8)).save(buffer, "JPEG", exif=exif.tobytes()[:-3])
+    with pytest.warns(UserWarning, match="Truncated"):
+        decode(buffer.getvalue())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        set_up_logging("warning")
+        decode(buffer.getvalue())
+        warnings.warn("of somebody else", UserWarning, stacklevel=1)
+    assert [str(one.message) for one in caught] == ["of somebody else"]
 
 
 def test_a_line_for_a_terminal_says_the_same() -> None:

@@ -133,7 +133,7 @@ def test_models_and_docs() -> None:
     for path in ("/v1/chat", "/v1/classify"):
         operation = schema["paths"][path]["post"]
         assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
-        assert set(operation["responses"]) == {"200", "400", "408", "413", "415", "422", "429", "500", "503"}
+        assert set(operation["responses"]) == {"200", "400", "403", "408", "413", "415", "422", "429", "500", "503"}
     assert "risk" in schema["components"]["schemas"]["ChatReply"]["properties"]
 
 
@@ -151,7 +151,7 @@ def test_docs_describe_the_events_of_a_stream() -> None:
         assert reference in schema["components"]["schemas"]
     for name, data in failed + refused:
         assert described[name]["event"] == {"const": name}
-        shape = described[name]["data"]
+        shape = described[name]["data"]["contentSchema"]
         fields = schema["components"]["schemas"][shape["$ref"].split("/")[-1]] if "$ref" in shape else shape
         assert set(data) <= set(fields["properties"])
     assert "text/event-stream" not in schema["paths"]["/v1/classify"]["post"]["responses"]["200"]["content"]

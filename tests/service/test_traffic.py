@@ -1,6 +1,7 @@
 """Overload, unforeseen errors, departures, logs: the outermost layer."""
 
 import asyncio
+import json
 import logging
 import threading
 import time
@@ -143,7 +144,10 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
     assert lines[1]["images"] == [sha256(png()).hexdigest()]
     assert lines[0]["decision"] == "allowed"
     assert set(lines[0]["timings"]) == {"decode_ms", "queue_ms", "guard_ms", "generate_ms"}
-    assert "SECRET" not in "\n".join(JsonFormatter().format(record) for record in records)
+    assert (lines[0]["risk_type"], lines[0]["risk_level"]) == ("politics", 0)
+    written = [JsonFormatter().format(record) for record in records]
+    assert "SECRET" not in "\n".join(written)
+    assert {json.loads(line)["level"] for line in written} == {"info"}
 
 
 def test_replies_logs_and_exemplars_share_the_name_of_the_request(caplog: pytest.LogCaptureFixture) -> None:

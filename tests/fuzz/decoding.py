@@ -1,0 +1,170 @@
+"""Damaged files through ``images.decode``, one after the other, in a process that does nothing else.
+
+``python -m tests.fuzz.decoding SEED CASES MARK`` writes a JSON object a line: how far it is, and in the end what went
+wrong. The number of the case at hand stands in the file MARK, for whoever must say what killed the process. What a
+decoder writes past us to standard error is for the parent to see: it should be nothing.
+"""
+
+import ctypes
+import faulthandler
+import gc
+import hashlib
+import json
+import mmap
+import re
+import struct
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from safety_core.errors import ImageError
+from safety_core.images import DecodedImage, ImageLimits, decode
+from service.logs import set_up_logging
+from tests.fuzz.cases import Case, case
+
+LIMITS = ImageLimits(max_bytes=200_000, max_pixels=2**20, max_side=256)
+"""Small enough for thousands of cases a second, and for a leak or a jump to stand out."""
+
+MAX_PEAK_BYTES = 48 * 2**20
+"""What one case may need at its worst: four bytes a pixel, in a few copies, and sixteen texts of a megabyte."""
+
+MAX_GROWTH_BYTES = 8 * 2**20
+"""How much larger the process may be at the end than after its first cases: a kilobyte a case would be more."""
+
+CODES = {"image_empty", "image_format", "image_corrupt", "image_too_large", "image_animated", "image_aspect"}
+
+_STEP = 1000
+_HANGS_AFTER_S = 120
+_AGAIN_EVERY = 10
+_MAX_COMPLAINTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one case."""
+
+    picture: bool
+    """Whether it was decoded."""
+
+    wrong: str | None = None
+    """What should not have happened."""
+
+
+def outcome(tried: Case, *, twice: bool = False) -> Outcome:
+    """Decode a case: it must be a picture within bounds, the same one each time, or a refusal as promised."""
+    before = peak_bytes()
+    try:
+        decoded = decode(tried.data, limits=LIMITS)
+    except ImageError as exc:
+        known = exc.code in CODES and exc.param == "image"
+        found = Outcome(False, None if known else f"refused with the code {exc.code}")
+    except BaseException as exc:
+        found = Outcome(False, f"{type(exc).__name__} escaped")
+    else:
+        found = Outcome(True, _wrong(decoded, tried.data))
+        if twice and found.wrong is None and _pixels(decoded) != _pixels(decode(tried.data, limits=LIMITS)):
+            found = Outcome(True, "another picture the second time")
+    if found.wrong is None and peak_bytes() > before and peak_bytes() - resident_bytes() > MAX_PEAK_BYTES:
+        found = Outcome(found.picture, "too much memory")
+    return found
+
+
+def _pixels(decoded: DecodedImage) -> list[bytes]:
+    return [view.tobytes() for view in decoded.views]
+
+
+def _wrong(decoded: DecodedImage, data: bytes) -> str | None:
+    sides = (decoded.width, decoded.height)
+    if min(sides) < 1 or decoded.width * decoded.height > LIMITS.max_pixels:
+        return "a size out of bounds"
+    if max(sides) > LIMITS.max_aspect * min(sides):
+        return "a shape out of bounds"
+    if decoded.sha256 != hashlib.sha256(data).hexdigest():
+        return "another digest"
+    if len(decoded.views) not in (1, 2):
+        return "too many views, or none"
+    for view in decoded.views:
+        if view.mode != "RGB" or view.width != view.height:
+            return "a view that is no square of colours"
+        if not LIMITS.min_side <= view.width <= LIMITS.max_side:
+            return "a view out of bounds"
+        if len(view.tobytes()) != 3 * view.width * view.height:
+            return "a view without pixels"
+    return None
+
+
+@dataclass(slots=True)
+class Run:
+    """What is known so far."""
+
+    cases: int = 0
+    """How many were tried."""
+
+    pictures: int = 0
+    """How many of them were pictures still."""
+
+    complaints: list[str] = field(default_factory=list)
+    """What went wrong, with the case's name."""
+
+    def line(self, **more: Any) -> str:
+        """It as JSON."""
+        return json.dumps({"cases": self.cases, "pictures": self.pictures, "complaints": self.complaints, **more})
+
+
+def run(seed: int, cases: int, mark: mmap.mmap) -> None:
+    """Try so many cases, and say how it goes."""
+    done = Run()
+    settled = 0
+    for number in range(cases):
+        struct.pack_into("<Q", mark, 0, number)
+        tried = case(seed, number)
+        found = outcome(tried, twice=number % _AGAIN_EVERY == 0)
+        done.cases += 1
+        done.pictures += found.picture
+        if found.wrong is not None:
+            done.complaints.append(f"{tried.name}, once {tried.origin}: {found.wrong}")
+        if len(done.complaints) == _MAX_COMPLAINTS:
+            break
+        if done.cases % _STEP == 0:
+            faulthandler.dump_traceback_later(_HANGS_AFTER_S, exit=True)
+            settled = settled or resident_bytes()
+            print(done.line(), flush=True)
+    print(done.line(grown=resident_bytes() - settled if settled else 0), flush=True)
+
+
+def resident_bytes() -> int:
+    """Memory of this process, garbage and what the allocator holds back left out."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others keep little
+    if trim is not None:
+        trim(0)
+    return psutil.Process().memory_info().rss
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had; 0 where the system does not say.
+
+    ``getrusage`` would not do: after a fork and an exec it still counts what the parent had.
+    """
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return 0
+    return 1024 * int(found[1]) if found else 0
+
+
+def main() -> None:
+    """Run by the arguments of the command line."""
+    seed, cases, mark = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    faulthandler.enable()
+    faulthandler.dump_traceback_later(_HANGS_AFTER_S, exit=True)
+    set_up_logging("warning")
+    with mark.open("r+b") as file, mmap.mmap(file.fileno(), 8) as marked:
+        run(seed, cases, marked)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Requests made up from the server's own OpenAPI document, one by one and in sequences: it keeps what it promises.
+
+Every check is on. Those for things that are made and deleted find nothing to check here.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import seed, settings
+from hypothesis import strategies as st
+from schemathesis.generation.meta import TestPhase
+
+from safety_core.engine.messages import GuardRequest, GuardVerdict
+from safety_core.policy import Decision
+from service.app import create_app
+from service.body import MULTIPART
+from service.keys import Scope, as_yaml
+from service.settings import Settings
+from tests.fuzz.bounds import bounds
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import base64_png, png
+from tests.service.test_traffic import listening
+
+Case = schemathesis.Case[Any]
+
+KEY = "a-key-for-everything"
+KEYS = as_yaml("everything", KEY, list(Scope))
+
+KINDS_OF_PICTURE = {"image": base64_png(), "binary": png()}
+"""What stands for a picture where the document has a string of such a format."""
+
+
+class FickleGuard(FakeGuard):
+    """Decides by the length of what was said, so that replies of every kind are seen."""
+
+    def assess(self, request: GuardRequest) -> GuardVerdict:
+        self.decision = list(Decision)[sum(len(turn.text) for turn in request.turns) % len(Decision)]
+        return super().assess(request)
+
+
+def config() -> schemathesis.Config:
+    """Bounded, and the same requests every time."""
+    wanted = bounds()
+    return schemathesis.Config.from_dict(
+        {
+            "seed": wanted.seed,
+            # How hard it is to make up a request says nothing of the server.
+            "suppress-health-check": ["all"],
+            "generation": {"max-examples": wanted.examples, "database": "none"},
+            "operations": [
+                {
+                    # That the last word must be the user's, or that something must be said or shown, is nothing that
+                    # JSON Schema can say.
+                    "include-path": ["/v1/chat/completions", "/v1/moderations"],
+                    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 403]}},
+                }
+            ],
+        }
+    )
+
+
+def document(**chosen: Any) -> dict[str, Any]:
+    return create_app(Settings.model_construct(**chosen), FickleGuard()).openapi()
+
+
+for kind, picture in KINDS_OF_PICTURE.items():
+    schemathesis.openapi.format(kind, st.just(picture))
+API = schemathesis.openapi.from_dict(document(), config=config())
+API_WITH_KEYS = schemathesis.openapi.from_dict(document(api_keys=KEYS), config=config())
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with listening(FickleGuard()) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def guarded_url() -> Iterator[str]:
+    with listening(FickleGuard(), api_keys=KEYS) as url:  # type: ignore[arg-type]
+        yield url
+
+
+def is_clear(case: Case) -> bool:
+    """Whether it is known if a request is good or bad: not where a form with files was damaged at random."""
+    return (
+        case.meta is None
+        or case.meta.phase.name is not TestPhase.FUZZING
+        or not (case.media_type == MULTIPART and case.meta.generation.mode.is_negative)
+        or not (isinstance(case.body, dict) and case.body.get("image"))
+    )
+
+
+@API.parametrize()
+def test_requests(case: Case, url: str) -> None:
+    if is_clear(case):
+        case.call_and_validate(base_url=url)
+
+
+@API_WITH_KEYS.parametrize()
+def test_requests_with_a_key_and_without(case: Case, guarded_url: str) -> None:
+    if is_clear(case):
+        case.call_and_validate(base_url=guarded_url, headers={"Authorization": f"Bearer {KEY}"})
+
+
+def test_sequences_of_requests(url: str) -> None:
+    class Sequences(API.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: Case) -> dict[str, Any]:
+            return {"base_url": url}
+
+    seed(bounds().seed)(Sequences)
+    Sequences.run(settings=settings(max_examples=bounds().scenarios, deadline=None, database=None))
