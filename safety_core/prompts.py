@@ -34,7 +34,7 @@ _INVISIBLE_RANGES = (
 """Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
 
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
-"""Letters that nobody sees and a model may read."""
+"""Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +144,9 @@ class PromptBuilder:
         spans: list[tuple[int, int]] = []
         images: list[int] = []
         for index, turn in enumerate(turns):
+            text = _TAGS.sub("", turn.text)
             if turn.role == "assistant":
-                ids += self._reply(neutralise(turn.text))
+                ids += self._reply(neutralise(text))
                 continue
             pictures = shown[index]
             ids += self._ids("USER: " if pictures or not self._adds_space else "USER:")
@@ -153,7 +154,7 @@ class PromptBuilder:
                 images.append(len(ids))
                 ids += [self.image_token_id, *self._ids("\n")]
             start = len(ids)
-            ids += self._words(turn.text, after="\n" if pictures else "")
+            ids += self._words(text, after="\n" if pictures else "")
             spans.append((start, len(ids)))
             if hint is not None and index == len(turns) - 1:
                 ids += self._template(f" {hint}")
@@ -253,11 +254,11 @@ def check_characters(turns: Sequence[Turn], max_prompt_tokens: int) -> None:
 
 
 def neutralise(text: str) -> str:
-    """Take role markers out of untrusted text, tag characters, and lone surrogates, which no tokenizer can encode.
+    """Take role markers out of untrusted text, and lone surrogates, which no tokenizer can encode.
 
     A comma stays behind: with nothing in its place, what stood around a marker could close up to another one.
     """
-    encodable = _TAGS.sub("", text).encode("utf-8", "replace").decode("utf-8")
+    encodable = text.encode("utf-8", "replace").decode("utf-8")
     return _ROLE_MARKER.sub(",", encodable)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import psutil
@@ -25,7 +26,7 @@ _MAX_COMPLAINTS = 20
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    limits = {"max_image_bytes": LIMITS.max_bytes, "max_image_pixels": LIMITS.max_pixels, "cache_mb": 1}
+    limits: dict[str, Any] = {"max_image_bytes": LIMITS.max_bytes, "max_image_pixels": LIMITS.max_pixels, "cache_mb": 1}
     with running_server(ROOT / "weights" / "safevlm-nano", **limits) as server:
         yield server
 

@@ -79,7 +79,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def guarded_url() -> Iterator[str]:
-    with listening(FickleGuard(), api_keys=KEYS) as url:  # type: ignore[arg-type]
+    with listening(FickleGuard(), api_keys=KEYS) as url:
         yield url
 
 

@@ -252,7 +252,7 @@ def test_of_two_views_the_worse_one_is_judged_and_shown_to_the_model(
     assert reply.verdict.per_image[1].surfaces.joint == pytest.approx(max(v for v in unsafe if v is not None), abs=1e-5)
 
 
-@pytest.mark.parametrize("text", ["ha\u200brm", "\uff48\uff41\uff52\uff4d", "a\tb"])
+@pytest.mark.parametrize("text", ["ha\u200brm", "\uff48\uff41\uff52\uff4d", "what\U000e0068\U000e0061", "a\tb"])
 def test_hidden_characters_are_judged_both_ways(guard: Guard, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.policy = forced(Decision.ALLOWED)
     judged: list[Sequence[int]] = []
