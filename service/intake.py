@@ -163,7 +163,7 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
     try:
         options = FormRequest.model_validate(form.texts)
     except ValidationError as exc:
-        raise invalid_fields(exc, Options) from exc
+        raise invalid_fields(exc, FormRequest) from exc
     return options, [data for _, data in form.files]
 
 

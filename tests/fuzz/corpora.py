@@ -120,7 +120,7 @@ def _pngs() -> Iterator[tuple[str, bytes]]:
         kind = name[:4].encode()
         yield f"{name}-{colour}", pngs.drawn_png(shape, random, extras=[(kind, body)], pieces=3)
     shape = _shape(_SIZES[0], pngs.PALETTE, 4, True)
-    every = [(name[:4].encode(), body) for name, body in _ancillary()]
+    every = [(name.encode(), body) for name, body in _ancillary() if len(name) == 4]
     yield "everything", pngs.drawn_png(shape, random, extras=every, pieces=5)
     frame = struct.pack(">IIIIIHHBB", 0, *_SIZES[0], 0, 0, 1, 10, 0, 0)
     film = [(b"acTL", struct.pack(">II", 1, 0)), (b"fcTL", frame)]

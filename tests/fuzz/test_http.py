@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import psutil
@@ -26,8 +25,12 @@ _MAX_COMPLAINTS = 20
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    limits: dict[str, Any] = {"max_image_bytes": LIMITS.max_bytes, "max_image_pixels": LIMITS.max_pixels, "cache_mb": 1}
-    with running_server(ROOT / "weights" / "safevlm-nano", **limits) as server:
+    with running_server(
+        ROOT / "weights" / "safevlm-nano",
+        max_image_bytes=LIMITS.max_bytes,
+        max_image_pixels=LIMITS.max_pixels,
+        cache_mb=1,  # what it keeps for good should not hide what it forgets to let go
+    ) as server:
         yield server
 
 

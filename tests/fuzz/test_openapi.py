@@ -105,6 +105,7 @@ def test_requests_with_a_key_and_without(case: Case, guarded_url: str) -> None:
         case.call_and_validate(base_url=guarded_url, headers={"Authorization": f"Bearer {KEY}"})
 
 
+@pytest.mark.slow
 def test_sequences_of_requests(url: str) -> None:
     class Sequences(API.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:

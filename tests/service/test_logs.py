@@ -3,13 +3,13 @@
 import json
 import logging
 import warnings
-from io import BytesIO
 
 import pytest
-from PIL import ExifTags, Image
 
 from safety_core.images import decode
 from service.logs import FIELDS, JsonFormatter, TextFormatter, set_up_logging
+from tests.safety_core.test_images import png_chunk
+from tests.service.clients import png
 
 
 def record(message: str = "request", **fields: object) -> logging.LogRecord:
@@ -36,16 +36,14 @@ def test_no_field_hides_what_every_line_has() -> None:
 
 
 def test_a_broken_picture_warns_nobody() -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Make] = "camera"
-    buffer = BytesIO()
-    Image.new("RGB", (12, 8)).save(buffer, "JPEG", exif=exif.tobytes()[:-3])
-    with pytest.warns(UserWarning, match="Truncated"):
-        decode(buffer.getvalue())
+    data = png()
+    no_frames = data[:33] + png_chunk(b"acTL", bytes(8)) + data[33:]
+    with pytest.warns(UserWarning, match="APNG"):
+        decode(no_frames)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         set_up_logging("warning")
-        decode(buffer.getvalue())
+        decode(no_frames)
         warnings.warn("of somebody else", UserWarning, stacklevel=1)
     assert [str(one.message) for one in caught] == ["of somebody else"]
 
