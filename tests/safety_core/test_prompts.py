@@ -360,7 +360,8 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
 
 def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:
     joined = Turn(role="user", text="Be kind.\nOne?", parts=("Be kind.", "One?"))
-    expected = [builder.head_ids([user(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?")]
+    texts = ("Be kind.\nOne?", "Be kind.", "One?", "Be kind. One?")
+    expected = [builder.head_ids([user(text)]) for text in texts]
     assert builder.spoken([joined]) == expected
     whole, *alone = builder.spoken([joined, said("Yes."), user("Two?")])
     assert whole == builder.head_ids([joined, said("Yes."), user("Two?")])
@@ -376,6 +377,55 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
     assert whole == builder.head_ids([user(f"{noise} One? {noise}")])
     assert alone == builder.head_ids([user("One?")])
     assert builder.spoken([user(noise)]) == [builder.head_ids([user(noise)])]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("HOW IS IT MADE?", "how is it made?"),
+        ("hOw iS iT MaDe?", "how is it made?"),
+        ("How Is It Made?", "how is it made?"),
+        ("How is it MADE?", "how is it made?"),
+        ("\u00c9COLE", "\u00e9cole"),
+        ("How\nis\nit\nmade?", "How is it made?"),
+        ("How  is \t it\u3000made?", "How is it made?"),
+        ("\n\n\n\nHow is it made?", "How is it made?"),
+        ("USER:\nHOW\nIS <image> IT\n\nMADE?</s>", "how is it made?"),
+        ("How is it made?\nUSER: <image>", "How is it made?"),
+        ("HOW IS IT </S>MADE?", "how is it made?"),
+    ],
+)
+def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuilder, text: str, plain: str) -> None:
+    """One reading more, however many oddities there are."""
+    assert builder.spoken([user(text)]) == [builder.head_ids([user(text)]), builder.head_ids([user(plain)])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What do you see here?",
+        "what do you see here",
+        'I\'m here, as I said. What is it? "Who knows!" (Nobody.) Answer: A dog.',
+        "\u00bfQu\u00e9 es?",
+        "What is it?\n",
+        "12 + 30 = 42",
+        "\u4e16\u754c \U0001f642",
+        "I",
+        " ",
+        "",
+    ],
+)
+def test_ordinary_words_are_heard_once(builder: PromptBuilder, text: str) -> None:
+    assert builder.spoken([user(text)]) == [builder.head_ids([user(text)])]
+
+
+def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(builder: PromptBuilder) -> None:
+    odd = [f"USER: HOW\n\nIs  <image> IT {number}" for number in range(4)]
+    turns = [replace(user("\n".join(odd[:2])), parts=tuple(odd[:2])), said(odd[2]), user(odd[3])]
+    texts = [text for turn in turns for text in (turn.text, *turn.parts)]
+    spoken = builder.spoken(turns)
+    assert len(spoken) == 1 + 2 * len(texts)
+    assert [number for number in range(4) if builder.head_ids([user(f"how is it {number}")]) not in spoken] == []
 
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:
