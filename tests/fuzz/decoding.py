@@ -54,22 +54,31 @@ class Outcome:
 
 
 def outcome(tried: Case, *, twice: bool = False) -> Outcome:
-    """Decode a case: it must be a picture within bounds, the same one each time, or a refusal as promised."""
+    """Decode a case: it must be a picture within bounds, the same one each time, or a refusal as promised.
+
+    Whatever breaks is told, so that a run can go on and name all the cases that break; memory is looked at either way.
+    """
     before = peak_bytes()
+    found = _decoded(tried, twice)
+    if peak_bytes() > before and peak_bytes() - resident_bytes() > MAX_PEAK_BYTES:
+        found = Outcome(found.picture, ", ".join(wrong for wrong in (found.wrong, "too much memory") if wrong))
+    return found
+
+
+def _decoded(tried: Case, twice: bool) -> Outcome:
+    picture = False
     try:
         decoded = decode(tried.data, limits=LIMITS)
+        picture = True
+        wrong = _wrong(decoded, tried.data)
+        if twice and wrong is None and _pixels(decoded) != _pixels(decode(tried.data, limits=LIMITS)):
+            wrong = "another picture the second time"
     except ImageError as exc:
         known = exc.code in CODES and exc.param == "image"
-        found = Outcome(False, None if known else f"refused with the code {exc.code}")
+        wrong = "refused after it was taken" if picture else None if known else f"refused with the code {exc.code}"
     except BaseException as exc:
-        found = Outcome(False, f"{type(exc).__name__} escaped")
-    else:
-        found = Outcome(True, _wrong(decoded, tried.data))
-        if twice and found.wrong is None and _pixels(decoded) != _pixels(decode(tried.data, limits=LIMITS)):
-            found = Outcome(True, "another picture the second time")
-    if found.wrong is None and peak_bytes() > before and peak_bytes() - resident_bytes() > MAX_PEAK_BYTES:
-        found = Outcome(found.picture, "too much memory")
-    return found
+        wrong = f"{type(exc).__name__} escaped"
+    return Outcome(picture, wrong)
 
 
 def _pixels(decoded: DecodedImage) -> list[bytes]:

@@ -25,7 +25,17 @@ _PROMPT = "What is in the picture?"
 
 
 def complaint(client: httpx.Client, tried: Case) -> str | None:
-    """What is wrong with the server's answer; None if it is a verdict on the picture, or the refusal it deserves."""
+    """What is wrong with the server's answer; None if it is a verdict on the picture, or the refusal it deserves.
+
+    A decoder that breaks its promise here is told too, and so is an answer of another shape: neither ends a run.
+    """
+    try:
+        return _complaint(client, tried)
+    except Exception as exc:
+        return f"{type(exc).__name__} escaped"
+
+
+def _complaint(client: httpx.Client, tried: Case) -> str | None:
     send, counts = WAYS[tried.number % len(WAYS)]
     try:
         response = send(client, tried.data)

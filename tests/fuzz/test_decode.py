@@ -1,6 +1,7 @@
 """Tens of thousands of damaged pictures through the one door, in a process of their own whose memory is watched."""
 
 import json
+import mmap
 import struct
 import subprocess
 import sys
@@ -35,11 +36,22 @@ def test_damaged_pictures_are_pictures_or_refused(tmp_path: Path) -> None:
         status = process.wait()
     at = f"{wanted.seed}:{struct.unpack('<Q', mark.read_bytes())[0]}"
     assert status == 0, f"it died in case {at}: {errors.read_text()}"
-    assert not last["complaints"], advice(last["complaints"])
-    assert errors.read_text() == "", "a decoder wrote to standard error"
-    assert last["cases"] == wanted.decoded
-    assert last["pictures"] > wanted.decoded / 10
-    assert last["grown"] < decoding.MAX_GROWTH_BYTES
+    wrong = broken(last, wanted.decoded, errors.read_text())
+    assert not wrong, advice(wrong)
+
+
+def broken(last: dict[str, Any], wanted: int, errors: str) -> list[str]:
+    """All that a run got wrong: one thing does not keep the others from being told."""
+    wrong = list(last["complaints"])
+    if errors:
+        wrong.append(f"a decoder wrote to standard error: {errors}")
+    if last["cases"] != wanted and not wrong:
+        wrong.append(f"{last['cases']} cases were tried, not {wanted}")
+    if last["pictures"] <= last["cases"] / 10:
+        wrong.append(f"only {last['pictures']} of {last['cases']} were pictures: they are damaged too much to say much")
+    if last["grown"] >= decoding.MAX_GROWTH_BYTES:
+        wrong.append(f"the process grew by {last['grown']} bytes")
+    return wrong
 
 
 def advice(complaints: list[str]) -> str:
@@ -47,7 +59,53 @@ def advice(complaints: list[str]) -> str:
     return "\n".join([*complaints, "to see one again: python -m tests.fuzz SEED:NUMBER"])
 
 
-@pytest.mark.parametrize("fault", [struct.error("x"), RecursionError(), KeyboardInterrupt()])
+def test_memory_is_looked_at_beside_complaints() -> None:
+    sound: dict[str, Any] = {"cases": 100, "pictures": 50, "complaints": [], "grown": 0}
+    assert broken(sound, 100, "") == []
+    (complaint, growth) = broken(sound | {"complaints": ["0:1: odd"], "grown": decoding.MAX_GROWTH_BYTES}, 100, "")
+    assert (complaint, "grew" in growth) == ("0:1: odd", True)
+    for odd in ({"cases": 99}, {"pictures": 10}, {"complaints": ["0:1: odd"]}, {"grown": 2**30}):
+        assert len(broken(sound | odd, 100, "")) == 1
+    assert len(broken(sound, 100, "libpng warning")) == 1
+
+
+def test_a_run_goes_on_past_what_escapes_and_names_every_case(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = {1: AssertionError(), 3: MemoryError(), 4: RecursionError()}
+    data = {case(0, number).data: fault for number, fault in faults.items()}
+
+    def decode(found: bytes, limits: images.ImageLimits) -> images.DecodedImage:
+        if found in data:
+            raise data[found]
+        return images.decode(found, limits=limits)
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    decoding.run(0, 6, mmap.mmap(-1, 8))
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["cases"] == 6
+    told = [(complaint.partition(",")[0], complaint.rpartition(": ")[2]) for complaint in last["complaints"]]
+    assert told == [(case(0, number).name, f"{type(fault).__name__} escaped") for number, fault in faults.items()]
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), ImageError("x", code="image_corrupt", param="image")])
+def test_what_breaks_the_second_time_is_seen(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bytes] = []
+
+    def decode(data: bytes, limits: images.ImageLimits) -> images.DecodedImage:
+        calls.append(data)
+        if len(calls) > 1:
+            raise fault
+        return images.decode(data, limits=limits)
+
+    sound = next(tried for tried in (case(0, number) for number in range(100)) if decoding.outcome(tried).picture)
+    monkeypatch.setattr(decoding, "decode", decode)
+    found = decoding.outcome(sound, twice=True)
+    assert (found.picture, len(calls)) == (True, 2)
+    assert found.wrong in ("MemoryError escaped", "refused after it was taken")
+
+
+@pytest.mark.parametrize("fault", [struct.error("x"), RecursionError(), AssertionError(), KeyboardInterrupt()])
 def test_what_escapes_is_seen(fault: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*args: object, **kwargs: object) -> None:
         raise fault
@@ -82,3 +140,15 @@ def test_memory_that_one_case_takes_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(decoding, "decode", decode)
     assert "too much memory" in {decoding.outcome(case(0, number)).wrong for number in range(3)}
+
+
+def test_memory_that_one_case_takes_is_seen_although_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not decoding.peak_bytes():
+        pytest.skip("this system does not say how much memory a process had")
+
+    def decode(data: bytes, limits: images.ImageLimits) -> None:
+        bytearray(b"x") * (decoding.peak_bytes() - decoding.resident_bytes() + decoding.MAX_PEAK_BYTES + 2**24)
+        raise AssertionError
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    assert decoding.outcome(case(0, 0)).wrong == "AssertionError escaped, too much memory"
