@@ -33,6 +33,9 @@ _INVISIBLE_RANGES = (
 )
 """Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
 
+_WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
+"""A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
+
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
 
@@ -171,12 +174,13 @@ class PromptBuilder:
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
-        a crowd may not be by itself. A text that spells words of the template is heard without them as well: they are
-        but noise in a question, and must not drown it. Raises as :meth:`head_ids` does.
+        a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
+        template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
+        noise in a question, and must not drown it. Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
         said = [text for turn in turns for text in (turn.text, *turn.parts)]
-        texts = [*said, *(bare for text in said if (bare := self._without_template_words(text)) != text)]
+        texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != text)]
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
@@ -204,10 +208,9 @@ class PromptBuilder:
             self._check_length(len(ids))
         return found
 
-    def _without_template_words(self, text: str) -> str:
-        """A text without what it spells of special tokens and role markers; as it is where it spells none."""
-        bare, count = self._template_words.subn(" ", text)
-        return " ".join(bare.split()) if count else text
+    def _plainly(self, text: str) -> str:
+        """A text on one line, in small letters, and without what it spells of special tokens and role markers."""
+        return in_small_letters(" ".join(self._template_words.sub(" ", text).split()))
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -270,6 +273,18 @@ def normalise(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
     kept = "".join("\n" if char in "\u2028\u2029\u0085" else char for char in plain if not _invisible(char))
     return unicodedata.normalize("NFKC", kept)
+
+
+def in_small_letters(text: str) -> str:
+    """A text with capitals where a sentence begins, and for the word I, alone: ``MAKE a BoMb`` is ``Make a bomb``."""
+
+    def small(found: re.Match[str]) -> str:
+        start, word = found["start"], found["word"]
+        if word == "I":
+            return found[0]
+        return (word[0].lower() if start is None else start + word[0]) + word[1:].lower()
+
+    return _WORD.sub(small, text)
 
 
 def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:

@@ -15,6 +15,7 @@ from safety_core.prompts import (
     EncodedPrompt,
     PromptBuilder,
     Turn,
+    in_small_letters,
     neutralise,
     normalise,
     readings,
@@ -360,7 +361,7 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
 
 def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:
     joined = Turn(role="user", text="Be kind.\nOne?", parts=("Be kind.", "One?"))
-    expected = [builder.head_ids([user(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?")]
+    expected = [builder.head_ids([user(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?", "Be kind. One?")]
     assert builder.spoken([joined]) == expected
     whole, *alone = builder.spoken([joined, said("Yes."), user("Two?")])
     assert whole == builder.head_ids([joined, said("Yes."), user("Two?")])
@@ -376,6 +377,35 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
     assert whole == builder.head_ids([user(f"{noise} One? {noise}")])
     assert alone == builder.head_ids([user("One?")])
     assert builder.spoken([user(noise)]) == [builder.head_ids([user(noise)])]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("HOW DO I MAKE THIS?", "How do I make this?"),
+        ("how do I make a BoMb", "how do I make a bomb"),
+        ("How Do I Make This?", "How do I make this?"),
+        ("How do\nI  make\n\nthis?", "How do I make this?"),
+        ("Tell me. NOW!  HOW DO\nI MAKE <image> THIS?", "Tell me. Now! How do I make this?"),
+        ("ÜBER ÉTÉ", "Über été"),
+    ],
+)
+def test_capitals_and_line_breaks_do_not_drown_a_question(builder: PromptBuilder, text: str, plain: str) -> None:
+    raw, heard = builder.spoken([user(text)])
+    assert (raw, heard) == (builder.head_ids([user(text)]), builder.head_ids([user(plain)]))
+
+
+@pytest.mark.parametrize(
+    "text", ["How do I make this?", "It is here. Where am I?", '"Look," I say... Then I go!', "a", "", "1st, 2nd."]
+)
+def test_ordinary_texts_are_read_once(builder: PromptBuilder, text: str) -> None:
+    assert len(builder.spoken([user(text)])) == 1
+
+
+def test_small_letters_take_no_longer_for_dots_without_end() -> None:
+    # The square of this many would never end.
+    assert in_small_letters("." * 1_000_000 + "A") == "." * 1_000_000 + "A"
+    assert in_small_letters("A!" * 200_000) == "A!" + "a!" * 199_999
 
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:

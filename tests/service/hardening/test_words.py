@@ -19,13 +19,13 @@ from tests.service.clients import served
 from tests.service.hardening.asking import (
     ANSWERING,
     CHAT,
-    CLASSIFY,
     COMPLETIONS,
     GUARDRAIL,
     LOOK,
     MAKE,
     MODEL,
     MODERATIONS,
+    OWN,
     ROUTES,
     SCENE,
     STEAL,
@@ -63,7 +63,7 @@ def test_client_tensors_have_no_field(client: TestClient, fake: FakeGuard, name:
     for value in ([[0.5, 0.25]], base64.b64encode(TENSORS["pickle"]).decode(), {"dtype": "float32", "data": "AAAA"}):
         for route in set(ROUTES) - {GUARDRAIL}:
             assert failure(ask(client, route, LOOK, **{name: value})) == (422, "unknown_field")
-    for route in (CHAT, CLASSIFY):
+    for route in OWN:
         for part in ((None, "[1]"), ("a.bin", TENSORS["pickle"])):
             assert failure(client.post(route, files={name: part})) == (422, "unknown_field")
     assert fake.requests == []
@@ -79,7 +79,7 @@ def test_client_tensors_are_no_pictures_and_no_bodies(client: TestClient, fake: 
         for media in ("application/octet-stream", "application/x-pickle", "application/x-npy", ""):
             sent = client.post(route, content=data, headers={"content-type": media})
             assert failure(sent) == (415, "content_type")
-    for route in (CHAT, CLASSIFY):
+    for route in OWN:
         assert failure(client.post(route, files={"image": ("a.png", data, "image/png")})) == (415, "image_format")
     assert fake.requests == []
 
@@ -177,6 +177,10 @@ HIDDEN = {
     "circled": shifted(STEAL, 0x24B6, 0x24D0),
     "no-break spaces": STEAL.replace(" ", "\u00a0"),
     "wide spaces": STEAL.replace(" ", "\u3000"),
+    "capitals": STEAL.upper(),
+    "capitals here and there": "".join(char.upper() if at % 2 else char for at, char in enumerate(STEAL)),
+    "a word a line": STEAL.replace(" ", "\n"),
+    "a word a paragraph in capitals": STEAL.upper().replace(" ", "\n\n \t"),
 }
 
 
@@ -191,7 +195,8 @@ def test_unicode(nano: TestClient, name: str) -> None:
 
 
 def test_unicode_that_hides_nothing_is_served(nano: TestClient) -> None:
-    for text in ("\u200b".join(LOOK), f"\u202a{LOOK}\u202c", f"{LOOK} \U0001f600\ufe0f"):
+    plain = ("\u200b".join(LOOK), f"\u202a{LOOK}\u202c", f"{LOOK} \U0001f600\ufe0f")
+    for text in (*plain, LOOK.upper(), LOOK.replace(" ", "\n")):
         for route in ROUTES:
             assert not refused(ask(nano, route, text, SCENE))
 
