@@ -58,17 +58,17 @@ def outcome(tried: Case, *, twice: bool = False) -> Outcome:
     before = peak_bytes()
     try:
         decoded = decode(tried.data, limits=LIMITS)
+        wrong = _wrong(decoded, tried.data)
+        if twice and wrong is None and _pixels(decoded) != _pixels(decode(tried.data, limits=LIMITS)):
+            wrong = "another picture the second time"
+        found = Outcome(True, wrong)
     except ImageError as exc:
         known = exc.code in CODES and exc.param == "image"
         found = Outcome(False, None if known else f"refused with the code {exc.code}")
-    except BaseException as exc:
+    except BaseException as exc:  # of a picture that cannot be read after all, too
         found = Outcome(False, f"{type(exc).__name__} escaped")
-    else:
-        found = Outcome(True, _wrong(decoded, tried.data))
-        if twice and found.wrong is None and _pixels(decoded) != _pixels(decode(tried.data, limits=LIMITS)):
-            found = Outcome(True, "another picture the second time")
-    if found.wrong is None and peak_bytes() > before and peak_bytes() - resident_bytes() > MAX_PEAK_BYTES:
-        found = Outcome(found.picture, "too much memory")
+    if peak_bytes() > before and peak_bytes() - resident_bytes() > MAX_PEAK_BYTES:
+        found = Outcome(found.picture, "; ".join(filter(None, (found.wrong, "too much memory"))))
     return found
 
 
