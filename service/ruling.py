@@ -36,10 +36,9 @@ def rules_for(request: Request, *, policy: str | None, language: str | None) -> 
         InputError: ``policy_not_allowed``; whether there is such a policy is not told.
         NoVerdictError: the key's policy is not in the file any more.
     """
-    book, key = service_of(request).policies.content, getattr(request.state, "api_key", None)
-    theirs = key.policies if isinstance(key, ApiKey) else ()
-    name = policy or (theirs[0] if theirs else DEFAULT_POLICY)
-    if name not in (theirs or book.selectable):
+    book, choices = service_of(request).policies.content, choices_of(request)
+    name = policy or choices[0]
+    if name not in choices:
         raise InputError("This policy cannot be chosen.", code="policy_not_allowed", param="policy")
     if name not in book.policies:
         raise NoVerdictError("the policy of an API key is not there")
@@ -47,6 +46,13 @@ def rules_for(request: Request, *, policy: str | None, language: str | None) -> 
     rules = book.rules(name, spoken)
     record_of(request).ruled(rules.name, book.version)
     return rules
+
+
+def choices_of(request: Request) -> tuple[str, ...]:
+    """Names of the policies that a request may choose, first the one that it gets without a choice."""
+    book, key = service_of(request).policies.content, getattr(request.state, "api_key", None)
+    theirs = key.policies if isinstance(key, ApiKey) else ()
+    return theirs or (DEFAULT_POLICY, *sorted(book.selectable - {DEFAULT_POLICY}))
 
 
 def accepted_languages(header: str) -> list[str]:

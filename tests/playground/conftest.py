@@ -1,0 +1,29 @@
+"""One server with the shipped checkpoint and one browser for all of these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.playground.browsing import launched, opened
+from tests.service.clients import ROOT, ServerProcess, running_server
+
+CHECKPOINT = ROOT / "weights" / "safevlm-nano"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerProcess]:
+    with running_server(CHECKPOINT) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, launched(playwright) as launched_browser:
+        yield launched_browser
+
+
+@pytest.fixture
+def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
+    with opened(browser, server.url) as page:
+        yield page
