@@ -89,7 +89,7 @@ def test_without_pictures_both_work_too(sharing: Page, tmp_path: Path) -> None:
 def test_the_key_stays_out_of_them(browser: Browser, tmp_path: Path) -> None:
     secret = "sk-safevlm-of-a-person"
     keys = as_yaml("person", secret, [Scope.CHAT])
-    shared = {"permissions": ["clipboard-read", "clipboard-write"]}
+    shared: dict[str, Any] = {"permissions": ["clipboard-read", "clipboard-write"]}
     with (
         running_server(CHECKPOINT, api_keys=keys) as server,
         opened(browser, server.url, http_credentials={"username": "any", "password": secret}, **shared) as page,

@@ -202,7 +202,10 @@ def test_changed_rules_decide_as_the_guard_would(
     body = {"changes": changes, "requests": [scored(views) for views in sessions]}
     found = steady.post("/playground/decisions", json=body).json()["decisions"]
     for views, told in zip(sessions, found, strict=True):
-        pair = PairScores(joint=views[0], per_image=tuple(views[1:]) or (views[0],), image=None, text=None)
+        *per_image, last = views
+        pair = PairScores(
+            joint=last if per_image else None, per_image=tuple(per_image) or (last,), image=None, text=None
+        )
         verdict, _ = decide_worst(policy, DEFAULT_TAXONOMY, pair)
         assert told == {"decision": verdict.decision.value, "type": verdict.type, "level": verdict.level}
 
@@ -256,7 +259,12 @@ FROM_ELSEWHERE = (
     {"origin": "http://evil.example"},
     {"origin": "null"},
 )
-FROM_HERE = ({}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}, {"origin": "http://testserver"})
+FROM_HERE: tuple[dict[str, str], ...] = (
+    {},
+    {"sec-fetch-site": "same-origin"},
+    {"sec-fetch-site": "none"},
+    {"origin": "http://testserver"},
+)
 
 
 @pytest.mark.parametrize("path", [*(path for path in SCOPES if path != "/metrics"), "/playground/judgement"])
