@@ -180,7 +180,7 @@ class PromptBuilder:
         """
         whole = self.head_ids(turns)
         said = [text for turn in turns for text in (turn.text, *turn.parts)]
-        texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != text)]
+        texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != text.strip())]
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)

@@ -5,15 +5,27 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from service.keys import Scope, as_yaml
 from tests.playground.browsing import launched, opened
 from tests.service.clients import ROOT, ServerProcess, running_server
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
+SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
     with running_server(CHECKPOINT) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def keyed() -> Iterator[ServerProcess]:
+    """A server that wants a key: ``SECRET``, or ``HURRIED``, which is good for two requests a minute."""
+    hurried = as_yaml("hurried", HURRIED, [Scope.CHAT]).replace(
+        "- name: hurried\n", "- name: hurried\n  requests_per_minute: 2\n"
+    )
+    with running_server(CHECKPOINT, api_keys=as_yaml("person", SECRET, [Scope.CHAT]) + hurried) as running:
         yield running
 
 

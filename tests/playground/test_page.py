@@ -9,9 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.examples import EXAMPLES
-from service.keys import Scope, as_yaml
 from tests.playground.browsing import ask, bars, finished, opened, take_example
-from tests.playground.conftest import CHECKPOINT
+from tests.playground.conftest import CHECKPOINT, HURRIED
 from tests.service.clients import ServerProcess, running_server
 
 
@@ -21,8 +20,7 @@ def faults(page: Page) -> Sequence[tuple[str, str]]:
     return [(one["id"], node["html"]) for one in found["violations"] for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1360, 400])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 400)])
 def test_a_checker_finds_no_barrier(browser: Browser, server: ServerProcess, scheme: str, width: int) -> None:
     with opened(browser, server.url, color_scheme=scheme, viewport={"width": width, "height": 900}) as page:
         assert faults(page) == []
@@ -45,7 +43,7 @@ def test_light_and_dark_follow_the_system(browser: Browser, server: ServerProces
     assert brightness["dark"] < 150
 
 
-@pytest.mark.parametrize("width", [320, 700, 1360])
+@pytest.mark.parametrize("width", [320, 1360])
 def test_nothing_is_wider_than_the_screen(browser: Browser, server: ServerProcess, width: int) -> None:
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     with opened(browser, server.url, viewport={"width": width, "height": 800}) as page:
@@ -105,23 +103,18 @@ def test_the_verdict_is_spoken(page: Page) -> None:
     expect(page.locator("#reply")).to_have_attribute("aria-busy", "false")
 
 
-def test_a_key_is_asked_for_and_good_for_everything(browser: Browser) -> None:
-    keys = as_yaml("person", "right", [Scope.CHAT]).replace(
-        "- name: person\n", "- name: person\n  requests_per_minute: 2\n"
-    )
-    with running_server(CHECKPOINT, api_keys=keys) as server:
-        assert httpx.get(f"{server.url}/playground").status_code == 401
-        for secret, status in (("wrong", 401), ("right", 200)):
-            assert httpx.get(f"{server.url}/playground", auth=("any", secret)).status_code == status
-        with opened(
-            browser, server.url, http_credentials={"username": "any", "password": "right"}, quiet=False
-        ) as page:
-            ask(page, "How do I steal a car?")
-            expect(page.locator("#decision")).to_have_text("Refused")
-            expect(page.locator("#why")).to_be_visible()
-            # Loading the page took nothing of the allowance: this is the third request.
-            page.locator("#send").click()
-            expect(page.locator("#risk")).to_contain_text("asks too often")
+def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: ServerProcess) -> None:
+    assert httpx.get(f"{keyed.url}/playground").status_code == 401
+    for secret, status in (("wrong", 401), (HURRIED, 200)):
+        assert httpx.get(f"{keyed.url}/playground", auth=("any", secret)).status_code == status
+    credentials = {"username": "any", "password": HURRIED}
+    with opened(browser, keyed.url, http_credentials=credentials, quiet=False) as page:
+        ask(page, "How do I steal a car?")
+        expect(page.locator("#decision")).to_have_text("Refused")
+        expect(page.locator("#why")).to_be_visible()
+        # Loading the page took nothing of the allowance: this is the third request.
+        page.locator("#send").click()
+        expect(page.locator("#risk")).to_contain_text("asks too often")
 
 
 def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:

@@ -396,7 +396,7 @@ def test_capitals_and_line_breaks_do_not_drown_a_question(builder: PromptBuilder
 
 
 @pytest.mark.parametrize(
-    "text", ["How do I make this?", "It is here. Where am I?", '"Look," I say... Then I go!', "a", "", "1st, 2nd."]
+    "text", ["How do I make this?", "It is here. Where am I?", '"Look," I say... Then I go!', "a", "", "1st, 2nd.", "How?\n"]
 )
 def test_ordinary_texts_are_read_once(builder: PromptBuilder, text: str) -> None:
     assert len(builder.spoken([user(text)])) == 1
