@@ -23,6 +23,9 @@ _logger = logging.getLogger(__name__)
 _MAX_LANGUAGES = 16
 """Of ``Accept-Language``; people speak fewer."""
 
+_MAX_TAG = 64
+"""Characters of a language; every part of it is looked for, so a header full of them would take seconds."""
+
 
 def rules_for(request: Request, *, policy: str | None, language: str | None) -> Rules:
     """What a request is judged and answered by.
@@ -65,7 +68,7 @@ def accepted_languages(header: str) -> list[str]:
             weight = float(value) if name.strip().lower() == "q" else 1.0
         except ValueError:
             weight = 0.0
-        if tag.strip() and weight > 0:
+        if 0 < len(tag.strip()) <= _MAX_TAG and weight > 0:
             weighed.append((weight, tag.strip()))
     return [tag for _, tag in sorted(weighed, key=lambda entry: -entry[0])]
 
