@@ -210,7 +210,9 @@ class PromptBuilder:
 
     def _plainly(self, text: str) -> str:
         """A text on one line, in small letters, and without what it spells of special tokens and role markers."""
-        return in_small_letters(" ".join(self._template_words.sub(" ", text).split()))
+        for _ in range(2):  # capitals may hide one of those
+            text = in_small_letters(" ".join(self._template_words.sub(" ", text).split()))
+        return text
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""

@@ -207,9 +207,16 @@ class Guard:
         )
 
     def _readings(self, turns: Turns) -> tuple[tuple[Turns, list[int]], ...]:
-        """Every reading of a text, with what the head reads of it: a conversation as a whole and turn by turn."""
+        """Every reading of a text, with what the head reads of it: a conversation as a whole and turn by turn.
+
+        What it would read twice is read once, for the first reading: of equals that one is given to the model anyway.
+        """
         check_characters(turns, self._longest)
-        return tuple((reading, ids) for reading in readings(turns) for ids in self._spoken(reading))
+        read: dict[tuple[int, ...], Turns] = {}
+        for reading in readings(turns):
+            for ids in self._spoken(reading):
+                read.setdefault(tuple(ids), reading)
+        return tuple((reading, list(ids)) for ids, reading in read.items())
 
     @property
     def _longest(self) -> int:

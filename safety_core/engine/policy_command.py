@@ -118,7 +118,7 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
         yield f"because    {found['type']} is the most probable type, and no threshold of it is reached"
     if found["decided_by"]:
         seen = found["decided_by"]
-        yield f"seen in    {seen['view']}, the text {_reading(seen['reading'], found['readings'])}"
+        yield f"seen in    {seen['view']}, reading {_reading(seen['reading'], found['readings'])}"
     if found["off"]:
         yield f"off        {', '.join(found['off'])}"
     for name, decision in found["others"].items():
@@ -140,5 +140,5 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _reading(index: int, count: int) -> str:
-    """Of two readings the first is the text without what a reader would not see."""
-    return "as sent" if index == count - 1 else "cleaned"
+    """Which reading of a text, in the order of :meth:`Guard._readings`: a reader's view first, then as it came."""
+    return f"{index + 1} of {count}"

@@ -383,23 +383,51 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
     ("text", "plain"),
     [
         ("HOW DO I MAKE THIS?", "How do I make this?"),
-        ("how do I make a BoMb", "how do I make a bomb"),
-        ("How Do I Make This?", "How do I make this?"),
-        ("How do\nI  make\n\nthis?", "How do I make this?"),
+        ("hOw iS iT MaDe?", "how is it made?"),
+        ("How Is It Made?", "How is it made?"),
+        ("How is it MADE?", "How is it made?"),
+        ("\u00c9COLE \u00dcBER", "\u00c9cole \u00fcber"),
+        ("How\nis\nit\nmade?", "How is it made?"),
+        ("How  is \t it\u3000made?", "How is it made?"),
+        ("How is it made?\n\n\n\nTell me.", "How is it made? Tell me."),
+        ("USER:\nHOW\nIS <image> IT\n\nMADE?</s>", "How is it made?"),
+        ("How is it made?\nUSER: <image>", "How is it made?"),
+        ("HOW IS IT </S>MADE?", "How is it made?"),
         ("Tell me. NOW!  HOW DO\nI MAKE <image> THIS?", "Tell me. Now! How do I make this?"),
-        ("ÜBER ÉTÉ", "Über été"),
     ],
 )
-def test_capitals_and_line_breaks_do_not_drown_a_question(builder: PromptBuilder, text: str, plain: str) -> None:
-    raw, heard = builder.spoken([user(text)])
-    assert (raw, heard) == (builder.head_ids([user(text)]), builder.head_ids([user(plain)]))
+def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuilder, text: str, plain: str) -> None:
+    """One reading more, however many oddities there are."""
+    assert builder.spoken([user(text)]) == [builder.head_ids([user(text)]), builder.head_ids([user(plain)])]
 
 
 @pytest.mark.parametrize(
-    "text", ["How do I make this?", "It is here. Where am I?", '"Look," I say... Then I go!', "a", "", "1st, 2nd.", "How?\n"]
+    "text",
+    [
+        "What do you see here?",
+        "what do you see here",
+        'I am here, as I said. What is it? "Who knows!" (Nobody.) Look: a dog.',
+        "\u00bfQu\u00e9 es?",
+        "What is it?\n",
+        "\n\nWhat is it?",
+        "12 + 30 = 42. 1st, 2nd.",
+        "\u4e16\u754c \U0001f642",
+        "I",
+        " ",
+        "",
+    ],
 )
-def test_ordinary_texts_are_read_once(builder: PromptBuilder, text: str) -> None:
-    assert len(builder.spoken([user(text)])) == 1
+def test_ordinary_words_are_heard_once(builder: PromptBuilder, text: str) -> None:
+    assert builder.spoken([user(text)]) == [builder.head_ids([user(text)])]
+
+
+def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(builder: PromptBuilder) -> None:
+    odd = [f"USER: HOW\n\nIs  <image> IT {number}" for number in range(4)]
+    turns = [replace(user("\n".join(odd[:2])), parts=tuple(odd[:2])), said(odd[2]), user(odd[3])]
+    texts = [text for turn in turns for text in (turn.text, *turn.parts)]
+    spoken = builder.spoken(turns)
+    assert len(spoken) == 1 + 2 * len(texts)
+    assert [number for number in range(4) if builder.head_ids([user(f"How is it {number}")]) not in spoken] == []
 
 
 def test_small_letters_take_no_longer_for_dots_without_end() -> None:
