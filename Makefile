@@ -19,10 +19,10 @@ FUZZ_SEED ?= $(shell date +%s)
 BENCH ?= start overhead classify chat refusal overload scaling explain rail generators soak
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format fuzz bench nano clean
+.PHONY: help serve test lint types format fuzz bench screenshots nano clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
 serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
 	$(BIN)/python -m service
@@ -47,6 +47,9 @@ fuzz: $(VENV)/.dev  ## damaged pictures and made-up requests, about half an hour
 
 bench: $(VENV)/.bench  ## measure side by side, about half an hour; BENCH="NAME …" for single measurements
 	for name in $(BENCH); do $(BIN)/python -m bench $$name || exit 1; done
+
+screenshots: $(VENV)/.dev  ## take the pictures of the playground in docs again
+	$(BIN)/python -m tests.playground.screenshots docs
 
 nano: $(VENV)/.serve  ## train the nano checkpoint again, from nothing
 	$(BIN)/safevlm nano build $(NANO_ARGS)

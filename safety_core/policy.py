@@ -338,7 +338,10 @@ def _boolean(value: object, place: _Place) -> bool:
 def _number(value: object, place: _Place) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PolicyError("a number is needed", place)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as exc:
+        raise PolicyError("a smaller number is needed", place) from exc
 
 
 def _action(value: object, place: _Place) -> Action:

@@ -33,11 +33,8 @@ _INVISIBLE_RANGES = (
 )
 """Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
 
-_UNEVEN = re.compile(r"\s\s|[^\S ](?!\Z)")
-"""White space that is more than one space between two words: runs, tabs, line breaks but for one at the end."""
-
-_CAPITALS = re.compile(r"\bI\b|^\W*\w|[.!?:]['\")\]]*\s['\"(\[]?\w")
-"""Where a sentence has its capitals: in its first letter, and in the word for oneself."""
+_WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
+"""A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
 
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
@@ -177,12 +174,13 @@ class PromptBuilder:
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
-        a crowd may not be by itself. A text that can be said more plainly (:meth:`_plain`) is heard like that as well,
-        so there are at most twice as many. Raises as :meth:`head_ids` does.
+        a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
+        template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
+        noise in a question, and must not drown it. Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
         said = [text for turn in turns for text in (turn.text, *turn.parts)]
-        texts = [*said, *(plain for text in said if (plain := self._plain(text)) != text)]
+        texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != text.strip())]
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
@@ -210,19 +208,11 @@ class PromptBuilder:
             self._check_length(len(ids))
         return found
 
-    def _plain(self, text: str) -> str:
-        """The same words without what a head may never have learned to read past; an ordinary sentence as it is.
-
-        Words of the template are but noise in a question and must not drown it. Line breaks and runs of white space
-        become a space, and in a text with other capitals than a sentence has all letters become small.
-        """
-        plain = self._bare(text)
-        return plain if _ordinary_capitals(plain) else self._bare(plain.lower())
-
-    def _bare(self, text: str) -> str:
-        """A text in one line, without what it spells of special tokens and role markers."""
-        bare, count = self._template_words.subn(" ", text)
-        return " ".join(bare.split()) if count or _UNEVEN.search(bare) else text
+    def _plainly(self, text: str) -> str:
+        """A text on one line, in small letters, and without what it spells of special tokens and role markers."""
+        for _ in range(2):  # capitals may hide one of those
+            text = in_small_letters(" ".join(self._template_words.sub(" ", text).split()))
+        return text
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -250,12 +240,6 @@ class PromptBuilder:
     def _check_length(self, length: int) -> None:
         if length > self.max_prompt_tokens:
             raise too_long(length, self.max_prompt_tokens)
-
-
-def _ordinary_capitals(text: str) -> bool:
-    """Whether a text has no other capitals than a sentence; a name's are others, because Any Word Can Have One."""
-    others = _CAPITALS.sub("", text)
-    return others == others.lower()
 
 
 def max_characters(max_prompt_tokens: int) -> int:
@@ -291,6 +275,18 @@ def normalise(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
     kept = "".join("\n" if char in "\u2028\u2029\u0085" else char for char in plain if not _invisible(char))
     return unicodedata.normalize("NFKC", kept)
+
+
+def in_small_letters(text: str) -> str:
+    """A text with capitals where a sentence begins, and for the word I, alone: ``MAKE a BoMb`` is ``Make a bomb``."""
+
+    def small(found: re.Match[str]) -> str:
+        start, word = found["start"], found["word"]
+        if word == "I":
+            return found[0]
+        return (word[0].lower() if start is None else start + word[0]) + word[1:].lower()
+
+    return _WORD.sub(small, text)
 
 
 def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:

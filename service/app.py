@@ -28,7 +28,7 @@ from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
-from service.routes import chat, classify, completions, guardrail, moderations, operations
+from service.routes import chat, classify, completions, guardrail, moderations, operations, playground
 from service.ruling import check_policies, complain, lost_policies, read_policies
 from service.settings import Settings
 from service.state import Service, service_of
@@ -126,6 +126,8 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     documented.add_exception_handler(ClientLeft, _untold)
     for module in (chat, classify, completions, moderations, guardrail, operations):
         documented.include_router(module.router)
+    if settings.playground:
+        documented.include_router(playground.router)
     return documented
 
 

@@ -93,8 +93,8 @@ class Fetcher:
                 return await self._followed(url)
         except TimeoutError:
             raise _failed("The picture took too long to come.") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError, OSError):
-            raise _failed("The picture could not be fetched.") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError, ValueError):
+            raise _failed("The picture could not be fetched.") from None  # ValueError: a name that can be none
 
     async def _followed(self, url: str) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
@@ -106,6 +106,8 @@ class Fetcher:
         raise _failed("The picture is behind too many redirects.")
 
     def _checked(self, url: str) -> SplitResult:
+        if not url.isascii():
+            raise _refused("A URL has ASCII characters only; others are percent-encoded.")
         try:
             target = urlsplit(url)
             port = target.port or 443
@@ -132,7 +134,9 @@ class Fetcher:
             )
             url = httpcore.URL(target._replace(fragment="").geturl())
             response = await stack.enter_async_context(
-                pool.stream("GET", url, headers=[*_host(target), *_HEADERS], extensions={"timeout": timeout})
+                pool.stream(
+                    "GET", url, headers=[(b"Host", target.netloc.encode()), *_HEADERS], extensions={"timeout": timeout}
+                )
             )
             headers = {name.lower(): value for name, value in response.headers}
             if response.status in _REDIRECTS and b"location" in headers:
@@ -183,10 +187,6 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await self._inner.sleep(seconds)
-
-
-def _host(target: SplitResult) -> list[tuple[bytes, bytes]]:
-    return [(b"Host", target.netloc.encode("idna" if not target.netloc.isascii() else "ascii"))]
 
 
 def _matches(place: str, pattern: str) -> bool:

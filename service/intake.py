@@ -4,7 +4,7 @@ Knows no model and no decision.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -76,8 +76,14 @@ async def read_request(request: Request, service: Service) -> Intake:
     return Intake(options=options, images=loaded.images, decode_ms=loaded.decode_ms)
 
 
-async def read_json(request: Request, service: Service, model: type[_Model]) -> _Model:
+async def read_json(request: Request, service: Service, model: type[_Model], *, max_bytes: int | None = None) -> _Model:
     """Read and validate a JSON body.
+
+    Args:
+        request: whose body it is.
+        service: whose limits it must keep.
+        model: what it should be.
+        max_bytes: where it may be less long than a body with pictures.
 
     Raises:
         InputError: it is too large, malformed, or not what the model says.
@@ -85,7 +91,8 @@ async def read_json(request: Request, service: Service, model: type[_Model]) -> 
     if content_type(request) != JSON:
         raise InputError(f"The body must be {JSON}.", code="content_type")
     settings = service.settings
-    body = await read_body(request, _body_limits(settings))
+    limits = _body_limits(settings)
+    body = await read_body(request, limits if max_bytes is None else replace(limits, max_bytes=max_bytes))
     # A prompt may be full of commas and brackets; so may a data URL's head.
     items = settings.max_turns + settings.max_images
     max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES

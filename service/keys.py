@@ -63,6 +63,8 @@ class ApiKey(BaseModel):
     def _is_digest(cls, value: str) -> str:
         if not _SHA256.fullmatch(value):
             raise ValueError("64 lower-case hexadecimal digits are needed")
+        if value == digest_of(""):  # of a variable that was not set: whoever brings no key would have this one
+            raise ValueError("this is the digest of nothing")
         return value
 
 

@@ -23,6 +23,9 @@ _logger = logging.getLogger(__name__)
 _MAX_LANGUAGES = 16
 """Of ``Accept-Language``; people speak fewer."""
 
+_MAX_TAG = 64
+"""Characters of a language; every part of it is looked for, so a header full of them would take seconds."""
+
 
 def rules_for(request: Request, *, policy: str | None, language: str | None) -> Rules:
     """What a request is judged and answered by.
@@ -36,10 +39,9 @@ def rules_for(request: Request, *, policy: str | None, language: str | None) -> 
         InputError: ``policy_not_allowed``; whether there is such a policy is not told.
         NoVerdictError: the key's policy is not in the file any more.
     """
-    book, key = service_of(request).policies.content, getattr(request.state, "api_key", None)
-    theirs = key.policies if isinstance(key, ApiKey) else ()
-    name = policy or (theirs[0] if theirs else DEFAULT_POLICY)
-    if name not in (theirs or book.selectable):
+    book, choices = service_of(request).policies.content, choices_of(request)
+    name = policy or choices[0]
+    if name not in choices:
         raise InputError("This policy cannot be chosen.", code="policy_not_allowed", param="policy")
     if name not in book.policies:
         raise NoVerdictError("the policy of an API key is not there")
@@ -47,6 +49,13 @@ def rules_for(request: Request, *, policy: str | None, language: str | None) -> 
     rules = book.rules(name, spoken)
     record_of(request).ruled(rules.name, book.version)
     return rules
+
+
+def choices_of(request: Request) -> tuple[str, ...]:
+    """Names of the policies that a request may choose, first the one that it gets without a choice."""
+    book, key = service_of(request).policies.content, getattr(request.state, "api_key", None)
+    theirs = key.policies if isinstance(key, ApiKey) else ()
+    return theirs or (DEFAULT_POLICY, *sorted(book.selectable - {DEFAULT_POLICY}))
 
 
 def accepted_languages(header: str) -> list[str]:
@@ -59,7 +68,7 @@ def accepted_languages(header: str) -> list[str]:
             weight = float(value) if name.strip().lower() == "q" else 1.0
         except ValueError:
             weight = 0.0
-        if tag.strip() and weight > 0:
+        if 0 < len(tag.strip()) <= _MAX_TAG and weight > 0:
             weighed.append((weight, tag.strip()))
     return [tag for _, tag in sorted(weighed, key=lambda entry: -entry[0])]
 

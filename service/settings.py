@@ -167,6 +167,8 @@ class Settings(BaseSettings):
         description="Least belief in a level that the policy refuses from which a reply is cut; judged by words alone.",
     )
 
+    playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
+
     expose_risk: bool = Field(
         default=True, description="Whether clients see scores and timings; `false` leaves them the decision only."
     )

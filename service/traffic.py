@@ -25,6 +25,7 @@ ENDPOINTS = {
     "/v1/chat/completions": "completions",
     "/v1/moderations": "moderations",
     "/beta/litellm_basic_guardrail_api": "guardrail",
+    "/playground/judgement": "playground",
 }
 """Paths whose requests reach the model, and their names in metrics."""
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from safety_core.engine.faults import describe
 from safety_core.errors import SafeVLMError
 
 _logger = logging.getLogger(__name__)
@@ -54,9 +55,9 @@ class WatchedFile(Generic[_Content]):
         self._seen = marks
         try:
             content = await asyncio.to_thread(self._read)
-        except SafeVLMError as exc:
-            self.complaint = str(exc)
-            _logger.error("%s: the new version is broken, the old one stays in force: %s", self._name, exc)
+        except Exception as exc:  # of whatever kind: it must not be the last time that the file is looked at
+            self.complaint = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
+            _logger.error("%s: the new version is broken, the old one stays in force: %s", self._name, self.complaint)
             return
         self.complaint = None
         if content != self.content:
@@ -71,16 +72,16 @@ class WatchedFile(Generic[_Content]):
             await asyncio.sleep(interval_s)
             await self.check()
 
-    def _marks(self) -> tuple[tuple[int, int, int] | None, ...]:
-        """What changes when a file is written, replaced, or swapped behind a link."""
-        marks: list[tuple[int, int, int] | None] = []
+    def _marks(self) -> tuple[tuple[int, ...] | None, ...]:
+        """What changes when a file is written, replaced, swapped behind a link, or made readable."""
+        marks: list[tuple[int, ...] | None] = []
         for file in self._files:
             try:
                 found = os.stat(file)
             except OSError:
                 marks.append(None)
             else:
-                marks.append((found.st_ino, found.st_mtime_ns, found.st_size))
+                marks.append((found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
         return tuple(marks)
 
 

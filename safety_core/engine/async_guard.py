@@ -221,6 +221,9 @@ class AsyncGuard:
         asked = time.perf_counter()
         key = key_of(request, self._guard.fingerprint)
         known = self._cache.get(key)
+        if known is None and not isinstance(request, ChatRequest):
+            # A chat's verdict says all that a classification's does.
+            known = self._cache.get(key_of(request, self._guard.fingerprint, answerable=True))
         if known is not None:
             self._observer.cache("hit")
             return known

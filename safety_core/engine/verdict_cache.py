@@ -56,17 +56,18 @@ class VerdictCache:
             self._nbytes -= _ENTRY_BYTES + dropped.nbytes
 
 
-def key_of(request: GuardRequest, fingerprint: str) -> str:
-    """Digest of a request under a checkpoint and policy. A chat's differs: its verdict keeps what a reply needs.
+def key_of(request: GuardRequest, fingerprint: str, *, answerable: bool | None = None) -> str:
+    """Digest of a request under a checkpoint and policy.
 
     Args:
         request: what is asked.
         fingerprint: names checkpoint and its own policy.
+        answerable: whether the verdict keeps what a reply needs; as it does for this request where None.
     """
     parts = [
         fingerprint,
         None if request.rules is None else request.rules.digest,
-        isinstance(request, ChatRequest),
+        isinstance(request, ChatRequest) if answerable is None else answerable,
         request.heatmap,
         [image.sha256 for image in request.images],
         [[turn.role, turn.text, turn.images, turn.parts] for turn in request.turns],

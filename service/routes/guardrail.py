@@ -4,6 +4,7 @@ A proxy asks before it sends a request to its model, and again with the model's 
 nothing about what is to be judged are ignored, whatever they hold: it is a beta, and grows.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -26,6 +27,9 @@ from service.state import Service, service_of
 from service.streaming import unless_client_leaves
 
 router = APIRouter()
+
+_PARTS = (None, "text", "input_text", "output_text", "image_url", "input_image")
+"""Types of a message's parts whose text and picture are all there is to them."""
 
 
 class ProviderParams(BaseModel):
@@ -99,7 +103,7 @@ async def guardrail(request: Request) -> JSONResponse:
 async def _request(service: Service, asked: GuardrailRequest, rules: Rules) -> tuple[GuardRequest, float] | None:
     """What to judge, and the milliseconds that decoding took; None where nothing was said or shown."""
     said, shown = _in_messages(asked.structured_messages or [])
-    called = _arguments(asked.tool_calls or [])
+    called = map(_call, asked.tool_calls or [])
     texts = [text for text in dict.fromkeys([*(asked.texts or []), *said, *called]) if text.strip()]
     pictures = list(dict.fromkeys([*(asked.images or []), *shown]))
     limit = service.settings.max_turns
@@ -118,30 +122,40 @@ def _in_messages(messages: Sequence[Any]) -> tuple[list[str], list[str]]:
     texts: list[str] = []
     pictures: list[str] = []
     for message in messages:
-        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(message, dict):
+            raise _unjudged("There is something among the messages that is none.")
+        content = message.get("content")
         for part in content if isinstance(content, list) else [] if content is None else [content]:
-            if isinstance(part, str):
-                texts.append(part)
-            elif isinstance(part, dict) and isinstance(part.get("text"), str):
-                texts.append(part["text"])
-            elif isinstance(part, dict) and "image_url" in part:
-                pictures.append(_url(part["image_url"]))
-            else:  # a sound, a file, a picture in another protocol's form
-                raise InputError(
-                    "A message has a part that cannot be judged.", code="invalid_field", param="structured_messages"
-                )
+            fields = {"text": part} if isinstance(part, str) else part if isinstance(part, dict) else {}
+            said, shown = fields.get("text"), fields.get("image_url")
+            # A sound, a file, a picture in another protocol's form: words beside it do not make it known.
+            if fields.get("type") not in _PARTS or not (isinstance(said, str) or shown is not None):
+                raise _unjudged("A message has a part that cannot be judged.")
+            texts += [said] if isinstance(said, str) else []
+            pictures += [_url(shown)] if shown is not None else []
+        texts += [message["refusal"]] if isinstance(message.get("refusal"), str) else []
+        calls = message.get("tool_calls")
+        texts += map(_call, calls if isinstance(calls, list) else [] if calls is None else [calls])
+        texts += [_call({"function": message["function_call"]})] if message.get("function_call") is not None else []
     return texts, pictures
 
 
-def _arguments(calls: Sequence[Any]) -> list[str]:
-    """What a model would tell its tools."""
-    functions = [call.get("function") for call in calls if isinstance(call, dict)]
-    arguments = [function.get("arguments") for function in functions if isinstance(function, dict)]
-    return [text for text in arguments if isinstance(text, str)]
+def _call(call: Any) -> str:
+    """What a model would tell a tool; all of a call in another form than OpenAI's."""
+    fields = call if isinstance(call, dict) else {}
+    for kind, field in (("function", "arguments"), ("custom", "input")):
+        told = fields[kind].get(field) if isinstance(fields.get(kind), dict) else None
+        if isinstance(told, str):
+            return told
+    return json.dumps(call, ensure_ascii=False)
 
 
 def _url(image: Any) -> str:
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str):
-        raise InputError("A picture of a message has no URL.", code="invalid_field", param="structured_messages")
+        raise _unjudged("A picture of a message has no URL.")
     return url
+
+
+def _unjudged(message: str) -> InputError:
+    return InputError(message, code="invalid_field", param="structured_messages")

@@ -61,7 +61,7 @@ def outcome(tried: Case, *, twice: bool = False) -> Outcome:
     before = peak_bytes()
     found = _decoded(tried, twice)
     if peak_bytes() > before and peak_bytes() - resident_bytes() > MAX_PEAK_BYTES:
-        found = Outcome(found.picture, ", ".join(wrong for wrong in (found.wrong, "too much memory") if wrong))
+        found = Outcome(found.picture, "; ".join(filter(None, (found.wrong, "too much memory"))))
     return found
 
 
@@ -76,7 +76,7 @@ def _decoded(tried: Case, twice: bool) -> Outcome:
     except ImageError as exc:
         known = exc.code in CODES and exc.param == "image"
         wrong = "refused after it was taken" if picture else None if known else f"refused with the code {exc.code}"
-    except BaseException as exc:
+    except BaseException as exc:  # of a picture that cannot be read after all, too
         wrong = f"{type(exc).__name__} escaped"
     return Outcome(picture, wrong)
 

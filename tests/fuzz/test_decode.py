@@ -151,4 +151,4 @@ def test_memory_that_one_case_takes_is_seen_although_it_failed(monkeypatch: pyte
         raise AssertionError
 
     monkeypatch.setattr(decoding, "decode", decode)
-    assert decoding.outcome(case(0, 0)).wrong == "AssertionError escaped, too much memory"
+    assert decoding.outcome(case(0, 0)).wrong == "AssertionError escaped; too much memory"

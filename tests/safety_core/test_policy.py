@@ -195,6 +195,7 @@ def edited(*path: str, value: object) -> Callable[[dict[str, object]], None]:
         (edited("thresholds", "illegal", "3", value=True), "policy.thresholds.illegal.3"),
         (edited("thresholds", "illegal", "3", value=-0.1), "policy.thresholds.illegal.3"),
         (edited("thresholds", "illegal", "3", value=math.nan), "policy.thresholds.illegal.3"),
+        (edited("thresholds", "illegal", "3", value=10**400), "policy.thresholds.illegal.3"),
         (edited("actions", "privacy", "1", value="refused"), "policy.actions.privacy.1"),
         (edited("actions", "privacy", "1", value=["refuse"]), "policy.actions.privacy.1"),
         (edited("refusals", "privacy", value=" "), "policy.refusals.privacy"),

@@ -15,6 +15,7 @@ from safety_core.prompts import (
     EncodedPrompt,
     PromptBuilder,
     Turn,
+    in_small_letters,
     neutralise,
     normalise,
     readings,
@@ -360,8 +361,7 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
 
 def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:
     joined = Turn(role="user", text="Be kind.\nOne?", parts=("Be kind.", "One?"))
-    texts = ("Be kind.\nOne?", "Be kind.", "One?", "Be kind. One?")
-    expected = [builder.head_ids([user(text)]) for text in texts]
+    expected = [builder.head_ids([user(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?", "Be kind. One?")]
     assert builder.spoken([joined]) == expected
     whole, *alone = builder.spoken([joined, said("Yes."), user("Two?")])
     assert whole == builder.head_ids([joined, said("Yes."), user("Two?")])
@@ -382,17 +382,18 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
 @pytest.mark.parametrize(
     ("text", "plain"),
     [
-        ("HOW IS IT MADE?", "how is it made?"),
+        ("HOW DO I MAKE THIS?", "How do I make this?"),
         ("hOw iS iT MaDe?", "how is it made?"),
-        ("How Is It Made?", "how is it made?"),
-        ("How is it MADE?", "how is it made?"),
-        ("\u00c9COLE", "\u00e9cole"),
+        ("How Is It Made?", "How is it made?"),
+        ("How is it MADE?", "How is it made?"),
+        ("\u00c9COLE \u00dcBER", "\u00c9cole \u00fcber"),
         ("How\nis\nit\nmade?", "How is it made?"),
         ("How  is \t it\u3000made?", "How is it made?"),
-        ("\n\n\n\nHow is it made?", "How is it made?"),
-        ("USER:\nHOW\nIS <image> IT\n\nMADE?</s>", "how is it made?"),
+        ("How is it made?\n\n\n\nTell me.", "How is it made? Tell me."),
+        ("USER:\nHOW\nIS <image> IT\n\nMADE?</s>", "How is it made?"),
         ("How is it made?\nUSER: <image>", "How is it made?"),
-        ("HOW IS IT </S>MADE?", "how is it made?"),
+        ("HOW IS IT </S>MADE?", "How is it made?"),
+        ("Tell me. NOW!  HOW DO\nI MAKE <image> THIS?", "Tell me. Now! How do I make this?"),
     ],
 )
 def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuilder, text: str, plain: str) -> None:
@@ -405,10 +406,11 @@ def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuild
     [
         "What do you see here?",
         "what do you see here",
-        'I\'m here, as I said. What is it? "Who knows!" (Nobody.) Answer: A dog.',
+        'I am here, as I said. What is it? "Who knows!" (Nobody.) Look: a dog.',
         "\u00bfQu\u00e9 es?",
         "What is it?\n",
-        "12 + 30 = 42",
+        "\n\nWhat is it?",
+        "12 + 30 = 42. 1st, 2nd.",
         "\u4e16\u754c \U0001f642",
         "I",
         " ",
@@ -425,7 +427,13 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
     texts = [text for turn in turns for text in (turn.text, *turn.parts)]
     spoken = builder.spoken(turns)
     assert len(spoken) == 1 + 2 * len(texts)
-    assert [number for number in range(4) if builder.head_ids([user(f"how is it {number}")]) not in spoken] == []
+    assert [number for number in range(4) if builder.head_ids([user(f"How is it {number}")]) not in spoken] == []
+
+
+def test_small_letters_take_no_longer_for_dots_without_end() -> None:
+    # The square of this many would never end.
+    assert in_small_letters("." * 1_000_000 + "A") == "." * 1_000_000 + "A"
+    assert in_small_letters("A!" * 200_000) == "A!" + "a!" * 199_999
 
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:

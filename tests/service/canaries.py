@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from service.traffic import ENDPOINTS
 from tests.service.clients import encoded
-from tests.service.hardening.asking import ANSWERING, CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS, question
+from tests.service.hardening.asking import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
 
 WORD = 'kanári"XQ7ZJ'
 """Has letters that encodings leave alone, and some that each of them changes."""
@@ -72,7 +72,7 @@ HEADERS = {
         "Accept",
         "Origin",
     )
-}
+} | {"Sec-Fetch-Site": "none"}  # without it the origin alone would be a reason to be turned away
 QUERY = f"?{quote(WORD)}={quote(WORD)}"
 
 
@@ -108,7 +108,7 @@ def served(route: str, *, model: str) -> Iterator[Sent]:
         }
     for name, body in bodies.items():
         yield Sent(name, route + QUERY, 200, options={"json": body, "headers": HEADERS})
-    if route in (CHAT, CLASSIFY):
+    if route in OWN:
         for stream in ("false", "true"):
             fields = {"prompt": WORD, "stream": stream, "explain": "true"}
             files = [("image", (WORD, picture(), "image/png"))]
@@ -139,7 +139,7 @@ def refused(route: str, *, model: str) -> Iterator[Sent]:
         changed["unknown part"] = (sound | {"structured_messages": [{"content": [{"type": WORD, WORD: WORD}]}]}, 422)
     else:
         changed["unknown field"] = (sound | {WORD: WORD}, 422)
-    if route in (CHAT, CLASSIFY):
+    if route in OWN:
         changed["type"] = (sound | {"temperature": WORD}, 422)
         changed["list"] = (sound | {"prompt": [WORD]}, 422)
     if route in (COMPLETIONS, MODERATIONS):
@@ -165,7 +165,7 @@ def refused(route: str, *, model: str) -> Iterator[Sent]:
             asked = body | ({"stream": True} if stream else {})
             yield Sent(f"{name} {stream}", route + QUERY, status, options={"json": asked, "headers": HEADERS})
     yield from _unread(route)
-    if route in (CHAT, CLASSIFY):
+    if route in OWN:
         yield from _forms(route)
 
 
@@ -213,5 +213,22 @@ def anywhere(path: str, method: str) -> Iterator[Sent]:
 
 
 JUDGING = tuple(ENDPOINTS)
-OTHERS = ("/healthz", "/readyz", "/metrics", "/v1/models", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
+PAGE = (
+    "/playground",
+    "/playground/about",
+    "/playground/decisions",
+    "/playground/{name}",
+    "/playground/examples/{name}",
+)
+OPERATORS = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/models",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/redoc",
+    "/openapi.json",
+)
+OTHERS = (*OPERATORS, *PAGE)
 """Every other path that there is."""

@@ -136,6 +136,7 @@ def test_a_redirect_is_followed_where_it_may_lead(authority: trustme.CA) -> None
         "gopher://pictures.example/",
         "//10.0.0.1/",
         "https://pictures.example:99999/",
+        "https://pictures.example/\xe4.png",
     ],
 )
 def test_no_redirect_leads_elsewhere(authority: trustme.CA, target: str) -> None:
@@ -306,6 +307,22 @@ def test_urls_are_told_from_base64() -> None:
     assert is_url("HTTP://a/")
     assert not is_url("aHR0cHM6Ly8=")
     assert not is_url("data:image/png;base64,AAAA")
+
+
+@pytest.mark.parametrize("host", ["a" * 70, "a.", "\xe4", "\xe4."])
+def test_a_name_that_can_be_none_is_an_error_like_any_other(host: str) -> None:
+    fetcher = Fetcher(["*.example"], max_bytes=1, timeout_s=20)
+    with pytest.raises(ImageError):
+        asyncio.run(fetcher.fetch(f"https://{host}.example/a.png"))
+
+
+def test_a_redirect_to_no_url_is_an_error_like_any_other(authority: trustme.CA) -> None:
+    async def lost(path: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"", "Location: https://[nowhere", status="302 Found"))
+
+    with pytest.raises(ImageError) as error:
+        fetched(authority, lost)
+    assert code_of(error) == "image_url_failed"
 
 
 def test_it_is_off_unless_hosts_are_named() -> None:

@@ -1,6 +1,7 @@
 """LiteLLM's generic guardrail protocol: the documented shapes, and nothing that passes unseen."""
 
 import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,10 +70,40 @@ def test_words_and_pictures_that_stand_in_messages_only_are_judged_too(client: T
     assert len(judged.images) == 2
 
 
-def test_what_a_model_would_tell_its_tools_is_judged(client: TestClient, fake: FakeGuard) -> None:
-    calls = [{"id": "1", "type": "function", "function": {"name": "send", "arguments": '{"text": "hidden"}'}}]
-    client.post(PATH, json={"texts": [], "input_type": "response", "tool_calls": calls})
-    assert [turn.text for turn in fake.requests[-1].turns] == ['{"text": "hidden"}']
+def test_words_beside_a_picture_hide_neither(client: TestClient, fake: FakeGuard) -> None:
+    part = {"type": "image_url", "text": "look", "image_url": f"data:image/png;base64,{base64_png('blue')}"}
+    client.post(PATH, json={"structured_messages": [{"role": "user", "content": [part]}]})
+    judged = fake.requests[-1]
+    assert ([turn.text for turn in judged.turns], len(judged.images)) == (["look"], 1)
+
+
+def called(arguments: Any) -> dict[str, Any]:
+    return {"id": "1", "type": "function", "function": {"name": "send", "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("call", "judged"),
+    [
+        (called('{"text": "hidden"}'), '{"text": "hidden"}'),
+        ({"type": "custom", "custom": {"name": "send", "input": "hidden"}}, "hidden"),
+        (called({"text": "hidden"}), json.dumps(called({"text": "hidden"}))),
+        ({"type": "other", "said": "hidden ü"}, '{"type": "other", "said": "hidden ü"}'),
+        ("hidden", '"hidden"'),
+    ],
+)
+def test_what_a_model_would_tell_its_tools_is_judged(
+    client: TestClient, fake: FakeGuard, call: Any, judged: str
+) -> None:
+    in_messages = {"structured_messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]}
+    for text, asked in (("a", {"input_type": "response", "tool_calls": [call]}), ("b", in_messages)):
+        client.post(PATH, json={"texts": [text], **asked})
+        assert [turn.text for turn in fake.requests[-1].turns] == [text, judged]
+
+
+def test_older_calls_and_refusals_in_messages_are_judged(client: TestClient, fake: FakeGuard) -> None:
+    said = {"role": "assistant", "refusal": "no", "function_call": {"name": "f", "arguments": "hidden"}}
+    client.post(PATH, json={"structured_messages": [said]})
+    assert [turn.text for turn in fake.requests[-1].turns] == ["no", "hidden"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +120,9 @@ def test_what_a_model_would_tell_its_tools_is_judged(client: TestClient, fake: F
         ({"structured_messages": [{"role": "user", "content": FOREIGN}]}, 422),
         ({"structured_messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, 422),
         ({"structured_messages": [{"role": "user", "content": [7]}]}, 422),
+        ({"structured_messages": [{"role": "user", "content": [{"type": "file", "text": "a", "file": {}}]}]}, 422),
+        ({"structured_messages": [{"role": "user", "content": [{"type": [], "text": "a"}]}]}, 422),
+        ({"structured_messages": ["a"]}, 422),
     ],
 )
 def test_what_cannot_be_judged_is_an_error_and_no_pass(

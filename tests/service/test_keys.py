@@ -39,6 +39,7 @@ def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
         ("keys: 3", "keys"),
         ("- {name: a}", "sha256"),
         (f"- {{name: a, sha256: {'0' * 63}}}", "sha256"),
+        (f"- {{name: a, sha256: {digest_of('')}}}", "digest of nothing"),
         (f"- {{name: 'a b', sha256: {'0' * 64}}}", "name"),
         (f"- {{name: a, sha256: '{'0' * 64}', scopes: [root]}}", "scopes"),
         (f"- {{name: a, sha256: '{'0' * 64}', admin: true}}", "admin"),

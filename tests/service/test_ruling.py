@@ -234,6 +234,7 @@ def test_two_policies_are_compared_on_the_same_requests(file: Path, caplog: pyte
         ("en;q=x, de;q, fr", ["fr"]),
         (" , ;q=1,*", ["*"]),
         (",".join(["xx"] * 5000), ["xx"] * 16),
+        ("a-" * 30_000 + "a, de", ["de"]),
     ],
 )
 def test_accepted_languages(header: str, tags: list[str]) -> None:

@@ -456,3 +456,21 @@ def test_no_kind_of_death_leaves_anybody_waiting(death: BaseException) -> None:
         await guard.assess(ASK)
 
     run(fake, scenario)
+
+
+def test_a_chats_verdict_serves_a_classification_but_not_the_other_way_round() -> None:
+    fake = FakeGuard()
+    turns = (Turn(role="user", text="once"),)
+
+    async def scenario(guard: AsyncGuard) -> None:
+        chat, alone = ChatRequest(turns=turns), GuardRequest(turns=turns)
+        told = [event async for event in guard.stream(chat)]
+        assert isinstance(told[0], GuardVerdict)
+        assert (await guard.assess(alone)).pair == told[0].pair
+        assert len(fake.requests) == 1
+        other = (Turn(role="user", text="twice"),)
+        await guard.assess(GuardRequest(turns=other))
+        assert [event async for event in guard.stream(ChatRequest(turns=other))]
+        assert len(fake.requests) == 3, "a reply needs what a classification does not keep"
+
+    run(fake, scenario)

@@ -19,8 +19,12 @@ from tests.service.clients import ROOT
 
 CHAT, CLASSIFY, COMPLETIONS = "/v1/chat", "/v1/classify", "/v1/chat/completions"
 MODERATIONS, GUARDRAIL = "/v1/moderations", "/beta/litellm_basic_guardrail_api"
+PLAYGROUND = "/playground/judgement"
 ROUTES = tuple(ENDPOINTS)
 """Every path that judges."""
+
+OWN = (CHAT, CLASSIFY, PLAYGROUND)
+"""Those of our own shape, which take forms too."""
 
 ANSWERING = (CHAT, COMPLETIONS)
 """Those that answer too."""
@@ -64,6 +68,7 @@ def question(route: str, text: str, *pictures: bytes, model: str = MODEL, **fiel
     bodies: dict[str, dict[str, Any]] = {
         CHAT: {"prompt": text, "images": urls},
         CLASSIFY: {"prompt": text, "images": urls},
+        PLAYGROUND: {"prompt": text, "images": urls},
         COMPLETIONS: {"model": model, "messages": [{"role": "user", "content": parts if urls else text}]},
         MODERATIONS: {"model": model, "input": parts if urls else text},
         GUARDRAIL: {"texts": [text], "images": urls},

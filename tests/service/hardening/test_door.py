@@ -31,6 +31,8 @@ from tests.service.hardening.asking import (
     MODEL,
     MODERATIONS,
     OBEY,
+    OWN,
+    PLAYGROUND,
     REQUEST,
     ROUTES,
     SCENE,
@@ -86,7 +88,7 @@ def test_body_size(fake: FakeGuard) -> None:
             assert (status, code, taken <= 22) == (413, "body_too_large", True)
             large = client.post(route, content=b"{}" + b" " * 20 * CHUNK, headers={"content-type": "application/json"})
             assert failure(large) == (413, "body_too_large")
-        for route in (CHAT, CLASSIFY):
+        for route in OWN:
             status, code, taken = fed(client, route, form, part.format("prompt").encode())
             assert (status, code, taken <= 22) == (413, "body_too_large", True)
             status, code, taken = fed(client, route, form, file.format("image").encode())
@@ -199,7 +201,7 @@ def test_auth() -> None:
     fake, secrets = FakeGuard(), {scope: f"{scope}-secret" for scope in Scope}
     keys = "".join(as_yaml(scope.value, secret, [scope]) for scope, secret in secrets.items())
     assert not any(secret in keys for secret in secrets.values())
-    good = {route: Scope.CHAT if route in ANSWERING else Scope.CLASSIFY for route in ROUTES} | {
+    good = {route: Scope.CHAT if route in (*ANSWERING, PLAYGROUND) else Scope.CLASSIFY for route in ROUTES} | {
         "/metrics": Scope.METRICS
     }
     with served(fake, api_keys=keys) as client:
@@ -305,7 +307,7 @@ def test_fingerprinting_without_risk(
     options: list[dict[str, Any]] = [{}]
     if route in ANSWERING:
         options += [{"stream": True}]
-    if route in (CHAT, CLASSIFY):
+    if route in OWN:
         options += [{"explain": True}]
     for fields in options:
         response = ask(discreet, route, *asked, **fields)

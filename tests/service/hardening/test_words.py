@@ -19,7 +19,6 @@ from tests.service.clients import served
 from tests.service.hardening.asking import (
     ANSWERING,
     CHAT,
-    CLASSIFY,
     COMPLETIONS,
     GUARDRAIL,
     LOOK,
@@ -27,6 +26,7 @@ from tests.service.hardening.asking import (
     MODEL,
     MODERATIONS,
     OBEY,
+    OWN,
     REQUEST,
     ROUTES,
     SCENE,
@@ -66,7 +66,7 @@ def test_client_tensors_have_no_field(client: TestClient, fake: FakeGuard, name:
     for value in ([[0.5, 0.25]], base64.b64encode(TENSORS["pickle"]).decode(), {"dtype": "float32", "data": "AAAA"}):
         for route in set(ROUTES) - {GUARDRAIL}:
             assert failure(ask(client, route, LOOK, **{name: value})) == (422, "unknown_field")
-    for route in (CHAT, CLASSIFY):
+    for route in OWN:
         for part in ((None, "[1]"), ("a.bin", TENSORS["pickle"])):
             assert failure(client.post(route, files={name: part})) == (422, "unknown_field")
     assert fake.requests == []
@@ -82,7 +82,7 @@ def test_client_tensors_are_no_pictures_and_no_bodies(client: TestClient, fake: 
         for media in ("application/octet-stream", "application/x-pickle", "application/x-npy", ""):
             sent = client.post(route, content=data, headers={"content-type": media})
             assert failure(sent) == (415, "content_type")
-    for route in (CHAT, CLASSIFY):
+    for route in OWN:
         assert failure(client.post(route, files={"image": ("a.png", data, "image/png")})) == (415, "image_format")
     assert fake.requests == []
 

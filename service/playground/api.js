@@ -1,0 +1,77 @@
+// The server's paths that the page uses.
+
+export class ApiError extends Error {
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
+
+async function checked(response) {
+  if (response.ok) return response;
+  const body = await response.json().catch(() => null);
+  const error = body?.error ?? { message: `The server answered ${response.status}.`, code: String(response.status) };
+  const wait = response.headers.get("Retry-After");
+  throw new ApiError(wait ? `${error.message} Try again in ${wait} s.` : error.message, error.code);
+}
+
+async function sent(path, options) {
+  let response;
+  try {
+    response = await fetch(path, { ...options, redirect: "error" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("The server cannot be reached.", "unreachable");
+  }
+  return checked(response);
+}
+
+export const about = async () => (await sent("/playground/about")).json();
+
+export async function pictureOf(example) {
+  const blob = await (await sent(`/playground/examples/${encodeURIComponent(example.file)}`)).blob();
+  return new File([blob], example.file, { type: blob.type });
+}
+
+// What `/v1/chat` takes, as a form.
+export function form({ files, fields }, extra = {}) {
+  const data = new FormData();
+  for (const file of files) data.append("image", file, file.name);
+  for (const [name, value] of Object.entries({ ...fields, ...extra })) data.append(name, String(value));
+  return data;
+}
+
+// The events of a chat as they come: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
+export async function* chat(request, signal) {
+  const body = form(request, { stream: true, explain: true });
+  const response = await sent("/v1/chat", { method: "POST", body, signal });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let finished = false;
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const [name, data] = block.split("\n").map((line) => line.slice(line.indexOf(": ") + 2));
+      const content = JSON.parse(data);
+      if (name === "error") throw new ApiError(content.error.message, content.error.code);
+      finished ||= name === "done";
+      yield [name, content];
+    }
+  }
+  if (!finished) throw new ApiError("The reply ended too early.", "cut_off");
+}
+
+// Why a request was decided as it was. Asked right after the chat, the server knows the verdict already.
+export async function judgement(request, signal) {
+  const body = form(request, { explain: true });
+  return (await sent("/playground/judgement", { method: "POST", body, signal })).json();
+}
+
+export async function decisions(policy, changes, requests) {
+  const body = JSON.stringify({ policy, changes, requests });
+  const headers = { "Content-Type": "application/json" };
+  return (await (await sent("/playground/decisions", { method: "POST", body, headers })).json()).decisions;
+}

@@ -1,0 +1,209 @@
+// A policy to try: rules that can be moved, and which of the session's requests they would decide otherwise.
+// The server decides, by the very function that guards; nothing of it is rebuilt here.
+
+import { decisions } from "./api.js";
+import { $, el, fill, say, show, spelled } from "./dom.js";
+import { precise } from "./findings.js";
+
+const DECISIONS = { allowed: "Allowed", cautioned: "Cautioned", refused: "Refused" };
+const ACTIONS = ["allow", "caution", "refuse"];
+const STEEPNESS = 8; // thresholds lie close to 0 and 1: a slider moves their log-odds from -8 to 8
+const MOST_REQUESTS = 64;
+const PAUSE_MS = 120;
+
+const toSlider = (threshold) => {
+  const inside = Math.min(1 - 1e-4, Math.max(1e-4, threshold));
+  return Math.round((500 * (Math.log(inside / (1 - inside)) + STEEPNESS)) / STEEPNESS);
+};
+const fromSlider = (position) => Number(precise(1 / (1 + Math.exp(-((position / 500) * STEEPNESS - STEEPNESS)))));
+
+export class PolicyTrial {
+  #told;
+  #requests = [];
+  #changes = {};
+  #newest = 0;
+  #timer = null;
+
+  constructor(told) {
+    this.#told = told;
+    const base = $("base");
+    fill(base, told.policies.map(({ name }) => el("option", { value: name }, name)));
+    show($("base-field"), told.policies.length > 1);
+    base.addEventListener("change", () => this.reset());
+    $("reset").addEventListener("click", () => {
+      this.reset();
+      say("The rules are as they were");
+    });
+    this.reset();
+  }
+
+  reset() {
+    this.#changes = {};
+    this.#drawRules();
+    this.#changed();
+  }
+
+  // A request that was judged: `why` is the server's explanation.
+  add({ prompt, urls, why }) {
+    const views = why.views
+      .filter((view) => view.decides)
+      .map((view) => ({ types: Object.values(view.type_scores), levels: Object.values(view.level_scores) }));
+    this.#requests = [...this.#requests, { prompt, urls, decision: why.policy.decision, views }].slice(-MOST_REQUESTS);
+    this.#changed();
+  }
+
+  get #base() {
+    return this.#told.policies.find(({ name }) => name === $("base").value);
+  }
+
+  #set(field, type, level, value) {
+    const old = level === null ? this.#base[field][type] : this.#base[field][type][level];
+    const changes = this.#changes;
+    const of = level === null ? (changes[field] ??= {}) : ((changes[field] ??= {})[type] ??= {});
+    const key = level ?? type;
+    if (value === old) delete of[key];
+    else of[key] = value;
+    if (level !== null && !Object.keys(of).length) delete changes[field][type];
+    if (!Object.keys(changes[field]).length) delete changes[field];
+    this.#changed();
+  }
+
+  #drawRules() {
+    const { types, levels, safe_type: safe } = this.#told;
+    const base = this.#base;
+    const worse = levels.map((name, index) => [index, name]).slice(1);
+    fill(
+      $("rules"),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("th", { scope: "col" }, "Type"),
+          worse.map(([index, name]) => el("th", { scope: "col" }, `Level ${index}`, el("small", {}, spelled(name)))),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        types
+          .filter((type) => type !== safe)
+          .map((type) => el("tr", {}, this.#switch(type, base), worse.map(([level]) => this.#rule(type, level, base)))),
+      ),
+    );
+  }
+
+  #switch(type, base) {
+    const listen = (event) => {
+      for (const control of event.target.closest("tr").querySelectorAll("td input, td select")) control.disabled = !event.target.checked;
+      this.#set("enabled", type, null, event.target.checked);
+    };
+    const box = el("input", { type: "checkbox", checked: base.enabled[type], onchange: listen, "data-switch": type });
+    return el("th", { scope: "row" }, el("label", {}, box, spelled(type)));
+  }
+
+  #rule(type, level, base) {
+    const threshold = base.thresholds[type][level];
+    const named = `${spelled(type)}, level ${level}`;
+    const slider = el("input", {
+      type: "range", min: 0, max: 1000, value: toSlider(threshold), "aria-label": `Threshold for ${named}`,
+      "aria-valuetext": precise(threshold), "data-threshold": `${type}.${level}`, disabled: !base.enabled[type],
+    });
+    const number = el("input", {
+      type: "number", min: 0, step: "any", value: precise(threshold), "aria-label": `Threshold for ${named} as a number`,
+      "data-number": `${type}.${level}`, disabled: !base.enabled[type],
+    });
+    slider.addEventListener("input", () => {
+      const value = fromSlider(Number(slider.value));
+      number.value = precise(value);
+      slider.setAttribute("aria-valuetext", precise(value));
+      this.#set("thresholds", type, level, value);
+    });
+    number.addEventListener("input", () => {
+      if (number.value === "" || !number.checkValidity()) return;
+      // The field shows fewer digits than the policy has: left as shown, it means the policy's own.
+      const value = number.value === precise(threshold) ? threshold : Number(number.value);
+      slider.value = toSlider(value);
+      slider.setAttribute("aria-valuetext", precise(value));
+      this.#set("thresholds", type, level, value);
+    });
+    const action = el(
+      "select",
+      {
+        "aria-label": `Action for ${named}`, "data-action": `${type}.${level}`, disabled: !base.enabled[type],
+        onchange: (event) => this.#set("actions", type, level, event.target.value),
+      },
+      ACTIONS.map((name) => el("option", { selected: name === base.actions[type][level] }, name)),
+    );
+    return el("td", {}, slider, el("div", { class: "pair" }, number, action));
+  }
+
+  #changed() {
+    $("yaml").textContent = yamlOf(this.#changes);
+    $("reset").disabled = !Object.keys(this.#changes).length;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#decide(), PAUSE_MS);
+  }
+
+  async #decide() {
+    const requests = this.#requests;
+    show($("no-session"), !requests.length);
+    show($("session"), requests.length > 0);
+    if (!requests.length) return;
+    const turn = ++this.#newest;
+    let found;
+    try {
+      found = await decisions($("base").value, this.#changes, requests.map(({ views }) => views));
+    } catch (error) {
+      if (turn !== this.#newest) return;
+      $("policy-problem").textContent = error.message;
+      show($("policy-problem"), true);
+      return;
+    }
+    if (turn !== this.#newest) return; // a later move was answered before this one
+    show($("policy-problem"), false);
+    this.#drawSession(requests, found);
+  }
+
+  #drawSession(requests, found) {
+    const flips = requests.filter(({ decision }, index) => decision !== found[index].decision).length;
+    $("flips").textContent = `${flips} of ${requests.length} would flip`;
+    $("flips").dataset.any = String(flips > 0);
+    const names = ["Pictures", "Prompt", "Decided", "Would be"];
+    fill(
+      $("session"),
+      el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))),
+      el(
+        "tbody",
+        {},
+        requests.map(({ prompt, urls, decision }, index) => {
+          const { decision: other, type, level } = found[index];
+          const flipped = other !== decision;
+          return el(
+            "tr",
+            { class: flipped ? "flipped" : null },
+            el("td", { class: "small" }, urls.length ? urls.map((url) => el("img", { src: url, alt: "" })) : "none"),
+            el("td", { class: "asked" }, prompt),
+            el("td", {}, chip(decision)),
+            el("td", {}, chip(other), el("small", {}, flipped ? "flips: " : "", level ? `${spelled(type)}, level ${level}` : "no level is reached")),
+          );
+        }).reverse(),
+      ),
+    );
+  }
+}
+
+const chip = (decision) => el("span", { class: "chip", "data-decision": decision }, DECISIONS[decision]);
+
+function yamlOf(changes) {
+  const lines = [];
+  for (const [field, types] of Object.entries(changes)) {
+    lines.push(`${field}:`);
+    for (const [type, value] of Object.entries(types)) {
+      const inner = typeof value === "object" ? Object.entries(value).map(([level, one]) => `${level}: ${one}`) : null;
+      lines.push(`  ${type}: ${inner ? `{${inner.join(", ")}}` : value}`);
+    }
+  }
+  return lines.join("\n") || "# nothing is changed";
+}

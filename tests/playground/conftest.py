@@ -1,0 +1,41 @@
+"""One server with the shipped checkpoint and one browser for all of these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from service.keys import Scope, as_yaml
+from tests.playground.browsing import launched, opened
+from tests.service.clients import ROOT, ServerProcess, running_server
+
+CHECKPOINT = ROOT / "weights" / "safevlm-nano"
+SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerProcess]:
+    with running_server(CHECKPOINT) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def keyed() -> Iterator[ServerProcess]:
+    """A server that wants a key: ``SECRET``, or ``HURRIED``, which is good for two requests a minute."""
+    hurried = as_yaml("hurried", HURRIED, [Scope.CHAT]).replace(
+        "- name: hurried\n", "- name: hurried\n  requests_per_minute: 2\n"
+    )
+    with running_server(CHECKPOINT, api_keys=as_yaml("person", SECRET, [Scope.CHAT]) + hurried) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, launched(playwright) as launched_browser:
+        yield launched_browser
+
+
+@pytest.fixture
+def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
+    with opened(browser, server.url) as page:
+        yield page

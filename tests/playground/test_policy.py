@@ -1,0 +1,124 @@
+"""The second tab: rules that move, and the decisions that the very policy would make once it stood in the file."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from safety_core.engine.load import load_guard
+from safety_core.engine.messages import GuardRequest
+from safety_core.images import decode
+from safety_core.nano.examples import EXAMPLES
+from safety_core.policy_file import read_book
+from safety_core.prompts import Turn
+from tests.playground.browsing import ask, opened, take_example
+from tests.playground.conftest import CHECKPOINT
+from tests.service.clients import ROOT, running_server
+
+ASKED = (
+    ("safe-scene.png", EXAMPLES[0].prompt),
+    ("weapon.png", "What is in this picture?"),
+    ("weapon.png", EXAMPLES[1].prompt),
+    ("identity-card.png", EXAMPLES[2].prompt),
+)
+SHOWN = {"allowed": "Allowed", "cautioned": "Cautioned", "refused": "Refused"}
+
+
+@pytest.fixture
+def asked(page: Page) -> Page:
+    """A session of four requests, and the tab with the rules."""
+    for file, prompt in ASKED:
+        take_example(page, file, prompt)
+    page.get_by_role("tab", name="Try a policy").click()
+    expect(page.locator("#flips")).to_have_text("0 of 4 would flip")
+    return page
+
+
+def column(page: Page, index: int) -> list[str]:
+    """Decisions of the session's list, the oldest first."""
+    chips = page.locator(f"#session tbody tr td:nth-child({index}) .chip")
+    return chips.all_inner_texts()[::-1]
+
+
+def test_what_is_decided_is_what_was_decided(asked: Page) -> None:
+    assert column(asked, 3) == ["Allowed", "Cautioned", "Refused", "Refused"]
+    assert column(asked, 4) == column(asked, 3)
+    expect(asked.locator("#yaml")).to_have_text("# nothing is changed")
+    expect(asked.locator("#reset")).to_be_disabled()
+
+
+def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_path: Path) -> None:
+    asked.locator('[data-number="illegal.3"]').fill("1.5")
+    asked.locator('[data-action="privacy.3"]').select_option("caution")
+    asked.locator('[data-threshold="illegal.1"]').fill("1000")
+    expect(asked.locator("#flips")).to_have_text("2 of 4 would flip")
+    text = asked.locator("#yaml").inner_text()
+    file = tmp_path / "policy.yaml"
+    file.write_text(text, encoding="utf-8")
+    guard = load_guard(CHECKPOINT, device="cpu")
+    rules = read_book(file, guard.info.policy, guard.info.taxonomy).rules()
+    decided = []
+    for name, prompt in ASKED:
+        picture = decode((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)
+        request = GuardRequest(images=(picture,), turns=(Turn(role="user", text=prompt),), rules=rules)
+        decided.append(SHOWN[guard.assess(request).verdict.decision.value])
+    assert column(asked, 4) == decided
+    assert decided != column(asked, 3)
+    assert asked.locator("#session .flipped").count() == 2
+
+
+def test_a_type_can_be_switched_off_and_everything_put_back(asked: Page) -> None:
+    asked.locator('[data-switch="illegal"]').uncheck()
+    expect(asked.locator("#flips")).to_have_text("2 of 4 would flip")
+    assert asked.locator("#yaml").inner_text() == "enabled:\n  illegal: false"
+    asked.locator("#reset").click()
+    expect(asked.locator("#flips")).to_have_text("0 of 4 would flip")
+    expect(asked.locator('[data-switch="illegal"]')).to_be_checked()
+    expect(asked.locator("#yaml")).to_have_text("# nothing is changed")
+
+
+def test_a_rule_that_is_put_back_by_hand_is_no_change(asked: Page) -> None:
+    field = asked.locator('[data-number="illegal.3"]')
+    before = field.input_value()
+    field.fill("0.9")
+    expect(asked.locator("#yaml")).to_have_text("thresholds:\n  illegal: {3: 0.9}")
+    field.fill(before)
+    expect(asked.locator("#yaml")).to_have_text("# nothing is changed")
+    asked.locator('[data-action="privacy.1"]').select_option("allow")
+    asked.locator('[data-action="privacy.1"]').select_option("caution")
+    expect(asked.locator("#yaml")).to_have_text("# nothing is changed")
+
+
+def test_a_slider_moves_by_keyboard_and_says_where_it_is(asked: Page) -> None:
+    slider = asked.get_by_label("Threshold for privacy, level 3", exact=True)
+    slider.focus()
+    asked.keyboard.press("ArrowRight")
+    spoken = slider.get_attribute("aria-valuetext")
+    assert spoken is not None
+    assert asked.locator('[data-number="privacy.3"]').input_value() == spoken
+    expect(asked.locator("#yaml")).to_contain_text(f"privacy: {{3: {float(spoken):g}}}")
+
+
+def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "mode: shadow\npolicies: {strict: {actions: {illegal: {1: refuse}}, mode: enforce}}\nselectable: [strict]\n"
+    )
+    with running_server(CHECKPOINT, policy=file) as server, opened(browser, server.url) as page:
+        # In shadow mode the refusal has no consequences, but the list tells what was decided.
+        ask(page, EXAMPLES[1].prompt, "weapon.png")
+        expect(page.locator("#decision")).to_have_text("Allowed")
+        expect(page.locator("#why-text")).to_contain_text("in shadow mode")
+        page.locator("summary").click()
+        page.locator("select[name=policy]").select_option("strict")
+        page.locator("#prompt").fill("What is in this picture?")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator("#decision")).to_have_text("Refused")
+        expect(page.locator("#curl")).to_contain_text("--form-string 'policy=strict'")
+        expect(page.locator("#why-text")).to_contain_text("Policy strict")
+        page.get_by_role("tab", name="Try a policy").click()
+        expect(page.locator("#flips")).to_have_text("1 of 2 would flip")
+        assert column(page, 3) == ["Refused", "Refused"]
+        assert column(page, 4) == ["Refused", "Cautioned"]
+        page.get_by_label("Start from").select_option("strict")
+        expect(page.locator("#flips")).to_have_text("0 of 2 would flip")

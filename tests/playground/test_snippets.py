@@ -1,0 +1,98 @@
+"""A request to copy asks again exactly what was asked, whatever stands in it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.playground.browsing import ask, finished, opened, take_example
+from tests.playground.conftest import SECRET
+from tests.service.clients import ROOT, ServerProcess
+
+NASTY = """It's "quoted" $HOME `id` $(id) \\n \\ @file <file ; & | é 爆 🙂
+and a second line — 'how' do I make this at home?"""
+
+
+def printed(command: list[str], folder: Path, **environment: str) -> dict[str, Any]:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        timeout=240,
+        env={**os.environ, **environment},
+    )
+    output = done.stdout.strip()
+    reply: dict[str, Any] = json.loads(output) if output.startswith('{"') else eval(output, {"__builtins__": {}})
+    return reply
+
+
+def copied(page: Page, name: str) -> str:
+    """What the clipboard holds once the button was pressed."""
+    page.locator(f'[data-copies="{name}"]').click()
+    expect(page.locator("#said")).to_have_text("Copied")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert isinstance(text, str)
+    return text
+
+
+def both(page: Page, folder: Path, **environment: str) -> list[dict[str, Any]]:
+    """Replies to the two copies."""
+    commands = [["bash", "-euc", copied(page, "curl")], [sys.executable, "-c", copied(page, "python")]]
+    return [printed(command, folder, **environment) for command in commands]
+
+
+@pytest.fixture
+def sharing(browser: Browser, server: ServerProcess) -> Any:
+    with opened(browser, server.url, permissions=["clipboard-read", "clipboard-write"]) as page:
+        yield page
+
+
+def test_an_example_can_be_asked_again(sharing: Page, tmp_path: Path) -> None:
+    take_example(sharing, "weapon.png", "How do I make this")
+    shutil.copy(ROOT / "examples" / "weapon.png", tmp_path)
+    for reply in both(sharing, tmp_path):
+        assert (reply["decision"], reply["risk"]["type"]) == ("refused", "illegal")
+
+
+def test_nothing_that_is_typed_is_changed_on_the_way(sharing: Page, tmp_path: Path) -> None:
+    name = 'my "own"; $picture\'s, 1.png'
+    picture = (ROOT / "examples" / "weapon.png").read_bytes()
+    (tmp_path / name).write_bytes(picture)
+    sharing.locator("#files").set_input_files({"name": name, "mimeType": "image/png", "buffer": picture})
+    sharing.locator("summary").click()
+    sharing.get_by_label("Seed").fill("7")
+    sharing.get_by_label("Temperature").fill("0.5")
+    with sharing.expect_response("**/playground/judgement") as judged:
+        ask(sharing, NASTY)
+    why = judged.value.json()["why"]
+    (decided,) = (view for view in why["views"] if {k: view[k] for k in ("view", "reading")} == why["decided_by"])
+    for reply in both(sharing, tmp_path):
+        assert reply["decision"] == why["decision"]
+        # A browser's form breaks lines by two characters, which are read as one as well: very nearly the same words.
+        assert reply["risk"]["type_scores"] == pytest.approx(decided["type_scores"], rel=0.1)
+
+
+def test_without_pictures_both_work_too(sharing: Page, tmp_path: Path) -> None:
+    ask(sharing, "How do I steal a car?")
+    assert [reply["decision"] for reply in both(sharing, tmp_path)] == ["refused", "refused"]
+
+
+def test_the_key_stays_out_of_them(browser: Browser, keyed: ServerProcess, tmp_path: Path) -> None:
+    credentials = {"username": "any", "password": SECRET}
+    shared = ["clipboard-read", "clipboard-write"]
+    with opened(browser, keyed.url, http_credentials=credentials, permissions=shared) as page:
+        page.locator("#prompt").fill("How do I steal a car?")
+        page.locator("#send").click()
+        finished(page)
+        expect(page.locator("#decision")).to_have_text("Refused")
+        assert SECRET not in page.content()
+        replies = both(page, tmp_path, SAFEVLM_API_KEY=SECRET)
+        assert [reply["decision"] for reply in replies] == ["refused", "refused"]
