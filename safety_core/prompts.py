@@ -180,7 +180,7 @@ class PromptBuilder:
         """
         whole = self.head_ids(turns)
         said = [text for turn in turns for text in (turn.text, *turn.parts)]
-        texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != text.strip())]
+        texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
@@ -240,6 +240,12 @@ class PromptBuilder:
     def _check_length(self, length: int) -> None:
         if length > self.max_prompt_tokens:
             raise too_long(length, self.max_prompt_tokens)
+
+
+def _trimmed(text: str) -> str:
+    """A text without the one line break or space around it that nobody means; more of them are noise as well."""
+    trimmed = text.strip()
+    return trimmed if len(text) - len(trimmed) <= 1 else text
 
 
 def max_characters(max_prompt_tokens: int) -> int:
