@@ -10,6 +10,7 @@ from bench.gpu import gpu
 from bench.latency_leak import latency_leak
 from bench.overhead import overhead
 from bench.overload import overload
+from bench.pages import pages
 from bench.rail import rail
 from bench.refusal import refusal
 from bench.results import begin
@@ -35,6 +36,7 @@ MEASUREMENTS = (
     generators,
     gpu,
     summary,
+    pages,
 )
 
 
