@@ -27,6 +27,13 @@ Zero = Annotated[float, Field(ge=0, le=0)]
 """A number that would change nothing; a literal would take False for 0."""
 
 
+Nothing = Annotated[list[Any], Field(max_length=0)]
+"""Of what we do not have."""
+
+StopString = Annotated[str, Field(max_length=64)]
+"""What may become one is held back and then said in one piece: a long one would thin what the output rail judges."""
+
+
 class Received(BaseModel):
     """What a client sends; a field that nobody knows, or whose value has another type, is an error."""
 
@@ -105,6 +112,11 @@ class Message(Received):
     refusal: str | None = Field(default=None, description="What a refused message of the assistant said.")
     name: str | None = Field(default=None, max_length=256, description="Accepted and without effect.")
 
+    tool_calls: Nothing | None = None
+    function_call: None = None
+    annotations: Nothing | None = None
+    audio: None = None
+
 
 class StreamOptions(Received):
     """What else a stream should carry."""
@@ -139,7 +151,7 @@ class CompletionRequest(Received):
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     n: int | None = Field(default=None, ge=1, description="Replies to make.")
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: StopString | Annotated[list[StopString], Field(max_length=4)] | None = None
     seed: int | None = Field(default=None, ge=-_SEED_LIMIT, lt=_SEED_LIMIT)
     user: str | None = Field(default=None, max_length=256, description="Accepted and without effect.")
     policy: str | None = Field(default=None, max_length=64, description=POLICY)
@@ -151,7 +163,7 @@ class CompletionRequest(Received):
     logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
     logprobs: Off | None = None
     response_format: TextFormat | None = None
-    tools: Annotated[list[Any], Field(max_length=0)] | None = None
+    tools: Nothing | None = None
     tool_choice: Literal["none", "auto"] | None = None
     parallel_tool_calls: bool | None = None
     store: Off | None = None

@@ -1,7 +1,8 @@
 """``/v1/chat/completions`` as OpenAI's own client sees it, on a running server with the shipped checkpoint."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -9,7 +10,9 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.service.clients import ROOT, ServerProcess, metric, running_server
+from safety_core.engine.output_rail import Ruling, WatchedGenerator
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import ROOT, ServerProcess, metric, running_server, served
 
 MODEL = "safevlm-nano"
 SCENE, WEAPON, REQUEST = "safe-scene.png", "weapon.png", "rendered-request.png"
@@ -167,6 +170,32 @@ def test_a_reply_ends_with_its_tokens(client: OpenAI) -> None:
         completion = complete(client, asked(LOOK, SCENE), **{option: 2})
         assert completion.choices[0].finish_reason == "length"
         assert completion.usage.completion_tokens == 2
+
+
+class Railed(FakeGuard):
+    """Of its replies the first one that comes to a colour is cut there."""
+
+    def generator(self) -> Any:
+        rulings = chain([Ruling.CUT], repeat(Ruling.SAY))
+
+        def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling]:
+            return [next(rulings) if "red" in text else Ruling.SAY for text in texts]
+
+        return WatchedGenerator(super().generator(), judge, window=1)
+
+
+def test_of_several_replies_one_is_cut_and_every_token_is_counted() -> None:
+    texts, ends, usages = ["", ""], ["", ""], []
+    fake = Railed(pieces=("It ", "is ", "red", "."))
+    with served(fake) as transport, OpenAI(base_url="http://a/v1", api_key="none", http_client=transport) as client:
+        options: Any = {"model": "fake", "n": 2, "stream": True, "stream_options": {"include_usage": True}}
+        for chunk in client.chat.completions.create(messages=[asked(LOOK)], **options):
+            usages += [chunk.usage] if chunk.usage else []
+            for choice in chunk.choices:
+                texts[choice.index] += choice.delta.content or ""
+                ends[choice.index] = choice.finish_reason or ""
+    assert sorted(zip(ends, texts, strict=True)) == [("content_filter", "It "), ("stop", "It is red.")]
+    assert [usage.completion_tokens for usage in usages] == [3 + 4]
 
 
 UNPROCESSABLE = openai.UnprocessableEntityError

@@ -70,8 +70,7 @@ def test_an_error_of_any_kind_is_not_the_last_look_at_a_file(tmp_path: Path, cap
     path.write_text("secret words")
     asyncio.run(file.check())
     assert file.content == 1
-    assert file.complaint is not None
-    assert file.complaint.startswith("ValueError at ")
+    assert str(file.complaint).startswith("ValueError at ")
     assert "secret" not in caplog.text
     path.write_text("23")
     asyncio.run(file.check())
@@ -92,7 +91,7 @@ def test_a_file_that_is_made_readable_is_read(tmp_path: Path) -> None:
     readable = False
     path.write_text("two")
     asyncio.run(file.check())
-    assert file.complaint == "not readable"
+    assert "not readable" in str(file.complaint)
     readable = True
     time.sleep(0.02)  # a file system's clock is coarse
     path.chmod(0o640)
