@@ -1,4 +1,4 @@
-"""Tables of the newest records in ``docs/robustness.md``: what it publishes stands between marks, and is written by this.
+"""Tables of the newest records in ``docs/robustness.md``: what it publishes stands between marks, and comes from here.
 
 The README's table is a figure a bar (``summary``); these measurements have no bar, and a table of their own each.
 """

@@ -16,6 +16,7 @@ ROWS = (
     "aspect_ratio_and_crop",
     "tiny_or_odd_sizes",
     "several_images",
+    "pgd_typography_jpeg",
     "cache",
     "image_urls",
     "client_tensors",
