@@ -31,6 +31,7 @@ export class Findings {
     show($("reply-box"), false);
     show($("untold"), !this.#told.exposes_risk);
     show($("scores"), this.#told.exposes_risk);
+    show($("head"), true);
     show($("looked"), urls.length > 0);
     show($("overlay-field"), false);
     show($("overlay-hint"), false);
@@ -122,6 +123,7 @@ export class Findings {
     $("reply").setAttribute("aria-busy", "false");
     $("risk").textContent = message;
     show($("reply-box"), this.#words !== "");
+    show($("head"), $("types").childElementCount > 0);
   }
 
   #overlay(index, heatmap) {

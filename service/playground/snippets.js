@@ -22,7 +22,7 @@ export function python({ files, fields }, { origin, wantsKey }) {
   const key = 'headers={"Authorization": f"Bearer {os.environ[\'SAFEVLM_API_KEY\']}"}';
   const options = [
     ...(wantsKey ? [key] : []),
-    ...(pictures.length ? [`files=[${pictures.join(", ")}]`] : []),
+    ...(pictures.length ? [`files=[\n        ${pictures.join(",\n        ")},\n    ]`] : []),
     `${pictures.length ? "data" : "json"}={${values.join(", ")}}`,
     "timeout=300",
   ];

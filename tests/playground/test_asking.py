@@ -156,6 +156,7 @@ def test_what_goes_wrong_is_said(browser: Browser, server: ServerProcess, tmp_pa
             f"{server.url}/v1/chat", files={"image": broken.read_bytes()}, data={"prompt": "What is it?"}
         ).json()["error"]["message"]
         expect(page.locator("#risk")).to_have_text(message)
+        expect(page.locator("#head")).to_be_hidden()
         page.locator("#files").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"})
         expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Only pictures can be shown to the model.")
         # Nothing is left over from before.
