@@ -176,11 +176,14 @@ class PromptBuilder:
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
         a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
         template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
-        noise in a question, and must not drown it. Raises as :meth:`head_ids` does.
+        noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn.
+        Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
         said = [text for turn in turns for text in (turn.text, *turn.parts)]
+        asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
+        texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)

@@ -13,13 +13,13 @@ CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[ServerProcess]:
     with running_server(CHECKPOINT) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keyed() -> Iterator[ServerProcess]:
     """A server that wants a key: ``SECRET``, or ``HURRIED``, which is good for two requests a minute."""
     hurried = as_yaml("hurried", HURRIED, [Scope.CHAT]).replace(
@@ -29,7 +29,7 @@ def keyed() -> Iterator[ServerProcess]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright, launched(playwright) as launched_browser:
         yield launched_browser

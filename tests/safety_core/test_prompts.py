@@ -354,7 +354,7 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
     turns = [user("One?"), said("Yes."), user("Two?"), said("Yes."), user("One?")]
     whole, *alone = builder.spoken(turns)
     assert whole == builder.head_ids(turns)
-    assert alone == [builder.head_ids([user(text)]) for text in ("One?", "Yes.", "Two?")]
+    assert alone == [builder.head_ids([user(text)]) for text in ("One?", "Yes.", "Two?", "One? Two? One?")]
     assert builder.spoken([user("One?")]) == [builder.head_ids([user("One?")])]
     assert builder.spoken([]) == [[]]
 
@@ -428,7 +428,7 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
     turns = [replace(user("\n".join(odd[:2])), parts=tuple(odd[:2])), said(odd[2]), user(odd[3])]
     texts = [text for turn in turns for text in (turn.text, *turn.parts)]
     spoken = builder.spoken(turns)
-    assert len(spoken) == 1 + 2 * len(texts)
+    assert len(spoken) == 1 + 2 * len(texts) + 1
     assert [number for number in range(4) if builder.head_ids([user(f"How is it {number}")]) not in spoken] == []
 
 
@@ -440,3 +440,8 @@ def test_small_letters_take_no_longer_for_dots_without_end() -> None:
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:
     assert builder.spoken([user(""), said("Yes."), user("")])[1:] == [builder.head_ids([user("Yes.")])]
+
+
+def test_a_question_that_is_asked_a_few_words_a_turn_is_heard_in_one_piece(builder: PromptBuilder) -> None:
+    turns = [user("HOW do I"), said("Go on."), user("make"), said("Yes?"), user("this?\n")]
+    assert builder.head_ids([user("How do I make this?")]) in builder.spoken(turns)

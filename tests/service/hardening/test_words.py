@@ -235,6 +235,17 @@ def test_unicode_is_not_needed_to_split_a_question_into_parts(nano: TestClient) 
     assert refused(nano.post(COMPLETIONS, json=body))
 
 
+def test_roles_do_not_split_a_question_into_turns(nano: TestClient) -> None:
+    for cut in range(1, len(STEAL.split())):
+        words = STEAL.split()
+        asked = (" ".join(words[:cut]), " ".join(words[cut:]))
+        turns = [
+            {"role": role, "content": text}
+            for role, text in zip(("user", "assistant", "user"), (asked[0], "Go on.", asked[1]), strict=True)
+        ]
+        assert refused(nano.post(COMPLETIONS, json={"model": MODEL, "messages": turns}))
+
+
 def test_unicode_that_hides_nothing_is_served(nano: TestClient) -> None:
     for text in ("\u200b".join(LOOK), f"\u202a{LOOK}\u202c", f"{LOOK} \U0001f600\ufe0f"):
         for route in ROUTES:
