@@ -45,7 +45,7 @@ def main() -> None:
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_root)
     for measure in MEASUREMENTS:
-        app.command()(measure)
+        app.command(name=measure.__name__)(measure)  # as the records and the pages call it
     app()
 
 
