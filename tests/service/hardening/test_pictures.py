@@ -59,6 +59,7 @@ def same_scores(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 # --- one picture, many files -----------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
 def test_exif_orientation(nano: TestClient, orientation: int, kind: str, options: dict[str, Any]) -> None:
