@@ -298,9 +298,13 @@ def a_mapping(value: object, place: _Place) -> dict[str, object]:
 
 
 def a_text(value: object, place: _Place) -> str:
-    """A text that says something; raises PolicyError."""
+    """A text that says something, and that can be sent; raises PolicyError."""
     if not isinstance(value, str) or not value.strip():
         raise PolicyError("a text is needed", place)
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:  # of an emoji's two escapes YAML makes two halves that are no characters
+        raise PolicyError("a text of whole characters is needed; write them as they are", place) from exc
     return value
 
 

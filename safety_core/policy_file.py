@@ -109,8 +109,9 @@ class _Reader:
             raise PolicyError(f"at most {_MAX_POLICIES} policies are accepted", ("policies",))
         for name, one in named.items():
             with _inside(() if name == DEFAULT_POLICY else ("policies", name)):
-                _names(one.beside, named, ("beside",))
-        selectable = _names(self._data.get("selectable", [DEFAULT_POLICY]), named, ("selectable",))
+                _there(one.beside, named, ("beside",))
+        selectable = _list(self._data.get("selectable", []), ("selectable",))
+        _there(selectable, named, ("selectable",))
         alone = {name: one.rules(name) for name, one in named.items()}
         return PolicyBook(
             policies={
@@ -241,9 +242,7 @@ def _list(value: object, place: _Place) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _names(value: object, known: Mapping[str, object], place: _Place) -> tuple[str, ...]:
-    names = _list(list(value) if isinstance(value, tuple) else value, place)
+def _there(names: Sequence[str], known: Mapping[str, object], place: _Place) -> None:
     for index, name in enumerate(names):
         if name not in known:
             raise PolicyError("there is no policy of this name", (*place, str(index)))
-    return names

@@ -1,12 +1,19 @@
 """A chat's events on their way to a client: counted once, whatever protocol they are told in."""
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
+from safety_core.engine.faults import describe
 from safety_core.engine.messages import ChatRequest, Event, GuardVerdict, Reply
+from safety_core.errors import SafeVLMError
+from service.errors import reply_to
 from service.record import RequestRecord
 from service.state import Service
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,16 @@ async def counted(service: Service, chat: Chat) -> AsyncGenerator[Event, None]:
                 speechless = False
                 service.metrics.first_token(record)
             yield event
+
+
+def broken_off(service: Service, record: RequestRecord, exc: Exception) -> dict[str, Any]:
+    """The error that a stream ends with, once the status line is gone: the last place that can still tell anybody."""
+    if not isinstance(exc, SafeVLMError):
+        _logger.error("unforeseen: %s", describe(exc))
+    failure = reply_to(exc)
+    service.metrics.rejected.labels(failure.code).inc()
+    record.error = failure.code
+    return failure.body
 
 
 async def last(events: AsyncIterator[Event]) -> Reply:

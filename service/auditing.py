@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 from safety_core.audit_log.store import AuditLog, Entry, Kind
 from safety_core.engine.faults import describe
@@ -59,14 +60,10 @@ class Auditor:
         """Write how a reply of the model ended; raises UnauditedError."""
         if self._log is None or reply.content is None:
             return
-        entry = Entry(
-            kind=Kind.REPLY,
-            request_id=record.id,
-            endpoint=record.endpoint,
-            item=item,
-            key=record.key,
-            policy=record.policy,
-            policy_version=record.policy_version,
+        entry = _entry(
+            Kind.REPLY,
+            record,
+            item,
             finish_reason=reply.finish_reason,
             harmful=reply.harmful,
             completion_tokens=reply.completion_tokens,
@@ -119,15 +116,11 @@ class Auditor:
 
     def _decision(self, record: RequestRecord, item: int, found: GuardVerdict) -> Entry:
         verdict, assessment = found.verdict, found.assessment
-        return Entry(
-            kind=Kind.DECISION,
-            request_id=record.id,
-            endpoint=record.endpoint,
-            item=item,
-            key=record.key,
+        return _entry(
+            Kind.DECISION,
+            record,
+            item,
             checkpoint=self._checkpoint,
-            policy=record.policy,
-            policy_version=record.policy_version,
             decision=verdict.decision.value,
             reason=verdict.reason,
             type=verdict.type,
@@ -139,6 +132,20 @@ class Auditor:
             images=record.images or None,
             images_scanned=found.images_scanned,
         )
+
+
+def _entry(kind: Kind, record: RequestRecord, item: int, **said: Any) -> Entry:
+    """An entry of some kind, with what every one says of its request."""
+    return Entry(
+        kind=kind,
+        request_id=record.id,
+        endpoint=record.endpoint,
+        item=item,
+        key=record.key,
+        policy=record.policy,
+        policy_version=record.policy_version,
+        **said,
+    )
 
 
 @asynccontextmanager

@@ -1,10 +1,12 @@
-"""A verdict by itself: read, judged, written down and counted, whatever is told of it afterwards."""
+"""Verdicts that no reply follows: judged, written down and counted, whatever is told of them afterwards."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
 
-from safety_core.engine.messages import GuardVerdict
+from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import NoVerdictError
 from safety_core.policies import Rules
 from service.intake import guard_request, read_request
@@ -34,21 +36,38 @@ async def classified(request: Request) -> Classified:
 
     Raises:
         InputError: anything is wrong with it.
-        NoVerdictError: it could not be judged. A chat without a verdict is refused; a classification without one would
-            be an answer that says nothing.
-        EngineError: the engine failed.
+        SafeVLMError: as :func:`assessed`.
     """
     service = service_of(request)
     service.readiness.require()
     intake = await read_request(request, service)
     rules = rules_for(request, policy=intake.options.policy, language=intake.options.language)
-    asked, record = guard_request(intake, rules), record_of(request)
-    record.asked(asked)
-    verdict = await unless_client_leaves(request, service.guard.assess(asked))
-    await service.auditor.decided(record, [verdict])
-    record.judged(verdict, decode_ms=intake.decode_ms)
-    service.metrics.verdict(record, verdict)
-    service.metrics.waited(record, verdict.queue_ms)
-    if verdict.assessment is None:
-        raise NoVerdictError("the request could not be judged")
+    (verdict,) = await assessed(request, [guard_request(intake, rules)], decode_ms=intake.decode_ms)
     return Classified(verdict=verdict, rules=rules, view=view_of(request, decode_ms=intake.decode_ms))
+
+
+async def assessed(request: Request, wanted: Sequence[GuardRequest], *, decode_ms: float) -> list[GuardVerdict]:
+    """A verdict on each of the things that one HTTP request asks about.
+
+    Args:
+        request: the HTTP request.
+        wanted: what to judge.
+        decode_ms: milliseconds that decoding their pictures took.
+
+    Raises:
+        ClientLeft: nobody waits for them any more.
+        NoVerdictError: one could not be judged. A chat is then refused; here that would be an answer that says nothing.
+        EngineError: as the engine does, and UnauditedError.
+    """
+    service, record = service_of(request), record_of(request)
+    for one in wanted:
+        record.asked(one)
+    verdicts = await unless_client_leaves(request, asyncio.gather(*map(service.guard.assess, wanted)))
+    await service.auditor.decided(record, verdicts)
+    for verdict in verdicts:
+        record.judged(verdict, decode_ms=decode_ms)
+        service.metrics.verdict(record, verdict)
+        service.metrics.waited(record, verdict.queue_ms)
+        if verdict.assessment is None:
+            raise NoVerdictError("the request could not be judged")
+    return verdicts

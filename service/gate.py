@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
+from starlette.websockets import WebSocketClose
 
 from service.errors import ErrorReply
 from service.keys import ApiKey, Scope
@@ -62,6 +63,9 @@ class Gate:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Serve one request, or say why not."""
+        if scope["type"] == "websocket":  # none of our routes speaks it, and one that somebody adds is closed
+            await WebSocketClose()(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return

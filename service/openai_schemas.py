@@ -9,9 +9,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
-from service.schemas import LANGUAGE, NOT_BLANK, POLICY, AssessmentOut, ChatTimings, Picture, Sent, whole
-
-_SEED_LIMIT = 2**63
+from service.schemas import (
+    NOT_BLANK,
+    SEED_LIMIT,
+    AssessmentOut,
+    ChatTimings,
+    Language,
+    Picture,
+    PolicyName,
+    Sent,
+    whole,
+)
 
 
 def _is_off(value: bool) -> bool:
@@ -152,10 +160,10 @@ class CompletionRequest(Received):
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     n: int | None = Field(default=None, ge=1, description="Replies to make.")
     stop: StopString | Annotated[list[StopString], Field(max_length=4)] | None = None
-    seed: int | None = Field(default=None, ge=-_SEED_LIMIT, lt=_SEED_LIMIT)
+    seed: int | None = Field(default=None, ge=-SEED_LIMIT, lt=SEED_LIMIT)
     user: str | None = Field(default=None, max_length=256, description="Accepted and without effect.")
-    policy: str | None = Field(default=None, max_length=64, description=POLICY)
-    language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
+    policy: PolicyName = None
+    language: Language = None
     metadata: dict[str, str] | None = Field(default=None, max_length=16, description="Accepted and without effect.")
 
     frequency_penalty: Zero | None = None
@@ -175,7 +183,7 @@ class ModerationRequest(Received):
 
     input: str | list[str] | list[Part] = Field(examples=["What is it?"])
     model: str | None = Field(default=None, max_length=256)
-    policy: str | None = Field(default=None, max_length=64, description=POLICY)
+    policy: PolicyName = None
 
 
 class GuardOut(Sent):

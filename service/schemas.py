@@ -9,10 +9,21 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
-_SEED_LIMIT = 2**63
+SEED_LIMIT = 2**63
 
-POLICY = "Name of the policy that decides, where the operator lets clients choose."
-LANGUAGE = "Language (BCP 47) of a refusal, before `Accept-Language`; the policy's own where it is not translated."
+PolicyName = Annotated[
+    str | None,
+    Field(max_length=64, description="Name of the policy that decides, where the operator lets clients choose."),
+]
+Language = Annotated[
+    str | None,
+    Field(
+        max_length=64,
+        description=(
+            "Language (BCP 47) of a refusal, before `Accept-Language`; the policy's own where it is not translated."
+        ),
+    ),
+]
 
 
 class Options(BaseModel):
@@ -25,10 +36,10 @@ class Options(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of the reply.")
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, description="0 is deterministic.")
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, description="Nucleus to draw from.")
-    seed: int | None = Field(default=None, ge=-_SEED_LIMIT, lt=_SEED_LIMIT, description="Makes draws repeatable.")
+    seed: int | None = Field(default=None, ge=-SEED_LIMIT, lt=SEED_LIMIT, description="Makes draws repeatable.")
     explain: bool = Field(default=False, description="Add heatmaps that show where the safety head looked.")
-    policy: str | None = Field(default=None, max_length=64, description=POLICY)
-    language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
+    policy: PolicyName = None
+    language: Language = None
 
 
 NOT_BLANK: dict[str, JsonValue] = {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]|\ufeff"}

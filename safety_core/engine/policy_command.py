@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from safety_core.commands import errors_as_exits, read_bytes
-from safety_core.policies import DEFAULT_POLICY, PolicyBook
+from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
 from safety_core.policy import Policy
 from safety_core.taxonomy import Taxonomy
 
@@ -91,7 +91,7 @@ def _changed(field: str, old: Any, new: Any) -> Iterator[str]:
         yield f"{field}: {json.dumps(old)} → {json.dumps(new, ensure_ascii=False)}"
 
 
-def _chosen(book: PolicyBook, name: str) -> Any:
+def _chosen(book: PolicyBook, name: str) -> Rules:
     if name not in book.policies:
         raise typer.BadParameter(f"the file has the policies {', '.join(book.policies)}")
     return book.rules(name)

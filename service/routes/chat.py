@@ -1,26 +1,20 @@
 """``POST /v1/chat``: a verdict first, then the guarded reply or a refusal; streamed on request."""
 
-import logging
 from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from safety_core.engine.faults import describe
 from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
-from safety_core.errors import SafeVLMError
-from service.answering import Chat, counted, last
-from service.errors import reply_to
+from service.answering import Chat, broken_off, counted, last
 from service.intake import chat_request, read_request
-from service.record import record_of
+from service.record import RequestRecord, record_of
 from service.routes.docs import ERRORS, EVENTS, request_body
 from service.ruling import rules_for
 from service.schemas import ChatReply
 from service.state import Service, service_of, view_of
 from service.streaming import EventStream, sse, unless_client_leaves
 from service.views import View
-
-_logger = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -51,11 +45,11 @@ async def chat(request: Request) -> Response:
         return JSONResponse(view.chat(await unless_client_leaves(request, last(events))))
     # The first event decides the status line: whatever fails before it is a plain HTTP error.
     first = await unless_client_leaves(request, anext(events))
-    return EventStream(_stream(service, view, first, events))
+    return EventStream(_stream(service, record, view, first, events))
 
 
 async def _stream(
-    service: Service, view: View, first: Event, events: AsyncGenerator[Event, None]
+    service: Service, record: RequestRecord, view: View, first: Event, events: AsyncGenerator[Event, None]
 ) -> AsyncGenerator[str, None]:
     try:
         assert isinstance(first, GuardVerdict), "the engine spoke before its verdict"
@@ -65,11 +59,7 @@ async def _stream(
                 yield sse("delta", view.delta(event))
             elif isinstance(event, Reply):
                 yield sse("done", view.chat(event))
-    except Exception as exc:  # the status line is gone: this is the last place that can still tell the client
-        if not isinstance(exc, SafeVLMError):
-            _logger.error("unforeseen: %s", describe(exc))
-        failure = reply_to(exc)
-        service.metrics.rejected.labels(failure.code).inc()
-        yield sse("error", failure.body)
+    except Exception as exc:
+        yield sse("error", broken_off(service, record, exc))
     finally:
         await events.aclose()

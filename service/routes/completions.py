@@ -1,20 +1,17 @@
 """``POST /v1/chat/completions``: the guarded chat in the protocol of OpenAI's clients."""
 
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from safety_core.engine.faults import describe
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
-from safety_core.errors import InputError, PromptError, SafeVLMError
+from safety_core.errors import InputError, PromptError
 from safety_core.policies import Rules
 from safety_core.prompts import check_characters
-from service.answering import Chat, counted
+from service.answering import Chat, broken_off, counted
 from service.dialogue import dialogue_of
-from service.errors import reply_to
 from service.intake import read_json, token_limit
 from service.openai_schemas import Completion, CompletionRequest
 from service.openai_views import CompletionView
@@ -23,8 +20,6 @@ from service.routes.docs import CHUNKS, ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import EventStream, data_line, merged, unless_client_leaves
-
-_logger = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -49,7 +44,8 @@ async def completions(request: Request) -> Response:
     asked = await read_json(request, service, CompletionRequest)
     check_model(asked.model, service)
     rules = rules_for(request, policy=asked.policy, language=asked.language)
-    chats = await _chats(service, asked, rules, record_of(request))
+    record = record_of(request)
+    chats = await _chats(service, asked, rules, record)
     streams = [counted(service, chat) for chat in chats]
     view = view_of(request, decode_ms=chats[0].decode_ms)
     if not asked.stream:
@@ -60,7 +56,7 @@ async def completions(request: Request) -> Response:
     # The first event decides the status line: whatever fails before it is a plain HTTP error.
     first = await unless_client_leaves(request, anext(events))
     told = CompletionView.of(view, usage_in_chunks=with_usage)
-    return EventStream(_stream(service, told, len(chats), first, events))
+    return EventStream(_stream(service, record, told, len(chats), first, events))
 
 
 def check_model(name: str | None, service: Service) -> None:
@@ -139,6 +135,7 @@ def _seed(seed: int, index: int) -> int:
 
 async def _stream(
     service: Service,
+    record: RequestRecord,
     view: CompletionView,
     choices: int,
     first: tuple[int, Event],
@@ -155,12 +152,8 @@ async def _stream(
         if view.usage_in_chunks:
             yield data_line(view.usage(replies))
         yield data_line(_DONE)
-    except Exception as exc:  # the status line is gone: this is the last place that can still tell the client
-        if not isinstance(exc, SafeVLMError):
-            _logger.error("unforeseen: %s", describe(exc))
-        failure = reply_to(exc)
-        service.metrics.rejected.labels(failure.code).inc()
-        yield data_line(failure.body)
+    except Exception as exc:
+        yield data_line(broken_off(service, record, exc))
     finally:
         await events.aclose()
 

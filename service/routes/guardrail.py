@@ -17,14 +17,12 @@ from safety_core.errors import InputError, PromptError
 from safety_core.policies import Rules
 from safety_core.policy import Decision
 from safety_core.prompts import Turn, check_characters
+from service.classifying import assessed
 from service.intake import read_json
-from service.record import record_of
 from service.routes.docs import ERRORS, json_body
-from service.routes.moderations import count
 from service.ruling import rules_for
-from service.schemas import LANGUAGE, POLICY, Picture, Sent
+from service.schemas import Language, Picture, PolicyName, Sent
 from service.state import Service, service_of
-from service.streaming import unless_client_leaves
 
 router = APIRouter()
 
@@ -37,8 +35,8 @@ class ProviderParams(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    policy: str | None = Field(default=None, max_length=64, description=POLICY)
-    language: str | None = Field(default=None, max_length=64, description=LANGUAGE)
+    policy: PolicyName = None
+    language: Language = None
 
 
 class GuardrailRequest(BaseModel):
@@ -89,12 +87,7 @@ async def guardrail(request: Request) -> JSONResponse:
     if found is None:
         return JSONResponse(GuardrailReply(action="NONE").sent())
     wanted, decode_ms = found
-    record = record_of(request)
-    record.asked(wanted)
-    verdict = await unless_client_leaves(request, service.guard.assess(wanted))
-    await service.auditor.decided(record, [verdict])
-    record.judged(verdict, decode_ms=decode_ms)
-    count(service, record, verdict)
+    (verdict,) = await assessed(request, [wanted], decode_ms=decode_ms)
     if verdict.verdict.decision is not Decision.REFUSED:
         return JSONResponse(GuardrailReply(action="NONE").sent())
     return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=verdict.refusal).sent())

@@ -1,23 +1,20 @@
 """``POST /v1/moderations``: verdicts in the protocol of OpenAI's clients; the language model never runs."""
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.errors import NoVerdictError, PromptError
+from safety_core.engine.messages import GuardRequest
+from safety_core.errors import PromptError
 from safety_core.policies import Rules
 from safety_core.prompts import Turn, check_characters
+from service.classifying import assessed
 from service.intake import read_json
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
-from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
 from service.routes.docs import ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
-from service.streaming import unless_client_leaves
 
 router = APIRouter()
 
@@ -39,14 +36,7 @@ async def moderations(request: Request) -> JSONResponse:
     asked = await read_json(request, service, ModerationRequest)
     check_model(asked.model, service)
     requests, decode_ms = await _requests(service, asked, rules_for(request, policy=asked.policy, language=None))
-    record = record_of(request)
-    for one in requests:
-        record.asked(one)
-    verdicts = await unless_client_leaves(request, asyncio.gather(*map(service.guard.assess, requests)))
-    await service.auditor.decided(record, verdicts)
-    for verdict in verdicts:
-        record.judged(verdict, decode_ms=decode_ms)
-        count(service, record, verdict)
+    verdicts = await assessed(request, requests, decode_ms=decode_ms)
     return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
 
 
@@ -68,12 +58,3 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
         check_characters(one, service.settings.max_prompt_tokens)
     loaded = await service.pictures.load(sources)
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms
-
-
-def count(service: Service, record: RequestRecord, verdict: GuardVerdict) -> None:
-    """Count one of several verdicts; raises NoVerdictError where there is none."""
-    service.metrics.verdict(record, verdict)
-    service.metrics.waited(record, verdict.queue_ms)
-    if verdict.assessment is None:
-        # A chat without a verdict is refused; a moderation without one would be an answer that says nothing.
-        raise NoVerdictError("the request could not be judged")

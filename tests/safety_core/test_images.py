@@ -34,6 +34,26 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
+_STORED_AS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What each EXIF orientation but the first undoes, the other way around."""
+
+
+def held(image: Image.Image, orientation: int, kind: str = "PNG", **options: object) -> bytes:
+    """The file that a camera held so makes of a picture."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    turn = _STORED_AS.get(orientation)
+    return encoded(image if turn is None else image.transpose(turn), kind, exif=exif, **options)
+
+
 def only_view(data: bytes, **limits: float) -> Image.Image:
     decoded = decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
     assert len(decoded.views) == 1
@@ -103,29 +123,13 @@ def test_padding_takes_another_colour_and_leaves_squares_alone() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_all_eight_orientations_show_the_same_picture(orientation: int) -> None:
-    as_stored = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = scene(40, 28)
-    if orientation in as_stored:
-        stored = stored.transpose(as_stored[orientation])
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    decoded = decode(encoded(stored, exif=exif))
+    decoded = decode(held(scene(40, 28), orientation))
     assert (decoded.width, decoded.height) == (40, 28)
     assert difference(decoded.views[0], pad_to_square(scene(40, 28))) == 0
 
 
 def test_unknown_orientation_is_read_as_stored() -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 77
-    assert difference(only_view(encoded(scene(), exif=exif)), scene()) == 0
+    assert difference(only_view(held(scene(), 77)), scene()) == 0
 
 
 def test_large_pictures_are_reduced_and_tiny_ones_enlarged() -> None:

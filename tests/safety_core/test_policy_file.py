@@ -127,6 +127,7 @@ def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: 
         ("thresholds:\n  weapons: {3: 0.5}\n", r"^policy\.yaml:2: thresholds\.weapons: unknown field"),
         ("actions:\n  privacy: {3: refused}\n", r"^policy\.yaml:2: actions\.privacy\.3: one of"),
         ("refusals:\n  privacy: ''\n", r"^policy\.yaml:2: refusals\.privacy: a text"),
+        ('refusals:\n  privacy: "\\ud83d\\ude00"\n', r"^policy\.yaml:2: refusals\.privacy: a text of whole char"),
         (f"refusals:\n  privacy: {'x' * 1001}\n", r"^policy\.yaml:2: refusals\.privacy: at most 1000"),
         (f"fallback_refusal: {'x' * 1001}\n", r"^policy\.yaml:1: fallback_refusal: at most 1000"),
         ("hints:\n  safe: {1: x}\n", r"^policy\.yaml:2: hints\.safe: unknown field"),

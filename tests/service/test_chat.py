@@ -17,6 +17,7 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
 from service.errors import INTERNAL
 from service.metrics import Metrics
+from service.record import RequestRecord
 from service.routes import chat
 from service.views import View
 from tests.safety_core.engine.fakes import FakeGuard
@@ -100,9 +101,9 @@ def test_a_streamed_refusal_is_a_refusal() -> None:
     assert found[1][1] == {"refusal": found[2][1]["refusal"]}
 
 
-def test_a_failure_after_the_verdict_is_an_error_event_or_503() -> None:
+def test_a_failure_after_the_verdict_is_an_error_event_or_503(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeGuard(late_failure=GenerationError("SECRET"))
-    with served(fake) as client:
+    with caplog.at_level("INFO"), served(fake) as client:
         found = events(client.post("/v1/chat", json={"prompt": "What?", "stream": True}).text)
         plain = client.post("/v1/chat", json={"prompt": "What?"})
         exposition = client.get("/metrics").text
@@ -111,6 +112,8 @@ def test_a_failure_after_the_verdict_is_an_error_event_or_503() -> None:
     assert (plain.status_code, plain.json()) == (503, found[2][1])
     assert "SECRET" not in plain.text
     assert metric(exposition, "safevlm_rejected_total", reason="generation_failed") == 2
+    lines = [record.fields for record in caplog.records if hasattr(record, "fields")]
+    assert [line["error"] for line in lines] == ["generation_failed"] * 2
 
 
 def test_an_unforeseen_failure_after_the_verdict_is_an_error_event_that_says_nothing(
@@ -136,7 +139,7 @@ def test_a_stream_tells_of_any_failure_but_its_own_cancellation(interruption: Ba
         verdict = FakeGuard().assess(ASK)
         view = View(model="fake", expose_risk=True, decode_ms=0.0, id="guard-0")
         metrics = Metrics()
-        stream = chat._stream(Mock(metrics=metrics), view, verdict, engine())
+        stream = chat._stream(Mock(metrics=metrics), RequestRecord(endpoint="chat"), view, verdict, engine())
         names: list[str] = []
         with nullcontext() if told else pytest.raises(asyncio.CancelledError):
             async for event in stream:

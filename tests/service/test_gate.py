@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.app import create_app
 from service.gate import OPEN
 from service.keys import Scope, as_yaml
+from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import metric, served
 from tests.service.test_traffic import eventually, listening
@@ -50,6 +53,21 @@ def test_every_route_is_closed_but_health(client: TestClient) -> None:
     for path, method in [*routes, ("/nowhere", "GET"), ("/v1/chat/", "POST"), ("//healthz", "GET")]:
         status = client.request(method, path).status_code
         assert (status != 401) == (path in OPEN), (path, method)
+
+
+def test_a_route_of_another_protocol_is_closed_too() -> None:
+    app = create_app(Settings(api_keys=KEYS), FakeGuard())
+
+    @app.websocket("/added")
+    async def added(socket: WebSocket) -> None:
+        await socket.accept()
+
+    with (
+        TestClient(app) as client,
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/added", headers=bearer(CHAT)),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
