@@ -31,7 +31,7 @@ async function ask() {
   const request = asked();
   const urls = request.files.map((file) => pictures.url(file));
   complain(null);
-  show($("stop"), true);
+  $("stop").disabled = false;
   findings.begin(request, urls);
   try {
     for await (const [name, data] of chat(request, turn.signal)) {
@@ -49,7 +49,7 @@ async function ask() {
   } finally {
     if (turn === running) {
       running = null;
-      show($("stop"), false);
+      $("stop").disabled = true;
     }
   }
 }

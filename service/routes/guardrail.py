@@ -46,7 +46,9 @@ class GuardrailRequest(BaseModel):
 
     texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
     images: list[Picture] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
-    structured_messages: list[Any] | None = Field(default=None, description="The conversation that they come from.")
+    structured_messages: list[dict[str, Any]] | None = Field(
+        default=None, description="The conversation that they come from."
+    )
     tool_calls: list[Any] | None = Field(
         default=None, description="Calls of tools; their arguments are judged as texts."
     )
@@ -110,13 +112,11 @@ async def _request(service: Service, asked: GuardrailRequest, rules: Rules) -> t
     return GuardRequest(images=loaded.images, turns=turns, rules=rules), loaded.decode_ms
 
 
-def _in_messages(messages: Sequence[Any]) -> tuple[list[str], list[str]]:
+def _in_messages(messages: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
     """Texts and pictures of OpenAI-style messages: most stand in fields of their own too, but none may be missed."""
     texts: list[str] = []
     pictures: list[str] = []
     for message in messages:
-        if not isinstance(message, dict):
-            raise _unjudged("There is something among the messages that is none.")
         content = message.get("content")
         for part in content if isinstance(content, list) else [] if content is None else [content]:
             fields = {"text": part} if isinstance(part, str) else part if isinstance(part, dict) else {}

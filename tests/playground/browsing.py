@@ -81,7 +81,7 @@ def ask(page: Page, prompt: str, *files: str) -> None:
 def finished(page: Page) -> None:
     """Wait until nothing runs any more."""
     expect(page.locator("#verdict")).not_to_have_attribute("data-decision", "waiting")
-    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#stop")).to_be_disabled()
 
 
 def bars(page: Page, name: str) -> dict[str, str]:
