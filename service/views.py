@@ -58,7 +58,7 @@ class View:
         """A classification."""
         exposed: dict[str, Any] = {}
         if self.expose_risk:
-            exposed["images"] = [assessment_out(image) for image in verdict.per_image]
+            exposed["images"] = [_assessment(image) for image in verdict.per_image]
             exposed["timings"] = ClassifyTimings(**self._times(verdict, queue_ms=verdict.queue_ms))
         return ClassifyReply(
             id=self.id,
@@ -98,7 +98,7 @@ class View:
     def _risk(self, verdict: GuardVerdict) -> dict[str, Any]:
         if verdict.assessment is None or not self.expose_risk:
             return {}
-        return {"risk": assessment_out(verdict.assessment)}
+        return {"risk": _assessment(verdict.assessment)}
 
     def _times(self, verdict: GuardVerdict, *, queue_ms: float) -> dict[str, float]:
         decode_ms = self.decode_ms + verdict.prepare_ms
@@ -119,8 +119,7 @@ def model_list(info: GuardInfo) -> dict[str, Any]:
     return ModelList(object="list", data=[model]).sent()
 
 
-def assessment_out(assessment: Assessment) -> AssessmentOut:
-    """What the head said, with a heatmap where there is one."""
+def _assessment(assessment: Assessment) -> AssessmentOut:
     fields = asdict(assessment)
     if assessment.heatmap is None:
         del fields["heatmap"]

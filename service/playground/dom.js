@@ -31,5 +31,12 @@ export function say(text) {
 export const percent = (share) =>
   `${(100 * share).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} %`;
 
+// Thresholds lie close to 0 and to 1: enough digits to tell them from these.
+export const precise = (value) => {
+  const distance = Math.min(value, 1 - value);
+  const digits = distance <= 0 ? 2 : Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(distance))));
+  return value.toFixed(digits);
+};
+
 // Names of types and levels come with underscores.
 export const spelled = (name) => name.replaceAll("_", " ");

@@ -1,6 +1,6 @@
 // What became of a request, drawn as it becomes known: verdict, scores, words, reasons, times, and how to ask again.
 
-import { $, el, fill, percent, show, spelled } from "./dom.js";
+import { $, el, fill, percent, precise, show, spelled } from "./dom.js";
 import { curl, python } from "./snippets.js";
 
 const DECISIONS = { allowed: "Allowed", cautioned: "Answered with care", refused: "Refused" };
@@ -174,12 +174,5 @@ function viewName(view) {
   if (view === "all") return "all together";
   return view.startsWith("image ") ? view.replace("image", "picture") : `the ${view === "text" ? "words" : "pictures"}`;
 }
-
-// Thresholds lie close to 0 and to 1: enough digits to tell them from these.
-export const precise = (value) => {
-  const distance = Math.min(value, 1 - value);
-  const digits = distance <= 0 ? 2 : Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(distance))));
-  return value.toFixed(digits);
-};
 
 const inMs = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;

@@ -2,8 +2,7 @@
 // The server decides, by the very function that guards; nothing of it is rebuilt here.
 
 import { decisions } from "./api.js";
-import { $, el, fill, say, show, spelled } from "./dom.js";
-import { precise } from "./findings.js";
+import { $, el, fill, precise, say, show, spelled } from "./dom.js";
 
 const DECISIONS = { allowed: "Allowed", cautioned: "Cautioned", refused: "Refused" };
 const ACTIONS = ["allow", "caution", "refuse"];

@@ -16,13 +16,14 @@ from starlette.exceptions import HTTPException
 from safety_core.engine.explanation import explained
 from safety_core.errors import InputError, PolicyError
 from safety_core.policies import Rules
-from safety_core.policy import Policy, Verdict, decide, no_verdict
+from safety_core.policy import Policy, Verdict, decide_worst
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import RiskScores
+from safety_core.types import PairScores, RiskScores
 from service import playground
 from service.classifying import classified
 from service.intake import read_json
 from service.ruling import choices_of, rules_for
+from service.schemas import PolicyName
 from service.state import service_of
 
 router = APIRouter(include_in_schema=False)
@@ -96,7 +97,7 @@ class WhatIf(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    policy: str | None = Field(default=None, max_length=64)
+    policy: PolicyName = None
     changes: dict[str, Any] = {}
     requests: list[Annotated[list[ScoredView], Field(max_length=_MAX_VIEWS)]] = Field(max_length=_MAX_REQUESTS)
 
@@ -147,13 +148,12 @@ def _changed(policy: Policy, changes: dict[str, Any], taxonomy: Taxonomy) -> Pol
 
 
 def _decided(policy: Policy, taxonomy: Taxonomy, views: list[ScoredView]) -> Verdict:
-    """The worst view decides, as in the guard."""
     for view in views:
         if (len(view.types), len(view.levels)) != (len(taxonomy.types), len(taxonomy.levels)):
             raise InputError("The scores are not this model's.", code="invalid_field", param="requests")
-    scores = [RiskScores(types=tuple(view.types), levels=tuple(view.levels)) for view in views]
-    verdicts = [decide(policy, taxonomy, one) for one in scores]
-    return max(verdicts, key=lambda one: one.gravity, default=no_verdict(taxonomy))
+    scores = tuple(RiskScores(types=tuple(view.types), levels=tuple(view.levels)) for view in views)
+    verdict, _ = decide_worst(policy, taxonomy, PairScores(joint=None, per_image=scores, image=None, text=None))
+    return verdict
 
 
 # The nano's world draws them: imported when they are asked for, since a server has no other use for it.

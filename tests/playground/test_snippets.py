@@ -73,11 +73,11 @@ def test_nothing_that_is_typed_is_changed_on_the_way(sharing: Page, tmp_path: Pa
     with sharing.expect_response("**/playground/judgement") as judged:
         ask(sharing, NASTY)
     why = judged.value.json()["why"]
-    (decided,) = (view for view in why["views"] if {k: view[k] for k in ("view", "reading")} == why["decided_by"])
     for reply in both(sharing, tmp_path):
         assert reply["decision"] == why["decision"]
-        # A browser's form breaks lines by two characters, which are read as one as well: very nearly the same words.
-        assert reply["risk"]["type_scores"] == pytest.approx(decided["type_scores"], rel=0.1)
+        # A browser's form breaks lines by two characters; one reading of them is what the copies say.
+        scores = reply["risk"]["type_scores"]
+        assert any(scores == pytest.approx(view["type_scores"], rel=1e-3) for view in why["views"])
 
 
 def test_without_pictures_both_work_too(sharing: Page, tmp_path: Path) -> None:

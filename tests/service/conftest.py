@@ -5,6 +5,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from starlette.testclient import TestClient
+
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import served
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +16,18 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("SAFEVLM_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def fake() -> FakeGuard:
+    return FakeGuard()
+
+
+@pytest.fixture
+def client(fake: FakeGuard) -> Iterator[TestClient]:
+    """A client of a guard without a model, for what is decided at the door."""
+    with served(fake) as client:
+        yield client
 
 
 @pytest.fixture(autouse=True)

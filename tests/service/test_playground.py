@@ -26,17 +26,6 @@ MARKUP = TEXTS["playground.html"]
 SCRIPTS = {name: text for name, text in TEXTS.items() if name.endswith(".js")}
 
 
-@pytest.fixture
-def fake() -> FakeGuard:
-    return FakeGuard()
-
-
-@pytest.fixture
-def client(fake: FakeGuard) -> Iterator[TestClient]:
-    with served(fake) as client:
-        yield client
-
-
 # --- files -----------------------------------------------------------------------------------------------------------
 
 

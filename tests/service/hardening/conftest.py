@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from service.settings import Settings
-from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import ROOT, served
 
 
@@ -23,16 +22,4 @@ def nano(guard: Guard) -> Iterator[TestClient]:
     """A client of it; nothing is remembered, so every request goes through the model."""
     # No canary comes between: tests look at what goes through the model.
     with served(guard, cache_mb=0, default_max_tokens=48, canary_interval_s=3600) as client:
-        yield client
-
-
-@pytest.fixture
-def fake() -> FakeGuard:
-    return FakeGuard()
-
-
-@pytest.fixture
-def client(fake: FakeGuard) -> Iterator[TestClient]:
-    """A client of a guard without a model, for what is decided at the door."""
-    with served(fake) as client:
         yield client
