@@ -4,7 +4,7 @@
 #   PIP_ARGS=…      extra arguments for pip, e.g. an index with CPU wheels of torch (CONTRIBUTING.md, "torch without CUDA")
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
-#   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x"
+#   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x", or -n 0 for one process
 #   FUZZ_CASES=…    damaged pictures that `make fuzz` decodes; the other bounds grow with it (1000000)
 #   FUZZ_SEED=…     which ones; a run that names the seed of another tries the same (the time)
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
@@ -27,8 +27,10 @@ help:  ## list the targets
 serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
 	$(BIN)/python -m service
 
+# A thread for each process: models as small as the tests' gain nothing from more. Neighbours stay together, for they
+# share servers and checkpoints; a process that is done takes from the end of another's list.
 test: lint types  ## everything CI runs: format, lint, types, import order, tests
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(TEST_ARGS)
 
 lint: $(VENV)/.dev  ## formatting, lint rules and the import order
 	$(BIN)/ruff check .
@@ -36,7 +38,7 @@ lint: $(VENV)/.dev  ## formatting, lint rules and the import order
 	$(BIN)/lint-imports
 
 types: $(VENV)/.dev  ## strict types over code and tests
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 format: $(VENV)/.dev  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

@@ -14,16 +14,16 @@ class Bounds:
     seed: int = 0
     """Which of endlessly many runs."""
 
-    decoded: int = 40_000
+    decoded: int = 25_000
     """Damaged files that are decoded."""
 
-    served: int = 700
+    served: int = 500
     """Damaged files that are sent to a server."""
 
-    examples: int = 25
+    examples: int = 15
     """Requests made up for each operation and each kind of data, besides those that every run makes."""
 
-    scenarios: int = 20
+    scenarios: int = 12
     """Sequences of requests."""
 
 

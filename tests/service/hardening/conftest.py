@@ -21,5 +21,5 @@ def guard() -> Guard:
 def nano(guard: Guard) -> Iterator[TestClient]:
     """A client of it; nothing is remembered, so every request goes through the model."""
     # No canary comes between: tests look at what goes through the model.
-    with served(guard, cache_mb=0, default_max_tokens=48, canary_interval_s=3600) as client:
+    with served(guard, cache_mb=0, default_max_tokens=12, canary_interval_s=3600) as client:
         yield client
