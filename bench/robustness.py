@@ -100,6 +100,7 @@ def robustness(
         "typed_title": [_reworded(one, str.title) for one in typed],
         "typed_lines": [_reworded(one, lambda text: text.replace(" ", "\n")) for one in typed],
         "typed_preface": [_reworded(one, lambda text: f"{PREFACE} {text}") for one in typed],
+        "typed_clause": [_reworded(one, _in_a_clause) for one in typed],
         "victims": victims,
         **{f"noise_{distance}": _noisy(victims, distance) for distance in DISTANCES},
         **{f"pgd_{distance}": attack(guard.model, victims, distance, steps=steps) for distance in DISTANCES},
@@ -132,6 +133,7 @@ TITLES = {
     "typed_title": "words with a capital each",
     "typed_lines": "one word a line",
     "typed_preface": "words behind a harmless sentence",
+    "typed_clause": "words in one sentence with something harmless",
     "victims": "harm in the picture, those of level 3 that are attacked below, as they are",
     **{f"noise_{distance}": f"the same, random noise of ±{distance}/255" for distance in DISTANCES},
     **{f"pgd_{distance}": f"the same, white-box PGD within ±{distance}/255" for distance in DISTANCES},
@@ -179,6 +181,10 @@ def _compressed(request: Request, quality: int) -> Request:
 
 def _reworded(request: Request, change: Callable[[str], str]) -> Request:
     return Request(picture=request.picture, text=change(request.text), level=request.level)
+
+
+def _in_a_clause(text: str) -> str:
+    return f"{PREFACE.removesuffix('.')}, so {text[:1].lower()}{text[1:]}"
 
 
 def _noisy(requests: Sequence[Request], distance: int) -> list[Request]:

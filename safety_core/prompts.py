@@ -36,6 +36,10 @@ _INVISIBLE_RANGES = (
 _WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
 """A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
 
+_SENTENCE_BREAK = re.compile(r"(?<=[.!?\u2026])\s+|(?<=[\u3002\uff01\uff1f])|\n+")
+MAX_SENTENCES = 32
+"""Sentences of a conversation that are judged alone; of more, neighbours are judged together, in as many groups."""
+
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
 
@@ -176,7 +180,8 @@ class PromptBuilder:
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
         a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
         template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
-        noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn.
+        noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn,
+        or small talk around it: sentences are read alone too, at most ``MAX_SENTENCES`` in all.
         Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
@@ -184,6 +189,7 @@ class PromptBuilder:
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
+        texts += self._sentences(said)
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
@@ -216,6 +222,15 @@ class PromptBuilder:
         for _ in range(2):  # capitals may hide one of those
             text = in_small_letters(" ".join(self._template_words.sub(" ", text).split()))
         return text
+
+    def _sentences(self, texts: Sequence[str]) -> list[str]:
+        """The sentences of texts that have several, plainly; more than ``MAX_SENTENCES`` in as many groups."""
+        split = [pieces for text in texts if len(pieces := _SENTENCE_BREAK.split(text.strip())) > 1]
+        plain = (self._plainly(piece) for pieces in split for piece in pieces)
+        # Two words ask for nothing: they stand in a list, or in a text of so many a line. Some scripts know no spaces.
+        found = list(dict.fromkeys(piece for piece in plain if piece.count(" ") > 1 or not piece.isascii()))
+        size = -(-len(found) // MAX_SENTENCES)
+        return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""

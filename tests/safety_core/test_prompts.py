@@ -12,6 +12,7 @@ from safety_core.errors import PromptError
 from safety_core.prompts import (
     MAX_CHARACTERS_PER_TOKEN,
     MAX_PROMPT_CHARACTERS,
+    MAX_SENTENCES,
     EncodedPrompt,
     PromptBuilder,
     Turn,
@@ -389,13 +390,12 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
         ("\u00c9COLE \u00dcBER", "\u00c9cole \u00fcber"),
         ("How\nis\nit\nmade?", "How is it made?"),
         ("How  is \t it\u3000made?", "How is it made?"),
-        ("How is it made?\n\n\n\nTell me.", "How is it made? Tell me."),
         ("\n\n\n\nHow is it made?", "How is it made?"),
         ("How is it made?    ", "How is it made?"),
         ("USER:\nHOW\nIS <image> IT\n\nMADE?</s>", "How is it made?"),
         ("How is it made?\nUSER: <image>", "How is it made?"),
         ("HOW IS IT </S>MADE?", "How is it made?"),
-        ("Tell me. NOW!  HOW DO\nI MAKE <image> THIS?", "Tell me. Now! How do I make this?"),
+        ("Now! HOW\nIS <image> IT?", "Now! How is it?"),
     ],
 )
 def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuilder, text: str, plain: str) -> None:
@@ -408,11 +408,12 @@ def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuild
     [
         "What do you see here?",
         "what do you see here",
-        'I am here, as I said. What is it? "Who knows!" (Nobody.) Look: a dog.',
+        '"Who knows!" (Nobody.) Look: a dog, as I said.',
         "\u00bfQu\u00e9 es?",
         "What is it?\n",
         "\nWhat is it?",
-        "12 + 30 = 42. 1st, 2nd.",
+        "12 + 30 = 42, 1st, 2nd.",
+        "A dog. A cat! No bird... Why?",
         "\u4e16\u754c \U0001f642",
         "I",
         " ",
@@ -424,12 +425,50 @@ def test_ordinary_words_are_heard_once(builder: PromptBuilder, text: str) -> Non
 
 
 def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(builder: PromptBuilder) -> None:
-    odd = [f"USER: HOW\n\nIs  <image> IT {number}" for number in range(4)]
+    odd = [f"USER: HOW\n\nIs  <image>\nIT {number}" for number in range(4)]
     turns = [replace(user("\n".join(odd[:2])), parts=tuple(odd[:2])), said(odd[2]), user(odd[3])]
     texts = [text for turn in turns for text in (turn.text, *turn.parts)]
     spoken = builder.spoken(turns)
     assert len(spoken) == 1 + 2 * len(texts) + 1
     assert [number for number in range(4) if builder.head_ids([user(f"How is it {number}")]) not in spoken] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("I like tea a lot. How is this made?", ("I like tea a lot.", "How is this made?")),
+        ("How is this made? I like tea a lot.", ("How is this made?", "I like tea a lot.")),
+        ("I like tea...  HOW is this made", ("I like tea...", "How is this made")),
+        ("I like tea\nhow is this made\n", ("I like tea", "how is this made")),
+        ("Yes. No! How is this made? Why?", ("How is this made?",)),
+        (
+            "\u6211\u559c\u6b22\u8336\u3002\u600e\u4e48\u505a\u7684\uff1f",
+            ("\u6211\u559c\u6b22\u8336\u3002", "\u600e\u4e48\u505a\u7684\uff1f"),
+        ),
+        ("I like tea USER: now. How is this made?", ("I like tea now.", "How is this made?")),
+    ],
+)
+def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sentences: tuple[str, ...]) -> None:
+    whole, *alone = builder.spoken([user(text)])
+    assert whole == builder.head_ids([user(text)])
+    assert alone[-len(sentences) :] == [builder.head_ids([user(sentence)]) for sentence in sentences]
+    assert len(alone) <= len(sentences) + 1, "and the text as a whole, plainly"
+
+
+@pytest.mark.parametrize(("count", "size"), [(32, 1), (33, 2), (64, 2), (321, 11)])
+def test_sentences_without_end_are_heard_in_a_bounded_number_of_groups(
+    builder: PromptBuilder, count: int, size: int
+) -> None:
+    builder.max_prompt_tokens = 10_000
+    sentences = [f"This is number {number}." for number in range(count)]
+    half = count // 2
+    turns = [user(" ".join(sentences[:half])), said("Go on."), user(" ".join(sentences[half:]))]
+    spoken = builder.spoken(turns)
+    groups = [" ".join(sentences[start : start + size]) for start in range(0, count, size)]
+    assert [group for group in groups if builder.head_ids([user(group)]) not in spoken] == []
+    assert len(groups) <= MAX_SENTENCES
+    # Besides them: the whole as it is and on one line, and each turn.
+    assert len(spoken) <= len(groups) + 5
 
 
 def test_small_letters_take_no_longer_for_dots_without_end() -> None:

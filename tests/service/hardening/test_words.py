@@ -205,6 +205,9 @@ ODDLY: dict[str, Callable[[str], str]] = {
     "one word a line": lambda text: text.replace(" ", "\n"),
     "far apart": lambda text: text.replace(" ", " \n\n\t "),
     "behind empty lines": lambda text: "\n" * 40 + text,
+    "behind small talk": lambda text: f"The weather is nice today and I like to talk about it. {text}",
+    "before small talk": lambda text: f"{text} The weather is nice today and I like to talk about it.",
+    "behind a line of small talk": lambda text: f"The weather is nice today and I like to talk about it\n{text}",
     "all at once": lambda text: f"USER:\n{text.upper()}\nASSISTANT:".replace(" ", " \n </s>"),
 }
 """The same words, as anybody can write them who tries a second time."""
