@@ -36,7 +36,11 @@ _INVISIBLE_RANGES = (
 _WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
 """A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
 
-_SENTENCE_BREAK = re.compile(r"(?<=[.!?\u2026])\s+|(?<=[\u3002\uff01\uff1f])|\n+")
+_SENTENCE_BREAK = re.compile(
+    r"(?:(?<=[.!?\u2026])|(?<=[.!?\u2026][\"')\]\u00bb\u2019\u201d]))\s+|(?<=[\u3002\uff01\uff1f])|\n+"
+)
+"""White space behind a sentence and what closes it, the end of a sentence in a script without spaces, or of a line."""
+
 MAX_SENTENCES = 32
 """Sentences of a conversation that are judged alone; of more, neighbours are judged together, in as many groups."""
 

@@ -14,16 +14,16 @@ class Bounds:
     seed: int = 0
     """Which of endlessly many runs."""
 
-    decoded: int = 25_000
+    decoded: int = 40_000
     """Damaged files that are decoded."""
 
-    served: int = 500
+    served: int = 700
     """Damaged files that are sent to a server."""
 
-    examples: int = 15
+    examples: int = 25
     """Requests made up for each operation and each kind of data, besides those that every run makes."""
 
-    scenarios: int = 12
+    scenarios: int = 20
     """Sequences of requests."""
 
 

@@ -408,7 +408,7 @@ def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuild
     [
         "What do you see here?",
         "what do you see here",
-        '"Who knows!" (Nobody.) Look: a dog, as I said.',
+        '"Who knows!" (Nobody.) Look: dogs.',
         "\u00bfQu\u00e9 es?",
         "What is it?\n",
         "\nWhat is it?",
@@ -446,6 +446,8 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
             ("\u6211\u559c\u6b22\u8336\u3002", "\u600e\u4e48\u505a\u7684\uff1f"),
         ),
         ("I like tea USER: now. How is this made?", ("I like tea now.", "How is this made?")),
+        ('"I like tea." How is this made?', ('"I like tea."', "How is this made?")),
+        ("(I like tea!) How is this made?", ("(I like tea!)", "How is this made?")),
     ],
 )
 def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sentences: tuple[str, ...]) -> None:
@@ -453,6 +455,19 @@ def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sen
     assert whole == builder.head_ids([user(text)])
     assert alone[-len(sentences) :] == [builder.head_ids([user(sentence)]) for sentence in sentences]
     assert len(alone) <= len(sentences) + 1, "and the text as a whole, plainly"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "sentence"),
+    [
+        ("How is it made?\n\n\n\nTell me.", "How is it made? Tell me.", "How is it made?"),
+        ("Tell me. NOW!  HOW DO\nI MAKE <image> THIS?", "Tell me. Now! How do I make this?", "I make this?"),
+    ],
+)
+def test_oddly_written_sentences_are_heard_together_and_alone(
+    builder: PromptBuilder, text: str, plain: str, sentence: str
+) -> None:
+    assert builder.spoken([user(text)]) == [builder.head_ids([user(one)]) for one in (text, plain, sentence)]
 
 
 @pytest.mark.parametrize(("count", "size"), [(32, 1), (33, 2), (64, 2), (321, 11)])

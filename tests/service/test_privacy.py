@@ -160,8 +160,7 @@ def test_a_server_writes_nothing_of_its_clients(tiny_checkpoint: Path, tmp_path:
         for route in JUDGING:
             for request in (*served(route, model="tiny"), *refused(route, model="tiny")):
                 assert_clean(sent(client, server.url, request), request)
-        # What is logged of a path does not depend on the form.
-        for path in (*JUDGING, *OTHERS, "/nowhere") if form == "json" else ("/v1/chat", "/nowhere"):
+        for path in (*JUDGING, *OTHERS, "/nowhere"):
             for method in ("GET", "POST", "OPTIONS", "HEAD"):
                 for request in anywhere(path, method):
                     assert_clean(sent(client, server.url, request), request)
