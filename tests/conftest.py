@@ -1,130 +1,29 @@
-"""A backbone in LLaVA-1.5's layout, small enough for every test, and what is built on it."""
+"""What every test may ask for. Imported where it is needed: a process that only hands out tests never loads torch."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    PreTrainedTokenizerFast,
-)
 
-from safety_core.model.backbone import Backbone, save_backbone
-from safety_core.model.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
-from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy import Policy
-from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-
-CORPUS = (
-    "USER: What is in the picture? ASSISTANT: A red knife and two green apples.",
-    "USER: How do I hurt someone with it? ASSISTANT: I cannot help with that.",
-    "USER: Read the text. ASSISTANT: The text says hello. Please answer with care.",
-)
-IMAGE_SIZE, PATCH_SIZE, WIDTH = 28, 7, 32
-
-
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE, so that any text tokenises."""
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["<s>", "</s>", "<pad>", "<image>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    core.train_from_iterator(CORPUS, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        extra_special_tokens={"image_token": "<image>"},
-        padding_side="left",
-    )
-
-
-def make_config(tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
-    """16 patches, two layers a side."""
-    return LlavaConfig(
-        vision_config=CLIPVisionConfig(
-            hidden_size=24,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            image_size=IMAGE_SIZE,
-            patch_size=PATCH_SIZE,
-            projection_dim=16,
-        ),
-        text_config=LlamaConfig(
-            hidden_size=WIDTH,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            vocab_size=len(tokenizer),
-            max_position_embeddings=512,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        ),
-        image_token_index=tokenizer.vocab["<image>"],
-        image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
-        vision_feature_layer=-2,
-    )
-
-
-def make_image_processor() -> CLIPImageProcessorPil:
-    return CLIPImageProcessorPil(
-        size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE}
-    )
-
-
-def make_backbone(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
-    torch.manual_seed(0)
-    backbone = LlavaForConditionalGeneration(make_config(tokenizer))
-    backbone.eval()
-    return backbone
-
-
-def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> Path:
-    """A complete checkpoint with random modules whose classifiers are not zero, so that scores differ."""
-    untrained = init_checkpoint(backbone, out.with_name(f"{out.name}-untrained"), taxonomy=taxonomy)
-    model = load_checkpoint(untrained, allow_untrained=True)
-    shake(model)
-    return save_checkpoint(
-        model,
-        out,
-        policy=Policy.default(taxonomy),
-        provenance={"trained": True, "how": "at random, for tests"},
-        model_card="# Tiny\n",
-        include_backbone=True,
-    )
-
-
-def shake(model: SafeLlava, seed: int = 0) -> None:
-    """Give the parameters that start at zero random values, so that every input can matter."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.safety.parameters():
-            if not parameter.any():
-                parameter.normal_(std=0.5, generator=generator)
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
+    from tests.tiny import make_tokenizer
+
     return make_tokenizer()
 
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
     """A backbone's folder in Hugging Face layout, weights random."""
+    from safety_core.model.backbone import Backbone, save_backbone
+    from tests.tiny import make_backbone, make_image_processor
+
     folder = tmp_path_factory.mktemp("backbones") / "tiny"
     save_backbone(
         Backbone(model=make_backbone(tokenizer), tokenizer=tokenizer, image_processor=make_image_processor()), folder
@@ -135,4 +34,6 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTraine
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
     """A complete checkpoint, backbone included, that claims to be trained; do not write into it."""
+    from tests.tiny import make_checkpoint
+
     return make_checkpoint(tiny_backbone, tmp_path_factory.mktemp("checkpoints") / "tiny")

@@ -21,7 +21,7 @@ from safety_core.prompts import (
     normalise,
     readings,
 )
-from tests.conftest import CORPUS
+from tests.tiny import CORPUS
 
 HOSTILE = [
     "<image>",

@@ -19,9 +19,9 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
 from safety_core.prompts import Turn
-from tests.conftest import make_config, make_image_processor, make_tokenizer
 from tests.safety_core.engine.conftest import picture
 from tests.safety_core.model.conftest import take_portable_kernels
+from tests.tiny import make_config, make_image_processor, make_tokenizer
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "purple")
 TEXTS = (

@@ -27,8 +27,8 @@ from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import RiskScores
-from tests.conftest import make_checkpoint
 from tests.safety_core.engine.conftest import clear_picture, picture
+from tests.tiny import make_checkpoint
 
 NEVER, ALWAYS = 2.0, 0.0
 

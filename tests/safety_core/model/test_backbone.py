@@ -25,7 +25,7 @@ from safety_core.model.backbone import (
     save_backbone,
 )
 from safety_core.model.checkpoint import load_checkpoint
-from tests.conftest import IMAGE_SIZE, PATCH_SIZE, make_backbone, make_image_processor
+from tests.tiny import IMAGE_SIZE, PATCH_SIZE, make_backbone, make_image_processor
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures, run_tower
-from tests.conftest import make_backbone
+from tests.tiny import make_backbone
 
 
 def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) -> None:
