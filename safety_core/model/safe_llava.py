@@ -41,7 +41,7 @@ from safety_core.model.inputs import (
 )
 from safety_core.model.modules import SafetyModules
 from safety_core.model.sampling import Sampling
-from safety_core.model.scoring import View, ViewScores, pair_scores, read_output, views_of
+from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores, read_output, views_of
 from safety_core.model.spec import BackboneRef
 from safety_core.model.vision import VisionFeatures, run_tower
 from safety_core.policies import Hints
@@ -282,8 +282,8 @@ class SafeLlava(nn.Module):
         unique = list(dict.fromkeys(view for sample_views in views for view in sample_views))
         images = None if safe_BMD is None or not any(images_of) else self.safety.read(safe_BMD)
         judged: dict[View, ViewScores] = {}
-        for start in range(0, len(unique), HEAD_BATCH):
-            batch = unique[start : start + HEAD_BATCH]
+        lengths = [len(ids or ()) for ids in prompt_ids]
+        for batch in batches_of(unique, lengths, rows=HEAD_BATCH):
             output = self._judge(batch, images, prompt_ids, heatmap)
             judged |= zip(batch, read_output(output, grid=self.config.projector.grid, heatmap=heatmap), strict=True)
         return [pair_scores(images, sample, judged) for images, sample in zip(images_of, samples, strict=True)]

@@ -12,6 +12,9 @@ from torch import Tensor
 from safety_core.model.head import HeadOutput
 from safety_core.types import PairScores, RiskScores
 
+SHORT = 32
+"""Tokens of a prompt to which any may be padded: less is not worth a batch of its own."""
+
 Heatmap = tuple[tuple[float, ...], ...]
 
 
@@ -44,6 +47,26 @@ def views_of(images: tuple[int, ...], sample: int | None) -> tuple[View, ...]:
     single = [View((image,), sample) for image in images]
     alone = [View((), sample)] if sample is not None else []
     return tuple(dict.fromkeys([*joint, *single, *alone]))
+
+
+def batches_of(views: Sequence[View], lengths: Sequence[int], *, rows: int) -> list[list[View]]:
+    """Views in batches for the head, where each is padded to the longest: those of similar length together.
+
+    Args:
+        views: what is to be judged.
+        lengths: tokens of each sample's prompt.
+        rows: views in a batch, at most.
+    """
+
+    def length(view: View) -> int:
+        return 0 if view.prompt is None else lengths[view.prompt]
+
+    batches: list[list[View]] = []
+    for view in sorted(views, key=length):
+        if not batches or len(batches[-1]) == rows or length(view) > max(SHORT, 2 * length(batches[-1][0])):
+            batches.append([])
+        batches[-1].append(view)
+    return batches
 
 
 def pair_scores(images: tuple[int, ...], sample: int | None, judged: dict[View, ViewScores]) -> PairScores:

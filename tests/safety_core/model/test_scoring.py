@@ -1,9 +1,10 @@
 import math
 
+import pytest
 import torch
 
 from safety_core.model.head import HeadOutput
-from safety_core.model.scoring import View, ViewScores, pair_scores, read_output, views_of
+from safety_core.model.scoring import SHORT, View, ViewScores, batches_of, pair_scores, read_output, views_of
 from safety_core.types import RiskScores
 
 
@@ -69,3 +70,15 @@ def test_nan_survives_so_that_the_policy_can_refuse() -> None:
         type_logits_BC=torch.full((1, 2), float("nan")), level_logits_BL=torch.zeros(1, 4), attention_BF=None
     )
     assert not read_output(output, grid=2, heatmap=True)[0].scores.finite
+
+
+@pytest.mark.parametrize("lengths", [[5] * 9, [700, 3, 0, 40, 700, 41, 2, 90, 1], [2**power for power in range(9)]])
+def test_no_short_prompt_is_padded_to_a_long_one(lengths: list[int]) -> None:
+    views = [View(images, sample) for sample in (*range(len(lengths)), None) for images in ((0,), ())]
+    batches = batches_of(views, lengths, rows=4)
+    assert sorted((view for batch in batches for view in batch), key=repr) == sorted(views, key=repr)
+    for batch in batches:
+        own = [0 if view.prompt is None else lengths[view.prompt] for view in batch]
+        assert len(batch) <= 4
+        assert max(own) <= max(SHORT, 2 * min(own))
+    assert len(batches_of(views, [5] * len(lengths), rows=len(views))) == 1, "what is alike stays together"
