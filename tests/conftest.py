@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+    from tests.service.clients import ServerProcess
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,12 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Pat
     from tests.tiny import make_checkpoint
 
     return make_checkpoint(tiny_backbone, tmp_path_factory.mktemp("checkpoints") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def nano_server() -> Iterator[ServerProcess]:
+    """A server with the shipped checkpoint and nothing else set; do not stop it."""
+    from tests.service.clients import ROOT, running_server
+
+    with running_server(ROOT / "weights" / "safevlm-nano") as server:
+        yield server

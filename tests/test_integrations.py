@@ -5,14 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.service.clients import ROOT, ServerProcess, running_server
+from tests.service.clients import ROOT, ServerProcess
 
 DOCUMENT = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -23,10 +22,9 @@ SERVED_AT = "http://127.0.0.1:8000"
 REFUSAL = "I can't help with that"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server(ROOT / "weights" / "safevlm-nano") as server:
-        yield server
+@pytest.fixture
+def server(nano_server: ServerProcess) -> ServerProcess:
+    return nano_server
 
 
 def output(server: ServerProcess, section: str, kind: str = "python") -> str:

@@ -1,4 +1,4 @@
-"""One server with the shipped checkpoint and one browser for all of these tests."""
+"""One browser for all of these tests, and the servers that they open."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,9 @@ CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
 
 
-@pytest.fixture(scope="package")
-def server() -> Iterator[ServerProcess]:
-    with running_server(CHECKPOINT) as running:
-        yield running
+@pytest.fixture
+def server(nano_server: ServerProcess) -> ServerProcess:
+    return nano_server
 
 
 @pytest.fixture(scope="package")

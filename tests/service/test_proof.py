@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -15,17 +14,16 @@ from safety_core.nano.examples import EXAMPLES, Example
 from safety_core.nano.recipes import SHIPPED
 from safety_core.nano.records import CLAIMED_PX
 from service.traffic import ENDPOINTS
-from tests.service.clients import ROOT, ServerProcess, events, metric, running_server
+from tests.service.clients import ROOT, ServerProcess, events, metric
 from tests.service.hardening.asking import ANSWERING, GUARDRAIL, ROUTES, question
 from tests.service.test_traffic import eventually
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with running_server(CHECKPOINT) as running:
-        yield running
+@pytest.fixture
+def server(nano_server: ServerProcess) -> ServerProcess:
+    return nano_server
 
 
 def post(server: ServerProcess, example: Example, **fields: Any) -> httpx.Response:
