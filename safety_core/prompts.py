@@ -36,13 +36,16 @@ _INVISIBLE_RANGES = (
 _WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
 """A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
 
-_SENTENCE_BREAK = re.compile(
-    r"(?:(?<=[.!?\u2026])|(?<=[.!?\u2026][\"')\]\u00bb\u2019\u201d]))\s+|(?<=[\u3002\uff01\uff1f])|\n+"
+_CLOSED = r"(?:[^\w\s]|\[\d{1,3}\]){0,4}"
+_SENTENCE_END = re.compile(
+    rf"([.!?\u2026\u061f\u06d4\u0964]{_CLOSED}(?= )|[a-z][.!?](?=[A-Z])|[\u3002\uff01\uff1f]{_CLOSED}) ?"
 )
-"""White space behind a sentence and what closes it, the end of a sentence in a script without spaces, or of a line."""
+"""The end of a sentence with the quotation marks, brackets, pictures and footnotes that close it, and a space. Bounded:
+a row of dots must not take its square."""
 
 MAX_SENTENCES = 32
-"""Sentences of a conversation that are judged alone; of more, neighbours are judged together, in as many groups."""
+"""Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
+together, in so many groups."""
 
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
@@ -177,7 +180,7 @@ class PromptBuilder:
         ids += self._reply(answer)
         return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
 
-    def spoken(self, turns: Sequence[Turn]) -> list[list[int]]:
+    def spoken(self, turns: Sequence[Turn], *, sentences: bool = True) -> list[list[int]]:
         """Everything that a conversation says, as the safety head reads it: together, then turn by turn.
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
@@ -185,7 +188,8 @@ class PromptBuilder:
         a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
         template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
         noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn,
-        or small talk around it: sentences are read alone too, at most ``MAX_SENTENCES`` in all.
+        or small talk around it: ``sentences`` are read alone too, and those of single lines, each at most
+        ``MAX_SENTENCES`` in all.
         Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
@@ -193,7 +197,7 @@ class PromptBuilder:
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
-        texts += self._sentences(said)
+        texts += self._sentences(said) if sentences else []
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
@@ -228,11 +232,16 @@ class PromptBuilder:
         return text
 
     def _sentences(self, texts: Sequence[str]) -> list[str]:
-        """The sentences of texts that have several, plainly; more than ``MAX_SENTENCES`` in as many groups."""
-        split = [pieces for text in texts if len(pieces := _SENTENCE_BREAK.split(text.strip())) > 1]
-        plain = (self._plainly(piece) for pieces in split for piece in pieces)
-        # Two words ask for nothing: they stand in a list, or in a text of so many a line. Some scripts know no spaces.
-        found = list(dict.fromkeys(piece for piece in plain if piece.count(" ") > 1 or not piece.isascii()))
+        """The sentences of texts, plainly: where they go on over lines, and where they end with a line."""
+        across = [_sentences_of(text) for text in texts]
+        within = [[piece for line in text.splitlines() for piece in _sentences_of(line)] for text in texts]
+        return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
+
+    def _alone(self, split: Sequence[Sequence[str]]) -> list[str]:
+        """Pieces of texts that have several, plainly; more than ``MAX_SENTENCES`` in as many groups."""
+        plain = (self._plainly(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
+        # One word asks for nothing: it stands in a list, or in a text of a word a line. Some scripts know no spaces.
+        found = list(dict.fromkeys(piece for piece in plain if " " in piece or not piece.isascii()))
         size = -(-len(found) // MAX_SENTENCES)
         return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
 
@@ -262,6 +271,11 @@ class PromptBuilder:
     def _check_length(self, length: int) -> None:
         if length > self.max_prompt_tokens:
             raise too_long(length, self.max_prompt_tokens)
+
+
+def _sentences_of(text: str) -> list[str]:
+    """The sentences of a text, its line breaks taken for spaces."""
+    return _SENTENCE_END.sub("\\1\n", " ".join(text.split())).splitlines()
 
 
 def _trimmed(text: str) -> str:

@@ -58,6 +58,9 @@ from safety_core.types import PairScores
 
 _logger = logging.getLogger(__name__)
 
+HEARD_LIKE_A_VIEW = 1024
+"""Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRequest(Judged):
@@ -200,7 +203,7 @@ class Guard:
         views = [view for image in request.images for view in image.views]
         return ReadyRequest(
             request=request,
-            cost=max(1, len(views)),
+            cost=max(1, len(views) + sum(len(ids) for _, ids in read) * (len(views) + 2) // HEARD_LIKE_A_VIEW),
             readings=read,
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self.model.pixels(views) if views else None,
@@ -210,11 +213,12 @@ class Guard:
         """Every reading of a text, with what the head reads of it: a conversation as a whole and turn by turn.
 
         What it would read twice is read once, for the first reading: of equals that one is given to the model anyway.
+        Sentences are those that a reader sees, of which marks that nobody sees cannot make others.
         """
         check_characters(turns, self._longest)
         read: dict[tuple[int, ...], Turns] = {}
-        for reading in readings(turns):
-            for ids in self._spoken(reading):
+        for index, reading in enumerate(readings(turns)):
+            for ids in self._spoken(reading, sentences=not index):
                 read.setdefault(tuple(ids), reading)
         return tuple((reading, list(ids)) for ids, reading in read.items())
 
@@ -224,9 +228,9 @@ class Guard:
         own = self.model.prompts.max_prompt_tokens
         return own if self.limits.max_prompt_tokens is None else self.limits.max_prompt_tokens
 
-    def _spoken(self, turns: Turns) -> list[list[int]]:
+    def _spoken(self, turns: Turns, *, sentences: bool) -> list[list[int]]:
         check_characters(turns, self._longest)  # again: NFKC makes up to 18 characters of one
-        spoken = self.model.prompts.spoken(turns)
+        spoken = self.model.prompts.spoken(turns, sentences=sentences)
         longest = max(map(len, spoken))
         if longest > self._longest:
             raise too_long(longest, self._longest)

@@ -20,6 +20,7 @@ from safety_core.engine.messages import GuardRequest, Prepared
 from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.scoring import View, ViewScores
 from safety_core.model.vision import VisionFeatures
 from safety_core.types import PairScores
 
@@ -85,13 +86,15 @@ class Scorer:
         safe_BMD = None
         if vision is not None:
             safe_BMD = torch.cat([self._model.safe_features(part) for part in self._parts(vision)])
-        kept_of = self._kept_views(batch, views_of, safe_BMD, gravity)
+        kept_of, known = self._kept_views(batch, views_of, safe_BMD, gravity)
         asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
+        heatmap = any(ready.request.heatmap for ready in batch)
         said = self._model.score_rows(
             safe_BMD,
             [kept_of[index] for index, _ in asked],
             [ids for _, ids in asked],
-            heatmap=any(ready.request.heatmap for ready in batch),
+            heatmap=heatmap,
+            known=None if heatmap else known,
         )
         pairs: list[list[PairScores]] = [[] for _ in batch]
         for (index, _), pair in zip(asked, said, strict=True):
@@ -134,21 +137,25 @@ class Scorer:
         views_of: Sequence[list[int]],
         safe_BMD: Tensor | None,
         gravity: Gravity,
-    ) -> list[list[int]]:
-        """For each request the rows that stay: of a picture's two views the one that is worse under any reading."""
+    ) -> tuple[list[list[int]], dict[View, ViewScores]]:
+        """For each request the rows that stay: of a picture's two views the one that is worse under any reading.
+
+        What was judged on the way is judged for all.
+        """
         doubtful = [
-            (index, row, ids)
+            (index, row, View((row,), tuple(ids) or None))
             for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True))
             if len(rows) != len(ready.views)
             for row in rows
             for _, ids in ready.readings
         ]
         if not doubtful:
-            return [list(rows) for rows in views_of]
-        alone = self._model.score_rows(safe_BMD, [[row] for _, row, _ in doubtful], [ids for _, _, ids in doubtful])
+            return [list(rows) for rows in views_of], {}
+        known = self._model.score_views(safe_BMD, list(dict.fromkeys(view for _, _, view in doubtful)))
         worst: dict[tuple[int, int], tuple[int, float]] = {}
-        for (index, row, _), pair in zip(doubtful, alone, strict=True):
-            found = gravity(batch[index].request, pair)
+        for index, row, view in doubtful:
+            alone = PairScores(joint=None, per_image=(known[view].scores,), image=None, text=None)
+            found = gravity(batch[index].request, alone)
             worst[index, row] = max(found, worst.get((index, row), (0, 0.0)))
         kept_of: list[list[int]] = []
         for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True)):
@@ -158,7 +165,7 @@ class Scorer:
                 start += views
                 kept.append(max(of_picture, key=lambda place: worst.get(place[0], (0, 0.0)))[1])
             kept_of.append(kept)
-        return kept_of
+        return kept_of, known
 
     def _parts(self, views: Any) -> list[Any]:
         """Views in batches that the tower takes."""

@@ -2,8 +2,8 @@
 
 The queries are one learned query and the user's words, the keys are the head's own tokens and the safety features.
 Runs without the language model: a refusal costs no prefill. Knows nothing of images as pixels or text as strings.
-Shapes: B batch · T prompt tokens · Q=1+T queries · D LLM width · S safety tokens · M safety features of one image ·
-F features of all of a sample's images (a multiple of M, padded) · C risk types · L risk levels.
+Shapes: B batch · P prompts · T prompt tokens · Q=1+T queries · D LLM width · S safety tokens · M safety features of one
+image · F features of all of a sample's images (a multiple of M, padded) · C risk types · L risk levels.
 """
 
 from dataclasses import dataclass
@@ -86,6 +86,7 @@ class SafetyHead(nn.Module):
         safe_mask_BF: Tensor | None,
         tokens_SD: Tensor,
         *,
+        prompt_of_B: Tensor | None = None,
         attention: bool = True,
     ) -> HeadOutput:
         """Judge a batch.
@@ -93,6 +94,8 @@ class SafetyHead(nn.Module):
         Args:
             prompt_BTD: input embeddings of the users' words, None where no sample has a prompt.
             prompt_mask_BT: True at real words; a row without any has no prompt. None with embeddings: all are real.
+            prompt_of_B: which of the prompts each sample has, where several share one: it is read once. In order
+                where None.
             safe: safety features safe_BFD of each sample's images one after the other, or what :meth:`read` made of
                 them; None where no sample has an image.
             safe_mask_BF: True at real features; a row without any has no image. None with features: all are real.
@@ -103,12 +106,15 @@ class SafetyHead(nn.Module):
             ValueError: neither prompt nor image was given, or their batch sizes differ.
         """
         features = self.read(safe) if isinstance(safe, Tensor) else safe
-        known = prompt_BTD if features is None else features.keys_BKD
+        asked = prompt_BTD if prompt_of_B is None else prompt_of_B
+        known = asked if features is None else features.keys_BKD
         if known is None:
             raise ValueError("a prompt or an image is needed, got neither")
-        if prompt_BTD is not None and len(prompt_BTD) != len(known):
-            raise ValueError(f"{len(known)} rows of safety features were given for {len(prompt_BTD)} prompts")
+        if asked is not None and len(asked) != len(known):
+            raise ValueError(f"{len(known)} rows of safety features were given for {len(asked)} prompts")
         queries_BQD, query_mask_BQ = self._queries(prompt_BTD, prompt_mask_BT, batch=len(known))
+        if prompt_BTD is not None and prompt_of_B is not None:
+            queries_BQD, query_mask_BQ = queries_BQD[prompt_of_B], query_mask_BQ[prompt_of_B]
         looked_at, key_mask_BK = self._looked_at(features, safe_mask_BF, tokens_SD, batch=len(known))
         fused_BQD, weight_BQK = self._fuse(queries_BQD, looked_at, key_mask_BK, attention and features is not None)
         if self.pooling is None:
@@ -135,6 +141,7 @@ class SafetyHead(nn.Module):
         self, prompt_BTD: Tensor | None, prompt_mask_BT: Tensor | None, *, batch: int
     ) -> tuple[Tensor, Tensor]:
         """[learned query ; words], with their mask; the learned query is always real."""
+        batch = batch if prompt_BTD is None else len(prompt_BTD)
         queries_BQD = self.query_D.expand(batch, 1, -1)
         mask_BQ = torch.ones(batch, 1, dtype=torch.bool, device=queries_BQD.device)
         if prompt_BTD is not None and not self._blind_to_words:

@@ -75,13 +75,20 @@ class SafetyModules(nn.Module):
         safe: Tensor | KeyValues | None,
         safe_mask_BF: Tensor | None,
         *,
+        prompt_of_B: Tensor | None = None,
         attention: bool = True,
     ) -> HeadOutput:
         """Run the head with its own tokens, arguments as of the head; ValueError where it is switched off."""
         if self.head is None or self.head_tokens_SD is None:
             raise ValueError("the safety head is switched off in this configuration")
         output: HeadOutput = self.head(
-            prompt_BTD, prompt_mask_BT, safe, safe_mask_BF, self.head_tokens_SD, attention=attention
+            prompt_BTD,
+            prompt_mask_BT,
+            safe,
+            safe_mask_BF,
+            self.head_tokens_SD,
+            prompt_of_B=prompt_of_B,
+            attention=attention,
         )
         return output
 

@@ -6,7 +6,7 @@ Shapes: B batch · T positions · N image patches · V vision width · D LLM wid
 F features of all of a sample's images · A answer tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,6 +214,7 @@ class SafeLlava(nn.Module):
         prompt_mask_BT: Tensor | None = None,
         safe_mask_BF: Tensor | None = None,
         *,
+        prompt_of_B: Tensor | None = None,
         attention: bool = True,
     ) -> HeadOutput:
         """Run the head; the path that training and scoring share.
@@ -224,13 +225,16 @@ class SafeLlava(nn.Module):
             prompt_ids_BT: ids of the users' words, None without any prompt.
             prompt_mask_BT: True at real words; a row without any has no prompt. Default: all are real.
             safe_mask_BF: True at real features; a row without any has no image. Default: all are real.
+            prompt_of_B: which of the prompts each sample has, where several share one. Default: in order.
             attention: whether to say where the head looked.
         """
         prompt_BTD = None
         if prompt_ids_BT is not None:
             with torch.no_grad():
                 prompt_BTD = self._embedding(prompt_ids_BT).float()
-        return self.safety.judge(prompt_BTD, prompt_mask_BT, safe, safe_mask_BF, attention=attention)
+        return self.safety.judge(
+            prompt_BTD, prompt_mask_BT, safe, safe_mask_BF, prompt_of_B=prompt_of_B, attention=attention
+        )
 
     @torch.inference_mode()
     def score(
@@ -264,29 +268,37 @@ class SafeLlava(nn.Module):
         prompt_ids: Sequence[Sequence[int] | None],
         *,
         heatmap: bool = False,
+        known: Mapping[View, ViewScores] | None = None,
     ) -> list[PairScores]:
-        """Judge samples that may share images: the head, and nothing else.
+        """Judge samples that may share images and prompts: the head, and nothing else.
 
         Args:
             safe_BMD: :meth:`safe_features` of every image; None where no sample has one.
             rows: for each sample, the rows of its images.
             prompt_ids: as in :meth:`score`.
             heatmap: as in :meth:`score`.
+            known: what :meth:`score_views` said of these images before, with heatmaps if they are asked for.
 
         Raises:
             ValueError: there are not as many prompts as samples, or the head is switched off.
         """
-        samples = [index if ids else None for index, ids in enumerate(prompt_ids)]
-        images_of = [tuple(images) for images in rows]
-        views = [views_of(images, sample) for images, sample in zip(images_of, samples, strict=True)]
-        unique = list(dict.fromkeys(view for sample_views in views for view in sample_views))
-        images = None if safe_BMD is None or not any(images_of) else self.safety.read(safe_BMD)
+        samples = [(tuple(images), tuple(ids) if ids else None) for images, ids in zip(rows, prompt_ids, strict=True)]
+        judged = dict(known or {})
+        unknown = dict.fromkeys(view for sample in samples for view in views_of(*sample) if view not in judged)
+        judged |= self.score_views(safe_BMD, list(unknown), heatmap=heatmap)
+        return [pair_scores(images, prompt, judged) for images, prompt in samples]
+
+    @torch.inference_mode()
+    def score_views(
+        self, safe_BMD: Tensor | None, views: Sequence[View], *, heatmap: bool = False
+    ) -> dict[View, ViewScores]:
+        """Judge single views of images and prompts; arguments and errors as of :meth:`score_rows`."""
+        images = None if safe_BMD is None or not any(view.images for view in views) else self.safety.read(safe_BMD)
         judged: dict[View, ViewScores] = {}
-        lengths = [len(ids or ()) for ids in prompt_ids]
-        for batch in batches_of(unique, lengths, rows=HEAD_BATCH):
-            output = self._judge(batch, images, prompt_ids, heatmap)
+        for batch in batches_of(views, rows=HEAD_BATCH):
+            output = self._judge(batch, images, heatmap)
             judged |= zip(batch, read_output(output, grid=self.config.projector.grid, heatmap=heatmap), strict=True)
-        return [pair_scores(images, sample, judged) for images, sample in zip(images_of, samples, strict=True)]
+        return judged
 
     def assess(
         self,
@@ -312,19 +324,22 @@ class SafeLlava(nn.Module):
         self,
         views: Sequence[View],
         images: KeyValues | None,
-        prompt_ids: Sequence[Sequence[int] | None],
         heatmap: bool,
     ) -> HeadOutput:
-        """One padded batch of views through the head."""
-        words = [[] if view.prompt is None else list(prompt_ids[view.prompt] or ()) for view in views]
-        ids_BT, mask_BT = pad_ids(words, device=self.device) if any(words) else (None, None)
+        """One padded batch of views through the head; a prompt that several share is read once."""
+        prompts = list(dict.fromkeys(view.prompt or () for view in views))
+        ids_PT, mask_PT = pad_ids(prompts, device=self.device) if any(prompts) else (None, None)
+        prompt_of_B = None
+        if ids_PT is not None and len(prompts) < len(views):
+            place = {prompt: index for index, prompt in enumerate(prompts)}
+            prompt_of_B = torch.tensor([place[view.prompt or ()] for view in views], device=self.device)
         shown = [view.images for view in views]
         if images is None or not any(shown):
-            return self.head_logits(None, ids_BT, mask_BT)
+            return self.head_logits(None, ids_PT, mask_PT, prompt_of_B=prompt_of_B)
         keys_BFD, safe_mask_BF = gather_features(images.keys_BKD, shown)
         values_BFD, _ = gather_features(images.values_BKD, shown)
         features = KeyValues(keys_BFD, values_BFD)
-        return self.head_logits(features, ids_BT, mask_BT, safe_mask_BF, attention=heatmap)
+        return self.head_logits(features, ids_PT, mask_PT, safe_mask_BF, prompt_of_B=prompt_of_B, attention=heatmap)
 
     # --- the language model --------------------------------------------------------------------------------------
 

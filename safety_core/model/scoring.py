@@ -4,7 +4,7 @@ A request of several images has one view per image, one of all of them, and its 
 need is judged once. Knows nothing of networks: it plans rows and reads results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,17 +16,19 @@ SHORT = 32
 """Tokens of a prompt to which any may be padded: less is not worth a batch of its own."""
 
 Heatmap = tuple[tuple[float, ...], ...]
+Prompt = tuple[int, ...]
+"""Ids of the words that the head reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One row for the head: some images, and the prompt of one sample or none."""
+    """One row for the head: some images, and a prompt or none."""
 
     images: tuple[int, ...]
     """Rows of the vision features."""
 
-    prompt: int | None
-    """Index of the sample whose prompt is read."""
+    prompt: Prompt | None
+    """The prompt that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +42,20 @@ class ViewScores:
     """Attention over the first image's grid; empty unless asked for."""
 
 
-def views_of(images: tuple[int, ...], sample: int | None) -> tuple[View, ...]:
-    """All views of one sample; ``sample`` is None where there is no prompt."""
-    prompts = (None,) if sample is None else (sample, None)
-    joint = [View(images, prompt) for prompt in prompts if images or prompt is not None]
-    single = [View((image,), sample) for image in images]
-    alone = [View((), sample)] if sample is not None else []
+def views_of(images: tuple[int, ...], prompt: Prompt | None) -> tuple[View, ...]:
+    """All views of one sample of some images and a prompt, or None."""
+    prompts = (None,) if prompt is None else (prompt, None)
+    joint = [View(images, one) for one in prompts if images or one is not None]
+    single = [View((image,), prompt) for image in images]
+    alone = [View((), prompt)] if prompt is not None else []
     return tuple(dict.fromkeys([*joint, *single, *alone]))
 
 
-def batches_of(views: Sequence[View], lengths: Sequence[int], *, rows: int) -> list[list[View]]:
-    """Views in batches for the head, where each is padded to the longest: those of similar length together.
-
-    Args:
-        views: what is to be judged.
-        lengths: tokens of each sample's prompt.
-        rows: views in a batch, at most.
-    """
+def batches_of(views: Sequence[View], *, rows: int) -> list[list[View]]:
+    """Views in batches of so many rows at most, each padded to the longest there: those of similar length together."""
 
     def length(view: View) -> int:
-        return 0 if view.prompt is None else lengths[view.prompt]
+        return 0 if view.prompt is None else len(view.prompt)
 
     batches: list[list[View]] = []
     for view in sorted(views, key=length):
@@ -69,14 +65,14 @@ def batches_of(views: Sequence[View], lengths: Sequence[int], *, rows: int) -> l
     return batches
 
 
-def pair_scores(images: tuple[int, ...], sample: int | None, judged: dict[View, ViewScores]) -> PairScores:
+def pair_scores(images: tuple[int, ...], prompt: Prompt | None, judged: Mapping[View, ViewScores]) -> PairScores:
     """Put a sample's views where clients of :class:`PairScores` look for them."""
-    per_image = [judged[View((image,), sample)] for image in images]
+    per_image = [judged[View((image,), prompt)] for image in images]
     return PairScores(
-        joint=judged[View(images, sample)].scores if images and sample is not None else None,
+        joint=judged[View(images, prompt)].scores if images and prompt is not None else None,
         per_image=tuple(view.scores for view in per_image),
         image=judged[View(images, None)].scores if images else None,
-        text=judged[View((), sample)].scores if sample is not None else None,
+        text=judged[View((), prompt)].scores if prompt is not None else None,
         heatmaps=tuple(view.heatmap for view in per_image if view.heatmap),
     )
 

@@ -29,6 +29,9 @@ router = APIRouter()
 _PARTS = (None, "text", "input_text", "output_text", "image_url", "input_image")
 """Types of a message's parts whose text and picture are all there is to them."""
 
+_BESIDES = ("refusal", "reasoning_content")
+"""Texts of a message beside its content."""
+
 
 class ProviderParams(BaseModel):
     """Our part of what a proxy's configuration may pass on."""
@@ -126,7 +129,7 @@ def _in_messages(messages: Sequence[dict[str, Any]]) -> tuple[list[str], list[st
                 raise _unjudged("A message has a part that cannot be judged.")
             texts += [said] if isinstance(said, str) else []
             pictures += [_url(shown)] if shown is not None else []
-        texts += [message["refusal"]] if isinstance(message.get("refusal"), str) else []
+        texts += [said for field in _BESIDES if isinstance(said := message.get(field), str)]
         calls = message.get("tool_calls")
         texts += map(_call, calls if isinstance(calls, list) else [] if calls is None else [calls])
         texts += [_call({"function": message["function_call"]})] if message.get("function_call") is not None else []
@@ -134,13 +137,43 @@ def _in_messages(messages: Sequence[dict[str, Any]]) -> tuple[list[str], list[st
 
 
 def _call(call: Any) -> str:
-    """What a model would tell a tool; all of a call in another form than OpenAI's."""
+    """What a model would tell a tool, each text on a line of its own; all of a call in another form than OpenAI's."""
     fields = call if isinstance(call, dict) else {}
-    for kind, field in (("function", "arguments"), ("custom", "input")):
-        told = fields[kind].get(field) if isinstance(fields.get(kind), dict) else None
-        if isinstance(told, str):
-            return told
-    return json.dumps(call, ensure_ascii=False)
+    parts = [part for kind in ("function", "custom") if isinstance(part := fields.get(kind), dict)]
+    told = [part[field] for part in parts for field in ("arguments", "input") if part.get(field) is not None]
+    if not told:
+        return "\n".join(_texts_in(call))
+    # A name is a word, unless somebody hides a sentence in it.
+    names = [name for part in parts if isinstance(name := part.get("name"), str) and not name.isidentifier()]
+    return "\n".join([text for one in told for text in _texts_in(_parsed(one))] + names)
+
+
+def _parsed(told: Any) -> Any:
+    """What arguments hold that a model wrote as JSON: in them an escape would hide a word, and a brace a sentence."""
+    if not isinstance(told, str):
+        return told
+    try:
+        # Of equal keys all count: who tells which of them a tool will read?
+        return json.loads(told, object_pairs_hook=lambda pairs: [list(pair) for pair in pairs])
+    except (ValueError, RecursionError):
+        return told
+
+
+def _texts_in(value: Any) -> list[str]:
+    """Every text in something that came as JSON, keys and numbers too, in their order."""
+    found: list[str] = []
+    left = [value]
+    while left:
+        match left.pop():
+            case dict() as fields:
+                left += [part for pair in reversed(fields.items()) for part in reversed(pair)]
+            case list() as parts:
+                left += reversed(parts)
+            case None:
+                pass
+            case text:
+                found.append(text if isinstance(text, str) else json.dumps(text))
+    return found
 
 
 def _url(image: Any) -> str:

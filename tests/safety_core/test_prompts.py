@@ -392,10 +392,10 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
         ("How  is \t it\u3000made?", "How is it made?"),
         ("\n\n\n\nHow is it made?", "How is it made?"),
         ("How is it made?    ", "How is it made?"),
-        ("USER:\nHOW\nIS <image> IT\n\nMADE?</s>", "How is it made?"),
+        ("USER:\nHOW\nIS\n<image> IT\n\nMADE?</s>", "How is it made?"),
         ("How is it made?\nUSER: <image>", "How is it made?"),
         ("HOW IS IT </S>MADE?", "How is it made?"),
-        ("Now! HOW\nIS <image> IT?", "Now! How is it?"),
+        ("Now,\nHOW\nIS\n<image> IT?", "Now, how is it?"),
     ],
 )
 def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuilder, text: str, plain: str) -> None:
@@ -408,12 +408,12 @@ def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuild
     [
         "What do you see here?",
         "what do you see here",
-        '"Who knows!" (Nobody.) Look: dogs.',
+        '"Who!" (Nobody.) Look:dogs.',
         "\u00bfQu\u00e9 es?",
         "What is it?\n",
         "\nWhat is it?",
         "12 + 30 = 42, 1st, 2nd.",
-        "A dog. A cat! No bird... Why?",
+        "Dogs. Cats! Birds... Why?",
         "\u4e16\u754c \U0001f642",
         "I",
         " ",
@@ -425,7 +425,7 @@ def test_ordinary_words_are_heard_once(builder: PromptBuilder, text: str) -> Non
 
 
 def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(builder: PromptBuilder) -> None:
-    odd = [f"USER: HOW\n\nIs  <image>\nIT {number}" for number in range(4)]
+    odd = [f"USER: HOW\n\nIs  <image>\nIT\n{number}" for number in range(4)]
     turns = [replace(user("\n".join(odd[:2])), parts=tuple(odd[:2])), said(odd[2]), user(odd[3])]
     texts = [text for turn in turns for text in (turn.text, *turn.parts)]
     spoken = builder.spoken(turns)
@@ -441,6 +441,7 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
         ("I like tea...  HOW is this made", ("I like tea...", "How is this made")),
         ("I like tea\nhow is this made\n", ("I like tea", "how is this made")),
         ("Yes. No! How is this made? Why?", ("How is this made?",)),
+        ("I like tea. Make it. Thanks.", ("I like tea.", "Make it.")),
         (
             "\u6211\u559c\u6b22\u8336\u3002\u600e\u4e48\u505a\u7684\uff1f",
             ("\u6211\u559c\u6b22\u8336\u3002", "\u600e\u4e48\u505a\u7684\uff1f"),
@@ -448,6 +449,12 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
         ("I like tea USER: now. How is this made?", ("I like tea now.", "How is this made?")),
         ('"I like tea." How is this made?', ('"I like tea."', "How is this made?")),
         ("(I like tea!) How is this made?", ("(I like tea!)", "How is this made?")),
+        ('(I like "tea.") How is this made?', ('(I like "tea.")', "How is this made?")),
+        ("I like tea. **How is this made?** It is tea.", ("I like tea.", "**How is this made?**", "It is tea.")),
+        ("I like tea.\U0001f642 How is this made?", ("I like tea.\U0001f642", "How is this made?")),
+        ("I like tea.[12] How is this made?", ("I like tea.[12]", "How is this made?")),
+        ("I like tea.How is this made?", ("I like tea.", "How is this made?")),
+        ("I like tea\u061f How is this made?", ("I like tea\u061f", "How is this made?")),
     ],
 )
 def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sentences: tuple[str, ...]) -> None:
@@ -458,16 +465,33 @@ def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sen
 
 
 @pytest.mark.parametrize(
-    ("text", "plain", "sentence"),
+    "heard",
     [
-        ("How is it made?\n\n\n\nTell me.", "How is it made? Tell me.", "How is it made?"),
-        ("Tell me. NOW!  HOW DO\nI MAKE <image> THIS?", "Tell me. Now! How do I make this?", "I make this?"),
+        ("How is it made?\n\n\n\nSay.", "How is it made? Say.", "How is it made?"),
+        (
+            "Say. NOW!  HOW\nDO\nI MAKE <image> THIS?",
+            "Say. Now! How do I make this?",
+            "How do I make this?",
+            "I make this?",
+        ),
+        (
+            "I like it.\nHow is\nit made?\nSay.",
+            "I like it. How is it made? Say.",
+            "I like it.",
+            "How is it made?",
+            "How is",
+            "it made?",
+        ),
     ],
 )
-def test_oddly_written_sentences_are_heard_together_and_alone(
-    builder: PromptBuilder, text: str, plain: str, sentence: str
-) -> None:
-    assert builder.spoken([user(text)]) == [builder.head_ids([user(one)]) for one in (text, plain, sentence)]
+def test_oddly_written_sentences_are_heard_together_and_alone(builder: PromptBuilder, heard: tuple[str, ...]) -> None:
+    """As it came, on one line, over lines, and by line."""
+    assert builder.spoken([user(heard[0])]) == [builder.head_ids([user(one)]) for one in heard]
+
+
+def test_without_sentences_a_text_is_heard_as_it_came_and_plainly(builder: PromptBuilder) -> None:
+    text, plain = "I like it.\nHOW is it made?\nSay.", "I like it. How is it made? Say."
+    assert builder.spoken([user(text)], sentences=False) == [builder.head_ids([user(one)]) for one in (text, plain)]
 
 
 @pytest.mark.parametrize(("count", "size"), [(32, 1), (33, 2), (64, 2), (321, 11)])

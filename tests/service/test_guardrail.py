@@ -1,7 +1,6 @@
 """LiteLLM's generic guardrail protocol: the documented shapes, and nothing that passes unseen."""
 
 import base64
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,11 +83,18 @@ def called(arguments: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("call", "judged"),
     [
-        (called('{"text": "hidden"}'), '{"text": "hidden"}'),
+        (called('{"text": "hidden"}'), "text\nhidden"),
+        (called('{"to": ["a", "b"], "n": 3, "at": null, "on": {"day": true}}'), "to\na\nb\nn\n3\nat\non\nday\ntrue"),
+        (called('{"text": "h\\u00fcte dich"}'), "text\nhüte dich"),
+        (called('{"text": "hidden", "text": "shown"}'), "text\nhidden\ntext\nshown"),
+        (called("not JSON {"), "not JSON {"),
+        (called("[" * 3_000), "[" * 3_000),
+        (called({"text": "hidden"}), "text\nhidden"),
         ({"type": "custom", "custom": {"name": "send", "input": "hidden"}}, "hidden"),
-        (called({"text": "hidden"}), json.dumps(called({"text": "hidden"}))),
-        ({"type": "other", "said": "hidden ü"}, '{"type": "other", "said": "hidden ü"}'),
-        ("hidden", '"hidden"'),
+        (called('"shown"') | {"custom": {"input": "hidden"}}, "shown\nhidden"),
+        ({"type": "function", "function": {"name": "hidden words", "arguments": "shown"}}, "shown\nhidden words"),
+        ({"type": "other", "said": "hidden ü"}, "type\nother\nsaid\nhidden ü"),
+        ("hidden", "hidden"),
     ],
 )
 def test_what_a_model_would_tell_its_tools_is_judged(
@@ -101,9 +107,10 @@ def test_what_a_model_would_tell_its_tools_is_judged(
 
 
 def test_older_calls_and_refusals_in_messages_are_judged(client: TestClient, fake: FakeGuard) -> None:
-    said = {"role": "assistant", "refusal": "no", "function_call": {"name": "f", "arguments": "hidden"}}
+    call = {"name": "f", "arguments": "hidden"}
+    said = {"role": "assistant", "refusal": "no", "reasoning_content": "because", "function_call": call}
     client.post(PATH, json={"structured_messages": [said]})
-    assert [turn.text for turn in fake.requests[-1].turns] == ["no", "hidden"]
+    assert [turn.text for turn in fake.requests[-1].turns] == ["no", "because", "hidden"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from safety_core.engine.output_rail import Ruling
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
 from safety_core.model.hints import hint_for
+from safety_core.model.scoring import View
 from safety_core.model.vision import VisionFeatures
 from safety_core.policies import Mode, Rules
 from safety_core.policy import NO_VERDICT, Decision, Policy
@@ -260,6 +261,32 @@ def test_of_two_views_the_worse_one_is_judged_and_shown_to_the_model(
     expected = guard.model.encode_images(guard.model.preprocess([plain.views[0], worse]))
     torch.testing.assert_close(seen[0][1].projected_BPD, expected.projected_BPD)
     assert reply.verdict.per_image[1].surfaces.joint == pytest.approx(max(v for v in unsafe if v is not None), abs=1e-5)
+
+
+def test_pictures_and_sentences_without_end_are_judged_once_each(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence is judged with every view of every picture, but never twice, and marks nobody sees make no others."""
+    clear = [clear_picture(), replace(clear_picture(), sha256="another")]
+    sentences = " ".join(f"It is\u200b number {number}." for number in range(20))
+    views: list[View] = []
+    score = guard.model.score_views
+
+    def spied(safe: Any, wanted: Sequence[View], **options: Any) -> Any:
+        views.extend(wanted)
+        return score(safe, wanted, **options)
+
+    monkeypatch.setattr(guard.model, "score_views", spied)
+    prepared = guard.prepare(judging(*clear, text=sentences))
+    assert len(prepared.readings) == 2 + 20
+    guard.judge([prepared])
+    assert len(views) == len(set(views))
+    # For each reading four views of pictures, both pictures together, the text alone; once the pictures alone.
+    assert len(views) == 22 * (4 + 1 + 1) + 1
+
+
+def test_the_cost_of_a_request_grows_with_what_the_head_hears(guard: Guard) -> None:
+    short, long = (guard.prepare(judging(picture(), text="It is a house. " * times)).cost for times in (1, 40))
+    assert (short, long > 1) == (1, True)
+    assert guard.prepare(judging(clear_picture())).cost == 2
 
 
 @pytest.mark.parametrize("text", ["ha\u200brm", "\uff48\uff41\uff52\uff4d", "what\U000e0068\U000e0061", "a\tb"])

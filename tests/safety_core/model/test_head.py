@@ -144,6 +144,16 @@ def test_nothing_to_judge_is_refused(dims: BackboneDims) -> None:
         make(dims).judge(None, None, None, None)
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_a_prompt_that_several_samples_share_is_read_once(dims: BackboneDims, head: HeadConfig | None) -> None:
+    modules, prompts, mask = make(dims, head), words(2, 5), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    prompt_of_B = torch.tensor([1, 0, 1])
+    shared = modules.judge(prompts, mask, features(3), None, prompt_of_B=prompt_of_B)
+    same(shared, modules.judge(prompts[prompt_of_B], mask[prompt_of_B], features(3), None))
+    with pytest.raises(ValueError, match="2 rows of safety features were given for 3 prompts"):
+        modules.judge(prompts, mask, features(2), None, prompt_of_B=prompt_of_B)
+
+
 def test_batch_sizes_must_agree(dims: BackboneDims) -> None:
     with pytest.raises(ValueError, match="2 rows of safety features were given for 3 prompts"):
         make(dims).judge(words(3, 2), None, features(2), None)

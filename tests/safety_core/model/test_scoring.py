@@ -7,6 +7,8 @@ from safety_core.model.head import HeadOutput
 from safety_core.model.scoring import SHORT, View, ViewScores, batches_of, pair_scores, read_output, views_of
 from safety_core.types import RiskScores
 
+WORDS = (7, 1)
+
 
 def judged(views: tuple[View, ...]) -> dict[View, ViewScores]:
     """A score that tells which view it belongs to."""
@@ -17,27 +19,27 @@ def judged(views: tuple[View, ...]) -> dict[View, ViewScores]:
 
 
 def test_one_image_and_a_prompt_need_three_views() -> None:
-    assert set(views_of((4,), 7)) == {View((4,), 7), View((4,), None), View((), 7)}
+    assert set(views_of((4,), WORDS)) == {View((4,), WORDS), View((4,), None), View((), WORDS)}
 
 
 def test_several_images_are_judged_together_and_one_by_one() -> None:
-    assert set(views_of((0, 1), 0)) == {
-        View((0, 1), 0),
+    assert set(views_of((0, 1), WORDS)) == {
+        View((0, 1), WORDS),
         View((0, 1), None),
-        View((0,), 0),
-        View((1,), 0),
-        View((), 0),
+        View((0,), WORDS),
+        View((1,), WORDS),
+        View((), WORDS),
     }
 
 
 def test_images_without_a_prompt_and_a_prompt_without_images() -> None:
     assert set(views_of((0, 1), None)) == {View((0, 1), None), View((0,), None), View((1,), None)}
-    assert views_of((), 3) == (View((), 3),)
+    assert views_of((), WORDS) == (View((), WORDS),)
     assert views_of((), None) == ()
 
 
 def test_scores_stand_where_clients_look() -> None:
-    pair = pair_scores((0, 1), 0, judged(views_of((0, 1), 0)))
+    pair = pair_scores((0, 1), WORDS, judged(views_of((0, 1), WORDS)))
     assert pair.joint == RiskScores(types=(2.0,), levels=(1.0,))
     assert pair.image == RiskScores(types=(2.0,), levels=(0.0,))
     assert pair.text == RiskScores(types=(0.0,), levels=(1.0,))
@@ -48,7 +50,7 @@ def test_surfaces_that_do_not_exist_are_none() -> None:
     alone = pair_scores((0,), None, judged(views_of((0,), None)))
     assert (alone.joint, alone.text) == (None, None)
     assert alone.per_image == (alone.image,)
-    spoken = pair_scores((), 0, judged(views_of((), 0)))
+    spoken = pair_scores((), WORDS, judged(views_of((), WORDS)))
     assert (spoken.joint, spoken.image, spoken.per_image) == (None, None, ())
     assert pair_scores((), None, {}).deciding == ()
 
@@ -74,11 +76,13 @@ def test_nan_survives_so_that_the_policy_can_refuse() -> None:
 
 @pytest.mark.parametrize("lengths", [[5] * 9, [700, 3, 0, 40, 700, 41, 2, 90, 1], [2**power for power in range(9)]])
 def test_no_short_prompt_is_padded_to_a_long_one(lengths: list[int]) -> None:
-    views = [View(images, sample) for sample in (*range(len(lengths)), None) for images in ((0,), ())]
-    batches = batches_of(views, lengths, rows=4)
+    prompts = [(number,) * length for number, length in enumerate(lengths)]
+    views = [View(images, prompt) for prompt in (*prompts, None) for images in ((0,), ())]
+    batches = batches_of(views, rows=4)
     assert sorted((view for batch in batches for view in batch), key=repr) == sorted(views, key=repr)
     for batch in batches:
-        own = [0 if view.prompt is None else lengths[view.prompt] for view in batch]
+        own = [len(view.prompt or ()) for view in batch]
         assert len(batch) <= 4
         assert max(own) <= max(SHORT, 2 * min(own))
-    assert len(batches_of(views, [5] * len(lengths), rows=len(views))) == 1, "what is alike stays together"
+    alike = [View(images, (number,) * 5) for number in range(9) for images in ((0,), ())]
+    assert len(batches_of(alike, rows=len(alike))) == 1, "what is alike stays together"
