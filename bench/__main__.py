@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _root() -> None:
-    """Measurements of the running system; each prints a table, writes dated JSON and draws a plot."""
+    """Measurements of the running system; each prints a table and writes dated JSON, some a plot."""
     begin()
 
 

@@ -43,7 +43,7 @@ _SENTENCE_END = re.compile(
 """The end of a sentence with the quotation marks, brackets, pictures and footnotes that close it, and a space. Bounded:
 a row of dots must not take its square."""
 
-MAX_SENTENCES = 32
+MAX_SENTENCES = 128
 """Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
 together, in so many groups."""
 

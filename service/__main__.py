@@ -59,6 +59,9 @@ def main() -> int:
     """Run the server, or ``new-key``; returns the process's exit status."""
     if sys.argv[1:2] == ["new-key"]:
         return make_key(sys.argv[2:])
+    if sys.argv[1:]:
+        print("safevlm-serve: settings come from the environment; the one command is new-key", file=sys.stderr)
+        return CANNOT_START
     spin_briefly()
     # As a container's first process it would otherwise not hear the signal while the model loads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

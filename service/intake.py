@@ -76,7 +76,14 @@ async def read_request(request: Request, service: Service) -> Intake:
     return Intake(options=options, images=loaded.images, decode_ms=loaded.decode_ms)
 
 
-async def read_json(request: Request, service: Service, model: type[_Model], *, max_bytes: int | None = None) -> _Model:
+async def read_json(
+    request: Request,
+    service: Service,
+    model: type[_Model],
+    *,
+    max_bytes: int | None = None,
+    max_marks: int | None = None,
+) -> _Model:
     """Read and validate a JSON body.
 
     Args:
@@ -84,6 +91,7 @@ async def read_json(request: Request, service: Service, model: type[_Model], *, 
         service: whose limits it must keep.
         model: what it should be.
         max_bytes: where it may be less long than a body with pictures.
+        max_marks: commas and opening brackets, where it may have others than a conversation.
 
     Raises:
         InputError: it is too large, malformed, or not what the model says.
@@ -93,9 +101,10 @@ async def read_json(request: Request, service: Service, model: type[_Model], *, 
     settings = service.settings
     limits = _body_limits(settings)
     body = await read_body(request, limits if max_bytes is None else replace(limits, max_bytes=max_bytes))
-    # A prompt may be full of commas and brackets; so may a data URL's head.
-    items = settings.max_turns + settings.max_images
-    max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES
+    if max_marks is None:
+        # A prompt may be full of commas and brackets; so may a data URL's head.
+        items = settings.max_turns + settings.max_images
+        max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES
     if len(body) <= _LARGE_JSON_BYTES:
         return _parsed(body, model, max_marks)
     return await service.decoders.run(partial(_parsed, body, model, max_marks))

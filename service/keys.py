@@ -10,7 +10,7 @@ A key is a random string; its SHA-256 stands in a YAML file or in the environmen
         max_concurrent: 16
         policies: [strict, default]
 
-``safevlm-serve --new-key NAME`` makes one. Knows no HTTP.
+``safevlm-serve new-key NAME`` makes one. Knows no HTTP.
 """
 
 import hashlib

@@ -34,7 +34,9 @@ def audit_log(
     until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
     kind: Annotated[str | None, typer.Option(help="decision or reply.")] = None,
     request_id: Annotated[str | None, typer.Option(help="One request, by the X-Request-Id of its reply.")] = None,
-    endpoint: Annotated[str | None, typer.Option(help="chat, classify, completions, moderations, guardrail.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="chat, classify, completions, moderations, guardrail, playground.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Name of an API key.")] = None,
     policy: Annotated[str | None, typer.Option(help="Name of a policy.")] = None,
     decision: Annotated[str | None, typer.Option(help="allowed, cautioned or refused.")] = None,

@@ -52,14 +52,16 @@ def views_of(images: tuple[int, ...], prompt: Prompt | None) -> tuple[View, ...]
 
 
 def batches_of(views: Sequence[View], *, rows: int) -> list[list[View]]:
-    """Views in batches of so many rows at most, each padded to the longest there: those of similar length together."""
+    """Views in batches of so many rows at most, each padded to the largest there: those of similar size together."""
 
-    def length(view: View) -> int:
-        return 0 if view.prompt is None else len(view.prompt)
+    def size(view: View) -> tuple[int, int]:
+        return max(1, len(view.images)), 0 if view.prompt is None else len(view.prompt)
 
     batches: list[list[View]] = []
-    for view in sorted(views, key=length):
-        if not batches or len(batches[-1]) == rows or length(view) > max(SHORT, 2 * length(batches[-1][0])):
+    for view in sorted(views, key=size):
+        images, length = size(view)
+        first_images, first_length = size(batches[-1][0]) if batches else (0, 0)
+        if images != first_images or length > max(SHORT, 2 * first_length) or len(batches[-1]) == rows:
             batches.append([])
         batches[-1].append(view)
     return batches

@@ -79,8 +79,9 @@ LLaVA-1.5-7B (`docs/training.md`).
 ## Figures
 
 Held-out pairs: faces, background patterns and wordings that training never shows, and with things in the picture mostly
-one of them where it never stood (`docs/nano.md`). Intervals are 95 %, seeded bootstrap. The command above the tables
-prints them again; `docs/evaluation.md` defines every figure.
+one of them where it never stood (`docs/nano.md`). Intervals are 95 %, seeded bootstrap. The command below prints the
+tables again; `docs/evaluation.md` defines every figure. What was decided after a look at these pairs is told in
+`docs/adr/0008-the-nano.md` and `docs/adr/0009-half-a-miss.md`.
 
 {table}
 
@@ -106,5 +107,6 @@ Prompts that are risky by their own words carry their own label; the worse of bo
 - Lower-case lettering in the Latin alphabet and digits, at the sizes above, tilted by at most 10 degrees.
 - One risky thing or one block of lettering at a time.
 - English only. Other prompts get a description of the picture.
-- Not hardened against optimised perturbations; nothing here was measured against them.
+- Pictures that somebody makes against its weights get through, most of them by changes that nobody sees;
+  `docs/robustness.md` has the shares, and those of other disguises.
 """

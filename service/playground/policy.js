@@ -8,6 +8,7 @@ const DECISIONS = { allowed: "Allowed", cautioned: "Cautioned", refused: "Refuse
 const ACTIONS = ["allow", "caution", "refuse"];
 const STEEPNESS = 8; // thresholds lie close to 0 and 1: a slider moves their log-odds from -8 to 8
 const MOST_REQUESTS = 64;
+const MOST_VIEWS = 4096; // of all of them: what the server decides about at a time
 const PAUSE_MS = 120;
 
 const toSlider = (threshold) => {
@@ -15,6 +16,13 @@ const toSlider = (threshold) => {
   return Math.round((500 * (Math.log(inside / (1 - inside)) + STEEPNESS)) / STEEPNESS);
 };
 const fromSlider = (position) => Number(precise(1 / (1 + Math.exp(-((position / 500) * STEEPNESS - STEEPNESS)))));
+
+// The newest requests that may be asked about together.
+const newest = (requests) => {
+  let left = MOST_VIEWS;
+  const first = requests.findLastIndex(({ views }) => (left -= views.length) < 0);
+  return requests.slice(Math.max(first + 1, requests.length - MOST_REQUESTS));
+};
 
 export class PolicyTrial {
   #told;
@@ -47,7 +55,7 @@ export class PolicyTrial {
     const views = why.views
       .filter((view) => view.decides)
       .map((view) => ({ types: Object.values(view.type_scores), levels: Object.values(view.level_scores) }));
-    this.#requests = [...this.#requests, { prompt, urls, decision: why.policy.decision, views }].slice(-MOST_REQUESTS);
+    this.#requests = newest([...this.#requests, { prompt, urls, decision: why.policy.decision, views }]);
     this.#changed();
   }
 

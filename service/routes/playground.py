@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.exceptions import HTTPException
 
 from safety_core.engine.explanation import explained
@@ -28,10 +28,17 @@ from service.state import service_of
 
 router = APIRouter(include_in_schema=False)
 
-_MAX_BYTES = 1024 * 1024
+_MAX_BYTES = 4 * 1024 * 1024
 _MAX_REQUESTS = 64
-_MAX_VIEWS = 256
-"""Of one request: its pictures, all of them together, and each of its texts, in two readings."""
+_MAX_VIEWS = 4096
+"""Of all requests: each picture and all of them together, in every reading of a text and with every sentence. The page
+sends the newest requests that fit in."""
+
+_MARKS_PER_VIEW = 8
+"""Commas and brackets of a view beside its scores."""
+
+_MARKS_BESIDES = 1024
+"""Those of changes and requests."""
 
 
 @router.get("/playground")
@@ -99,7 +106,14 @@ class WhatIf(BaseModel):
 
     policy: PolicyName = None
     changes: dict[str, Any] = {}
-    requests: list[Annotated[list[ScoredView], Field(max_length=_MAX_VIEWS)]] = Field(max_length=_MAX_REQUESTS)
+    requests: list[list[ScoredView]] = Field(max_length=_MAX_REQUESTS)
+
+    @field_validator("requests")
+    @classmethod
+    def _few(cls, requests: list[list[ScoredView]]) -> list[list[ScoredView]]:
+        if sum(map(len, requests)) > _MAX_VIEWS:
+            raise ValueError(f"at most {_MAX_VIEWS} views are accepted")
+        return requests
 
 
 @router.post("/playground/decisions")
@@ -108,8 +122,9 @@ async def decisions(request: Request) -> JSONResponse:
     service = service_of(request)
     if not service.settings.expose_risk:
         raise HTTPException(404)
-    asked = await read_json(request, service, WhatIf, max_bytes=_MAX_BYTES)
     taxonomy = service.guard.info.taxonomy
+    marks = _MAX_VIEWS * (len(taxonomy.types) + len(taxonomy.levels) + _MARKS_PER_VIEW) + _MARKS_BESIDES
+    asked = await read_json(request, service, WhatIf, max_bytes=_MAX_BYTES, max_marks=marks)
     policy = _changed(rules_for(request, policy=asked.policy, language=None).policy, asked.changes, taxonomy)
     return JSONResponse(
         {

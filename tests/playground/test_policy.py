@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
@@ -45,6 +45,22 @@ def test_what_is_decided_is_what_was_decided(asked: Page) -> None:
     assert column(asked, 4) == column(asked, 3)
     expect(asked.locator("#yaml")).to_have_text("# nothing is changed")
     expect(asked.locator("#reset")).to_be_disabled()
+
+
+def test_of_a_session_of_more_views_than_the_server_takes_the_newest_are_asked_about(page: Page) -> None:
+    def multiplied(route: Route) -> None:
+        response = route.fetch()
+        told = response.json()
+        told["why"]["views"] *= 1500
+        route.fulfill(response=response, json=told)
+
+    page.route("**/playground/judgement", multiplied)
+    for file, prompt in ASKED[:2]:
+        take_example(page, file, prompt)
+    page.get_by_role("tab", name="Try a policy").click()
+    expect(page.locator("#flips")).to_have_text("0 of 1 would flip")
+    assert column(page, 3) == ["Cautioned"]
+    expect(page.locator("#policy-problem")).to_be_hidden()
 
 
 def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_path: Path) -> None:

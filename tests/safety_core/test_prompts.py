@@ -494,11 +494,11 @@ def test_without_sentences_a_text_is_heard_as_it_came_and_plainly(builder: Promp
     assert builder.spoken([user(text)], sentences=False) == [builder.head_ids([user(one)]) for one in (text, plain)]
 
 
-@pytest.mark.parametrize(("count", "size"), [(32, 1), (33, 2), (64, 2), (321, 11)])
+@pytest.mark.parametrize(("count", "size"), [(128, 1), (129, 2), (256, 2), (1281, 11)])
 def test_sentences_without_end_are_heard_in_a_bounded_number_of_groups(
     builder: PromptBuilder, count: int, size: int
 ) -> None:
-    builder.max_prompt_tokens = 10_000
+    builder.max_prompt_tokens = 40_000
     sentences = [f"This is number {number}." for number in range(count)]
     half = count // 2
     turns = [user(" ".join(sentences[:half])), said("Go on."), user(" ".join(sentences[half:]))]

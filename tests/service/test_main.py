@@ -159,6 +159,7 @@ def test_our_own_lines_have_the_level_that_was_asked_for() -> None:
 def refusal_to_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **settings: object) -> str:
     for name, value in settings.items():
         monkeypatch.setenv(f"SAFEVLM_{name.upper()}", str(value))
+    monkeypatch.setattr(sys, "argv", ["safevlm-serve"])
     assert main() == CANNOT_START
     return capsys.readouterr().err.splitlines()[-1]
 
@@ -205,6 +206,14 @@ def test_it_makes_no_key_that_would_not_work(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "new-key NAME" in printed.err
+
+
+def test_a_command_that_it_does_not_know_starts_no_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["safevlm-serve", "--new-key", "shop"])
+    assert main() == CANNOT_START
+    assert "new-key" in capsys.readouterr().err
 
 
 def test_it_makes_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -208,7 +208,7 @@ ONE = scored([RiskScores(types=(0.5,) * len(DEFAULT_TAXONOMY.types), levels=(0.5
         ({"requests": [[{"types": [0.5], "levels": [0.5]}]]}, "invalid_field"),
         ({"requests": [[{"types": "canary", "levels": []}]]}, "invalid_field"),
         ({"requests": [ONE] * 65}, "invalid_field"),
-        ({"requests": [ONE * 257]}, "invalid_field"),
+        ({"requests": [ONE * 4097]}, "invalid_field"),
         ({"requests": [], "changes": {"canary": 1}}, "invalid_field"),
         ({"requests": [], "changes": {"thresholds": {"canary": {"1": 1}}}}, "invalid_field"),
         ({"requests": [], "changes": {"thresholds": {"privacy": {"1": "canary"}}}}, "invalid_field"),
@@ -228,8 +228,15 @@ def test_a_request_without_a_view_has_no_verdict(client: TestClient) -> None:
     assert told["decision"] == "refused"
 
 
+def test_a_session_of_as_many_views_as_are_accepted_is_decided_about(client: TestClient) -> None:
+    view = {name: [0.12345678901234567] * count for name, count in (("types", 7), ("levels", 4))}
+    assert len(client.post("/playground/decisions", json={"requests": [[view] * 64] * 64}).json()["decisions"]) == 64
+    for requests in ([[view] * 4097], [[view] * 64] * 65, [[view] * 65] * 64):
+        assert client.post("/playground/decisions", json={"requests": requests}).status_code == 422
+
+
 def test_scores_of_many_megabytes_are_not_read(client: TestClient) -> None:
-    response = client.post("/playground/decisions", content=b" " * 2**21, headers={"content-type": "application/json"})
+    response = client.post("/playground/decisions", content=b" " * 2**23, headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
 
 

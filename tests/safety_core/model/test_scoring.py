@@ -75,7 +75,7 @@ def test_nan_survives_so_that_the_policy_can_refuse() -> None:
 
 
 @pytest.mark.parametrize("lengths", [[5] * 9, [700, 3, 0, 40, 700, 41, 2, 90, 1], [2**power for power in range(9)]])
-def test_no_short_prompt_is_padded_to_a_long_one(lengths: list[int]) -> None:
+def test_no_small_view_is_padded_to_a_large_one(lengths: list[int]) -> None:
     prompts = [(number,) * length for number, length in enumerate(lengths)]
     views = [View(images, prompt) for prompt in (*prompts, None) for images in ((0,), ())]
     batches = batches_of(views, rows=4)
@@ -84,5 +84,7 @@ def test_no_short_prompt_is_padded_to_a_long_one(lengths: list[int]) -> None:
         own = [len(view.prompt or ()) for view in batch]
         assert len(batch) <= 4
         assert max(own) <= max(SHORT, 2 * min(own))
+    several = [View((0,) * count, (1,)) for count in (1, 3, 2, 0, 3)]
+    assert [[len(view.images) for view in batch] for batch in batches_of(several, rows=9)] == [[1, 0], [2], [3, 3]]
     alike = [View(images, (number,) * 5) for number in range(9) for images in ((0,), ())]
     assert len(batches_of(alike, rows=len(alike))) == 1, "what is alike stays together"
