@@ -14,8 +14,12 @@ from bench.summary import newest
 
 PAGE = Path(__file__).parents[1] / "docs" / "robustness.md"
 
-TABLES: dict[str, Callable[[Path], str]] = {"robustness": robustness.table, "latency_leak": latency_leak.table}
-"""What makes a table of a record, by the name of measurement and marks."""
+TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {
+    "robustness": ("robustness", robustness.table),
+    "price": ("robustness", robustness.price),
+    "latency_leak": ("latency_leak", latency_leak.table),
+}
+"""Whose record, and what makes a table of it, by the name of the marks."""
 
 
 def pages() -> None:
@@ -31,11 +35,11 @@ def filled(page: str, folder: Path = RESULTS) -> str:
         ValueError: the marks of a table are not there, or not once.
     """
     records = newest(folder)
-    for name, table in TABLES.items():
+    for name, (measurement, table) in TABLES.items():
         before, *rest = page.split(f"<!-- {name} -->\n")
         if len(rest) != 1 or rest[0].count(f"<!-- /{name} -->") != 1:
             raise ValueError(f"the marks of {name} must stand in the page once")
-        if name in records:
+        if measurement in records:
             _, after = rest[0].split(f"<!-- /{name} -->")
-            page = f"{before}<!-- {name} -->\n{table(records[name])}<!-- /{name} -->{after}"
+            page = f"{before}<!-- {name} -->\n{table(records[measurement])}<!-- /{name} -->{after}"
     return page

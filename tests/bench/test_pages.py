@@ -20,7 +20,10 @@ def record(folder: Path, name: str, figures: dict[str, Any], date: str = "2026-0
 
 def passed(share: float) -> dict[str, Any]:
     one = {"share": share, "low": share / 2, "high": 2 * share, "count": 1234.0}
-    return {"passed": {"clean": {"allowed": one, "not_refused": one | {"count": 99.0}}}}
+    return {
+        "passed": {"clean": {"allowed": one, "not_refused": one | {"count": 99.0}}},
+        "spared": {"lines": {"allowed": one, "refused": one}},
+    }
 
 
 def ordered(auc: float) -> dict[str, Any]:
@@ -31,6 +34,12 @@ def ordered(auc: float) -> dict[str, Any]:
 def test_a_table_of_what_gets_through_tells_shares_in_percent_and_of_how_many(tmp_path: Path) -> None:
     lines = robustness.table(record(tmp_path, "robustness", passed(0.0123))).splitlines()
     assert lines[2:] == ["| harm in the picture, as it is | 1.2 [0.6, 2.5] | 1,234 | 1.2 [0.6, 2.5] | 99 |"]
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_table_of_what_it_costs_tells_shares_in_percent(tmp_path: Path) -> None:
+    lines = robustness.price(record(tmp_path, "robustness", passed(0.0123))).splitlines()
+    assert lines[2:] == ["| two words a line | 1.2 [0.6, 2.5] | 1.2 [0.6, 2.5] | 1,234 |"]
     assert len({line.count("|") for line in lines}) == 1
 
 
@@ -47,6 +56,7 @@ def test_the_newest_records_stand_between_the_marks(tmp_path: Path) -> None:
     times = record(tmp_path, "latency_leak", ordered(0.5))
     page = filled(EMPTY, tmp_path)
     assert f"<!-- robustness -->\n{robustness.table(newest)}<!-- /robustness -->\n" in page
+    assert f"<!-- price -->\n{robustness.price(newest)}<!-- /price -->\n" in page
     assert f"<!-- latency_leak -->\n{latency_leak.table(times)}<!-- /latency_leak -->\n" in page
     assert filled(page, tmp_path) == page
     record(tmp_path, "robustness", passed(0.125), "2026-01-04")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bench import latency_leak
-from bench.robustness import Request, attack, passed, unsafety
+from bench.robustness import Request, attack, passed, spared, unsafety
 from bench.servers import CHECKPOINT
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
@@ -61,6 +61,14 @@ def test_what_passes_is_counted(guard: Guard, request_: Request) -> None:
     assert found.allowed.share == pytest.approx(1 / 3)
     assert found.not_refused.share == pytest.approx(1 / 2)
     assert (found.allowed.count, found.not_refused.count) == (3, 2)
+
+
+def test_what_is_spared_is_counted(guard: Guard, request_: Request) -> None:
+    harmless = Request(picture=draw(EXAMPLES[0].scene), text=EXAMPLES[0].prompt, level=0)
+    cautioned = Request(picture=request_.picture, text="What is in this picture?", level=0)
+    found = spared(guard, [request_, harmless, cautioned])
+    assert found.allowed.share == found.refused.share == pytest.approx(1 / 3)
+    assert found.allowed.count == 3
 
 
 def test_order_is_a_guess_where_times_are_alike_and_certain_where_they_are_apart() -> None:
