@@ -66,11 +66,13 @@ class Settings(BaseSettings):
     )
     device: str = Field(default="auto", description="`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Precision of the backbone; `auto` is float32 on the CPU, bfloat16 on a GPU."
+        default="auto",
+        description="Precision of the backbone: `float32`, `bfloat16`, `float16`; `auto`: float32 on the CPU, "
+        "bfloat16 on a GPU.",
     )
     quantize: Literal["none", "int8", "nf4"] = Field(
         default="none",
-        description="Quantisation of the language model; tower and safety modules stay in full precision.",
+        description="`int8` or `nf4` for the language model; tower and safety modules stay in full precision.",
     )
 
     max_body_bytes: int = Field(
@@ -164,7 +166,8 @@ class Settings(BaseSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="Least belief in a level that the policy refuses from which a reply is cut; judged by words alone.",
+        description="A reply is cut only from so much belief on, even where the policy's own threshold is lower: "
+        "words alone say less.",
     )
 
     playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
