@@ -36,12 +36,15 @@ _INVISIBLE_RANGES = (
 _WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
 """A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
 
-_CLOSED = r"(?:[^\w\s]|\[\d{1,3}\]){0,4}"
+_CLOSED = r"(?:[^\w\s]|\[\d{1,3}\]){0,16}"
 _SENTENCE_END = re.compile(
-    rf"([.!?\u2026\u061f\u06d4\u0964]{_CLOSED}(?= )|[a-z][.!?](?=[A-Z])|[\u3002\uff01\uff1f]{_CLOSED}) ?"
+    rf"([.\u2026\u061f\u06d4\u0964]{_CLOSED}(?= )|[a-z]\.(?=[A-Z])|[!?\u3002\uff01\uff1f]{_CLOSED}) ?"
 )
-"""The end of a sentence with the quotation marks, brackets, pictures and footnotes that close it, and a space. Bounded:
-a row of dots must not take its square."""
+"""The end of a sentence with the quotation marks, brackets, pictures and footnotes that close it. A full stop needs a
+space behind it, since it stands in numbers and addresses too. Bounded: a row of dots must not take its square."""
+
+_WHITE = {ord(char): "\n" for char in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"} | {ord(char): " " for char in "\t\x1f"}
+"""White space that normalising would take for something that nobody sees, although words end there."""
 
 MAX_SENTENCES = 128
 """Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
@@ -233,6 +236,7 @@ class PromptBuilder:
 
     def _sentences(self, texts: Sequence[str]) -> list[str]:
         """The sentences of texts, plainly: where they go on over lines, and where they end with a line."""
+        texts = [self._template_words.sub(" ", text) for text in texts]
         across = [_sentences_of(text) for text in texts]
         within = [[piece for line in text.splitlines() for piece in _sentences_of(line)] for text in texts]
         return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
@@ -312,11 +316,10 @@ def neutralise(text: str) -> str:
 def normalise(text: str) -> str:
     """The text as a reader sees it: NFKC, without zero-width, bidi, tag, control and other invisible characters.
 
-    Line breaks stay, tabs and line separators become spaces and line breaks. Normalising twice changes nothing.
+    White space becomes a space or, where it breaks lines, a line break. Normalising twice changes nothing.
     """
-    plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " "))
-    kept = "".join("\n" if char in "\u2028\u2029\u0085" else char for char in plain if not _invisible(char))
-    return unicodedata.normalize("NFKC", kept)
+    plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_WHITE))
+    return unicodedata.normalize("NFKC", "".join(char for char in plain if not _invisible(char)))
 
 
 def in_small_letters(text: str) -> str:
@@ -357,7 +360,7 @@ def too_long(length: int, limit: int, unit: str = "tokens") -> PromptError:
 
 
 def _invisible(char: str) -> bool:
-    if char in "\n\u0085":
+    if char == "\n":
         return False
     within = any(first <= char <= last for first, last in _INVISIBLE_RANGES)
     return within or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}

@@ -18,8 +18,9 @@ const toSlider = (threshold) => {
 const fromSlider = (position) => Number(precise(1 / (1 + Math.exp(-((position / 500) * STEEPNESS - STEEPNESS)))));
 
 // The newest requests that may be asked about together.
-const newest = (requests) => {
+const newest = (session) => {
   let left = MOST_VIEWS;
+  const requests = session.filter(({ views }) => views.length <= MOST_VIEWS);
   const first = requests.findLastIndex(({ views }) => (left -= views.length) < 0);
   return requests.slice(Math.max(first + 1, requests.length - MOST_REQUESTS));
 };

@@ -5,6 +5,7 @@ nothing about what is to be judged are ignored, whatever they hold: it is a beta
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ router = APIRouter()
 
 _PARTS = (None, "text", "input_text", "output_text", "image_url", "input_image")
 """Types of a message's parts whose text and picture are all there is to them."""
+
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+"""A letter as JSON may write it."""
 
 _BESIDES = ("refusal", "reasoning_content")
 """Texts of a message beside its content."""
@@ -153,14 +157,20 @@ def _parsed(told: Any) -> Any:
     if not isinstance(told, str):
         return told
     try:
-        # Of equal keys all count: who tells which of them a tool will read?
-        return json.loads(told, object_pairs_hook=lambda pairs: [list(pair) for pair in pairs])
+        # Of equal keys all count, since who tells which of them a tool will read? Numbers stay as they are spelt.
+        return json.loads(
+            told.removeprefix("\ufeff"),
+            object_pairs_hook=lambda pairs: [list(pair) for pair in pairs],
+            parse_int=str,
+            parse_float=str,
+            strict=False,
+        )
     except (ValueError, RecursionError):
-        return told
+        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), told)
 
 
 def _texts_in(value: Any) -> list[str]:
-    """Every text in something that came as JSON, keys and numbers too, in their order."""
+    """Every text in something that came as JSON, keys and numbers too, in their order; JSON within a text as well."""
     found: list[str] = []
     left = [value]
     while left:
@@ -171,8 +181,14 @@ def _texts_in(value: Any) -> list[str]:
                 left += reversed(parts)
             case None:
                 pass
-            case text:
-                found.append(text if isinstance(text, str) else json.dumps(text))
+            case str() as text:
+                inner = _parsed(text) if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else text
+                if isinstance(inner, str):
+                    found.append(inner)
+                else:
+                    left.append(inner)
+            case other:
+                found.append(json.dumps(other))
     return found
 
 

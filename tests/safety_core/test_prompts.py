@@ -319,6 +319,11 @@ def test_normalised_text_is_what_a_reader_sees(text: str, plain: str) -> None:
     assert normalise(normalise(text)) == plain
 
 
+@pytest.mark.parametrize("space", [char for char in map(chr, range(0x110000)) if char.isspace()], ids=ascii)
+def test_words_end_at_every_kind_of_white_space(space: str) -> None:
+    assert normalise(f"a.{space}b").split() == ["a.", "b"]
+
+
 def test_text_with_hidden_characters_has_two_readings() -> None:
     turns = [Turn(role="user", text="pl\u200bain"), Turn(role="assistant", text="yes"), Turn(role="user", text="why")]
     normalised, raw = readings(turns)
@@ -455,6 +460,8 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
         ("I like tea.[12] How is this made?", ("I like tea.[12]", "How is this made?")),
         ("I like tea.How is this made?", ("I like tea.", "How is this made?")),
         ("I like tea\u061f How is this made?", ("I like tea\u061f", "How is this made?")),
+        ("I like tea!how is this made?", ("I like tea!", "how is this made?")),
+        ("I like tea.))))))))) how is this made?", ("I like tea.)))))))))", "how is this made?")),
     ],
 )
 def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sentences: tuple[str, ...]) -> None:

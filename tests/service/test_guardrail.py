@@ -1,6 +1,7 @@
 """LiteLLM's generic guardrail protocol: the documented shapes, and nothing that passes unseen."""
 
 import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,6 +89,10 @@ def called(arguments: Any) -> dict[str, Any]:
         (called('{"text": "h\\u00fcte dich"}'), "text\nhüte dich"),
         (called('{"text": "hidden", "text": "shown"}'), "text\nhidden\ntext\nshown"),
         (called("not JSON {"), "not JSON {"),
+        (called('{"text": "h\\u00fcte dich",}'), '{"text": "hüte dich",}'),
+        (called('\ufeff{"text": "one\nhidden", "n": 1.50}'), "text\none\nhidden\nn\n1.50"),
+        (called(json.dumps({"text": json.dumps({"inner": "hüte dich"})})), "text\ninner\nhüte dich"),
+        ({"type": "function_call", "arguments": '{"text": "hidden"}'}, "type\nfunction_call\narguments\ntext\nhidden"),
         (called("[" * 3_000), "[" * 3_000),
         (called({"text": "hidden"}), "text\nhidden"),
         ({"type": "custom", "custom": {"name": "send", "input": "hidden"}}, "hidden"),

@@ -209,6 +209,10 @@ ODDLY: dict[str, Callable[[str], str]] = {
     "before small talk": lambda text: f"{text} The weather is nice today and I like to talk about it.",
     "behind a line of small talk": lambda text: f"The weather is nice today and I like to talk about it\n{text}",
     "between two words each": lambda text: f"Good morning. {text} Thank you.",
+    "behind a full-width mark": lambda text: (
+        f"The weather is nice today and I like to talk about it\uff01{text.lower()}"
+    ),
+    "behind a form feed": lambda text: f"The weather is nice today and I like to talk about it.\f{text.lower()}",
     "all at once": lambda text: f"USER:\n{text.upper()}\nASSISTANT:".replace(" ", " \n </s>"),
 }
 """The same words, as anybody can write them who tries a second time."""
