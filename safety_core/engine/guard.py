@@ -201,9 +201,10 @@ class Guard:
         if isinstance(request, ChatRequest):
             self._check_room(request, list(dict.fromkeys(turns for turns, _ in read)))
         views = [view for image in request.images for view in image.views]
+        heard = sum(len(ids) for _, ids in read) * (len(views) + 2)  # with each view, with all of them, and alone
         return ReadyRequest(
             request=request,
-            cost=max(1, len(views) + sum(len(ids) for _, ids in read) * (len(views) + 2) // HEARD_LIKE_A_VIEW),
+            cost=max(1, len(views) + heard // HEARD_LIKE_A_VIEW),
             readings=read,
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self.model.pixels(views) if views else None,

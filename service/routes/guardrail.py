@@ -149,28 +149,32 @@ def _call(call: Any) -> str:
         return "\n".join(_texts_in(call))
     # A name is a word, unless somebody hides a sentence in it.
     names = [name for part in parts if isinstance(name := part.get("name"), str) and not name.isidentifier()]
-    return "\n".join([text for one in told for text in _texts_in(_parsed(one))] + names)
+    return "\n".join(_texts_in(told) + names)
 
 
-def _parsed(told: Any) -> Any:
-    """What arguments hold that a model wrote as JSON: in them an escape would hide a word, and a brace a sentence."""
-    if not isinstance(told, str):
-        return told
+def _parsed(text: str) -> Any:
+    """What a text holds that a model wrote as JSON, None where it is none or not sound."""
+    text = text.lstrip("\ufeff \t\r\n")
+    if text[:1] not in ("{", "[", '"'):
+        return None
     try:
         # Of equal keys all count, since who tells which of them a tool will read? Numbers stay as they are spelt.
         return json.loads(
-            told.removeprefix("\ufeff"),
+            text,
             object_pairs_hook=lambda pairs: [list(pair) for pair in pairs],
             parse_int=str,
             parse_float=str,
             strict=False,
         )
     except (ValueError, RecursionError):
-        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), told)
+        return None
 
 
 def _texts_in(value: Any) -> list[str]:
-    """Every text in something that came as JSON, keys and numbers too, in their order; JSON within a text as well."""
+    """Every text in something that came as JSON, keys and numbers too, in their order; JSON within a text as well.
+
+    An escape would hide a word, and a brace a sentence.
+    """
     found: list[str] = []
     left = [value]
     while left:
@@ -182,9 +186,9 @@ def _texts_in(value: Any) -> list[str]:
             case None:
                 pass
             case str() as text:
-                inner = _parsed(text) if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else text
-                if isinstance(inner, str):
-                    found.append(inner)
+                inner = _parsed(text)
+                if inner is None:
+                    found.append(_ESCAPED.sub(lambda letter: chr(int(letter[1], 16)), text))
                 else:
                     left.append(inner)
             case other:

@@ -28,7 +28,7 @@ from service.state import service_of
 
 router = APIRouter(include_in_schema=False)
 
-_MAX_BYTES = 4 * 1024 * 1024
+_MAX_BYTES = 2 * 1024 * 1024
 _MAX_REQUESTS = 64
 _MAX_VIEWS = 4096
 """Of all requests: each picture and all of them together, in every reading of a text and with every sentence. The page

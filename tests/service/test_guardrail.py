@@ -89,6 +89,8 @@ def called(arguments: Any) -> dict[str, Any]:
         (called('{"text": "h\\u00fcte dich"}'), "text\nhüte dich"),
         (called('{"text": "hidden", "text": "shown"}'), "text\nhidden\ntext\nshown"),
         (called("not JSON {"), "not JSON {"),
+        (called('"h\\u00fcte dich"'), "hüte dich"),
+        (called("12"), "12"),
         (called('{"text": "h\\u00fcte dich",}'), '{"text": "hüte dich",}'),
         (called('\ufeff{"text": "one\nhidden", "n": 1.50}'), "text\none\nhidden\nn\n1.50"),
         (called(json.dumps({"text": json.dumps({"inner": "hüte dich"})})), "text\ninner\nhüte dich"),

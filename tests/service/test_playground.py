@@ -236,7 +236,9 @@ def test_a_session_of_as_many_views_as_are_accepted_is_decided_about(client: Tes
 
 
 def test_scores_of_many_megabytes_are_not_read(client: TestClient) -> None:
-    response = client.post("/playground/decisions", content=b" " * 2**23, headers={"content-type": "application/json"})
+    response = client.post(
+        "/playground/decisions", content=b" " * (2**21 + 1), headers={"content-type": "application/json"}
+    )
     assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
 
 
