@@ -31,6 +31,12 @@ class RequestRecord:
     key: str | None = None
     """Name of the API key."""
 
+    client: str = ""
+    """Name of the client for fair queueing: its API key, or else its address; empty where neither is known."""
+
+    deadline: float | None = None
+    """When its verdict must have been reached, by ``time.monotonic``; None until its body has been read."""
+
     status: int | None = None
     """HTTP status."""
 
