@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000
 FUZZ_CASES ?= 1000000
 FUZZ_SEED ?= $(shell date +%s)
-BENCH ?= start overhead classify chat refusal overload scaling explain rail generators soak
+BENCH ?= start overhead classify chat refusal overload hostile scaling explain rail generators soak
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test lint types format fuzz bench screenshots nano clean

@@ -7,6 +7,7 @@ from bench.classify import classify
 from bench.explain import explain
 from bench.generators import generators
 from bench.gpu import gpu
+from bench.hostile import hostile
 from bench.latency_leak import latency_leak
 from bench.overhead import overhead
 from bench.overload import overload
@@ -28,6 +29,7 @@ MEASUREMENTS = (
     refusal,
     latency_leak,
     overload,
+    hostile,
     scaling,
     soak,
     explain,

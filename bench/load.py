@@ -22,6 +22,9 @@ class Request:
     body: bytes
     content_type: str
 
+    headers: bytes = b""
+    """Further header lines, each with its line end."""
+
     word: re.Pattern[bytes] = field(default=re.compile(rb"event: delta\n"))
     """What the first piece of a streamed reply is known by."""
 
@@ -62,10 +65,10 @@ class Connection:
         reader, writer = self._streams
         head = (
             f"POST {request.path} HTTP/1.1\r\nhost: {self._host}\r\ncontent-type: {request.content_type}\r\n"
-            f"content-length: {len(request.body)}\r\n\r\n"
+            f"content-length: {len(request.body)}\r\n"
         )
         sent = time.perf_counter()
-        writer.write(head.encode() + request.body)
+        writer.write(head.encode() + request.headers + b"\r\n" + request.body)
         headers = (await reader.readuntil(b"\r\n\r\n")).lower()
         first_s, body = None, b""
         if (length := re.search(rb"content-length: (\d+)", headers)) is not None:
