@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from safety_core.errors import CheckpointError, ConfigError
-from safety_core.model.foreign import as_checkpoint_error
+from safety_core.model.foreign import as_checkpoint_error, offline
 from safety_core.model.tensors import Shapes, check_tensors, read_shapes, to_storage
 
 CONFIG_FILE = "adapter_config.json"
@@ -28,7 +28,8 @@ def attach_adapter(backbone: LlavaForConditionalGeneration, config: LoraConfig) 
         raise ConfigError("the language model already carries an adapter")
     # PEFT types its argument as a whole causal model; a bare decoder works the same.
     language_model: Any = backbone.model.language_model
-    wrapped = get_peft_model(language_model, config)
+    with offline():
+        wrapped = get_peft_model(language_model, config)
     assert isinstance(wrapped, PeftModel)
     backbone.model.language_model = wrapped
     return wrapped
@@ -54,9 +55,9 @@ def save_adapter(adapter: PeftModel, folder: Path, dtype: torch.dtype) -> None:
     config.inference_mode = True
     # Where the weights came from is safevlm.json's business; a path of the training machine helps nobody.
     config.base_model_name_or_path = None
-    config.save_pretrained(str(folder))
-    tensors: Mapping[str, Tensor] = get_peft_model_state_dict(adapter)
-    save_file(to_storage(tensors, dtype), folder / WEIGHTS_FILE)
+    with offline():
+        config.save_pretrained(str(folder))
+    save_file(to_storage(_tensors(adapter), dtype), folder / WEIGHTS_FILE)
 
 
 def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, trainable: bool = False) -> PeftModel:
@@ -72,7 +73,8 @@ def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, train
     config.inference_mode = not trainable
     adapter = _attach(backbone, config, folder)
     _check(adapter, found, folder)
-    set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
+    with offline():
+        set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
     return adapter
 
 
@@ -108,9 +110,19 @@ def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder:
 
 
 def _check(adapter: PeftModel, found: Shapes, folder: Path) -> None:
-    expected: Mapping[str, Tensor] = get_peft_model_state_dict(adapter)
     check_tensors(
         found,
-        {name: tuple(tensor.shape) for name, tensor in expected.items()},
+        {name: tuple(tensor.shape) for name, tensor in _tensors(adapter).items()},
         where=f"{folder.name}/{WEIGHTS_FILE}",
     )
+
+
+def _tensors(adapter: PeftModel) -> Mapping[str, Tensor]:
+    """The adapter's own tensors by their names in a file.
+
+    Embeddings never belong to them: a backbone's files bring those. Left to itself, PEFT asks the hub for the config of
+    the model that the language model's config names, and takes another vocabulary there for trained embeddings.
+    """
+    with offline():
+        tensors: Mapping[str, Tensor] = get_peft_model_state_dict(adapter, save_embedding_layers=False)
+    return tensors

@@ -19,9 +19,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging
-from transformers.utils.hub import cached_file
 
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
+from safety_core.model import hub
 from safety_core.model.foreign import as_checkpoint_error
 from safety_core.model.quantize import Quantize, check_quantized, quantization_config
 from safety_core.model.spec import BackboneRef
@@ -62,7 +62,7 @@ def load_backbone(
 
     Args:
         source: folder in Hugging Face layout, or hub id.
-        revision: commit of the hub repository.
+        revision: commit of the hub repository, which is downloaded where it is not on this machine.
         device: where it runs.
         dtype: precision of what is not quantised; :func:`default_dtype` where None.
         quantize: precision of the language model's linear layers.
@@ -73,14 +73,14 @@ def load_backbone(
         TensorShapeError: a weight does not fit the config.
     """
     precision = dtype or default_dtype(device)
-    places = _places(source, revision)
+    folder = Path(source) if Path(source).is_dir() or revision is None else hub.whole_folder(str(source), revision)
     quantization = quantization_config(quantize, precision)
     with as_checkpoint_error(f"the backbone {source} cannot be loaded"):
-        tokenizer = AutoTokenizer.from_pretrained(source, **places)
-        image_processor = AutoImageProcessor.from_pretrained(source, backend="pil", **places)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         # Typed as the model alone, whatever output_loading_info says.
         loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-            source,
+            folder,
             dtype=precision,
             device_map={"": torch.device(device)},
             quantization_config=quantization,
@@ -89,7 +89,7 @@ def load_backbone(
             # Reported below with both shapes, instead of an error of many pages.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            **places,
+            local_files_only=True,
         )
     model, info = loaded
     _check_loading(info, where=str(source))
@@ -115,9 +115,10 @@ def outline_backbone(folder: Path) -> LlavaForConditionalGeneration:
 
 def load_backbone_config(source: str | Path, *, revision: str | None = None) -> LlavaConfig:
     """Read only ``config.json``; raises CheckpointError if it is not a LLaVA's."""
+    folder = Path(source) if Path(source).is_dir() or revision is None else hub.config_folder(str(source), revision)
     with as_checkpoint_error(f"the backbone {source} has no readable config"):
         # Not LlavaConfig.from_pretrained: where there is no file it quietly returns the config of the 7B model.
-        config = AutoConfig.from_pretrained(source, **_places(source, revision))
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if not isinstance(config, LlavaConfig):
         raise CheckpointError(f"the backbone {source} has the config of a {config.model_type}, not of a LLaVA")
     return config
@@ -131,12 +132,7 @@ def find_backbone(source: str | Path, revision: str | None = None) -> BackboneRe
     """
     if Path(source).is_dir():
         return BackboneRef(path=str(Path(source).resolve()))
-    try:
-        file = cached_file(str(source), "config.json", revision=revision)
-    except OSError as exc:
-        raise CheckpointError(f"{source} is neither a folder nor a reachable hub repository") from exc
-    # The hub's cache keeps every commit in a folder of its name.
-    return BackboneRef(hub_id=str(source), revision=Path(str(file)).parent.name)
+    return BackboneRef(hub_id=str(source), revision=hub.resolve_commit(str(source), revision))
 
 
 def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torch.float16) -> None:
@@ -162,11 +158,6 @@ def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torc
         vision_feature_select_strategy=config.vision_feature_select_strategy,
         num_additional_image_tokens=1,
     ).save_pretrained(folder)
-
-
-def _places(source: str | Path, revision: str | None) -> dict[str, Any]:
-    """Where transformers may look: a folder is never a reason to go to the network."""
-    return {"local_files_only": True} if Path(source).is_dir() else {"revision": revision}
 
 
 def _check_loading(info: Mapping[str, Any], *, where: str) -> None:

@@ -1,0 +1,104 @@
+"""Repositories of the Hugging Face hub as folders on this machine: the only module that uses the network.
+
+A repository at a fixed commit is downloaded once. Everything is then loaded from its folder as from any other, so no
+library has a reason to look anything up, and a server starts without the hub.
+"""
+
+import json
+from pathlib import Path
+
+from httpx import HTTPError
+from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
+
+from safety_core.errors import CheckpointError
+
+_SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")
+"""Config, tokenizer and image processor: all that a backbone has besides its weights."""
+
+_WEIGHTS = ("*.safetensors",)
+_SUBFOLDERS = ("*/*",)
+"""Other formats and examples; a backbone's own files lie at the top."""
+
+
+def resolve_commit(hub_id: str, revision: str | None = None) -> str:
+    """The commit that a branch or tag stands for today; without a network, as last seen.
+
+    Raises:
+        CheckpointError: the repository is unknown, or cannot be reached and was never seen.
+    """
+    try:
+        file = hf_hub_download(hub_id, "config.json", revision=revision)
+    except (OSError, ValueError, HTTPError) as exc:
+        raise CheckpointError(f"{hub_id} is neither a folder nor a reachable hub repository") from exc
+    # The hub's cache keeps every commit in a folder of its name.
+    return Path(file).parent.name
+
+
+def settings_folder(hub_id: str, commit: str) -> Path:
+    """The folder of a repository's config, tokenizer and image processor; its weights may be missing.
+
+    Raises:
+        CheckpointError: they are not on this machine and cannot be downloaded.
+    """
+    return _local(hub_id, commit, _SETTINGS) or _download(hub_id, commit, _SETTINGS)
+
+
+def whole_folder(hub_id: str, commit: str) -> Path:
+    """The folder of a repository with its weights, downloaded where something is missing.
+
+    Raises:
+        CheckpointError: as :func:`settings_folder`.
+    """
+    folder = _local(hub_id, commit, (*_SETTINGS, *_WEIGHTS))
+    if folder is not None and _has_weights(folder):
+        return folder
+    # Small files first: where the weights are whole, nothing else is missing.
+    _download(hub_id, commit, _SETTINGS)
+    return _download(hub_id, commit, _WEIGHTS)
+
+
+def config_folder(hub_id: str, commit: str) -> Path:
+    """The folder of a repository's ``config.json``; raises CheckpointError as :func:`settings_folder`."""
+    found = try_to_load_from_cache(hub_id, "config.json", revision=commit)
+    return Path(found).parent if isinstance(found, str) else settings_folder(hub_id, commit)
+
+
+def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
+    """The repository's folder where the hub's client believes it whole, or has no list of its files to compare with."""
+    if not isinstance(try_to_load_from_cache(hub_id, "config.json", revision=commit), str):
+        return None
+    try:
+        return Path(
+            snapshot_download(
+                hub_id,
+                revision=commit,
+                allow_patterns=list(patterns),
+                ignore_patterns=list(_SUBFOLDERS),
+                local_files_only=True,
+            )
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _download(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path:
+    try:
+        return Path(
+            snapshot_download(hub_id, revision=commit, allow_patterns=list(patterns), ignore_patterns=list(_SUBFOLDERS))
+        )
+    except (OSError, ValueError, HTTPError) as exc:
+        raise CheckpointError(
+            f"{hub_id} at {commit} is not on this machine, and the hub cannot be reached ({type(exc).__name__})"
+        ) from exc
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether every weight file that a folder needs is there."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return (folder / "model.safetensors").is_file()
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return all((folder / name).is_file() for name in names)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return True  # nothing that a download mends; loading it says what is wrong
