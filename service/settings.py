@@ -15,6 +15,7 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.images import ImageLimits
 from service.logs import LogFormat
+from service.windows import WindowLimits
 
 PREFIX = "SAFEVLM_"
 
@@ -91,6 +92,14 @@ class Settings(BaseSettings):
     max_images: int = Field(default=8, ge=1, description="Images in one request.")
     max_prompt_tokens: int = Field(
         default=1024, ge=1, description="Tokens of a prompt; longer ones are refused, never cut."
+    )
+    max_judged_characters: int = Field(
+        default=131_072,
+        ge=1,
+        description=(
+            "Characters of all texts that one request of a proxy or one moderation may have; more than "
+            "`SAFEVLM_MAX_PROMPT_TOKENS` are judged in overlapping windows."
+        ),
     )
     max_turns: int = Field(
         default=32, ge=1, description="Messages of one conversation; each is judged with the others and by itself."
@@ -196,6 +205,15 @@ class Settings(BaseSettings):
             max_positions=self.kv_positions,
             reply_window=self.reply_window,
             reply_threshold=self.reply_threshold,
+        )
+
+    @property
+    def window_limits(self) -> WindowLimits:
+        """Bounds on judging long texts in windows."""
+        return WindowLimits(
+            max_tokens=self.max_prompt_tokens,
+            max_characters=self.max_judged_characters,
+            timeout_s=self.verdict_timeout_s,
         )
 
     @property
