@@ -60,11 +60,13 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             "API keys",
             [] if settings.api_keys_file is None else [settings.api_keys_file],
             lambda: read_keys(settings.api_keys_file, settings.api_keys),
+            without=lambda: read_keys(None, settings.api_keys),
         )
         policies = WatchedFile(
             "policies",
             [] if settings.policy is None else [settings.policy],
             lambda: read_policies(settings, loaded.info),
+            blank_is_broken=True,  # an empty file changes nothing: stricter rules must not go by accident
         )
         check_policies(keys.content, policies.content)
         keys.then(lambda found: allowance.keep_only(found.keys))
