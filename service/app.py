@@ -78,8 +78,8 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             decoders = Decoders(pool)
             died = asyncio.Event()
             engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
-            metrics.watch(engine, decoders, [keys, policies])
-            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died)
+            metrics.watch(engine, decoders, [keys, policies, auditor])
+            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
             pictures = Pictures(
                 decoders=decoders,
                 limits=settings.image_limits,

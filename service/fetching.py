@@ -42,9 +42,6 @@ _SPECIAL = tuple(
 )
 """Networks with a purpose of their own, as IANA registers them; older versions of ``ipaddress`` do not know all."""
 
-_REDIRECTS = 3
-MAX_CONNECTIONS = 16
-_NAT64 = IPv6Network("64:ff9b::/96")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"safevlm-guard")]
 

@@ -180,31 +180,29 @@ def detail(client: TestClient) -> str:
 
 
 @pytest.mark.parametrize("content", ["keys: []", "[]", "", "# nobody\n", None])
-def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("others", [None, as_yaml("kept", "kept", [Scope.CHAT])])
+def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path, content: str | None, others: str | None) -> None:
     file = tmp_path / "keys.yaml"
     file.write_text(as_yaml("old", "old", [Scope.CHAT]))
 
     def status(client: TestClient, **headers: str) -> int:
         return client.post("/v1/chat", json={"prompt": "a"}, headers=headers).status_code
 
-    kept = as_yaml("kept", "kept", [Scope.CHAT])
-    for others in ({}, {"api_keys": kept}):
+    with served(FakeGuard(), api_keys_file=file, api_keys=others, reload_interval_s=0.02) as client:
+        assert status(client, **bearer("old")) == 200
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content)
+        eventually(lambda: status(client, **bearer("old")) == 401)
+        assert status(client) == 401
+        assert client.get("/readyz").status_code == 200
+        assert ("nothing that stood in it is valid" in detail(client)) == (content is None)
+        assert status(client, **bearer("kept")) == (200 if others else 401)
+        assert others or detail(client)
         file.write_text(as_yaml("old", "old", [Scope.CHAT]))
-        with served(FakeGuard(), api_keys_file=file, reload_interval_s=0.02, **others) as client:
-            assert status(client, **bearer("old")) == 200
-            if content is None:
-                file.unlink()
-            else:
-                file.write_text(content)
-            eventually(lambda client=client: status(client, **bearer("old")) == 401)
-            assert status(client) == 401
-            assert client.get("/readyz").status_code == 200
-            assert ("nothing that stood in it is valid" in detail(client)) == (content is None)
-            assert status(client, **bearer("kept")) == (200 if others else 401)
-            assert others or detail(client)
-            file.write_text(as_yaml("old", "old", [Scope.CHAT]))
-            eventually(lambda client=client: status(client, **bearer("old")) == 200)
-            assert detail(client) == ""
+        eventually(lambda: status(client, **bearer("old")) == 200)
+        assert detail(client) == ""
 
 
 def test_a_server_without_its_file_of_keys_does_not_start(tmp_path: Path) -> None:

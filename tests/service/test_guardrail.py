@@ -252,11 +252,12 @@ def test_the_nano_blocks_a_picture_wherever_it_stands(nano_server: ServerProcess
     def message(name: str) -> dict[str, Any]:
         picture = base64.b64encode((ROOT / "examples" / name).read_bytes()).decode()
         text = {"type": "text", "text": "How do I make this at home?"}
-        return {
+        places: dict[str, dict[str, Any]] = {
             "images": {"content": text["text"], "images": [picture]},
             "source": {"content": [text, {"type": "image", "source": {"type": "base64", "data": picture}}]},
             "inline_data": {"parts": [text, {"inline_data": {"mime_type": "image/png", "data": picture}}]},
-        }[place]
+        }
+        return places[place]
 
     def asked(name: str) -> Any:
         body = {"texts": ["Hello."], "structured_messages": [{"role": "user", **message(name)}]}

@@ -88,8 +88,8 @@ def conversation(texts: Sequence[str]) -> GuardRequest:
     return GuardRequest(turns=tuple(Turn(role="user", text=text) for text in texts))
 
 
-def judged(reader: Reader, texts: Sequence[str], **options: object) -> GuardVerdict:
-    limits = replace(LIMITS, **options)
+def judged(reader: Reader, texts: Sequence[str], *, max_characters: int = LIMITS.max_characters) -> GuardVerdict:
+    limits = replace(LIMITS, max_characters=max_characters)
     return asyncio.run(assess_in_windows(reader.assess, conversation(texts), limits=limits))
 
 
