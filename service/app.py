@@ -60,11 +60,13 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             "API keys",
             [] if settings.api_keys_file is None else [settings.api_keys_file],
             lambda: read_keys(settings.api_keys_file, settings.api_keys),
+            without=lambda: read_keys(None, settings.api_keys),
         )
         policies = WatchedFile(
             "policies",
             [] if settings.policy is None else [settings.policy],
             lambda: read_policies(settings, loaded.info),
+            blank_is_broken=True,  # an empty file changes nothing: stricter rules must not go by accident
         )
         check_policies(keys.content, policies.content)
         keys.then(lambda found: allowance.keep_only(found.keys))
@@ -76,8 +78,8 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             decoders = Decoders(pool)
             died = asyncio.Event()
             engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
-            metrics.watch(engine, decoders, [keys, policies])
-            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died)
+            metrics.watch(engine, decoders, [keys, policies, auditor])
+            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
             pictures = Pictures(
                 decoders=decoders,
                 limits=settings.image_limits,
