@@ -28,6 +28,7 @@ from uuid import uuid4
 from safety_core.engine.canary import Canary, drawn_canary
 from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
+from safety_core.engine.history import Settled, settle
 from safety_core.engine.messages import (
     ChatRequest,
     GeneratorLike,
@@ -133,7 +134,7 @@ class Guard:
             InputError: the text is too long, or there is neither picture nor text.
             ExhaustedError: there was not enough memory.
         """
-        return self._judged(request).verdict
+        return self._settled(request).judged.verdict
 
     def chat(self, request: ChatRequest) -> Reply:
         """Judge, then answer or refuse.
@@ -142,12 +143,14 @@ class Guard:
             InputError: as :meth:`assess`, or an option is out of range.
             EngineError: as :meth:`assess`, or the language model failed after the verdict.
         """
-        judged = self._judged(request)
+        settled = self._settled(request)
+        judged, read = settled.judged, settled.request
         if judged.verdict.refusal is not None:
             return refused(judged.verdict)
+        assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
         started = time.perf_counter()
         generator = self.generator()
-        row = generator.row(self.job(judged, request))
+        row = generator.row(self.job(judged, read))
         generator.admit([row])
         while not row.done:
             generator.step()
@@ -157,8 +160,14 @@ class Guard:
         """Judge the canary; None if all is well, else what is wrong."""
         return self.complaint(self.assess(self.canary))
 
-    def _judged(self, request: GuardRequest) -> Judged:
-        (judged,) = self.judge([self.prepare(request)])
+    def _settled(self, request: GuardRequest) -> Settled:
+        return settle(request, lambda asked: [self._outcome(one) for one in asked])
+
+    def _outcome(self, request: GuardRequest) -> Judged | InputError:
+        try:
+            (judged,) = self.judge([self.prepare(request)])
+        except InputError as exc:
+            return exc
         if isinstance(judged, Exception):
             raise judged
         return judged
