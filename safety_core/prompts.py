@@ -213,6 +213,26 @@ class PromptBuilder:
             self._check_length(len(ids))
         return found
 
+    def pieces_of(self, text: str) -> list[str]:
+        """A text token by token, as it would have been generated; tokens within a character are empty."""
+        encodable = text.encode("utf-8", "replace").decode("utf-8")
+        encoded = self.tokenizer(
+            encodable, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        spans = [(start, end) for start, end in encoded["offset_mapping"] if end > start]
+        pieces, said = [], 0
+        for index, (_, end) in enumerate(spans):
+            whole = index + 1 == len(spans) or spans[index + 1][0] >= end
+            pieces.append(encodable[said:end] if whole else "")
+            said = end if whole else said
+        if said < len(encodable):
+            pieces.append(encodable[said:])
+        return pieces
+
+    def without_template(self, text: str) -> str:
+        """A text with a space in place of whatever it spells of special tokens and role markers."""
+        return self._template_words.sub(" ", text)
+
     def _plainly(self, text: str) -> str:
         """A text on one line, in small letters, and without what it spells of special tokens and role markers."""
         for _ in range(2):  # capitals may hide one of those

@@ -74,6 +74,11 @@ class ChatRequest(GuardRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRequest(GuardRequest):
+    """Complete replies of a language model to judge, one for each turn: window by window, as the output rail would."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardVerdict:
     """What the guard decided, on what grounds."""
 
