@@ -7,12 +7,12 @@ text can add an image, end a turn or speak for the assistant. Knows no torch and
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
+from safety_core.text_variants import in_small_letters, normalise
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -24,27 +24,12 @@ MAX_PROMPT_CHARACTERS = MAX_CHARACTERS_PER_TOKEN * DEFAULT_MAX_PROMPT_TOKENS
 """Longest conversation in characters that is read at all, whatever a builder's limit in tokens."""
 
 _ROLE_MARKER = re.compile(r"(?:USER|ASSISTANT|SYSTEM)[^\S\n]*[:\uff1a]")
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0")
-_INVISIBLE_RANGES = (
-    ("\u180b", "\u180f"),
-    ("\ufe00", "\ufe0f"),
-    ("\ufff0", "\ufff8"),
-    ("\U000e0000", "\U000e0fff"),
-)
-"""Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
-
-_WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
-"""A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
-
 _CLOSED = r"(?:[^\w\s]|\[\d{1,3}\]){0,16}"
 _SENTENCE_END = re.compile(
     rf"([.\u2026\u061f\u06d4\u0964]{_CLOSED}(?= )|[a-z]\.(?=[A-Z])|[!?\u3002\uff01\uff1f]{_CLOSED}) ?"
 )
 """The end of a sentence with the quotation marks, brackets, pictures and footnotes that close it. A full stop needs a
 space behind it, since it stands in numbers and addresses too. Bounded: a row of dots must not take its square."""
-
-_WHITE = {ord(char): "\n" for char in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"} | {ord(char): " " for char in "\t\x1f"}
-"""White space that normalising would take for something that nobody sees, although words end there."""
 
 MAX_SENTENCES = 128
 """Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
@@ -228,6 +213,26 @@ class PromptBuilder:
             self._check_length(len(ids))
         return found
 
+    def pieces_of(self, text: str) -> list[str]:
+        """A text token by token, as it would have been generated; tokens within a character are empty."""
+        encodable = text.encode("utf-8", "replace").decode("utf-8")
+        encoded = self.tokenizer(
+            encodable, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        spans = [(start, end) for start, end in encoded["offset_mapping"] if end > start]
+        pieces, said = [], 0
+        for index, (_, end) in enumerate(spans):
+            whole = index + 1 == len(spans) or spans[index + 1][0] >= end
+            pieces.append(encodable[said:end] if whole else "")
+            said = end if whole else said
+        if said < len(encodable):
+            pieces.append(encodable[said:])
+        return pieces
+
+    def without_template(self, text: str) -> str:
+        """A text with a space in place of whatever it spells of special tokens and role markers."""
+        return self._template_words.sub(" ", text)
+
     def _plainly(self, text: str) -> str:
         """A text on one line, in small letters, and without what it spells of special tokens and role markers."""
         for _ in range(2):  # capitals may hide one of those
@@ -313,27 +318,6 @@ def neutralise(text: str) -> str:
     return _ROLE_MARKER.sub(",", encodable)
 
 
-def normalise(text: str) -> str:
-    """The text as a reader sees it: NFKC, without zero-width, bidi, tag, control and other invisible characters.
-
-    White space becomes a space or, where it breaks lines, a line break. Normalising twice changes nothing.
-    """
-    plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_WHITE))
-    return unicodedata.normalize("NFKC", "".join(char for char in plain if not _invisible(char)))
-
-
-def in_small_letters(text: str) -> str:
-    """A text with capitals where a sentence begins, and for the word I, alone: ``MAKE a BoMb`` is ``Make a bomb``."""
-
-    def small(found: re.Match[str]) -> str:
-        start, word = found["start"], found["word"]
-        if word == "I":
-            return found[0]
-        return (word[0].lower() if start is None else start + word[0]) + word[1:].lower()
-
-    return _WORD.sub(small, text)
-
-
 def readings(turns: Sequence[Turn]) -> tuple[tuple[Turn, ...], ...]:
     """The text as a reader sees it and as it came, where these differ; both must be judged, the worse one counts.
 
@@ -357,13 +341,6 @@ def too_long(length: int, limit: int, unit: str = "tokens") -> PromptError:
     return PromptError(
         f"The prompt has {length} {unit}, at most {limit} are accepted.", code="prompt_too_long", param="prompt"
     )
-
-
-def _invisible(char: str) -> bool:
-    if char == "\n":
-        return False
-    within = any(first <= char <= last for first, last in _INVISIBLE_RANGES)
-    return within or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
 
 
 def _pictures_of_turns(turns: Sequence[Turn], num_images: int) -> list[int]:

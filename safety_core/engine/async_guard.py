@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from safety_core.engine.history import Settled, settle_async
 from safety_core.engine.messages import (
     ChatRequest,
     Delta,
@@ -172,7 +173,7 @@ class AsyncGuard:
             ExhaustedError: there was not enough memory.
             StoppedError: the engine is closing, or its worker died.
         """
-        return (await self._known_or_judged(request)).verdict
+        return (await self._settled(request)).judged.verdict
 
     async def self_check(self) -> str | None:
         """Judge the canary; None if all is well, else what is wrong. Raises as :meth:`assess` does."""
@@ -187,13 +188,16 @@ class AsyncGuard:
         have used up the budget of tokens.
         """
         with self._reserved(request):
-            judged = await self._known_or_judged(request)
+            settled = await self._settled(request)
+            judged = settled.judged
             if judged.verdict.refusal is not None:
                 yield judged.verdict
                 yield Delta(text=judged.verdict.refusal, refusal=True)
                 yield refused(judged.verdict)
                 return
-            with self._asked(judged, request) as (ticket, news):
+            read = settled.request
+            assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
+            with self._asked(judged, read) as (ticket, news):
                 yield judged.verdict  # the reply is on its way while its reader hears of the verdict
                 while True:
                     progress = await news.get()
@@ -215,6 +219,14 @@ class AsyncGuard:
         return ended
 
     # --- verdicts ------------------------------------------------------------------------------------------------
+
+    async def _settled(self, request: GuardRequest) -> Settled:
+        """Decide on a conversation; the deadline of a verdict covers all judgements that this takes."""
+        try:
+            async with asyncio.timeout(self._config.verdict_timeout_s):
+                return await settle_async(request, self._known_or_judged)
+        except TimeoutError as exc:
+            raise DeadlineError(_TOO_LONG) from exc
 
     async def _known_or_judged(self, request: GuardRequest) -> Judged:
         """A verdict: kept, under way, or new; in time."""

@@ -28,6 +28,7 @@ from uuid import uuid4
 from safety_core.engine.canary import Canary, drawn_canary
 from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
+from safety_core.engine.history import Settled, settle
 from safety_core.engine.messages import (
     ChatRequest,
     GeneratorLike,
@@ -38,12 +39,15 @@ from safety_core.engine.messages import (
     Judged,
     Prepared,
     Reply,
+    ReplyRequest,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.parts import in_parts, out_of_memory
 from safety_core.engine.readings import Turns, ruled
 from safety_core.engine.replies import answered, refused
+from safety_core.engine.reply_variants import reply_variants
+from safety_core.engine.reply_windows import windows_of
 from safety_core.engine.scoring import ReadyRequest, Scored, Scorer
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
 from safety_core.images import Colour
@@ -60,6 +64,12 @@ _logger = logging.getLogger(__name__)
 
 HEARD_LIKE_A_VIEW = 1024
 """Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
+
+MAX_REPLY_CHARACTERS = 1 << 17
+"""Most characters of complete replies that are judged at once."""
+
+REPLY_WINDOW = 20
+"""Tokens of a window of a complete reply, where replies that are being generated are not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +143,7 @@ class Guard:
             InputError: the text is too long, or there is neither picture nor text.
             ExhaustedError: there was not enough memory.
         """
-        return self._judged(request).verdict
+        return self._settled(request).judged.verdict
 
     def chat(self, request: ChatRequest) -> Reply:
         """Judge, then answer or refuse.
@@ -142,12 +152,14 @@ class Guard:
             InputError: as :meth:`assess`, or an option is out of range.
             EngineError: as :meth:`assess`, or the language model failed after the verdict.
         """
-        judged = self._judged(request)
+        settled = self._settled(request)
+        judged, read = settled.judged, settled.request
         if judged.verdict.refusal is not None:
             return refused(judged.verdict)
+        assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
         started = time.perf_counter()
         generator = self.generator()
-        row = generator.row(self.job(judged, request))
+        row = generator.row(self.job(judged, read))
         generator.admit([row])
         while not row.done:
             generator.step()
@@ -157,8 +169,14 @@ class Guard:
         """Judge the canary; None if all is well, else what is wrong."""
         return self.complaint(self.assess(self.canary))
 
-    def _judged(self, request: GuardRequest) -> Judged:
-        (judged,) = self.judge([self.prepare(request)])
+    def _settled(self, request: GuardRequest) -> Settled:
+        return settle(request, lambda asked: [self._outcome(one) for one in asked])
+
+    def _outcome(self, request: GuardRequest) -> Judged | InputError:
+        try:
+            (judged,) = self.judge([self.prepare(request)])
+        except InputError as exc:
+            return exc
         if isinstance(judged, Exception):
             raise judged
         return judged
@@ -195,7 +213,7 @@ class Guard:
         )
 
     def _prepared(self, request: GuardRequest) -> ReadyRequest:
-        read = self._readings(request.turns)
+        read = self._read_replies(request) if isinstance(request, ReplyRequest) else self._readings(request.turns)
         if not request.images and not all(ids for _, ids in read):
             raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
         if isinstance(request, ChatRequest):
@@ -222,6 +240,29 @@ class Guard:
             for ids in self._spoken(reading, sentences=not index):
                 read.setdefault(tuple(ids), reading)
         return tuple((reading, list(ids)) for ids, reading in read.items())
+
+    def _read_replies(self, request: ReplyRequest) -> tuple[tuple[Turns, list[int]], ...]:
+        """Every variant of every window of complete replies, as the output rail reads them.
+
+        Raises:
+            PromptError: there is no text, or more than ``MAX_REPLY_CHARACTERS``.
+        """
+        texts = [turn.text for turn in request.turns if turn.text.strip()]
+        length = sum(map(len, texts))
+        if not texts or request.images:
+            raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
+        if length > MAX_REPLY_CHARACTERS:
+            raise too_long(length, MAX_REPLY_CHARACTERS, "characters")
+        prompts, size = self.model.prompts, self.limits.reply_window or REPLY_WINDOW
+        windows = dict.fromkeys(window for text in texts for window in windows_of(prompts.pieces_of(text), size))
+        variants = dict.fromkeys(
+            variant
+            for window in windows
+            if window.strip()
+            for variant in reply_variants(window, prompts.without_template)
+        )
+        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)))
+        return tuple((request.turns, list(one)) for one in ids)
 
     @property
     def _longest(self) -> int:
@@ -319,7 +360,10 @@ class Guard:
         return JudgedRequest(verdict=verdict, turns=request.turns)
 
     def _rules(self, request: GuardRequest) -> Rules:
-        return Rules(policy=self.policy) if request.rules is None else request.rules
+        rules = Rules(policy=self.policy) if request.rules is None else request.rules
+        if isinstance(request, ReplyRequest):  # judged by their words alone, as while they are being generated
+            return replace(rules, policy=rules.policy.at_least(self.limits.reply_threshold))
+        return rules
 
     # --- answering -----------------------------------------------------------------------------------------------
 
@@ -365,16 +409,20 @@ class Guard:
         return [None if isinstance(outcome, Exception) else outcome for outcome in found]
 
     def _ruled(self, replies: Sequence[tuple[str, Rules | None]]) -> list[Ruling]:
-        ids = self.model.prompts.head_ids_of([reply for reply, _ in replies])
+        read = [reply_variants(reply, self.model.prompts.without_template) for reply, _ in replies]
+        variants = list(dict.fromkeys(text for texts in read for text in texts))
+        ids = dict(zip(variants, self.model.prompts.head_ids_of(variants), strict=True))
+        asked = list(dict.fromkeys(tuple(one) for one in ids.values() if one))
+        scores = dict(zip(asked, self.model.score_rows(None, [()] * len(asked), asked), strict=True))
         policies = {id(one): (self.policy if one is None else one.policy) for _, one in replies}
         raised = {one: policy.at_least(self.limits.reply_threshold) for one, policy in policies.items()}
         rulings = []
-        pairs = self.model.score_rows(None, [()] * len(ids), ids)
-        for (_, rules), pair in zip(replies, pairs, strict=True):
-            verdict, scores = decide_worst(raised[id(rules)], self.model.taxonomy, pair)
-            if scores is None:
+        for (_, rules), texts in zip(replies, read, strict=True):
+            pairs = [scores[tuple(ids[text])] for text in texts if ids[text]]
+            judged = [decide_worst(raised[id(rules)], self.model.taxonomy, pair) for pair in pairs]
+            if not judged or any(found is None for _, found in judged):
                 raise NoVerdictError("a reply's scores are not finite")
-            if verdict.decision is not Decision.REFUSED:
+            if all(verdict.decision is not Decision.REFUSED for verdict, _ in judged):
                 rulings.append(Ruling.SAY)
             else:
                 rulings.append(Ruling.CUT if rules is None or rules.enforced else Ruling.WOULD_CUT)

@@ -19,6 +19,20 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientMessage:
+    """One message of a conversation as its client sent it, before neighbours of one role become one turn."""
+
+    role: Literal["instructions", "user", "assistant"]
+    """Who wrote it; instructions are the client's words too, and are read as part of the user's turn."""
+
+    texts: tuple[str, ...] = ()
+    """Its texts; empty for a message that says nothing, such as a refusal replayed with empty content."""
+
+    images: int = 0
+    """Number of pictures that it shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardRequest:
     """Something to judge: pictures, a conversation, or both."""
 
@@ -33,6 +47,10 @@ class GuardRequest:
 
     rules: Rules | None = None
     """What it is judged and answered by; the checkpoint's own policy where None."""
+
+    messages: tuple[ClientMessage, ...] = ()
+    """The messages that ``turns`` were joined from, of which earlier ones may be dropped (``history``); a chat's turns
+    stand for themselves where empty. Judging reads ``turns`` only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +71,11 @@ class ChatRequest(GuardRequest):
 
     stop: tuple[str, ...] = ()
     """Strings that end the reply where they come; they stay out of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRequest(GuardRequest):
+    """Complete replies of a language model to judge, one for each turn: window by window, as the output rail would."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +108,10 @@ class GuardVerdict:
 
     refusal: str | None = None
     """What to tell the client where the decision is ``refused``, else None."""
+
+    dropped_messages: tuple[int, ...] = ()
+    """Indices of earlier messages (of the turns, where there are no messages) that the decision and the language model
+    leave out: user turns that are refused, and the answers that followed them."""
 
     prepare_ms: float = 0.0
     """Milliseconds that preprocessing its pictures and tokenising its text took, the wait for a thread included."""

@@ -1,21 +1,22 @@
 """The output rail: replies are judged while they are made, and held back until they were.
 
-Every ``window`` tokens the text so far goes through the guard's text side; what is said is always one window behind
-what has been made, so a reply that turns harmful is cut before its harmful words are out. The words behind the cut are
-dropped, with ``content_filter`` as the reason. Fail closed: a reply that cannot be judged fails.
+Every ``window`` tokens (fewer at the beginning, ``reply_windows``) the newest text goes through the guard's text side;
+what is said is always one window behind what has been made, so a reply that turns harmful is cut before its harmful
+words are out. The words behind the cut are dropped, with ``content_filter`` as the reason. Fail closed: a reply that
+cannot be judged fails.
 Under rules that are not enforced the reply goes on, and is only remembered as harmful.
 Wraps a generator and looks like one. Knows no torch, no model and no policy.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from safety_core.engine.messages import FinishReason, GeneratorLike
+from safety_core.engine.reply_windows import ReplyWindows
 from safety_core.errors import GenerationError
 
 
@@ -31,12 +32,6 @@ class Ruling(StrEnum):
 Judge = Callable[[Sequence[str], Sequence[Any]], Sequence[Ruling | None]]
 """A ruling on each text under its job's rules; None where there is no verdict."""
 
-_NEARLY = 0.75
-"""Share of a window from which on a reply is judged along with others: early costs more texts, late more passes."""
-
-_OVERLAP = 8
-"""Tokens in front of the newest window that are judged with it, so that nothing hides on the border."""
-
 
 @dataclass(slots=True, eq=False)
 class WatchedRow:
@@ -44,6 +39,9 @@ class WatchedRow:
 
     inner: Any
     """The generator's own row."""
+
+    windows: ReplyWindows
+    """Its text as it is judged and released."""
 
     rules: Any = None
     """What it is judged by."""
@@ -59,15 +57,6 @@ class WatchedRow:
 
     unjudged: bool = False
     """Whether there was no verdict on it."""
-
-    held: deque[str] = field(default_factory=deque)
-    """Pieces that have not been said yet, one for each token."""
-
-    recent: deque[str] = field(default_factory=deque)
-    """Pieces that are judged, one for each token."""
-
-    since: int = 0
-    """Tokens since it was judged."""
 
     @property
     def done(self) -> bool:
@@ -135,9 +124,7 @@ class WatchedGenerator:
 
     def row(self, job: Any) -> WatchedRow:
         """A reply that has not begun; raises as the generator does."""
-        row = WatchedRow(self._generator.row(job), job.rules)
-        row.recent = deque(maxlen=self._window + _OVERLAP)
-        return row
+        return WatchedRow(self._generator.row(job), ReplyWindows(self._window), job.rules)
 
     def fits(self, joining: Sequence[WatchedRow]) -> bool:
         """Whether replies may join those that run."""
@@ -160,12 +147,10 @@ class WatchedGenerator:
     def _watched(self, made: Sequence[Any]) -> list[Said]:
         rows = [self._rows[id(one.row)] for one in made]
         for row, one in zip(rows, made, strict=True):
-            row.held.append(one.piece)
-            row.recent.append(one.piece)
-            row.since += 1
+            row.windows.push(one.piece)
         due = self._due([row for row in rows if row.failure is None])
         for row, ruling in zip(due, self._rulings(due), strict=True):
-            row.since = 0
+            row.windows.mark_judged()
             row.harmful |= ruling in (Ruling.CUT, Ruling.WOULD_CUT)
             row.cut, row.unjudged = ruling is Ruling.CUT, ruling is None
             if row.done and not row.inner.done:
@@ -181,12 +166,12 @@ class WatchedGenerator:
 
         Rows that were judged together are due together again, so that many replies cost hardly more passes than one.
         """
-        due = [row for row in rows if row.inner.done or row.since >= self._window]
-        return [row for row in rows if row in due or row.since >= _NEARLY * self._window] if due else []
+        due = [row for row in rows if row.inner.done or row.windows.full]
+        return [row for row in rows if row in due or row.windows.nearly_full] if due else []
 
     def _rulings(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
         """What the judge says of their newest words; who said nothing new needs no ruling."""
-        texts = ["".join(row.recent) for row in due]
+        texts = [row.windows.text() for row in due]
         asked = [(text, row.rules) for text, row in zip(texts, due, strict=True) if text.strip()]
         found = iter(self._judge([text for text, _ in asked], [rules for _, rules in asked]) if asked else ())
         return [next(found) if text.strip() else Ruling.SAY for text in texts]
@@ -194,9 +179,8 @@ class WatchedGenerator:
     def _released(self, row: WatchedRow) -> str:
         """What of the held words may be said now: all of an ended reply, else all but a window."""
         if row.cut or row.failure is not None:
-            row.held.clear()
+            row.windows.discard()
             return ""
-        kept = 0 if row.done else self._window
-        piece = "".join(row.held.popleft() for _ in range(len(row.held) - kept))
+        piece = row.windows.release_all() if row.done else row.windows.release()
         row.text += piece
         return piece

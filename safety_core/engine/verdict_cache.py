@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import OrderedDict
 
-from safety_core.engine.messages import ChatRequest, GuardRequest, Judged
+from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, ReplyRequest
 
 _ENTRY_BYTES = 4096
 """What a verdict takes besides the features that a reply would need: scores and names."""
@@ -68,6 +68,7 @@ def key_of(request: GuardRequest, fingerprint: str, *, answerable: bool | None =
         fingerprint,
         None if request.rules is None else request.rules.digest,
         isinstance(request, ChatRequest) if answerable is None else answerable,
+        isinstance(request, ReplyRequest),
         request.heatmap,
         [image.sha256 for image in request.images],
         [[turn.role, turn.text, turn.images, turn.parts] for turn in request.turns],

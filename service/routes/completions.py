@@ -86,6 +86,7 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
             request=ChatRequest(
                 images=loaded.images,
                 turns=dialogue.turns,
+                messages=dialogue.messages,
                 rules=rules,
                 max_tokens=max_tokens,
                 temperature=asked.temperature or 0.0,

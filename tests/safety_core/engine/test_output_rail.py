@@ -61,7 +61,16 @@ def bad(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
 
 
 def job(words: Sequence[str], rules: Ruling = Ruling.CUT) -> Any:
-    return SimpleNamespace(words=words, rules=rules)
+    """A reply of some words, those of a single letter three times as long: tokens as plain text has them."""
+    return SimpleNamespace(words=list(map(token, words)), rules=rules)
+
+
+def token(word: str) -> str:
+    return 3 * word if len(word) == 1 else word
+
+
+def text_of(words: Sequence[str]) -> str:
+    return "".join(map(token, words))
 
 
 def told(words: Sequence[str], window: int = 3, rules: Ruling = Ruling.CUT) -> tuple[list[str], WatchedRow, Teller]:
@@ -77,8 +86,8 @@ def told(words: Sequence[str], window: int = 3, rules: Ruling = Ruling.CUT) -> t
 
 def test_a_harmless_reply_comes_whole_one_window_behind_and_piece_by_piece() -> None:
     pieces, row, _ = told("abcdefgh")
-    assert pieces == ["", "", "", "a", "b", "c", "d", "efgh"]
-    assert (row.finish_reason, row.failure, row.text) == ("stop", None, "abcdefgh")
+    assert pieces == ["", "", "", *map(token, "abcd"), text_of("efgh")]
+    assert (row.finish_reason, row.failure, row.text) == ("stop", None, text_of("abcdefgh"))
 
 
 @pytest.mark.parametrize("place", range(12))
@@ -88,7 +97,7 @@ def test_nothing_of_what_is_harmful_gets_out(place: int) -> None:
     pieces, row, teller = told(words)
     assert row.finish_reason == "content_filter"
     assert row.failure is None
-    assert row.text == "".join(words)[: len(row.text)]
+    assert row.text == text_of(words)[: len(row.text)]
     assert "BAD" not in "".join(pieces)
     assert teller.running == 0
     assert len(row.token_ids) <= place + 3
@@ -97,7 +106,7 @@ def test_nothing_of_what_is_harmful_gets_out(place: int) -> None:
 def test_under_rules_that_are_not_enforced_a_harmful_reply_goes_on_and_is_remembered() -> None:
     words = [*"abcd", "BAD", *"efghijklmn"]
     _, row, _ = told(words, rules=Ruling.WOULD_CUT)
-    assert (row.text, row.finish_reason, row.cut) == ("".join(words), "stop", False)
+    assert (row.text, row.finish_reason, row.cut) == (text_of(words), "stop", False)
     assert row.harmful
     assert not told("abcdefgh")[1].harmful
     assert told(words)[1].harmful
@@ -114,7 +123,7 @@ def test_a_reply_that_cannot_be_judged_fails() -> None:
 def test_a_reply_that_fails_by_itself_keeps_its_failure_and_says_no_more() -> None:
     pieces, row, _ = told([*"abcd", "FAIL"])
     assert str(row.failure) == "it broke"
-    assert "".join(pieces) == row.text == "a"
+    assert "".join(pieces) == row.text == "aaa"
 
 
 def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -> None:
@@ -130,7 +139,7 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
     while rail.running:
         rail.step()
     assert [len(texts) for texts in asked] == [2, 2, 2]
-    assert [len(texts[0]) for texts in asked] == [4, 8, 10]
+    assert [len(texts[0]) for texts in asked] == [12, 24, 30]
 
 
 def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them() -> None:
@@ -162,8 +171,8 @@ def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
     rail.admit([row])
     while not row.done:
         rail.step()
-    assert row.text == "z" * 500
-    assert longest == 10
+    assert row.text == "z" * 1500
+    assert longest == 30
 
 
 def test_rows_that_leave_leave_nothing_behind() -> None:
@@ -198,6 +207,6 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
             _, alone, _ = told(text, window)
             assert row.finish_reason == alone.finish_reason
             if row.cut:  # when it was judged, and so how much came before, depends on its neighbours
-                assert "".join(text).split("BAD")[0].startswith(row.text)
+                assert text_of(text).split("BAD")[0].startswith(row.text)
             else:
-                assert row.text == alone.text == "".join(text)
+                assert row.text == alone.text == text_of(text)

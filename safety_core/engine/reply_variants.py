@@ -1,0 +1,63 @@
+"""What a window of a reply may say, for the safety head: as it came, as a reader sees it, plainly, and unfolded.
+
+Replies get the variants that prompts get (``text_variants``). They are judged many times a second, so a window that is
+plain English already is not searched for disguises. Pure text; knows no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from safety_core.lexicon import english
+from safety_core.text_variants import fold, in_small_letters, normalise
+
+_WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
+"""A word or a number as plain text has it, with the marks at its edges."""
+
+_ONE_LETTER = frozenset("aAI")
+_MOST_SHORT = 0.5
+"""Largest share of words of at most two letters in plain text; words that are cut into pieces have more."""
+
+
+def reply_variants(text: str, without_template: Callable[[str], str]) -> tuple[str, ...]:
+    """Everything that a window of a reply may say, the text itself first, each once.
+
+    Args:
+        text: the window.
+        without_template: takes role markers and special tokens out of a text.
+    """
+    seen = text if text.isascii() and text.isprintable() else normalise(text)
+    bare = without_template(seen)
+    line = " ".join(bare.split())
+    plain = in_small_letters(line)
+    # Capitals may hide a marker, and what stands around a marker may close up to another one.
+    plain = in_small_letters(" ".join(without_template(plain).split()))
+    folded = () if is_plain(line) else fold(bare)
+    return tuple(dict.fromkeys(one for one in (text, seen, plain, *folded) if one.strip())) or (text,)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is made of known English words, written as usual: nothing to be unfolded."""
+    words = text.split(" ")
+    # A window may begin and end in the middle of a word.
+    inner = words[1:-1] if len(words) > 2 else words
+    short = 0
+    known = english()
+    for word in inner:
+        found = _WORD.fullmatch(word)
+        if found is None:
+            return False
+        letters = found[1]
+        if letters.isdigit():
+            continue
+        if len(letters) == 1 and letters not in _ONE_LETTER:
+            return False
+        short += len(letters) <= 2
+        if letters.lower().replace("'", "") not in known or not _usual_case(letters):
+            return False
+    return short <= _MOST_SHORT * len(inner) or len(inner) < 3
+
+
+def _usual_case(word: str) -> bool:
+    return word.islower() or word.isupper() or word[1:].islower()

@@ -1,0 +1,154 @@
+"""Which parts of a reply are judged, when, and how much of it may be sent before the next judgement.
+
+A reply is judged in overlapping windows. Windows are counted in tokens, but hold a minimum of letters too: a reply that
+is spelled out letter by letter takes many more tokens for the same words. The first windows are short, so that a reply
+starts early; what has been judged is still held back until as much again has been generated.
+
+Replies that are generated and replies that are complete go through the same class, so that both are judged alike.
+Pure text; knows no model and no verdict.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+_FIRST_SIZES = (4, 8, 16)
+"""Tokens of the first windows, as far as these are shorter than a window."""
+
+_OVERLAP = 8
+"""Tokens in front of a window that are judged with it, so that nothing hides on the border."""
+
+_NEARLY = 0.75
+"""Share of a window from which on a reply is judged along with others: early costs more texts, late more passes."""
+
+_LETTERS_PER_TOKEN = 3
+"""Letters that a token of plain text has at least, on average over a window."""
+
+_MOST_SPREAD = 8
+"""Most tokens in place of one, where tokens have fewer letters."""
+
+_WIDE = (("\u2e80", "\ua4cf"), ("\uac00", "\ud7ff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003ffff"))
+"""Scripts of which one character says as much as several letters."""
+
+
+def letters_in(piece: str) -> int:
+    """Letters and digits of a text, characters of scripts with thousands of signs counted as several."""
+    return sum(_LETTERS_PER_TOKEN if _wide(char) else 1 for char in piece if char.isalnum())
+
+
+def _wide(char: str) -> bool:
+    return char >= "\u2e80" and any(first <= char <= last for first, last in _WIDE)
+
+
+@dataclass(slots=True)
+class ReplyWindows:
+    """The windows of one reply, which comes piece by piece.
+
+    Args:
+        size: tokens of a full window.
+    """
+
+    size: int
+    """Tokens of a full window."""
+
+    since: int = 0
+    """Tokens since the last judgement."""
+
+    _judged: int = 0
+    """Judgements so far."""
+
+    _recent: deque[tuple[str, int]] = field(default_factory=deque)
+    """The last pieces, with their letters."""
+
+    _held: deque[tuple[str, int]] = field(default_factory=deque)
+    """Pieces that have not been released."""
+
+    _letters: int = 0
+    """Letters of ``_held``."""
+
+    def __post_init__(self) -> None:
+        self._recent = deque(maxlen=_MOST_SPREAD * (self.size + _OVERLAP))
+
+    def push(self, piece: str) -> None:
+        """Take the text of the next token, which may be empty."""
+        entry = piece, letters_in(piece)
+        self._recent.append(entry)
+        self._held.append(entry)
+        self._letters += entry[1]
+        self.since += 1
+
+    @property
+    def full(self) -> bool:
+        """Whether the reply must be judged now."""
+        return self.since >= self._size(self._judged)
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether the reply may be judged along with others."""
+        return self.since >= _NEARLY * self._size(self._judged)
+
+    def text(self) -> str:
+        """What is judged now: everything since the last judgement, and what overlaps with it."""
+        pieces: list[str] = []
+        letters, least = 0, self.size + _OVERLAP
+        for piece, count in reversed(self._recent):
+            if len(pieces) >= least and letters >= _LETTERS_PER_TOKEN * least:
+                break
+            pieces.append(piece)
+            letters += count
+        return "".join(reversed(pieces))
+
+    def mark_judged(self) -> None:
+        """Note that :meth:`text` was judged and may be sent."""
+        self.since = 0
+        self._judged += 1
+
+    def release(self) -> str:
+        """What may be sent now: of what was judged, all but the last window's worth."""
+        if not self._judged:
+            return ""
+        lag = self._size(self._judged - 1)
+        pieces: list[str] = []
+        while len(self._held) > max(self.since, lag):
+            piece, letters = self._held[0]
+            left = self._letters - letters
+            if left < _LETTERS_PER_TOKEN * lag and len(self._held) <= _MOST_SPREAD * lag:
+                break
+            self._held.popleft()
+            self._letters = left
+            pieces.append(piece)
+        return "".join(pieces)
+
+    def release_all(self) -> str:
+        """The rest, once the reply has ended and was judged."""
+        text = "".join(piece for piece, _ in self._held)
+        self.discard()
+        return text
+
+    def discard(self) -> None:
+        """Forget what has not been released."""
+        self._held.clear()
+        self._letters = 0
+
+    def _size(self, number: int) -> int:
+        """Tokens of one of the windows."""
+        return min(self.size, _FIRST_SIZES[number]) if number < len(_FIRST_SIZES) else self.size
+
+
+def windows_of(pieces: Iterable[str], size: int) -> Iterator[str]:
+    """The texts that are judged of a complete reply: those of :class:`ReplyWindows`, as it would have come.
+
+    Args:
+        pieces: the reply, token by token.
+        size: tokens of a full window.
+    """
+    windows = ReplyWindows(size)
+    for piece in pieces:
+        windows.push(piece)
+        if windows.full:
+            yield windows.text()
+            windows.mark_judged()
+    if windows.since:
+        yield windows.text()

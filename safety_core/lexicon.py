@@ -1,0 +1,208 @@
+"""English words with their frequencies, and the most likely words behind a row of letters.
+
+The words come from symspellpy's frequency dictionary (Google Books n-grams intersected with SCOWL). Segmentation is
+dynamic programming over a trie: linear in the length of the text, with bounded work for each character. Pure text.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import log10
+from typing import Any
+
+MAX_WORDS = 40_000
+"""Most frequent words that are known; rarer ones explain noise more often than words."""
+
+MAX_WORD_LENGTH = 40
+"""Longest row of characters that is tried as one word, repeated letters and separators between them included."""
+
+_MAX_STATES = 32
+_DICTIONARY = "frequency_dictionary_en_82_765.txt"
+_UNFAMILIAR = 5.5
+"""Cost of a word whose frequency nobody knows."""
+
+SPLIT_COST = 1.5
+"""Cost of a new word where nothing stands between it and the one before."""
+
+_UNKNOWN_START, _UNKNOWN_LETTER = 4.5, 1.5
+_NUMBER_START, _NUMBER_DIGIT = 2.0, 0.6
+_REPEATED = 0.4
+_EASY_CROSSING = 1.0
+
+Trie = dict[str, Any]
+"""From a letter to the next node; "" leads to the (cost, word) that ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """One character of a text that is taken apart into words."""
+
+    options: tuple[tuple[str, float], ...]
+    """The letters that it may stand for, with the cost of taking it for each; empty for a pure separator."""
+
+    literal: str
+    """What it is in a word that nobody knows; empty for a separator."""
+
+    crossing: float = 0.0
+    """Cost of a word that goes on across the gap in front of this character."""
+
+    boundary: float = SPLIT_COST
+    """Cost of a word that begins with this character."""
+
+    skipping: float | None = None
+    """Cost of leaving it out inside a word; None where it must be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """The most likely words of a row of characters."""
+
+    words: tuple[str, ...]
+    """In order, in small letters; what is not known stays as it was."""
+
+    explained: float
+    """Share of the letters that stand in known words, 0 to 1."""
+
+
+class Lexicon:
+    """Known words.
+
+    Args:
+        words: cost of each word; the smaller, the more frequent.
+        base: more words, shared and never copied.
+    """
+
+    def __init__(self, words: Iterable[tuple[str, float]], base: "Lexicon | None" = None) -> None:
+        own: Trie = {}
+        self._roots: tuple[Trie, ...] = (own,) if base is None else (*base._roots, own)
+        self._words: dict[str, float] = {}
+        self._base = base
+        for word, cost in words:
+            if word not in self:
+                self._words[word] = cost
+                _insert(own, word, cost)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._words or (self._base is not None and word in self._base)
+
+    def __len__(self) -> int:
+        return len(self._words) + (0 if self._base is None else len(self._base))
+
+    def with_words(self, words: Iterable[str]) -> "Lexicon":
+        """These words and some more whose frequency nobody knows."""
+        return Lexicon(((word, _UNFAMILIAR) for word in words), base=self)
+
+    def segment(self, symbols: Sequence[Symbol]) -> Segmentation:
+        """The most likely words of some characters, which must end with a word."""
+        count = len(symbols)
+        best = [0.0] + [float("inf")] * count
+        back: list[tuple[int, str | None]] = [(0, None)] * (count + 1)
+        unknown, unknown_start = [float("inf")] * (count + 1), [0] * (count + 1)
+        for start in range(count):
+            symbol = symbols[start]
+            if not symbol.literal and best[start] < best[start + 1]:
+                best[start + 1], back[start + 1] = best[start], (start, "")
+            self._extend_unknown(symbols, start, best, unknown, unknown_start)
+            if unknown[start + 1] < best[start + 1]:
+                best[start + 1], back[start + 1] = unknown[start + 1], (unknown_start[start + 1], None)
+            if symbol.options:
+                self._extend_words(symbols, start, best, back)
+        return _traced(symbols, back)
+
+    @staticmethod
+    def _extend_unknown(
+        symbols: Sequence[Symbol], at: int, best: list[float], unknown: list[float], start_of: list[int]
+    ) -> None:
+        """Read one more character into a word, or a number, that nobody knows."""
+        symbol = symbols[at]
+        if not symbol.literal:
+            if symbol.skipping is not None:
+                unknown[at + 1], start_of[at + 1] = unknown[at] + symbol.skipping, start_of[at]
+            return
+        digit = symbol.literal.isdigit()
+        begin = _NUMBER_START if digit else _UNKNOWN_START
+        each = _NUMBER_DIGIT if digit else _UNKNOWN_LETTER
+        fresh = best[at] + (symbol.boundary if at else 0.0) + begin + each
+        # Known words may be put together again across spaces; what nobody knows would swallow its neighbours.
+        apart = 0.0 if symbol.crossing <= _EASY_CROSSING else _UNKNOWN_START
+        longer = unknown[at] + symbol.crossing + apart + each
+        if longer <= fresh:
+            unknown[at + 1], start_of[at + 1] = longer, start_of[at]
+        else:
+            unknown[at + 1], start_of[at + 1] = fresh, at
+
+    def _extend_words(
+        self, symbols: Sequence[Symbol], start: int, best: list[float], back: list[tuple[int, str | None]]
+    ) -> None:
+        """Read every known word that begins with one character."""
+        base = best[start] + (symbols[start].boundary if start else 0.0)
+        states: list[tuple[Trie, float]] = [(root, base) for root in self._roots]
+        before = ""
+        for at in range(start, min(len(symbols), start + MAX_WORD_LENGTH)):
+            symbol = symbols[at]
+            crossing = symbol.crossing if at > start else 0.0
+            found: dict[int, tuple[Trie, float]] = {}
+            repeated = at > start and symbol.literal != "" and symbol.literal == before
+            for node, cost in states:
+                for letter, price in symbol.options:
+                    child = node.get(letter)
+                    if child is not None:
+                        _keep(found, child, cost + price + crossing)
+                if at > start:
+                    if repeated:
+                        _keep(found, node, cost + _REPEATED + crossing)
+                    if symbol.skipping is not None:
+                        _keep(found, node, cost + symbol.skipping)
+            if not found:
+                return
+            states = list(found.values())
+            if len(states) > _MAX_STATES:
+                states = sorted(states, key=lambda state: state[1])[:_MAX_STATES]
+            before = symbol.literal or before
+            for node, cost in states:
+                end = node.get("")
+                if end is not None and cost + end[0] < best[at + 1]:
+                    best[at + 1], back[at + 1] = cost + end[0], (start, end[1])
+
+
+@cache
+def english() -> Lexicon:
+    """The most frequent English words; read once, in about a tenth of a second."""
+    text = files("symspellpy").joinpath(_DICTIONARY).read_text(encoding="utf-8-sig")
+    counted = [line.split() for line in text.splitlines() if line.strip()]
+    total = sum(int(count) for _, count in counted)
+    found = [(word, log10(total / int(count))) for word, count in counted[:MAX_WORDS] if word.isalpha()]
+    # Contractions stand at the end, with made-up frequencies; an apostrophe is often left out.
+    joined = [(word.replace("'", ""), 4.0) for word, _ in counted if "'" in word]
+    return Lexicon((*found, *joined))
+
+
+def _insert(root: Trie, word: str, cost: float) -> None:
+    node = root
+    for letter in word:
+        node = node.setdefault(letter, {})
+    node[""] = (cost, word)
+
+
+def _keep(found: dict[int, tuple[Trie, float]], node: Trie, cost: float) -> None:
+    known = found.get(id(node))
+    if known is None or cost < known[1]:
+        found[id(node)] = (node, cost)
+
+
+def _traced(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]]) -> Segmentation:
+    words: list[str] = []
+    letters = explained = 0
+    end = len(symbols)
+    while end:
+        start, word = back[end]
+        size = sum(1 for symbol in symbols[start:end] if symbol.literal)
+        letters += size
+        if word is None:
+            words.append("".join(symbol.literal for symbol in symbols[start:end]))
+        elif word:
+            words.append(word)
+            explained += size
+        end = start
+    return Segmentation(tuple(reversed(words)), explained / letters if letters else 0.0)

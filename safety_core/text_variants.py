@@ -1,0 +1,481 @@
+r"""What a text says under a disguise: markup, look-alike letters, odd separators and spellings, folded to plain words.
+
+:func:`fold` undoes what rules can undo, in any combination, and gives a few variants of a text that the safety head
+judges besides the text itself. Folding only ever adds variants: what a text says in its own script is judged as it is.
+
+1. ``decode``: entities, escapes (``%68``, ``\x68``, ``\u0068``) and markup (HTML, Markdown, BBCode, LaTeX), in layers;
+2. the text is cut into sentences;
+3. each character becomes the letters that it may stand for: look-alikes of other scripts, small capitals, digits and
+   signs (leet); everything else is a gap between letters;
+4. ``Lexicon.segment`` finds the most likely English words, whatever stands or is missing between the letters.
+
+Work and output are linear in the length of the text. Pure text; knows no model.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from html import unescape
+from itertools import pairwise, zip_longest
+from urllib.parse import unquote
+
+from confusable_homoglyphs import confusables
+
+from safety_core.lexicon import SPLIT_COST, Lexicon, Symbol, english
+
+MAX_CHARACTERS = 65_536
+"""A longer text is not folded; no prompt is as long, even where NFKC makes several characters of one."""
+
+_DECODING_ROUNDS = 4
+"""Layers of encodings that are undone."""
+
+# --- what a reader sees --------------------------------------------------------------------------------------------
+
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u2800\u3164\uffa0")
+_INVISIBLE_RANGES = (
+    ("\u180b", "\u180f"),
+    ("\ufe00", "\ufe0f"),
+    ("\ufff0", "\ufff8"),
+    ("\U000e0000", "\U000e0fff"),
+)
+"""Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
+
+_WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
+"""A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
+
+_WHITE = {ord(char): "\n" for char in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"} | {ord(char): " " for char in "\t\x1f"}
+"""White space that normalising would take for something that nobody sees, although words end there."""
+
+
+def normalise(text: str) -> str:
+    """The text as a reader sees it: NFKC, without zero-width, bidi, tag, control and other invisible characters.
+
+    White space becomes a space or, where it breaks lines, a line break. Normalising twice changes nothing.
+    """
+    plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_WHITE))
+    return unicodedata.normalize("NFKC", "".join(char for char in plain if not _invisible(char)))
+
+
+def in_small_letters(text: str) -> str:
+    """A text with capitals where a sentence begins, and for the word I, alone: ``MAKE a BoMb`` is ``Make a bomb``."""
+
+    def small(found: re.Match[str]) -> str:
+        start, word = found["start"], found["word"]
+        if word == "I":
+            return found[0]
+        return (word[0].lower() if start is None else start + word[0]) + word[1:].lower()
+
+    return _WORD.sub(small, text)
+
+
+def _invisible(char: str) -> bool:
+    if char == "\n":
+        return False
+    within = any(first <= char <= last for first, last in _INVISIBLE_RANGES)
+    return within or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
+
+
+# --- encodings and markup ------------------------------------------------------------------------------------------
+
+_BLOCK_TAG = re.compile(
+    r"address|article|aside|blockquote|br|center|dd|div|dl|dt|fieldset|figure|footer|form|h[1-6]|header|hr|legend|li"
+    r"|main|nav|ol|option|p|pre|section|table|tbody|td|tfoot|th|thead|title|tr|ul",
+    re.IGNORECASE,
+)
+"""Tags that begin a new line; any other one may stand in the middle of a word."""
+
+_COMMENT = re.compile(r"<!--.{0,4096}?-->|<!\[CDATA\[|\]\]>", re.DOTALL)
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,31})(?:[\s/][^<>]{0,1024})?>")
+_BRACKET_TAG = re.compile(r"\[/?(?:b|i|u|s|url|img|color|size|font|code|quote|center|\*)(?:=[^\[\]]{0,128})?\]", re.I)
+_ANSI = re.compile(r"\[[0-9;]{0,16}m")
+_LINK = re.compile(r"!?\[([^\[\]]{0,1024})\]\([^()\s]{0,1024}(?:\s[^()]{0,256})?\)")
+_LATEX = re.compile(r"\\[A-Za-z]{2,24}\*?(?=\{)")
+_ESCAPE = re.compile(
+    r"\\u\{([0-9A-Fa-f]{1,6})\}|[\\%]u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})|\\x\{?([0-9A-Fa-f]{2})\}?"
+    r"|[Uu]\+([0-9A-Fa-f]{4,6})[ ,;]?|\\([0-9A-Fa-f]{4,6}) ?|\b0x([0-9A-Fa-f]{2})\b[ ,;]?"
+)
+_OCTAL = re.compile(r"\\([0-3][0-7]{2})")
+_QUOTED = re.compile(r"=\n|(?:=[0-9A-F]{2})+")
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010] {0,8}\n[ >]{0,8}(?=[^\W\d_])")
+
+
+def decode(text: str) -> str:
+    """A text as a reader sees it, without markup, and with what its entities and escapes spell, in several layers."""
+    for _ in range(_DECODING_ROUNDS):
+        before = text
+        text = _without_markup(_unescaped(normalise(text)))
+        if text == before:
+            break
+    return text
+
+
+def _unescaped(text: str) -> str:
+    if "&" in text:
+        text = unescape(text)
+    if "\\" in text or "+" in text or "0x" in text or "%u" in text:
+        text = _OCTAL.sub(lambda found: chr(int(found[1], 8)), _ESCAPE.sub(_escaped, text))
+    if "%" in text and _PERCENT.search(text):
+        text = unquote(text, errors="ignore")
+    if "=" in text:
+        text = _QUOTED.sub(lambda found: _quoted(found[0]), text)
+    return text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = int(next(group for group in found.groups() if group is not None), 16)
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else " "
+
+
+def _quoted(text: str) -> str:
+    if text == "=\n":
+        return ""
+    decoded = bytes.fromhex(text.replace("=", "")).decode("utf-8", "ignore")
+    return decoded if decoded and decoded.isprintable() else text
+
+
+def _without_markup(text: str) -> str:
+    if "<" in text:
+        text = _TAG.sub(lambda found: "\n" if _BLOCK_TAG.fullmatch(found[1]) else "", _COMMENT.sub("", text))
+    if "[" in text:
+        text = _LINK.sub(r"\1", _ANSI.sub("", text))
+        text = _BRACKET_TAG.sub("", text) if "[/" in text else text
+    if "\\" in text:
+        text = _LATEX.sub("", text)
+    return _HYPHENATED.sub("", text) if "\n" in text else text
+
+
+# --- characters ----------------------------------------------------------------------------------------------------
+
+_LOOKS_LIKE_TABLE = """
+    а:a б:b в:bv г:rg д:ad е:e ж:xj з:ez и:nui к:k л:nl м:m н:hn о:o п:np р:pr с:cs т:t у:yu ф:of х:xh ц:uc ч:yc
+    ш:ws щ:ws ъ:b ы:bi ь:b э:e ю:ou я:ra і:i ѕ:s ј:j һ:h ԁ:d ԛ:q ԝ:w ѡ:w ѵ:v ү:y ҽ:e є:e ғ:f қ:k ң:hn ө:o ҳ:xh
+    ґ:rg ӏ:li ђ:h
+    α:a β:b γ:yg δ:da ε:e ζ:z η:nh θ:ot ι:i κ:k λ:la μ:um ν:vn ξ:ex ο:o π:np ρ:pr σ:so ς:sc τ:t υ:uy φ:of χ:x
+    ψ:wy ω:w ϲ:c ϳ:j
+    ı:i ȷ:j ł:l ø:o đ:d ħ:h ŧ:t ß:sb æ:ae œ:oe þ:pt ð:d ĸ:k ŋ:n ƨ:s ʃ:s ʒ:z ƅ:b ʊ:u ɑ:a ʟ:l ∂:d ƒ:f ∩:n ∪:u ∨:v
+    ∧:a ∫:s ∑:es ∏:n √:v ʌ:va ɥ:h ǝ:e ʍ:wm ɯ:mw ʎ:y ᴉ:i ƃ:gb ɔ:co ɟ:f ×:x ☓:x
+"""
+_LOOKS_LIKE = dict(pair.split(":") for pair in _LOOKS_LIKE_TABLE.split())
+"""Letters for characters of other scripts and signs: what they look like, then what they sound like."""
+
+_LEET = {
+    **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t", "8": "b", "9": "g"},
+    **{"@": "a", "$": "s", "!": "i", "|": "il", "€": "e", "£": "l", "¢": "c", "+": "t", "¥": "y", "§": "s"},
+}
+"""Digits and signs that stand for letters."""
+
+_ANY_LETTER = "abcdefghijklmnopqrstuvwxyz"
+_APOSTROPHES = frozenset("'`\u2018\u2019\u02bc\u00b4\u2032\u02b9")
+_NAME = re.compile(
+    r"(?:LATIN|FULLWIDTH LATIN|MODIFIER|SUPERSCRIPT LATIN|SUBSCRIPT LATIN|REGIONAL INDICATOR|PARENTHESIZED LATIN|"
+    r"(?:NEGATIVE )?(?:CIRCLED|SQUARED) LATIN|CROSSED NEGATIVE SQUARED LATIN|TAG LATIN|OUTLINED LATIN)"
+    r"(?: SUBSCRIPT| SUPERSCRIPT)?(?: LETTER| SMALL| CAPITAL| SYMBOL| SMALL CAPITAL| SMALL LETTER| CAPITAL LETTER"
+    r"| LETTER SMALL| LETTER CAPITAL| LETTER SMALL CAPITAL| SYMBOL LETTER){1,2}"
+    r"(?: TURNED| REVERSED| SIDEWAYS| INVERTED| BARRED| SCRIPT| BLACKLETTER| BOTTOM HALF| TOP HALF| DOTLESS| OPEN"
+    r"| CLOSED| INSULAR| AFRICAN| STRETCHED| LONG| HALF)*"
+    r" ([A-Z])(?: WITH .*)?"
+)
+"""Unicode names of letters that are one of A to Z in another shape."""
+
+
+@lru_cache(maxsize=8192)
+def _letters_of(char: str) -> str:
+    """The letters a to z that a lower-case character may stand for, the likeliest first; empty where there is none."""
+    if char.isascii():
+        return char if char.isalpha() else ""
+    if char in _LOOKS_LIKE:
+        return _LOOKS_LIKE[char]
+    name = unicodedata.name(char, "")
+    found = _NAME.fullmatch(name)
+    if found is not None:
+        return found[1].lower()
+    base, _, rest = name.partition(" WITH ")
+    if rest:
+        try:
+            return _letters_of(unicodedata.lookup(base).lower())
+        except KeyError:
+            pass
+    return _confusable(char)
+
+
+def _confusable(char: str) -> str:
+    """What Unicode's table of confusables takes a character for, if that is a letter of a to z."""
+    seen = [char]
+    for known in seen:
+        for twin in (entry["c"] for entry in _confusables().get(known, ())):
+            if len(twin) == 1 and twin.isascii() and twin.isalpha():
+                return str(twin).lower()
+            if len(seen) < 8 and twin not in seen:
+                seen.append(twin)
+    return ""
+
+
+@cache
+def _confusables() -> dict[str, list[dict[str, str]]]:
+    data: dict[str, list[dict[str, str]]] = confusables.confusables_data
+    return data
+
+
+# --- from characters to symbols ------------------------------------------------------------------------------------
+
+_TOUCHING, _SIGNS, _SPACE, _WIDE = range(4)
+"""Kinds of gaps in front of a letter, each wider than the one before: none, signs, a space, more than that."""
+
+_CROSSING = {_TOUCHING: 0.0, _SIGNS: 1.0, _SPACE: 2.5, _WIDE: 3.5}
+"""Cost of a word that goes on across a gap between parts of several letters."""
+
+_NARROW, _BROAD, _BESIDE_ONE = 0.4, 2.5, 2.2
+"""The same between single letters, for the narrowest gaps of the text and for wider ones, and beside one letter."""
+
+_SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.3, 0.5, 2.5, 1.0, 2.5
+
+
+_LEET_AT_EDGES = frozenset("@$\u20ac\u00a3+")
+_MASKS = frozenset("*#\u25cf\u25a0\u2022")
+"""Signs that are written in place of a letter."""
+
+_RUN = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Atom:
+    """A letter, digit, or sign that may be a letter, with the gap in front of it."""
+
+    char: str
+    letters: str
+    gap: int
+    capital: bool = False
+    sign: bool = False
+    part: int = 0
+
+
+def symbols_of(text: str) -> list[Symbol]:
+    """The characters of a text as ``Lexicon.segment`` takes them: letters that they may stand for, and gaps."""
+    bare = "".join(
+        char for char in unicodedata.normalize("NFD", text) if unicodedata.category(char) not in ("Mn", "Me")
+    )
+    atoms = _atoms(_RUN.sub(r"\1\1", bare))
+    sizes = Counter(atom.part for atom in atoms)
+    worded = {atom.part for atom in atoms if atom.letters and not atom.char.isdigit() and not atom.sign}
+    digits = {atom.part for atom in atoms if atom.char.isdigit() or atom.sign}
+    leet = bool(worded & digits)
+    single = [
+        atom.gap
+        for before, atom in pairwise(atoms)
+        if atom.part != before.part and sizes[atom.part] == sizes[before.part] == 1
+    ]
+    narrowest = min(single, default=_TOUCHING)
+    symbols: list[Symbol] = []
+    for index, atom in enumerate(atoms):
+        before = atoms[index - 1] if index else None
+        symbols.append(
+            Symbol(
+                options=_options(atom, alone=atom.part not in worded and not leet),
+                literal="" if atom.sign else atom.char,
+                crossing=0.0 if before is None else _crossing(before, atom, sizes, narrowest),
+                boundary=_boundary(before, atom),
+                skipping=_SKIPPED if atom.sign else None,
+            )
+        )
+    return symbols
+
+
+def _atoms(text: str) -> list[_Atom]:
+    atoms: list[_Atom] = []
+    gap, part = _TOUCHING, 0
+    for index, raw in enumerate(text):
+        before, after = text[index - 1] if index else " ", text[index + 1] if index + 1 < len(text) else " "
+        if raw.isspace():
+            gap = _WIDE if gap == _SIGNS or raw == "\n" else min(gap + _SPACE, _WIDE)
+            continue
+        char = raw.lower()[0]
+        letters = _letters_of(char)
+        readable = raw.isalnum() or letters != ""
+        if not readable:
+            if raw in _APOSTROPHES and before.isalnum() and after.isalnum():
+                continue
+            beside = (before.isalnum(), after.isalnum())
+            if (raw in _LEET or raw in _MASKS) and (all(beside) or (raw in _LEET_AT_EDGES and any(beside))):
+                letters = _LEET.get(raw, _ANY_LETTER)
+            else:
+                gap = _WIDE if gap in (_SPACE, _WIDE) else _SIGNS
+                continue
+        elif char in _LEET:
+            letters = _LEET[char]
+        if gap != _TOUCHING:
+            part += 1
+        shown = char if not letters or char in _LEET else letters[0]
+        atoms.append(_Atom(shown, letters, gap, capital=raw.isupper(), sign=not readable, part=part))
+        gap = _TOUCHING
+    return atoms
+
+
+def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
+    """What letters an atom may be; digits that stand alone are most often numbers."""
+    if atom.sign and len(atom.letters) > 2:
+        return tuple((letter, _MASKED) for letter in atom.letters)
+    if atom.sign or atom.char.isdigit():
+        cost = _DIGITS_ALONE if alone and not atom.sign else _LEET_COST
+        return tuple((letter, cost) for letter in atom.letters)
+    return tuple((letter, _SECOND_GUESS * index) for index, letter in enumerate(atom.letters))
+
+
+def _crossing(before: _Atom, atom: _Atom, sizes: Mapping[int, int], narrowest: int) -> float:
+    """Cost of a word that goes on from one atom to the next."""
+    if before.part == atom.part:
+        return 0.0
+    ones = (sizes[before.part] == 1) + (sizes[atom.part] == 1)
+    if ones == 2:
+        return _NARROW if atom.gap == narrowest else _BROAD
+    if ones == 1 and atom.gap == _SPACE:
+        return _BESIDE_ONE
+    return _CROSSING[atom.gap]
+
+
+def _boundary(before: _Atom | None, atom: _Atom) -> float:
+    """Cost of a word that begins with an atom."""
+    if before is None or before.part != atom.part or before.sign:
+        return 0.0
+    return 0.0 if atom.capital and not before.capital else SPLIT_COST
+
+
+# --- folding -------------------------------------------------------------------------------------------------------
+
+_PIECE_END = re.compile(r"([.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16})\s+")
+_LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\w.])")
+_LONE_LEET = re.compile(r"(?<!\S)[1!|](?!\S)")
+"""A sign that stands alone where others stand for letters: the word I."""
+
+_END_MARK = re.compile(r"[.!?](?=[^\w\s]{0,16}\Z)")
+_OPENING = "\"'([{\u00bf\u00a1\u201c\u2018\u201e\u00ab"
+_CLOSING = ".,!?;:\"')]}\u2026\u201d\u2019\u00bb"
+_SHORT = 2
+"""Words of a piece that may be a part of a sentence which is cut up by full stops."""
+
+_READINGS = 2
+"""Ways to undo a reversal that are kept: by letters and by words."""
+
+_WELL_EXPLAINED = 0.6
+"""Share of known words from which a text is taken for plain English."""
+
+_FLIPPED = dict(
+    zip(
+        "\u0250q\u0254p\u01dd\u025f\u0183\u0253\u0265\u1d09\u0131\u027e\u029e\u05df\u026fuodb\u0279\u0287n\u028c\u028d\u028e",
+        "abcdefgghiijklmnopqrtuvwy",
+        strict=True,
+    )
+)
+"""Letters of a text that was turned upside down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A text in plain words, as far as these differ from what it says anyway."""
+
+    whole: tuple[str, ...] = ()
+    """Variants of the text as a whole."""
+
+    sentences: tuple[str, ...] = ()
+    """Its sentences and lines that read differently."""
+
+
+def variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
+    """Everything that a text may say, for a judge that has not seen it: as a reader sees it, plainly, and folded.
+
+    Each stands there once, the first one as a reader sees it. Arguments as :func:`fold`.
+    """
+    seen = normalise(text)
+    return tuple(dict.fromkeys((seen, in_small_letters(" ".join(seen.split())), *fold(seen, lexicon))))
+
+
+def fold(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
+    """What a text says under its disguise, as a whole: plain words in small letters, or nothing where it wears none.
+
+    Capitals and line breaks alone are no disguise here: :func:`variants` has those too.
+
+    Args:
+        text: anything.
+        lexicon: the words to look for; English ones where None.
+    """
+    return fold_text(text, lexicon).whole
+
+
+def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
+    """:func:`fold`, and the same for each sentence and line."""
+    if len(text) > MAX_CHARACTERS or not text.strip():
+        return Folded()
+    words = english() if lexicon is None else lexicon
+    decoded = decode(text)[:MAX_CHARACTERS]
+    if _LEET_WORD.search(decoded):
+        decoded = _LONE_LEET.sub("i", decoded)
+    known: dict[str, list[str]] = {}
+
+    def plain(piece: str) -> list[str]:
+        if piece not in known:
+            known[piece] = _plain_words(piece, words)
+        return known[piece]
+
+    pieces = _pieces(decoded)
+    wholes = [" ".join(filter(None, (plain(piece)[0] for piece in pieces)))]
+    if any(len(plain(piece)) > 1 for piece in pieces):
+        wholes.append(" ".join(filter(None, (plain(piece)[-1] for piece in pieces))))
+    lines = [piece for line in decoded.split("\n") for piece in _pieces(line)] if "\n" in decoded.strip() else []
+    alone = [*pieces, *lines] if len(pieces) > 1 or lines else []
+    sentences = (found for piece in dict.fromkeys(alone) for found in plain(piece) if _differs(found, piece))
+    return Folded(
+        whole=tuple(dict.fromkeys(whole for whole in wholes if _differs(whole, text))),
+        sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
+    )
+
+
+def _pieces(text: str) -> list[str]:
+    """The sentences of a text; several in a row that have hardly a word stay together."""
+    cut = [piece for piece in _PIECE_END.sub("\\1\0", text.strip()).split("\0") if piece]
+    pieces: list[str] = []
+    run: list[str] = []
+    for piece in (*cut, ""):
+        if piece and len(piece.split(maxsplit=_SHORT)) <= _SHORT:
+            run.append(piece)
+            continue
+        pieces += [" ".join(run)] if len(run) > _SHORT else run
+        run = []
+        pieces += [piece] if piece else []
+    return pieces
+
+
+def _plain_words(piece: str, lexicon: Lexicon) -> list[str]:
+    """One sentence in plain words, with its full stop, exclamation or question mark; two where it may be either."""
+    found = [lexicon.segment(symbols_of(piece))]
+    if found[0].explained < _WELL_EXPLAINED:
+        others = [lexicon.segment(symbols_of(undone)) for undone in _undone(piece)]
+        found = [other for other in others if other.explained > _WELL_EXPLAINED][:_READINGS] or found
+    mark = _END_MARK.search(piece)
+    return [" ".join(one.words) + (mark[0] if mark and one.words else "") for one in found]
+
+
+def _undone(piece: str) -> Iterator[str]:
+    """What a text may be that is no English as it stands."""
+    if any(not char.isascii() and char in _FLIPPED for char in piece):
+        yield "".join(_FLIPPED.get(char, char) for char in reversed(piece.lower()))
+    yield piece[::-1]
+    yield " ".join(word[::-1] for word in piece.split())
+    lines = piece.split("\n")
+    if len(lines) > 1:
+        yield " ".join("".join(column) for column in zip_longest(*lines, fillvalue=" "))
+
+
+def _differs(folded: str, text: str) -> bool:
+    """Whether words read differently from how a text spells them, marks at the edges of words and case left out."""
+    if not folded:
+        return False
+    return _edgeless(folded) != _edgeless(text)
+
+
+def _edgeless(text: str) -> list[str]:
+    """The words of a text without case and marks at their edges; numbers read the same however they are written."""
+    words = [word.strip(_OPENING).rstrip(_CLOSING) if word[-1:] in _CLOSING else word for word in text.lower().split()]
+    return [word.replace("'", "").replace("\u2019", "") for word in words if word and not any(map(str.isdigit, word))]
