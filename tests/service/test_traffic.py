@@ -144,7 +144,7 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
     assert lines[1]["images"] == [sha256(png()).hexdigest()]
     assert lines[0]["decision"] == "allowed"
     assert set(lines[0]["timings"]) == {"decode_ms", "queue_ms", "guard_ms", "generate_ms"}
-    assert (lines[0]["risk_type"], lines[0]["risk_level"]) == ("politics", 0)
+    assert (lines[0]["risk_type"], lines[0]["risk_level"]) == ("safe", 0)
     written = [JsonFormatter().format(record) for record in records]
     assert "SECRET" not in "\n".join(written)
     assert {json.loads(line)["level"] for line in written} == {"info"}
