@@ -60,6 +60,7 @@ def test_files_come_with_their_media_types() -> None:
         data, media_type = documentation.asset(name)
         assert media_type == "text/javascript"
         assert data
+    assert b"cdn.redoc.ly" not in documentation.asset("redoc.standalone.js")[0]
 
 
 def test_what_is_served_says_what_it_is_fit_for_everywhere() -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -300,13 +301,16 @@ def test_who_is_turned_away_is_told_nothing_of_the_request(lines: io.StringIO) -
     assert sightings(lines.getvalue().encode()) == []
 
 
+def _was_judged(fake: FakeGuard) -> bool:
+    return bool(fake.requests)
+
+
 def test_who_leaves_leaves_nothing(lines: io.StringIO) -> None:
     for route in JUDGING:
         fake = FakeGuard()
         fake.gate.clear()
         with listening(fake) as url:
-            leave(
-                url, route, question(route, WORD, picture(), model="fake"), once=lambda fake=fake: bool(fake.requests)
-            )
+            asked = question(route, WORD, picture(), model="fake")
+            leave(url, route, asked, once=partial(_was_judged, fake))
             eventually(lambda url=url: in_flight(url) == 0)  # type: ignore[misc]
     assert sightings(lines.getvalue().encode()) == []
