@@ -40,7 +40,10 @@ class Metrics:
             registry=self.registry,
         )
         self.risk = Counter(
-            "safevlm_risk", "Requests by most probable type and level.", ["type", "level"], registry=self.registry
+            "safevlm_risk",
+            "Requests by the type and level that were decided about.",
+            ["type", "level"],
+            registry=self.registry,
         )
         self.policy_decisions = Counter(
             "safevlm_policy_decisions",

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         default=1024, ge=1, description="Tokens of a prompt; longer ones are refused, never cut."
     )
     max_judged_characters: int = Field(
-        default=131_072,
+        default=65_536,
         ge=1,
         description=(
             "Characters of all texts that one request of a proxy or one moderation may have; more than "

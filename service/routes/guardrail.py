@@ -140,6 +140,13 @@ def extracted(asked: GuardrailRequest) -> Extracted:
     found.add_tool_calls(asked.tool_calls)
     found.add_tools(asked.tools)
     others = {name: value for name, value in (asked.model_extra or {}).items() if name not in _ABOUT_THE_CALL}
-    about = asked.request_data or {}
-    found.add_others(others | {name: value for name, value in about.items() if not name.startswith(_ABOUT_THE_KEY)})
+    found.add_others(others)
+    found.add_others(
+        {name: value for name, value in (asked.request_data or {}).items() if not _names_somebody(name, value)}
+    )
     return found
+
+
+def _names_somebody(name: str, value: Any) -> bool:
+    """Whether a field of ``request_data`` says who asks: an identifier, or any field of the proxy's key."""
+    return name.startswith(_ABOUT_THE_KEY) or (isinstance(value, str) and not any(map(str.isspace, value)))

@@ -157,14 +157,14 @@ def test_texts_of_every_field_are_judged(client: TestClient, fake: FakeGuard) ->
             "tool_calls": [called('{"x": "d"}')],
             "tools": [{"type": "function", "function": {"name": "f", "description": "e"}}],
             "of_a_later_version": {"deep": ["f"]},
-            "request_data": {"user_api_key_alias": "of a team", "prompt": "g"},
+            "request_data": {"user_api_key_alias": "of a team", "user": "who", "prompt": "g g"},
             "model": "a model",
             "request_headers": {"user-agent": "a client"},
             "litellm_call_id": "a call",
         },
     )
     said = [line for turn in fake.requests[-1].turns for line in turn.text.split("\n")]
-    assert sorted(said) == ["a", "b", "c", "d", "e", "f", "g", "of a later version", "of a later version", "x"]
+    assert sorted(said) == ["a", "b", "c", "d", "e", "f", "g g", "of a later version", "of a later version", "x"]
 
 
 def test_a_long_conversation_is_judged_in_windows(fake: FakeGuard) -> None:
