@@ -20,10 +20,12 @@ from safety_core.policy import Decision
 from safety_core.prompts import Turn, check_characters
 from service.classifying import assessed
 from service.intake import read_json
+from service.record import RequestRecord, record_of
 from service.routes.docs import ERRORS, json_body
 from service.ruling import rules_for
 from service.schemas import Language, Picture, PolicyName, Sent
 from service.state import Service, service_of
+from service.streaming import unless_client_leaves
 
 router = APIRouter()
 
@@ -92,7 +94,7 @@ async def guardrail(request: Request) -> JSONResponse:
     asked = await read_json(request, service, GuardrailRequest)
     params = asked.additional_provider_specific_params or ProviderParams()
     rules = rules_for(request, policy=params.policy, language=params.language)
-    found = await _request(service, asked, rules)
+    found = await unless_client_leaves(request, _request(service, asked, rules, record_of(request)))
     if found is None:
         return JSONResponse(GuardrailReply(action="NONE").sent())
     wanted, decode_ms = found
@@ -102,7 +104,9 @@ async def guardrail(request: Request) -> JSONResponse:
     return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=verdict.refusal).sent())
 
 
-async def _request(service: Service, asked: GuardrailRequest, rules: Rules) -> tuple[GuardRequest, float] | None:
+async def _request(
+    service: Service, asked: GuardrailRequest, rules: Rules, record: RequestRecord
+) -> tuple[GuardRequest, float] | None:
     """What to judge, and the milliseconds that decoding took; None where nothing was said or shown."""
     said, shown = _in_messages(asked.structured_messages or [])
     called = map(_call, asked.tool_calls or [])
@@ -115,7 +119,7 @@ async def _request(service: Service, asked: GuardrailRequest, rules: Rules) -> t
         return None
     turns = tuple(Turn(role="user", text=text) for text in texts)
     check_characters(turns, service.settings.max_prompt_tokens)
-    loaded = await service.pictures.load(pictures)
+    loaded = await service.pictures.load(pictures, record)
     return GuardRequest(images=loaded.images, turns=turns, rules=rules), loaded.decode_ms
 
 

@@ -11,10 +11,12 @@ from service.classifying import assessed
 from service.intake import read_json
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
+from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
 from service.routes.docs import ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
+from service.streaming import unless_client_leaves
 
 router = APIRouter()
 
@@ -35,12 +37,15 @@ async def moderations(request: Request) -> JSONResponse:
     service.readiness.require()
     asked = await read_json(request, service, ModerationRequest)
     check_model(asked.model, service)
-    requests, decode_ms = await _requests(service, asked, rules_for(request, policy=asked.policy, language=None))
+    rules = rules_for(request, policy=asked.policy, language=None)
+    requests, decode_ms = await unless_client_leaves(request, _requests(service, asked, rules, record_of(request)))
     verdicts = await assessed(request, requests, decode_ms=decode_ms)
     return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
 
 
-async def _requests(service: Service, asked: ModerationRequest, rules: Rules) -> tuple[list[GuardRequest], float]:
+async def _requests(
+    service: Service, asked: ModerationRequest, rules: Rules, record: RequestRecord
+) -> tuple[list[GuardRequest], float]:
     """What to judge, and the milliseconds that decoding took."""
     given = [asked.input] if isinstance(asked.input, str) else asked.input
     texts = [part if isinstance(part, str) else part.text for part in given if isinstance(part, str | TextPart)]
@@ -56,5 +61,5 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     for one in turns:
         check_characters(one, service.settings.max_prompt_tokens)
-    loaded = await service.pictures.load(sources)
+    loaded = await service.pictures.load(sources, record)
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from safety_core.errors import ImageError
-from safety_core.image_files import check_png, orientation, png_key
+from safety_core.image_files import orientation, png_key, read_picture_file
 from safety_core.images import ImageLimits, decode
 from tests.safety_core.test_images import difference, encoded, only_view, png, png_chunk, refusal, scene
 
@@ -99,18 +99,6 @@ def test_too_many_chunks_are_refused_before_they_are_read(monkeypatch: pytest.Mo
         assert refusal(data[:at] + empty * 5000 + data[at:]) == "image_corrupt"
 
 
-@pytest.mark.parametrize(("kind", "head"), [(b"zTXt", b"\0"), (b"iTXt", b"\1\0\0\0")])
-def test_too_many_packed_texts_are_refused_before_they_are_unpacked(
-    kind: bytes, head: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = zlib.compress(b"a" * 1_000_000)
-    extra = b"".join(png_chunk(kind, b"note%d\0" % number + head + packed) for number in range(17))
-    data = png(1, 1, depth=8, colour=0, rows=b"\0\0", extra=extra)
-    assert only_view(data, max_texts=17).size == (32, 32)
-    monkeypatch.setattr(PngImageFile, "_open", lambda file: pytest.fail("it was read"))
-    assert refusal(data) == "image_corrupt"
-
-
 @pytest.mark.parametrize("kind", [b"PLTE", b"tRNS", b"iCCP", b"eXIf"])
 def test_a_picture_that_is_described_twice_is_refused(kind: bytes) -> None:
     palette, profile = bytes([255, 0, 0, 0, 255, 0]), b"a\0\0" + zlib.compress(b"no profile")
@@ -137,7 +125,7 @@ def test_a_png_begins_with_its_header() -> None:
     data = encoded(scene())
     assert refusal(data[:8] + png_chunk(b"teSt", b"") + data[8:]) == "image_corrupt"
     with pytest.raises(ImageError):
-        check_png(data[:12], max_chunks=9, max_texts=9)
+        read_picture_file(data[:12], max_segments=9, max_scans=9)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
