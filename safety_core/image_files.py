@@ -370,7 +370,7 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
         width=width,
         height=height,
         animated=animated,
-        channels=4 if b"tRNS" in found else 3 if colour == _PALETTE else _SAMPLES[colour],
+        channels=4 if b"tRNS" in found else 1 if colour == _PALETTE else _SAMPLES[colour],
         unpacked=_unpacked_bytes(width, height, depth * _SAMPLES[colour], interlaced=bool(rest[2])),
         orientation=orientation(found.get(b"eXIf")),
         profile=_unpacked_profile(found.get(b"iCCP", b"")),
@@ -554,7 +554,9 @@ _WEBP_PIXELS = frozenset({_EXTENDED, _LOSSY, _LOSSLESS, b"ALPH", b"ANIM", b"ANMF
 
 
 def _read_webp(data: bytes, *, max_chunks: int) -> PictureFile:
-    end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if end > len(data):
+        raise _damaged()
     found: dict[bytes, bytes] = {}
     kept: list[bytes] = []
     at, chunks, frames, extended = 12, 0, 0, data[12:16] == _EXTENDED

@@ -130,7 +130,7 @@ class Inspected:
                 # Nobody codes a scan's pixels in nothing: a file that is short has few of them to read.
                 return round(pixels * (0.2 + 0.8 / self.scale**2 + 0.055 * passes) + 0.6 * size)
             case "PNG":
-                return round(pixels * (0.5 + 0.56 * file.channels) + 0.2 * size)
+                return round(pixels * (0.5 + 0.56 * file.channels) + 0.6 * size)
             case "WEBP":
                 return round(pixels * (2.25 if file.channels == 4 else 1.75) + 1.5 * size)
             case "GIF":
@@ -248,7 +248,7 @@ def _decode(picture: Inspected, limits: ImageLimits, fill: Colour, check: Callab
             file.info["transparency"] = png_key(source.data, file.mode, file.info["transparency"])
         image = _resizable(file)
         check()
-        image = _scaled(image, size, limits)
+        image = _scaled(image, size, picture.scale, limits)
         check()
         alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
         colour = _in_srgb(image.convert(image.mode.removesuffix("A")), source.profile)
@@ -320,12 +320,13 @@ def _differs(value: int) -> list[int]:
     return [0 if entry == value else 255 for entry in range(256)]
 
 
-def _scaled(image: Image.Image, whole: tuple[int, int], limits: ImageLimits) -> Image.Image:
+def _scaled(image: Image.Image, whole: tuple[int, int], scale: int, limits: ImageLimits) -> Image.Image:
     """Bring the longest side within bounds; bicubic with antialiasing, transparent pixels premultiplied by Pillow.
 
     Args:
         image: the picture, which may have been reduced already.
         whole: its size before.
+        scale: by how much it was reduced; its last row and column may stand for less than a pixel.
         limits: the bounds.
     """
     longest = max(whole)
@@ -333,7 +334,8 @@ def _scaled(image: Image.Image, whole: tuple[int, int], limits: ImageLimits) -> 
     if target == longest:
         return image
     size = tuple(max(1, round(side * target / longest)) for side in whole)
-    return image.resize((size[0], size[1]), Image.Resampling.BICUBIC)
+    box = (0.0, 0.0, whole[0] / scale, whole[1] / scale)
+    return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, box)
 
 
 def _in_srgb(image: Image.Image, profile: object) -> Image.Image:
