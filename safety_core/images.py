@@ -210,6 +210,8 @@ def decode_inspected(
     except (ImageError, EngineError, MemoryError):
         raise
     except Exception as exc:  # Pillow raises OSError, SyntaxError, ValueError, TypeError, struct.error and others
+        # Some decoders say nothing of memory when they get none. This is given back at once, and never touched.
+        bytearray(picture.working_bytes)
         raise refusal("image_corrupt", _DAMAGED) from exc
 
 

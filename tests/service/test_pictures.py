@@ -1,10 +1,14 @@
 """Pictures of a request: read in every spelling, counted before they are decoded, and never in the way of texts."""
 
 import base64
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +20,7 @@ from safety_core.images import DecodedImage, Inspected, inspect
 from service import pictures
 from service.traffic import ENDPOINTS
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import encoded, metric, png, served
+from tests.service.clients import ROOT, encoded, metric, png, served
 from tests.service.hardening.asking import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, failure
 
 SCENE = encoded(Image.effect_noise((40, 30), 90), "PNG")
@@ -212,3 +216,11 @@ def test_want_of_memory_fails_one_request_and_no_other(stage: str, monkeypatch: 
         assert failure(answer) == (503, "out_of_memory")
         assert client.post(CLASSIFY, files=[("image", ("a.png", png()))]).status_code == 200
         assert client.app_state["service"].memory.used == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not say how large a process is")
+def test_a_server_short_of_memory_fails_large_pictures_and_recovers_by_itself() -> None:
+    command = [sys.executable, "-m", "tests.service.short_of_memory"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True)
+    short = "503 out_of_memory"
+    assert json.loads(done.stdout) == ["served", short, "served", short, "served", "served"]
