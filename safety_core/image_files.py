@@ -75,7 +75,7 @@ class PictureFile:
     """EXIF's orientation, 1 to 8; 1 where there is none."""
 
     profile: bytes | None = None
-    """ICC colour profile; not checked."""
+    """ICC colour profile, reduced to the tags that decide colours; it may be broken all the same."""
 
 
 def refusal(code: str, message: str) -> ImageError:
@@ -275,10 +275,6 @@ def _joined_profile(parts: list[bytes]) -> bytes | None:
     if not parts or len(parts[0]) < 14 or parts[0][13] != len(parts):
         return None
     return _bounded_profile(b"".join(part[14:] for part in parts))
-
-
-def _bounded_profile(profile: bytes) -> bytes | None:
-    return profile if 0 < len(profile) <= MAX_PROFILE_BYTES else None
 
 
 # --- PNG -------------------------------------------------------------------------------------------------------------
@@ -618,6 +614,36 @@ def _webp_size(found: dict[bytes, bytes], extended: bool) -> tuple[int, int, boo
     if mark != 0x2F:
         raise _damaged()
     return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+
+
+# --- colour profiles -------------------------------------------------------------------------------------------------
+
+_PROFILE_HEAD = 128
+_MAX_PROFILE_TAGS = 100
+"""As many as the colour management library reads."""
+
+_COLOUR_TAGS = frozenset(b"rXYZ gXYZ bXYZ rTRC gTRC bTRC kTRC wtpt bkpt chad A2B0 A2B1 A2B2".split())
+"""Tags that say what the picture's colours are."""
+
+_COLOUR_TYPES = frozenset({b"XYZ ", b"curv", b"para", b"mft1", b"mft2", b"mAB ", b"sf32"})
+"""Types of tags with a fixed number of steps. One more, ``mpet``, may have hundreds of thousands, all of them the same
+bytes of the file; browsers do not read it."""
+
+
+def _bounded_profile(profile: bytes) -> bytes | None:
+    """A profile with the tags alone that its colours need; None for a broken one, and for one that is too large."""
+    if not _PROFILE_HEAD + 4 <= len(profile) <= MAX_PROFILE_BYTES:
+        return None
+    (count,) = struct.unpack_from(">I", profile, _PROFILE_HEAD)
+    if count > _MAX_PROFILE_TAGS or _PROFILE_HEAD + 4 + 12 * count > len(profile):
+        return None
+    kept: list[bytes] = []
+    for at in range(_PROFILE_HEAD + 4, _PROFILE_HEAD + 4 + 12 * count, 12):
+        tag, place = struct.unpack_from(">4sI", profile, at)
+        if tag in _COLOUR_TAGS and profile[place : place + 4] in _COLOUR_TYPES:
+            kept.append(profile[at : at + 12])
+    table = struct.pack(">I", len(kept)) + b"".join(kept)
+    return profile[:_PROFILE_HEAD] + table.ljust(4 + 12 * count, b"\0") + profile[_PROFILE_HEAD + 4 + 12 * count :]
 
 
 # --- EXIF ------------------------------------------------------------------------------------------------------------
