@@ -327,9 +327,7 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
             raise _corrupt("The image has parts that cannot be ignored and are not known.")
         if kind in found and kind in _ONCE:
             raise _corrupt("The image describes itself twice.")
-        if kind == b"IDAT" and ended:
-            raise _corrupt("The image's pixels are not together.")
-        ended = bool(pixels) and kind != b"IDAT"
+        ended = ended or (bool(pixels) and kind != b"IDAT")
         if ended and kind in (b"PLTE", b"tRNS"):
             raise _corrupt("The image is described behind its pixels.")
         if kind == b"IEND":
@@ -338,7 +336,7 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
         if critical or kind == b"tRNS":
             _check_sum(whole, at, end)
         if kind == b"IDAT":
-            pixels.append(body)
+            pixels += [] if ended else [body]  # a second run of them is read by nobody: the first must be complete
         elif kind == b"fdAT" or (kind == b"acTL" and int.from_bytes(body[:4], "big") > 1):
             animated = True
         elif kind in _ONCE and (critical or kind == b"tRNS" or _is_sound(whole, at, end)):

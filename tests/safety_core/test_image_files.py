@@ -247,7 +247,13 @@ def test_the_checksum_of_the_pixels_counts(interlaced: bool) -> None:
     "change",
     [
         lambda data, idat, end: data[:33] + png_chunk(b"NEED", b"") + data[33:],
-        lambda data, idat, end: data[:end] + png_chunk(b"tEXt", b"a\0b") + data[idat:end] + data[end:],
+        lambda data, idat, end: (
+            data[:idat]
+            + png_chunk(b"IDAT", data[idat + 8 : idat + 20])
+            + png_chunk(b"tEXt", b"a\0b")
+            + png_chunk(b"IDAT", data[idat + 20 : end - 4])
+            + data[end:]
+        ),
         lambda data, idat, end: data[:end] + png_chunk(b"tRNS", b"\0\0\0\0\0\0") + data[end:],
         lambda data, idat, end: data[:end] + png_chunk(b"PLTE", b"\0\0\0") + data[end:],
         lambda data, idat, end: data[:24] + b"\x07" + data[25:],
@@ -311,7 +317,8 @@ def test_segments_that_decide_no_pixel_may_hold_anything(metadata: bytes) -> Non
 @pytest.mark.parametrize(
     ("place", "piece", "count"),
     [
-        ("scan", b"\xff", 1000), ("scan", b"\xff", 3_000_000), ("header", b"\xff", 1000), ("header", b"\xff", 3_000_000),
+        ("scan", b"\xff", 1000), ("scan", b"\xff", 3_000_000),
+        ("header", b"\xff", 1000), ("header", b"\xff", 3_000_000),
         ("header", b"\0", 3_000_000), ("header", b"a", 3_000_000), ("header", b"\xff\0", 3_000_000),
         ("header", b"\xff\xd0", 3_000_000),
     ],
