@@ -8,12 +8,9 @@ from the header before decoding.
 This module knows Pillow and nothing of models, tensors or HTTP.
 """
 
-import base64
-import binascii
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 
 from PIL import Image, ImageChops, ImageCms
@@ -23,8 +20,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from safety_core.errors import ImageError
-from safety_core.image_files import check_jpeg, check_png, orientation, png_key, refusal
+from safety_core.errors import EngineError, ImageError
+from safety_core.image_files import Kind, PictureFile, check_png_pixels, png_key, read_picture_file, refusal
 
 Colour = tuple[int, int, int]
 
@@ -35,35 +32,14 @@ _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
 
 
-class _Jpeg(JpegImageFile):
-    """Pillow's reader, but for its search for a resolution in EXIF, which would read all of that."""
-
-    def _read_dpi_from_exif(self) -> None:
-        pass
-
-
-class _Gif(GifImageFile):
-    """Pillow's reader, but for what would prepare a second frame; the blocks of the file are counted as it reads them.
-
-    Args:
-        file: the GIF.
-        max_blocks: how many it may have.
-    """
-
-    disposal_method = property(lambda self: 0, lambda self, value: None)
-    """Pillow would fill an area of the frame's size to dispose of it, before that size can be judged."""
-
-    def __init__(self, file: BytesIO, *, max_blocks: int) -> None:
-        self._blocks_left = max_blocks
-        super().__init__(file)
-
-    def data(self) -> bytes | None:
-        """The next block; each of a comment is kept, whose single byte then takes fifty."""
-        self._blocks_left -= 1
-        if self._blocks_left < 0:
-            raise refusal("image_corrupt", "The image has too many blocks.")
-        return super().data()
-
+_OPENERS: dict[Kind, Callable[[BytesIO], ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "GIF": GifImageFile,
+    "WEBP": WebPImageFile,
+}
+"""The plugin classes instead of ``Image.open``: no other format can slip in, a phone's multi-picture JPEG is read as
+the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before ours speaks."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -91,8 +67,9 @@ class ImageLimits:
     """Longer side over shorter side; beyond it, padding would leave the model next to nothing of the picture."""
 
     max_side: int = 1344
-    """Longest side of a view in pixels (four times CLIP's 336). Larger pictures are reduced with an antialiasing
-    filter, so a view takes at most 3·max_side² bytes whatever the picture's shape."""
+    """Longest side of a view in pixels (four times CLIP's 336; a server sets what its image processor makes of every
+    picture anyway). Larger pictures are reduced with an antialiasing filter, so a view takes at most 4·max_side² bytes
+    whatever the picture's shape."""
 
     min_side: int = 32
     """Longest side of a view, at least. Smaller pictures are enlarged: processors cannot tell the axes of a picture
@@ -102,13 +79,9 @@ class ImageLimits:
     """Scans of a progressive JPEG (encoders write about ten). Each costs a pass over all pixels."""
 
     max_segments: int = 4096
-    """Segments of a JPEG (cameras write tens, or hundreds with long metadata), chunks of a PNG. An empty one has four
-    bytes, or twelve, and costs a reader in Python a thousand times as much. A GIF may have as many blocks, and one more
-    for every hundred of its bytes (encoders fill each with 255)."""
-
-    max_texts: int = 16
-    """Compressed texts of a PNG (programs write a handful). A thousand bytes of one may unpack to a megabyte, which
-    takes four where a character of it needs them, and Pillow keeps all."""
+    """Segments of a JPEG (cameras write tens, or hundreds with long metadata), chunks of a PNG or WebP. An empty one
+    has four bytes, or twelve, and costs a reader in Python a thousand times as much. A GIF may have as many blocks, and
+    one more for every hundred of its bytes (encoders fill each with 255)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +102,52 @@ class DecodedImage:
     """Pixels down, after orientation, before any scaling."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A picture whose file is sound as far as can be told before it is decoded, and within bounds."""
+
+    file: PictureFile
+    """What decides its pixels."""
+
+    sha256: str
+    """Hex digest of the encoded bytes as they came."""
+
+    scale: int
+    """1, 2, 4 or 8: by how much a JPEG is reduced while it is decoded."""
+
+    @property
+    def cost(self) -> int:
+        """What decoding costs, in pixels of a JPEG that is decoded whole and then reduced (20 ns each on a common CPU).
+
+        A JPEG that is reduced while it is decoded costs a quarter, plus a share for every further pass over its
+        samples; pictures in other formats have no such way, and cost every pixel whatever their size in the end.
+        """
+        file, pixels = self.file, self.file.width * self.file.height
+        size = len(file.data)
+        match file.kind:
+            case "JPEG":
+                passes = max(0.0, file.passes - file.samples) + (file.samples if file.buffered else 0.0)
+                # Nobody codes a scan's pixels in nothing: a file that is short has few of them to read.
+                return round(pixels * (0.2 + 0.8 / self.scale**2 + 0.055 * passes) + 0.6 * size)
+            case "PNG":
+                return round(pixels * (0.5 + 0.56 * file.channels) + 0.6 * size)
+            case "WEBP":
+                return round(pixels * (2.25 if file.channels == 4 else 1.75) + 1.5 * size)
+            case "GIF":
+                return round(pixels * (1.5 if file.channels == 4 else 1.0) + 0.5 * size)
+
+    @property
+    def working_bytes(self) -> int:
+        """Memory that decoding takes at its worst, the file left out."""
+        file, pixels = self.file, self.file.width * self.file.height
+        if file.kind == "JPEG":
+            kept = 2 * file.samples * pixels if file.buffered else 0
+            return round(kept + 8 * pixels / self.scale**2)
+        return (16 if file.kind == "WEBP" else 12) * pixels
+
+
 def decode(data: bytes, *, limits: ImageLimits | None = None, fill: Colour = CLIP_MEAN) -> DecodedImage:
-    """Decode one untrusted picture.
+    """Decode one untrusted picture: :func:`inspect`, then :func:`decode_inspected`.
 
     Args:
         data: an encoded JPEG, PNG, WebP or one-frame GIF.
@@ -140,42 +157,62 @@ def decode(data: bytes, *, limits: ImageLimits | None = None, fill: Colour = CLI
     Raises:
         ImageError: code ``image_empty``, ``image_format``, ``image_corrupt``, ``image_too_large``, ``image_animated``
             or ``image_aspect``. The message never quotes the file.
+        MemoryError: there was not enough memory.
+    """
+    return decode_inspected(inspect(data, limits=limits), limits=limits, fill=fill)
+
+
+def inspect(data: bytes, *, limits: ImageLimits | None = None) -> Inspected:
+    """Check one untrusted picture as far as its file's structure and header tell; milliseconds, whatever it holds.
+
+    Raises:
+        ImageError: as :func:`decode`.
+        MemoryError: there was not enough memory.
     """
     limits = ImageLimits() if limits is None else limits
     if not data:
         raise refusal("image_empty", "The image is empty.")
     if len(data) > limits.max_bytes:
         raise refusal("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
-    opener = _opener(data, limits)
     try:
-        return _decode(data, opener, limits, fill)
-    except ImageError:
+        file = read_picture_file(data, max_segments=limits.max_segments, max_scans=limits.max_scans)
+    except (ImageError, MemoryError):
         raise
-    except (Image.DecompressionBombError, MemoryError) as exc:
-        raise refusal("image_too_large", f"The image has more than {limits.max_pixels} pixels.") from exc
-    except Exception as exc:  # Pillow raises OSError, SyntaxError, ValueError, TypeError, struct.error and others
-        raise refusal("image_corrupt", "The image cannot be decoded: it is damaged or cut short.") from exc
+    except Exception as exc:  # what a reader by hand overlooked is damage too
+        raise refusal("image_corrupt", _DAMAGED) from exc
+    _check_header(file, limits)
+    return Inspected(file=file, sha256=hashlib.sha256(data).hexdigest(), scale=_draft_scale(file, limits))
 
 
-def decode_base64(text: str, *, limits: ImageLimits | None = None) -> bytes:
-    """The bytes of a base64 string or ``data:`` URL, not yet decoded as a picture.
+def decode_inspected(
+    picture: Inspected,
+    *,
+    limits: ImageLimits | None = None,
+    fill: Colour = CLIP_MEAN,
+    check: Callable[[], None] = lambda: None,
+) -> DecodedImage:
+    """Decode a picture that :func:`inspect` let through, with the same limits.
+
+    Args:
+        picture: the picture.
+        limits: bounds; the defaults of :class:`ImageLimits` when None.
+        fill: padding colour, the image processor's mean in 0..255.
+        check: called between stages; raises an EngineError where the result is not wanted any more.
 
     Raises:
-        ImageError: code ``image_encoding`` (not base64), ``image_url`` (an address: nothing is fetched) or
-            ``image_too_large`` (judged by the length of the text, before it is decoded).
+        ImageError: as :func:`decode`.
+        EngineError: as ``check`` does.
+        MemoryError: there was not enough memory.
     """
     limits = ImageLimits() if limits is None else limits
-    head, comma, payload = text.partition(",") if text.startswith("data:") else ("", "", text)
-    if head and (not comma or not head.endswith(";base64")):
-        raise refusal("image_encoding", "A data URL must be base64-encoded.")
-    if "://" in payload[:16]:
-        raise refusal("image_url", "Image addresses are not fetched; send the image itself.")
-    if len(payload) // 4 * 3 > limits.max_bytes + 3:
-        raise refusal("image_too_large", f"The image is larger than {limits.max_bytes} bytes.")
     try:
-        return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise refusal("image_encoding", "The image is neither base64 nor a base64 data URL.") from exc
+        return _decode(picture, limits, fill, check)
+    except (ImageError, EngineError, MemoryError):
+        raise
+    except Exception as exc:  # Pillow raises OSError, SyntaxError, ValueError, TypeError, struct.error and others
+        # Some decoders say nothing of memory when they get none. This is given back at once, and never touched.
+        bytearray(picture.working_bytes)
+        raise refusal("image_corrupt", _DAMAGED) from exc
 
 
 def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
@@ -188,65 +225,73 @@ def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
     return square
 
 
-def _opener(data: bytes, limits: ImageLimits) -> Callable[[BytesIO], ImageFile]:
-    """The decoder that the file's first bytes ask for."""
-    # The plugin classes instead of Image.open: no other format can slip in, a phone's multi-picture JPEG is read as
-    # the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before ours speaks.
-    if data.startswith(b"\xff\xd8\xff"):
-        return _Jpeg
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImageFile
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return partial(_Gif, max_blocks=limits.max_segments + len(data) // 100)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return WebPImageFile
-    raise refusal("image_format", "Only JPEG, PNG, WebP and GIF images are accepted.")
+_DAMAGED = "The image cannot be decoded: it is damaged or cut short."
+
+_DRAFT_MARGIN = 2
+"""A JPEG is reduced while it is decoded to no less than so many times the side that is wanted; filtering does the rest,
+and what comes out is next to what decoding it whole would give."""
 
 
-def _decode(data: bytes, opener: Callable[[BytesIO], ImageFile], limits: ImageLimits, fill: Colour) -> DecodedImage:
-    if opener is _Jpeg:
-        check_jpeg(data, max_segments=limits.max_segments, max_scans=limits.max_scans)
-    if opener is PngImageFile:
-        check_png(data, max_chunks=limits.max_segments, max_texts=limits.max_texts)
-    with opener(BytesIO(data)) as file:
-        _check_header(file, limits)
+def _decode(picture: Inspected, limits: ImageLimits, fill: Colour, check: Callable[[], None]) -> DecodedImage:
+    source = picture.file
+    check()
+    if source.kind == "PNG":
+        check_png_pixels(source, check)
+    turn = _TURNS.get(source.orientation)
+    size = (source.width, source.height)
+    with _OPENERS[source.kind](BytesIO(source.data)) as file:
+        if file.size != size:
+            raise refusal("image_corrupt", "The image has another size than its header says.")
+        if isinstance(file, JpegImageFile) and picture.scale > 1:
+            file.draft(None, (max(1, size[0] // picture.scale), max(1, size[1] // picture.scale)))
         file.load()
-        if opener is PngImageFile and "transparency" in file.info:
-            file.info["transparency"] = png_key(data, file.mode, file.info["transparency"])
-        image = _oriented(file)
-        profile = file.info.get("icc_profile")
-    width, height = image.size
-    image = _scaled(_resizable(image), limits)
-    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    colour = _in_srgb(image.convert(image.mode.removesuffix("A")), profile)
+        check()
+        if source.kind == "PNG" and "transparency" in file.info:
+            file.info["transparency"] = png_key(source.data, file.mode, file.info["transparency"])
+        image = _resizable(file)
+        check()
+        image = _scaled(image, size, picture.scale, limits)
+        check()
+        alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+        colour = _in_srgb(image.convert(image.mode.removesuffix("A")), source.profile)
     views: tuple[Image.Image, ...] = (colour,)
     if alpha is not None and alpha.getextrema() != (255, 255):
         views = tuple(
             Image.composite(colour, Image.new("RGB", colour.size, background), alpha) for background in (_BLACK, _WHITE)
         )
+    # Turned when it is small: turning and filtering may change places.
+    upright = [view if turn is None else view.transpose(turn) for view in views]
+    width, height = size if source.orientation < 5 or turn is None else size[::-1]
     return DecodedImage(
-        views=tuple(pad_to_square(view, fill) for view in views),
-        sha256=hashlib.sha256(data).hexdigest(),
-        width=width,
-        height=height,
+        views=tuple(pad_to_square(view, fill) for view in upright), sha256=picture.sha256, width=width, height=height
     )
 
 
-def _check_header(file: ImageFile, limits: ImageLimits) -> None:
+def _check_header(file: PictureFile, limits: ImageLimits) -> None:
     """Judge what the header declares; nothing is decoded yet."""
-    width, height = file.size
+    width, height = file.width, file.height
+    if not (width and height):
+        raise refusal("image_corrupt", _DAMAGED)
     if width * height > limits.max_pixels:
         raise refusal("image_too_large", f"The image has more than {limits.max_pixels} pixels.")
     if max(width, height) > limits.max_aspect * min(width, height):
         raise refusal("image_aspect", f"The image is longer than {limits.max_aspect:g} times its width.")
-    if getattr(file, "is_animated", False):
+    if file.animated:
         raise refusal("image_animated", "The image has more than one frame.")
 
 
-def _oriented(image: Image.Image) -> Image.Image:
-    """Undo the camera's rotation; always a copy that outlives the file."""
-    turn = _TURNS.get(orientation(image.info.get("exif")))
-    return image.copy() if turn is None else image.transpose(turn)
+def _target_side(longest: int, limits: ImageLimits) -> int:
+    """Longest side of a view of a picture."""
+    return min(max(longest, limits.min_side), limits.max_side)
+
+
+def _draft_scale(file: PictureFile, limits: ImageLimits) -> int:
+    """By how much a picture may be reduced while it is decoded: 1, or for a JPEG up to 8."""
+    if file.kind != "JPEG":
+        return 1
+    longest = max(file.width, file.height)
+    wanted = _DRAFT_MARGIN * _target_side(longest, limits)
+    return next((scale for scale in (8, 4, 2) if longest // scale >= wanted), 1)
 
 
 def _resizable(image: Image.Image) -> Image.Image:
@@ -277,14 +322,22 @@ def _differs(value: int) -> list[int]:
     return [0 if entry == value else 255 for entry in range(256)]
 
 
-def _scaled(image: Image.Image, limits: ImageLimits) -> Image.Image:
-    """Bring the longest side within bounds; bicubic with antialiasing, transparent pixels premultiplied by Pillow."""
-    longest = max(image.size)
-    target = min(max(longest, limits.min_side), limits.max_side)
+def _scaled(image: Image.Image, whole: tuple[int, int], scale: int, limits: ImageLimits) -> Image.Image:
+    """Bring the longest side within bounds; bicubic with antialiasing, transparent pixels premultiplied by Pillow.
+
+    Args:
+        image: the picture, which may have been reduced already.
+        whole: its size before.
+        scale: by how much it was reduced; its last row and column may stand for less than a pixel.
+        limits: the bounds.
+    """
+    longest = max(whole)
+    target = _target_side(longest, limits)
     if target == longest:
         return image
-    size = tuple(max(1, round(side * target / longest)) for side in image.size)
-    return image.resize((size[0], size[1]), Image.Resampling.BICUBIC)
+    size = tuple(max(1, round(side * target / longest)) for side in whole)
+    box = (0.0, 0.0, whole[0] / scale, whole[1] / scale)
+    return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, box)
 
 
 def _in_srgb(image: Image.Image, profile: object) -> Image.Image:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -15,15 +16,18 @@ from starlette.requests import ClientDisconnect
 
 from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
-from safety_core.engine.messages import GuardLike
+from safety_core.engine.messages import GuardInfo, GuardLike
 from safety_core.errors import SafeVLMError
+from safety_core.images import ImageLimits
 from service.auditing import auditing
-from service.decoders import Decoders
+from service.decoders import Decoders, started_pool
 from service.document import completed
 from service.errors import reply_to, reply_to_status
 from service.fetching import Fetcher
 from service.gate import Gate
+from service.holding import HeldMemory
 from service.keys import Allowance, read_keys
+from service.memory import MemoryBudget, trimming
 from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
@@ -39,6 +43,9 @@ from service.watching import WatchedFile, in_background
 _logger = logging.getLogger(__name__)
 
 _Loaded = TypeVar("_Loaded")
+
+_REQUESTS_THAT_WAIT = 8
+"""Dearest requests whose pictures may wait to be decoded; more would not be done within a verdict's time."""
 
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
@@ -74,16 +81,22 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         policies.then(lambda found: complain(lost_policies(keys.content, found)))
         async with AsyncExitStack() as resources:
             auditor = await resources.enter_async_context(auditing(settings, checkpoint=loaded.info.checkpoint))
-            pool = resources.enter_context(ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode"))
-            decoders = Decoders(pool)
+            parsers = resources.enter_context(started_pool(settings.decode_workers, "prepare"))
+            decoders = Decoders(
+                workers=settings.decode_workers,
+                max_waiting=_REQUESTS_THAT_WAIT * settings.max_request_pixels,
+                max_memory=settings.memory_bytes // 2,
+            )
+            resources.callback(decoders.close)
             died = asyncio.Event()
-            engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
+            engine = AsyncGuard(loaded, preparers=parsers, observer=metrics, config=settings.engine, on_death=died.set)
             metrics.watch(engine, decoders, [keys, policies, auditor])
             readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
             pictures = Pictures(
                 decoders=decoders,
-                limits=settings.image_limits,
+                limits=image_limits(settings, loaded.info),
                 max_images=settings.max_images,
+                max_cost=settings.max_request_pixels,
                 fill=engine.info.pad_colour,
                 fetcher=Fetcher(
                     settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
@@ -95,6 +108,8 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 metrics=metrics,
                 readiness=readiness,
                 decoders=decoders,
+                parsers=parsers,
+                memory=MemoryBudget(settings.memory_bytes // 2, released=trimming(parsers)),
                 pictures=pictures,
                 keys=keys,
                 allowance=allowance,
@@ -117,7 +132,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         description="A vision-language model that judges every picture and prompt before it answers.",
         version=__version__,
         lifespan=lifespan,
-        middleware=[Middleware(Traffic), Middleware(Gate)],
+        middleware=[Middleware(Traffic), Middleware(Gate), Middleware(HeldMemory)],
         docs_url=None,  # the framework's pages load from other hosts
         redoc_url=None,
         redirect_slashes=False,  # a redirect would echo the query
@@ -126,6 +141,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     if guard is not None:
         documented.model, documented.fitness = guard.info.checkpoint, guard.info.description
     documented.add_exception_handler(SafeVLMError, _told)
+    documented.add_exception_handler(MemoryError, _told)
     documented.add_exception_handler(HTTPException, _told_status)
     documented.add_exception_handler(ClientDisconnect, _untold)
     documented.add_exception_handler(ClientLeft, _untold)
@@ -178,6 +194,12 @@ def load_configured_guard(settings: Settings) -> GuardLike:
             limits=settings.guard_limits,
         )
     )
+
+
+def image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
+    """Bounds on one image. Views are no larger than what the image processor makes of them anyway."""
+    limits = settings.image_limits
+    return limits if info.image_side is None else replace(limits, max_side=min(limits.max_side, info.image_side))
 
 
 def in_passing_thread(load: Callable[[], _Loaded]) -> _Loaded:

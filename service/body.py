@@ -13,6 +13,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from safety_core.errors import ImageError, InputError
+from service.memory import Holding
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
@@ -56,24 +57,31 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_body(request: Request, limits: BodyLimits) -> bytes:
+async def read_body(request: Request, limits: BodyLimits, memory: Holding | None = None) -> bytearray:
     """The whole body.
+
+    Args:
+        request: whose body it is.
+        limits: how much of it is read.
+        memory: where its bytes are counted.
 
     Raises:
         InputError: ``body_too_large`` as soon as it is known to be, ``body_timeout``.
+        OverloadedError: there is no memory left for it.
     """
     body = bytearray()
-    async for chunk in _chunks(request, limits):
+    async for chunk in _chunks(request, limits, memory):
         body += chunk
-    return bytes(body)
+    return body
 
 
-async def read_form(request: Request, limits: BodyLimits) -> Form:
+async def read_form(request: Request, limits: BodyLimits, memory: Holding | None = None) -> Form:
     """The parts of a multipart body, parsed as it arrives.
 
     Raises:
         InputError: as :func:`read_body`; ``body_malformed``; ``invalid_field`` for a repeated text field.
         ImageError: ``image_too_large``, ``too_many_images``: as soon as they are known.
+        OverloadedError: as :func:`read_body`.
     """
     _, parameters = parse_options_header(request.headers.get("content-type"))
     boundary = parameters.get(b"boundary")
@@ -94,7 +102,7 @@ async def read_form(request: Request, limits: BodyLimits) -> Form:
                 "on_end": reader.finish,
             },
         )
-        async for chunk in _chunks(request, limits):
+        async for chunk in _chunks(request, limits, memory):
             parser.write(chunk)
         parser.finalize()
     except FormParserError as exc:
@@ -104,26 +112,40 @@ async def read_form(request: Request, limits: BodyLimits) -> Form:
     return reader.form
 
 
-async def _chunks(request: Request, limits: BodyLimits) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, limits: BodyLimits, memory: Holding | None) -> AsyncIterator[bytes]:
     too_large = InputError(f"The body is larger than {limits.max_bytes} bytes.", code="body_too_large")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_bytes:
         raise too_large
     received = 0
     stream = request.stream()
-    deadline = asyncio.get_running_loop().time() + limits.timeout_s
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                chunk = await anext(stream, None)
-        except TimeoutError as exc:
-            raise InputError("The body took too long to arrive.", code="body_timeout") from exc
-        if chunk is None:
-            return
-        received += len(chunk)
-        if received > limits.max_bytes:
-            raise too_large
-        yield chunk
+    loop = asyncio.get_running_loop()
+    timeout = asyncio.timeout_at(deadline := loop.time() + limits.timeout_s)
+
+    def evict() -> None:
+        timeout.reschedule(loop.time())
+
+    try:
+        while True:
+            try:
+                async with timeout:
+                    if memory is not None:
+                        memory.upload(evict)
+                    chunk = await anext(stream, None)
+            except TimeoutError as exc:
+                raise InputError("The body took too long to arrive.", code="body_timeout") from exc
+            timeout = asyncio.timeout_at(deadline)
+            if chunk is None:
+                return
+            received += len(chunk)
+            if received > limits.max_bytes:
+                raise too_large
+            if memory is not None:
+                memory.arrived(len(chunk))
+            yield chunk
+    finally:
+        if memory is not None:
+            memory.uploaded()
 
 
 class _FormReader:

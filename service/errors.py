@@ -117,6 +117,8 @@ def reply_to(exc: BaseException) -> ErrorReply:
     if isinstance(exc, InputError):
         status = _STATUS_OF_CODE.get(exc.code, 400)
         return ErrorReply(status=status, message=exc.message, type=INVALID, code=exc.code, param=exc.param)
+    if isinstance(exc, MemoryError):
+        exc = ExhaustedError()
     return next((reply for kind, reply in _TABLE if isinstance(exc, kind)), INTERNAL)
 
 

@@ -46,11 +46,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"safevlm-guard")]
 
 
-def is_url(source: str) -> bool:
-    """Whether a source names a place on the network."""
-    return source[:8].lower().startswith(("http://", "https://"))
-
-
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet: not to this machine, this network or a special purpose.
 

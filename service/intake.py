@@ -3,6 +3,8 @@
 Knows no model and no decision.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,14 +19,17 @@ from safety_core.images import DecodedImage
 from safety_core.policies import Rules
 from safety_core.prompts import Turn, check_characters, max_characters
 from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form
+from service.decoders import in_time
 from service.errors import invalid_fields
 from service.pictures import Source
+from service.record import record_of
 from service.schemas import FormRequest, JsonRequest, Options
 from service.settings import Settings
 from service.state import Service
+from service.streaming import unless_client_leaves
 
 _LARGE_JSON_BYTES = 64 * 1024
-"""Beyond it a body has pictures, waits for a decoder anyway, and takes the event loop's time by milliseconds."""
+"""Beyond it a body has pictures, and takes the event loop's time by milliseconds."""
 
 _MARKS_PER_ITEM = 16
 """Commas and brackets that a message or a picture may have around it."""
@@ -64,7 +69,7 @@ async def read_request(request: Request, service: Service) -> Intake:
     options: Options
     sources: Sequence[Source]
     if kind == MULTIPART:
-        options, sources = await _multipart(request, _body_limits(service.settings))
+        options, sources = await _multipart(request, service)
     elif kind == JSON:
         options = asked = await read_json(request, service, JsonRequest)
         sources = asked.images
@@ -72,7 +77,7 @@ async def read_request(request: Request, service: Service) -> Intake:
         raise InputError(f"The body must be {MULTIPART} or {JSON}.", code="content_type")
     # The guard checks it too, but after a wait for its turn.
     check_characters(_turns(options), service.settings.max_prompt_tokens)
-    loaded = await service.pictures.load(sources)
+    loaded = await unless_client_leaves(request, service.pictures.load(sources, record_of(request)))
     return Intake(options=options, images=loaded.images, decode_ms=loaded.decode_ms)
 
 
@@ -100,14 +105,26 @@ async def read_json(
         raise InputError(f"The body must be {JSON}.", code="content_type")
     settings = service.settings
     limits = _body_limits(settings)
-    body = await read_body(request, limits if max_bytes is None else replace(limits, max_bytes=max_bytes))
+    record = record_of(request)
+    body = await read_body(
+        request, limits if max_bytes is None else replace(limits, max_bytes=max_bytes), record.memory
+    )
+    record.deadline = time.monotonic() + settings.verdict_timeout_s
     if max_marks is None:
         # A prompt may be full of commas and brackets; so may a data URL's head.
         items = settings.max_turns + settings.max_images
         max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES
     if len(body) <= _LARGE_JSON_BYTES:
         return _parsed(body, model, max_marks)
-    return await service.decoders.run(partial(_parsed, body, model, max_marks))
+    if record.memory is not None:
+        record.memory.grow(len(body))  # what is made of it; the body itself goes with this function
+    async with in_time(record.deadline):
+        parsed = await asyncio.get_running_loop().run_in_executor(
+            service.parsers, partial(_parsed, body, model, max_marks)
+        )
+    if record.memory is not None:
+        record.memory.shrink(len(body))
+    return parsed
 
 
 def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
@@ -170,8 +187,10 @@ def _body_limits(settings: Settings) -> BodyLimits:
     )
 
 
-async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Sequence[bytes]]:
-    form = await read_form(request, limits)
+async def _multipart(request: Request, service: Service) -> tuple[Options, Sequence[bytes]]:
+    record = record_of(request)
+    form = await read_form(request, _body_limits(service.settings), record.memory)
+    record.deadline = time.monotonic() + service.settings.verdict_timeout_s
     if any(name != "image" for name, _ in form.files):
         raise InputError("Files are accepted in the field image only.", code="unknown_field")
     if "image" in form.texts:
@@ -183,7 +202,7 @@ async def _multipart(request: Request, limits: BodyLimits) -> tuple[Options, Seq
     return options, [data for _, data in form.files]
 
 
-def _parsed(body: bytes, model: type[_Model], max_marks: int) -> _Model:
+def _parsed(body: bytes | bytearray, model: type[_Model], max_marks: int) -> _Model:
     """The fields of a JSON body.
 
     A value costs hundreds of bytes, and where it is wrong a complaint of its own: 20 megabytes of ``1,1,1`` would be

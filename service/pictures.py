@@ -1,17 +1,31 @@
-"""From what a client sent as a picture to a decoded one: bytes, base64, a data URL, a URL. Decodes off the loop."""
+"""From what a client sent as a picture to a decoded one: bytes, base64, a data URL, a URL. Decodes off the loop.
+
+All pictures of a request are looked at before the first one is decoded: a request that would cost too much costs next
+to nothing.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
+from safety_core.errors import ExhaustedError, ImageError
+from safety_core.image_text import decode_base64, text_kind
+from safety_core.images import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
 from service.body import too_many_images
-from service.decoders import Decoders
-from service.fetching import Fetcher, is_url
+from service.decoders import Check, Decoders, Job, in_time
+from service.fetching import Fetcher
+from service.memory import Holding
+from service.record import RequestRecord
 
 Source = bytes | str
 """A picture's bytes, base64 or a data URL of them, or the URL of a place on the network."""
+
+_BYTES_PER_COST = 8
+"""Bytes of a file that are looked at in the time that decoding a pixel takes."""
+
+_VIEW_BYTES, _INPUT_BYTES = 4, 12
+"""Of each pixel of a view: as a picture, and as what the model reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +52,106 @@ class Pictures:
     max_images: int
     """How many one request may have."""
 
+    max_cost: int
+    """What decoding all pictures of one request may cost, in pixels (``Inspected.cost``)."""
+
     fill: Colour
     """Colour that the model wants them padded with."""
 
     fetcher: Fetcher
     """Gets those that are elsewhere."""
 
-    async def load(self, sources: Sequence[Source]) -> Loaded:
+    async def load(self, sources: Sequence[Source], record: RequestRecord) -> Loaded:
         """Decode the pictures of one request.
 
+        Args:
+            sources: the pictures.
+            record: the request: for whom, by when, and what it holds in memory.
+
         Raises:
-            ImageError: there are too many, or one is out of bounds or broken.
+            ImageError: there are too many, they cost too much, or one is out of bounds or broken.
+            OverloadedError: too many pictures wait, or there is no memory left for these.
+            DeadlineError: they were not decoded in time.
+            ExhaustedError: memory ran out.
         """
         if len(sources) > self.max_images:
             raise too_many_images(self.max_images)
         started = time.perf_counter()
-        images = [await self._loaded(source) for source in sources]
+        memory = record.memory
+        files = await self._inspect_all(await self._fetch_all(sources, record), record)
+        self._check_cost(files)
+        sizes = [len(file.file.data) for file in files]
+        images: list[DecodedImage] = await self.decoders.run(
+            [
+                Job(work=partial(self._decode, file), cost=file.cost, memory=file.working_bytes + size)
+                for file, size in zip(files, sizes, strict=True)
+            ],
+            client=record.client,
+            deadline=record.deadline,
+        )
+        held = sum(view.width * view.height for image in images for view in image.views)
+        _grow(memory, held * (_VIEW_BYTES + _INPUT_BYTES))
+        _shrink(memory, sum(sizes))
         return Loaded(tuple(images), 1000 * (time.perf_counter() - started))
 
-    async def _loaded(self, source: Source) -> DecodedImage:
-        if isinstance(source, str) and is_url(source):
-            source = await self.fetcher.fetch(source)
-        return await self.decoders.run(partial(self._decoded, source))
+    async def _fetch_all(self, sources: Sequence[Source], record: RequestRecord) -> list[Source]:
+        """The sources, with the bytes behind those that are addresses."""
+        found: list[Source] = []
+        async with in_time(record.deadline):
+            for source in sources:
+                if isinstance(source, str) and text_kind(source) == "address":
+                    source = await self.fetcher.fetch(source.strip())
+                    _grow(record.memory, len(source))
+                found.append(source)
+        return found
 
-    def _decoded(self, source: Source) -> DecodedImage:
-        data = decode_base64(source, limits=self.limits) if isinstance(source, str) else source
-        return decode(data, limits=self.limits, fill=self.fill)
+    async def _inspect_all(self, sources: Sequence[Source], record: RequestRecord) -> list[Inspected]:
+        """What the files say; the memory of their sound parts stays counted."""
+        sizes = [len(source) for source in sources]
+        _grow(record.memory, 2 * sum(sizes))  # the file's bytes, and its sound parts
+        files = await self.decoders.run(
+            [
+                Job(work=partial(self._inspect, source), cost=size // _BYTES_PER_COST, memory=0)
+                for source, size in zip(sources, sizes, strict=True)
+            ],
+            client=record.client,
+            deadline=record.deadline,
+        )
+        _shrink(record.memory, 2 * sum(sizes) - sum(len(file.file.data) for file in files))
+        return files
+
+    def _check_cost(self, files: Sequence[Inspected]) -> None:
+        cost = 0
+        for number, file in enumerate(files, 1):
+            cost += file.cost
+            if cost > self.max_cost:
+                raise ImageError(
+                    f"Image {number} of {len(files)} brings this request over its budget of {self.max_cost} pixels to "
+                    "decode, in which formats other than JPEG and pictures with many scans count more than once. Send "
+                    "smaller images, or fewer at a time.",
+                    code="image_too_large",
+                    param="image",
+                )
+
+    def _inspect(self, source: Source, check: Check) -> Inspected:
+        try:
+            data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
+            return inspect(data, limits=self.limits)
+        except MemoryError:
+            raise ExhaustedError("there was not enough memory to read an image") from None
+
+    def _decode(self, file: Inspected, check: Check) -> DecodedImage:
+        try:
+            return decode_inspected(file, limits=self.limits, fill=self.fill, check=check)
+        except MemoryError:
+            raise ExhaustedError("there was not enough memory to decode an image") from None
+
+
+def _grow(memory: Holding | None, size: int) -> None:
+    if memory is not None:
+        memory.grow(size)
+
+
+def _shrink(memory: Holding | None, size: int) -> None:
+    if memory is not None:
+        memory.shrink(size)

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
 from safety_core.policy import Decision
+from service.memory import Holding
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,6 +73,9 @@ class RequestRecord:
 
     audited: asyncio.Future[None] | None = None
     """Done once the decision stands in the audit log."""
+
+    memory: Holding | None = None
+    """What it holds in memory; None where nobody counts."""
 
     def ruled(self, policy: str, version: str) -> None:
         """It is known which policy decides."""

@@ -99,6 +99,14 @@ class Settings(BaseSettings):
     )
     max_image_bytes: int = Field(default=10 * _MEGABYTE, ge=1, description="Bytes of one encoded image.")
     max_image_pixels: int = Field(default=25_000_000, ge=1, description="Pixels of one image, by its header.")
+    max_request_pixels: int = Field(
+        default=80_000_000,
+        ge=1,
+        description=(
+            "Pixels to decode in one request, all images together. Large JPEG images count a quarter, and more with "
+            "many scans; other formats up to three times."
+        ),
+    )
     image_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description=(
@@ -135,7 +143,17 @@ class Settings(BaseSettings):
         ge=1,
         description="Positions that all accepted chats together may come to, prompts, pictures and replies; then 429.",
     )
-    decode_workers: int = Field(default=2, ge=1, description="Images decoded and prepared at the same time.")
+    max_memory_mb: int = Field(
+        default=1024,
+        ge=64,
+        description=(
+            "Megabytes for accepted requests beside the model: half for what they hold, half for decoding. Beyond it "
+            "they get 429; a request alone is always served."
+        ),
+    )
+    decode_workers: int = Field(
+        default=2, ge=1, description="Images decoded at the same time, small and large ones each, and texts prepared."
+    )
     max_batch: int = Field(default=16, ge=1, description="Pictures that are judged together.")
     max_wait_ms: float = Field(
         default=2,
@@ -212,6 +230,11 @@ class Settings(BaseSettings):
     def image_limits(self) -> ImageLimits:
         """Bounds on one image."""
         return ImageLimits(max_bytes=self.max_image_bytes, max_pixels=self.max_image_pixels)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes for accepted requests."""
+        return self.max_memory_mb * _MEGABYTE
 
     @property
     def guard_limits(self) -> GuardLimits:

@@ -1,5 +1,6 @@
 """What the lifespan owns and every request can reach: one typed object, no globals."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -9,6 +10,7 @@ from safety_core.policies import PolicyBook
 from service.auditing import Auditor
 from service.decoders import Decoders
 from service.keys import Allowance, KeySet
+from service.memory import MemoryBudget
 from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
@@ -35,7 +37,13 @@ class Service:
     """Whether the guard passed its last self-check."""
 
     decoders: Decoders
-    """Where untrusted bytes are read."""
+    """Where pictures are decoded."""
+
+    parsers: Executor
+    """Where large texts are read and requests prepared; they never wait for pictures."""
+
+    memory: MemoryBudget
+    """What all requests hold."""
 
     pictures: Pictures
     """Loads the pictures of requests."""

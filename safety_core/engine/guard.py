@@ -481,6 +481,7 @@ def _info(model: SafeLlava, policy: Policy, checkpoint: str) -> GuardInfo:
         taxonomy=model.taxonomy,
         policy=policy,
         pad_colour=pad_colour(model.image_processor),
+        image_side=image_side(model.image_processor),
         positions_per_image=model.positions_per_image,
     )
 
@@ -489,3 +490,10 @@ def pad_colour(image_processor: Any) -> Colour:
     """The mean colour in 0..255 with which pictures for this image processor are padded."""
     red, green, blue = (int(255 * mean) for mean in image_processor.image_mean)
     return red, green, blue
+
+
+def image_side(image_processor: Any) -> int | None:
+    """Longest side in pixels of what an image processor makes of a square picture; None where it does not say."""
+    sizes = [getattr(image_processor, name, None) or {} for name in ("size", "crop_size")]
+    sides = [side for size in sizes for side in dict(size).values() if isinstance(side, int)]
+    return max(sides, default=None)

@@ -191,6 +191,9 @@ class GuardInfo:
     pad_colour: Colour = CLIP_MEAN
     """The image processor's mean in 0..255: pictures must be padded with it."""
 
+    image_side: int | None = None
+    """Pixels of the square that the image processor makes of a picture; None where it does not say."""
+
     policy: Policy
     """The checkpoint's own policy, which operators lay theirs over."""
 

@@ -45,7 +45,7 @@ async def completions(request: Request) -> Response:
     check_model(asked.model, service)
     rules = rules_for(request, policy=asked.policy, language=asked.language)
     record = record_of(request)
-    chats = await _chats(service, asked, rules, record)
+    chats = await unless_client_leaves(request, _chats(service, asked, rules, record))
     streams = [counted(service, chat) for chat in chats]
     view = view_of(request, decode_ms=chats[0].decode_ms)
     if not asked.stream:
@@ -78,7 +78,7 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
     _check_count(sum(len(turn.parts) or 1 for turn in dialogue.turns), settings.max_turns)
     check_characters(dialogue.turns, settings.max_prompt_tokens)
     max_tokens = token_limit(_max_tokens(asked), settings, param="max_completion_tokens")
-    loaded = await service.pictures.load(dialogue.sources)
+    loaded = await service.pictures.load(dialogue.sources, record)
     stop = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
     chats = [
         Chat(

@@ -5,6 +5,7 @@ it sends is judged, wherever it stands and however long it is; what cannot be ju
 is blocked. Only fields that say who asks, and never reach a model, are ignored.
 """
 
+import asyncio
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from safety_core.engine.messages import GuardRequest
 from safety_core.policy import Decision
 from safety_core.prompts import Turn
 from service.classifying import assessed
+from service.decoders import in_time
 from service.extraction import Extracted, as_read
 from service.intake import read_json
 from service.record import record_of
@@ -23,6 +25,7 @@ from service.routes.docs import ERRORS, json_body
 from service.ruling import rules_for
 from service.schemas import Language, Picture, PolicyName, Sent
 from service.state import service_of
+from service.streaming import unless_client_leaves
 from service.windows import TooLongError, assess_in_windows, check_length
 
 router = APIRouter()
@@ -108,7 +111,11 @@ async def guardrail(request: Request) -> JSONResponse:
     rules = rules_for(request, policy=params.policy, language=params.language)
     size = request.headers.get("content-length", "")
     small = size.isdigit() and int(size) <= _LARGE_BYTES
-    found = extracted(asked) if small else await service.decoders.run(partial(extracted, asked))
+    if small:
+        found = extracted(asked)
+    else:
+        async with in_time(record.deadline):
+            found = await asyncio.get_running_loop().run_in_executor(service.parsers, partial(extracted, asked))
     if not found.texts and not found.pictures:
         return JSONResponse(GuardrailReply(action="NONE").sent())
     try:
@@ -118,7 +125,7 @@ async def guardrail(request: Request) -> JSONResponse:
         record.error = exc.code
         service.metrics.rejected.labels(exc.code).inc()
         return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=exc.message).sent())
-    loaded = await service.pictures.load(found.pictures)
+    loaded = await unless_client_leaves(request, service.pictures.load(found.pictures, record))
     turns = tuple(Turn(role="user", text=text) for text in found.texts)
     (verdict,) = await assessed(
         request,

@@ -13,11 +13,12 @@ from service.classifying import assessed
 from service.intake import read_json
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
-from service.record import record_of
+from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
 from service.routes.docs import ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
+from service.streaming import unless_client_leaves
 from service.windows import assess_in_windows, check_length
 
 router = APIRouter()
@@ -39,17 +40,21 @@ async def moderations(request: Request) -> JSONResponse:
     service.readiness.require()
     asked = await read_json(request, service, ModerationRequest)
     check_model(asked.model, service)
-    requests, decode_ms = await _requests(service, asked, rules_for(request, policy=asked.policy, language=None))
+    record = record_of(request)
+    rules = rules_for(request, policy=asked.policy, language=None)
+    requests, decode_ms = await unless_client_leaves(request, _requests(service, asked, rules, record))
     verdicts = await assessed(
         request,
         requests,
         decode_ms=decode_ms,
-        within=partial(assess_in_windows, limits=service.settings.window_limits, deadline=record_of(request).deadline),
+        within=partial(assess_in_windows, limits=service.settings.window_limits, deadline=record.deadline),
     )
     return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
 
 
-async def _requests(service: Service, asked: ModerationRequest, rules: Rules) -> tuple[list[GuardRequest], float]:
+async def _requests(
+    service: Service, asked: ModerationRequest, rules: Rules, record: RequestRecord
+) -> tuple[list[GuardRequest], float]:
     """What to judge, and the milliseconds that decoding took."""
     given = [asked.input] if isinstance(asked.input, str) else asked.input
     texts = [part if isinstance(part, str) else part.text for part in given if isinstance(part, str | TextPart)]
@@ -64,5 +69,5 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
     parts = tuple(texts) if together and len(texts) > 1 else ()
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     check_length(texts, service.settings.window_limits)
-    loaded = await service.pictures.load(sources)
+    loaded = await service.pictures.load(sources, record)
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms

@@ -135,6 +135,16 @@ def borrow_piece(random: Random, data: bytes, other: bytes) -> bytes:
     return b"".join(pieces)
 
 
+def insert_filling(random: Random, data: bytes, other: bytes) -> bytes:
+    """A run of one byte between two pieces: fill bytes, junk, or something that looks like the beginning of a piece."""
+    pieces = pieces_of(data)
+    run = bytes([random.choice((0xFF, 0xFF, 0x00, 0x21, 0x2C))]) * random.choice(
+        (1, 2, 63, 64, 65, 4095, 4097, 100_000)
+    )
+    pieces.insert(random.randint(1, len(pieces)), run)
+    return b"".join(pieces)
+
+
 def set_length(random: Random, data: bytes, other: bytes) -> bytes:
     """A piece that says that it is longer or shorter than it is."""
     pieces = pieces_of(data)
@@ -183,7 +193,7 @@ def _blown_up(random: Random, data: bytes, other: bytes) -> bytes:
 
 MUTATIONS: tuple[Mutation, ...] = (
     flip_bits, set_numbers, cut_short, drop_bytes, insert_bytes, splice,
-    swap_pieces, repeat_piece, drop_piece, borrow_piece, set_length, set_size, change_compressed,
+    swap_pieces, repeat_piece, drop_piece, borrow_piece, insert_filling, set_length, set_size, change_compressed,
 )  # fmt: skip
 
 

@@ -5,13 +5,23 @@ import tracemalloc
 import zlib
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from safety_core.errors import ImageError
-from safety_core.image_files import check_png, orientation, png_key
+from safety_core.image_files import orientation, png_key, read_picture_file
 from safety_core.images import ImageLimits, decode
-from tests.safety_core.test_images import difference, encoded, only_view, png, png_chunk, refusal, scene
+from tests.safety_core.test_images import (
+    difference,
+    encoded,
+    only_view,
+    png,
+    png_chunk,
+    refusal,
+    scene,
+    swapped_profile,
+)
 
 TAG, SHORT, LONG = 0x0112, 3, 4
 
@@ -99,18 +109,6 @@ def test_too_many_chunks_are_refused_before_they_are_read(monkeypatch: pytest.Mo
         assert refusal(data[:at] + empty * 5000 + data[at:]) == "image_corrupt"
 
 
-@pytest.mark.parametrize(("kind", "head"), [(b"zTXt", b"\0"), (b"iTXt", b"\1\0\0\0")])
-def test_too_many_packed_texts_are_refused_before_they_are_unpacked(
-    kind: bytes, head: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = zlib.compress(b"a" * 1_000_000)
-    extra = b"".join(png_chunk(kind, b"note%d\0" % number + head + packed) for number in range(17))
-    data = png(1, 1, depth=8, colour=0, rows=b"\0\0", extra=extra)
-    assert only_view(data, max_texts=17).size == (32, 32)
-    monkeypatch.setattr(PngImageFile, "_open", lambda file: pytest.fail("it was read"))
-    assert refusal(data) == "image_corrupt"
-
-
 @pytest.mark.parametrize("kind", [b"PLTE", b"tRNS", b"iCCP", b"eXIf"])
 def test_a_picture_that_is_described_twice_is_refused(kind: bytes) -> None:
     palette, profile = bytes([255, 0, 0, 0, 255, 0]), b"a\0\0" + zlib.compress(b"no profile")
@@ -137,7 +135,7 @@ def test_a_png_begins_with_its_header() -> None:
     data = encoded(scene())
     assert refusal(data[:8] + png_chunk(b"teSt", b"") + data[8:]) == "image_corrupt"
     with pytest.raises(ImageError):
-        check_png(data[:12], max_chunks=9, max_texts=9)
+        read_picture_file(data[:12], max_segments=9, max_scans=9)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
@@ -168,3 +166,267 @@ def test_a_colour_key_means_the_same_in_every_depth(depth: int) -> None:
 def test_an_index_of_a_palette_is_no_grey() -> None:
     data = png(2, 2, depth=2, colour=3, rows=b"\0\x10" * 2, extra=png_chunk(b"PLTE", bytes(12)))
     assert png_key(data, "P", 1) == 1
+
+
+# --- what decides no pixels is dropped -------------------------------------------------------------------------------
+
+
+def with_chunk(kind: bytes, body: bytes, *, at: int = 33, broken: bool = False) -> bytes:
+    data, chunk = encoded(scene()), bytearray(png_chunk(kind, body))
+    chunk[-1] ^= broken
+    at = at if at >= 0 else len(data) + at
+    return data[:at] + bytes(chunk) + data[at:]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("at", [33, -12])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"tEXt", b"Comment\0hello"),
+        (b"zTXt", b"note\0\0" + zlib.compress(b"a" * 3_000_000)),
+        (b"zTXt", b"note\0\0no zlib"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"a" * 3_000_000)),
+        (b"pHYs", struct.pack(">IIB", 2835, 2835, 1)),
+        (b"pHYs", b""),
+        (b"tIME", b"x"),
+        (b"gAMA", b""),
+        (b"cHRM", b"x"),
+        (b"sRGB", b""),
+        (b"bKGD", b"x" * 99),
+        (b"vpAg", b"private"),
+        (b"iCCP", b"no profile"),
+        (b"eXIf", b"no exif"),
+    ],
+)
+def test_chunks_that_decide_no_pixel_may_hold_anything(kind: bytes, body: bytes, at: int, broken: bool) -> None:
+    assert difference(only_view(with_chunk(kind, body, at=at, broken=broken)), scene()) == 0
+
+
+def test_a_profile_or_orientation_with_a_wrong_checksum_is_ignored() -> None:
+    exif = tiff((TAG, SHORT, 1, 3))
+    assert difference(only_view(with_chunk(b"eXIf", exif, broken=True)), scene()) == 0
+    assert difference(only_view(with_chunk(b"eXIf", exif)), scene().transpose(Image.Transpose.ROTATE_180)) == 0
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"])
+def test_checksums_of_what_decides_pixels_count(kind: bytes) -> None:
+    extra = png_chunk(b"PLTE", bytes(range(6))) + png_chunk(b"tRNS", b"\x80")
+    data = png(2, 2, depth=8, colour=3, rows=b"\0\0\1" * 2, extra=extra)
+    assert len(decode(data).views) == 2
+    at = data.index(kind) - 4
+    end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+    wrong = data[: end - 1] + bytes((data[end - 1] ^ 1,)) + data[end:]
+    if kind == b"IEND":  # nothing stands in it
+        assert len(decode(wrong).views) == 2
+    else:
+        assert refusal(wrong) == "image_corrupt"
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_the_checksum_of_the_pixels_counts(interlaced: bool) -> None:
+    sizes = [(2, 2), (2, 2), (4, 2), (4, 4), (8, 4), (8, 8), (16, 8)] if interlaced else [(16, 16)]
+    rows = b"".join((b"\0" + b"\x55" * columns) * count for columns, count in sizes)
+
+    def file(pixels: bytes) -> bytes:
+        header = struct.pack(">IIBBBBB", 16, 16, 8, 0, 0, 0, interlaced)
+        return b"\x89PNG\r\n\x1a\n" + b"".join(
+            (png_chunk(b"IHDR", header), png_chunk(b"IDAT", pixels), png_chunk(b"IEND", b""))
+        )
+
+    pixels = zlib.compress(rows)
+    assert only_view(file(pixels)).getpixel((0, 0)) == (0x55, 0x55, 0x55)
+    assert only_view(file(pixels + b"surplus")).size == (32, 32)
+    assert refusal(file(pixels[:-1] + bytes((pixels[-1] ^ 1,)))) == "image_corrupt"
+    assert refusal(file(pixels[:-4])) == "image_corrupt"
+    assert refusal(file(zlib.compress(rows[:-1]))) == "image_corrupt"
+    assert refusal(file(zlib.compress(rows + bytes(2_000_000)))) == "image_corrupt"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data, idat, end: data[:33] + png_chunk(b"NEED", b"") + data[33:],
+        lambda data, idat, end: (
+            data[:idat]
+            + png_chunk(b"IDAT", data[idat + 8 : idat + 20])
+            + png_chunk(b"tEXt", b"a\0b")
+            + png_chunk(b"IDAT", data[idat + 20 : end - 4])
+            + data[end:]
+        ),
+        lambda data, idat, end: data[:end] + png_chunk(b"tRNS", b"\0\0\0\0\0\0") + data[end:],
+        lambda data, idat, end: data[:end] + png_chunk(b"PLTE", b"\0\0\0") + data[end:],
+        lambda data, idat, end: data[:24] + b"\x07" + data[25:],
+    ],
+)
+def test_structures_that_programs_read_differently_are_refused(change: object) -> None:
+    data = encoded(scene())
+    idat = data.index(b"IDAT") - 4
+    end = idat + 12 + int.from_bytes(data[idat : idat + 4], "big")
+    assert refusal(change(data, idat, end)) == "image_corrupt"  # type: ignore[operator]
+
+
+def test_pixels_may_come_in_many_pieces() -> None:
+    data = encoded(scene())
+    at = data.index(b"IDAT") - 4
+    body = data[at + 8 : at + 8 + int.from_bytes(data[at : at + 4], "big")]
+    pieces = [png_chunk(b"IDAT", body[start : start + 7]) for start in range(0, len(body), 7)]
+    parts = [data[:at], png_chunk(b"IDAT", b""), *pieces, data[at + 12 + len(body) :]]
+    assert difference(only_view(b"".join(parts)), scene()) == 0
+
+
+def test_a_large_profile_is_applied_and_an_enormous_one_ignored() -> None:
+    profile = swapped_profile(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red = Image.new("RGB", (40, 40), (250, 10, 10))
+    for kind, sizes in (("PNG", (1_500_000, 9_000_000)), ("JPEG", (1_500_000, 9_000_000))):
+        views = []
+        for size in sizes:
+            padded = bytearray(profile.ljust(size, b"\0"))
+            padded[:4] = struct.pack(">I", size)
+            views.append(only_view(encoded(red, kind, icc_profile=bytes(padded))).getpixel((20, 20)))
+        (swapped, plain) = views
+        assert swapped[1] > swapped[0]  # type: ignore[index]
+        assert plain[0] > 240  # type: ignore[index]
+
+
+def segment(code: int, body: bytes) -> bytes:
+    return bytes((0xFF, code)) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        segment(0xFE, b"comment\xff\xd9\xff\xda"),
+        segment(0xED, b"Photoshop 3.0\0" + b"8BIM" * 9000),
+        segment(0xE1, b"Exif\0\0" + b"\xff" * 60_000),
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"<x" * 20_000),
+        segment(0xE2, b"MPF\0" + bytes(50)),
+        segment(0xE2, b"ICC_PROFILE\0\1\2no profile"),
+        segment(0xE2, b"ICC_PROFILE\0"),
+        segment(0xE0, b"JFXX\0"),
+        segment(0xE5, b""),
+        b"\xff" * 30,
+        b"\0" * 500,
+    ],
+)
+def test_segments_that_decide_no_pixel_may_hold_anything(metadata: bytes) -> None:
+    data = encoded(scene(), "JPEG")
+    assert difference(only_view(data[:20] + metadata + data[20:]), only_view(data)) == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "piece", "count"),
+    [
+        ("scan", b"\xff", 1000), ("scan", b"\xff", 3_000_000),
+        ("header", b"\xff", 1000), ("header", b"\xff", 3_000_000),
+        ("header", b"\0", 3_000_000), ("header", b"a", 3_000_000), ("header", b"\xff\0", 3_000_000),
+        ("header", b"\xff\xd0", 3_000_000),
+    ],
+)  # fmt: skip
+def test_fill_and_junk_are_refused_before_anything_is_decoded(
+    place: str, piece: bytes, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded(scene(), "JPEG")
+    at = 20 if place == "header" else len(data) - 2  # behind the first segment, or before the end
+    monkeypatch.setattr(JpegImageFile, "_open", lambda file: pytest.fail("it was read"))
+    assert refusal(data[:at] + piece * count + data[at:]) == "image_corrupt"
+
+
+def test_tables_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(scene(), "JPEG")
+    monkeypatch.setattr(JpegImageFile, "_open", lambda file: pytest.fail("it was read"))
+    tables = segment(0xDB, (b"\0" + bytes(range(1, 65))) * 1000)
+    assert refusal(data[:2] + tables * 3 + data[2:]) == "image_corrupt"
+
+
+def test_a_jpeg_that_is_described_twice_is_refused() -> None:
+    data = encoded(scene(), "JPEG")
+    at = data.index(b"\xff\xc0")
+    header = data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+    assert refusal(data[:at] + header + data[at:]) == "image_corrupt"
+
+
+def webp_parts(data: bytes) -> list[bytes]:
+    parts, at = [], 12
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        parts.append(data[at : at + 8 + size + (size & 1)])
+        at += len(parts[-1])
+    return parts
+
+
+def riff(parts: list[bytes]) -> bytes:
+    body = b"WEBP" + b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_chunks_of_a_webp_that_decide_no_pixel_may_hold_anything() -> None:
+    parts = webp_parts(encoded(scene(), "WEBP", lossless=True, exif=tiff((TAG, SHORT, 1, 1)), xmp=b"<x/>"))
+    junk = [struct.pack("<4sI", kind, 10) + b"\xff" * 10 for kind in (b"XMP ", b"EXIF", b"ICCP", b"junk")]
+    assert difference(only_view(riff(parts + junk)), scene()) == 0
+    assert difference(only_view(riff(parts) + b"trailing"), scene()) == 0
+    assert refusal(riff([*parts, parts[1]])) == "image_corrupt"
+    assert refusal(riff(parts + [struct.pack("<4sI", b"junk", 0)] * 5000)) == "image_corrupt"
+    assert refusal(riff(parts)[:-6]) == "image_corrupt"
+
+
+def test_extensions_of_a_gif_that_decide_no_pixel_may_hold_anything() -> None:
+    data = encoded(scene().quantize(8), "GIF")
+    at = data.index(b"\x2c\0\0\0\0")
+    plain = only_view(data)
+    extras = (b"!\xfe\5hello\0", b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0", b"!\xff\x0bXMP DataXMP\1a\0", b"!\x77\0", bytes(99))
+    for extra in extras:
+        assert difference(only_view(data[:at] + extra + data[at:]), plain) == 0
+        assert difference(only_view(data[:-1] + extra + data[-1:]), plain) == 0
+    assert refusal(data[:at] + b"\0" * 5_000_000 + data[at:]) == "image_corrupt"
+    assert difference(only_view(data[:-1] + b"\1" * 5_000_000), plain) == 0
+    clear, other = b"!\xf9\4\1\0\0\0\0", b"!\xf9\4\0\0\0\0\0"
+    assert refusal(data[:at] + clear + other + data[at:]) == "image_corrupt"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_what_reaches_a_decoder_is_a_file_of_the_same_picture_without_metadata(kind: str) -> None:
+    secret = b"SECRET words"
+    options = {"JPEG": {"comment": secret}, "GIF": {"comment": secret}, "WEBP": {"xmp": secret, "lossless": True}}
+    data = encoded(scene(), kind, exif=tiff((TAG, SHORT, 1, 1), behind=secret), **options.get(kind, {}))
+    file = read_picture_file(data, max_segments=4096, max_scans=64)
+    assert (file.kind, file.width, file.height) == (kind, 48, 48)
+    assert secret in data
+    assert secret not in file.data
+    again = read_picture_file(file.data, max_segments=4096, max_scans=64)
+    assert again.data == file.data
+
+
+def with_tag(profile: bytes, name: bytes, body: bytes) -> bytes:
+    """A colour profile with one more tag."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    end = 132 + 12 * count
+    entries = [struct.unpack_from(">4sII", profile, at) for at in range(132, end, 12)]
+    entries = [(tag, place + 12, size) for tag, place, size in entries]
+    entries.append((name, len(profile) + 12, len(body)))
+    table = b"".join(struct.pack(">4sII", *entry) for entry in entries)
+    made = bytearray(profile[:128] + struct.pack(">I", count + 1) + table + profile[end:] + body)
+    made[:4] = struct.pack(">I", len(made))
+    return bytes(made)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_steps_of_a_profile_that_no_browser_takes_are_not_taken(kind: str) -> None:
+    """A hundred thousand of them fit into a few hundred bytes."""
+    step = b"matf" + struct.pack(">IHH12f", 0, 3, 3, *[0.5] * 12)
+    steps = b"mpet" + struct.pack(">IHHI", 0, 3, 3, 1000) + struct.pack(">II", 16 + 8 * 1000, len(step)) * 1000 + step
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 100} if kind == "JPEG" else {}
+    plain = only_view(encoded(scene(), kind, icc_profile=srgb, **options))
+    assert (
+        difference(only_view(encoded(scene(), kind, icc_profile=with_tag(srgb, b"D2B0", steps), **options)), plain) == 0
+    )
+    file = read_picture_file(
+        encoded(scene(), kind, icc_profile=with_tag(srgb, b"A2B0", steps), **options), max_segments=99, max_scans=9
+    )
+    assert file.profile is not None
+    (count,) = struct.unpack_from(">I", file.profile, 128)
+    kept = file.profile[132 : 132 + 12 * count]
+    assert b"rXYZ" in kept
+    assert b"A2B0" not in kept
+    assert b"D2B0" not in kept

@@ -10,8 +10,9 @@ import pytest
 from python_multipart.exceptions import FormParserError
 from starlette.requests import Request
 
-from safety_core.errors import InputError
+from safety_core.errors import InputError, OverloadedError
 from service.body import BodyLimits, Form, _FormReader, content_type, read_body, read_form
+from service.memory import MemoryBudget
 
 LIMITS = BodyLimits(max_bytes=1000, max_file_bytes=400, max_files=2, timeout_s=20)
 BOUNDARY = "edge"
@@ -165,3 +166,42 @@ def test_files_never_touch_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_media_type_is_read_without_its_parameters() -> None:
     assert content_type(request([], kind="Application/JSON; charset=utf-8")) == "application/json"
     assert content_type(Request({"type": "http", "headers": []})) == ""
+
+
+def test_bytes_are_counted_as_they_arrive_and_refused_where_there_is_no_room() -> None:
+    budget = MemoryBudget(900)
+    with budget.holding("other") as other, budget.holding("this") as memory:
+        other.grow(500)
+        made = request([b"x" * 100] * 8)
+        with pytest.raises(OverloadedError):
+            asyncio.run(read_body(made, LIMITS, memory))
+        assert (made.state.taken, memory.size) == (5, 400)
+        other.close()
+        assert len(asyncio.run(read_body(request([b"x" * 100] * 2), LIMITS, memory))) == 200
+
+
+def test_a_body_that_stalls_makes_room_for_one_that_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.memory.STALLED_AFTER_S", 0.0)
+    budget = MemoryBudget(1000)
+
+    async def both() -> tuple[str, int]:
+        came = asyncio.Event()
+
+        async def stalled() -> dict[str, Any]:
+            if came.is_set():
+                await asyncio.sleep(60)
+            came.set()
+            return {"type": "http.request", "body": b"x" * 700, "more_body": True}
+
+        with budget.holding("hog") as held, budget.holding("plain") as memory:
+            upload = asyncio.create_task(read_body(Request(request([]).scope, stalled), LIMITS, held))
+            await came.wait()
+            while not held.size:
+                await asyncio.sleep(0)
+            body = await read_body(request([b"x" * 600]), LIMITS, memory)
+            with pytest.raises(InputError) as caught:
+                await upload
+            return caught.value.code, len(body)
+
+    assert asyncio.run(both()) == ("body_timeout", 600)
+    assert budget.used == 0

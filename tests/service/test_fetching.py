@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from safety_core.errors import ImageError
-from service.fetching import Address, Fetcher, is_public, is_url
+from service.fetching import Address, Fetcher, is_public
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import served
@@ -335,13 +335,6 @@ def test_the_list_means_what_it_says(authority: trustme.CA, hosts: str, host: st
 )
 def test_only_addresses_that_are_everybodys_are_public(address: str, public: bool) -> None:
     assert is_public(ip_address(address)) == public
-
-
-def test_urls_are_told_from_base64() -> None:
-    assert is_url("https://a/")
-    assert is_url("HTTP://a/")
-    assert not is_url("aHR0cHM6Ly8=")
-    assert not is_url("data:image/png;base64,AAAA")
 
 
 @pytest.mark.parametrize("host", ["a" * 70, "a.", "\xe4", "\xe4."])

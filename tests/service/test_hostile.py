@@ -105,7 +105,7 @@ def test_large_json_is_parsed_off_the_event_loop(monkeypatch: pytest.MonkeyPatch
     with served(FakeGuard()) as client:
         for images in ([base64_png()], [noise]):
             assert client.post("/v1/chat", json={"prompt": "a", "images": images}).status_code == 200
-    assert [name.startswith("decode") for name in threads] == [False, True]
+    assert [name.startswith("prepare") for name in threads] == [False, True]
 
 
 @pytest.mark.parametrize("path", ["/v1/chat", "/v1/classify"])

@@ -150,6 +150,9 @@ class FakeGuard:
     requests: list[GuardRequest] = field(default_factory=list)
     """What was judged, the canary left out."""
 
+    side: int | None = None
+    """Side of the pictures that its model reads."""
+
     batches: list[int] = field(default_factory=list)
     """Sizes of the batches that were judged, canaries included."""
 
@@ -172,6 +175,7 @@ class FakeGuard:
             dtype="float32",
             taxonomy=self.taxonomy,
             policy=Policy.default(self.taxonomy),
+            image_side=self.side,
         )
 
     @property

@@ -1,0 +1,118 @@
+"""Pictures as text: base64, data URLs, and how both are told from addresses.
+
+People wrap base64 into lines, end it with a line break, leave its padding out, or use the alphabet for URLs; data URLs
+(RFC 2397) ignore case in their scheme and parameters and may be percent-encoded. All of that is read. What two readers
+could read differently is refused: data behind padding, both alphabets in one text, a length that no bytes have.
+
+Every step takes time and memory in proportion to the text, in functions written in C.
+"""
+
+import base64
+import binascii
+import re
+from typing import Literal
+from urllib.parse import unquote
+
+from safety_core.errors import ImageError
+
+TextKind = Literal["address", "data", "base64", "unknown"]
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)", re.IGNORECASE)
+_LONGEST_SCHEME = 32
+
+_BLANKS = " \t\r\n\f\v"
+_BLANK_BYTES = _BLANKS.encode()
+
+_MAX_HEAD = 1024
+"""Characters of a data URL before its comma."""
+
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_FOR_URLS = bytes.maketrans(b"-_", b"+/")
+
+
+def text_kind(text: str) -> TextKind:
+    """What a text is that stands for a picture: the one place where this is decided.
+
+    Returns:
+        ``address`` for an ``http`` or ``https`` URL, ``data`` for a data URL, ``base64`` for anything without a scheme
+        (which may be no base64 all the same), ``unknown`` for any other scheme.
+    """
+    start = text[: _LONGEST_SCHEME + 1] if text[:1] not in _BLANKS else text.lstrip(_BLANKS)[: _LONGEST_SCHEME + 1]
+    found = _SCHEME.match(start)
+    match found and found[0].lower():
+        case None:
+            return "base64"
+        case "http" | "https":
+            return "address"
+        case "data":
+            return "data"
+    return "unknown"
+
+
+def decode_base64(text: str, *, max_bytes: int) -> bytes:
+    """The bytes of a base64 text or a base64 data URL, not yet decoded as a picture.
+
+    Args:
+        text: the text.
+        max_bytes: how many bytes it may come to.
+
+    Raises:
+        ImageError: code ``image_encoding`` (not base64), ``image_url`` (an address: nothing is fetched here) or
+            ``image_too_large`` (judged by the length of the text, before it is decoded).
+    """
+    kind = text_kind(text)
+    if kind == "address" or (kind == "unknown" and "://" in text[: _LONGEST_SCHEME + 3]):
+        raise _refusal("image_url", "Image addresses are not fetched; send the image itself.")
+    if kind == "unknown":
+        raise _not_base64()
+    payload = _payload(text) if kind == "data" else text
+    try:
+        packed = payload.encode("ascii").translate(None, _BLANK_BYTES)
+    except UnicodeEncodeError:
+        raise _not_base64() from None
+    if kind == "data" and b"%" in packed:
+        packed = _unescaped(packed).translate(None, _BLANK_BYTES)
+    padding = len(packed) - len(packed.rstrip(b"="))
+    length = len(packed) - padding
+    if length * 3 // 4 > max_bytes:
+        raise _refusal("image_too_large", f"The image is larger than {max_bytes} bytes.")
+    if length % 4 == 1 or padding not in (0, -length % 4):
+        raise _not_base64()
+    if b"-" in packed or b"_" in packed:
+        if b"+" in packed or b"/" in packed:
+            raise _not_base64()
+        packed = packed.translate(_FOR_URLS)
+    try:
+        return base64.b64decode(packed if padding else packed + b"=" * (-length % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise _not_base64() from None
+
+
+def _payload(text: str) -> str:
+    """What stands behind the comma of a base64 data URL."""
+    head, comma, payload = text.partition(",")
+    if not comma or len(head) > _MAX_HEAD:
+        raise _refusal("image_encoding", "A data URL must be base64-encoded.")
+    *_, encoding = unquote(head).split(";")
+    if encoding.strip(_BLANKS).lower() != "base64":
+        raise _refusal("image_encoding", "A data URL must be base64-encoded.")
+    return payload
+
+
+def _unescaped(text: bytes) -> bytes:
+    """A percent-encoded text as it was before.
+
+    Quoted-printable has the same escapes behind another sign, and its decoder is written in C; one that splits the text
+    at its escapes would take fifty bytes for each.
+    """
+    if _BROKEN_ESCAPE.search(text):
+        raise _not_base64()
+    return binascii.a2b_qp(text.replace(b"=", b"%3D").replace(b"%", b"="))
+
+
+def _not_base64() -> ImageError:
+    return _refusal("image_encoding", "The image is neither base64 nor a base64 data URL.")
+
+
+def _refusal(code: str, message: str) -> ImageError:
+    return ImageError(message, code=code, param="image")

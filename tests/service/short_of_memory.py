@@ -1,0 +1,50 @@
+"""A server in a process that is short of address space: what fails, and what is served then. Run by test_pictures."""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from PIL import Image
+from starlette.testclient import TestClient
+
+from safety_core.engine.messages import GuardLike
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import encoded, png, served
+
+SPARE_BYTES = 80 * 1024 * 1024
+"""Address space beyond what the idle server has: enough for a small picture, and not for a large one."""
+
+
+def virtual_bytes() -> int:
+    """Address space of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def ask(client: TestClient, data: bytes) -> str:
+    answer = client.post("/v1/classify", files=[("image", ("a.png", data))])
+    return "served" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['error']['code']}"
+
+
+def main() -> int:
+    """Print what became of each request, as JSON."""
+    guard: GuardLike = FakeGuard()
+    small = png()
+    dear = [
+        encoded(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "PNG"),
+        encoded(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "WEBP", lossless=True, method=0),
+    ]
+    with served(guard) as client:
+        found = [ask(client, small)]
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (virtual_bytes() + SPARE_BYTES, most))
+        for data in dear:
+            found += [ask(client, data), ask(client, small)]
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        found.append(ask(client, dear[0]))
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
