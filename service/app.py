@@ -25,10 +25,11 @@ from service.fetching import Fetcher
 from service.gate import Gate
 from service.keys import Allowance, read_keys
 from service.metrics import Metrics
+from service.openai_errors import openai_reply, speaks_openai
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
-from service.routes import chat, classify, completions, guardrail, moderations, operations, playground
+from service.routes import chat, classify, completions, guardrail, moderations, operations, playground, unsupported
 from service.ruling import check_policies, complain, lost_policies, read_policies
 from service.settings import Settings
 from service.state import Service, service_of
@@ -124,7 +125,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     documented.add_exception_handler(HTTPException, _told_status)
     documented.add_exception_handler(ClientDisconnect, _untold)
     documented.add_exception_handler(ClientLeft, _untold)
-    for module in (chat, classify, completions, moderations, guardrail, operations):
+    for module in (chat, classify, completions, moderations, guardrail, operations, unsupported):
         documented.include_router(module.router)
     if settings.playground:
         documented.include_router(playground.router)
@@ -184,6 +185,8 @@ async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
+    if speaks_openai(request):
+        reply = openai_reply(reply)
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from safety_core.errors import PromptError
 from safety_core.prompts import Turn
-from service.openai_schemas import ImagePart, Message, TextPart
+from service.openai_schemas import ImagePart, Message, RefusalPart, TextPart
 
 _BREAK = "\n"
 
@@ -26,44 +26,71 @@ class Dialogue:
     sources: tuple[str, ...]
     """Where its pictures are, in the order in which the turns show them."""
 
+    places: tuple[str, ...] = ()
+    """Field of the request that each of them stands in."""
+
 
 def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """The conversation that some messages make.
 
+    Messages that say and show nothing are skipped: clients send a refused reply back without its refusal, and empty
+    instructions. Only the last one of the user must not be empty.
+
     Raises:
-        PromptError: a message is empty or shows what its role cannot, or the last one is not the user's.
+        PromptError: that one is, a message has what its role cannot, or the last one is not the user's.
     """
     turns: list[Turn] = []
     sources: list[str] = []
+    places: list[str] = []
+    last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     for index, message in enumerate(messages):
         turn, shown = _turn(message, index)
-        sources += shown
+        if turn is None:
+            if index == last:
+                raise PromptError("The last message is empty.", code="prompt_empty", param=f"messages.{index}.content")
+            continue
+        sources += [part.image_url.url for _, part in shown]
+        places += [f"messages.{index}.content.{number}.image_url.url" for number, _ in shown]
         if turns and turns[-1].role == turn.role:
             turn = _joined(turns.pop(), turn)
         turns.append(turn)
-    if turns[0].role != "user" or turns[-1].role != "user":
+    if not turns or turns[0].role != "user" or turns[-1].role != "user":
         raise PromptError(
             "The first message after the instructions, and the last one, must be the user's.",
             code="turn_order",
             param="messages",
         )
-    return Dialogue(tuple(turns), tuple(sources))
+    return Dialogue(tuple(turns), tuple(sources), tuple(places))
 
 
-def _turn(message: Message, index: int) -> tuple[Turn, list[str]]:
-    parts = [message.content] if isinstance(message.content, str) else message.content or []
-    words = [part.text if isinstance(part, TextPart) else part for part in parts if not isinstance(part, ImagePart)]
-    shown = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
-    spoken = [word for word in (*words, message.refusal or "") if word]
-    if not any(word.strip() for word in spoken) and not shown:
-        raise PromptError("A message is empty.", code="prompt_empty", param=f"messages.{index}.content")
-    if shown and message.role != "user":
-        raise PromptError(
-            "Only messages of the user can show pictures.", code="invalid_field", param=f"messages.{index}.content"
-        )
-    if message.refusal is not None and message.role != "assistant":
-        raise PromptError("Only the assistant refuses.", code="invalid_field", param=f"messages.{index}.refusal")
+def _turn(message: Message, index: int) -> tuple[Turn | None, list[tuple[int, ImagePart]]]:
+    """What a message says, None where that is nothing, and the pictures among its parts."""
+    parts = [] if isinstance(message.content, str) else message.content or []
+    words = [message.content] if isinstance(message.content, str) else []
+    shown: list[tuple[int, ImagePart]] = []
+    for number, part in enumerate(parts):
+        if isinstance(part, TextPart):
+            words.append(part.text)
+        elif isinstance(part, ImagePart):
+            _check_role(message, "user", f"messages.{index}.content.{number}")
+            shown.append((number, part))
+        elif isinstance(part, RefusalPart):
+            _check_role(message, "assistant", f"messages.{index}.content.{number}")
+            words.append(part.refusal)
+    if message.refusal:
+        _check_role(message, "assistant", f"messages.{index}.refusal")
+        words.append(message.refusal)
+    spoken = [word for word in words if word]
+    if not shown and not any(word.strip() for word in spoken):
+        return None, []
     return _spoken("assistant" if message.role == "assistant" else "user", spoken, len(shown)), shown
+
+
+def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:
+    """Refuse a picture or a refusal in a message of another role."""
+    if message.role != role:
+        complaint = "Only messages of the user can show pictures." if role == "user" else "Only the assistant refuses."
+        raise PromptError(complaint, code="invalid_field", param=param)
 
 
 def _joined(before: Turn, turn: Turn) -> Turn:

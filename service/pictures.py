@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from safety_core.errors import ImageError
 from safety_core.images import Colour, DecodedImage, ImageLimits, decode, decode_base64
 from service.body import too_many_images
 from service.decoders import Decoders
+from service.errors import numbered
 from service.fetching import Fetcher, is_url
 
 Source = bytes | str
@@ -44,16 +46,27 @@ class Pictures:
     fetcher: Fetcher
     """Gets those that are elsewhere."""
 
-    async def load(self, sources: Sequence[Source]) -> Loaded:
+    async def load(self, sources: Sequence[Source], places: Sequence[str] = ()) -> Loaded:
         """Decode the pictures of one request.
 
+        Args:
+            sources: where they are.
+            places: field of the request that each of them stands in, for errors; ``image`` where there are none.
+
         Raises:
-            ImageError: there are too many, or one is out of bounds or broken.
+            ImageError: there are too many, or one is out of bounds or broken; its message says which of several.
         """
         if len(sources) > self.max_images:
-            raise too_many_images(self.max_images)
+            raise too_many_images(self.max_images, param=places[self.max_images] if places else "image")
         started = time.perf_counter()
-        images = [await self._loaded(source) for source in sources]
+        images: list[DecodedImage] = []
+        for index, source in enumerate(sources):
+            try:
+                images.append(await self._loaded(source))
+            except ImageError as exc:
+                message = numbered(index + 1, len(sources)) + exc.message
+                param = places[index] if places else exc.param
+                raise ImageError(message, code=exc.code, param=param) from exc
         return Loaded(tuple(images), 1000 * (time.perf_counter() - started))
 
     async def _loaded(self, source: Source) -> DecodedImage:

@@ -1,5 +1,7 @@
 """``POST /v1/moderations``: verdicts in the protocol of OpenAI's clients; the language model never runs."""
 
+import re
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
@@ -9,32 +11,39 @@ from safety_core.policies import Rules
 from safety_core.prompts import Turn, check_characters
 from service.classifying import assessed
 from service.intake import read_json
+from service.openai_errors import OpenAIRoute
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
 from service.routes.completions import check_model
-from service.routes.docs import ERRORS, NO_MODEL, json_body
+from service.routes.docs import NO_MODEL, OPENAI_ERRORS, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 
-router = APIRouter()
+router = APIRouter(route_class=OpenAIRoute)
+
+
+_OPENAI_MODEL = re.compile(r"(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
+"""OpenAI's moderation models, which clients name by default: here they stand for the one that is served."""
 
 
 @router.post(
     "/v1/moderations",
     response_model=Moderation,
-    responses={**ERRORS, **NO_MODEL},
+    responses={**OPENAI_ERRORS, **NO_MODEL},
     openapi_extra=json_body(ModerationRequest),
     summary="Judge texts and images, as OpenAI's clients do",
 )
 async def moderations(request: Request) -> JSONResponse:
     """One result for a text, one for each of several texts, one for texts and images that belong together.
 
-    Our risk types stand under their own names, and under those of OpenAI that mean the same.
+    Our risk types stand under their own names, and under those of OpenAI that mean the same. `model` in the reply is
+    what judged, whichever of OpenAI's names was asked for.
     """
     service = service_of(request)
     service.readiness.require()
     asked = await read_json(request, service, ModerationRequest)
-    check_model(asked.model, service)
+    if asked.model is None or not _OPENAI_MODEL.fullmatch(asked.model):
+        check_model(asked.model, service)
     requests, decode_ms = await _requests(service, asked, rules_for(request, policy=asked.policy, language=None))
     verdicts = await assessed(request, requests, decode_ms=decode_ms)
     return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
@@ -44,7 +53,8 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
     """What to judge, and the milliseconds that decoding took."""
     given = [asked.input] if isinstance(asked.input, str) else asked.input
     texts = [part if isinstance(part, str) else part.text for part in given if isinstance(part, str | TextPart)]
-    sources = [part.image_url.url for part in given if isinstance(part, ImagePart)]
+    shown = [(index, part) for index, part in enumerate(given) if isinstance(part, ImagePart)]
+    sources = [part.image_url.url for _, part in shown]
     limit = service.settings.max_turns
     if len(given) > limit + len(sources):
         raise PromptError(f"At most {limit} texts are accepted.", code="too_many_inputs", param="input")
@@ -56,5 +66,5 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     for one in turns:
         check_characters(one, service.settings.max_prompt_tokens)
-    loaded = await service.pictures.load(sources)
+    loaded = await service.pictures.load(sources, [f"input.{index}.image_url.url" for index, _ in shown])
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms

@@ -90,7 +90,7 @@ def test_validation_never_quotes_the_client(body: str, code: str, param: str | N
         ({"metadata": {"SECRET": 1}}, "metadata"),
         ({"logit_bias": {"SECRET": "SECRET"}}, "logit_bias"),
         ({"stop": {"SECRET": 1}}, "stop"),
-        ({"messages": [{"role": "user", "content": [{"type": "SECRET", "SECRET": 1}]}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "SECRET", "SECRET": 1}]}]}, "messages.0.content.0.type"),
         ({"messages": [{"role": "SECRET", "content": "a"}]}, "messages.0.role"),
         ({"stream_options": {"include_usage": "SECRET"}}, "stream_options.include_usage"),
     ],
