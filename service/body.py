@@ -195,9 +195,9 @@ class _Beginning:
         start = max(0, len(self._held) - self._length - _MAX_PADDING)
         self._held += chunk
         delimiter = self._delimiter.search(self._held, start)
+        if (len(self._held) if delimiter is None else delimiter.start()) > _MAX_HEAD_BYTES:
+            raise FormParserError("there is no delimiter")
         if delimiter is None or len(self._held) - delimiter.end() < 2:
-            if len(self._held) > _MAX_HEAD_BYTES:
-                raise FormParserError("there is no delimiter")
             return b""
         rest = bytes(self._held[delimiter.end() :])
         line = rest.lstrip(b" \t")
@@ -254,7 +254,7 @@ class _FormReader:
         # A file need not have a name (RFC 7578, section 4.2).
         self._is_file = filename is not None or not (media_type.startswith("text/") or media_type in ("", JSON))
         # Browsers send a file without a name and without bytes where their user chose none.
-        self._is_unchosen = filename == ""
+        self._is_unchosen = self._is_file and not filename
         self._parts += 1
         if self._is_file and not self._is_unchosen:
             self._check_files()

@@ -79,7 +79,7 @@ def _turn(message: Message, index: int) -> tuple[Turn | None, list[tuple[int, Im
             words.append(part.refusal)
     if message.refusal:
         _check_role(message, "assistant", f"messages.{index}.refusal")
-        words.append(message.refusal)
+        words += [message.refusal] if message.refusal not in words else []  # a refusal may come in both fields
     spoken = [word for word in words if word]
     if not shown and not any(word.strip() for word in spoken):
         return None, []

@@ -22,8 +22,9 @@ from service.state import Service, service_of, view_of
 router = APIRouter(route_class=OpenAIRoute)
 
 
-_OPENAI_MODEL = re.compile(r"(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
-"""OpenAI's moderation models, which clients name by default: here they stand for the one that is served."""
+_OPENAI_MODEL = re.compile(r"(?:openai/)?(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
+"""OpenAI's moderation models, which clients name by default, LiteLLM with their provider: here they stand for
+the one that is served."""
 
 
 @router.post(
