@@ -260,6 +260,7 @@ class _OfOtherServers(Received):
     """Options of other servers with OpenAI's protocol, as clients send them with their defaults."""
 
     add_generation_prompt: Annotated[Any, neutral(True)] = None
+    add_special_tokens: Off = None
     allowed_token_ids: Empty = None
     bad_words: Empty = None
     best_of: Annotated[Any, neutral(1)] = None
@@ -267,6 +268,7 @@ class _OfOtherServers(Received):
     chat_template: Null = None
     chat_template_kwargs: Empty = None
     continue_final_message: Off = None
+    data_sources: Empty = None
     documents: Empty = None
     early_stopping: Off = None
     echo: Off = None
@@ -294,6 +296,7 @@ class _OfOtherServers(Received):
     reasoning: Empty = None
     repeat_penalty: Annotated[Any, neutral(1)] = None
     repetition_penalty: Annotated[Any, neutral(1)] = None
+    request_id: Label | None = None
     return_token_ids: Off = None
     return_tokens_as_token_ids: Off = None
     safe_prompt: Off = None
@@ -307,6 +310,7 @@ class _OfOtherServers(Received):
     top_a: Zero = None
     top_k: Annotated[Any, neutral(-1, 0)] = None
     transforms: Empty = None
+    truncate_prompt_tokens: Null = None
     typical_p: Annotated[Any, neutral(1)] = None
     use_beam_search: Off = None
 

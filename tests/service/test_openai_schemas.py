@@ -177,9 +177,9 @@ def test_no_text_comes_in_where_nobody_would_judge_it(fields: dict[str, Any]) ->
 def test_a_picture_may_have_every_documented_detail_and_none_besides() -> None:
     for detail in ("auto", "low", "high", "original", None):
         ImageUrl.model_validate({"url": "data:", "detail": detail})
-    for detail in ("HIGH", "", 1):
+    for other in ("HIGH", "", 1):
         with pytest.raises(ValidationError):
-            ImageUrl.model_validate({"url": "data:", "detail": detail})
+            ImageUrl.model_validate({"url": "data:", "detail": other})
     ImageUrl.model_validate({"url": "data:", "format": "image/png"})
 
 
