@@ -29,10 +29,21 @@ from service.holding import HeldMemory
 from service.keys import Allowance, read_keys
 from service.memory import MemoryBudget, trimming
 from service.metrics import Metrics
+from service.openai_errors import openai_reply, speaks_openai
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
-from service.routes import chat, classify, completions, guardrail, moderations, operations, pages, playground
+from service.routes import (
+    chat,
+    classify,
+    completions,
+    guardrail,
+    moderations,
+    operations,
+    pages,
+    playground,
+    unsupported,
+)
 from service.ruling import check_policies, complain, lost_policies, read_policies
 from service.settings import Settings
 from service.state import Service, service_of
@@ -145,7 +156,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     documented.add_exception_handler(HTTPException, _told_status)
     documented.add_exception_handler(ClientDisconnect, _untold)
     documented.add_exception_handler(ClientLeft, _untold)
-    for module in (chat, classify, completions, moderations, guardrail, operations, pages):
+    for module in (chat, classify, completions, moderations, guardrail, operations, pages, unsupported):
         documented.include_router(module.router)
     if settings.playground:
         documented.include_router(playground.router)
@@ -216,6 +227,8 @@ async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
+    if speaks_openai(request):
+        reply = openai_reply(reply)
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
 
 

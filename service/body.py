@@ -5,8 +5,14 @@ client's picture has no business there.
 """
 
 import asyncio
+import base64
+import binascii
+import quopri
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email.message import Message
+from urllib.parse import unquote
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -21,7 +27,27 @@ JSON = "application/json"
 _MAX_FIELDS = 16
 _MAX_TEXT_BYTES = 1024 * 1024
 _MAX_HEAD_BYTES = 8 * 1024
-"""Of one part. The parser goes through a head byte by byte, in the event loop; a part's data it does not."""
+"""Of one part, and of what stands in front of the first one. The parser goes through a head byte by byte, in the event
+loop; a part's data it does not."""
+
+_MAX_PADDING = 64
+"""Blanks behind the first delimiter."""
+
+_CHARSETS = frozenset(
+    {
+        "utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-32le", "utf-32be",
+        "iso-8859-1", "iso-8859-2", "iso-8859-5", "iso-8859-7", "iso-8859-9", "iso-8859-15", "latin1", "windows-1250",
+        "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1256", "koi8-r", "shift_jis",
+        "euc-jp", "iso-2022-jp", "gbk", "gb2312", "gb18030", "big5", "euc-kr",
+    }
+)  # fmt: skip
+"""Names of the encodings that a text may have; the language's own list has others that are none of texts."""
+
+_NAMES = ("name", "filename")
+"""What the head of a part says of it."""
+
+_CHARSET_FIELD = "_charset_"
+"""Field of a form that names the encoding of its texts (RFC 7578, section 4.6)."""
 
 
 @dataclass(slots=True)
@@ -29,7 +55,7 @@ class Form:
     """The parts of a multipart body."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    """Text fields by name."""
+    """Text fields by name; what names their encoding is none of them."""
 
     files: list[tuple[str, bytes]] = field(default_factory=list)
     """File parts in order: field name and bytes."""
@@ -57,6 +83,23 @@ def content_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def is_json(media_type: str) -> bool:
+    """Whether a body of a media type is JSON: ``application/json``, and types that are built upon it (RFC 6839)."""
+    return media_type in (JSON, "text/json") or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def charset_of(header: str | None) -> str | None:
+    """The ``charset`` of a ``Content-Type``, None where it has none.
+
+    Raises:
+        InputError: ``invalid_field``, an encoding that is not known here.
+    """
+    value = parse_options_header(header)[1].get(b"charset", b"").decode("latin-1").strip().lower()
+    if value and value not in _CHARSETS:
+        raise InputError("The charset is not supported; send UTF-8.", code="invalid_field")
+    return value or None
+
+
 async def read_body(request: Request, limits: BodyLimits, memory: Holding | None = None) -> bytearray:
     """The whole body.
 
@@ -79,7 +122,8 @@ async def read_form(request: Request, limits: BodyLimits, memory: Holding | None
     """The parts of a multipart body, parsed as it arrives.
 
     Raises:
-        InputError: as :func:`read_body`; ``body_malformed``; ``invalid_field`` for a repeated text field.
+        InputError: as :func:`read_body`; ``body_malformed``; ``invalid_field`` for a repeated text field, or one whose
+            bytes are no text.
         ImageError: ``image_too_large``, ``too_many_images``: as soon as they are known.
         OverloadedError: as :func:`read_body`.
     """
@@ -87,7 +131,7 @@ async def read_form(request: Request, limits: BodyLimits, memory: Holding | None
     boundary = parameters.get(b"boundary")
     if not boundary:
         raise InputError("The multipart body has no boundary.", code="body_malformed")
-    reader = _FormReader(limits)
+    reader, beginning = _FormReader(limits), _Beginning(boundary)
     try:
         parser = MultipartParser(
             boundary,
@@ -103,12 +147,13 @@ async def read_form(request: Request, limits: BodyLimits, memory: Holding | None
             },
         )
         async for chunk in _chunks(request, limits, memory):
-            parser.write(chunk)
+            parser.write(beginning.passed(chunk))
         parser.finalize()
     except FormParserError as exc:
         raise InputError("The multipart body is malformed.", code="body_malformed") from exc
     if not reader.finished:
         raise InputError("The multipart body ends too early.", code="body_malformed")
+    reader.decode_texts()
     return reader.form
 
 
@@ -148,6 +193,44 @@ async def _chunks(request: Request, limits: BodyLimits, memory: Holding | None) 
             memory.uploaded()
 
 
+class _Beginning:
+    """Leaves out what stands in front of the first delimiter, and blanks behind it, which the parser knows only later.
+
+    Args:
+        boundary: what delimiters are made of.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = re.compile(rb"(?:^|(?<=\n))--" + re.escape(boundary))
+        self._length = len(boundary) + 2
+        self._held = bytearray()
+        self._found = False
+
+    def passed(self, chunk: bytes) -> bytes:
+        """The part of a chunk that the parser gets.
+
+        Raises:
+            FormParserError: the first delimiter does not end its line, or there was none in all that a head may have.
+        """
+        if self._found:
+            return chunk
+        start = max(0, len(self._held) - self._length - _MAX_PADDING)
+        self._held += chunk
+        delimiter = self._delimiter.search(self._held, start)
+        if (len(self._held) if delimiter is None else delimiter.start()) > _MAX_HEAD_BYTES:
+            raise FormParserError("there is no delimiter")
+        if delimiter is None or len(self._held) - delimiter.end() < 2:
+            return b""
+        rest = bytes(self._held[delimiter.end() :])
+        line = rest.lstrip(b" \t")
+        if not rest.startswith(b"--") and not line.startswith(b"\r\n"):
+            if line.strip(b"\r") or len(rest) > _MAX_PADDING:
+                raise FormParserError("the first delimiter does not end its line")
+            return b""
+        self._found = True
+        return delimiter[0] + (rest if rest.startswith(b"--") else line)
+
+
 class _FormReader:
     """Callbacks of the multipart parser."""
 
@@ -160,8 +243,11 @@ class _FormReader:
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
+        self._parts = 0
         self._is_file = False
+        self._is_unchosen = False
         self._data = bytearray()
+        self._texts: dict[str, tuple[bytes, str | None]] = {}
 
     def begin(self) -> None:
         self._headers = {}
@@ -182,17 +268,36 @@ class _FormReader:
 
     def headers_end(self) -> None:
         disposition = self._headers.get(b"content-disposition", b"").decode("latin-1")
-        _, options = parse_options_header(disposition)
-        if b"name" not in options:
+        options = _disposition_options(disposition)
+        if "name" not in options:
             raise FormParserError("a part has no name")
-        self._name = options[b"name"].decode("latin-1")
-        self._is_file = b"filename" in options
-        if self._is_file and len(self.form.files) >= self._limits.max_files:
-            raise too_many_images(self._limits.max_files)
-        if not self._is_file and len(self.form.texts) >= _MAX_FIELDS:
+        self._name = options["name"]
+        filename, media_type = options.get("filename"), self._media_type
+        # A file need not have a name (RFC 7578, section 4.2).
+        self._is_file = filename is not None or not (media_type.startswith("text/") or media_type in ("", JSON))
+        # Browsers send a file without a name and without bytes where their user chose none.
+        self._is_unchosen = self._is_file and not filename
+        self._parts += 1
+        if self._is_file and not self._is_unchosen:
+            self._check_files()
+        if self._parts > _MAX_FIELDS + 2 * self._limits.max_files:
+            raise FormParserError("too many parts")
+        if not self._is_file and len(self._texts) >= _MAX_FIELDS:
             raise FormParserError("too many fields")
 
+    @property
+    def _media_type(self) -> str:
+        """Media type of the part, empty where it names none."""
+        return self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+
+    def _check_files(self) -> None:
+        if len(self.form.files) >= self._limits.max_files:
+            raise too_many_images(self._limits.max_files)
+
     def data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_unchosen and end > start:
+            self._is_unchosen = False
+            self._check_files()
         limit = self._limits.max_file_bytes if self._is_file else _MAX_TEXT_BYTES
         if len(self._data) + end - start > limit:
             if self._is_file:
@@ -201,15 +306,44 @@ class _FormReader:
         self._data += data[start:end]
 
     def end(self) -> None:
-        if self._is_file:
-            self.form.files.append((self._name, bytes(self._data)))
+        if self._is_unchosen:
             return
-        if self._name in self.form.texts:
+        data = self._decoded()
+        if self._is_file:
+            self.form.files.append((self._name, data))
+            return
+        if self._name in self._texts:
             raise InputError("A field appears more than once.", code="invalid_field")
+        self._texts[self._name] = (data, charset_of(self._headers.get(b"content-type", b"").decode("latin-1")))
+
+    def decode_texts(self) -> None:
+        """Decode the text fields, once it is known which encoding they have.
+
+        Raises:
+            InputError: ``invalid_field``, one has another.
+        """
+        named, _ = self._texts.pop(_CHARSET_FIELD, (b"", None))
+        usual = charset_of(f"text/plain; charset={named.decode('latin-1')}") if named else None
+        for name, (data, charset) in self._texts.items():
+            try:
+                self.form.texts[name] = data.decode(charset or usual or "utf-8")
+            except UnicodeError as exc:
+                complaint = f"A text field is not {charset or usual or 'UTF-8'}."
+                raise InputError(complaint, code="invalid_field") from exc
+
+    def _decoded(self) -> bytes:
+        """The bytes of the part; their transfer encoding is deprecated, and still sent by some clients."""
+        encoding = self._headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
+        if encoding in ("", "7bit", "8bit", "binary"):
+            return bytes(self._data)
         try:
-            self.form.texts[self._name] = self._data.decode("utf-8")
-        except UnicodeDecodeError as exc:
-            raise InputError("A text field is not UTF-8.", code="invalid_field") from exc
+            if encoding == "base64":
+                return base64.b64decode(b"".join(self._data.split()), validate=True)
+            if encoding == "quoted-printable":
+                return quopri.decodestring(self._data)
+        except (binascii.Error, ValueError) as exc:
+            raise FormParserError("a part is not in its encoding") from exc
+        raise FormParserError("a part has an encoding that is not known")
 
     def finish(self) -> None:
         self.finished = True
@@ -220,6 +354,32 @@ class _FormReader:
             raise FormParserError("a part's head is too long")
 
 
-def too_many_images(limit: int) -> ImageError:
-    """The refusal of a request with more than ``limit`` images."""
-    return ImageError(f"At most {limit} images are accepted.", code="too_many_images", param="image")
+def _disposition_options(header: str) -> dict[str, str]:
+    """Name and file name of a ``Content-Disposition``, also in the extended form of RFC 5987."""
+    plain = parse_options_header(header)[1]
+    options = {name: _readable(plain[name.encode()]) for name in _NAMES if name.encode() in plain}
+    if len(options) < len(_NAMES) and "*" in header:
+        part = Message()
+        part["Content-Disposition"] = header
+        for name, value in part.get_params([], "content-disposition"):
+            if name in _NAMES and name not in options:
+                options[name] = value[2] if isinstance(value, tuple) else value
+    return options
+
+
+def _readable(value: bytes) -> str:
+    """A name that came as UTF-8, or in percent escapes."""
+    try:
+        return unquote(value.decode("utf-8"))
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def too_many_images(limit: int, *, param: str = "image") -> ImageError:
+    """The refusal of a request with more than ``limit`` images.
+
+    Args:
+        limit: how many are accepted.
+        param: field of the first one above it.
+    """
+    return ImageError(f"At most {limit} images are accepted.", code="too_many_images", param=param)

@@ -13,7 +13,7 @@ from safety_core.engine.history import join_messages
 from safety_core.engine.messages import ClientMessage
 from safety_core.errors import PromptError
 from safety_core.prompts import Turn
-from service.openai_schemas import ImagePart, Message, TextPart
+from service.openai_schemas import ImagePart, Message, RefusalPart, TextPart
 
 _ROLES: Mapping[str, Literal["instructions", "user", "assistant"]] = {
     "system": "instructions",
@@ -33,6 +33,9 @@ class Dialogue:
     sources: tuple[str, ...]
     """Where its pictures are, in the order in which the turns show them."""
 
+    places: tuple[str, ...]
+    """Field of the request that each of them stands in."""
+
     messages: tuple[ClientMessage, ...]
     """The messages that the turns were joined from, one for each message of the client."""
 
@@ -40,11 +43,16 @@ class Dialogue:
 def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """The conversation that some messages make.
 
+    Messages that say and show nothing are skipped: clients send a refused reply back without its refusal, and empty
+    instructions. Only the last one of the user must not be empty.
+
     Raises:
-        PromptError: a message is empty or shows what its role cannot, or the last one is not the user's.
+        PromptError: that one is, a message has what its role cannot, or the last one is not the user's.
     """
-    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=None)
-    found = [_message(message, index, needed=index == asked) for index, message in enumerate(messages)]
+    last = max((index for index, message in enumerate(messages) if message.role == "user"), default=None)
+    found = [_message(message, index) for index, message in enumerate(messages)]
+    if last is not None and not found[last][0].texts and not found[last][0].images:
+        raise PromptError("The last message is empty.", code="prompt_empty", param=f"messages.{last}.content")
     turns = join_messages(message for message, _ in found)
     if not turns or turns[0].role != "user" or turns[-1].role != "user":
         raise PromptError(
@@ -52,27 +60,47 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
             code="turn_order",
             param="messages",
         )
-    sources = tuple(url for _, shown in found for url in shown)
-    return Dialogue(turns, sources, tuple(message for message, _ in found))
+    pictures = [
+        (part.image_url.url, f"messages.{index}.content.{number}.image_url.url")
+        for index, (_, shown) in enumerate(found)
+        for number, part in shown
+    ]
+    return Dialogue(
+        turns=turns,
+        sources=tuple(source for source, _ in pictures),
+        places=tuple(place for _, place in pictures),
+        messages=tuple(message for message, _ in found),
+    )
 
 
-def _message(message: Message, index: int, *, needed: bool) -> tuple[ClientMessage, list[str]]:
-    """One message and the sources of its pictures; only a message that is needed must say or show anything.
+def _message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[int, ImagePart]]]:
+    """One message, empty where it says nothing, and the pictures among its parts.
 
-    Clients replay a refusal as a message without content, which still ends a turn of the user.
+    An empty message of the assistant still ends a turn of the user.
     """
-    parts = [message.content] if isinstance(message.content, str) else message.content or []
-    words = [part.text if isinstance(part, TextPart) else part for part in parts if not isinstance(part, ImagePart)]
-    shown = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
-    spoken = [word for word in (*words, message.refusal or "") if word]
-    if not any(word.strip() for word in spoken) and not shown:
-        if needed:
-            raise PromptError("A message is empty.", code="prompt_empty", param=f"messages.{index}.content")
+    parts = [] if isinstance(message.content, str) else message.content or []
+    words = [message.content] if isinstance(message.content, str) else []
+    shown: list[tuple[int, ImagePart]] = []
+    for number, part in enumerate(parts):
+        if isinstance(part, TextPart):
+            words.append(part.text)
+        elif isinstance(part, ImagePart):
+            _check_role(message, "user", f"messages.{index}.content.{number}")
+            shown.append((number, part))
+        elif isinstance(part, RefusalPart):
+            _check_role(message, "assistant", f"messages.{index}.content.{number}")
+            words.append(part.refusal)
+    if message.refusal:
+        _check_role(message, "assistant", f"messages.{index}.refusal")
+        words += [message.refusal] if message.refusal not in words else []  # a refusal may come in both fields
+    spoken = [word for word in words if word]
+    if not shown and not any(word.strip() for word in spoken):
         spoken = []
-    if shown and message.role != "user":
-        raise PromptError(
-            "Only messages of the user can show pictures.", code="invalid_field", param=f"messages.{index}.content"
-        )
-    if message.refusal is not None and message.role != "assistant":
-        raise PromptError("Only the assistant refuses.", code="invalid_field", param=f"messages.{index}.refusal")
     return ClientMessage(role=_ROLES[message.role], texts=tuple(spoken), images=len(shown)), shown
+
+
+def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:
+    """Refuse a picture or a refusal in a message of another role."""
+    if message.role != role:
+        complaint = "Only messages of the user can show pictures." if role == "user" else "Only the assistant refuses."
+        raise PromptError(complaint, code="invalid_field", param=param)

@@ -8,13 +8,24 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.gate import OPEN, SCOPES
+from service.intake import LOWERED
+from service.openai_schemas import MODERATION_MODELS
 from service.settings import Settings
 
 _Object = dict[str, Any]
 
 _NAMED: _Object = {"X-Request-Id": {"description": "Name of the request, as logs know it.", "required": True}}
 _RETRY: _Object = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
+_LOWERED: _Object = {
+    LOWERED: {
+        "description": "The limit of tokens that applied, where a larger one was asked for.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 _CHALLENGE: _Object = {"WWW-Authenticate": {"description": "How a key can be sent.", "required": True}}
+
+_CLAMPING = ("/v1/chat", "/v1/chat/completions")
+"""Paths whose replies have a limit of tokens."""
 
 _SCHEMES: _Object = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and LiteLLM's clients send a key."},
@@ -47,6 +58,8 @@ def completed(schema: _Object, settings: Settings, *, model: str | None) -> _Obj
     for path, item in schema["paths"].items():
         for operation in item.values():
             _name_failures(operation, keyed=settings.wants_keys and path not in OPEN, scoped=path in SCOPES)
+            if path in _CLAMPING:
+                operation["responses"]["200"]["headers"].update(_LOWERED)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 _limit(content["schema"]["properties"], _limits(path, settings, model))
     if settings.wants_keys:
@@ -79,18 +92,20 @@ def _limits(path: str, settings: Settings, model: str | None) -> dict[str, _Limi
     """What this server takes in a path's fields."""
     images = _Limit("array", "maxItems", settings.max_images)
     tokens = _Limit("integer", "maximum", settings.max_tokens)
+    own = {} if settings.clamps_own else {"max_tokens": tokens}
+    openai = {} if settings.clamps_openai else {"max_tokens": tokens, "max_completion_tokens": tokens}
     served = {} if model is None else {"model": _Limit("string", "enum", [model])}
+    judges = {} if model is None else {"model": _Limit("string", "enum", [model, *MODERATION_MODELS])}
     return {
-        "/v1/chat": {"image": images, "images": images, "max_tokens": tokens},
+        "/v1/chat": {"image": images, "images": images, **own},
         "/v1/classify": {"image": images, "images": images},
         "/v1/chat/completions": {
             **served,
             "messages": _Limit("array", "maxItems", settings.max_turns),
-            "max_tokens": tokens,
-            "max_completion_tokens": tokens,
+            **openai,
             "n": _Limit("integer", "maximum", settings.max_choices),
         },
-        "/v1/moderations": served,
+        "/v1/moderations": judges,
     }.get(path, {})
 
 

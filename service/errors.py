@@ -3,7 +3,7 @@
 ``{"error": {"message", "type", "param", "code"}}``
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
@@ -22,6 +22,7 @@ from safety_core.errors import (
     SafeVLMError,
     StoppedError,
 )
+from service.schemas import BRANCH, NOT_SUPPORTED
 
 INVALID = "invalid_request_error"
 BUSY = "overloaded_error"
@@ -32,6 +33,7 @@ _STATUS_OF_CODE = {
     "body_too_large": 413,
     "image_too_large": 413,
     "model_not_found": 404,
+    "unsupported_endpoint": 404,
     "policy_not_allowed": 403,
     "content_type": 415,
     "image_format": 415,
@@ -129,21 +131,70 @@ def reply_to_status(status: int) -> ErrorReply:
     return ErrorReply(status=status, message=message, type=INVALID, code=code)
 
 
-def invalid_fields(exc: ValidationError, model: type[BaseModel]) -> InputError:
-    """The first complaint of a validation, without the values and the names that the client sent.
+def invalid_fields(
+    exc: ValidationError, model: type[BaseModel], document: Callable[[], object] = dict, *, named: Container[str] = ()
+) -> InputError:
+    """The first error of a validation, without the values and the names that the client sent.
 
     Args:
-        exc: the complaints.
+        exc: the errors.
         model: what the request should have been. Its fields may be named; a key of a mapping is the client's.
+        document: the request as it came; called where the error lies in one of several pictures.
+        named: names of further fields that may be named, although there are none here.
     """
     error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-    if error["type"] == "extra_forbidden":
-        return InputError("The request has an unknown field.", code="unknown_field")
-    if error["type"] == "json_invalid":
+    kind, location = error["type"], error["loc"]
+    if kind == "json_invalid":
         return InputError("The body is not valid JSON.", code="body_malformed")
     known = _field_names(model)
-    place = takewhile(lambda part: isinstance(part, int) or part in known, error["loc"])
-    return InputError(f"{error['msg']}.", code="invalid_field", param=".".join(map(str, place)) or None)
+    # A branch's tag is ours and says nothing to the client.
+    steps = [step for step in location if isinstance(step, int) or not step.startswith(BRANCH)]
+    unknown = steps.pop() if kind == "extra_forbidden" else None
+    steps = list(takewhile(lambda step: isinstance(step, int) or step in known, steps))
+    place = ".".join(map(str, steps))
+    if unknown is not None:
+        if unknown not in known and unknown not in named:
+            message = f"There is an unknown field in {place}." if place else "The request has an unknown field."
+            return InputError(message, code="unknown_field", param=place or None)
+        place = ".".join((*filter(None, [place]), str(unknown)))
+        return InputError(f"There is no field {place}.", code="unknown_field", param=place)
+    if kind == NOT_SUPPORTED:
+        message = f"{steps[-1]} is not supported; it may only be {error['msg']}."
+    else:
+        message = f"{error['msg']}."
+    return InputError(f"{_picture_named(document, steps)}{message}", code="invalid_field", param=place or None)
+
+
+def _picture_named(document: Callable[[], object], steps: Sequence[str | int]) -> str:
+    """Which of several pictures a place lies in, as the beginning of a message; empty where it lies in none."""
+    if not any(step in ("image_url", "images") for step in steps):
+        return ""
+    places = list(_picture_places(document()))
+    inside = [number for number, place in enumerate(places, 1) if tuple(steps[: len(place)]) == place]
+    return numbered(inside[0], len(places)) if inside else ""
+
+
+def numbered(number: int, pictures: int) -> str:
+    """Beginning of a message about the picture of a number, counted from 1; empty where there is but one."""
+    return f"Picture {number}: " if pictures > 1 else ""
+
+
+def _picture_places(document: object) -> Iterator[tuple[str | int, ...]]:
+    """Places of all pictures in a JSON request of any of our paths, in the order in which the model reads them."""
+    fields = document if isinstance(document, dict) else {}
+    yield from (("images", index) for index, _ in _items(fields.get("images")))
+    for index, message in _items(fields.get("messages")):
+        if isinstance(message, dict):
+            yield from (("messages", index, "content", part) for part in _image_parts(message.get("content")))
+    yield from (("input", part) for part in _image_parts(fields.get("input")))
+
+
+def _image_parts(content: object) -> Iterator[int]:
+    return (index for index, part in _items(content) if isinstance(part, dict) and part.get("type") == "image_url")
+
+
+def _items(value: object) -> Iterable[tuple[int, object]]:
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 @cache

@@ -4,6 +4,8 @@ Knows no model and no decision.
 """
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +14,17 @@ from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.images import DecodedImage
 from safety_core.policies import Rules
 from safety_core.prompts import Turn, check_characters, max_characters
-from service.body import JSON, MULTIPART, BodyLimits, content_type, read_body, read_form
+from service.body import JSON, MULTIPART, BodyLimits, charset_of, content_type, is_json, read_body, read_form
 from service.decoders import in_time
 from service.errors import invalid_fields
+from service.openai_schemas import OTHER_NAMES
 from service.pictures import Source
 from service.record import record_of
 from service.schemas import FormRequest, JsonRequest, Options
@@ -36,6 +40,12 @@ _MARKS_PER_ITEM = 16
 
 _MARKS_BESIDES = 64
 """Those of all other fields."""
+
+LOWERED = "X-SafeVLM-Max-Tokens"
+"""Header with the limit of tokens that applied in place of a larger one that was asked for."""
+
+_PICTURES = re.compile(r"images?(?:\[\d*\])?")
+"""Names of a form's file fields: frameworks mark a field of several values with brackets."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -68,16 +78,17 @@ async def read_request(request: Request, service: Service) -> Intake:
     kind = content_type(request)
     options: Options
     sources: Sequence[Source]
+    places: Sequence[str] = ()
     if kind == MULTIPART:
         options, sources = await _multipart(request, service)
-    elif kind == JSON:
+    elif is_json(kind):
         options = asked = await read_json(request, service, JsonRequest)
-        sources = asked.images
+        sources, places = asked.images, [f"images.{index}" for index in range(len(asked.images))]
     else:
         raise InputError(f"The body must be {MULTIPART} or {JSON}.", code="content_type")
     # The guard checks it too, but after a wait for its turn.
     check_characters(_turns(options), service.settings.max_prompt_tokens)
-    loaded = await unless_client_leaves(request, service.pictures.load(sources, record_of(request)))
+    loaded = await unless_client_leaves(request, service.pictures.load(sources, record_of(request), places))
     return Intake(options=options, images=loaded.images, decode_ms=loaded.decode_ms)
 
 
@@ -101,8 +112,9 @@ async def read_json(
     Raises:
         InputError: it is too large, malformed, or not what the model says.
     """
-    if content_type(request) != JSON:
+    if not is_json(content_type(request)):
         raise InputError(f"The body must be {JSON}.", code="content_type")
+    charset = charset_of(request.headers.get("content-type"))
     settings = service.settings
     limits = _body_limits(settings)
     record = record_of(request)
@@ -115,12 +127,12 @@ async def read_json(
         items = settings.max_turns + settings.max_images
         max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES
     if len(body) <= _LARGE_JSON_BYTES:
-        return _parsed(body, model, max_marks)
+        return _parsed(body, model, max_marks, charset)
     if record.memory is not None:
         record.memory.grow(len(body))  # what is made of it; the body itself goes with this function
     async with in_time(record.deadline):
         parsed = await asyncio.get_running_loop().run_in_executor(
-            service.parsers, partial(_parsed, body, model, max_marks)
+            service.parsers, partial(_parsed, body, model, max_marks, charset)
         )
     if record.memory is not None:
         record.memory.shrink(len(body))
@@ -142,7 +154,7 @@ def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatReques
     """What to answer.
 
     Raises:
-        PromptError: ``prompt_empty``, or ``max_tokens_too_large``: caps refuse, they never cut silently.
+        PromptError: ``prompt_empty``, or ``max_tokens_too_large`` where the operator has it refused.
     """
     options = intake.options
     if options.prompt is None or not options.prompt.strip():
@@ -152,26 +164,36 @@ def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatReques
         turns=intake.turns,
         heatmap=options.explain,
         rules=rules,
-        max_tokens=token_limit(options.max_tokens, settings, param="max_tokens"),
+        max_tokens=token_limit(options.max_tokens, settings, param="max_tokens", clamp=settings.clamps_own),
         temperature=options.temperature or 0.0,
         top_p=1.0 if options.top_p is None else options.top_p,
         seed=options.seed,
     )
 
 
-def token_limit(max_tokens: int | None, settings: Settings, *, param: str) -> int:
+def token_limit(max_tokens: int | None, settings: Settings, *, param: str, clamp: bool) -> int:
     """Tokens that a reply may have: what was asked for, or the operator's default.
+
+    Args:
+        max_tokens: what was asked for.
+        settings: what the operator allows.
+        param: the field that asked, as the client spelled it.
+        clamp: whether more than the operator allows is lowered to that; :func:`lowered` must then tell the client.
 
     Raises:
         PromptError: ``max_tokens_too_large``.
     """
     if max_tokens is None:
         return min(settings.default_max_tokens, settings.max_tokens)
-    if max_tokens > settings.max_tokens:
-        raise PromptError(
-            f"At most {settings.max_tokens} tokens can be asked for.", code="max_tokens_too_large", param=param
-        )
-    return max_tokens
+    if max_tokens > settings.max_tokens and not clamp:
+        raise PromptError(f"{param} may be at most {settings.max_tokens}.", code="max_tokens_too_large", param=param)
+    return min(max_tokens, settings.max_tokens)
+
+
+def lowered(max_tokens: int | None, settings: Settings) -> dict[str, str]:
+    """Header of a reply whose limit of tokens was lowered to the operator's; none where it was not."""
+    is_lowered = max_tokens is not None and max_tokens > settings.max_tokens
+    return {LOWERED: str(settings.max_tokens)} if is_lowered else {}
 
 
 def _turns(options: Options) -> tuple[Turn, ...]:
@@ -191,26 +213,38 @@ async def _multipart(request: Request, service: Service) -> tuple[Options, Seque
     record = record_of(request)
     form = await read_form(request, _body_limits(service.settings), record.memory)
     record.deadline = time.monotonic() + service.settings.verdict_timeout_s
-    if any(name != "image" for name, _ in form.files):
+    if not all(_PICTURES.fullmatch(name) for name, _ in form.files):
         raise InputError("Files are accepted in the field image only.", code="unknown_field")
-    if "image" in form.texts:
+    if any(_PICTURES.fullmatch(name) for name in form.texts):
         raise InputError("The field image must be a file.", code="invalid_field", param="image")
     try:
         options = FormRequest.model_validate(form.texts)
     except ValidationError as exc:
-        raise invalid_fields(exc, FormRequest) from exc
+        raise invalid_fields(exc, FormRequest, named=OTHER_NAMES) from exc
     return options, [data for _, data in form.files]
 
 
-def _parsed(body: bytes | bytearray, model: type[_Model], max_marks: int) -> _Model:
+def _parsed(body: bytes | bytearray, model: type[_Model], max_marks: int, charset: str | None) -> _Model:
     """The fields of a JSON body.
 
     A value costs hundreds of bytes, and where it is wrong a complaint of its own: 20 megabytes of ``1,1,1`` would be
     gigabytes and many seconds. So what separates values is counted before any is made.
     """
+    body = _in_utf8(body, charset)
     if sum(body.count(mark) for mark in (b",", b"[", b"{")) > max_marks:
         raise InputError("The body has more commas and brackets than a request can have.", code="body_too_large")
     try:
         return model.model_validate_json(body)
     except ValidationError as exc:
-        raise invalid_fields(exc, model) from exc
+        raise invalid_fields(exc, model, lambda: from_json(body), named=OTHER_NAMES) from exc
+
+
+def _in_utf8(body: bytes | bytearray, charset: str | None) -> bytes | bytearray:
+    """A JSON body in the one encoding that is parsed: without a byte order mark, and out of an older encoding."""
+    charset = charset or json.detect_encoding(body)
+    if charset in ("utf-8", "utf8", "us-ascii", "ascii"):
+        return body.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return body.decode(charset).removeprefix("\ufeff").encode()
+    except UnicodeError as exc:
+        raise InputError(f"The body is not {charset}.", code="body_malformed") from exc

@@ -18,6 +18,7 @@ from service.openai_schemas import (
     Moderation,
     ModerationResult,
 )
+from service.schemas import RefusalIn
 from service.views import View
 
 OPENAI_CATEGORIES = (
@@ -41,6 +42,13 @@ SAME_AS = {"insults_bullying": "harassment", "fairness": "hate", "illegal": "ill
 """Our types that mean what one of those keys means. The other keys are always false: nothing here looks for them."""
 
 
+_FIELDS_OF_REFUSAL: dict[RefusalIn, tuple[str, ...]] = {
+    "refusal": ("refusal",),
+    "content": ("content",),
+    "both": ("content", "refusal"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionView:
     """How one completion is told to its client."""
@@ -51,13 +59,16 @@ class CompletionView:
     created: int
     """Seconds since 1970."""
 
+    refusal_in: RefusalIn
+    """Field of a message that a refusal is sent in."""
+
     usage_in_chunks: bool = False
     """Whether every chunk has a field for the usage, which the last one fills."""
 
     @classmethod
-    def of(cls, view: View, *, usage_in_chunks: bool = False) -> "CompletionView":
+    def of(cls, view: View, *, refusal_in: RefusalIn, usage_in_chunks: bool = False) -> "CompletionView":
         """A view of a completion that begins now."""
-        return cls(view=view, created=int(time.time()), usage_in_chunks=usage_in_chunks)
+        return cls(view=view, created=int(time.time()), refusal_in=refusal_in, usage_in_chunks=usage_in_chunks)
 
     def whole(self, replies: Sequence[Reply]) -> dict[str, Any]:
         """A finished completion, one reply for each choice."""
@@ -69,7 +80,7 @@ class CompletionView:
             choices=[
                 ChoiceOut(
                     index=index,
-                    message=MessageOut(role="assistant", content=reply.content, refusal=reply.refusal),
+                    message=self._message(reply),
                     finish_reason=reply.finish_reason,
                     logprobs=None,
                 )
@@ -81,12 +92,14 @@ class CompletionView:
 
     def opened(self, index: int, verdict: GuardVerdict) -> dict[str, Any]:
         """The first chunk of a choice, before any word; the very first one says what the guard found."""
-        delta = DeltaOut(role="assistant", content="") if verdict.refusal is None else DeltaOut(role="assistant")
+        has_content = verdict.refusal is None or self.refusal_in != "refusal"
+        delta = DeltaOut(role="assistant", content="") if has_content else DeltaOut(role="assistant")
         return self._chunk(index, delta, guard=self._guard(verdict) if index == 0 else None)
 
     def said(self, index: int, text: str, *, refusal: bool) -> dict[str, Any]:
         """A piece of a reply, or else of the refusal."""
-        return self._chunk(index, DeltaOut(refusal=text) if refusal else DeltaOut(content=text))
+        fields = _FIELDS_OF_REFUSAL[self.refusal_in] if refusal else ("content",)
+        return self._chunk(index, DeltaOut.model_validate(dict.fromkeys(fields, text)))
 
     def closed(self, index: int, reply: Reply) -> dict[str, Any]:
         """The last chunk of a choice."""
@@ -95,6 +108,12 @@ class CompletionView:
     def usage(self, replies: Sequence[Reply]) -> dict[str, Any]:
         """The chunk behind all choices, for clients that asked for it."""
         return self._told(choices=[], usage=_usage(replies))
+
+    def _message(self, reply: Reply) -> MessageOut:
+        if reply.refusal is None:
+            return MessageOut(role="assistant", content=reply.content, refusal=None)
+        fields = dict.fromkeys(_FIELDS_OF_REFUSAL[self.refusal_in], reply.refusal)
+        return MessageOut(role="assistant", content=fields.get("content"), refusal=fields.get("refusal"))
 
     def _chunk(
         self, index: int, delta: DeltaOut, *, finish_reason: str | None = None, guard: GuardOut | None = None

@@ -5,7 +5,8 @@ to nothing.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,7 @@ from safety_core.image_text import decode_base64, text_kind
 from safety_core.images import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
 from service.body import too_many_images
 from service.decoders import Check, Decoders, Job, in_time
+from service.errors import numbered
 from service.fetching import Fetcher
 from service.memory import Holding
 from service.record import RequestRecord
@@ -40,6 +42,29 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Which:
+    """Which picture of a request an error is about."""
+
+    number: int
+    """From 1."""
+
+    count: int
+    """How many there are."""
+
+    param: str
+    """Field of the request that it stands in."""
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors of a picture name it."""
+        try:
+            yield
+        except ImageError as exc:
+            message = numbered(self.number, self.count) + exc.message
+            raise ImageError(message, code=exc.code, param=self.param) from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pictures:
     """Loads the pictures of requests."""
 
@@ -61,30 +86,36 @@ class Pictures:
     fetcher: Fetcher
     """Gets those that are elsewhere."""
 
-    async def load(self, sources: Sequence[Source], record: RequestRecord) -> Loaded:
+    async def load(self, sources: Sequence[Source], record: RequestRecord, places: Sequence[str] = ()) -> Loaded:
         """Decode the pictures of one request.
 
         Args:
             sources: the pictures.
             record: the request: for whom, by when, and what it holds in memory.
+            places: field of the request that each of them stands in, for errors; ``image`` where there are none.
 
         Raises:
-            ImageError: there are too many, they cost too much, or one is out of bounds or broken.
+            ImageError: there are too many, they cost too much, or one is out of bounds or broken; its message says
+                which of several.
             OverloadedError: too many pictures wait, or there is no memory left for these.
             DeadlineError: they were not decoded in time.
             ExhaustedError: memory ran out.
         """
         if len(sources) > self.max_images:
-            raise too_many_images(self.max_images)
+            raise too_many_images(self.max_images, param=places[self.max_images] if places else "image")
         started = time.perf_counter()
         memory = record.memory
-        files = await self._inspect_all(await self._fetch_all(sources, record), record)
-        self._check_cost(files)
+        which = [
+            _Which(number=number, count=len(sources), param=places[number - 1] if places else "image")
+            for number in range(1, len(sources) + 1)
+        ]
+        files = await self._inspect_all(await self._fetch_all(sources, which, record), which, record)
+        self._check_cost(files, which)
         sizes = [len(file.file.data) for file in files]
         images: list[DecodedImage] = await self.decoders.run(
             [
-                Job(work=partial(self._decode, file), cost=file.cost, memory=file.working_bytes + size)
-                for file, size in zip(files, sizes, strict=True)
+                Job(work=partial(self._decode, file, one), cost=file.cost, memory=file.working_bytes + size)
+                for file, one, size in zip(files, which, sizes, strict=True)
             ],
             client=record.client,
             deadline=record.deadline,
@@ -94,25 +125,30 @@ class Pictures:
         _shrink(memory, sum(sizes))
         return Loaded(tuple(images), 1000 * (time.perf_counter() - started))
 
-    async def _fetch_all(self, sources: Sequence[Source], record: RequestRecord) -> list[Source]:
+    async def _fetch_all(
+        self, sources: Sequence[Source], which: Sequence[_Which], record: RequestRecord
+    ) -> list[Source]:
         """The sources, with the bytes behind those that are addresses."""
         found: list[Source] = []
         async with in_time(record.deadline):
-            for source in sources:
+            for source, one in zip(sources, which, strict=True):
                 if isinstance(source, str) and text_kind(source) == "address":
-                    source = await self.fetcher.fetch(source.strip())
+                    with one.named():
+                        source = await self.fetcher.fetch(source.strip())
                     _grow(record.memory, len(source))
                 found.append(source)
         return found
 
-    async def _inspect_all(self, sources: Sequence[Source], record: RequestRecord) -> list[Inspected]:
+    async def _inspect_all(
+        self, sources: Sequence[Source], which: Sequence[_Which], record: RequestRecord
+    ) -> list[Inspected]:
         """What the files say; the memory of their sound parts stays counted."""
         sizes = [len(source) for source in sources]
         _grow(record.memory, 2 * sum(sizes))  # the file's bytes, and its sound parts
         files = await self.decoders.run(
             [
-                Job(work=partial(self._inspect, source), cost=size // _BYTES_PER_COST, memory=0)
-                for source, size in zip(sources, sizes, strict=True)
+                Job(work=partial(self._inspect, source, one), cost=size // _BYTES_PER_COST, memory=0)
+                for source, one, size in zip(sources, which, sizes, strict=True)
             ],
             client=record.client,
             deadline=record.deadline,
@@ -120,29 +156,34 @@ class Pictures:
         _shrink(record.memory, 2 * sum(sizes) - sum(len(file.file.data) for file in files))
         return files
 
-    def _check_cost(self, files: Sequence[Inspected]) -> None:
+    def _check_cost(self, files: Sequence[Inspected], which: Sequence[_Which]) -> None:
         cost = 0
-        for number, file in enumerate(files, 1):
+        for one, file in zip(which, files, strict=True):
             cost += file.cost
             if cost > self.max_cost:
                 raise ImageError(
-                    f"Image {number} of {len(files)} brings this request over its budget of {self.max_cost} pixels to "
-                    "decode, in which formats other than JPEG and pictures with many scans count more than once. Send "
-                    "smaller images, or fewer at a time.",
+                    f"Image {one.number} of {one.count} brings this request over its budget of {self.max_cost} pixels "
+                    "to decode, in which formats other than JPEG and pictures with many scans count more than once. "
+                    "Send smaller images, or fewer at a time.",
                     code="image_too_large",
-                    param="image",
+                    param=one.param,
                 )
 
-    def _inspect(self, source: Source, check: Check) -> Inspected:
+    def _inspect(self, source: Source, which: _Which, check: Check) -> Inspected:
         try:
-            data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
-            return inspect(data, limits=self.limits)
+            with which.named():
+                return self._inspected(source)
         except MemoryError:
             raise ExhaustedError("there was not enough memory to read an image") from None
 
-    def _decode(self, file: Inspected, check: Check) -> DecodedImage:
+    def _inspected(self, source: Source) -> Inspected:
+        data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
+        return inspect(data, limits=self.limits)
+
+    def _decode(self, file: Inspected, which: _Which, check: Check) -> DecodedImage:
         try:
-            return decode_inspected(file, limits=self.limits, fill=self.fill, check=check)
+            with which.named():
+                return decode_inspected(file, limits=self.limits, fill=self.fill, check=check)
         except MemoryError:
             raise ExhaustedError("there was not enough memory to decode an image") from None
 

@@ -4,12 +4,94 @@ A field that a client should not see is left unset, and unset fields are not sen
 something. Limits that operators set are checked elsewhere: here is only what no server would accept.
 """
 
-from typing import Annotated, Any
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    field_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 SEED_LIMIT = 2**63
+
+RefusalIn = Literal["refusal", "content", "both"]
+"""Field of an OpenAI-style message that a refusal is sent in."""
+
+BRANCH = "="
+"""First character of the tag of a union's branch. Tags are part of an error's location, but no client wrote them;
+no field's name begins with it."""
+
+NOT_SUPPORTED = "not_supported"
+"""Type of the validation error of a field that is accepted with a neutral value only."""
+
+_KINDS = {str: "string", list: "array", dict: "object", bool: "boolean", int: "number", float: "number"}
+
+
+def kind_of(value: object) -> str:
+    """Tag of the branch for a value's JSON type, such as ``=string``: discriminates unions of different types.
+
+    Without it pydantic tries every branch and reports the errors of all of them, the first branch's first.
+    """
+    return BRANCH + _KINDS.get(type(value), "null")
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # typing keeps one of equal annotations, and 0 equals False
+class Neutral:
+    """Annotation of a field that we do not support: accepted with values that change nothing, refused with others.
+
+    ``null`` is always neutral. A ``Literal`` would not do: it takes 0 for False, and says nothing of support.
+    """
+
+    values: tuple[JsonValue, ...]
+    """The other neutral values."""
+
+    members: bool = False
+    """Whether an object is neutral as well, if the values of all of its members are."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate by comparison."""
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The neutral values as an enumeration."""
+        neutral: JsonSchemaValue = {"enum": [None, *self.values]}
+        if not self.members:
+            return neutral
+        return {"anyOf": [neutral, {"type": "object", "additionalProperties": neutral}]}
+
+    def _checked(self, value: Any) -> Any:
+        if self._is_neutral(value):
+            return value
+        if self.members and isinstance(value, dict) and all(map(self._is_neutral, value.values())):
+            return value
+        raise PydanticCustomError(NOT_SUPPORTED, "{neutral}", {"neutral": self._described()})
+
+    def _is_neutral(self, value: object) -> bool:
+        return value is None or any(
+            isinstance(value, bool) == isinstance(neutral, bool) and value == neutral for neutral in self.values
+        )
+
+    def _described(self) -> str:
+        """The neutral values in words, such as ``none or auto``; ``null`` only where it is the only one."""
+        shown = [value if isinstance(value, str) and value else json.dumps(value) for value in self.values]
+        return "empty or null" if self.members else " or ".join(shown) or "null"
+
+
+def neutral(*values: JsonValue) -> Neutral:
+    """A field that may be ``null`` or one of ``values``."""
+    return Neutral(values)
+
+
+EMPTY = Neutral(("", [], {}), members=True)
+"""A field that may be ``null``, empty, or an object of such: what could hold text that nobody here would judge."""
 
 PolicyName = Annotated[
     str | None,
@@ -187,6 +269,7 @@ class ModelOut(Sent):
 
     id: str
     object: str = "model"
+    created: int = Field(description="When the checkpoint was made, in seconds since 1970.")
     owned_by: str = "safevlm"
     backbone: str
     risk_types: list[str]

@@ -18,6 +18,7 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.images import ImageLimits
 from service.logs import LogFormat
+from service.schemas import RefusalIn
 from service.windows import WindowLimits
 
 PREFIX = "SAFEVLM_"
@@ -132,6 +133,14 @@ class Settings(BaseSettings):
     )
     max_choices: int = Field(default=4, ge=1, description="Largest `n` of one chat completion.")
     max_tokens: int = Field(default=512, ge=1, description="Largest `max_tokens` that a client may ask for.")
+    max_tokens_excess: Literal["auto", "clamp", "reject"] = Field(
+        default="auto",
+        description=(
+            "What happens to a larger `max_tokens`: `clamp` lowers it to that limit and says so in the header "
+            "`X-SafeVLM-Max-Tokens`, `reject` answers 400; `auto` clamps on the OpenAI-compatible paths and rejects on "
+            "the others."
+        ),
+    )
     default_max_tokens: int = Field(default=256, ge=1, description="`max_tokens` of a request that names none.")
     max_requests: int = Field(
         default=128,
@@ -215,6 +224,15 @@ class Settings(BaseSettings):
         "words alone say less.",
     )
 
+    refusal_in: RefusalIn = Field(
+        default="refusal",
+        description=(
+            "Field of an OpenAI-style message that a refusal is sent in: `refusal`, as OpenAI does; `content`, for "
+            "clients that read nothing else; or `both`. A request may choose another with its own `refusal_in` "
+            "(`docs/integrations.md`)."
+        ),
+    )
+
     playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
 
     expose_risk: bool = Field(
@@ -269,6 +287,16 @@ class Settings(BaseSettings):
             verdict_timeout_s=self.verdict_timeout_s,
             reply_timeout_s=self.reply_timeout_s,
         )
+
+    @property
+    def clamps_own(self) -> bool:
+        """Whether a ``max_tokens`` above the limit is lowered to it on the server's own paths."""
+        return self.max_tokens_excess == "clamp"
+
+    @property
+    def clamps_openai(self) -> bool:
+        """Whether a ``max_tokens`` above the limit is lowered to it on the OpenAI-compatible paths."""
+        return self.max_tokens_excess != "reject"
 
     @property
     def wants_keys(self) -> bool:

@@ -106,18 +106,28 @@ class View:
         return {name: round(value, 3) for name, value in times.items()}
 
 
-def model_list(info: GuardInfo) -> dict[str, Any]:
-    """What is served."""
-    model = ModelOut(
+def model_list(info: GuardInfo, *, created: int) -> dict[str, Any]:
+    """What is served, as a list of one model."""
+    return ModelList(object="list", data=[model_out(info, created=created)]).sent()
+
+
+def model_out(info: GuardInfo, *, created: int) -> ModelOut:
+    """What is served.
+
+    Args:
+        info: of the guard.
+        created: when the checkpoint was made, in seconds since 1970.
+    """
+    return ModelOut(
         id=info.checkpoint,
         object="model",
+        created=created,
         owned_by="safevlm",
         backbone=info.backbone,
         risk_types=list(info.taxonomy.types),
         risk_levels=list(info.taxonomy.levels),
         description=info.description,
     )
-    return ModelList(object="list", data=[model]).sent()
 
 
 def _assessment(assessment: Assessment) -> AssessmentOut:

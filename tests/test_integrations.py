@@ -55,6 +55,12 @@ def test_openai(server: ServerProcess) -> None:
     assert "house" in output(server, "OpenAI's Python client")
 
 
+def test_refusals_that_clients_show(server: ServerProcess) -> None:
+    shown = output(server, "Refusals that clients show").strip().splitlines()
+    assert len(shown) == 3
+    assert all(REFUSAL in line for line in shown)
+
+
 def test_langchain(server: ServerProcess) -> None:
     assert REFUSAL in output(server, "LangChain")
 

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
 from service.answering import Chat, broken_off, counted, last
-from service.intake import chat_request, read_request
+from service.intake import chat_request, lowered, read_request
 from service.record import RequestRecord, record_of
 from service.routes.docs import ERRORS, EVENTS, request_body
 from service.ruling import rules_for
@@ -41,11 +41,12 @@ async def chat(request: Request) -> Response:
     record = record_of(request)
     record.asked(asked)
     events = counted(service, Chat(record=record, request=asked, decode_ms=intake.decode_ms))
+    headers = lowered(intake.options.max_tokens, service.settings)
     if not intake.options.stream:
-        return JSONResponse(view.chat(await unless_client_leaves(request, last(events))))
+        return JSONResponse(view.chat(await unless_client_leaves(request, last(events))), headers=headers)
     # The first event decides the status line: whatever fails before it is a plain HTTP error.
     first = await unless_client_leaves(request, anext(events))
-    return EventStream(_stream(service, record, view, first, events))
+    return EventStream(_stream(service, record, view, first, events), headers)
 
 
 async def _stream(

@@ -12,16 +12,17 @@ from safety_core.policies import Rules
 from safety_core.prompts import check_characters
 from service.answering import Chat, broken_off, counted
 from service.dialogue import dialogue_of
-from service.intake import read_json, token_limit
+from service.intake import lowered, read_json, token_limit
+from service.openai_errors import OpenAIRoute
 from service.openai_schemas import Completion, CompletionRequest
 from service.openai_views import CompletionView
 from service.record import RequestRecord, record_of
-from service.routes.docs import CHUNKS, ERRORS, NO_MODEL, json_body
+from service.routes.docs import CHUNKS, NO_MODEL, OPENAI_ERRORS, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import EventStream, data_line, merged, unless_client_leaves
 
-router = APIRouter()
+router = APIRouter(route_class=OpenAIRoute)
 
 _DONE = "[DONE]"
 
@@ -29,15 +30,16 @@ _DONE = "[DONE]"
 @router.post(
     "/v1/chat/completions",
     response_model=Completion,
-    responses={**ERRORS, **NO_MODEL, **CHUNKS},
+    responses={**OPENAI_ERRORS, **NO_MODEL, **CHUNKS},
     openapi_extra=json_body(CompletionRequest),
     summary="Ask about images, guarded, as OpenAI's clients do",
 )
 async def completions(request: Request) -> Response:
     """Judge the whole conversation and every picture in it, then answer or refuse.
 
-    A refusal is a completion whose `message.refusal` says so, with `finish_reason: content_filter`; what the guard
-    found stands in `safevlm`, beside what the protocol has.
+    A refusal is a completion whose `message.refusal` says so (or `content`, see `refusal_in`), with
+    `finish_reason: content_filter`; what the guard found stands in `safevlm`, beside what the protocol has. A limit of
+    tokens above the server's is lowered to it, unless the operator has it refused; `X-SafeVLM-Max-Tokens` then says so.
     """
     service = service_of(request)
     service.readiness.require()
@@ -48,15 +50,17 @@ async def completions(request: Request) -> Response:
     chats = await unless_client_leaves(request, _chats(service, asked, rules, record))
     streams = [counted(service, chat) for chat in chats]
     view = view_of(request, decode_ms=chats[0].decode_ms)
+    refusal_in = asked.refusal_in or service.settings.refusal_in
+    headers = lowered(_max_tokens(asked)[1], service.settings)
     if not asked.stream:
         replies = await unless_client_leaves(request, _replies(streams))
-        return JSONResponse(CompletionView.of(view).whole(replies))
-    with_usage = asked.stream_options is not None and asked.stream_options.include_usage
+        return JSONResponse(CompletionView.of(view, refusal_in=refusal_in).whole(replies), headers=headers)
+    with_usage = asked.stream_options is not None and asked.stream_options.include_usage is True
     events = merged(streams)
     # The first event decides the status line: whatever fails before it is a plain HTTP error.
     first = await unless_client_leaves(request, anext(events))
-    told = CompletionView.of(view, usage_in_chunks=with_usage)
-    return EventStream(_stream(service, record, told, len(chats), first, events))
+    told = CompletionView.of(view, refusal_in=refusal_in, usage_in_chunks=with_usage)
+    return EventStream(_stream(service, record, told, len(chats), first, events), headers)
 
 
 def check_model(name: str | None, service: Service) -> None:
@@ -77,8 +81,9 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
     dialogue = dialogue_of(asked.messages)
     _check_count(sum(len(turn.parts) or 1 for turn in dialogue.turns), settings.max_turns)
     check_characters(dialogue.turns, settings.max_prompt_tokens)
-    max_tokens = token_limit(_max_tokens(asked), settings, param="max_completion_tokens")
-    loaded = await service.pictures.load(dialogue.sources, record)
+    param, wanted = _max_tokens(asked)
+    max_tokens = token_limit(wanted, settings, param=param, clamp=settings.clamps_openai)
+    loaded = await service.pictures.load(dialogue.sources, record, dialogue.places)
     stop = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
     chats = [
         Chat(
@@ -121,9 +126,12 @@ def _check_count(texts: int, limit: int) -> None:
         )
 
 
-def _max_tokens(asked: CompletionRequest) -> int | None:
-    if asked.max_tokens is None or asked.max_completion_tokens is None:
-        return asked.max_tokens or asked.max_completion_tokens
+def _max_tokens(asked: CompletionRequest) -> tuple[str, int | None]:
+    """Name of the field that says how long a reply may be, and what it says."""
+    if asked.max_completion_tokens is None:
+        return "max_tokens", asked.max_tokens
+    if asked.max_tokens is None:
+        return "max_completion_tokens", asked.max_completion_tokens
     raise PromptError(
         "max_tokens and max_completion_tokens mean the same; send one.", code="invalid_field", param="max_tokens"
     )

@@ -25,6 +25,9 @@ ERRORS: _Responses = {
 }
 """Of every path that reaches the model."""
 
+OPENAI_ERRORS: _Responses = {status: error for status, error in ERRORS.items() if status not in (413, 415)}
+"""Of the OpenAI-compatible paths, where these two are 400."""
+
 NO_MODEL: _Responses = {404: {"model": ErrorOut, "description": "No such model is served"}}
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
@@ -85,6 +88,11 @@ MODELS: _Responses = {
     }
 }
 """What is served, and where its name is asked for."""
+
+MODEL_NAME: dict[str, Any] = {
+    "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]
+}
+"""The name at the end of a path; any text, so that it need not be validated."""
 
 EXPOSITION: _Responses = {
     200: {

@@ -1,5 +1,6 @@
 """``POST /v1/moderations``: verdicts in the protocol of OpenAI's clients; the language model never runs."""
 
+import re
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -11,35 +12,43 @@ from safety_core.policies import Rules
 from safety_core.prompts import Turn
 from service.classifying import assessed
 from service.intake import read_json
+from service.openai_errors import OpenAIRoute
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
 from service.record import RequestRecord, record_of
 from service.routes.completions import check_model
-from service.routes.docs import ERRORS, NO_MODEL, json_body
+from service.routes.docs import NO_MODEL, OPENAI_ERRORS, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
 from service.streaming import unless_client_leaves
 from service.windows import assess_in_windows, check_length
 
-router = APIRouter()
+router = APIRouter(route_class=OpenAIRoute)
+
+
+_OPENAI_MODEL = re.compile(r"(?:openai/)?(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
+"""OpenAI's moderation models, which clients name by default, LiteLLM with their provider: here they stand for
+the one that is served."""
 
 
 @router.post(
     "/v1/moderations",
     response_model=Moderation,
-    responses={**ERRORS, **NO_MODEL},
+    responses={**OPENAI_ERRORS, **NO_MODEL},
     openapi_extra=json_body(ModerationRequest),
     summary="Judge texts and images, as OpenAI's clients do",
 )
 async def moderations(request: Request) -> JSONResponse:
     """One result for a text, one for each of several texts, one for texts and images that belong together.
 
-    Our risk types stand under their own names, and under those of OpenAI that mean the same.
+    Our risk types stand under their own names, and under those of OpenAI that mean the same. `model` in the reply is
+    what judged, whichever of OpenAI's names was asked for.
     """
     service = service_of(request)
     service.readiness.require()
     asked = await read_json(request, service, ModerationRequest)
-    check_model(asked.model, service)
+    if asked.model is None or not _OPENAI_MODEL.fullmatch(asked.model):
+        check_model(asked.model, service)
     record = record_of(request)
     rules = rules_for(request, policy=asked.policy, language=None)
     requests, decode_ms = await unless_client_leaves(request, _requests(service, asked, rules, record))
@@ -58,7 +67,8 @@ async def _requests(
     """What to judge, and the milliseconds that decoding took."""
     given = [asked.input] if isinstance(asked.input, str) else asked.input
     texts = [part if isinstance(part, str) else part.text for part in given if isinstance(part, str | TextPart)]
-    sources = [part.image_url.url for part in given if isinstance(part, ImagePart)]
+    shown = [(index, part) for index, part in enumerate(given) if isinstance(part, ImagePart)]
+    sources = [part.image_url.url for _, part in shown]
     limit = service.settings.max_turns
     if len(given) > limit + len(sources):
         raise PromptError(f"At most {limit} texts are accepted.", code="too_many_inputs", param="input")
@@ -69,5 +79,6 @@ async def _requests(
     parts = tuple(texts) if together and len(texts) > 1 else ()
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     check_length(texts, service.settings.window_limits)
-    loaded = await service.pictures.load(sources, record)
+    places = [f"input.{index}.image_url.url" for index, _ in shown]
+    loaded = await service.pictures.load(sources, record, places)
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms

@@ -3,10 +3,12 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from service.routes.docs import EXPOSITION, MODELS, NOT_READY
-from service.schemas import Health, ModelList, Ready
-from service.state import service_of
-from service.views import model_list
+from safety_core.model.spec import SPEC_FILE
+from service.routes.completions import check_model
+from service.routes.docs import EXPOSITION, MODEL_NAME, MODELS, NO_MODEL, NOT_READY
+from service.schemas import Health, ModelList, ModelOut, Ready
+from service.state import Service, service_of
+from service.views import model_list, model_out
 
 router = APIRouter()
 
@@ -41,4 +43,27 @@ async def metrics(request: Request) -> Response:
 @router.get("/v1/models", response_model=ModelList, responses=MODELS, summary="What is served")
 async def models(request: Request) -> JSONResponse:
     """The checkpoint, its backbone and its risk taxonomy."""
-    return JSONResponse(model_list(service_of(request).guard.info))
+    service = service_of(request)
+    return JSONResponse(model_list(service.guard.info, created=_created(service)))
+
+
+@router.get(
+    "/v1/models/{model:path}",
+    response_model=ModelOut,
+    responses=NO_MODEL,
+    openapi_extra=MODEL_NAME,
+    summary="The model of a name",
+)
+async def model(request: Request) -> JSONResponse:
+    """The entry of `/v1/models` with this name."""
+    service = service_of(request)
+    check_model(request.path_params["model"], service)
+    return JSONResponse(model_out(service.guard.info, created=_created(service)).sent())
+
+
+def _created(service: Service) -> int:
+    """When the checkpoint was made, in seconds since 1970, by its configuration file; 0 where it cannot be seen."""
+    try:
+        return max(0, int((service.settings.checkpoint / SPEC_FILE).stat().st_mtime))
+    except OSError:
+        return 0

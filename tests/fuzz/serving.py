@@ -9,6 +9,7 @@ import httpx
 from safety_core.errors import ImageError
 from safety_core.images import ImageLimits, decode
 from service.errors import reply_to
+from service.openai_errors import openai_reply
 from tests.fuzz.cases import Case
 from tests.service.clients import events
 
@@ -20,6 +21,9 @@ Send = Callable[[httpx.Client, bytes], httpx.Response]
 
 Count = Callable[[httpx.Response], tuple[int, int]]
 """Pictures that the server received and scanned, by its reply."""
+
+OPENAI_PATHS = ("/v1/chat/completions", "/v1/moderations")
+"""Paths whose errors have OpenAI's statuses and codes."""
 
 _PROMPT = "What is in the picture?"
 
@@ -41,7 +45,7 @@ def _complaint(client: httpx.Client, tried: Case) -> str | None:
         response = send(client, tried.data)
     except httpx.HTTPError as exc:
         return f"no answer: {type(exc).__name__}"
-    deserved = _deserved_status(tried.data)
+    deserved = _deserved_status(tried.data, openai=response.request.url.path in OPENAI_PATHS)
     if response.status_code != deserved:
         return f"{response.status_code} in place of {deserved} from {response.request.url.path}"
     if response.status_code != 200:
@@ -51,17 +55,17 @@ def _complaint(client: httpx.Client, tried: Case) -> str | None:
     return None
 
 
-def _deserved_status(data: bytes) -> int:
+def _deserved_status(data: bytes, *, openai: bool) -> int:
     try:
         decode(data, limits=LIMITS)
     except ImageError as exc:
-        return reply_to(exc).status
+        return (openai_reply(reply_to(exc)) if openai else reply_to(exc)).status
     return 200
 
 
 def _is_error(response: httpx.Response) -> bool:
     error = response.json().get("error", {})
-    return set(error) == {"message", "type", "param", "code"} and error["code"].startswith("image_")
+    return set(error) == {"message", "type", "param", "code"} and "image" in error["code"]
 
 
 # --- ways to send a picture, and where the reply counts it -----------------------------------------------------------

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from service.routes.unsupported import UNSUPPORTED
 from service.traffic import ENDPOINTS
 from tests.service.clients import encoded
 from tests.service.hardening.asking import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
@@ -115,12 +116,17 @@ def served(route: str, *, model: str) -> Iterator[Sent]:
             yield Sent(f"form {stream}", route, 200, options={"data": fields, "files": files, "headers": HEADERS})
 
 
+def _status(status: int, route: str) -> int:
+    """A status as a route sends it: OpenAI's clients know neither 413 nor 415."""
+    return 400 if route in (COMPLETIONS, MODERATIONS) else status
+
+
 def refused(route: str, *, model: str) -> Iterator[Sent]:
     """Requests with something wrong in them, each with another thing."""
     sound = question(route, WORD, picture(), model=model)
     changed: dict[str, tuple[dict[str, Any], int]] = {
         "broken picture": (question(route, WORD, BROKEN, model=model), 400),
-        "other format": (question(route, WORD, WORD.encode() * 9, model=model), 415),
+        "other format": (question(route, WORD, WORD.encode() * 9, model=model), _status(415, route)),
         "too many pictures": (question(route, WORD, *(picture() + bytes([n]) for n in range(9)), model=model), 400),
         "too long": (question(route, WORD * 9000, model=model), 400),
     }
@@ -174,8 +180,12 @@ def _unread(route: str) -> Iterator[Sent]:
     raw, kind = WORD.encode(), "application/json"
     yield Sent("no JSON", route, 400, options={"content": b'{"' + raw, "headers": {"content-type": kind}})
     yield Sent("no object", route, 422, options={"json": [WORD]})
-    yield Sent("kind", route, 415, options={"content": raw, "headers": {"content-type": f"{CORE}/{CORE}"}})
-    yield Sent("large", route, 413, options={"content": raw * 100_000, "headers": {"content-type": kind}})
+    yield Sent(
+        "kind", route, _status(415, route), options={"content": raw, "headers": {"content-type": f"{CORE}/{CORE}"}}
+    )
+    yield Sent(
+        "large", route, _status(413, route), options={"content": raw * 100_000, "headers": {"content-type": kind}}
+    )
     yield Sent("method", route + QUERY, 405, method="PUT", options={"content": raw})
     yield Sent("below", f"{route}/{quote(WORD)}", 404, options={"content": raw})
 
@@ -225,10 +235,11 @@ OPERATORS = (
     "/readyz",
     "/metrics",
     "/v1/models",
+    "/v1/models/{model:path}",
     "/docs",
     "/docs/oauth2-redirect",
     "/redoc",
     "/openapi.json",
 )
-OTHERS = (*OPERATORS, *PAGE)
+OTHERS = (*OPERATORS, *PAGE, *UNSUPPORTED)
 """Every other path that there is."""

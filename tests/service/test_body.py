@@ -135,6 +135,137 @@ def test_malformed_forms_are_refused(body: bytes, code: str) -> None:
     assert refusal(lambda: read_form(request([body]), LIMITS)) == code
 
 
+WIDE = BodyLimits(max_bytes=100_000, max_file_bytes=4000, max_files=3, timeout_s=20)
+
+
+def chunked(body: bytes, *, kind: str = f"multipart/form-data; boundary={BOUNDARY}") -> Form:
+    """What is read of a body, whatever its chunks."""
+    made = [
+        asyncio.run(read_form(request([body[i : i + size] for i in range(0, len(body), size)], kind=kind), WIDE))
+        for size in (1, 7, len(body))
+    ]
+    assert made[0] == made[1] == made[2]
+    return made[0]
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        b"This is a message\r\nin many parts - for old readers.\r\n%s",
+        b"\r\n\r\n%s",
+        b"--edg\r\n--ed ge\r\n%s",
+        b"%s\r\nAn epilogue: --edge\r\n--edge--\r\n",
+    ],
+)
+def test_what_stands_around_the_parts_is_left_out(framed: bytes) -> None:
+    body = part("prompt", b"x") + part("image", b"y", file=True) + END
+    form = chunked(framed.replace(b"%s", body))
+    assert (form.texts, form.files) == ({"prompt": "x"}, [("image", b"y")])
+
+
+def test_blanks_and_missing_line_breaks_are_no_matter() -> None:
+    body = part("prompt", b"x").replace(b"--edge\r\n", b"--edge \t \r\n") + part("seed", b"5") + b"--edge--"
+    assert chunked(body).texts == {"prompt": "x", "seed": "5"}
+
+
+@pytest.mark.parametrize(
+    "kind", ['multipart/form-data; boundary="edge"', "Multipart/Form-Data; charset=utf-8; Boundary=edge"]
+)
+def test_a_boundary_may_be_quoted(kind: str) -> None:
+    assert chunked(part("prompt", b"x") + END, kind=kind).texts == {"prompt": "x"}
+
+
+def headed(head: str, data: bytes = b"x") -> bytes:
+    return f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + data + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Disposition: form-data; name=\"image\"; filename*=utf-8''%E5%86%99.png",
+        "Content-Disposition: form-data; filename*=UTF-8'en'a.png; name=image",
+        "content-disposition:form-data;name=image;filename=a.png",
+        'Content-Disposition: form-data; name="image"; filename="写真.png"; filename*=utf-8\'\'%E5%86%99.png',
+        'Content-Disposition: form-data; name="image"; filename*0="a"; filename*1=".png"',
+        'Content-Type: image/png\r\nContent-Disposition: form-data; name="image"',
+        'Content-Disposition: form-data; name="image"\r\nContent-Type: application/octet-stream',
+        'Content-Disposition: form-data; name="image"; filename=""\r\nContent-Length: 1',
+        'Content-Disposition: form-data; name="image"; filename="a"\r\nContent-Transfer-Encoding: BINARY',
+        "Content-Disposition: form-data; name*=utf-8''image; filename=a",
+    ],
+)
+def test_a_file_is_one_however_it_is_named(head: str) -> None:
+    assert chunked(headed(head) + END).files == [("image", b"x")]
+
+
+def test_names_may_be_escaped() -> None:
+    head = 'Content-Disposition: form-data; name="image%5B%5D"; filename="%22.png"'
+    assert chunked(headed(head) + END).files == [("image[]", b"x")]
+    assert chunked(headed('Content-Disposition: form-data; name="größe"') + END).texts == {"größe": "x"}
+
+
+@pytest.mark.parametrize("named", ['; filename=""', ""])
+def test_a_file_that_nobody_chose_is_none(named: str) -> None:
+    unchosen = headed(
+        f'Content-Disposition: form-data; name="image"{named}\r\nContent-Type: application/octet-stream', b""
+    )
+    assert chunked(unchosen * 2 + part("prompt", b"x") + END) == Form(texts={"prompt": "x"})
+    full = unchosen + part("image", b"y", file=True) * 3 + unchosen
+    assert len(chunked(full + END).files) == 3
+    assert (
+        refusal(lambda: read_form(request([full.replace(b"\r\n\r\n\r\n", b"\r\n\r\nz\r\n") + END]), WIDE))
+        == "too_many_images"
+    )
+    assert refusal(lambda: read_form(request([unchosen * 200 + END]), WIDE)) == "body_malformed"
+
+
+@pytest.mark.parametrize(
+    "charset", ["utf-8", "UTF-8", '"utf-8"', "iso-8859-1", "windows-1252", "utf-16", "utf-16le", "gb18030"]
+)
+def test_a_text_is_read_in_its_encoding(charset: str) -> None:
+    data = "grüße".encode(charset.strip('"'))
+    head = f'Content-Disposition: form-data; name="prompt"\r\nContent-Type: text/plain; charset={charset}'
+    assert chunked(headed(head, data) + END).texts == {"prompt": "grüße"}
+    usual = part("prompt", data) + part("_charset_", charset.strip('"').encode()) + END
+    assert chunked(usual).texts == {"prompt": "grüße"}
+
+
+@pytest.mark.parametrize("charset", ["rot13", "utf-7", "unicode_escape", "idna", "zlib", "nonsense"])
+def test_other_encodings_are_refused(charset: str) -> None:
+    head = f'Content-Disposition: form-data; name="prompt"\r\nContent-Type: text/plain; charset={charset}'
+    for body in (headed(head), part("_charset_", charset.encode()) + part("prompt", b"x")):
+        assert refusal(partial(read_form, request([body + END]), LIMITS)) == "invalid_field"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [("base64", b"Z3LD\r\nvMOfZQ=="), ("Quoted-Printable", b"gr=C3=BC=C3=\r\n=9Fe"), ("8bit", "grüße".encode())],
+)
+def test_a_transfer_encoding_is_undone(encoding: str, data: bytes) -> None:
+    head = f'Content-Disposition: form-data; name="prompt"\r\nContent-Transfer-Encoding: {encoding}'
+    assert chunked(headed(head, data) + END).texts == {"prompt": "grüße"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (part("prompt", b"x") + END).replace(b"\r\n", b"\n"),  # read by lines it would lose every part
+        headed("Content-Transfer-Encoding: uuencode\r\nContent-Disposition: form-data; name=a") + END,
+        headed("Content-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name=a", b"!") + END,
+        b"--edgeX\r\n" + part("prompt", b"x") + END,
+        b"--edge" + b" " * 100 + b"\r\n" + part("prompt", b"x") + END,
+        b"x\r\n" * 5000 + part("prompt", b"x") + END,
+        headed("Content-Disposition: form-data; filename*=utf-8''a") + END,
+        b"--edge",
+        b"--edge\r",
+    ],
+)
+def test_other_framings_are_refused_and_lose_nothing_in_silence(body: bytes) -> None:
+    for size in (64, len(body)):
+        made = request([body[i : i + size] for i in range(0, len(body), size)])
+        assert refusal(partial(read_form, made, WIDE)) == "body_malformed"
+
+
 def test_a_boundary_is_needed() -> None:
     for kind in ("multipart/form-data", f"multipart/form-data; boundary={'x' * 300}"):
         made = request([END], kind=kind)

@@ -65,9 +65,52 @@ def test_neighbours_of_one_role_become_one_turn() -> None:
 
 
 @pytest.mark.parametrize(
+    "empty", [{"content": ""}, {"content": None}, {}, {"content": []}, {"content": " \n"}, {"content": [written(" ")]}]
+)
+@pytest.mark.parametrize("role", ["system", "developer", "assistant", "user"])
+def test_messages_without_words_are_skipped(role: str, empty: dict[str, Any]) -> None:
+    first, last = {"role": "user", "content": "a"}, {"role": "user", "content": "b"}
+    found = turns({"role": role, **empty}, first, {"role": role, **empty}, {"role": role, **empty}, last)
+    assert found == (Turn(role="user", text="a\nb", parts=("a", "b")),)
+
+
+def test_what_is_skipped_moves_no_picture() -> None:
+    dialogue = dialogue_of(
+        MESSAGES.validate_python(
+            [
+                {"role": "system", "content": ""},
+                {"role": "user", "content": [written(""), shown("1")]},
+                {"role": "assistant", "content": None},
+                {"role": "user", "content": [shown("2"), written("b"), shown("3")]},
+            ]
+        )
+    )
+    assert dialogue.turns == (Turn(role="user", text="b", images=3),)
+    assert dialogue.sources == ("1", "2", "3")
+    assert dialogue.places == tuple(
+        f"messages.{place}.image_url.url" for place in ("1.content.1", "3.content.0", "3.content.2")
+    )
+
+
+def test_a_refusal_counts_as_words_of_the_assistant_once() -> None:
+    refusal = {"type": "refusal", "refusal": "No."}
+    for message in ({"content": [refusal]}, {"refusal": "No."}, {"content": "No.", "refusal": "No."}):
+        found = turns(
+            {"role": "user", "content": "a"}, {"role": "assistant", **message}, {"role": "user", "content": "b"}
+        )
+        assert found[1] == Turn(role="assistant", text="No.")
+
+
+@pytest.mark.parametrize(
     ("messages", "code"),
     [
         ([{"role": "user", "content": " "}], "prompt_empty"),
+        ([{"role": "user", "content": "a"}, {"role": "user", "content": ""}], "prompt_empty"),
+        ([{"role": "system", "content": "a"}, {"role": "user", "content": []}], "prompt_empty"),
+        ([{"role": "user", "content": ""}, {"role": "assistant", "content": ""}], "prompt_empty"),
+        ([{"role": "system", "content": ""}], "turn_order"),
+        ([{"role": "assistant", "content": ""}], "turn_order"),
+        ([{"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}], "invalid_field"),
         ([{"role": "user", "content": []}], "prompt_empty"),
         ([{"role": "user"}], "prompt_empty"),
         ([{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}], "turn_order"),

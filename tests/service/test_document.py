@@ -6,6 +6,7 @@ import pytest
 
 from service.app import create_app
 from service.gate import OPEN, SCOPES
+from service.openai_schemas import MODERATION_MODELS
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import served
@@ -70,7 +71,8 @@ def test_the_model_that_is_served_stands_in_it() -> None:
     with served(FakeGuard()) as client:
         schema = client.get("/openapi.json").json()
     assert fields(schema, "/v1/chat/completions")["model"]["enum"] == ["fake"]
-    assert fields(schema, "/v1/moderations")["model"]["anyOf"][0]["enum"] == ["fake"]
+    judges = fields(schema, "/v1/moderations")["model"]["anyOf"][0]["enum"]
+    assert judges == ["fake", *MODERATION_MODELS], "OpenAI's names stand for it"
 
 
 @pytest.mark.parametrize("path", ["/v1/chat", "/v1/chat/completions"])

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -135,6 +137,20 @@ def test_models_and_docs() -> None:
         assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
         assert set(operation["responses"]) == {"200", "400", "403", "408", "413", "415", "422", "429", "500", "503"}
     assert "risk" in schema["components"]["schemas"]["ChatReply"]["properties"]
+
+
+def test_a_model_has_a_date_and_can_be_asked_for_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "safevlm.json").touch()
+    os.utime(tmp_path / "safevlm.json", (0, 1_700_000_000))
+    with served(FakeGuard(), checkpoint=tmp_path) as client:
+        (listed,) = client.get("/v1/models").json()["data"]
+        assert listed["created"] == 1_700_000_000
+        assert client.get("/v1/models/fake").json() == listed
+        for other in ("gpt-4o", "a/b", "fake/", "fake%2F..", ""):
+            response = client.get(f"/v1/models/{other}")
+            assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+    with served(FakeGuard(), checkpoint=tmp_path / "nowhere") as client:
+        assert client.get("/v1/models/fake").json()["created"] == 0
 
 
 def test_docs_describe_the_events_of_a_stream() -> None:

@@ -14,6 +14,8 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.model.vision import VisionFeatures
+from service.errors import INVALID, ErrorReply
+from service.openai_errors import openai_reply
 from service.traffic import ENDPOINTS
 from tests.service.clients import ROOT
 
@@ -110,6 +112,14 @@ def failure(response: Answer) -> tuple[int, str]:
     assert set(body) == {"error"}, body
     assert set(body["error"]) == {"message", "type", "param", "code"}
     return response.status_code, body["error"]["code"]
+
+
+def as_sent(route: str, status: int, code: str) -> tuple[int, str]:
+    """Status and code of an error of ours as a route sends it: OpenAI's paths have OpenAI's."""
+    reply = ErrorReply(status=status, message="", type=INVALID, code=code)
+    if route in (COMPLETIONS, MODERATIONS):
+        reply = openai_reply(reply)
+    return reply.status, reply.code
 
 
 def picture(data: bytes) -> Image.Image:

@@ -39,6 +39,7 @@ from tests.service.hardening.asking import (
     STEAL,
     WEAPON,
     WHAT,
+    as_sent,
     ask,
     failure,
     question,
@@ -85,16 +86,16 @@ def test_body_size(fake: FakeGuard) -> None:
     with served(fake, max_body_bytes=20 * CHUNK, max_image_bytes=5 * CHUNK) as client:
         for route in ROUTES:
             status, code, taken = fed(client, route, "application/json", b'{"prompt": "')
-            assert (status, code, taken <= 22) == (413, "body_too_large", True)
+            assert (status, code, taken <= 22) == (*as_sent(route, 413, "body_too_large"), True)
             large = client.post(route, content=b"{}" + b" " * 20 * CHUNK, headers={"content-type": "application/json"})
-            assert failure(large) == (413, "body_too_large")
+            assert failure(large) == as_sent(route, 413, "body_too_large")
         for route in OWN:
             status, code, taken = fed(client, route, form, part.format("prompt").encode())
             assert (status, code, taken <= 22) == (413, "body_too_large", True)
             status, code, taken = fed(client, route, form, file.format("image").encode())
             assert (status, code, taken <= 7) == (413, "image_too_large", True)
         for route in ROUTES:
-            assert failure(ask(client, route, LOOK, bytes(6 * CHUNK))) == (413, "image_too_large")
+            assert failure(ask(client, route, LOOK, bytes(6 * CHUNK))) == as_sent(route, 413, "image_too_large")
     assert fake.requests == []
 
 
@@ -157,8 +158,8 @@ def by_url(route: str, url: str, text: str = LOOK, *, model: str = MODEL) -> dic
 def test_image_urls_are_off(nano: TestClient) -> None:
     for route in ROUTES:
         for url in ("https://pictures.example/a.png", "http://127.0.0.1/a.png", "HTTPS://10.0.0.1/"):
-            assert failure(nano.post(route, json=by_url(route, url))) == (400, "image_url")
-        assert failure(nano.post(route, json=by_url(route, "file:///etc/passwd"))) == (400, "image_url")
+            assert failure(nano.post(route, json=by_url(route, url))) == as_sent(route, 400, "image_url")
+        assert failure(nano.post(route, json=by_url(route, "file:///etc/passwd"))) == as_sent(route, 400, "image_url")
 
 
 def test_image_urls_lead_nowhere_inside(fake: FakeGuard) -> None:
@@ -175,7 +176,9 @@ def test_image_urls_lead_nowhere_inside(fake: FakeGuard) -> None:
                 "https://a@b.pictures.example/a.png",
             ):
                 for route in ROUTES:
-                    assert failure(client.post(route, json=by_url(route, url, model="fake"))) == (400, "image_url")
+                    assert failure(client.post(route, json=by_url(route, url, model="fake"))) == as_sent(
+                        route, 400, "image_url"
+                    )
         with pytest.raises(BlockingIOError):
             inside.accept()
     assert fake.requests == []
@@ -190,7 +193,7 @@ def test_image_urls_bring_pictures_through_the_same_door(guard: Guard, monkeypat
         for route in ROUTES:
             assert refused(client.post(route, json=by_url(route, "https://pictures.example/weapon", MAKE)))
             page = client.post(route, json=by_url(route, "https://pictures.example/page"))
-            assert failure(page) == (415, "image_format")
+            assert failure(page) == as_sent(route, 415, "image_format")
 
 
 # --- who may come in -------------------------------------------------------------------------------------------------

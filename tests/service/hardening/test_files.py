@@ -20,6 +20,7 @@ from tests.service.hardening.asking import (
     ROUTES,
     SCENE,
     WEAPON,
+    as_sent,
     ask,
     assert_read_what_was_scored,
     failure,
@@ -49,7 +50,7 @@ def claiming_more(kind: str) -> bytes:
 def test_decompression_bomb(client: TestClient, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "load", lambda file: pytest.fail("it was decoded"))
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, claiming_more(kind))) == (413, "image_too_large")
+        assert failure(ask(client, route, LOOK, claiming_more(kind))) == as_sent(route, 413, "image_too_large")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
@@ -58,7 +59,7 @@ def test_truncated_corrupt(client: TestClient, kind: str) -> None:
     damaged = [whole[:20], whole[: len(whole) // 2], whole[:20] + bytes(200), whole[:20] + b"\xff" * 200]
     for route in ROUTES:
         for data in damaged:
-            assert failure(ask(client, route, LOOK, data)) == (400, "image_corrupt")
+            assert failure(ask(client, route, LOOK, data)) == as_sent(route, 400, "image_corrupt")
         assert not refused(ask(client, route, LOOK, whole))
 
 
@@ -89,7 +90,7 @@ OTHER_FORMATS = [
 @pytest.mark.parametrize("data", OTHER_FORMATS)
 def test_formats_that_are_not(client: TestClient, data: bytes) -> None:
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, data)) == (415, "image_format")
+        assert failure(ask(client, route, LOOK, data)) == as_sent(route, 415, "image_format")
     for route in ROUTES[:2]:
         named = client.post(route, files={"image": ("a.png", data, "image/png")}, data={"prompt": LOOK})
         assert failure(named) == (415, "image_format")
@@ -100,7 +101,7 @@ def test_several_frames(client: TestClient, kind: str) -> None:
     first, second = picture(SCENE), picture(WEAPON)
     data = encoded(first, kind, save_all=True, append_images=[second])
     for route in ROUTES:
-        assert failure(ask(client, route, MAKE, data)) == (400, "image_animated")
+        assert failure(ask(client, route, MAKE, data)) == as_sent(route, 400, "image_animated")
 
 
 # --- one file, several pictures --------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def test_formats_that_two_decoders_could_see_differently(nano: TestClient, guard
     data = write()
     if isinstance(meant, str):
         for route in ROUTES:
-            assert failure(ask(nano, route, LOOK, data)) == (400, meant)
+            assert failure(ask(nano, route, LOOK, data)) == as_sent(route, 400, meant)
         return
     expected = guard.model.preprocess(list(decode(meant()).views))
     for route in ANSWERING:

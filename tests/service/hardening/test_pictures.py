@@ -26,6 +26,7 @@ from tests.service.hardening.asking import (
     SCENE,
     WEAPON,
     WHAT,
+    as_sent,
     ask,
     assert_read_what_was_scored,
     failure,
@@ -237,7 +238,9 @@ def test_aspect_ratio_and_crop(nano: TestClient, guard: Guard, size: tuple[int, 
 @pytest.mark.parametrize("size", [(2100, 100), (20, 421), (1, 21)])
 def test_aspect_ratio_and_crop_refuses_what_would_be_lost(client: TestClient, size: tuple[int, int]) -> None:
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, encoded(Image.new("RGB", size), "PNG"))) == (400, "image_aspect")
+        assert failure(ask(client, route, LOOK, encoded(Image.new("RGB", size), "PNG"))) == as_sent(
+            route, 400, "image_aspect"
+        )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3), (3, 1), (3, 3), (2, 31), (33, 32)])

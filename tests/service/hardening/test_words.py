@@ -33,6 +33,7 @@ from tests.service.hardening.asking import (
     STEAL,
     WEAPON,
     WHAT,
+    as_sent,
     ask,
     failure,
     question,
@@ -78,10 +79,10 @@ def test_client_tensors_have_no_field(client: TestClient, fake: FakeGuard, name:
 def test_client_tensors_are_no_pictures_and_no_bodies(client: TestClient, fake: FakeGuard, kind: str) -> None:
     data = TENSORS[kind]
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, data)) == (415, "image_format")
+        assert failure(ask(client, route, LOOK, data)) == as_sent(route, 415, "image_format")
         for media in ("application/octet-stream", "application/x-pickle", "application/x-npy", ""):
             sent = client.post(route, content=data, headers={"content-type": media})
-            assert failure(sent) == (415, "content_type")
+            assert failure(sent) == as_sent(route, 415, "content_type")
     for route in OWN:
         assert failure(client.post(route, files={"image": ("a.png", data, "image/png")})) == (415, "image_format")
     assert fake.requests == []
@@ -278,7 +279,7 @@ def test_unicode_the_model_reads_no_hidden_tags(nano: TestClient, guard: Guard) 
 def test_long_prompts_n_max_tokens(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"max_prompt_tokens": 40, "max_tokens": 5, "max_choices": 2, "max_turns": 3}
     monkeypatch.setattr(guard, "limits", Settings(**limits).guard_limits)  # type: ignore[arg-type]
-    with served(guard, **limits) as client:
+    with served(guard, **limits, max_tokens_excess="reject") as client:
         for route in ROUTES:
             # By its tokens, by its length before they are counted, and never cut to what would pass.
             for text in ("dog " * 60, "x" * 100_000, "dog " * 60 + STEAL):
