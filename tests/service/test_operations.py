@@ -18,7 +18,7 @@ from tests.service.clients import events, metric, png, served
 METRICS = {
     "safevlm_requests_total", "safevlm_stage_seconds", "safevlm_time_to_first_token_seconds", "safevlm_risk_total",
     "safevlm_queue_depth", "safevlm_batch_size", "safevlm_in_flight", "safevlm_tokens_total",
-    "safevlm_rejected_total", "safevlm_model_info", "safevlm_verdict_cache_total", "safevlm_worker_deaths",
+    "safevlm_rejected_total", "safevlm_model_info", "safevlm_verdict_cache_total", "safevlm_worker_deaths_total",
 }  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_metrics_have_their_names_and_count() -> None:
     for queue in ("decode", "guard", "generate"):
         assert f'safevlm_queue_depth{{queue="{queue}"}} 0.0' in text
     assert metric(text, "safevlm_verdict_cache_total", outcome="miss") == 2
-    assert metric(text, "safevlm_worker_deaths") == 0
+    assert metric(text, "safevlm_worker_deaths_total") == 0
     assert metric(text, "safevlm_in_flight", endpoint="chat") == 0
     assert metric(text, "safevlm_rejected_total", reason="prompt_empty") == 1
     info = {"checkpoint": "fake", "backbone": "included", "device": "cpu", "dtype": "float32"}

@@ -55,7 +55,7 @@ def test_who_says_nothing_or_sends_its_head_byte_by_byte_is_let_go() -> None:
         slow.settimeout(0.05)
         gone = False
         deadline = time.monotonic() + 30
-        for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + b"x" * 10_000:
+        for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"x" * 10_000:
             try:
                 slow.send(bytes([byte]))
                 gone = closed(slow)
@@ -73,7 +73,9 @@ def test_who_says_nothing_or_sends_its_head_byte_by_byte_is_let_go() -> None:
 
 def test_a_connection_that_is_used_again_has_a_deadline_again_and_a_long_body_none_of_these() -> None:
     with listening(FakeGuard(), header_timeout_s=0.3) as port, connected(port) as connection:
-        head = b"POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+        head = (
+            b"POST /v1/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+        )
         connection.sendall(head + b'{"prompt"')
         time.sleep(0.6)
         connection.sendall(b':"a"}')
@@ -91,7 +93,8 @@ def test_who_does_not_read_its_reply_gives_its_place_back() -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
         body = b'{"prompt": "a", "stream": true}'
-        head = f"POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        head = "POST /v1/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(body)}"
         connection.sendall(head.encode() + b"\r\n\r\n" + body)
 
         def in_flight() -> float:

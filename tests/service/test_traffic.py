@@ -139,7 +139,7 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
     records = [record for record in caplog.records if record.name.startswith(("service", "safety_core"))]
     lines = [getattr(record, FIELDS) for record in records if hasattr(record, FIELDS)]
     assert [(line["endpoint"], line["status"], line.get("error")) for line in lines] == [
-        ("chat", 200, None), ("chat", 200, None), ("chat", 422, "unknown_field"),
+        ("chat", 200, None), ("chat", 200, None), ("chat", 422, "unknown_field"), ("other", 404, "not_found"),
     ]  # fmt: skip
     assert lines[1]["images"] == [sha256(png()).hexdigest()]
     assert lines[0]["decision"] == "allowed"
