@@ -117,8 +117,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         description="A vision-language model that judges every picture and prompt before it answers.",
         version=__version__,
         lifespan=lifespan,
-        middleware=[*_cors(settings), Middleware(Traffic), Middleware(Gate, settings)],
-        root_path=settings.root_path,
+        middleware=[*_cors(settings), Middleware(Traffic, settings.root_path), Middleware(Gate, settings)],
         redirect_slashes=False,  # a redirect would echo the query
         generate_unique_id_function=lambda route: route.name,
     )

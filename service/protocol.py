@@ -20,6 +20,7 @@ import resource
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import unquote
 from uuid import uuid4
@@ -67,8 +68,11 @@ _MIN_PAUSE_S = 0.001
 _BODY_GRACE_S = 5.0
 """Seconds after the body's deadline in which the application can still say that it was missed."""
 
-ACCEPTED_AT_ONCE = 16
+ACCEPTED_AT_ONCE = 8
 """Connections that are accepted in one turn of the loop, before any of them is seen by the limits here."""
+
+_STARTED_AT_ONCE = 2
+"""Requests that are started in one turn of the loop."""
 
 _LISTEN_BACKLOG = 1024
 
@@ -123,6 +127,8 @@ class ConnectionLimits:
         self._by_key: dict[str, set[BoundedProtocol]] = {}
         self._waiting: dict[str, dict[BoundedProtocol, None]] = {}
         """By address, those whose client has to do something next, the longest waiting first."""
+        self._lingering: dict[BoundedProtocol, None] = {}
+        """Those that are answered, and only wait for their client to close."""
         self._count = 0
 
     def add(self, protocol: "BoundedProtocol") -> ErrorReply | None:
@@ -164,8 +170,14 @@ class ConnectionLimits:
         own.pop(protocol, None)
         own[protocol] = None
 
+    def lingers(self, protocol: "BoundedProtocol") -> None:
+        """It has had its last reply: it makes room before any other does."""
+        self.works(protocol)
+        self._lingering[protocol] = None
+
     def works(self, protocol: "BoundedProtocol") -> None:
         """It is the server's turn."""
+        self._lingering.pop(protocol, None)
         own = self._waiting.get(protocol.client_key)
         if own is not None:
             own.pop(protocol, None)
@@ -174,12 +186,13 @@ class ConnectionLimits:
 
     def _evict(self, key: str | None) -> bool:
         """Close the longest waiting connection of an address; of the one with most connections where None."""
-        if key is None:
-            key = max(self._waiting, key=lambda one: len(self._by_key.get(one, ())), default=None)
-        own = self._waiting.get(key or "")
-        if not own:
+        victim = next((one for one in self._lingering if key in (None, one.client_key)), None)
+        if victim is None:
+            if key is None:
+                key = max(self._waiting, key=lambda one: len(self._by_key.get(one, ())), default=None)
+            victim = next(iter(self._waiting.get(key or "", ())), None)
+        if victim is None:
             return False
-        victim = next(iter(own))
         self.remove(victim)
         victim.transport.abort()
         return True
@@ -206,6 +219,30 @@ class _ParseQueue:
         self._scheduled = bool(self._waiting)
         if self._scheduled:  # as much time for everything else as for this
             protocol.loop.call_later(time.perf_counter() - started, self._turn)
+
+
+class _StartQueue:
+    """Requests that wait to be started: few in one turn of the loop, so that a flood of them delays no health check."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._scheduled = False
+
+    def add(self, loop: asyncio.AbstractEventLoop, start: Callable[[], None]) -> None:
+        """Start a request now, or when its turn comes."""
+        if self._scheduled:
+            self._waiting.append(start)
+        else:
+            self._scheduled = True
+            loop.call_soon(self._turn, loop)
+            start()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        for _ in range(min(_STARTED_AT_ONCE, len(self._waiting))):
+            self._waiting.popleft()()
+        self._scheduled = bool(self._waiting)
+        if self._scheduled:
+            loop.call_soon(self._turn, loop)
 
 
 class _Flow(FlowControl):
@@ -286,6 +323,9 @@ class BoundedProtocol(HttpToolsProtocol):
     queue: _ParseQueue
     """Those that have more to parse than their share."""
 
+    starts: _StartQueue
+    """Requests that wait to be started."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.address = ""
@@ -356,7 +396,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
         super().pause_writing()
-        self.limits.waits(self)
+        if not self._is_finishing:
+            self.limits.waits(self)
         self._arm("send", self.send_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -502,7 +543,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._has_body_left = False, True
         self._head_bytes = 0
         self._disarm("head")
-        self.limits.works(self)
         waits = self._has_unanswered
         self.cycle = cycle = self._new_cycle(keeps_alive=version == "1.1" and self.parser.should_keep_alive())
         if waits:
@@ -588,7 +628,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start(self, cycle: _Cycle) -> None:
         self._active = cycle
         self._arm("exchange", self.exchange_timeout_s, self.transport.abort)
-        self._start_asgi_task(cycle, self.app)
+        if cycle.scope["path"] in OPEN:
+            self._start_unless_lost(cycle)
+        else:
+            self.starts.add(self.loop, lambda: self._start_unless_lost(cycle))
+
+    def _start_unless_lost(self, cycle: _Cycle) -> None:
+        if not cycle.disconnected:
+            self.limits.works(self)
+            self._start_asgi_task(cycle, self.app)
 
     def on_response_complete(self) -> None:
         """A reply is complete: go on with the next request, or wait for one."""
@@ -618,7 +666,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_finishing = True
         for name in ("head", "body", "exchange", "idle"):
             self._disarm(name)
-        self.limits.waits(self)
+        self.limits.lingers(self)
         if (self._has_body_left or self._unparsed or self._is_discarding) and self.transport.can_write_eof():
             self.stop_parsing()
             self.transport.write_eof()
@@ -726,7 +774,7 @@ class BoundedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        complaint = _AcceptComplaint()
+        complaint = AcceptComplaint()
         loop.set_exception_handler(complaint.handle)
         await super().startup(sockets=sockets)
         # asyncio accepts as many connections in one turn as the system may hold back; only the latter should be many.
@@ -736,7 +784,7 @@ class BoundedServer(uvicorn.Server):
                     twin.listen(_LISTEN_BACKLOG)
 
 
-class _AcceptComplaint:
+class AcceptComplaint:
     """Logs that connections cannot be accepted for want of descriptors: asyncio itself says so with every attempt."""
 
     def __init__(self) -> None:
@@ -788,6 +836,7 @@ def with_deadlines(
             "keep_alive_timeout_s": keep_alive_timeout_s,
             "limits": ConnectionLimits(total, TrustedProxies(trusted_proxies)),
             "queue": _ParseQueue(),
+            "starts": _StartQueue(),
         },
     )
 

@@ -42,10 +42,16 @@ _BAD_PATH = ErrorReply(
 
 
 class Traffic:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what is behind it.
+        root_path: prefix that a proxy may leave in front of paths, and that pages and documents refer to.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
         self._app = app
+        self._root_path = root_path
         self._in_flight = 0
         self._routes: RouteTable | None = None
 
@@ -54,6 +60,8 @@ class Traffic:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._root_path:
+            scope["root_path"] = self._root_path
         is_sound = not _has_control_characters(scope)
         route = self._find(scope) if is_sound else Route(endpoint=UNMATCHED, is_matched=False)
         endpoint = route.endpoint or UNMATCHED
