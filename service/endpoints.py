@@ -42,7 +42,7 @@ class Endpoint:
 UNMATCHED = Endpoint(label="other")
 """A request that no route matches: with API keys configured it still needs a valid one to get its 404."""
 
-_PAGE = Endpoint(label="playground", scope=Scope.CHAT, is_page=True)
+_PAGE = Endpoint(label="page", scope=Scope.CHAT, is_page=True)
 _DOCS = Endpoint(label="docs")
 
 TABLE: Mapping[str, Endpoint] = {

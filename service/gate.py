@@ -37,7 +37,9 @@ from service.state import Service
 OPEN = frozenset(path for path, endpoint in TABLE.items() if endpoint.is_open)
 """Paths without a key: orchestrators ask them, and they tell nothing."""
 
-SCOPES = {path: row.scope for path, row in TABLE.items() if row.scope is not None and row.label != "playground"}
+SCOPES = {
+    path: row.scope for path, row in TABLE.items() if row.scope is not None and not path.startswith("/playground")
+}
 """Scopes that paths of the API need."""
 
 AUTHENTICATION = "authentication_error"

@@ -41,7 +41,10 @@ def parse_authority(text: str) -> Authority:
         inside, bracket, rest = text[1:].partition("]")
         if not bracket or "%" in inside:
             raise ValueError("not a host")
-        host = str(_unmapped(IPv6Address(inside)))
+        try:
+            host = str(_unmapped(IPv6Address(inside)))
+        except ValueError as exc:
+            raise ValueError("not a host") from exc
     else:
         name, colon, port = text.partition(":")
         rest = colon + port

@@ -213,3 +213,19 @@ def test_a_killed_writer_loses_nothing_that_it_had_written(path: Path) -> None:
 
 def test_moments_are_utc() -> None:
     assert iso(0.9996) == "1970-01-01T00:00:00.999Z"
+
+
+def test_a_file_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        log.append([Entry(kind=Kind.DECISION, request_id="old", endpoint="chat")])
+    with closing(sqlite3.connect(path)) as file:
+        for name in ("caller_request_id", "traceparent"):
+            file.execute(f"ALTER TABLE entries DROP COLUMN {name}")
+        file.execute("PRAGMA user_version = 1")
+    assert [entry.request_id for entry in read_entries(path, Query(request_id="old"))] == ["old"]
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        log.append([Entry(kind=Kind.DECISION, request_id="new", endpoint="chat", caller_request_id="theirs")])
+    assert [entry.request_id for entry in read_entries(path)] == ["old", "new"]
+    for name in ("new", "theirs"):
+        assert [entry.request_id for entry in read_entries(path, Query(request_id=name))] == ["new"]
