@@ -24,7 +24,11 @@ PATHS = [path for path, row in TABLE.items() if row.reaches_model]
 
 
 def test_every_route_has_a_row() -> None:
-    for settings in (Settings(), Settings(api_keys=KEYS), Settings(root_path="/guard", allowed_origins="https://a.b")):
+    for settings in (
+        Settings(),
+        Settings(api_keys=KEYS),
+        Settings(root_path="/guard", allowed_origins=("https://a.b",)),
+    ):
         templates = set(iterate_templates(create_app(settings, FakeGuard()).routes))
         assert len(templates) > 12
         assert templates - set(TABLE) == set()

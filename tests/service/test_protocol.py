@@ -44,7 +44,7 @@ def listening(
         max_connections=max_connections,
     )
     config = uvicorn.Config(
-        create_app(Settings(**settings), fake),
+        create_app(Settings(body_timeout_s=body_timeout_s, **settings), fake),
         port=port,
         log_config=None,
         lifespan="on",

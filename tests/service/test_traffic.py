@@ -200,7 +200,7 @@ def test_the_names_that_a_caller_gives_its_request_are_kept(caplog: pytest.LogCa
 )
 def test_what_is_no_name_of_a_request_is_replaced(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with served(FakeGuard()) as client, caplog.at_level(logging.DEBUG):
-        response = client.post("/v1/chat", json={"prompt": "a"}, headers={"x-request-id": name.encode()})
+        response = client.post("/v1/chat", json={"prompt": "a"}, headers=[(b"x-request-id", name.encode())])
         assert response.headers["x-request-id"] == response.json()["id"]
         twice = client.get("/healthz", headers=[("x-request-id", "a"), ("x-request-id", "b")])
         assert twice.headers["x-request-id"].startswith("guard-")
