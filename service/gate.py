@@ -168,7 +168,8 @@ class Gate:
 
     def _cross_site(self, scope: Connection, headers: Headers) -> ErrorReply | None:
         """Why what a browser says about the page behind a request is refused; an old one only says which page."""
-        if scope["method"] in _SAFE:
+        is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        if scope["method"] in _SAFE and not is_preflight:
             return None
         origins, sent_by = headers.getlist("origin"), headers.getlist("sec-fetch-site")
         if len(origins) == 1 and origins[0].lower() in self._origins:

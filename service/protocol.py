@@ -155,17 +155,18 @@ class ConnectionLimits:
 
     def remove(self, protocol: "BoundedProtocol") -> None:
         """Forget a connection that is closed."""
-        own = self._by_key.get(protocol.client_key)
-        if own is None or protocol not in own:
-            return
-        self._count -= 1
-        own.discard(protocol)
-        if not own:
-            del self._by_key[protocol.client_key]
         self.works(protocol)
+        if self._is_open(protocol):
+            self._count -= 1
+            own = self._by_key[protocol.client_key]
+            own.discard(protocol)
+            if not own:
+                del self._by_key[protocol.client_key]
 
     def waits(self, protocol: "BoundedProtocol") -> None:
         """It is the client's turn: the connection may be closed to make room."""
+        if not self._is_open(protocol):
+            return
         own = self._waiting.setdefault(protocol.client_key, {})
         own.pop(protocol, None)
         own[protocol] = None
@@ -173,7 +174,8 @@ class ConnectionLimits:
     def lingers(self, protocol: "BoundedProtocol") -> None:
         """It has had its last reply: it makes room before any other does."""
         self.works(protocol)
-        self._lingering[protocol] = None
+        if self._is_open(protocol):
+            self._lingering[protocol] = None
 
     def works(self, protocol: "BoundedProtocol") -> None:
         """It is the server's turn."""
@@ -183,6 +185,9 @@ class ConnectionLimits:
             own.pop(protocol, None)
             if not own:
                 del self._waiting[protocol.client_key]
+
+    def _is_open(self, protocol: "BoundedProtocol") -> bool:
+        return protocol in self._by_key.get(protocol.client_key, ())
 
     def _evict(self, key: str | None) -> bool:
         """Close the longest waiting connection of an address; of the one with most connections where None."""
@@ -215,10 +220,12 @@ class _ParseQueue:
     def _turn(self) -> None:
         protocol = self._waiting.popleft()
         started = time.perf_counter()
-        protocol.parse_queued()
-        self._scheduled = bool(self._waiting)
-        if self._scheduled:  # as much time for everything else as for this
-            protocol.loop.call_later(time.perf_counter() - started, self._turn)
+        try:
+            protocol.parse_queued()
+        finally:
+            self._scheduled = bool(self._waiting)
+            if self._scheduled:  # as much time for everything else as for this
+                protocol.loop.call_later(time.perf_counter() - started, self._turn)
 
 
 class _StartQueue:
@@ -636,7 +643,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_unless_lost(self, cycle: _Cycle) -> None:
         if not cycle.disconnected:
             self.limits.works(self)
-            self._start_asgi_task(cycle, self.app)
+            task = self.loop.create_task(cycle.run_asgi(self.app))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         """A reply is complete: go on with the next request, or wait for one."""

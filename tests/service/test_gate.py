@@ -292,7 +292,7 @@ def test_pages_of_allowed_origins_may_ask_and_read_errors_too() -> None:
 
 def test_without_allowed_origins_no_page_of_another_site_is_answered(client: TestClient) -> None:
     response = client.options("/v1/chat", headers={"origin": ORIGIN, "access-control-request-method": "POST"})
-    assert response.status_code == 401
+    assert response.status_code == 403
     assert not any(name.startswith("access-control") for name in response.headers)
 
 
