@@ -15,7 +15,7 @@ from service.announcing import AnnouncingServer
 from service.app import create_app, load_configured_guard
 from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.logs import set_up_logging
-from service.protocol import with_deadlines
+from service.protocol import ACCEPTED_AT_ONCE, with_deadlines
 from service.ruling import check_policies, read_policies
 from service.settings import Settings, read_settings
 from service.spinning import spin_briefly
@@ -97,7 +97,17 @@ def main() -> int:
         log_config=None,
         access_log=False,  # it would write query strings; service.traffic writes a line without them
         server_header=False,
-        http=with_deadlines(header_timeout_s=settings.header_timeout_s, send_timeout_s=settings.send_timeout_s),
+        http=with_deadlines(
+            header_timeout_s=settings.header_timeout_s,
+            send_timeout_s=settings.send_timeout_s,
+            body_timeout_s=settings.body_timeout_s,
+            exchange_timeout_s=settings.exchange_timeout_s,
+            keep_alive_timeout_s=settings.keep_alive_timeout_s,
+            max_connections=settings.max_connections,
+            trusted_proxies=settings.trusted_proxies,
+        ),
+        backlog=ACCEPTED_AT_ONCE,
+        proxy_headers=False,  # service.gate believes the proxies that the settings name, and no others
         ws="none",  # none of our paths speaks it, and its handshakes are logged with their query strings
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,

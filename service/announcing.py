@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from service.protocol import BoundedServer
+
 _logger = logging.getLogger(__name__)
 
 
-class AnnouncingServer(uvicorn.Server):
-    """uvicorn, which logs the URLs of what is served as soon as it listens.
+class AnnouncingServer(BoundedServer):
+    """A bounded server that logs the URLs of what is served as soon as it listens.
 
     Args:
         config: as for uvicorn.

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from safety_core import __version__
@@ -135,6 +136,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 ):
                     yield {"service": service}
             finally:
+                service.refusals.summarise()
                 await engine.close(timeout_s=settings.shutdown_timeout_s)
 
     documented = _Documented(
@@ -143,7 +145,12 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         description="A vision-language model that judges every picture and prompt before it answers.",
         version=__version__,
         lifespan=lifespan,
-        middleware=[Middleware(Traffic), Middleware(Gate), Middleware(HeldMemory)],
+        middleware=[
+            *_cors(settings),
+            Middleware(Traffic, settings.root_path),
+            Middleware(Gate, settings),
+            Middleware(HeldMemory),
+        ],
         docs_url=None,  # the framework's pages load from other hosts
         redoc_url=None,
         redirect_slashes=False,  # a redirect would echo the query
@@ -161,6 +168,21 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     if settings.playground:
         documented.include_router(playground.router)
     return documented
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    """What lets pages of the allowed origins read replies; outermost, so that errors can be read too."""
+    if not settings.allowed_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    ]
 
 
 class _Documented(FastAPI):
@@ -234,7 +256,10 @@ async def _told(request: Request, exc: Exception) -> Response:
 
 async def _told_status(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    return JSONResponse(reply_to_status(exc.status_code).body, exc.status_code, headers=exc.headers)
+    reply = reply_to_status(exc.status_code)
+    service_of(request).metrics.rejected.labels(reply.code).inc()
+    record_of(request).error = reply.code
+    return JSONResponse(reply.body, exc.status_code, headers=exc.headers)
 
 
 async def _untold(request: Request, exc: Exception) -> Response:

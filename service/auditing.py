@@ -198,6 +198,8 @@ def _entry(kind: Kind, record: RequestRecord, item: int, **said: Any) -> Entry:
         key=record.key,
         policy=record.policy,
         policy_version=record.policy_version,
+        caller_request_id=record.caller_id,
+        traceparent=record.traceparent,
         **said,
     )
 

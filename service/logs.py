@@ -1,15 +1,20 @@
 """Log lines as JSON objects, one a line: for machines that collect them, and for people with ``jq``."""
 
+import asyncio
 import json
 import logging
 import time
 import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 LogFormat = Literal["json", "text"]
 
 FIELDS = "fields"
 """Name of the ``extra`` of a log call that holds what a line says besides its message."""
+
+_logger = logging.getLogger(__name__)
 
 _OURS = ("service", "safety_core")
 
@@ -50,6 +55,50 @@ class TextFormatter(logging.Formatter):
         fields: dict[str, Any] = getattr(record, FIELDS, {})
         shown = " ".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in fields.items())
         return f"{super().format(record)} {shown}".rstrip()
+
+
+class RefusalLog:
+    """Log lines of requests that were turned away, which cost nothing to send: so many a second, then a count.
+
+    For one event loop.
+
+    Args:
+        per_second: lines a second in the long run.
+        burst: lines at once.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, *, per_second: float = 10.0, burst: int = 50, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._lines, self._at = float(burst), clock()
+        self._suppressed: Counter[str] = Counter()
+        self._summary: asyncio.TimerHandle | None = None
+
+    def log(self, fields: Mapping[str, Any]) -> None:
+        """Write a line with these fields, or only count it by its field ``error``."""
+        now = self._clock()
+        self._lines = min(float(self._burst), self._lines + (now - self._at) * self._per_second)
+        self._at = now
+        if self._lines >= 1:
+            self._lines -= 1
+            _logger.info("request", extra={FIELDS: fields})
+            return
+        self._suppressed[str(fields.get("error", "other"))] += 1
+        if self._summary is None:
+            self._summary = asyncio.get_running_loop().call_later(1.0, self.summarise)
+
+    def summarise(self) -> None:
+        """Write how many requests got no line since the last summary."""
+        if self._summary is not None:
+            self._summary.cancel()
+            self._summary = None
+        if self._suppressed:
+            counted, self._suppressed = dict(self._suppressed), Counter()
+            _logger.info("requests without a log line of their own", extra={FIELDS: {"suppressed": counted}})
 
 
 def set_up_logging(level: str, form: LogFormat = "text") -> None:

@@ -1,12 +1,15 @@
 """What Prometheus scrapes, under names that dashboards rely on; labels take values from closed lists only."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
+from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.policies import DEFAULT_POLICY, Mode
@@ -15,6 +18,7 @@ from service.record import RequestRecord
 from service.watching import Watched
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_LONG_SECONDS = (*_SECONDS, 300, 600)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -87,8 +91,18 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        self.worker_deaths = Gauge(
-            "safevlm_worker_deaths", "How often the model's worker died and began anew.", registry=self.registry
+        self.http_requests = Counter(
+            "safevlm_http_requests",
+            "HTTP requests by endpoint and status; aborted where the connection ended before a reply.",
+            ["endpoint", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "safevlm_request_duration_seconds",
+            "From a request's head to the end of its reply, whatever became of it.",
+            ["endpoint", "status"],
+            buckets=_LONG_SECONDS,
+            registry=self.registry,
         )
         self.rejected = Counter(
             "safevlm_rejected", "Requests that got no verdict, by error code.", ["reason"], registry=self.registry
@@ -100,16 +114,27 @@ class Metrics:
             registry=self.registry,
         )
 
+        build = Gauge("safevlm_build_info", "Version of the server; always 1.", ["version"], registry=self.registry)
+        build.labels(__version__).set(1)
+        ProcessCollector(registry=self.registry)
+
     def watch(self, guard: AsyncGuard, decoders: Decoders, files: Sequence[Watched]) -> None:
         """Read the queues and the state of files at each scrape, and say what is served."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
         self.queue_depth.labels("decode").set_function(lambda: decoders.depth)
         self.queue_depth.labels("generate").set_function(lambda: guard.waiting_replies)
-        self.worker_deaths.set_function(lambda: guard.deaths)
+        self.registry.register(_WorkerDeaths(lambda: guard.deaths))
         for file in files:
             self.stale.labels(file.name).set_function(partial(_stale, file))
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
+
+    def exchange(self, record: RequestRecord) -> None:
+        """An HTTP request has been answered, or its client has left."""
+        status = "aborted" if record.status is None else str(record.status)
+        self.http_requests.labels(record.endpoint, status).inc()
+        shown = status if record.status is None else f"{record.status // 100}xx"
+        self.request_seconds.labels(record.endpoint, shown).observe(record.seconds, exemplar=_named(record))
 
     def batch(self, queue: str, size: int) -> None:
         """Some requests go through the model together."""
@@ -127,7 +152,8 @@ class Metrics:
         """A request was judged, or refused for want of a verdict; who tells the client so counts the rejection."""
         self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_named(record))
         self._stage(record, "decode", record.decode_ms + verdict.prepare_ms)
-        self._stage(record, "guard", verdict.guard_ms)
+        if not verdict.reused:
+            self._stage(record, "guard", verdict.guard_ms)
         self._decided(record.policy or DEFAULT_POLICY, verdict)
         if verdict.assessment is not None:
             self.risk.labels(verdict.assessment.type, verdict.assessment.level.name).inc()
@@ -165,6 +191,19 @@ class Metrics:
 
     def _stage(self, record: RequestRecord, stage: str, ms: float) -> None:
         self.stage_seconds.labels(record.endpoint, stage).observe(ms / 1000, exemplar=_named(record))
+
+
+class _WorkerDeaths(Collector):
+    """A counter that the engine keeps."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Read it."""
+        yield CounterMetricFamily(
+            "safevlm_worker_deaths", "How often the model's worker died and began anew.", value=self._count()
+        )
 
 
 def _stale(file: Watched) -> float:

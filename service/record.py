@@ -24,10 +24,19 @@ class RequestRecord:
     """Name of the path in metrics."""
 
     id: str = field(default_factory=lambda: f"guard-{uuid4().hex}")
-    """Name of the request: in the reply, in the header ``X-Request-Id``, in logs and in exemplars."""
+    """Our own name of the request, unique: in the reply, in the audit log and in exemplars."""
+
+    caller_id: str | None = None
+    """Valid ``X-Request-Id`` of the caller; two requests may have the same."""
+
+    traceparent: str | None = None
+    """Valid W3C trace context of the caller."""
 
     started: float = field(default_factory=time.perf_counter)
     """When it came, by ``time.perf_counter``."""
+
+    has_line: bool = False
+    """Whether it surely gets a log line of its own: it reached a handler that runs the model."""
 
     key: str | None = None
     """Name of the API key."""
@@ -77,6 +86,16 @@ class RequestRecord:
     memory: Holding | None = None
     """What it holds in memory; None where nobody counts."""
 
+    @property
+    def request_id(self) -> str:
+        """What ``X-Request-Id`` of the reply and log lines say: the caller's name of the request, or else our own."""
+        return self.caller_id or self.id
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it came."""
+        return time.perf_counter() - self.started
+
     def ruled(self, policy: str, version: str) -> None:
         """It is known which policy decides."""
         self.policy, self.policy_version = policy, version
@@ -113,8 +132,10 @@ class RequestRecord:
 
     def line(self) -> dict[str, Any]:
         """What its log line says."""
-        said: dict[str, Any] = {"request_id": self.id, "endpoint": self.endpoint, "status": self.status}
-        said |= {"ms": round(1000 * (time.perf_counter() - self.started), 1)}
+        said: dict[str, Any] = {"request_id": self.request_id, "endpoint": self.endpoint, "status": self.status}
+        said |= {"ms": round(1000 * self.seconds, 1)}
+        said |= {"id": self.id} if self.caller_id else {}
+        said |= {"traceparent": self.traceparent} if self.traceparent else {}
         said |= {"key": self.key} if self.key else {}
         said |= {"error": self.error} if self.error else {}
         said |= {"images": list(self.images)} if self.images else {}

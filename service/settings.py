@@ -18,6 +18,7 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.images import ImageLimits
 from service.logs import LogFormat
+from service.origins import ANY, TrustedProxies, parse_authority, parse_origin, serialize_origin
 from service.schemas import RefusalIn
 from service.windows import WindowLimits
 
@@ -41,6 +42,7 @@ _LINKS = tuple(
     )
 )
 """Names and values of the variables that Kubernetes gives a pod for each service of its namespace."""
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class Settings(BaseSettings):
@@ -52,6 +54,30 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address to listen on; `0.0.0.0` serves every network interface."
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
+    root_path: str = Field(
+        default="", description="Path prefix that a proxy serves this server under, such as `/guard`; stripped or not."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "Host names that requests may be sent to, separated by commas, `*.` for all below a name, `*` for any; "
+            "others get 421. Without any: with API keys every host, without keys only names of this machine itself."
+        ),
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "Origins (`https://app.example.org`) whose pages may call this server from browsers, separated by commas; "
+            "pages of this server itself always may."
+        ),
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "Addresses and networks of proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are believed, "
+            "separated by commas; of proxies on this machine the latter two are in any case."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe log lines to write. No level writes prompts, pictures or replies."
     )
@@ -179,6 +205,19 @@ class Settings(BaseSettings):
         default=64, ge=0, description="Megabytes for verdicts that were reached already; `0` keeps none."
     )
 
+    max_connections: int | None = Field(
+        default=None,
+        ge=1,
+        description=(
+            "Connections open at a time; beyond it the longest idle one is closed. By default as many as the limit of "
+            "open files allows, at most 4096."
+        ),
+    )
+    keep_alive_timeout_s: float = Field(
+        default=75,
+        gt=0,
+        description="Seconds that an idle connection stays open; more than the idle timeout of a proxy in front.",
+    )
     header_timeout_s: float = Field(default=10, gt=0, description="Seconds a client may take to send a request's head.")
     body_timeout_s: float = Field(default=30, gt=0, description="Seconds a client may take to send its request.")
     send_timeout_s: float = Field(
@@ -239,10 +278,39 @@ class Settings(BaseSettings):
         default=True, description="Whether clients see scores and timings; `false` leaves them the decision only."
     )
 
-    @field_validator("image_url_hosts", mode="before")
+    @field_validator("image_url_hosts", "allowed_hosts", "allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        if value and not _ROOT_PATH.fullmatch(value):
+            raise ValueError("a path such as /guard is needed, without a final slash")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_normalised_host(host) for host in value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(serialize_origin(*parse_origin(origin)) for origin in value)
+        except ValueError as exc:
+            raise ValueError("origins such as https://app.example.org are needed") from exc
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            TrustedProxies(value)
+        except ValueError as exc:
+            raise ValueError("addresses or networks such as 10.0.0.0/8 are needed") from exc
+        return value
 
     @property
     def image_limits(self) -> ImageLimits:
@@ -299,6 +367,11 @@ class Settings(BaseSettings):
         return self.max_tokens_excess != "reject"
 
     @property
+    def exchange_timeout_s(self) -> float:
+        """Seconds from a request's head to the end of its reply, where each part takes as long as it may."""
+        return self.body_timeout_s + self.verdict_timeout_s + self.reply_timeout_s + self.send_timeout_s
+
+    @property
     def wants_keys(self) -> bool:
         """Whether callers need a key: as soon as there is a place for keys, even while it holds none."""
         return self.api_keys_file is not None or bool(self.api_keys)
@@ -350,6 +423,18 @@ def _service_links(environment: Mapping[str, str]) -> Iterator[str]:
 def _with_nearest(name: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(name.upper(), list(known), n=1, cutoff=0.75)
     return f"{name} (did you mean {nearest[0]}?)" if nearest else name
+
+
+def _normalised_host(host: str) -> str:
+    """An allowed host as requests are compared with it; a port says nothing."""
+    if host == ANY:
+        return host
+    wildcard = "*." if host.startswith("*.") else ""
+    name = host.removeprefix(wildcard)
+    try:
+        return wildcard + parse_authority(f"[{name}]" if name.count(":") > 1 and "[" not in name else name).host
+    except ValueError as exc:
+        raise ValueError("host names or addresses are needed") from exc
 
 
 def settings_table() -> str:

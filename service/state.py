@@ -1,7 +1,7 @@
 """What the lifespan owns and every request can reach: one typed object, no globals."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -10,6 +10,7 @@ from safety_core.policies import PolicyBook
 from service.auditing import Auditor
 from service.decoders import Decoders
 from service.keys import Allowance, KeySet
+from service.logs import RefusalLog
 from service.memory import MemoryBudget
 from service.metrics import Metrics
 from service.pictures import Pictures
@@ -59,6 +60,9 @@ class Service:
 
     auditor: Auditor
     """Writes down what was decided."""
+
+    refusals: RefusalLog = field(default_factory=RefusalLog)
+    """Log lines of requests that were turned away."""
 
 
 def view_of(request: Request, *, decode_ms: float) -> View:

@@ -19,8 +19,11 @@ from typing import Any, NamedTuple, Self
 
 from safety_core.errors import ConfigError
 
-_VERSION = 1
+_VERSION = 2
 """``PRAGMA user_version`` of the files written here."""
+
+_ADDED = {2: ("caller_request_id", "traceparent")}
+"""Columns that each version added to the one before it."""
 
 _CHUNK = 5000
 """Entries that are forgotten at a time, so that nobody waits long for the file."""
@@ -94,6 +97,11 @@ class Entry:
     """Whether the reply turned harmful on its way."""
 
     completion_tokens: int | None = None
+    caller_request_id: str | None = None
+    """What the caller named the request; several requests may have the same name."""
+
+    traceparent: str | None = None
+    """W3C trace context of the caller."""
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that it says, as JSON; the time in ISO 8601, UTC."""
@@ -113,6 +121,8 @@ class Query:
 
     kind: str | None = None
     request_id: str | None = None
+    """Our name of a request, or its caller's."""
+
     endpoint: str | None = None
     key: str | None = None
     policy: str | None = None
@@ -132,7 +142,7 @@ _KINDS = {"item": "INTEGER", "time": "REAL", "level": "INTEGER", "unsafe_probabi
 _KINDS |= dict.fromkeys(("images_scanned", "harmful", "completion_tokens"), "INTEGER")
 _NEEDED = frozenset({"kind", "request_id", "endpoint", "item", "time"})
 _JSON = frozenset({"type_scores", "level_scores", "others", "images"})
-_EQUAL = ("kind", "request_id", "endpoint", "key", "policy", "decision", "type")
+_EQUAL = ("kind", "endpoint", "key", "policy", "decision", "type")
 
 
 class _Identity(NamedTuple):
@@ -257,8 +267,13 @@ class AuditLog:
                 for statement in _statements(_SCHEMA.format(columns=columns)):
                     file.execute(statement)
                 file.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
+            elif not 1 <= version <= _VERSION:
                 raise sqlite3.DatabaseError("another version")
+            else:
+                for number in range(version + 1, _VERSION + 1):
+                    for name in _ADDED[number]:
+                        file.execute(f"ALTER TABLE entries ADD COLUMN {_column(name)}")
+                file.execute(f"PRAGMA user_version = {_VERSION}")
 
     def __enter__(self) -> Self:
         return self
@@ -319,19 +334,22 @@ def read_entries(path: Path, query: Query | None = None) -> Iterator[Entry]:
         ConfigError: it is not there, or is no audit log.
     """
     query = Query() if query is None else query
-    wanted = {f"{name} = ?": getattr(query, name) for name in _EQUAL}
-    wanted |= {"time >= ?": query.since, "time < ?": query.until}
-    wanted |= {"EXISTS (SELECT 1 FROM json_each(images) WHERE value = ?)": query.image}
-    chosen = {condition: value for condition, value in wanted.items() if value is not None}
-    condition = " AND ".join(chosen) or "TRUE"
-    newest = f"SELECT * FROM entries WHERE {condition} ORDER BY number DESC LIMIT ?"
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S)) as file:
+            (version,) = file.execute("PRAGMA user_version").fetchone()
+            missing = {name for number, names in _ADDED.items() if number > version for name in names}
+            columns = ", ".join(f"NULL AS {name}" if name in missing else name for name in FIELDS)
+            wanted = {f"{name} = ?": getattr(query, name) for name in _EQUAL}
+            named = "NULL" if "caller_request_id" in missing else "caller_request_id"
+            wanted |= {f"? IN (request_id, {named})": query.request_id}
+            wanted |= {"time >= ?": query.since, "time < ?": query.until}
+            wanted |= {"EXISTS (SELECT 1 FROM json_each(images) WHERE value = ?)": query.image}
+            chosen = {condition: value for condition, value in wanted.items() if value is not None}
+            condition = " AND ".join(chosen) or "TRUE"
+            newest = f"SELECT * FROM entries WHERE {condition} ORDER BY number DESC LIMIT ?"
             limit = -1 if query.limit is None else query.limit
-            for row in file.execute(
-                f"SELECT {', '.join(FIELDS)} FROM ({newest}) ORDER BY number", [*chosen.values(), limit]
-            ):
+            for row in file.execute(f"SELECT {columns} FROM ({newest}) ORDER BY number", [*chosen.values(), limit]):
                 yield _entry(row)
     except sqlite3.Error as exc:
         raise ConfigError(f"audit log: {path.name} cannot be read") from exc

@@ -361,4 +361,5 @@ def _timed(judged: Judged, *, prepare_ms: float, queue_ms: float) -> Judged:
 
 def _shared(judged: Judged, *, queue_ms: float = 0.0) -> Judged:
     """A verdict that somebody else was judged for: its work is not counted again."""
-    return replace(judged, verdict=replace(judged.verdict, prepare_ms=0.0, queue_ms=queue_ms, guard_ms=0.0))
+    shared = replace(judged.verdict, prepare_ms=0.0, queue_ms=queue_ms, guard_ms=0.0, reused=True)
+    return replace(judged, verdict=shared)

@@ -122,6 +122,9 @@ class GuardVerdict:
     guard_ms: float = 0.0
     """Milliseconds from pixels to verdict, of the batch that it was judged in; 0 where the verdict was known."""
 
+    reused: bool = False
+    """Whether it was reached for another request, so that this one took no pass of the model."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:

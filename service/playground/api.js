@@ -1,4 +1,6 @@
-// The server's paths that the page uses.
+// The server's paths that the page uses, relative to where this file came from: a proxy may serve all of it under a prefix.
+
+export const SERVER = new URL("..", import.meta.url).href.replace(/\/$/, "");
 
 export class ApiError extends Error {
   constructor(message, code) {
@@ -18,7 +20,7 @@ async function checked(response) {
 async function sent(path, options) {
   let response;
   try {
-    response = await fetch(path, { ...options, redirect: "error" });
+    response = await fetch(SERVER + path, { ...options, redirect: "error" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The server cannot be reached.", "unreachable");

@@ -1,5 +1,6 @@
 // What became of a request, drawn as it becomes known: verdict, scores, words, reasons, times, and how to ask again.
 
+import { SERVER } from "./api.js";
 import { $, el, fill, percent, precise, show, spelled } from "./dom.js";
 import { curl, python } from "./snippets.js";
 
@@ -37,7 +38,7 @@ export class Findings {
     show($("overlay-hint"), false);
     fill($("maps"), urls.map((url, index) => el("figure", {}, el("img", { src: url, alt: `Picture ${index + 1}` }))));
     for (const id of ["types", "levels", "surfaces"]) fill($(id));
-    const told = { origin: location.origin, wantsKey: this.#told.wants_key };
+    const told = { origin: SERVER, wantsKey: this.#told.wants_key };
     $("curl").textContent = curl(request, told);
     $("python").textContent = python(request, told);
     bringUp();

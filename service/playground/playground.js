@@ -1,6 +1,6 @@
 // The page, put together. Nothing is stored: a session lives as long as its tab.
 
-import { about, ApiError, chat, judgement, pictureOf } from "./api.js";
+import { about, ApiError, chat, judgement, pictureOf, SERVER } from "./api.js";
 import { $, el, fill, say, show } from "./dom.js";
 import { Findings } from "./findings.js";
 import { Pictures } from "./pictures.js";
@@ -126,7 +126,7 @@ function offer(examples) {
         el(
           "button",
           { type: "button", onclick: () => take(example) },
-          el("img", { src: `/playground/examples/${encodeURIComponent(example.file)}`, alt: "", width: 48, height: 48 }),
+          el("img", { src: `${SERVER}/playground/examples/${encodeURIComponent(example.file)}`, alt: "", width: 48, height: 48 }),
           example.prompt,
         ),
       ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
 from safety_core.policy import Decision
@@ -16,11 +17,13 @@ from service.readiness import Readiness
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.safety_core.engine.test_async_guard import ASK, run
 from tests.service.clients import events, metric, png, served
+from tests.service.test_gate import CHAT, KEYS, bearer
+from tests.service.test_gate import METRICS as SCRAPE
 
 METRICS = {
     "safevlm_requests_total", "safevlm_stage_seconds", "safevlm_time_to_first_token_seconds", "safevlm_risk_total",
     "safevlm_queue_depth", "safevlm_batch_size", "safevlm_in_flight", "safevlm_tokens_total",
-    "safevlm_rejected_total", "safevlm_model_info", "safevlm_verdict_cache_total", "safevlm_worker_deaths",
+    "safevlm_rejected_total", "safevlm_model_info", "safevlm_verdict_cache_total", "safevlm_worker_deaths_total",
 }  # fmt: skip
 
 
@@ -109,11 +112,52 @@ def test_metrics_have_their_names_and_count() -> None:
     for queue in ("decode", "guard", "generate"):
         assert f'safevlm_queue_depth{{queue="{queue}"}} 0.0' in text
     assert metric(text, "safevlm_verdict_cache_total", outcome="miss") == 2
-    assert metric(text, "safevlm_worker_deaths") == 0
+    assert metric(text, "safevlm_worker_deaths_total") == 0
     assert metric(text, "safevlm_in_flight", endpoint="chat") == 0
     assert metric(text, "safevlm_rejected_total", reason="prompt_empty") == 1
     info = {"checkpoint": "fake", "backbone": "included", "device": "cpu", "dtype": "float32"}
     assert metric(text, "safevlm_model_info", **info) == 1
+
+
+def test_the_process_the_build_and_whole_exchanges_are_counted() -> None:
+    with served(FakeGuard(), api_keys=KEYS) as client:
+        assert client.post("/v1/chat", json={"prompt": "a"}, headers=bearer(CHAT)).status_code == 200
+        assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
+        assert client.get("/nowhere", headers=bearer(CHAT)).status_code == 404
+        assert client.get("/v1/chat", headers=bearer(CHAT)).status_code == 405
+        assert client.get("/readyz").status_code == 200
+        text = client.get("/metrics", headers=bearer(SCRAPE)).text
+    assert metric(text, "process_resident_memory_bytes") > 0
+    assert metric(text, "process_open_fds") > 0
+    assert metric(text, "safevlm_build_info", version=__version__) == 1
+    for endpoint, status in (("chat", "200"), ("chat", "401"), ("other", "404"), ("chat", "405"), ("readyz", "200")):
+        assert metric(text, "safevlm_http_requests_total", endpoint=endpoint, status=status) == 1
+    assert metric(text, "safevlm_request_duration_seconds_count", endpoint="chat", status="2xx") == 1
+    assert metric(text, "safevlm_request_duration_seconds_count", endpoint="chat", status="4xx") == 2
+    for reason in ("invalid_api_key", "not_found", "method_not_allowed"):
+        assert metric(text, "safevlm_rejected_total", reason=reason) == 1
+
+
+def test_a_known_verdict_is_no_pass_of_the_model() -> None:
+    with served(FakeGuard()) as client:
+        for _ in range(3):
+            client.post("/v1/classify", json={"prompt": "a"})
+        text = client.get("/metrics").text
+    assert metric(text, "safevlm_verdict_cache_total", outcome="hit") == 2
+    assert metric(text, "safevlm_requests_total", endpoint="classify", decision="allowed") == 3
+    assert metric(text, "safevlm_stage_seconds_count", endpoint="classify", stage="guard") == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/v1/models", "/metrics", "/playground", "/openapi.json", "/docs"]
+)
+def test_head_says_what_get_says_without_saying_it(path: str) -> None:
+    with served(FakeGuard()) as client:
+        got, head = client.get(path), client.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert client.head("/v1/chat").status_code == 405
+        assert client.head("/nowhere").status_code == 404
 
 
 def test_refusals_make_no_first_token() -> None:

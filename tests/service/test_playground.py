@@ -56,7 +56,7 @@ def test_no_file_is_left_over_and_none_is_missing() -> None:
         path.name for path in (ROOT / "service" / "playground").iterdir() if path.suffix in (".html", ".css", ".js")
     }
     assert set(FILES) == in_folder
-    named = set(re.findall(r'"/playground/([\w.]+)"', MARKUP))
+    named = set(re.findall(r'"playground/([\w.]+)"', MARKUP))
     imported = {name for text in SCRIPTS.values() for name in re.findall(r'from "\./([\w.]+)"', text)}
     assert named | imported == set(FILES) - {"playground.html"}
 
@@ -80,6 +80,21 @@ def test_every_element_that_scripts_name_is_in_the_page() -> None:
     named = {name for text in SCRIPTS.values() for name in re.findall(r'\$\("([\w-]+)"\)', text)}
     assert named - ids == set()
     assert set(re.findall(r'aria-(?:labelledby|describedby|controls)="([\w-]+)"', MARKUP)) - ids == set()
+
+
+def test_page_and_documents_work_behind_a_prefix(fake: FakeGuard) -> None:
+    """Whether or not the proxy strips it; every reference of the page is relative to where it came from."""
+    with served(fake, root_path="/guard") as client:
+        for prefix in ("", "/guard"):
+            page = client.get(f"{prefix}/playground")
+            assert page.status_code == 200
+            for reference in re.findall(r'(?:href|src)="((?!data:)[^"]+)"', page.text):
+                assert client.get(str(page.url.join(reference).path)).status_code == 200, reference
+            assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/guard"}]
+            assert "'/guard/openapi.json'" in client.get(f"{prefix}/docs").text
+            assert client.post(f"{prefix}/v1/chat", json={"prompt": "a"}).status_code == 200
+    for name, text in TEXTS.items():
+        assert re.findall(r"""(?:href|src)="/|fetch\(["'`]/|location\.origin""", text) == [], name
 
 
 def test_an_operator_can_do_without_the_page(fake: FakeGuard) -> None:

@@ -130,14 +130,15 @@ def rubbish(url: str) -> None:
     """What is no HTTP, or asks for another protocol, or does not end."""
     host, port = url.removeprefix("http://").split(":")
     plain = f"{CORE} {CORE}\r\n\r\n".encode()
-    header = b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + WORD.encode() + b": \0\r\n\r\n"
-    long = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + WORD.encode() * 20_000 + b"\r\n\r\n"
+    header = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + WORD.encode() + b": \0\r\n\r\n"
+    long = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + WORD.encode() * 20_000 + b"\r\n\r\n"
     upgrade = (
-        f"GET /v1/chat{QUERY} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"GET /v1/chat{QUERY} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
     ).encode()
     late = (
-        f"POST /v1/chat{QUERY} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n"
+        f"POST /v1/chat{QUERY} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 999\r\n\r\n"
         f'{{"prompt": "{WORD}'
     ).encode()
     for said in (plain, header, long, upgrade, late):

@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
+from safety_core.audit_log.store import Query, read_entries
 from service.app import create_app
+from service.keys import Scope, as_yaml
 from service.logs import FIELDS, JsonFormatter
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
@@ -162,7 +166,7 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
     records = [record for record in caplog.records if record.name.startswith(("service", "safety_core"))]
     lines = [getattr(record, FIELDS) for record in records if hasattr(record, FIELDS)]
     assert [(line["endpoint"], line["status"], line.get("error")) for line in lines] == [
-        ("chat", 200, None), ("chat", 200, None), ("chat", 422, "unknown_field"),
+        ("chat", 200, None), ("chat", 200, None), ("chat", 422, "unknown_field"), ("other", 404, "not_found"),
     ]  # fmt: skip
     assert lines[1]["images"] == [sha256(png()).hexdigest()]
     assert lines[0]["decision"] == "allowed"
@@ -187,3 +191,65 @@ def test_replies_logs_and_exemplars_share_the_name_of_the_request(caplog: pytest
     for metric_name in ("requests_total", "stage_seconds_bucket", "time_to_first_token_seconds_bucket"):
         assert any(line.startswith(f"safevlm_{metric_name}") for line in exemplars)
     assert name not in plain
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_the_names_that_a_caller_gives_its_request_are_kept(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """In the reply, the log line and the audit log; two requests of one name stay two."""
+    file = tmp_path / "audit.db"
+    with served(FakeGuard(), audit_log=file) as client, caplog.at_level(logging.INFO):
+        for _ in range(2):
+            response = client.post(
+                "/v1/chat", json={"prompt": "a"}, headers={"x-request-id": "trace:1_a.B-2", "traceparent": TRACE}
+            )
+            assert response.headers["x-request-id"] == "trace:1_a.B-2"
+            assert response.headers["traceparent"] == TRACE
+            assert response.json()["id"].startswith("guard-")
+        refused = client.get("/nowhere", headers={"x-request-id": "another"})
+        assert refused.headers["x-request-id"] == "another"
+    lines = [getattr(record, FIELDS) for record in caplog.records if "request_id" in getattr(record, FIELDS, {})]
+    assert [line["request_id"] for line in lines] == ["trace:1_a.B-2"] * 2 + ["another"]
+    assert [line.get("traceparent") for line in lines] == [TRACE, TRACE, None]
+    decisions = list(read_entries(file, Query(kind="decision")))
+    assert len({entry.request_id for entry in decisions} & {line["id"] for line in lines}) == 2
+    assert [(entry.caller_request_id, entry.traceparent) for entry in decisions] == [("trace:1_a.B-2", TRACE)] * 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a b", "a" * 129, "SECRET\u00e9", "SECRET%0a", '"SECRET"', "-SECRET", "SECRET,b", "{SECRET}", "SECRET/../b"],
+)
+def test_what_is_no_name_of_a_request_is_replaced(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    with served(FakeGuard()) as client, caplog.at_level(logging.DEBUG):
+        response = client.post("/v1/chat", json={"prompt": "a"}, headers=[(b"x-request-id", name.encode())])
+        assert response.headers["x-request-id"] == response.json()["id"]
+        twice = client.get("/healthz", headers=[("x-request-id", "a"), ("x-request-id", "b")])
+        assert twice.headers["x-request-id"].startswith("guard-")
+    assert "SECRET" not in str([vars(record) for record in caplog.records if record.name.startswith("service")])
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "", "00", TRACE.upper(),
+        TRACE + "-a", TRACE.replace("00-4", "ff-4"), TRACE.replace("01", "1"), " " + TRACE[:-1],
+        f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01",
+    ],
+)  # fmt: skip
+def test_what_is_no_trace_is_not_kept(client: TestClient, trace: str) -> None:
+    assert "traceparent" not in client.get("/healthz", headers={"traceparent": trace}).headers
+
+
+def test_a_flood_of_refusals_fills_no_disk(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), served(FakeGuard(), api_keys=as_yaml("a", "a", [Scope.CHAT])) as client:
+        for _ in range(400):
+            assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
+        assert client.post("/v1/chat", json={"prompt": "a"}, headers={"x-api-key": "a"}).status_code == 200
+    fields = [getattr(record, FIELDS) for record in caplog.records if hasattr(record, FIELDS)]
+    refused = [line for line in fields if line.get("status") == 401]
+    summed = sum(line["suppressed"]["invalid_api_key"] for line in fields if "suppressed" in line)
+    assert 0 < len(refused) < 400
+    assert len(refused) + summed == 400
+    assert [line["status"] for line in fields if line.get("key") == "a"] == [200], "who has a key always has a line"

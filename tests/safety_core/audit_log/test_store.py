@@ -358,3 +358,19 @@ assert kept == [*map(str, range(written)), "last"]
 
 def test_a_full_disk_is_noticed_by_writing_and_nothing_is_lost(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "audit.db")], check=True, timeout=120)
+
+
+def test_a_file_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        log.append([Entry(kind=Kind.DECISION, request_id="old", endpoint="chat")])
+    with closing(sqlite3.connect(path)) as file:
+        for name in ("caller_request_id", "traceparent"):
+            file.execute(f"ALTER TABLE entries DROP COLUMN {name}")
+        file.execute("PRAGMA user_version = 1")
+    assert [entry.request_id for entry in read_entries(path, Query(request_id="old"))] == ["old"]
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        log.append([Entry(kind=Kind.DECISION, request_id="new", endpoint="chat", caller_request_id="theirs")])
+    assert [entry.request_id for entry in read_entries(path)] == ["old", "new"]
+    for name in ("new", "theirs"):
+        assert [entry.request_id for entry in read_entries(path, Query(request_id=name))] == ["new"]

@@ -55,9 +55,9 @@ def test_slow_clients(route: str, fake: FakeGuard) -> None:
     """A head or a body that does not end holds nobody up, and is let go; so is a connection that is not used again."""
     with bounded(fake, header_timeout_s=0.3, body_timeout_s=0.3) as port:
         with connected(port) as silent, connected(port) as slow, connected(port) as idle:
-            head = f"POST {route} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
-            slow.sendall(head.encode() + b"{")
-            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            head = f"POST {route} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            slow.sendall(head.encode() + b"Content-Length: 99\r\n\r\n{")
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert post(f"http://127.0.0.1:{port}", route).status_code == 200
             assert closed(silent)
             assert until(slow, b"}}").startswith(b"HTTP/1.1 408")
