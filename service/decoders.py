@@ -34,7 +34,7 @@ CHEAP_COST = 5_000_000
 _OLDEST_EVERY = 4
 """So many jobs begin, and the next one is the oldest that waits."""
 
-_LOWER_PRIORITY = 10
+_LOWER_PRIORITY = 5
 """Added to the niceness of threads for dear jobs: model and event loop go before them."""
 
 
@@ -131,17 +131,25 @@ class Decoders:
             entry.result.exception()  # seen: it is not to be complained of
 
     def _admit(self, lane: "_Lane", entries: "Sequence[_Entry]", client: str) -> None:
-        """Make room for jobs by turning away the client that has the most waiting, unless that is their own."""
+        """Make room for jobs by turning away dear requests of the client that has the most waiting.
+
+        Of the client's own requests only one that costs at least twice as much makes room: plain pictures come through
+        where many share an address.
+        """
         added = sum(entry.job.cost for entry in entries)
         while lane.waiting and added and lane.waiting_cost + added > lane.max_waiting:
-            costs: Counter[str] = Counter({client: added})
+            clients: Counter[str] = Counter({client: added})
+            groups: Counter[_Group] = Counter()  # oldest first
             for entry in lane.waiting:
-                costs[entry.group.client] += entry.job.cost
-            heaviest = max(costs, key=lambda one: costs[one])
-            if costs[heaviest] == costs[client]:
+                clients[entry.group.client] += entry.job.cost
+                groups[entry.group] += entry.job.cost
+            most = max(clients.values())
+            heaviest = client if clients[client] == most else max(clients, key=lambda one: clients[one])
+            of_client = [group for group in reversed(groups) if group.client == heaviest]
+            dearest = max(of_client, key=lambda group: groups[group], default=None)
+            if dearest is None or (heaviest == client and groups[dearest] < 2 * added):
                 raise OverloadedError("too many pictures wait to be decoded")
-            newest = next(entry.group for entry in reversed(lane.waiting) if entry.group.client == heaviest)
-            for entry in [entry for lane in self._lanes for entry in lane.waiting if entry.group is newest]:
+            for entry in [entry for lane in self._lanes for entry in lane.waiting if entry.group is dearest]:
                 self._lane_of(entry).waiting.remove(entry)
                 if not entry.result.done():
                     entry.result.set_exception(OverloadedError("too many pictures wait to be decoded"))

@@ -76,6 +76,8 @@ class Pictures:
         """
         if len(sources) > self.max_images:
             raise too_many_images(self.max_images)
+        if not sources:
+            return Loaded((), 0.0)
         started = time.perf_counter()
         memory = record.memory
         files = await self._inspect_all(await self._fetch_all(sources, record), record)

@@ -114,7 +114,7 @@ async def test_more_work_than_can_be_done_is_turned_away_at_once() -> None:
         waiting = asyncio.create_task(made.run([Job(work=lambda check: 1, cost=DEAR)] * 3, client="first"))
         await until(lambda: made.depth == 4)
         with pytest.raises(OverloadedError):
-            await made.run([Job(work=lambda check: 1, cost=DEAR)], client="first")
+            await made.run([Job(work=lambda check: 1, cost=DEAR)] * 2, client="first")
         assert made.depth == 4
         blocked.free.set()
         assert (await task, await waiting) == (["done"], [1, 1, 1])
@@ -131,6 +131,20 @@ async def test_the_client_with_the_most_work_makes_room_for_others() -> None:
         blocked.free.set()
         assert (await plain, await hog[0], await task) == (["plain"], [1, 1], ["done"])
         assert made.depth == 0
+
+
+async def test_a_plain_picture_comes_through_where_dear_ones_of_the_same_client_fill_the_queue() -> None:
+    async with decoders(max_waiting=4 * DEAR) as made:
+        blocked, task = await busy(made)
+        hog = [asyncio.create_task(made.run([Job(work=lambda check: 1, cost=DEAR)] * 2, client="same")) for _ in "12"]
+        await until(lambda: made.depth == 5)
+        plain = asyncio.create_task(made.run([Job(work=lambda check: "plain", cost=DEAR)], client="same"))
+        with pytest.raises(OverloadedError):
+            await hog[1]
+        with pytest.raises(OverloadedError):
+            await made.run([Job(work=lambda check: 1, cost=DEAR)] * 2, client="same")
+        blocked.free.set()
+        assert (await plain, await hog[0], await task) == (["plain"], [1, 1], ["done"])
 
 
 async def test_one_request_alone_is_served_whatever_it_costs() -> None:
