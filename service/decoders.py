@@ -1,10 +1,10 @@
 """Threads in which untrusted pictures are decoded: in what order, how many at a time, and how many may wait.
 
-Decoding a picture costs anything from microseconds to seconds, and its cost is known before. So cheap jobs have threads
-of their own beside those for dear ones. Among jobs that wait, the one is next that would end first if every client were
-served at an equal rate: of one client's jobs the cheapest, of several clients' that of the client for which the least was
-done. Every few jobs the oldest is next, so none waits for ever. Where more work waits than can be done in time, the client
-with the most of it is turned away. For one event loop.
+Decoding a picture costs anything from microseconds to seconds, and its cost is known before. So cheap jobs have
+threads of their own beside those for dear ones. Among jobs that wait, the one is next that would end first if every
+client were served at an equal rate: of one client's jobs the cheapest, of several clients' that of the client for
+which the least was done. Every few jobs the oldest is next, so none waits for ever. Where more work waits than can be
+done in time, the client with the most of it is turned away. For one event loop.
 """
 
 import asyncio
