@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -72,9 +74,13 @@ async def order_of(made: Decoders, wanted: list[tuple[str, int]]) -> list[int]:
     return ran
 
 
+def _same(number: int, check: Check) -> int:
+    return number
+
+
 async def test_results_come_in_the_order_of_the_jobs() -> None:
     async with decoders(workers=2) as made:
-        jobs = [Job(work=lambda check, number=number: number, cost=cost) for number, cost in enumerate((DEAR, 1, DEAR))]
+        jobs = [Job(work=partial(_same, number), cost=cost) for number, cost in enumerate((DEAR, 1, DEAR))]
         assert await made.run(jobs) == [0, 1, 2]
         assert made.depth == 0
         assert await made.run([]) == []
@@ -168,7 +174,8 @@ async def test_jobs_run_together_only_where_there_is_memory_for_them() -> None:
 async def test_at_a_deadline_nothing_is_waited_for_and_nothing_begins() -> None:
     async with decoders() as made:
         blocked, ran = Blocked(), list[int]()
-        jobs = [Job(work=blocked, cost=DEAR), *[Job(work=lambda check: ran.append(1), cost=DEAR)] * 3]  # type: ignore[list-item]
+        waiting: Job[Any] = Job(work=lambda check: ran.append(1), cost=DEAR)
+        jobs = [Job[Any](work=blocked, cost=DEAR), *[waiting] * 3]
         late = asyncio.create_task(made.run(jobs, deadline=time.monotonic() + 0.05))
         with pytest.raises(DeadlineError):
             await late
