@@ -175,7 +175,8 @@ async def test_at_a_deadline_nothing_is_waited_for_and_nothing_begins() -> None:
     async with decoders() as made:
         blocked, ran = Blocked(), list[int]()
         waiting: Job[Any] = Job(work=lambda check: ran.append(1), cost=DEAR)
-        jobs = [Job[Any](work=blocked, cost=DEAR), *[waiting] * 3]
+        running: Job[Any] = Job(work=blocked, cost=DEAR)
+        jobs = [running, *[waiting] * 3]
         late = asyncio.create_task(made.run(jobs, deadline=time.monotonic() + 0.05))
         with pytest.raises(DeadlineError):
             await late
