@@ -301,7 +301,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _SURPLUS_BYTES = 64 * 1024
 """How many more bytes than its header asks for a PNG's pixels may unpack to."""
 
-_UNPACKED_AT_ONCE = 1024 * 1024
+_PACKED_AT_ONCE, _UNPACKED_AT_ONCE = 64 * 1024, 1024 * 1024
 
 
 def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
@@ -405,21 +405,19 @@ def check_png_pixels(file: PictureFile, check: Callable[[], None]) -> None:
     Raises:
         ImageError: ``image_corrupt``.
     """
-    left, at = memoryview(file.data)[:-16], 8
-    while bytes(left[at + 4 : at + 8]) != b"IDAT":  # of at most three
-        at += 12 + int.from_bytes(left[at : at + 4], "big")
-    left = left[at + 8 :]
+    packed, at = memoryview(file.data)[:-16], 8
+    while bytes(packed[at + 4 : at + 8]) != b"IDAT":  # of at most three
+        at += 12 + int.from_bytes(packed[at : at + 4], "big")
     unpacker, size = zlib.decompressobj(), 0
     try:
-        while not unpacker.eof:
-            piece = unpacker.decompress(left, _UNPACKED_AT_ONCE)
-            left = memoryview(unpacker.unconsumed_tail)
-            size += len(piece)
-            if size > file.unpacked + _SURPLUS_BYTES:
-                raise _corrupt("The image has more pixels than its header says.")
-            if not piece and not left:
-                break
-            check()
+        for start in range(at + 8, len(packed), _PACKED_AT_ONCE):
+            left: bytes | memoryview = packed[start : start + _PACKED_AT_ONCE]
+            while left and not unpacker.eof:
+                size += len(unpacker.decompress(left, _UNPACKED_AT_ONCE))
+                left = unpacker.unconsumed_tail
+                if size > file.unpacked + _SURPLUS_BYTES:
+                    raise _corrupt("The image has more pixels than its header says.")
+                check()
     except zlib.error:
         raise _damaged() from None
     if not unpacker.eof or size < file.unpacked:

@@ -1,14 +1,13 @@
 """Threads in which untrusted pictures are decoded: in what order, how many at a time, and how many may wait.
 
-Decoding a picture costs anything from microseconds to seconds, and its cost is known before. So cheap jobs have threads
-of their own beside those for dear ones, which the operating system runs with lower priority. Among those that wait, the
-job is next that would end first if every client were served at an equal rate: of one client's jobs the cheapest, of
-several clients' that of whom has had the least. Every few jobs the oldest is next, so none waits for ever. Where more
-work waits than can be done in time, the client with the most of it is turned away. For one event loop.
+Decoding a picture costs anything from microseconds to seconds, and its cost is known before. So cheap jobs have
+threads of their own beside those for dear ones. Among jobs that wait, the one is next that would end first if every
+client were served at an equal rate: of one client's jobs the cheapest, of several clients' that of the client for
+which the least was done. Every few jobs the oldest is next, so none waits for ever. Where more work waits than can be
+done in time, the client with the most of it is turned away. For one event loop.
 """
 
 import asyncio
-import os
 import threading
 import time
 from collections import Counter
@@ -33,9 +32,6 @@ CHEAP_COST = 5_000_000
 
 _OLDEST_EVERY = 4
 """So many jobs begin, and the next one is the oldest that waits."""
-
-_LOWER_PRIORITY = 10
-"""Added to the niceness of threads for dear jobs: model and event loop go before them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +58,8 @@ class Decoders:
     """
 
     def __init__(self, *, workers: int, max_waiting: int, max_memory: int) -> None:
-        self._cheap = _Lane(_started(workers, "decode"), workers, max_waiting)
-        self._dear = _Lane(_started(workers, "decode-dear", _lower_priority), workers, max_waiting)
+        self._cheap = _Lane(started_pool(workers, "decode"), workers, max_waiting)
+        self._dear = _Lane(started_pool(workers, "decode-dear"), workers, max_waiting)
         self._max_memory = max_memory
         self._memory = 0
         self._served = _Shares()
@@ -131,17 +127,25 @@ class Decoders:
             entry.result.exception()  # seen: it is not to be complained of
 
     def _admit(self, lane: "_Lane", entries: "Sequence[_Entry]", client: str) -> None:
-        """Make room for jobs by turning away the client that has the most waiting, unless that is their own."""
+        """Make room for jobs by turning away dear requests of the client that has the most waiting.
+
+        Of the client's own requests only one that costs at least twice as much makes room: plain pictures come through
+        where many share an address.
+        """
         added = sum(entry.job.cost for entry in entries)
         while lane.waiting and added and lane.waiting_cost + added > lane.max_waiting:
-            costs: Counter[str] = Counter({client: added})
+            clients: Counter[str] = Counter({client: added})
+            groups: Counter[_Group] = Counter()  # oldest first
             for entry in lane.waiting:
-                costs[entry.group.client] += entry.job.cost
-            heaviest = max(costs, key=lambda one: costs[one])
-            if costs[heaviest] == costs[client]:
+                clients[entry.group.client] += entry.job.cost
+                groups[entry.group] += entry.job.cost
+            most = max(clients.values())
+            heaviest = client if clients[client] == most else max(clients, key=lambda one: clients[one])
+            of_client = [group for group in reversed(groups) if group.client == heaviest]
+            dearest = max(of_client, key=lambda group: groups[group], default=None)
+            if dearest is None or (heaviest == client and groups[dearest] < 2 * added):
                 raise OverloadedError("too many pictures wait to be decoded")
-            newest = next(entry.group for entry in reversed(lane.waiting) if entry.group.client == heaviest)
-            for entry in [entry for lane in self._lanes for entry in lane.waiting if entry.group is newest]:
+            for entry in [entry for lane in self._lanes for entry in lane.waiting if entry.group is dearest]:
                 self._lane_of(entry).waiting.remove(entry)
                 if not entry.result.done():
                     entry.result.set_exception(OverloadedError("too many pictures wait to be decoded"))
@@ -212,23 +216,12 @@ async def in_time(deadline: float | None) -> AsyncIterator[None]:
 
 def started_pool(workers: int, name: str) -> ThreadPoolExecutor:
     """A pool whose threads run already: later there may not be the memory to start one."""
-    return _started(workers, name)
-
-
-def _started(workers: int, name: str, initializer: Callable[[], None] = lambda: None) -> ThreadPoolExecutor:
-    pool = ThreadPoolExecutor(workers, thread_name_prefix=name, initializer=initializer)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     together = threading.Barrier(workers + 1)
     for _ in range(workers):
         pool.submit(together.wait)
     together.wait()
     return pool
-
-
-def _lower_priority() -> None:
-    """Let this thread give way to others; on Linux, where niceness is a thread's own."""
-    if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWER_PRIORITY)
 
 
 @dataclass(slots=True, eq=False)

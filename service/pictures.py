@@ -103,6 +103,8 @@ class Pictures:
         """
         if len(sources) > self.max_images:
             raise too_many_images(self.max_images, param=places[self.max_images] if places else "image")
+        if not sources:
+            return Loaded((), 0.0)
         started = time.perf_counter()
         memory = record.memory
         which = [

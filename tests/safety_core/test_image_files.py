@@ -387,6 +387,7 @@ def test_extensions_of_a_gif_that_decide_no_pixel_may_hold_anything() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
 def test_what_reaches_a_decoder_is_a_file_of_the_same_picture_without_metadata(kind: str) -> None:
     secret = b"SECRET words"
+    options: dict[str, dict[str, object]]
     options = {"JPEG": {"comment": secret}, "GIF": {"comment": secret}, "WEBP": {"xmp": secret, "lossless": True}}
     data = encoded(scene(), kind, exif=tiff((TAG, SHORT, 1, 1), behind=secret), **options.get(kind, {}))
     file = read_picture_file(data, max_segments=4096, max_scans=64)

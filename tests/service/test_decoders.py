@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -72,9 +74,13 @@ async def order_of(made: Decoders, wanted: list[tuple[str, int]]) -> list[int]:
     return ran
 
 
+def _same(number: int, check: Check) -> int:
+    return number
+
+
 async def test_results_come_in_the_order_of_the_jobs() -> None:
     async with decoders(workers=2) as made:
-        jobs = [Job(work=lambda check, number=number: number, cost=cost) for number, cost in enumerate((DEAR, 1, DEAR))]
+        jobs = [Job(work=partial(_same, number), cost=cost) for number, cost in enumerate((DEAR, 1, DEAR))]
         assert await made.run(jobs) == [0, 1, 2]
         assert made.depth == 0
         assert await made.run([]) == []
@@ -114,7 +120,7 @@ async def test_more_work_than_can_be_done_is_turned_away_at_once() -> None:
         waiting = asyncio.create_task(made.run([Job(work=lambda check: 1, cost=DEAR)] * 3, client="first"))
         await until(lambda: made.depth == 4)
         with pytest.raises(OverloadedError):
-            await made.run([Job(work=lambda check: 1, cost=DEAR)], client="first")
+            await made.run([Job(work=lambda check: 1, cost=DEAR)] * 2, client="first")
         assert made.depth == 4
         blocked.free.set()
         assert (await task, await waiting) == (["done"], [1, 1, 1])
@@ -131,6 +137,20 @@ async def test_the_client_with_the_most_work_makes_room_for_others() -> None:
         blocked.free.set()
         assert (await plain, await hog[0], await task) == (["plain"], [1, 1], ["done"])
         assert made.depth == 0
+
+
+async def test_a_plain_picture_comes_through_where_dear_ones_of_the_same_client_fill_the_queue() -> None:
+    async with decoders(max_waiting=4 * DEAR) as made:
+        blocked, task = await busy(made)
+        hog = [asyncio.create_task(made.run([Job(work=lambda check: 1, cost=DEAR)] * 2, client="same")) for _ in "12"]
+        await until(lambda: made.depth == 5)
+        plain = asyncio.create_task(made.run([Job(work=lambda check: "plain", cost=DEAR)], client="same"))
+        with pytest.raises(OverloadedError):
+            await hog[1]
+        with pytest.raises(OverloadedError):
+            await made.run([Job(work=lambda check: 1, cost=DEAR)] * 2, client="same")
+        blocked.free.set()
+        assert (await plain, await hog[0], await task) == (["plain"], [1, 1], ["done"])
 
 
 async def test_one_request_alone_is_served_whatever_it_costs() -> None:
@@ -154,7 +174,9 @@ async def test_jobs_run_together_only_where_there_is_memory_for_them() -> None:
 async def test_at_a_deadline_nothing_is_waited_for_and_nothing_begins() -> None:
     async with decoders() as made:
         blocked, ran = Blocked(), list[int]()
-        jobs = [Job(work=blocked, cost=DEAR), *[Job(work=lambda check: ran.append(1), cost=DEAR)] * 3]  # type: ignore[list-item]
+        waiting: Job[Any] = Job(work=lambda check: ran.append(1), cost=DEAR)
+        running: Job[Any] = Job(work=blocked, cost=DEAR)
+        jobs = [running, *[waiting] * 3]
         late = asyncio.create_task(made.run(jobs, deadline=time.monotonic() + 0.05))
         with pytest.raises(DeadlineError):
             await late
