@@ -216,6 +216,8 @@ def read_entries(path: Path, query: Query | None = None) -> Iterator[Entry]:
         ConfigError: it is not there, or is no audit log.
     """
     query = Query() if query is None else query
+    if not path.is_file():
+        raise ConfigError(f"audit log: {path} cannot be read: there is no such file")
     wanted = {f"{name} = ?": getattr(query, name) for name in _EQUAL}
     wanted |= {"time >= ?": query.since, "time < ?": query.until}
     wanted |= {"EXISTS (SELECT 1 FROM json_each(images) WHERE value = ?)": query.image}

@@ -23,6 +23,7 @@ from safety_core.model.modules import SafetyModules
 from safety_core.model.quantize import Quantize
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import (
+    POLICY_FILE,
     SPEC_FILE,
     BackboneRef,
     CheckpointSpec,
@@ -35,7 +36,6 @@ from safety_core.model.verification import (
     ADAPTER_DIR,
     BACKBONE_DIR,
     CARD_FILE,
-    POLICY_FILE,
     SAFETY_FILE,
     VerifyReport,
     build_modules,

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
+from safety_core.files import read_json
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policies import Hints
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
 SPEC_FILE = "safevlm.json"
+POLICY_FILE = "policy.json"
 
 _FIELDS = ("format_version", "backbone", "dims", "config", "taxonomy", "hints", "provenance")
 
@@ -128,7 +130,7 @@ def read_spec(checkpoint: Path) -> CheckpointSpec:
     """
     file = checkpoint / SPEC_FILE
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file)
     except FileNotFoundError as exc:
         raise CheckpointError(f"{checkpoint.name}: {SPEC_FILE} is missing") from exc
     except (OSError, ValueError) as exc:

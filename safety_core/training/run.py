@@ -18,6 +18,7 @@ import safety_core
 from safety_core.data.collate import drop_unreadable, table_of
 from safety_core.data.samples import Sample, read_all
 from safety_core.errors import ConfigError, SampleError
+from safety_core.files import folders_made
 from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
@@ -26,10 +27,20 @@ from safety_core.taxonomy import Taxonomy
 from safety_core.training.batches import BatchDataset, Corpus, drop_too_long, plan
 from safety_core.training.config import TrainConfig
 from safety_core.training.features import FeatureCache, LivePictures, VisionSource
-from safety_core.training.logs import LOG_FILE, JsonLog, Progress
+from safety_core.training.logs import JsonLog, Progress
 from safety_core.training.losses import ClassWeights
 from safety_core.training.stages import prepare
-from safety_core.training.start import START_DIR, STATES_DIR, claim, device_for, file_sha256, starting_point
+from safety_core.training.start import (
+    LOG_FILE,
+    START_DIR,
+    STATES_DIR,
+    TENSORBOARD_DIR,
+    claim,
+    device_for,
+    file_sha256,
+    release,
+    starting_point,
+)
 from safety_core.training.states import MarkComplete, last_complete
 from safety_core.training.trainer import Losses, StageTrainer, measure
 
@@ -72,6 +83,15 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     out, folder = Path(config.out), config.run_path
     if out.exists():
         raise ConfigError(f"out: {out} exists already")
+    with folders_made(folder):
+        try:
+            return _train(config, out, folder, callbacks)
+        except BaseException:
+            release(folder, resumable=last_complete(folder / STATES_DIR) is not None)
+            raise
+
+
+def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[TrainerCallback]) -> TrainReport:
     state = last_complete(folder / STATES_DIR)
     claim(folder, config, resumable=state is not None)
     device = device_for(config)
@@ -215,7 +235,7 @@ def _watchers(config: TrainConfig, folder: Path, steps: int) -> list[TrainerCall
         except ImportError as exc:
             raise ConfigError("tensorboard: it is not installed; the extra 'eval' brings it") from exc
         # The Trainer's own place for these is among the states, which go when the run is done.
-        watchers.append(TensorBoardCallback(SummaryWriter(str(folder / "tensorboard"))))
+        watchers.append(TensorBoardCallback(SummaryWriter(str(folder / TENSORBOARD_DIR))))
     return watchers
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from safety_core.engine.load import pick_device
 from safety_core.errors import ConfigError, SampleError
+from safety_core.files import read_json, why_unreadable
 from safety_core.model.backbone import find_backbone, load_backbone_config
 from safety_core.model.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
@@ -25,6 +27,8 @@ from safety_core.training.config import TrainConfig
 CONFIG_FILE = "train-run.json"
 START_DIR = "start"
 STATES_DIR = "states"
+TENSORBOARD_DIR = "tensorboard"
+LOG_FILE = "log.jsonl"
 
 _RECORDS = ("data", "eval_data")
 """Fields that name files of records."""
@@ -67,12 +71,27 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
     file.write_text(f"{text}\n", encoding="utf-8")
 
 
+def release(folder: Path, *, resumable: bool) -> None:
+    """Remove what a run that failed has left in its folder, unless it can be resumed from there.
+
+    Files of anybody else stay, and the folder with them.
+    """
+    if resumable or not (folder / CONFIG_FILE).is_file():
+        return
+    for name in (START_DIR, STATES_DIR, TENSORBOARD_DIR):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (CONFIG_FILE, LOG_FILE):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def file_sha256(file: Path) -> str:
     """Digest of a data file; raises SampleError if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as exc:
-        raise SampleError("the file cannot be read", file=str(file), line=0, field="file") from exc
+        raise SampleError(f"the file {why_unreadable(exc)}", file=str(file), line=0, field="file") from exc
 
 
 def _sha256_or_none(file: str | None) -> str | None:
@@ -151,14 +170,14 @@ def fresh_checkpoint(
     """
     source = find_backbone(backbone, revision)
     dims = BackboneDims.from_backbone(load_backbone_config(source.location, revision=source.revision))
-    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_json(taxonomy))
+    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_object(taxonomy))
     return init_checkpoint(
         backbone,
         out,
         revision=revision,
         config=shaped(SafetyConfig.paper(dims) if paper else SafetyConfig.default_for(dims), changes or {}),
         taxonomy=names,
-        hints=None if hints is None else hints_from_dict(read_json(hints), names),
+        hints=None if hints is None else hints_from_dict(read_object(hints), names),
         include_backbone=include_backbone,
         seed=seed,
     )
@@ -173,12 +192,12 @@ def shaped(default: SafetyConfig, changes: Mapping[str, Any]) -> SafetyConfig:
     return SafetyConfig.from_dict(merged(default.to_dict(), changes))
 
 
-def read_json(file: str | Path) -> Mapping[str, object]:
+def read_object(file: str | Path) -> Mapping[str, object]:
     """A JSON object from a file; raises ConfigError if there is none."""
     try:
-        data = json.loads(Path(file).read_text(encoding="utf-8"))
+        data = read_json(Path(file))
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{file}: cannot be read as JSON") from exc
+        raise ConfigError(f"{file}: {why_unreadable(exc, 'JSON')}") from exc
     if not isinstance(data, dict):
         raise ConfigError(f"{file}: an object is needed")
     return data
