@@ -64,9 +64,12 @@ def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) 
     spec = report.spec
     typer.echo(f"{path}: sound")
     typer.echo(f"files      {report.files}, {report.size / 2**20:.1f} MiB, every sha256 as in the manifest")
-    typer.echo(f"modules    {report.parameters:,} parameters, {'trained' if spec.trained else 'NOT TRAINED'}")
+    steps = spec.provenance.get("steps")
+    trained = "trained" + (f" in {steps} steps" if isinstance(steps, int) else "") if spec.trained else "NOT TRAINED"
+    typer.echo(f"modules    {report.parameters:,} parameters, {trained}")
     typer.echo(f"backbone   {'included' if report.ships_backbone else spec.backbone.location}")
     typer.echo(f"adapter    {'yes' if report.has_adapter else 'none'}")
+    typer.echo(f"template   {'vicuna' if spec.prompt is None else 'chat'}")
     typer.echo(f"types      {', '.join(spec.taxonomy.types)}")
     typer.echo(f"levels     {', '.join(spec.taxonomy.levels)}")
 
@@ -83,6 +86,9 @@ def init(
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Any field of the modules' shape, e.g. head.num_heads=4."),
     ] = None,
+    template: Annotated[
+        str, typer.Option(help="Format of conversations: auto, vicuna (LLaVA-1.5's), or chat (the tokenizer's).")
+    ] = "auto",
     include_backbone: Annotated[bool, typer.Option("--include-backbone", help="Copy the backbone along.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
 ) -> None:
@@ -99,6 +105,7 @@ def init(
             hints=hints,
             paper=paper,
             changes=assigned(set_ or ()),
+            template=template,
             include_backbone=include_backbone,
             seed=seed,
         )
