@@ -14,10 +14,11 @@ import typer
 
 import safety_core
 from safety_core.audit_log.command import audit_log
-from safety_core.commands import errors_as_exits, read_bytes
+from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
 from safety_core.engine.policy_command import app as policy_app
 from safety_core.errors import ConfigError
 from safety_core.evaluation.command import calibrate, evaluate
+from safety_core.files import read_json, why_unreadable
 from safety_core.nano.cli import app as nano_app
 from safety_core.quiet import silence_libraries
 from safety_core.training.command import train
@@ -64,9 +65,12 @@ def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) 
     spec = report.spec
     typer.echo(f"{path}: sound")
     typer.echo(f"files      {report.files}, {report.size / 2**20:.1f} MiB, every sha256 as in the manifest")
-    typer.echo(f"modules    {report.parameters:,} parameters, {'trained' if spec.trained else 'NOT TRAINED'}")
+    steps = spec.provenance.get("steps")
+    trained = "trained" + (f" in {steps} steps" if isinstance(steps, int) else "") if spec.trained else "NOT TRAINED"
+    typer.echo(f"modules    {report.parameters:,} parameters, {trained}")
     typer.echo(f"backbone   {'included' if report.ships_backbone else spec.backbone.location}")
     typer.echo(f"adapter    {'yes' if report.has_adapter else 'none'}")
+    typer.echo(f"template   {'vicuna' if spec.prompt is None else 'chat'}")
     typer.echo(f"types      {', '.join(spec.taxonomy.types)}")
     typer.echo(f"levels     {', '.join(spec.taxonomy.levels)}")
 
@@ -83,6 +87,9 @@ def init(
         list[str] | None,
         typer.Option("--set", metavar="FIELD=VALUE", help="Any field of the modules' shape, e.g. head.num_heads=4."),
     ] = None,
+    template: Annotated[
+        str, typer.Option(help="Format of conversations: auto, vicuna (LLaVA-1.5's), or chat (the tokenizer's).")
+    ] = "auto",
     include_backbone: Annotated[bool, typer.Option("--include-backbone", help="Copy the backbone along.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
 ) -> None:
@@ -99,6 +106,7 @@ def init(
             hints=hints,
             paper=paper,
             changes=assigned(set_ or ()),
+            template=template,
             include_backbone=include_backbone,
             seed=seed,
         )
@@ -109,7 +117,7 @@ def init(
 def classify(
     images: Annotated[list[Path] | None, typer.Argument(help="Pictures, judged together and one by one.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What is asked about them.")] = None,
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = Path("weights/safevlm-nano"),
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
     policy: Annotated[Path | None, typer.Option(help="Policy file of an operator, as in SAFEVLM_POLICY.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quantize: Annotated[str, typer.Option(help="none, int8 or nf4.")] = "none",
@@ -125,7 +133,7 @@ def classify(
         from safety_core.prompts import Turn
 
         kind: Any = quantize
-        guard = load_guard(checkpoint, device=device, quantize=kind)
+        guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind)
         book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
         decoded = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
@@ -154,6 +162,8 @@ def convert(
     labels: Annotated[
         Path | None, typer.Option(help='JSON object of the set\'s categories, {"category": ["type", level]}.')
     ] = None,
+    split: Annotated[str | None, typer.Option(help="Part of a set that has several, e.g. train or test.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="List bad records instead of stopping.")] = False,
 ) -> None:
     """Write a public data set, or a folder of pictures, as JSONL records."""
     with errors_as_exits():
@@ -163,7 +173,11 @@ def convert(
 
         chosen = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(_json(taxonomy))
         table = None if labels is None else labels_from(_json(labels))
-        report = write(name, source, out, taxonomy=chosen, labels=table)
+        report = write(name, source, out, taxonomy=chosen, labels=table, split=split, skip_bad=skip_bad)
+    for bad in report.skipped:
+        typer.echo(f"skipped: {bad}", err=True)
+    if report.skipped:
+        typer.echo(f"skipped {len(report.skipped)} records", err=True)
     counts = ", ".join(f"{kind} {count}" for kind, count in report.by_type.items())
     typer.echo(f"{out}: {report.count} records ({counts})")
 
@@ -178,7 +192,7 @@ def _nano_suite(options: Mapping[str, Any]) -> dict[str, Any]:
     """The nano's suite, drawn where it is not there yet, and the rows that lie beside the checkpoint."""
     from safety_core.nano.records import held_out_suite, world_digest
 
-    shipped: Path = options["checkpoint"]
+    shipped = find_checkpoint(options["checkpoint"])
     found: dict[str, Any] = {"out": options["out"] or BUILD / "report-nano"}
     for row in ("stage1", "first_token"):
         beside = shipped.with_name(f"{shipped.name}-{row.replace('_', '-')}")
@@ -190,9 +204,9 @@ def _nano_suite(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _json(path: Path) -> dict[str, object]:
     try:
-        data = json.loads(read_bytes(path))
-    except ValueError as exc:
-        raise ConfigError(f"{path}: cannot be read as JSON") from exc
+        data = read_json(path)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{path}: {why_unreadable(exc, 'JSON')}") from exc
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: an object is needed")
     return data

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from safety_core.errors import ConfigError
+from safety_core.files import read_text, why_unreadable
 
 Place = tuple[str, ...]
 """Keys that lead to a field, each as a string; items of lists by their number."""
@@ -51,9 +52,9 @@ def read_document(path: Path) -> Document:
         ConfigError: it cannot be read, is no YAML, holds itself, or has a field twice; with its line where it has one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path.name} cannot be read") from exc
+        raise ConfigError(f"{path.name} {why_unreadable(exc)}") from exc
     return parse_document(text, path.name)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from safety_core.errors import ConfigError, PolicyError
+from safety_core.files import read_json, why_unreadable
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores, RiskScores
 
@@ -194,9 +195,9 @@ class Policy:
     def load(cls, path: Path, taxonomy: Taxonomy) -> Self:
         """Read ``policy.json``; raises ConfigError where it is unreadable or malformed."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
         except (OSError, ValueError) as exc:
-            raise ConfigError(f"policy: {path.name} cannot be read as JSON") from exc
+            raise ConfigError(f"policy: {path.name} {why_unreadable(exc, 'JSON')}") from exc
         return cls.from_dict(a_mapping(data, ()), taxonomy)
 
     def overlaid(self, changes: Mapping[str, object], taxonomy: Taxonomy) -> Self:

@@ -11,6 +11,7 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     PreTrainedTokenizerFast,
+    SiglipVisionConfig,
 )
 
 from safety_core.model.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
@@ -104,6 +105,24 @@ def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXO
         model_card="# Tiny\n",
         include_backbone=True,
     )
+
+
+def make_siglip_backbone(tokenizer: PreTrainedTokenizerFast, strategy: str) -> LlavaForConditionalGeneration:
+    """A LLaVA over a tower without a class token."""
+    config = make_config(tokenizer)
+    config.vision_config = SiglipVisionConfig(
+        hidden_size=24,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=IMAGE_SIZE,
+        patch_size=PATCH_SIZE,
+    )
+    config.vision_feature_select_strategy = strategy
+    torch.manual_seed(0)
+    backbone = LlavaForConditionalGeneration(config)
+    backbone.eval()
+    return backbone
 
 
 def shake(model: SafeLlava, seed: int = 0) -> None:

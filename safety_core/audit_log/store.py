@@ -334,6 +334,8 @@ def read_entries(path: Path, query: Query | None = None) -> Iterator[Entry]:
         ConfigError: it is not there, or is no audit log.
     """
     query = Query() if query is None else query
+    if not path.is_file():
+        raise ConfigError(f"audit log: {path} cannot be read: there is no such file")
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S)) as file:

@@ -2,20 +2,26 @@
 
 The label tables follow the paper's supplement (arXiv 2405.13581): politics and illegal refuse, bullying and fairness
 may be answered with care, misleading is answered correctly. Where a set says more than its category (VLGuard's unsafe
-instruction, RTVLM's advice), that wins. Pictures are named, not copied.
+instruction, RTVLM's advice), that wins. Pictures are named, not copied; those that a set keeps inside its own files are
+written beside the records.
 """
 
+import hashlib
+import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safety_core.data import readers
-from safety_core.data.readers import Item
+from safety_core.data.readers import Found, Item
 from safety_core.data.samples import RiskLabel, write_jsonl
-from safety_core.errors import ConfigError
+from safety_core.errors import ConfigError, SampleError
+from safety_core.files import folders_made
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 NamedLabel = tuple[str, int]
@@ -23,7 +29,8 @@ NamedLabel = tuple[str, int]
 
 SAFE: NamedLabel = ("safe", 0)
 
-Reader = Callable[[Path], Iterator[Item]]
+Reader = Callable[[Path, str | None], Found]
+"""A set's folder and the split that is wanted (None: whatever is there) → its samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,8 @@ class Adapter:
 
     read: Reader
     labels: Mapping[str, NamedLabel]
+    splits: tuple[str, ...] = ()
+    """Splits that the reader tells apart."""
 
 
 _ILLEGAL, _POLITICS, _BULLYING = ("illegal", 3), ("politics", 3), ("insults_bullying", 2)
@@ -47,7 +56,38 @@ _RTVLM_TYPES = {
     "jailbreak2": "illegal",
     "harmful": "misleading",
     "misleading": "misleading",
+    "religion": "fairness",
+    "visualmisleadcorrect": "misleading",
+    "visualmisleadwrong": "misleading",
+    "visualmisleadingcorrect": "misleading",
+    "visualmisleadingwrong": "misleading",
+    "visualordera": "misleading",
+    "visualorderb": "misleading",
 }
+"""RTVLM's folders: what kind of risk each one is about."""
+
+_VLGUARD: Mapping[str, NamedLabel] = {
+    "political": _POLITICS,
+    "personal data": _PRIVACY,
+    "disinformation": _MISLEADING,
+    "professional advice": ("misleading", 2),
+    "sexually explicit": _ILLEGAL,
+    "violence": _ILLEGAL,
+    "sex": _FAIRNESS,
+    "race": _FAIRNESS,
+    "other": _FAIRNESS,
+    "discrimination by sex": _FAIRNESS,
+    "discrimination by race": _FAIRNESS,
+    "privacy": _PRIVACY,
+    "risky behavior": _ILLEGAL,
+    "deception": _MISLEADING,
+    "hateful speech": _BULLYING,
+    "discrimination": _FAIRNESS,
+}
+"""VLGuard's subcategories, and the categories above them for records that name no subcategory."""
+
+_ASKED_FOR = 2
+"""The set declines what an unsafe instruction asks for, so its level is at least this."""
 
 
 def _same(label: NamedLabel, *categories: str) -> dict[str, NamedLabel]:
@@ -57,14 +97,15 @@ def _same(label: NamedLabel, *categories: str) -> dict[str, NamedLabel]:
 ADAPTERS: Mapping[str, Adapter] = {
     "vlguard": Adapter(
         read=readers.read_vlguard,
+        splits=("train", "test"),
         labels={
             "safe": SAFE,
-            "political": _POLITICS,
-            "personal data": _PRIVACY,
-            "disinformation": _MISLEADING,
-            **_same(_ILLEGAL, "sexually explicit", "violence", "unsafe instruction"),
-            **_same(_FAIRNESS, "sex", "race", "other", "discrimination by sex", "discrimination by race"),
-            "professional advice": ("misleading", 2),
+            **_VLGUARD,
+            # Where the record does not say what the instruction is about.
+            "unsafe instruction": _ILLEGAL,
+            **{
+                f"unsafe instruction/{name}": (kind, max(level, _ASKED_FOR)) for name, (kind, level) in _VLGUARD.items()
+            },
         },
     ),
     "rtvlm": Adapter(
@@ -73,10 +114,13 @@ ADAPTERS: Mapping[str, Adapter] = {
             "safe": SAFE,
             **{f"{topic}/refuse": (kind, 3) for topic, kind in _RTVLM_TYPES.items()},
             **{f"{topic}/caution": (kind, 1) for topic, kind in _RTVLM_TYPES.items()},
+            # Folders without advice ask what may be answered with care: to read a captcha, to describe a face.
+            **{f"{topic}/unlabelled": (kind, 1) for topic, kind in _RTVLM_TYPES.items()},
         },
     ),
     "spa-vl": Adapter(
         read=readers.read_spa_vl,
+        splits=("train", "validation", "test", "harm", "help"),
         labels={
             "representation & toxicity harms": _FAIRNESS,
             "misinformation harms": _MISLEADING,
@@ -149,6 +193,9 @@ class Converted:
     by_type: Mapping[str, int]
     """Records by risk type, in the taxonomy's order."""
 
+    skipped: tuple[SampleError, ...] = ()
+    """Records of the set that were left out, each with its place and what is wrong."""
+
 
 def convert(
     name: str,
@@ -157,58 +204,162 @@ def convert(
     *,
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     labels: Mapping[str, NamedLabel] | None = None,
+    split: str | None = None,
+    skip_bad: bool = False,
 ) -> Converted:
     """Write the set that lies in ``source`` as JSONL.
 
     Args:
         name: a key of :data:`ADAPTERS`.
         source: folder in which the set was unpacked.
-        out: JSONL file to write; picture paths become relative to its folder.
+        out: JSONL file to write; picture paths become relative to its folder. Pictures that the set keeps inside its
+            own files go into a folder of the same name with ``-images`` behind it.
         taxonomy: taxonomy whose indices the records carry.
         labels: category → (type name, level), in place of the set's own table entries.
+        split: part of the set, where it has several.
+        skip_bad: leave out records that are malformed or whose picture is missing, instead of stopping at the first.
 
     Raises:
-        ConfigError: no such adapter, or a category has no label in this taxonomy.
-        SampleError: a file of the set is missing or not in the set's format.
+        ConfigError: no such adapter, folder or split, or a category has no label in this taxonomy.
+        SampleError: a file of the set is missing or not in the set's format, a picture is missing, or nothing is left.
     """
     if name not in ADAPTERS:
         raise ConfigError(f"adapter: one of {sorted(ADAPTERS)} is needed, got {name!r}")
-    adapter, target = ADAPTERS[name], Path(out)
-    table = {**adapter.labels, **(labels or {})}
+    adapter, root, target = ADAPTERS[name], Path(source), Path(out)
+    if not root.is_dir():
+        raise ConfigError(f"{root}: there is no such folder")
+    if split is not None and split not in adapter.splits:
+        known = f"one of {list(adapter.splits)} is needed" if adapter.splits else f"{name} has none"
+        raise ConfigError(f"split: {known}, got {split!r}")
+    table = _Table(adapter.labels, labels or {}, taxonomy)
     counts: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    skipped: list[SampleError] = []
 
-    def records() -> Iterator[dict[str, Any]]:
-        for item in adapter.read(Path(source)):
-            label = _label(item.category, table, taxonomy)
-            counts[taxonomy.types[label.type]] += 1
-            record: dict[str, Any] = {
-                "id": item.id,
-                "image": _relative(item.images, target.parent),
-                "conversations": [
-                    {"from": "ASSISTANT" if index % 2 else "USER", "value": text}
-                    for index, text in enumerate(item.turns)
-                ],
-                "safe_type": label.type,
-                "safe_level": label.level,
-                "source": name,
-            }
-            for field, category in (("image_risk", item.image_category), ("text_risk", item.text_category)):
-                if category is not None:
-                    surface = _label(category, table, taxonomy)
-                    record[field] = {"type": surface.type, "level": surface.level}
-            yield record
+    def record_of(item: Item, pictures: "_Pictures") -> dict[str, Any]:
+        label = table.label(item.category)
+        for image in item.images:
+            if isinstance(image, Path) and not image.is_file():
+                raise item.error(f"the picture {image} is not there", "image")
+        names[item.id] += 1
+        record: dict[str, Any] = {
+            "id": item.id if names[item.id] == 1 else f"{item.id}~{names[item.id]}",
+            "image": _relative(tuple(pictures.place(image) for image in item.images), target.parent),
+            "conversations": [
+                {"from": "ASSISTANT" if index % 2 else "USER", "value": text} for index, text in enumerate(item.turns)
+            ],
+            "safe_type": label.type,
+            "safe_level": label.level,
+            "source": name,
+        }
+        for field, category in (("image_risk", item.image_category), ("text_risk", item.text_category)):
+            if category is not None:
+                surface = table.label(category)
+                record[field] = {"type": surface.type, "level": surface.level}
+        counts[taxonomy.types[label.type]] += 1
+        return record
 
-    count = write_jsonl(target, records())
-    return Converted(count=count, by_type={kind: counts[kind] for kind in taxonomy.types if counts[kind]})
+    def records(pictures: "_Pictures") -> Iterator[dict[str, Any]]:
+        for item in adapter.read(root, split):
+            try:
+                if isinstance(item, SampleError):
+                    raise item
+                record = record_of(item, pictures)
+            except SampleError as error:
+                if not skip_bad:
+                    raise
+                skipped.append(error)
+            else:
+                yield record
+        if not counts:
+            left = f", {len(skipped)} were left out" if skipped else ""
+            raise SampleError(f"no record of {name} was found{left}", file=str(root), line=0, field="file")
+
+    with folders_made(target.parent), _pictures_kept(target.with_name(f"{target.stem}-images")) as pictures:
+        count = write_jsonl(target, records(pictures))
+    by_type = {kind: counts[kind] for kind in taxonomy.types if counts[kind]}
+    return Converted(count=count, by_type=by_type, skipped=tuple(skipped))
 
 
-def _label(category: str, table: Mapping[str, NamedLabel], taxonomy: Taxonomy) -> RiskLabel:
-    if category not in table:
-        raise ConfigError(f"labels: category {category!r} has no label; known are {sorted(table)}")
-    kind, level = table[category]
-    if kind not in taxonomy.types or not 0 <= level < len(taxonomy.levels):
-        raise ConfigError(f"labels.{category}: ({kind!r}, {level}) is not in the taxonomy")
-    return RiskLabel(type=taxonomy.types.index(kind), level=level)
+class _Table:
+    """What categories mean in a taxonomy: by their names, whatever their case and punctuation.
+
+    Args:
+        own: the set's own labels.
+        given: the user's, which win.
+        taxonomy: bounds of the labels.
+    """
+
+    def __init__(self, own: Mapping[str, NamedLabel], given: Mapping[str, NamedLabel], taxonomy: Taxonomy) -> None:
+        self._tables = [{_plain(name): label for name, label in table.items()} for table in (given, own)]
+        self._known = sorted({*own, *given})
+        self._taxonomy = taxonomy
+
+    def label(self, category: str) -> RiskLabel:
+        """The label of a category, or of the one that it is a part of; raises ConfigError where there is none."""
+        wanted = dict.fromkeys((_plain(category), _plain(category.partition("/")[0])))
+        for table in self._tables:
+            for name in wanted:
+                if name in table:
+                    return self._checked(category, *table[name])
+        raise ConfigError(
+            f"labels: category {category!r} has no label; known are {self._known}. "
+            f'Give it one with --labels FILE: {{{json.dumps(category)}: ["type", level]}}'
+        )
+
+    def _checked(self, category: str, kind: str, level: int) -> RiskLabel:
+        taxonomy = self._taxonomy
+        if kind not in taxonomy.types or not 0 <= level < len(taxonomy.levels):
+            raise ConfigError(f"labels.{category}: ({kind!r}, {level}) is not in the taxonomy")
+        return RiskLabel(type=taxonomy.types.index(kind), level=level)
+
+
+def _plain(category: str) -> str:
+    """A category's name in small letters, everything between its words one space; ``/`` stays."""
+    return re.sub(r"[^\w/]+|_", " ", category.lower()).strip()
+
+
+class _Pictures:
+    """Where pictures are that a set brings inside its own files: in one folder, each content once.
+
+    Args:
+        folder: where they go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: list[Path] = []
+
+    def place(self, image: Path | bytes) -> Path:
+        """The file of a picture; writes it where it is not there yet."""
+        if isinstance(image, Path):
+            return image
+        ending = next((name for start, name in _STARTS if image.startswith(start)), ".img")
+        path = self.folder / f"{hashlib.sha256(image).hexdigest()[:32]}{ending}"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.written.append(path)
+            path.write_bytes(image)
+        return path
+
+
+_STARTS = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"GIF8", ".gif"), (b"RIFF", ".webp"))
+"""How files of each format start."""
+
+
+@contextmanager
+def _pictures_kept(folder: Path) -> Iterator[_Pictures]:
+    """Pictures that stay if nothing fails; after an error those that were written go again."""
+    pictures = _Pictures(folder)
+    try:
+        yield pictures
+    except BaseException:
+        for path in pictures.written:
+            path.unlink(missing_ok=True)
+        if pictures.written:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _relative(images: tuple[Path, ...], folder: Path) -> str | list[str] | None:

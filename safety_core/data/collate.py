@@ -5,14 +5,20 @@ one is an error that names the record, never a stand-in. Knows Pillow, and no to
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
 from safety_core.data.samples import Sample
 from safety_core.errors import ImageError, SampleError
 from safety_core.images import CLIP_MEAN, Colour, ImageLimits, decode
+
+_DECODERS = 8
+"""Pictures that are decoded at once when all of them are checked, on a machine with as many processors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,11 @@ class ImageRef:
     sample: Sample
     index: int
     """Position among the sample's pictures."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.sample.images[self.index]
 
     @property
     def field(self) -> str:
@@ -96,24 +107,30 @@ def table_of(samples: Iterable[Sample]) -> ImageTable:
 def drop_unreadable(
     samples: Iterable[Sample], *, check: Callable[[ImageRef], object] = load_image
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Split samples into those whose every picture loads and the errors of the others."""
+    """Split samples into those whose every picture loads and the errors of the others, which name the file.
+
+    Each file is read and decoded once, several at a time.
+    """
+    samples = tuple(samples)
+    first_ref = {ref.path: ref for ref in reversed(list(image_refs(samples)))}
+
+    def problem(ref: ImageRef) -> SampleError | None:
+        try:
+            check(ref)
+        except SampleError as exc:
+            return exc
+        return None
+
+    # Decoding leaves the interpreter's lock alone, so threads are enough; each file is read once.
+    with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
+        problems = dict(zip(first_ref, pool.map(problem, first_ref.values()), strict=True))
     kept: list[Sample] = []
     errors: list[SampleError] = []
-    verdicts: dict[object, SampleError | None] = {}
     for sample in samples:
-        error: SampleError | None = None
-        for ref in image_refs([sample]):
-            path = sample.images[ref.index]
-            if path not in verdicts:
-                try:
-                    check(ref)
-                    verdicts[path] = None
-                except SampleError as exc:
-                    verdicts[path] = exc
-            if (seen := verdicts[path]) is not None and error is None:
-                error = sample.error(seen.message, ref.field)
-        if error is None:
+        wrong = ((ref, found) for ref in image_refs([sample]) if (found := problems[ref.path]) is not None)
+        if (first := next(wrong, None)) is None:
             kept.append(sample)
         else:
-            errors.append(error)
+            ref, found = first
+            errors.append(sample.error(f"{ref.path.name}: {found.message}", ref.field))
     return tuple(kept), tuple(errors)

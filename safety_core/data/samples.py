@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from safety_core.errors import SampleError
+from safety_core.files import open_text, why_unreadable, written_whole
 from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 
@@ -133,27 +134,23 @@ def read_all(paths: Iterable[Path | str], taxonomy: Taxonomy, *, skip_bad: bool 
 
 def write_jsonl(path: Path | str, records: Iterable[Mapping[str, Any]]) -> int:
     """Write records one a line, completely or not at all; returns how many."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".part")
     count = 0
-    with partial.open("w", encoding="utf-8") as stream:
+    with written_whole(Path(path)) as stream:
         for record in records:
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
-    partial.replace(target)
     return count
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines that are not blank."""
     try:
-        with file.open(encoding="utf-8") as stream:
+        with open_text(file) as stream:
             for number, text in enumerate(stream, start=1):
                 if text.strip():
                     yield number, text
     except (OSError, UnicodeDecodeError) as exc:
-        raise SampleError("the file cannot be read as UTF-8 text", file=str(file), line=0, field="file") from exc
+        raise SampleError(f"the file {why_unreadable(exc)}", file=str(file), line=0, field="file") from exc
 
 
 @dataclass(frozen=True, slots=True)

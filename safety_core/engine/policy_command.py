@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.commands import errors_as_exits, read_bytes
+from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
 from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
 from safety_core.policy import Policy
 from safety_core.taxonomy import Taxonomy
@@ -15,22 +15,25 @@ from safety_core.taxonomy import Taxonomy
 app = typer.Typer(no_args_is_help=True, help="Check and explain the policies of operators.")
 
 _Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory whose policy the file is laid over.")]
-_SHIPPED = Path("weights/safevlm-nano")
 
 
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="The YAML file of SAFEVLM_POLICY.")],
-    checkpoint: _Checkpoint = _SHIPPED,
+    checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
 ) -> None:
     """Read a policy file as the server would, and say what it changes; exit status 1 and a line where it is wrong."""
     with errors_as_exits():
-        from safety_core.model.verification import verify
+        from safety_core.model.manifest import check_manifest
+        from safety_core.model.spec import POLICY_FILE, read_spec
         from safety_core.policy_file import read_book
 
-        report = verify(checkpoint)
-        taxonomy: Taxonomy = report.spec.taxonomy
-        book = read_book(file, report.policy, taxonomy)
+        # What a policy is laid over stands in the checkpoint's text files: no tensor is looked at.
+        folder = find_checkpoint(checkpoint)
+        check_manifest(folder)
+        taxonomy: Taxonomy = read_spec(folder).taxonomy
+        base = Policy.load(folder / POLICY_FILE, taxonomy)
+        book = read_book(file, base, taxonomy)
     typer.echo(f"{file}: sound, version {book.version}")
     for name, spoken in book.policies.items():
         rules = spoken[""]
@@ -38,7 +41,7 @@ def check(
         notes += ["may be chosen by requests"] if name in book.selectable and name != DEFAULT_POLICY else []
         languages = sorted(tag for tag in spoken if tag)
         typer.echo(f"\npolicy {name} ({', '.join(notes)}; texts in {', '.join(languages) or 'its own language'})")
-        for line in changes(report.policy, rules.policy):
+        for line in changes(base, rules.policy):
             typer.echo(f"  {line}")
         for kind, hints in sorted(rules.hints.items()):
             for level in sorted(hints):
@@ -53,7 +56,7 @@ def explain(
     image: Annotated[list[Path] | None, typer.Option(help="A picture; may be given several times.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What is asked.")] = None,
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
-    checkpoint: _Checkpoint = _SHIPPED,
+    checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
@@ -68,7 +71,7 @@ def explain(
         from safety_core.policy_file import read_book
         from safety_core.prompts import Turn
 
-        guard = load_guard(checkpoint, device=device)
+        guard = load_guard(find_checkpoint(checkpoint), device=device)
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
         rules = _chosen(book, policy)

@@ -6,7 +6,6 @@ fails its bar. Knows nothing of how figures come about.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from safety_core.errors import ConfigError
 from safety_core.evaluation.estimates import Estimate, McNemar
+from safety_core.files import read_json, why_unreadable
 
 Of = Literal["value", "n", "win"]
 
@@ -126,9 +126,9 @@ def load_bars(path: Path) -> tuple[Bar, ...]:
         ConfigError: the file cannot be read or a bar is malformed.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path}: cannot be read as JSON") from exc
+        raise ConfigError(f"{path}: {why_unreadable(exc, 'JSON')}") from exc
     if not isinstance(data, list):
         raise ConfigError(f"{path}: a list of bars is needed")
     return tuple(_bar(entry, f"{path.name}[{index}]") for index, entry in enumerate(data))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_core.commands import errors_as_exits
+from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
 
 if TYPE_CHECKING:
     from safety_core.evaluation.run import RowProgress
@@ -21,7 +21,7 @@ Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory.")]
 
 def evaluate(
     suite: Annotated[Path, typer.Option(help="Folder of the suite; for safevlm also: nano.")],
-    checkpoint: Checkpoint = Path("weights/safevlm-nano"),
+    checkpoint: Checkpoint = SHIPPED_CHECKPOINT,
     stage1: Annotated[Path | None, typer.Option(help="Checkpoint after stage 1, for the rows of the ablation.")] = None,
     first_token: Annotated[Path | None, typer.Option(help="Checkpoint with the public reference's head.")] = None,
     policy: Annotated[Path | None, typer.Option(help="policy.json in place of the checkpoint's own.")] = None,
@@ -49,7 +49,7 @@ def evaluate(
         config = EvaluationConfig(
             seed=seed, resamples=resamples, batch_size=batch_size, device=str(pick_device(device))
         )
-        rows = standard_rows(checkpoint, stage1=stage1, first_token=first_token, policy=policy)
+        rows = standard_rows(find_checkpoint(checkpoint), stage1=stage1, first_token=first_token, policy=policy)
         with _progress(shown=progress) as tell:
             report = run(suite, rows, out=out, bars=wanted, config=config, command=_command(), progress=tell)
     typer.echo(to_markdown(report))
@@ -71,7 +71,7 @@ def calibrate(
 
     with errors_as_exits():
         result = calibrate_checkpoint(
-            checkpoint,
+            find_checkpoint(checkpoint),
             data,
             goal=CalibrationGoal(false_refusals=false_refusals, false_cautions=false_cautions),
             device=str(pick_device(device)),

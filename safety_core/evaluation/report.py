@@ -14,6 +14,7 @@ from safety_core.evaluation.bars import BarResult, Comparison
 from safety_core.evaluation.estimates import CONFIDENCE, Estimate
 from safety_core.evaluation.measures import Outcome, argmax
 from safety_core.evaluation.replies import duty_of
+from safety_core.files import write_text, written_whole
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -110,10 +111,9 @@ class Report:
 
 def write_report(report: Report, outcomes: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
     """Write ``report.json`` and ``verdicts.jsonl`` into a folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / JSON_FILE).write_text(text + "\n", encoding="utf-8")
-    with (folder / VERDICTS_FILE).open("w", encoding="utf-8") as stream:
+    write_text(folder / JSON_FILE, text + "\n")
+    with written_whole(folder / VERDICTS_FILE) as stream:
         for name, row in outcomes.items():
             for outcome in row:
                 line = {"row": name, **verdict_line(outcome, report.taxonomy)}

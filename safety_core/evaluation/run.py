@@ -21,6 +21,7 @@ from safety_core.evaluation.report import Report, RowReport, write_report
 from safety_core.evaluation.rows import RowSpec, load_row
 from safety_core.evaluation.suites import Suite, load_suite
 from safety_core.evaluation.tables import MARKDOWN_FILE, to_markdown
+from safety_core.files import write_text
 
 RowProgress = Callable[[str, int, int], None]
 """Called with a row's name, the pairs done and the pairs that there are."""
@@ -114,7 +115,7 @@ def evaluate(
     )
     if out is not None:
         write_report(report, outcomes, out)
-        (out / MARKDOWN_FILE).write_text(to_markdown(report), encoding="utf-8")
+        write_text(out / MARKDOWN_FILE, to_markdown(report))
     return report
 
 

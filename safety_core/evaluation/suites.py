@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from safety_core.data.samples import Sample, read_jsonl
 from safety_core.errors import ConfigError
 from safety_core.evaluation.suite_spec import SuiteSpec
+from safety_core.files import why_unreadable
 from safety_core.taxonomy import Taxonomy
 
 Kind = Literal["closed", "describe", "other"]
@@ -125,7 +126,7 @@ def load_suite(path: Path | str) -> Suite:
         raw = (folder / SPEC_FILE).read_bytes()
         spec = SuiteSpec.from_dict(json.loads(raw))
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{folder / SPEC_FILE}: cannot be read as JSON") from exc
+        raise ConfigError(f"{folder / SPEC_FILE}: {why_unreadable(exc, 'JSON')}") from exc
     records = folder / spec.pairs_file
     pairs = tuple(
         Pair(sample=sample, meta=_meta(sample, spec)) for sample in read_jsonl(records, spec.taxonomy).samples

@@ -1,6 +1,7 @@
 """A Hugging Face LLaVA and its processor parts, from and to disk: safetensors only, every tensor accounted for."""
 
 import copy
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ from transformers import (
 from transformers.utils import logging
 
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
+from safety_core.files import read_text
 from safety_core.model import hub
+from safety_core.model.config import BackboneDims
 from safety_core.model.foreign import as_checkpoint_error
 from safety_core.model.quantize import Quantize, check_quantized, quantization_config
 from safety_core.model.spec import BackboneRef
 from safety_core.model.tensors import to_storage
+from safety_core.model.vision import tower_positions
 
 SHARD_SIZE = "15MB"
 """Largest weight file: small enough for any code host."""
@@ -135,6 +139,29 @@ def find_backbone(source: str | Path, revision: str | None = None) -> BackboneRe
     return BackboneRef(hub_id=str(source), revision=hub.resolve_commit(str(source), revision))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """How a backbone takes words: its tokenizer and, where it has one, the chat template of its authors."""
+
+    tokenizer: PreTrainedTokenizerBase
+    chat_template: str | None
+    """In Jinja; the processor's, which knows pictures, before the tokenizer's."""
+
+
+def load_words(source: str | Path, *, revision: str | None = None) -> Words:
+    """Read a backbone's tokenizer and chat template; raises CheckpointError if the tokenizer cannot be loaded."""
+    folder = Path(source) if Path(source).is_dir() or revision is None else hub.settings_folder(str(source), revision)
+    with as_checkpoint_error(f"the backbone {source} has no readable tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        own = tokenizer.chat_template
+        template = own.get("default") if isinstance(own, dict) else own
+        for name in ("chat_template.jinja", "chat_template.json"):
+            if (folder / name).is_file():
+                text = read_text(folder / name)
+                template = json.loads(text)["chat_template"] if name.endswith(".json") else text
+    return Words(tokenizer=tokenizer, chat_template=template or None)
+
+
 def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torch.float16) -> None:
     """Write a backbone that was trained here in Hugging Face layout, with its processor.
 
@@ -156,7 +183,7 @@ def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torc
         tokenizer=backbone.tokenizer,
         patch_size=vision.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,
-        num_additional_image_tokens=1,
+        num_additional_image_tokens=tower_positions(config) - BackboneDims.from_backbone(config).patches,
     ).save_pretrained(folder)
 
 

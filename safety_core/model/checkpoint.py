@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from safety_core.chat_template import PromptTemplate
 from safety_core.errors import CheckpointError, ConfigError, UntrainedError
 from safety_core.model.adapter import current_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.backbone import find_backbone, load_backbone, load_backbone_config
@@ -23,6 +24,7 @@ from safety_core.model.modules import SafetyModules
 from safety_core.model.quantize import Quantize
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import (
+    POLICY_FILE,
     SPEC_FILE,
     BackboneRef,
     CheckpointSpec,
@@ -35,7 +37,6 @@ from safety_core.model.verification import (
     ADAPTER_DIR,
     BACKBONE_DIR,
     CARD_FILE,
-    POLICY_FILE,
     SAFETY_FILE,
     VerifyReport,
     build_modules,
@@ -122,6 +123,7 @@ def load_checkpoint(
         image_processor=backbone.image_processor,
         source=source,
         merged_adapter=path / ADAPTER_DIR if report.has_adapter and merged else None,
+        prompt_template=spec.prompt,
     )
     return model.eval()
 
@@ -174,6 +176,7 @@ def save_checkpoint(
             taxonomy=model.taxonomy,
             hints=model.hints,
             provenance=check_provenance(provenance),
+            prompt=model.prompt_template,
         )
         _write_texts(folder, spec, policy, model_card)
     return path
@@ -187,6 +190,7 @@ def init_checkpoint(
     config: SafetyConfig | None = None,
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     hints: Hints | None = None,
+    prompt: PromptTemplate | None = None,
     include_backbone: bool = False,
     seed: int = 0,
 ) -> Path:
@@ -199,6 +203,7 @@ def init_checkpoint(
         config: shape of the modules; :meth:`SafetyConfig.default_for` the backbone where None.
         taxonomy: names of the head's classes.
         hints: hints to train on; :func:`default_hints` where None.
+        prompt: format of conversations; LLaVA-1.5's where None.
         include_backbone: copy the backbone's folder into the checkpoint.
         seed: seed of the initial weights.
 
@@ -217,6 +222,7 @@ def init_checkpoint(
             taxonomy=taxonomy,
             hints=default_hints(taxonomy) if hints is None else hints,
             provenance={"trained": False, "seed": seed},
+            prompt=prompt,
         )
         safety = build_modules(spec).init_weights(torch.Generator().manual_seed(seed))
         _write_modules(safety, folder, torch.float16)

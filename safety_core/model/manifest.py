@@ -123,8 +123,12 @@ def _write(path: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
 def _replace(file: Path, content: bytes) -> None:
     """Write a file completely or not at all."""
     partial = file.with_name(file.name + PARTIAL)
-    partial.write_bytes(content)
-    partial.replace(file)
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _read(file: Path) -> tuple[dict[str, str], dict[str, str]]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
+from safety_core.chat_template import PromptTemplate, TemplatedPromptBuilder, build_prompts
 from safety_core.model.attention import KeyValues
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.generation import (
@@ -43,9 +44,9 @@ from safety_core.model.modules import SafetyModules
 from safety_core.model.sampling import Sampling
 from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores, read_output, views_of
 from safety_core.model.spec import BackboneRef
-from safety_core.model.vision import VisionFeatures, run_tower
+from safety_core.model.vision import VisionFeatures, projected_positions, run_tower
 from safety_core.policies import Hints
-from safety_core.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt, PromptBuilder, Turn
+from safety_core.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt, Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.types import PairScores
 
@@ -103,6 +104,7 @@ class SafeLlava(nn.Module):
         image_processor: the backbone's.
         source: where the backbone's files are; None for one that was never saved.
         merged_adapter: folder of the adapter that was merged into the backbone on loading.
+        prompt_template: format of conversations; LLaVA-1.5's where None.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class SafeLlava(nn.Module):
         image_processor: BaseImageProcessor,
         source: BackboneRef | None = None,
         merged_adapter: Path | None = None,
+        prompt_template: PromptTemplate | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -126,9 +129,11 @@ class SafeLlava(nn.Module):
         self.image_processor = image_processor
         self.source = source
         self.merged_adapter = merged_adapter
+        self.projected_positions = projected_positions(backbone.config)
         text: Any = backbone.config.text_config
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)
-        self.prompts = PromptBuilder(tokenizer, backbone.config.image_token_id, longest)
+        self.prompt_template = prompt_template
+        self.prompts = build_prompts(tokenizer, backbone.config.image_token_id, longest, prompt_template)
 
     @classmethod
     def untrained(
@@ -468,8 +473,7 @@ class SafeLlava(nn.Module):
     def positions_per_image(self) -> int:
         """Positions that one image takes in the language model, its safety tokens included."""
         tokens = self.safety.llm_tokens_SD
-        whole = self.backbone.config.vision_feature_select_strategy == "full"
-        return self.dims.patches + int(whole) + (0 if tokens is None else len(tokens))
+        return self.projected_positions + (0 if tokens is None else len(tokens))
 
     @property
     def banned_ids(self) -> tuple[int, ...]:
@@ -482,7 +486,8 @@ class SafeLlava(nn.Module):
         own = self.tokenizer.eos_token_id
         configured = self.backbone.generation_config.eos_token_id if self.backbone.generation_config else None
         extra = configured if isinstance(configured, list) else [configured]
-        return tuple({token for token in (own, *extra) if isinstance(token, int)})
+        spoken = self.prompts.end_ids if isinstance(self.prompts, TemplatedPromptBuilder) else ()
+        return tuple({token for token in (own, *extra, *spoken) if isinstance(token, int)})
 
     def _text(self, token_ids: Sequence[int]) -> str:
         assembler = TextAssembler(self.tokenizer)

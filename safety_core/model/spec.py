@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from safety_core.chat_template import PromptTemplate
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
+from safety_core.files import read_json
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policies import Hints
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
 SPEC_FILE = "safevlm.json"
+POLICY_FILE = "policy.json"
 
 _FIELDS = ("format_version", "backbone", "dims", "config", "taxonomy", "hints", "provenance")
+_PROMPT = "prompt"
+"""The field that may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,9 @@ class CheckpointSpec:
     provenance: Mapping[str, object]
     """How the modules came to be; ``trained`` (bool) is always there."""
 
+    prompt: PromptTemplate | None = None
+    """The format of conversations; None for LLaVA-1.5's."""
+
     @property
     def trained(self) -> bool:
         """Whether the safety modules were ever trained."""
@@ -94,7 +102,7 @@ class CheckpointSpec:
         if data.get("format_version") != FORMAT_VERSION:
             found = data.get("format_version")
             raise FormatVersionError(f"{SPEC_FILE}: format version {found!r} is unknown, {FORMAT_VERSION} is needed")
-        if set(data) != set(_FIELDS):
+        if set(data) - {_PROMPT} != set(_FIELDS):
             missing, unknown = sorted(set(_FIELDS) - set(data)), sorted(set(data) - set(_FIELDS))
             raise ConfigError(f"{SPEC_FILE}: missing fields {missing}, unknown fields {unknown}")
         taxonomy = Taxonomy.from_dict(_object(data["taxonomy"], "taxonomy"))
@@ -105,6 +113,7 @@ class CheckpointSpec:
             taxonomy=taxonomy,
             hints=hints_from_dict(_object(data["hints"], "hints"), taxonomy),
             provenance=check_provenance(_object(data["provenance"], "provenance")),
+            prompt=PromptTemplate.from_dict(data[_PROMPT]) if _PROMPT in data else None,
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -117,6 +126,8 @@ class CheckpointSpec:
             "taxonomy": self.taxonomy.to_dict(),
             "hints": hints_to_dict(self.hints, self.taxonomy),
             "provenance": dict(self.provenance),
+            # Only where it is another format: what older code reads stays as it was.
+            **({} if self.prompt is None else {_PROMPT: self.prompt.to_dict()}),
         }
 
 
@@ -128,7 +139,7 @@ def read_spec(checkpoint: Path) -> CheckpointSpec:
     """
     file = checkpoint / SPEC_FILE
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file)
     except FileNotFoundError as exc:
         raise CheckpointError(f"{checkpoint.name}: {SPEC_FILE} is missing") from exc
     except (OSError, ValueError) as exc:

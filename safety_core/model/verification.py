@@ -17,12 +17,11 @@ from safety_core.model.backbone import load_backbone_config, outline_backbone
 from safety_core.model.config import BackboneDims
 from safety_core.model.manifest import check_manifest
 from safety_core.model.modules import SafetyModules
-from safety_core.model.spec import SPEC_FILE, CheckpointSpec, read_spec
+from safety_core.model.spec import POLICY_FILE, SPEC_FILE, CheckpointSpec, read_spec
 from safety_core.model.tensors import Shapes, check_tensors, read_shapes
 from safety_core.policy import Policy
 
 SAFETY_FILE = "safety.safetensors"
-POLICY_FILE = "policy.json"
 CARD_FILE = "MODEL_CARD.md"
 ADAPTER_DIR = "adapter"
 BACKBONE_DIR = "backbone"

@@ -1,17 +1,20 @@
 """What one pass of the vision tower leaves behind; the guard and the language model both read this and nothing else.
 
-Shapes: B images · N image patches · V vision width · D LLM width · P image positions in the LLM (N, or N+1 with CLS).
+Shapes: B images · N image patches · V vision width · D LLM width · P image positions in the LLM (N, one more with a
+class token, one less without one where LLaVA drops the first position all the same).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LlavaForConditionalGeneration
+from transformers import AutoModel, LlavaConfig, LlavaForConditionalGeneration
 
+from safety_core.errors import ConfigError
 from safety_core.model.config import BackboneDims
 
 
@@ -49,6 +52,37 @@ class VisionFeatures:
             tuple(torch.cat(layers) for layers in zip(*(part.layers for part in parts), strict=True)),
             torch.cat([part.projected_BPD for part in parts]),
         )
+
+
+def tower_positions(config: LlavaConfig) -> int:
+    """Positions of one picture's hidden states: its patches, and a class token where the tower has one.
+
+    CLIP's has one, SigLIP's has none. The tower is built and run without weights, so any that transformers knows is
+    asked and not guessed about.
+
+    Raises:
+        ConfigError: it is no tower over square patches.
+    """
+    vision: Any = config.vision_config
+    try:
+        with torch.device("meta"), torch.no_grad():
+            tower = AutoModel.from_config(vision)
+            pixels = torch.empty(1, getattr(vision, "num_channels", 3), vision.image_size, vision.image_size)
+            positions = int(tower(pixels).last_hidden_state.shape[1])
+    except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as exc:
+        raise ConfigError(f"the backbone's vision tower takes no square pictures ({type(exc).__name__})") from exc
+    if positions < BackboneDims.from_backbone(config).patches:
+        raise ConfigError("the backbone's vision tower has not a position for each patch")
+    return positions
+
+
+def projected_positions(config: LlavaConfig) -> int:
+    """Positions that one picture takes in the language model: LLaVA's ``default`` drops the tower's first one.
+
+    Raises:
+        ConfigError: as :func:`tower_positions`.
+    """
+    return tower_positions(config) - (config.vision_feature_select_strategy == "default")
 
 
 def run_tower(

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from safety_core.commands import errors_as_exits
+from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
 from safety_core.evaluation.command import BARS_NOT_CLEARED
+from safety_core.files import write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -69,22 +70,22 @@ def examples(out: Annotated[Path, typer.Argument(help="Folder to write.")] = Pat
     """Draw the four example pictures."""
     from safety_core.nano.examples import write_examples
 
-    for path in write_examples(out).values():
-        typer.echo(path)
+    with errors_as_exits():
+        for path in write_examples(out).values():
+            typer.echo(path)
 
 
 @app.command()
 def conversation(
     out: Annotated[Path, typer.Argument(help="SVG file to write.")],
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = Path("weights/safevlm-nano"),
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
 ) -> None:
     """Show the example pictures to a checkpoint and draw the conversation."""
     from safety_core.engine.load import load_guard
     from safety_core.nano.conversation import converse, to_svg
 
     with errors_as_exits():
-        exchanges = converse(load_guard(checkpoint, device="cpu"))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(to_svg(exchanges), encoding="utf-8")
+        exchanges = converse(load_guard(find_checkpoint(checkpoint), device="cpu"))
+        write_text(out, to_svg(exchanges))
     for one in exchanges:
         typer.echo(f"{one.file}\t{one.prompt}\t{one.decision} ({one.risk})\t{one.reply}")

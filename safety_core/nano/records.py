@@ -231,6 +231,10 @@ def held_out_suite(folder: Path) -> Path:
         # Drawn beside its place and renamed, so that a killed run leaves no half a suite.
         partial = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(partial, ignore_errors=True)
-        write_suite(partial, SHIPPED.test, seed=SHIPPED.seed, split="test", part="held_out")
-        partial.rename(folder)
+        try:
+            write_suite(partial, SHIPPED.test, seed=SHIPPED.seed, split="test", part="held_out")
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
     return folder

@@ -143,7 +143,7 @@ class Corpus:
         train_lm: whether batches carry prompts for the language model.
 
     Raises:
-        SampleError: a prompt is longer than the model reads.
+        SampleError: a prompt is longer than the model reads, or does not fit its context with pictures and answer.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Corpus:
                 prompt = self.encode(index, hinted=True)
                 assert prompt.answer_span is not None
                 self.answer_tokens[index] = prompt.answer_span[1] - prompt.answer_span[0]
-                lengths[index] = len(prompt.input_ids) + model.dims.patches * len(sample.images)
+                lengths[index] = positions_of(model, prompt)
             else:
                 lengths[index] = len(self.words(index)) + model.dims.patches * len(sample.images)
         self.lengths: list[int] = lengths.tolist()
@@ -208,12 +208,23 @@ def words_of(model: SafeLlava, sample: Sample) -> tuple[int, ...]:
 
 
 def prompt_of(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedPrompt:
-    """The prompt with its answer; raises SampleError where it is longer than the model reads."""
+    """The prompt with its answer; raises SampleError where it is longer than the model reads, pictures included."""
     hint = gold_hint(sample.label, model.hints, model.taxonomy) if hinted else None
     try:
-        return model.prompts.encode(sample.turns, len(sample.images), hint=hint, answer=sample.answer)
+        encoded = model.prompts.encode(sample.turns, len(sample.images), hint=hint, answer=sample.answer)
     except PromptError as exc:
         raise sample.error(exc.message, "conversations") from exc
+    if (length := positions_of(model, encoded)) > model.context_length:
+        raise sample.error(
+            f"with its pictures and its answer it has {length} positions, the model reads {model.context_length}",
+            "conversations",
+        )
+    return encoded
+
+
+def positions_of(model: SafeLlava, encoded: EncodedPrompt) -> int:
+    """Positions that a prompt takes in the language model once its pictures stand in it."""
+    return len(encoded.input_ids) + (model.positions_per_image - 1) * len(encoded.image_positions)
 
 
 def drop_too_long(

@@ -88,6 +88,8 @@ def train(
         typer.echo(f"skipped: {bad}", err=True)
     if report.skipped:
         typer.echo(f"skipped {len(report.skipped)} records", err=True)
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     for name, value in report.metrics.items():
         typer.echo(f"{name} {value:.4f}")
     resumed = f", resumed at step {report.resumed_from}" if report.resumed_from else ""

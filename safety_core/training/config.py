@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from safety_core.errors import ConfigError
+from safety_core.files import read_text, why_unreadable
 
 TrainParts = Literal["all", "head", "lm"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -56,6 +57,9 @@ class TrainConfig:
 
     hints: str | None = None
     """JSON file with hints by type and level name, for a bare backbone; a checkpoint brings its own."""
+
+    template: Literal["auto", "vicuna", "chat"] = "auto"
+    """Format of conversations for a bare backbone: LLaVA-1.5's, its tokenizer's chat template, or what fits it."""
 
     safety: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the default shape of the safety modules, at any depth, for a bare backbone."""
@@ -239,9 +243,9 @@ def assigned(assignments: Sequence[str], values: dict[str, Any] | None = None) -
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = yaml.safe_load(read_text(file))
     except (OSError, ValueError, yaml.YAMLError) as exc:
-        raise ConfigError(f"{file.name}: cannot be read as YAML") from exc
+        raise ConfigError(f"{file.name}: {why_unreadable(exc, 'YAML')}") from exc
     if not isinstance(data, dict):
         raise ConfigError(f"{file.name}: a mapping is needed")
     return {str(key): value for key, value in data.items()}

@@ -97,10 +97,10 @@ class FeatureCache:
 
     def __init__(self, folder: Path | str, model: SafeLlava) -> None:
         self.model = model
-        dims, backbone = model.dims, model.backbone.config
+        dims, positions = model.dims, model.projected_positions
         layers = model.config.layers_for(dims)
-        derived = backbone.vision_feature_select_strategy == "default" and layers == dims.vision_layers
-        positions = dims.patches + (backbone.vision_feature_select_strategy != "default")
+        # What the language model sees can be computed from the patches where it sees all of them and nothing else.
+        derived = positions == dims.patches and layers == dims.vision_layers
         self._layer_shape = (len(layers), dims.patches, dims.vision_width)
         self._projected_shape = (0, 0) if derived else (positions, dims.llm_width)
         self._width = int(np.prod(self._layer_shape) + np.prod(self._projected_shape))

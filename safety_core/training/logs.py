@@ -19,8 +19,6 @@ from safety_core.training.batches import BatchDataset
 from safety_core.training.config import TrainConfig
 from safety_core.training.trainer import Losses, measure
 
-LOG_FILE = "log.jsonl"
-
 
 class JsonLog(TrainerCallback):
     """Write the Trainer's log lines, measure on held-out data, and stop when the loss is no number.

@@ -5,7 +5,7 @@ on where a killed run stopped, and a changed config, data set or start is refuse
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -18,6 +18,7 @@ import safety_core
 from safety_core.data.collate import drop_unreadable, table_of
 from safety_core.data.samples import Sample, read_all
 from safety_core.errors import ConfigError, SampleError
+from safety_core.files import folders_made
 from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
@@ -26,12 +27,28 @@ from safety_core.taxonomy import Taxonomy
 from safety_core.training.batches import BatchDataset, Corpus, drop_too_long, plan
 from safety_core.training.config import TrainConfig
 from safety_core.training.features import FeatureCache, LivePictures, VisionSource
-from safety_core.training.logs import LOG_FILE, JsonLog, Progress
+from safety_core.training.logs import JsonLog, Progress
 from safety_core.training.losses import ClassWeights
 from safety_core.training.stages import prepare
-from safety_core.training.start import START_DIR, STATES_DIR, claim, device_for, file_sha256, starting_point
+from safety_core.training.start import (
+    LOG_FILE,
+    START_DIR,
+    STATES_DIR,
+    TENSORBOARD_DIR,
+    claim,
+    device_for,
+    file_sha256,
+    release,
+    starting_point,
+)
 from safety_core.training.states import MarkComplete, last_complete
 from safety_core.training.trainer import Losses, StageTrainer, measure
+
+_NAMED = 20
+"""Errors that are named one by one in a message."""
+
+_FEW_STEPS = 20
+"""Fewer optimizer steps than this are a trial, whatever the data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +73,9 @@ class TrainReport:
     metrics: Mapping[str, float]
     """Losses and accuracies on ``eval_data`` at the end; empty without any."""
 
+    warnings: tuple[str, ...] = ()
+    """What should be known before anybody serves the checkpoint."""
+
 
 def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> TrainReport:
     """Run one stage, or go on with it.
@@ -72,12 +92,22 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     out, folder = Path(config.out), config.run_path
     if out.exists():
         raise ConfigError(f"out: {out} exists already")
+    with folders_made(folder):
+        try:
+            return _train(config, out, folder, callbacks)
+        except BaseException:
+            release(folder, resumable=last_complete(folder / STATES_DIR) is not None)
+            raise
+
+
+def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[TrainerCallback]) -> TrainReport:
     state = last_complete(folder / STATES_DIR)
     claim(folder, config, resumable=state is not None)
     device = device_for(config)
     start = starting_point(config, folder)
     taxonomy = read_spec(start).taxonomy
     samples, bad = _read(config.data, taxonomy, config)
+    measured, unmeasured = _read(config.eval_data, taxonomy, config)
     # Before anything random is made, so that a resumed process starts from the same adapter.
     set_seed(config.seed)
     model = load_checkpoint(
@@ -117,7 +147,8 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
         seed=config.seed,
     )
     losses = Losses(model, config, _class_weights(config, samples, taxonomy))
-    held_out, unmeasured = _held_out(model, config, taxonomy, train_head=train_head, train_lm=train_lm)
+    measured, unfit = _fitting(model, measured, config, train_lm=train_lm)
+    held_out = _held_out(model, measured, config, train_head=train_head, train_lm=train_lm)
     resumed_from = 0 if state is None else int(state.name.rpartition("-")[2])
     steps = -(-len(planned) // config.grad_accum)
     log = JsonLog(folder / LOG_FILE, epochs=planned[-1].epoch + 1, losses=losses, held_out=held_out, config=config)
@@ -133,7 +164,10 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
     metrics = {} if held_out is None else measure(losses, held_out)
     log.write({"step": steps, **metrics, "done": True})
-    _write(model, config, out, start, samples, steps=steps, metrics=metrics)
+    start_trained = read_spec(start).trained
+    # Without a head there is nothing else to learn; with one, a run that leaves it out trains no guard.
+    trained = start_trained or train_head or not model.config.use_head
+    _write(model, config, out, start, samples, steps=steps, metrics=metrics, trained=trained)
     for spent in (STATES_DIR, START_DIR):
         shutil.rmtree(folder / spent, ignore_errors=True)
     return TrainReport(
@@ -141,20 +175,52 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
         steps=steps,
         resumed_from=resumed_from,
         samples=len(samples),
-        skipped=(*bad, *too_long, *unmeasured),
+        skipped=(*bad, *too_long, *unmeasured, *unfit),
         metrics=metrics,
+        warnings=tuple(
+            _warnings(config, start_trained=start_trained, trained=trained, steps=steps, samples=len(samples))
+        ),
     )
+
+
+def _warnings(config: TrainConfig, *, start_trained: bool, trained: bool, steps: int, samples: int) -> Iterator[str]:
+    """What is odd about a run that succeeded, in words for people."""
+    if config.stage == 2 and not start_trained:
+        yield "stage 2 started from untrained safety modules; stage 1 should come first"
+    if not trained:
+        yield "the head has never been trained, so the checkpoint still counts as untrained"
+    elif steps < _FEW_STEPS or steps * config.batch_size * config.grad_accum < samples:
+        yield (
+            f"{steps} optimizer steps over {samples} samples: the modules have hardly learned, "
+            "although the checkpoint counts as trained; measure it before anything relies on it"
+        )
 
 
 def _read(
     files: Sequence[str], taxonomy: Taxonomy, config: TrainConfig
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Samples, and what was left out of them."""
+    """Samples, and what was left out of them; every picture was looked at."""
     result = read_all(files, taxonomy, skip_bad=config.skip_bad)
-    if not config.skip_bad:
-        return result.samples, ()
     kept, unreadable = drop_unreadable(result.samples)
+    if unreadable and not config.skip_bad:
+        raise _listed(unreadable)
     return kept, (*result.bad, *unreadable)
+
+
+def _listed(errors: Sequence[SampleError]) -> SampleError:
+    """Several errors as one that names the first of them; the type and place are the first one's."""
+    first, *others = errors
+    if not others:
+        return first
+    named = [f"{error.file}:{error.line}: {error.field}: {error.message}" for error in others[:_NAMED]]
+    rest = len(others) - len(named)
+    lines = "".join(f"\n  {line}" for line in (*named, *([f"and {rest} more"] if rest else [])))
+    return SampleError(
+        f"{first.message}; {len(errors)} records have such a picture, see also:{lines}",
+        file=first.file,
+        line=first.line,
+        field=first.field,
+    )
 
 
 def _fitting(
@@ -177,16 +243,14 @@ def _corpus(
 
 
 def _held_out(
-    model: SafeLlava, config: TrainConfig, taxonomy: Taxonomy, *, train_head: bool, train_lm: bool
-) -> tuple[BatchDataset | None, tuple[SampleError, ...]]:
-    """What to measure on, and what was left out of it."""
+    model: SafeLlava, samples: Sequence[Sample], config: TrainConfig, *, train_head: bool, train_lm: bool
+) -> BatchDataset | None:
+    """What to measure on."""
     if not config.eval_data:
-        return None, ()
-    samples, bad = _read(config.eval_data, taxonomy, config)
-    samples, too_long = _fitting(model, samples, config, train_lm=train_lm)
+        return None
     corpus = _corpus(model, samples, config, train_head=train_head, train_lm=train_lm)
     planned = plan(corpus.groups, corpus.lengths, batch_size=config.batch_size, share=config.share_images)
-    return BatchDataset(corpus, planned, accumulate=len(planned), surface_weight=0.0), (*bad, *too_long)
+    return BatchDataset(corpus, planned, accumulate=len(planned), surface_weight=0.0)
 
 
 def _class_weights(config: TrainConfig, samples: Sequence[Sample], taxonomy: Taxonomy) -> ClassWeights:
@@ -215,7 +279,7 @@ def _watchers(config: TrainConfig, folder: Path, steps: int) -> list[TrainerCall
         except ImportError as exc:
             raise ConfigError("tensorboard: it is not installed; the extra 'eval' brings it") from exc
         # The Trainer's own place for these is among the states, which go when the run is done.
-        watchers.append(TensorBoardCallback(SummaryWriter(str(folder / "tensorboard"))))
+        watchers.append(TensorBoardCallback(SummaryWriter(str(folder / TENSORBOARD_DIR))))
     return watchers
 
 
@@ -259,11 +323,12 @@ def _write(
     *,
     steps: int,
     metrics: Mapping[str, float],
+    trained: bool,
 ) -> None:
     """Save the checkpoint with where it comes from; the policy goes along as it was."""
     spec = read_spec(start)
     provenance: dict[str, object] = {
-        "trained": True,
+        "trained": trained,
         "stage": config.stage,
         "train_parts": config.train_parts,
         "steps": steps,

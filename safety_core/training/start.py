@@ -7,24 +7,29 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from safety_core.chat_template import PromptTemplate, derive_template
 from safety_core.engine.load import pick_device
 from safety_core.errors import ConfigError, SampleError
-from safety_core.model.backbone import find_backbone, load_backbone_config
+from safety_core.files import read_json, why_unreadable
+from safety_core.model.backbone import find_backbone, load_backbone_config, load_words
 from safety_core.model.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.manifest import MANIFEST
-from safety_core.model.spec import hints_from_dict
+from safety_core.model.spec import BackboneRef, hints_from_dict
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
 
 CONFIG_FILE = "train-run.json"
 START_DIR = "start"
 STATES_DIR = "states"
+TENSORBOARD_DIR = "tensorboard"
+LOG_FILE = "log.jsonl"
 
 _RECORDS = ("data", "eval_data")
 """Fields that name files of records."""
@@ -67,12 +72,27 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
     file.write_text(f"{text}\n", encoding="utf-8")
 
 
+def release(folder: Path, *, resumable: bool) -> None:
+    """Remove what a run that failed has left in its folder, unless it can be resumed from there.
+
+    Files of anybody else stay, and the folder with them.
+    """
+    if resumable or not (folder / CONFIG_FILE).is_file():
+        return
+    for name in (START_DIR, STATES_DIR, TENSORBOARD_DIR):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (CONFIG_FILE, LOG_FILE):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def file_sha256(file: Path) -> str:
     """Digest of a data file; raises SampleError if it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as exc:
-        raise SampleError("the file cannot be read", file=str(file), line=0, field="file") from exc
+        raise SampleError(f"the file {why_unreadable(exc)}", file=str(file), line=0, field="file") from exc
 
 
 def _sha256_or_none(file: str | None) -> str | None:
@@ -103,6 +123,8 @@ def starting_point(config: TrainConfig, folder: Path) -> Path:
         for name in ("taxonomy", "hints", "safety", "revision"):
             if getattr(config, name):
                 raise ConfigError(f"{name}: {path.name} is a checkpoint and brings its own")
+        if config.template != "auto":
+            raise ConfigError(f"template: {path.name} is a checkpoint and brings its own")
         return path
     if config.stage == 2:
         raise ConfigError("backbone: stage 2 goes on from a checkpoint of stage 1")
@@ -115,6 +137,7 @@ def starting_point(config: TrainConfig, folder: Path) -> Path:
             taxonomy=config.taxonomy,
             hints=config.hints,
             changes=config.safety,
+            template=config.template,
             seed=config.seed,
         )
     return start
@@ -129,6 +152,7 @@ def fresh_checkpoint(
     hints: str | Path | None = None,
     paper: bool = False,
     changes: Mapping[str, Any] | None = None,
+    template: str = "auto",
     include_backbone: bool = False,
     seed: int = 0,
 ) -> Path:
@@ -142,6 +166,7 @@ def fresh_checkpoint(
         hints: JSON file with hints by type and level name; default hints where None.
         paper: start from the published shape instead of the designed one.
         changes: fields of the shape to change, at any depth.
+        template: format of conversations, see :func:`prompt_for`.
         include_backbone: copy the backbone's folder along.
         seed: seed of the initial weights.
 
@@ -151,17 +176,50 @@ def fresh_checkpoint(
     """
     source = find_backbone(backbone, revision)
     dims = BackboneDims.from_backbone(load_backbone_config(source.location, revision=source.revision))
-    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_json(taxonomy))
+    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_object(taxonomy))
     return init_checkpoint(
         backbone,
         out,
         revision=revision,
         config=shaped(SafetyConfig.paper(dims) if paper else SafetyConfig.default_for(dims), changes or {}),
         taxonomy=names,
-        hints=None if hints is None else hints_from_dict(read_json(hints), names),
+        hints=None if hints is None else hints_from_dict(read_object(hints), names),
+        prompt=prompt_for(source, template),
         include_backbone=include_backbone,
         seed=seed,
     )
+
+
+def prompt_for(source: BackboneRef, template: str) -> PromptTemplate | None:
+    """The format of conversations that a backbone was trained on; None for LLaVA-1.5's.
+
+    Args:
+        source: where the backbone is.
+        template: ``vicuna`` for LLaVA-1.5's, ``chat`` for the tokenizer's own chat template, ``auto`` for the latter
+            where there is one, and LLaVA-1.5's for a Llama whose tokenizer ends replies as Vicuna's does.
+
+    Raises:
+        ConfigError: there is no such template, or nothing says which one fits.
+        CheckpointError: the backbone's config or tokenizer cannot be read.
+    """
+    if template not in ("auto", "vicuna", "chat"):
+        raise ConfigError(f"template: one of ['auto', 'vicuna', 'chat'] is needed, got {template!r}")
+    if template == "vicuna":
+        return None
+    words = load_words(source.location, revision=source.revision)
+    config = load_backbone_config(source.location, revision=source.revision)
+    advice = "name the format that it was trained on: --template vicuna for LLaVA-1.5's (USER: … ASSISTANT: …)"
+    if words.chat_template is None:
+        text: Any = config.text_config
+        if template == "auto" and text.model_type == "llama" and words.tokenizer.eos_token == "</s>":
+            return None
+        raise ConfigError(f"template: the backbone has no chat template; {advice}")
+    image_token = str(words.tokenizer.convert_ids_to_tokens(config.image_token_id))
+    try:
+        found = derive_template(words.tokenizer, words.chat_template, image_token)
+    except ConfigError as exc:
+        raise ConfigError(f"template: {exc}; {advice}") from exc
+    return None if found.is_vicuna(str(words.tokenizer.bos_token)) else found
 
 
 def shaped(default: SafetyConfig, changes: Mapping[str, Any]) -> SafetyConfig:
@@ -173,12 +231,12 @@ def shaped(default: SafetyConfig, changes: Mapping[str, Any]) -> SafetyConfig:
     return SafetyConfig.from_dict(merged(default.to_dict(), changes))
 
 
-def read_json(file: str | Path) -> Mapping[str, object]:
+def read_object(file: str | Path) -> Mapping[str, object]:
     """A JSON object from a file; raises ConfigError if there is none."""
     try:
-        data = json.loads(Path(file).read_text(encoding="utf-8"))
+        data = read_json(Path(file))
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{file}: cannot be read as JSON") from exc
+        raise ConfigError(f"{file}: {why_unreadable(exc, 'JSON')}") from exc
     if not isinstance(data, dict):
         raise ConfigError(f"{file}: an object is needed")
     return data

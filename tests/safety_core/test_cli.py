@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from safety_core.cli import app
+from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.data.samples import read_jsonl, write_jsonl
 from safety_core.model.checkpoint import verify
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+
+ROOT = Path(__file__).parents[2]
 
 runner = CliRunner()
 
@@ -29,13 +33,138 @@ def test_every_command_is_there() -> None:
     assert all(command in output for command in COMMANDS)
 
 
-def test_help_imports_no_torch() -> None:
+LIGHT: tuple[tuple[tuple[str, ...], int], ...] = (
+    (("--help",), 0),
+    (("--version",), 0),
+    *(((command, "--help"), 0) for command in (*COMMANDS, "audit-log")),
+    (("policy", "check", "{policy}"), 0),
+    (("policy", "check", "{gone}"), 1),
+    (("policy", "check", "{policy}", "--checkpoint", "{gone}"), 1),
+    (("audit-log", "{gone}"), 1),
+    (("nano", "rules"), 0),
+    (("convert", "folder", "{pictures}", "{out}"), 0),
+    (("convert", "folder", "{gone}", "{out}"), 1),
+    (("train", "--config", "{gone}"), 1),
+    (("train", "--out", "{out}"), 1),
+    (("classify",), 2),
+)
+"""Commands that need no model, and their exit status."""
+
+
+def test_commands_that_need_no_model_import_none(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "1.png")
+    (tmp_path / "policy.yaml").write_text("thresholds:\n  privacy: {3: 0.25}\n", encoding="utf-8")
+    places = {"policy": "policy.yaml", "gone": "gone", "pictures": "pictures", "out": "out.jsonl"}
+    commands = [([argument.format(**places) for argument in command], code) for command, code in LIGHT]
     program = (
-        "import sys; from typer.testing import CliRunner; from safety_core.cli import app; "
-        "assert CliRunner().invoke(app, ['train', '--help']).exit_code == 0; "
-        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+        "import json, sys; from typer.testing import CliRunner; from safety_core.cli import app\n"
+        "for command, code in json.loads(sys.argv[1]):\n"
+        "    result = CliRunner().invoke(app, command)\n"
+        "    assert result.exit_code == code, (command, result.output)\n"
+        "    heavy = {'torch', 'transformers', 'peft', 'fastapi'} & set(sys.modules)\n"
+        "    assert not heavy, (command, heavy)\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    # From a folder that holds none of the repository: the default checkpoint is found all the same.
+    ran = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(commands)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_default_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint(SHIPPED_CHECKPOINT) == ROOT / SHIPPED_CHECKPOINT
+    assert find_checkpoint(Path("weights/mine")) == Path("weights/mine")
+    found = json.loads(run("classify", "--prompt", "Hello", "--device", "cpu"))
+    assert found["decision"] in ("allowed", "cautioned", "refused")
+    (tmp_path / SHIPPED_CHECKPOINT).mkdir(parents=True)
+    assert find_checkpoint(SHIPPED_CHECKPOINT) == SHIPPED_CHECKPOINT
+    assert run("classify", "--prompt", "Hello", code=1).startswith("error: IntegrityError: ")
+
+
+def test_missing_files_are_told_as_missing(tiny_checkpoint: Path, tiny_backbone: Path, tmp_path: Path) -> None:
+    gone, checkpoint = tmp_path / "gone", ("--checkpoint", tiny_checkpoint)
+    train = ("train", "--backbone", tiny_checkpoint, "--out", tmp_path / "out", "--data")
+    (tmp_path / "data.jsonl").write_text("", encoding="utf-8")
+    commands: list[tuple[object, ...]] = [
+        ("classify", gone, *checkpoint),
+        ("classify", "--prompt", "Hi", "--policy", gone, *checkpoint),
+        ("policy", "check", gone, *checkpoint),
+        ("evaluate", "--suite", gone, *checkpoint),
+        ("evaluate", "--suite", gone, "--bars", gone, *checkpoint),
+        ("calibrate", "--data", gone, *checkpoint),
+        ("init", tmp_path / "made", "--backbone", tiny_backbone, "--taxonomy", gone),
+        ("init", tmp_path / "made", "--backbone", tiny_backbone, "--hints", gone),
+        ("convert", "vlguard", tmp_path, tmp_path / "out.jsonl", "--labels", gone),
+        ("convert", "vlguard", tmp_path, tmp_path / "out.jsonl", "--taxonomy", gone),
+        (*train, gone),
+        (*train, tmp_path / "data.jsonl", "--config", gone),
+        ("audit-log", gone),
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    for command in commands:
+        told = run(*command, code=1).splitlines()[-1]
+        assert "there is no such file" in told, (command, told)
+        assert "gone" in told
+        assert sorted(tmp_path.rglob("*")) == before, command
+
+
+def test_a_byte_order_mark_is_no_reason_to_fail(tiny_checkpoint: Path, tiny_backbone: Path, tmp_path: Path) -> None:
+    def marked(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        return tmp_path / name
+
+    turns = [{"from": "USER", "value": "Hello"}, {"from": "ASSISTANT", "value": "Hi."}]
+    record = {"id": "a", "image": None, "conversations": turns, "safe_type": 6, "safe_level": 0}
+    data = marked("data.jsonl", json.dumps(record) + "\n")
+    config = marked("config.yaml", "max_steps: 1\nbatch_size: 1\ngrad_accum: 1\ndevice: cpu\n")
+    start = ("--backbone", tiny_checkpoint, "--out", tmp_path / "out")
+    assert "1 steps" in run("train", *start, "--data", data, "--config", config, "--quiet")
+    policy = marked("policy.yaml", "thresholds:\n  privacy: {3: 0.25}\n")
+    assert "sound" in run("policy", "check", policy, "--checkpoint", tiny_checkpoint)
+    taxonomy = marked("taxonomy.json", json.dumps({"types": ["safe", "bad"], "levels": ["none", "all"]}))
+    run("init", tmp_path / "made", "--backbone", tiny_backbone, "--taxonomy", taxonomy)
+    marked("xstest_prompts.csv", "id,type,prompt,focus,note\n1,homonyms,How do I kill a process?,,\n")
+    assert "1 records" in run("convert", "xstest", tmp_path, tmp_path / "x.jsonl")
+
+
+def test_what_fails_leaves_nothing_behind(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "xstest_prompts.csv").write_text("id,type,prompt\n1,homonyms,Why?\n2,homonyms,\n")
+    turns = [{"from": "USER", "value": "Hello"}, {"from": "ASSISTANT", "value": "Hi."}]
+    record = {"id": "a", "image": None, "conversations": turns, "safe_type": 6, "safe_level": 0}
+    write_jsonl(tmp_path / "data.jsonl", [record])
+    before = sorted(tmp_path.rglob("*"))
+    run("convert", "xstest", tmp_path / "set", tmp_path / "new" / "out.jsonl", code=1)
+    assert sorted(tmp_path.rglob("*")) == before
+    command = ["train", "--backbone", tiny_checkpoint, "--data", tmp_path / "data.jsonl", "--out", tmp_path / "out"]
+    command += ["--max-steps", "2", "--batch-size", "1", "--grad-accum", "1", "--device", "cpu", "--quiet"]
+    run(*command, "--set", "lr=1e30", "--set", "log_steps=1", "--set", "clip=0", code=1)
+    assert sorted(tmp_path.rglob("*")) == before
+    monkeypatch.setattr("safety_core.training.trainer.Losses.forward", interrupted)
+    result = runner.invoke(app, [str(argument) for argument in command])
+    assert result.exit_code != 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_file_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "1.png").write_bytes(b"")
+    told = run("convert", "folder", tmp_path, tmp_path / "file" / "out.jsonl", code=1)
+    assert told.startswith("error: ")
+    assert len(told.splitlines()) == 1
 
 
 def test_the_version_is_the_packages() -> None:
@@ -116,6 +245,17 @@ def test_convert_writes_records(tmp_path: Path) -> None:
     assert run("convert", "nothing", tmp_path, tmp_path / "o.jsonl", code=1).startswith("error: adapter")
     labels.write_text("{", encoding="utf-8")
     assert "JSON" in run("convert", "folder", tmp_path, tmp_path / "o.jsonl", "--labels", labels, code=1)
+
+
+def test_convert_lists_what_it_leaves_out(tmp_path: Path) -> None:
+    (tmp_path / "xstest_prompts.csv").write_text("id,type,prompt\n1,homonyms,Why?\n2,homonyms,\n", encoding="utf-8")
+    command = ("convert", "xstest", tmp_path, tmp_path / "out.jsonl")
+    assert "xstest_prompts.csv:3: prompt: the field is missing" in run(*command, code=1)
+    result = runner.invoke(app, [str(argument) for argument in (*command, "--skip-bad")])
+    assert result.exit_code == 0
+    assert "1 records (safe 1)" in result.stdout
+    assert result.stderr.splitlines()[-1] == "skipped 1 records"
+    assert "split" in run(*command, "--split", "train", code=1)
 
 
 def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path) -> None:

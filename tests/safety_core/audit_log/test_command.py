@@ -48,4 +48,6 @@ def test_questions_are_options(path: Path) -> None:
 
 def test_what_cannot_be_answered(path: Path, tmp_path: Path) -> None:
     assert "is no moment" in run("audit-log", path, "--since", "yesterday", code=2)
-    assert run("audit-log", tmp_path / "gone.db", code=1) == "error: audit log: gone.db cannot be read\n"
+    gone = tmp_path / "gone.db"
+    assert run("audit-log", gone, code=1) == f"error: audit log: {gone} cannot be read: there is no such file\n"
+    assert not gone.exists()

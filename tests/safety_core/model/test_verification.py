@@ -23,8 +23,8 @@ from safety_core.errors import (
 from safety_core.model.adapter import CONFIG_FILE, WEIGHTS_FILE, attach_adapter
 from safety_core.model.checkpoint import load_checkpoint, save_checkpoint
 from safety_core.model.manifest import write_manifest
-from safety_core.model.spec import SPEC_FILE
-from safety_core.model.verification import ADAPTER_DIR, BACKBONE_DIR, CARD_FILE, POLICY_FILE, SAFETY_FILE, verify
+from safety_core.model.spec import POLICY_FILE, SPEC_FILE
+from safety_core.model.verification import ADAPTER_DIR, BACKBONE_DIR, CARD_FILE, SAFETY_FILE, verify
 from safety_core.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 

@@ -5,8 +5,8 @@ from transformers import PreTrainedTokenizerFast
 
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures, run_tower
-from tests.tiny import make_backbone
+from safety_core.model.vision import VisionFeatures, projected_positions, run_tower, tower_positions
+from tests.tiny import make_backbone, make_siglip_backbone
 
 
 def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) -> None:
@@ -26,6 +26,27 @@ def test_class_token_reaches_the_llm_only_where_llava_says_so(tokenizer: PreTrai
     vision = run_tower(backbone, torch.randn(2, 3, 28, 28), dims, (-2, 0))
     assert vision.projected_BPD.shape == (2, 17, 32)
     assert [layer.shape for layer in vision.layers] == [(2, 16, 24)] * 2
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("strategy", "positions"), [("full", 16), ("default", 15)])
+def test_a_tower_without_a_class_token(tokenizer: PreTrainedTokenizerFast, strategy: str, positions: int) -> None:
+    backbone = make_siglip_backbone(tokenizer, strategy)
+    dims = BackboneDims.from_backbone(backbone.config)
+    pixels = torch.randn(2, 3, 28, 28)
+    vision = run_tower(backbone, pixels, dims, (-2,))
+    theirs = backbone.get_image_features(pixels, return_dict=True)
+    torch.testing.assert_close(vision.projected_BPD, torch.stack(list(theirs.pooler_output)))
+    assert tower_positions(backbone.config) == 16
+    assert projected_positions(backbone.config) == positions == vision.projected_BPD.shape[1]
+    torch.testing.assert_close(vision.layers[0], theirs.hidden_states[-2])
+
+
+@pytest.mark.parametrize(("strategy", "positions"), [("full", 17), ("default", 16)])
+def test_a_tower_with_a_class_token(tokenizer: PreTrainedTokenizerFast, strategy: str, positions: int) -> None:
+    config = make_backbone(tokenizer).config
+    config.vision_feature_select_strategy = strategy
+    assert (tower_positions(config), projected_positions(config)) == (17, positions)
 
 
 def features(images: int, layers: int = 1) -> VisionFeatures:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from safety_core.data.collate import table_of
 from safety_core.data.samples import RiskLabel, Sample
@@ -11,8 +12,10 @@ from safety_core.errors import SampleError
 from safety_core.model.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.prompts import Turn
 from safety_core.training.features import FeatureCache, LivePictures, fingerprint
 from safety_core.training.start import shaped
+from tests.tiny import make_backbone, make_image_processor, make_siglip_backbone
 
 
 @contextmanager
@@ -38,6 +41,30 @@ def test_the_cache_gives_what_the_tower_gives(model: SafeLlava, samples: tuple[S
     assert len(cached) == len(live) == 3
     for found, expected in zip((*cached.layers, cached.projected_BPD), (*live.layers, live.projected_BPD), strict=True):
         torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("strategy", ["full", "default"])
+@pytest.mark.parametrize("tower", ["clip", "siglip"])
+def test_every_tower_can_be_cached(
+    tower: str, strategy: str, tokenizer: PreTrainedTokenizerFast, samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    if tower == "siglip":
+        backbone = make_siglip_backbone(tokenizer, strategy)
+    else:
+        backbone = make_backbone(tokenizer)
+        backbone.config.vision_feature_select_strategy = strategy
+    model = SafeLlava.untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor())
+    table = table_of(samples)
+    cache = FeatureCache(tmp_path, model)
+    cache.fill(table)
+    cached = cache.bound(table).fetch([5, 0]).resolve(model, project=True)
+    live = LivePictures(table, model).fetch([5, 0]).resolve(model, project=True)
+    assert cached.projected_BPD.shape == live.projected_BPD.shape == (2, model.projected_positions, 32)
+    for found, expected in zip((*cached.layers, cached.projected_BPD), (*live.layers, live.projected_BPD), strict=True):
+        torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
+    prompt = model.prompts.encode([Turn(role="user", text="What?")], 1)
+    embedded = model.build_inputs([prompt], live[:1], [1]).embeds_BTD
+    assert embedded.shape[1] == len(prompt.input_ids) - 1 + model.positions_per_image
 
 
 def test_the_tower_runs_once_for_each_picture(model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path) -> None:

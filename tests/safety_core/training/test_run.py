@@ -222,11 +222,11 @@ def own_hints(tmp_path: Path) -> Path:
 
 def test_a_changed_hints_file_is_read_again(config_for: ConfigFor, tiny_backbone: Path, own_hints: Path) -> None:
     config = config_for(backbone=str(tiny_backbone), hints=str(own_hints), max_steps=1, train_parts="lm")
-    assert load_checkpoint(train(config).out).hints == {"illegal": {1: "Mind the law."}}
+    assert load_checkpoint(train(config).out, allow_untrained=True).hints == {"illegal": {1: "Mind the law."}}
     assert not (config.run_path / "start").exists()
     shutil.rmtree(config.out)
     own_hints.write_text(json.dumps({"illegal": {"caution": "Mind the new law."}}), encoding="utf-8")
-    assert load_checkpoint(train(config).out).hints == {"illegal": {1: "Mind the new law."}}
+    assert load_checkpoint(train(config).out, allow_untrained=True).hints == {"illegal": {1: "Mind the new law."}}
 
 
 def test_an_unfinished_run_is_not_mixed_with_other_hints(
@@ -440,3 +440,64 @@ def test_only_whole_states_count(tmp_path: Path) -> None:
         if whole:
             (tmp_path / f"checkpoint-{step}" / "complete").touch()
     assert last_complete(tmp_path) == tmp_path / "checkpoint-10"
+
+
+def test_a_run_that_hardly_trained_says_so(config_for: ConfigFor, tmp_path: Path) -> None:
+    report = train(config_for(max_steps=1))
+    (warning,) = report.warnings
+    assert warning.startswith("1 optimizer steps over 28 samples: the modules have hardly learned")
+    assert verify(report.out).spec.provenance["steps"] == 1
+    second = train(config_for(backbone=str(report.out), stage=2, max_steps=30, out=str(tmp_path / "second")))
+    assert second.warnings == ()
+
+
+def test_stage_2_on_untrained_modules_says_so(config_for: ConfigFor) -> None:
+    report = train(config_for(stage=2, max_steps=30))
+    (warning,) = report.warnings
+    assert "stage 1 should come first" in warning
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_modules_whose_head_was_left_out_stay_untrained(config_for: ConfigFor, stage: int, tmp_path: Path) -> None:
+    report = train(config_for(stage=stage, train_parts="lm", max_steps=30))
+    assert not verify(report.out).spec.trained
+    assert any("still counts as untrained" in warning for warning in report.warnings)
+    after = train(config_for(backbone=str(report.out), train_parts="all", max_steps=30, out=str(tmp_path / "after")))
+    assert verify(after.out).spec.trained
+
+
+def test_unreadable_pictures_are_all_found_before_training(
+    config_for: ConfigFor, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    whole = (data.parent / "red-0.png").read_bytes()
+    for index in range(3):
+        (data.parent / f"cut-{index}.png").write_bytes(whole[: len(whole) // 2])
+    bad = [records[0] | {"id": f"cut-{index}", "image": f"cut-{index}.png"} for index in range(3)]
+    file = data.with_name("cut.jsonl")
+    write_jsonl(file, [*records, *bad])
+    monkeypatch.setattr("safety_core.training.run.load_checkpoint", None)
+    for changes in ({"data": (str(file),)}, {"eval_data": (str(file),)}):
+        config = config_for(**changes)
+        with pytest.raises(SampleError) as caught:
+            train(config)
+        for index in range(3):
+            assert f"cut.jsonl:{len(records) + 1 + index}: image: cut-{index}.png: " in str(caught.value)
+        assert not config.run_path.exists()
+
+
+def test_what_does_not_fit_the_context_is_an_error(config_for: ConfigFor, data: Path) -> None:
+    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    turns = [{"from": "USER", "value": "What is it?"}, {"from": "ASSISTANT", "value": "red " * 500}]
+    pictures = [f"red-{index % 3}.png" for index in range(40)]
+    long_answer = records[0] | {"id": "long", "conversations": turns}
+    many_pictures = records[0] | {"id": "many", "image": pictures}
+    for bad in (long_answer, many_pictures):
+        file = data.with_name(f"{bad['id']}.jsonl")
+        write_jsonl(file, [*records, bad])
+        with pytest.raises(SampleError, match=rf"{bad['id']}\.jsonl:29: .*the model reads 512"):
+            train(config_for(data=(str(file),), max_steps=1))
+        # The head reads no answer, and pictures one by one: it can learn from them.
+        assert train(config_for(data=(str(file),), max_steps=1, train_parts="head", out=f"{file}.head")).samples == 29
+        report = train(config_for(data=(str(file),), max_steps=1, skip_bad=True, out=f"{file}.out"))
+        assert (report.samples, len(report.skipped)) == (28, 1)

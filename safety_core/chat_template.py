@@ -1,0 +1,270 @@
+"""Conversations in the format that a language model was trained on, where that is not LLaVA-1.5's.
+
+A tokenizer's chat template is a program. It is run once, on words of our own, when a checkpoint is made; what it puts
+around the words is kept as plain text (:class:`PromptTemplate`). A user's words never enter the program: they are
+tokenised apart, with special tokens split and the template's own markup removed. Knows no torch and no model.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+from safety_core.errors import ConfigError
+from safety_core.prompts import (
+    _TAGS,
+    EncodedPrompt,
+    PromptBuilder,
+    Tokenizer,
+    Turn,
+    _check_turns,
+    _pictures_of_turns,
+    check_characters,
+    neutralise,
+)
+
+_QUESTION, _REPLY, _MORE = "Qzero7", "Rone8", "Qtwo9"
+"""Words that no template holds, to find where it puts ours."""
+
+
+class ChatTokenizer(Tokenizer, Protocol):
+    """The part of a Hugging Face tokenizer that templates need."""
+
+    @property
+    def apply_chat_template(self) -> Callable[..., Any]:
+        """``(messages, chat_template=, tokenize=False, add_generation_prompt=)`` → text."""
+
+    @property
+    def get_added_vocab(self) -> Callable[..., dict[str, int]]:
+        """Words that were added to the vocabulary, special or not, with their ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptTemplate:
+    """What stands around the words of a conversation, special tokens spelled out."""
+
+    start: str
+    """Before the first question."""
+
+    image: str
+    """In front of the question that a picture is shown with, once for each picture."""
+
+    generate: str
+    """Behind the last question, where the model goes on."""
+
+    reply: str
+    """Between a question and its reply, in a conversation that goes on."""
+
+    following: str
+    """Between a reply and the next question."""
+
+    end: str
+    """Behind the last reply: what the model says when it has finished."""
+
+    @classmethod
+    def from_dict(cls, data: object) -> "PromptTemplate":
+        """Read the ``prompt`` object of ``safevlm.json``; raises ConfigError where it is malformed."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(data, Mapping) or set(data) != names or not all(isinstance(v, str) for v in data.values()):
+            raise ConfigError(f"prompt: the texts {sorted(names)} are needed and nothing else")
+        return cls(**data)
+
+    def to_dict(self) -> dict[str, str]:
+        """The JSON form."""
+        return asdict(self)
+
+    def is_vicuna(self, bos: str) -> bool:
+        """Whether this is LLaVA-1.5's own format, which :class:`PromptBuilder` writes."""
+        return (self.start.removeprefix(bos).strip(), self.generate.strip()) == ("USER:", "ASSISTANT:")
+
+
+def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: str) -> PromptTemplate:
+    """Run a chat template on words of our own, and keep what it puts around them.
+
+    Args:
+        tokenizer: the tokenizer that the template belongs to.
+        chat_template: the program, in Jinja.
+        image_token: the picture's placeholder in the vocabulary.
+
+    Raises:
+        ConfigError: the template fails, leaves words out or changes them, or depends on what they say.
+    """
+    with_parts = _Renderer(tokenizer, chat_template, parts=True)
+    with_text = _Renderer(tokenizer, chat_template, parts=False)
+    for render in (with_parts, with_text):
+        try:
+            found = _segments(render, image_token)
+        except Exception:  # whatever a program of somebody else raises
+            continue
+        if found is not None:
+            return found
+    raise ConfigError("the tokenizer's chat template cannot be used: it does not put plain text around each turn")
+
+
+@dataclass(frozen=True, slots=True)
+class _Renderer:
+    """A chat template as a function of questions and replies in turn."""
+
+    tokenizer: ChatTokenizer
+    chat_template: str
+    parts: bool
+    """Whether messages are lists of parts, as a processor's templates want them, or plain texts."""
+
+    def __call__(self, *texts: str, images: int = 0, go_on: bool = False) -> str:
+        messages = []
+        for index, text in enumerate(texts):
+            shown = [{"type": "image"}] * (images if index == 0 else 0)
+            content = [*shown, {"type": "text", "text": text}] if self.parts else text
+            messages.append({"role": "assistant" if index % 2 else "user", "content": content})
+        return str(
+            self.tokenizer.apply_chat_template(
+                messages, chat_template=self.chat_template, tokenize=False, add_generation_prompt=go_on
+            )
+        )
+
+
+def _segments(render: _Renderer, image_token: str) -> PromptTemplate | None:
+    """The texts around words; None where they are not the same in every conversation."""
+    start, generate = _around(render(_QUESTION, go_on=True), _QUESTION)
+    first, reply, following, last = _around(render(_QUESTION, _REPLY, _MORE, go_on=True), _QUESTION, _REPLY, _MORE)
+    _, _, end = _around(render(_QUESTION, _REPLY), _QUESTION, _REPLY)
+    if (first, last) != (start, generate) or "'type'" in start or not generate.strip():
+        return None
+    image = f"{image_token}\n"
+    if render.parts:
+        one, two = (_around(render(_QUESTION, images=count, go_on=True), _QUESTION)[0] for count in (1, 2))
+        image = one.removeprefix(start)
+        if not one.startswith(start) or two != start + 2 * image or image.count(image_token) != 1:
+            return None
+    return PromptTemplate(start=start, image=image, generate=generate, reply=reply, following=following, end=end)
+
+
+def _around(text: str, *words: str) -> list[str]:
+    """What stands before, between and behind words, each of which must stand there once and in this order."""
+    found = re.fullmatch("(.*)".join(["", *map(re.escape, words), ""]), text, re.DOTALL)
+    if found is None or any(text.count(word) != 1 for word in words):
+        raise ValueError("the template does not keep each turn's words")
+    return list(found.groups())
+
+
+class TemplatedPromptBuilder(PromptBuilder):
+    """Encodes conversations in the format of a :class:`PromptTemplate`.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        image_token_id: id of the image placeholder.
+        max_prompt_tokens: as for :class:`PromptBuilder`.
+        template: the texts around the words.
+
+    Raises:
+        ConfigError: the template has no single placeholder for a picture in this vocabulary.
+    """
+
+    def __init__(
+        self, tokenizer: ChatTokenizer, image_token_id: int, max_prompt_tokens: int, template: PromptTemplate
+    ) -> None:
+        super().__init__(tokenizer, image_token_id, max_prompt_tokens)
+        self.template = template
+        self._markup = _markup(template, tokenizer)
+        start = self._trusted(template.start)
+        bos = tokenizer.bos_token_id
+        if bos is not None and start[:1] != [bos] and tokenizer("x")["input_ids"][:1] == [bos]:
+            start = [bos, *start]
+        self._start, self._image = start, self._trusted(template.image)
+        if self._image.count(image_token_id) != 1:
+            raise ConfigError("prompt.image: exactly one placeholder of a picture is needed")
+        self._generate, self._between = self._trusted(template.generate), self._trusted(template.reply)
+        self._following = self._trusted(template.following)
+        # What a reply starts with where the model is not told so: the rest of the text in front of a reply.
+        continues = template.reply.startswith(template.generate)
+        self._lead = self._trusted(template.reply[len(template.generate) :]) if continues else []
+        self._end = self._end_ids()
+        # Markup that the vocabulary holds as words of its own is kept out of users' words, special or not.
+        segments = (start, self._image, self._generate, self._between, self._following, self._end)
+        self._reserved |= {*tokenizer.get_added_vocab().values()} & {token for ids in segments for token in ids}
+        self._reserved -= {tokenizer.unk_token_id}
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Ids that end a reply."""
+        return tuple(self._end[-1:])
+
+    def encode(
+        self, turns: Sequence[Turn], num_images: int, hint: str | None = None, answer: str | None = None
+    ) -> EncodedPrompt:
+        """As :meth:`PromptBuilder.encode`, in the template's format; errors as there."""
+        _check_turns(turns)
+        check_characters(turns, self.max_prompt_tokens)
+        shown = _pictures_of_turns(turns, num_images)
+        ids, spans, images = list(self._start), [], []
+        for index, turn in enumerate(turns):
+            text = _TAGS.sub("", turn.text)
+            if turn.role == "assistant":
+                ids += [*self._ids(neutralise(text)), *self._following]
+                continue
+            for _ in range(shown[index]):
+                images.append(len(ids) + self._image.index(self.image_token_id))
+                ids += self._image
+            start = len(ids)
+            ids += self._words(text)
+            spans.append((start, len(ids)))
+            last = index == len(turns) - 1
+            if hint is not None and last:
+                ids += self._template(f" {hint}")
+            ids += self._generate if last else self._between
+        self._check_length(len(ids))
+        if answer is None:
+            return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images)
+        start = len(ids)
+        ids += [*self._lead, *self._ids(answer), *self._end]
+        return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
+
+    def _batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Words without what the template marks turns with; a comma stays behind, as of role markers."""
+        markup = getattr(self, "_markup", None)  # the base class tokenises a word before there is any
+        return super()._batch([markup.sub(",", text) for text in texts] if markup is not None else texts)
+
+    def _trusted(self, text: str) -> list[int]:
+        """Ids of the template's own text, special tokens as such."""
+        if self._adds_space:
+            text = text.strip(" ")
+        if not text:
+            return []
+        ids: list[int] = self.tokenizer([text], add_special_tokens=False, split_special_tokens=False)["input_ids"][0]
+        return ids
+
+    def _end_ids(self) -> list[int]:
+        """What ends a reply: the template's text up to its first special token, or the end-of-sequence token."""
+        eos = self.tokenizer.eos_token_id
+        special = {*self.tokenizer.all_special_ids} - {self.tokenizer.unk_token_id}
+        ids = self._trusted(self.template.end)
+        for index, token in enumerate(ids):
+            if token in special:
+                return ids[: index + 1]
+        return [] if eos is None else [eos]
+
+
+def _markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[str] | None:
+    """Plain text by which a template marks turns, such as ``[/INST]`` or ``### Human:``; None where it has no such.
+
+    Words that stand between special tokens (``user``) mark nothing without them, and users need them.
+    """
+    added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
+    special = re.compile("|".join(map(re.escape, added))) if added else re.compile(r"(?!)")
+    found = set()
+    for text in (template.generate, template.reply, template.following):
+        for piece in special.sub("\n", text).splitlines():
+            plain = piece.strip()
+            if plain and not re.fullmatch(r"[\w ]+", plain) and any(map(str.isalnum, plain)):
+                found |= {plain, *(part for part in plain.split("  ") if part.strip())}
+    names = sorted((re.escape(name).replace(r"\ ", r"\s+") for name in found), key=len, reverse=True)
+    return re.compile("|".join(names), re.IGNORECASE) if names else None
+
+
+def build_prompts(
+    tokenizer: ChatTokenizer, image_token_id: int, max_prompt_tokens: int, template: PromptTemplate | None
+) -> PromptBuilder:
+    """The builder for a template; LLaVA-1.5's where it is None."""
+    if template is None:
+        return PromptBuilder(tokenizer, image_token_id, max_prompt_tokens)
+    return TemplatedPromptBuilder(tokenizer, image_token_id, max_prompt_tokens, template)

@@ -1,0 +1,33 @@
+"""Rows of Parquet files, a few at a time. The library that reads them is an extra, so it is imported here alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from safety_core.errors import ConfigError, SampleError
+
+_ROWS = 64
+"""Rows in memory at once: they hold whole pictures."""
+
+
+def read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbered rows of a Parquet file, from 1.
+
+    Raises:
+        ConfigError: the library is not installed.
+        SampleError: the file cannot be read.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as exc:
+        raise ConfigError("Parquet files need pyarrow: pip install 'safevlm-guard[data]'") from exc
+    number = 0
+    try:
+        with ParquetFile(file) as content:
+            for batch in content.iter_batches(batch_size=_ROWS):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (OSError, ArrowException) as exc:
+        raise SampleError("the file cannot be read as Parquet", file=str(file), line=number, field="file") from exc
