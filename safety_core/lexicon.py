@@ -15,10 +15,13 @@ from typing import Any
 MAX_WORDS = 40_000
 """Most frequent words that are known; rarer ones explain noise more often than words."""
 
-MAX_WORD_LENGTH = 40
+MAX_WORD_LENGTH = 36
 """Longest row of characters that is tried as one word, repeated letters and separators between them included."""
 
 _MAX_STATES = 32
+_MAX_STEPS = 72
+"""Ways to read on that are followed from one character, all lengths together."""
+
 _DICTIONARY = "frequency_dictionary_en_82_765.txt"
 _UNFAMILIAR = 5.5
 """Cost of a word whose frequency nobody knows."""
@@ -162,6 +165,7 @@ class Lexicon:
         base = best[start] + (symbols[start].boundary if start else 0.0)
         states: list[tuple[Trie, float]] = [(root, base) for root in self._roots]
         before = ""
+        steps = _MAX_STEPS
         for at in range(start, min(len(symbols), start + MAX_WORD_LENGTH)):
             symbol = symbols[at]
             crossing = symbol.crossing if at > start else 0.0
@@ -177,7 +181,8 @@ class Lexicon:
                         _keep(found, node, cost + _REPEATED + crossing)
                     if symbol.skipping is not None:
                         _keep(found, node, cost + symbol.skipping)
-            if not found:
+            steps -= len(states)
+            if not found or steps < 0:
                 return
             states = list(found.values())
             if len(states) > _MAX_STATES:

@@ -9,11 +9,12 @@ text can add an image, end a turn or speak for the assistant. Knows no torch and
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, starmap
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
 from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import fold_text, in_small_letters, normalise
+from safety_core.text_variants import fold_text, in_small_letters, normalise, reads_differently
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -37,13 +38,47 @@ MAX_SENTENCES = 128
 together, in so many groups."""
 
 MAX_WINDOWS = 64
-"""Rows of neighbouring turns that are judged as one text, half of them of the user's turns alone."""
+"""Rows of neighbouring turns that are judged as one text; a quarter each of the user's and of the assistant's alone."""
 
 MAX_WINDOW = 8
 """Turns in such a row."""
 
-_NEARBY = 160
-"""Characters of a turn that may belong to what its neighbours say."""
+MAX_WINDOW_CHARACTERS = 96
+"""Length of such a row: a request that is cut into turns. Longer rows are chats, and of those the whole is judged."""
+
+_NEARBY = 48
+"""Characters at the end or the beginning of a longer turn that may belong to what its neighbours say."""
+
+_SENTENCE_WORDS = 3
+"""Words from which a text with a full stop may be a whole sentence."""
+
+_SENTENCE_MARKS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
+_UNFINISHED = frozenset(
+    {
+        *(
+            "a",
+            "an",
+            "and",
+            "any",
+            "as",
+            "at",
+            "by",
+            "can",
+            "do",
+            "does",
+            "for",
+            "from",
+            "her",
+            "his",
+            "how",
+            "i",
+            "if",
+        ),
+        *("in", "into", "is", "my", "of", "on", "or", "our", "should", "some", "than", "that", "the", "their", "this"),
+        *("to", "what", "when", "where", "which", "who", "why", "with", "would", "your"),
+    }
+)
+"""Words that hardly end a sentence."""
 
 _END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
 
@@ -195,11 +230,13 @@ class PromptBuilder:
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
-        a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
-        template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
+        a crowd may not be by itself. What neighbouring turns say together comes next, whoever says it. What a reader
+        does not mind is taken out for one more reading: words of the template that a text spells, capitals where there
+        should be none, line breaks and runs of spaces. They are but
         noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn,
         or small talk around it: ``sentences`` are read alone too, and those of single lines, each at most
-        ``MAX_SENTENCES`` in all.
+        ``MAX_SENTENCES`` in all. With them come the words of a text that is written in a disguise
+        (:mod:`safety_core.text_variants`), as a whole and by sentence.
         Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
@@ -207,11 +244,8 @@ class PromptBuilder:
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
-        folded = [fold_text(text, self.lexicon) for text in dict.fromkeys(said)] if sentences else []
-        texts += self._sentences(said) if sentences else []
-        texts += [variant for one in folded for variant in one.whole]
-        texts += _grouped([sentence for one in folded for sentence in one.sentences])
         texts += self._across_turns(turns, fold=sentences)
+        texts += [*self._folded(said), *self._sentences(said)] if sentences else []
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(map(tuple, self.head_ids_of(list(dict.fromkeys(texts)))))
@@ -261,6 +295,16 @@ class PromptBuilder:
         within = [[piece for line in text.splitlines() for piece in _sentences_of(line)] for text in texts]
         return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
 
+    def _folded(self, texts: Sequence[str]) -> list[str]:
+        """What texts, and their sentences, say under a disguise."""
+        whole: list[str] = []
+        sentences: list[str] = []
+        for text in dict.fromkeys(texts):
+            folded = fold_text(self._template_words.sub(" ", text), self.lexicon)
+            whole += [variant for variant in folded.whole if reads_differently(variant, self._plainly(text))]
+            sentences += folded.sentences
+        return [*whole, *_grouped(sentences)]
+
     def _alone(self, split: Sequence[Sequence[str]]) -> list[str]:
         """Pieces of texts that have several, plainly; more than ``MAX_SENTENCES`` in as many groups."""
         plain = (self._plainly(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
@@ -278,8 +322,8 @@ class PromptBuilder:
         everything = [text for turn in turns for text in (turn.parts or (turn.text,))]
         asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
         answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
-        rows = [" ".join(everything), " ".join((*answered, turns[-1].text))]
-        rows += _windows(everything, MAX_WINDOWS // 2) + _windows(asked, MAX_WINDOWS // 2)
+        rows = [" ".join(everything), *_windows(everything, MAX_WINDOWS // 2), *_windows(asked, MAX_WINDOWS // 4)]
+        rows += _windows([*answered, turns[-1].text], MAX_WINDOWS // 4)
         plain = list(dict.fromkeys(self._plainly(row) for row in rows))
         return [*plain, *(variant for row in plain for variant in (fold_text(row, self.lexicon).whole if fold else ()))]
 
@@ -326,13 +370,20 @@ def _windows(texts: Sequence[str], limit: int) -> list[str]:
     for size in range(2, min(len(said), MAX_WINDOW) + 1):
         for start in range(len(said) - size, -1, -1):
             first, *middle, last = said[start : start + size]
-            if any(len(text) > _NEARBY for text in middle):
-                continue
-            inner = [_without_end(text) for text in middle]
-            rows[" ".join((_without_end(_tail(first)), *inner, _head(last)))] = None
+            row = " ".join((*map(_without_end, (_tail(first), *middle)), _head(last)))
+            if len(row) <= MAX_WINDOW_CHARACTERS and any(starmap(_runs_on, pairwise((first, *middle, last)))):
+                rows[row] = None
             if len(rows) >= limit:
                 return list(rows)
     return list(rows)
+
+
+def _runs_on(text: str, following: str) -> bool:
+    """Whether a text may go on in the following one: it ends in the middle of a sentence, or both are very short."""
+    words = text.split()
+    if text.rstrip("\"')")[-1:] not in _SENTENCE_MARKS or words[-1].strip(_END_MARKS).lower() in _UNFINISHED:
+        return True
+    return max(len(words), len(following.split())) < _SENTENCE_WORDS
 
 
 def _tail(text: str) -> str:

@@ -307,6 +307,7 @@ def symbols_of(text: str) -> list[Symbol]:
     worded = {atom.part for atom in atoms if atom.letters and not atom.char.isdigit() and not atom.sign}
     digits = {atom.part for atom in atoms if atom.char.isdigit() or atom.sign}
     leet = bool(worded & digits)
+    numbers = {part for part in digits - worded if sizes[part] > _LONGEST_LEET}
     single = [
         atom.gap
         for before, atom in pairwise(atoms)
@@ -323,7 +324,7 @@ def symbols_of(text: str) -> list[Symbol]:
         before = atoms[index - 1] if index else None
         symbols.append(
             Symbol(
-                options=_options(atom, alone=atom.part not in worded and not leet),
+                options=() if atom.part in numbers else _options(atom, alone=atom.part not in worded and not leet),
                 literal="" if atom.sign else atom.char,
                 crossing=0.0 if before is None else _crossing(before, atom, sizes, narrowest),
                 boundary=_boundary(before, atom),
@@ -417,6 +418,9 @@ _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\
 _LONE_LEET = re.compile(r"(?<!\S)[1!|](?!\S)")
 """A sign that stands alone where others stand for letters: the word I."""
 
+_LONG = re.compile(r"(?:.{1,512}(?=\s|\Z)|.{1,512})", re.DOTALL)
+"""Parts of a sentence that are taken apart by themselves."""
+
 _END_MARK = re.compile(r"[.!?](?=[^\w\s]{0,16}\Z)")
 _OPENING = "\"'([{\u00bf\u00a1\u201c\u2018\u201e\u00ab"
 _CLOSING = ".,!?;:\"')]}\u2026\u201d\u2019\u00bb"
@@ -429,9 +433,18 @@ _READINGS = 2
 _EXPLAINED = 0.6
 """Share of known words from which undoing a cipher or a reversal may have made English of a text."""
 
+_MAX_UNDONE = 6
+"""Sentences of a text that are tried backwards and deciphered."""
+
+_FOREIGN = 0.2
+"""Share of known words below which a text stays as it is, unless it can be deciphered."""
+
 _PLAIN, _LIKELY, _GAIN = 0.85, 1.3, 0.85
 """Share of known words and cost for each letter with which a text is taken for English as it stands; and how much less
 another way must cost."""
+
+_LONGEST_LEET = 16
+"""Digits and signs in a row that may stand for letters where no letter is among them."""
 
 _MAX_CORRECTIONS, _SHORTEST_SLIP, _LONGEST_SLIP = 64, 4, 24
 """Words of a sentence that are corrected, and how long those are."""
@@ -501,9 +514,9 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
 
     def plain(piece: str) -> list[str]:
         if piece not in known:
-            known[piece] = (
-                [" ".join(piece.lower().split())] if _is_ordinary(piece, words) else _plain_words(piece, words)
-            )
+            ordinary = _is_ordinary(piece, words)
+            found = [] if ordinary else _plain_words(piece, words, undo=len(known) < _MAX_UNDONE)
+            known[piece] = found or [" ".join(piece.lower().split())]
         return known[piece]
 
     pieces = _pieces(decoded)
@@ -512,9 +525,9 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
         wholes.append(" ".join(filter(None, (plain(piece)[-1] for piece in pieces))))
     lines = [piece for line in decoded.split("\n") for piece in _pieces(line)] if "\n" in decoded.strip() else []
     alone = [*pieces, *lines] if len(pieces) > 1 or lines else []
-    sentences = (found for piece in dict.fromkeys(alone) for found in plain(piece) if _differs(found, piece))
+    sentences = (found for piece in dict.fromkeys(alone) for found in plain(piece) if reads_differently(found, piece))
     return Folded(
-        whole=tuple(dict.fromkeys(whole for whole in wholes if _differs(whole, text))),
+        whole=tuple(dict.fromkeys(whole for whole in wholes if reads_differently(whole, text))),
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
         ordinary=False,
     )
@@ -550,6 +563,7 @@ def _pieces(text: str) -> list[str]:
     cut = [piece for piece in _PIECE_END.sub("\\1\0", text.strip()).split("\0") if piece]
     pieces: list[str] = []
     run: list[str] = []
+    cut = [part for piece in cut for part in _LONG.findall(piece)]
     for piece in (*cut, ""):
         if piece and len(piece.split(maxsplit=_SHORT)) <= _SHORT:
             run.append(piece)
@@ -560,14 +574,17 @@ def _pieces(text: str) -> list[str]:
     return pieces
 
 
-def _plain_words(piece: str, lexicon: Lexicon) -> list[str]:
+def _plain_words(piece: str, lexicon: Lexicon, *, undo: bool) -> list[str]:
     """One sentence in plain words, with its full stop, exclamation or question mark; two where it may be either."""
     straight = lexicon.segment(symbols_of(piece))
     found = [straight]
-    if straight.explained < _PLAIN or straight.cost > _LIKELY * sum(map(len, straight.words)):
+    foreign = straight.explained < _FOREIGN
+    if undo and (straight.explained < _PLAIN or straight.cost > _LIKELY * sum(map(len, straight.words))):
         others = [lexicon.segment(symbols_of(undone)) for undone in _undone(piece, lexicon)]
         likelier = [other for other in others if other.explained >= _EXPLAINED and other.cost < _GAIN * straight.cost]
         found = sorted(likelier, key=lambda other: other.cost)[:_READINGS] or found
+    if foreign and found == [straight]:
+        return [" ".join(piece.lower().split())]
     mark = _END_MARK.search(piece)
     return [" ".join(_corrected(one.words, lexicon)) + (mark[0] if mark and one.words else "") for one in found]
 
@@ -622,7 +639,7 @@ def _deciphered(piece: str, lexicon: Lexicon) -> Iterator[str]:
         yield piece.translate(tables[known.index(most)])
 
 
-def _differs(folded: str, text: str) -> bool:
+def reads_differently(folded: str, text: str) -> bool:
     """Whether words read differently from how a text spells them, marks at the edges of words and case left out."""
     if not folded:
         return False
