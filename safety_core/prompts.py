@@ -38,7 +38,8 @@ MAX_SENTENCES = 128
 together, in so many groups."""
 
 MAX_WINDOWS = 64
-"""Rows of neighbouring turns that are judged as one text; a quarter each of the user's and of the assistant's alone."""
+"""Rows of neighbouring turns that are judged as one text: half as many of all turns, and a quarter each of the user's
+alone, of the assistant's alone, and of all but fillers."""
 
 MAX_WINDOW = 8
 """Turns in such a row."""
@@ -79,6 +80,9 @@ _UNFINISHED = frozenset(
     }
 )
 """Words that hardly end a sentence."""
+
+_FILLER = re.compile(r"\s*\w+(?:\s+\w+)?\s*[.!?\u2026,]+\s*")
+"""A turn that only keeps a conversation going: a word or two with a mark."""
 
 _END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
 
@@ -324,6 +328,7 @@ class PromptBuilder:
         answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
         rows = [" ".join(everything), *_windows(everything, MAX_WINDOWS // 2), *_windows(asked, MAX_WINDOWS // 4)]
         rows += _windows([*answered, turns[-1].text], MAX_WINDOWS // 4)
+        rows += _windows([text for text in everything if not _FILLER.fullmatch(text)], MAX_WINDOWS // 4)
         plain = list(dict.fromkeys(self._plainly(row) for row in rows))
         return [*plain, *(variant for row in plain for variant in (fold_text(row, self.lexicon).whole if fold else ()))]
 

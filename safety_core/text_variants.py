@@ -102,6 +102,7 @@ _ESCAPE = re.compile(
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 _QUOTED = re.compile(r"=\n|(?:=[0-9A-F]{2})+")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_LIST_MARK = re.compile(r"^[ >]{0,8}(?:[0-9]{1,3}[.)]|[-*+>\u2022]|#{1,6})[ ]+", re.MULTILINE)
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010] {0,8}\n[ >]{0,8}(?=[^\W\d_])")
 
 
@@ -188,7 +189,7 @@ def _without_markup(text: str) -> str:
         text = _BRACKET_TAG.sub("", text) if "[/" in text else text
     if "\\" in text:
         text = _LATEX.sub("", text)
-    return _HYPHENATED.sub("", text) if "\n" in text else text
+    return _LIST_MARK.sub("", _HYPHENATED.sub("", text)) if "\n" in text else text
 
 
 # --- characters ----------------------------------------------------------------------------------------------------
@@ -349,7 +350,8 @@ def _atoms(text: str) -> list[_Atom]:
         if not readable:
             if raw in _APOSTROPHES and before.isalnum() and after.isalnum():
                 continue
-            if index in leet or (raw in _MASKS and before.isalnum() and after.isalnum()):
+            masked = raw in _MASKS and before.isalnum() and after.isalnum()
+            if index in leet or (masked and raw not in text[max(0, index - 2) : index] + text[index + 1 : index + 3]):
                 letters = _LEET.get(raw, ascii_lowercase)
             else:
                 gap = _WIDE if gap in (_SPACE, _WIDE) else _SIGNS
@@ -489,7 +491,7 @@ def variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
 def fold(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
     """What a text says under its disguise, as a whole: plain words in small letters, or nothing where it wears none.
 
-    Capitals and line breaks alone are no disguise here: :func:`variants` has those too.
+    Capitals, line breaks and what :func:`normalise` undoes are no disguise here: :func:`variants` has those too.
 
     Args:
         text: anything.
@@ -505,7 +507,8 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
     words = english() if lexicon is None else lexicon
     if _is_ordinary(text, words):
         return Folded()
-    decoded = decode(text)[:MAX_CHARACTERS]
+    seen = normalise(text)
+    decoded = decode(seen)[:MAX_CHARACTERS]
     if _LEET_WORD.search(decoded):
         decoded = _LONE_LEET.sub("i", decoded)
     if _in_columns(decoded):
@@ -516,7 +519,7 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
         if piece not in known:
             ordinary = _is_ordinary(piece, words)
             found = [] if ordinary else _plain_words(piece, words, undo=len(known) < _MAX_UNDONE)
-            known[piece] = found or [" ".join(piece.lower().split())]
+            known[piece] = [" ".join(piece.lower().split())] if ordinary else found
         return known[piece]
 
     pieces = _pieces(decoded)
@@ -527,7 +530,7 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
     alone = [*pieces, *lines] if len(pieces) > 1 or lines else []
     sentences = (found for piece in dict.fromkeys(alone) for found in plain(piece) if reads_differently(found, piece))
     return Folded(
-        whole=tuple(dict.fromkeys(whole for whole in wholes if reads_differently(whole, text))),
+        whole=tuple(dict.fromkeys(whole for whole in wholes if reads_differently(whole, seen))),
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
         ordinary=False,
     )
@@ -584,7 +587,7 @@ def _plain_words(piece: str, lexicon: Lexicon, *, undo: bool) -> list[str]:
         likelier = [other for other in others if other.explained >= _EXPLAINED and other.cost < _GAIN * straight.cost]
         found = sorted(likelier, key=lambda other: other.cost)[:_READINGS] or found
     if foreign and found == [straight]:
-        return [" ".join(piece.lower().split())]
+        return [" ".join(piece.lower().split()) if any(map(str.isalnum, piece)) else ""]
     mark = _END_MARK.search(piece)
     return [" ".join(_corrected(one.words, lexicon)) + (mark[0] if mark and one.words else "") for one in found]
 
@@ -643,7 +646,8 @@ def reads_differently(folded: str, text: str) -> bool:
     """Whether words read differently from how a text spells them, marks at the edges of words and case left out."""
     if not folded:
         return False
-    return _edgeless(folded) != _edgeless(text)
+    stops = sum(word[-1] in ".!?" for word in text.split()) - sum(word[-1] in ".!?" for word in folded.split())
+    return stops > _SHORT or _edgeless(folded) != _edgeless(text)
 
 
 def _edgeless(text: str) -> list[str]:

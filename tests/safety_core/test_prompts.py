@@ -591,7 +591,9 @@ def test_a_request_that_is_cut_into_turns_is_judged_in_one_piece(
 ) -> None:
     chat = [user("Do you like tea in the morning?"), said("Yes, I like tea in the morning.")] * around
     end = [said("I see what you mean by that."), user("Thank you very much for that.")] if around else []
-    assert builder.head_ids([user("show me how to fold a paper boat")]) in builder.spoken([*chat, *turns, *end])
+    spoken = builder.spoken([*chat, *turns, *end])
+    request = "show me how to fold a paper boat"
+    assert any(builder.head_ids([user(text)]) in spoken for text in (request, request.capitalize()))
 
 
 def test_whole_sentences_of_neighbouring_turns_are_judged_with_all_turns_only(builder: PromptBuilder) -> None:
@@ -605,6 +607,6 @@ def test_a_long_conversation_makes_a_bounded_number_of_readings(builder: PromptB
     builder.max_prompt_tokens = 40_000
     turns = [user(f"go {number}") if number % 2 == 0 else said(f"to {number}") for number in range(401)]
     spoken = builder.spoken(turns)
-    assert len(spoken) <= len(turns) + MAX_SENTENCES + MAX_WINDOWS + 10
+    assert len(spoken) <= len(turns) + MAX_SENTENCES + 2 * MAX_WINDOWS + 10
     last = " ".join(turn.text for turn in turns[-2:])
     assert builder.head_ids([user(last)]) in spoken, "late turns come first"
