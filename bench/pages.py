@@ -16,6 +16,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "robustness.md"
 
 TABLES: dict[str, tuple[str, Callable[[Path], str]]] = {
     "robustness": ("robustness", robustness.table),
+    "lettering": ("robustness", robustness.lettering_table),
+    "disguises": ("robustness", robustness.disguise_table),
+    "turns": ("robustness", robustness.turn_table),
     "price": ("robustness", robustness.price),
     "latency_leak": ("latency_leak", latency_leak.table),
 }

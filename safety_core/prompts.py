@@ -9,10 +9,12 @@ text can add an image, end a turn or speak for the assistant. Knows no torch and
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise, starmap
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
-from safety_core.text_variants import in_small_letters, normalise
+from safety_core.lexicon import Lexicon, english
+from safety_core.text_variants import fold_text, in_small_letters, normalise, reads_differently
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -34,6 +36,61 @@ space behind it, since it stands in numbers and addresses too. Bounded: a row of
 MAX_SENTENCES = 128
 """Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
 together, in so many groups."""
+
+MAX_WINDOWS = 64
+"""Rows of neighbouring turns that are judged as one text: half as many of all turns, and a quarter each of the user's
+alone, of the assistant's alone, and of all but fillers."""
+
+MAX_WINDOW = 8
+"""Turns in such a row."""
+
+MAX_WINDOW_CHARACTERS = 96
+"""Length of such a row: a request that is cut into turns. Longer rows are chats, and of those the whole is judged."""
+
+_NEARBY = 48
+"""Characters at the end or the beginning of a longer turn that may belong to what its neighbours say."""
+
+_SENTENCE_WORDS = 3
+"""Words from which a text with a full stop may be a whole sentence."""
+
+_SENTENCE_MARKS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
+_UNFINISHED = frozenset(
+    {
+        *(
+            "a",
+            "an",
+            "and",
+            "any",
+            "as",
+            "at",
+            "by",
+            "can",
+            "do",
+            "does",
+            "for",
+            "from",
+            "her",
+            "his",
+            "how",
+            "i",
+            "if",
+        ),
+        *("in", "into", "is", "my", "of", "on", "or", "our", "should", "some", "than", "that", "the", "their", "this"),
+        *("to", "what", "when", "where", "which", "who", "why", "with", "would", "your"),
+    }
+)
+"""Words that hardly end a sentence."""
+
+_FILLER = re.compile(r"\s*\w+(?:\s+\w+)?\s*[.!?\u2026,]+\s*")
+"""A turn that only keeps a conversation going: a word or two with a mark."""
+
+_END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
+
+_WORD_STARTS = ("\u2581", "\u0120")
+"""What tokens of whole words begin with, in SentencePiece and in byte-level BPE."""
+
+_WHOLE_WORD = 4
+"""Letters from which such a token is taken for a word; shorter ones are often parts of words."""
 
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
@@ -92,6 +149,9 @@ class Tokenizer(Protocol):
     def all_special_ids(self) -> list[int]:
         """Every id that is not text."""
 
+    def __len__(self) -> int:
+        """Size of the vocabulary."""
+
     @property
     def __call__(self) -> Callable[..., Any]:
         """``(text, add_special_tokens=, split_special_tokens=)`` → a mapping with ``input_ids``."""
@@ -123,6 +183,7 @@ class PromptBuilder:
         # SentencePiece puts a space in front of whatever it is given; byte-level BPE needs ours.
         probe = tokenizer.convert_ids_to_tokens(self._ids("x"))
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
+        self._lexicon: Lexicon | None = None
 
     def encode(
         self, turns: Sequence[Turn], num_images: int, hint: str | None = None, answer: str | None = None
@@ -173,11 +234,13 @@ class PromptBuilder:
 
         The user's words first, as one text; in a conversation of several turns then each of them alone, the
         assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
-        a crowd may not be by itself. What a reader does not mind is taken out for one more reading: words of the
-        template that a text spells, capitals where there should be none, line breaks and runs of spaces. They are but
+        a crowd may not be by itself. What neighbouring turns say together comes next, whoever says it. What a reader
+        does not mind is taken out for one more reading: words of the template that a text spells, capitals where there
+        should be none, line breaks and runs of spaces. They are but
         noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn,
         or small talk around it: ``sentences`` are read alone too, and those of single lines, each at most
-        ``MAX_SENTENCES`` in all.
+        ``MAX_SENTENCES`` in all. With them come the words of a text that is written in a disguise
+        (:mod:`safety_core.text_variants`), as a whole and by sentence.
         Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
@@ -185,11 +248,21 @@ class PromptBuilder:
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
-        texts += self._sentences(said) if sentences else []
+        texts += self._across_turns(turns, fold=sentences)
+        texts += [*self._folded(said), *self._sentences(said)] if sentences else []
         if len(texts) < 2:
             return [whole]
-        alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
+        alone = dict.fromkeys(map(tuple, self.head_ids_of(list(dict.fromkeys(texts)))))
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The words that disguised texts are searched for: English ones, and what the tokenizer has whole."""
+        if self._lexicon is None:
+            vocabulary = self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))
+            whole = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
+            self._lexicon = english().with_words(word for word in whole if len(word) >= _WHOLE_WORD and _is_word(word))
+        return self._lexicon
 
     def head_ids(self, turns: Sequence[Turn]) -> list[int]:
         """Ids of the user turns' words alone, a line break between turns: what the safety head reads.
@@ -246,13 +319,38 @@ class PromptBuilder:
         within = [[piece for line in text.splitlines() for piece in _sentences_of(line)] for text in texts]
         return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
 
+    def _folded(self, texts: Sequence[str]) -> list[str]:
+        """What texts, and their sentences, say under a disguise."""
+        whole: list[str] = []
+        sentences: list[str] = []
+        for text in dict.fromkeys(texts):
+            folded = fold_text(self._template_words.sub(" ", text), self.lexicon)
+            whole += [variant for variant in folded.whole if reads_differently(variant, self._plainly(text))]
+            sentences += folded.sentences
+        return [*whole, *_grouped(sentences)]
+
     def _alone(self, split: Sequence[Sequence[str]]) -> list[str]:
         """Pieces of texts that have several, plainly; more than ``MAX_SENTENCES`` in as many groups."""
         plain = (self._plainly(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
         # One word asks for nothing: it stands in a list, or in a text of a word a line. Some scripts know no spaces.
-        found = list(dict.fromkeys(piece for piece in plain if " " in piece or not piece.isascii()))
-        size = -(-len(found) // MAX_SENTENCES)
-        return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
+        return _grouped([piece for piece in plain if " " in piece or not piece.isascii()])
+
+    def _across_turns(self, turns: Sequence[Turn], *, fold: bool) -> list[str]:
+        """What neighbouring turns say together, plainly and folded: a request may begin in one and end in another.
+
+        The language model reads the turns of both sides in a row, and a client writes both. All of them are read as
+        one text, and at most ``MAX_WINDOWS`` shorter rows, so that no small talk before or behind drowns a request.
+        """
+        if len(turns) < 2:
+            return []
+        everything = [text for turn in turns for text in (turn.parts or (turn.text,))]
+        asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
+        answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
+        rows = [" ".join(everything), *_windows(everything, MAX_WINDOWS // 2), *_windows(asked, MAX_WINDOWS // 4)]
+        rows += _windows([*answered, turns[-1].text], MAX_WINDOWS // 4)
+        rows += _windows([text for text in everything if not _FILLER.fullmatch(text)], MAX_WINDOWS // 4)
+        plain = list(dict.fromkeys(self._plainly(row) for row in rows))
+        return [*plain, *(variant for row in plain for variant in (fold_text(row, self.lexicon).whole if fold else ()))]
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -285,6 +383,58 @@ class PromptBuilder:
 def _sentences_of(text: str) -> list[str]:
     """The sentences of a text, its line breaks taken for spaces."""
     return _SENTENCE_END.sub("\\1\n", " ".join(text.split())).splitlines()
+
+
+def _windows(texts: Sequence[str], limit: int) -> list[str]:
+    """Neighbouring texts as one, in at most so many rows: short rows before long ones, late ones before early ones.
+
+    A row begins with the end of its first text and ends with the beginning of its last one; a long text ends a row.
+    """
+    said = [text for text in (" ".join(text.split()) for text in texts) if text]
+    rows: dict[str, None] = {}
+    for size in range(2, min(len(said), MAX_WINDOW) + 1):
+        for start in range(len(said) - size, -1, -1):
+            first, *middle, last = said[start : start + size]
+            row = " ".join((*map(_without_end, (_tail(first), *middle)), _head(last)))
+            if len(row) <= MAX_WINDOW_CHARACTERS and any(starmap(_runs_on, pairwise((first, *middle, last)))):
+                rows[row] = None
+            if len(rows) >= limit:
+                return list(rows)
+    return list(rows)
+
+
+def _runs_on(text: str, following: str) -> bool:
+    """Whether a text may go on in the following one: it ends in the middle of a sentence, or both are very short."""
+    words = text.split()
+    if text.rstrip("\"')")[-1:] not in _SENTENCE_MARKS or words[-1].strip(_END_MARKS).lower() in _UNFINISHED:
+        return True
+    return max(len(words), len(following.split())) < _SENTENCE_WORDS
+
+
+def _tail(text: str) -> str:
+    """The end of a text, from the beginning of a word."""
+    return text if len(text) <= _NEARBY else text[-_NEARBY:].partition(" ")[2]
+
+
+def _head(text: str) -> str:
+    """The beginning of a text, to the end of a word."""
+    return text if len(text) <= _NEARBY else text[:_NEARBY].rpartition(" ")[0]
+
+
+def _without_end(text: str) -> str:
+    """A text without the marks that end it, which would cut what goes on behind it."""
+    return text.rstrip(_END_MARKS) or text
+
+
+def _grouped(pieces: Sequence[str]) -> list[str]:
+    """Different pieces, each alone; more than ``MAX_SENTENCES`` in as many groups of neighbours."""
+    found = list(dict.fromkeys(pieces))
+    size = -(-len(found) // MAX_SENTENCES)
+    return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
+
+
+def _is_word(text: str) -> bool:
+    return text.isascii() and text.isalpha() and text.islower()
 
 
 def _trimmed(text: str) -> str:
