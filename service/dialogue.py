@@ -6,11 +6,12 @@ keeps their texts apart for the guard: a question must not hide behind instructi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from safety_core.engine.history import join_messages
 from safety_core.engine.messages import ClientMessage
+from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.prompts import Turn
 from service.openai_schemas import ImagePart, Message, TextPart
@@ -40,39 +41,52 @@ class Dialogue:
 def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """The conversation that some messages make.
 
+    A message that says nothing is no turn: clients replay a refusal as a message without content, which still ends the
+    user's turn before it. Only the user's last message must say or show anything; where it only shows pictures, the
+    default question stands in for the words.
+
     Raises:
-        PromptError: a message is empty or shows what its role cannot, or the last one is not the user's.
+        PromptError: that one is empty, a message shows what its role cannot, or the last one is not the user's.
     """
-    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=None)
-    found = [_message(message, index, needed=index == asked) for index, message in enumerate(messages)]
-    turns = join_messages(message for message, _ in found)
+    last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
+    found: list[ClientMessage] = []
+    sources: list[str] = []
+    for index, message in enumerate(messages):
+        one, shown = _message(message, index)
+        if index == last and not one.texts and not shown:
+            raise PromptError("The last message is empty.", code="prompt_empty", param=f"messages.{index}.content")
+        found.append(one)
+        sources += shown
+    if last >= 0:
+        found[last] = _with_question(found, last)
+    turns = join_messages(found)
     if not turns or turns[0].role != "user" or turns[-1].role != "user":
         raise PromptError(
             "The first message after the instructions, and the last one, must be the user's.",
             code="turn_order",
             param="messages",
         )
-    sources = tuple(url for _, shown in found for url in shown)
-    return Dialogue(turns, sources, tuple(message for message, _ in found))
+    return Dialogue(turns, tuple(sources), tuple(found))
 
 
-def _message(message: Message, index: int, *, needed: bool) -> tuple[ClientMessage, list[str]]:
-    """One message and the sources of its pictures; only a message that is needed must say or show anything.
-
-    Clients replay a refusal as a message without content, which still ends a turn of the user.
-    """
+def _message(message: Message, index: int) -> tuple[ClientMessage, list[str]]:
+    """What a message says, which may be nothing, and the sources of its pictures."""
     parts = [message.content] if isinstance(message.content, str) else message.content or []
     words = [part.text if isinstance(part, TextPart) else part for part in parts if not isinstance(part, ImagePart)]
     shown = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
     spoken = [word for word in (*words, message.refusal or "") if word]
-    if not any(word.strip() for word in spoken) and not shown:
-        if needed:
-            raise PromptError("A message is empty.", code="prompt_empty", param=f"messages.{index}.content")
-        spoken = []
     if shown and message.role != "user":
         raise PromptError(
             "Only messages of the user can show pictures.", code="invalid_field", param=f"messages.{index}.content"
         )
     if message.refusal is not None and message.role != "assistant":
         raise PromptError("Only the assistant refuses.", code="invalid_field", param=f"messages.{index}.refusal")
-    return ClientMessage(role=_ROLES[message.role], texts=tuple(spoken), images=len(shown)), shown
+    texts = tuple(spoken) if any(word.strip() for word in spoken) else ()
+    return ClientMessage(role=_ROLES[message.role], texts=texts, images=len(shown)), shown
+
+
+def _with_question(messages: Sequence[ClientMessage], last: int) -> ClientMessage:
+    """The user's last message, with the default question where it shows pictures and nothing was asked about them."""
+    start = max((index for index in range(last) if messages[index].role == "assistant"), default=-1) + 1
+    asked = any(one.texts for one in messages[start : last + 1] if one.role == "user")
+    return messages[last] if asked else replace(messages[last], texts=(DEFAULT_QUESTION,))

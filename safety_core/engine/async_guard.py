@@ -29,6 +29,7 @@ from safety_core.engine.messages import (
     Reply,
     RowLike,
 )
+from safety_core.engine.picture_questions import NO_PICTURE, lacks_picture, no_picture_reply
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.scheduler import Observer, Progress, Scheduler, Ticket
 from safety_core.engine.supervisor import Supervisor
@@ -197,6 +198,11 @@ class AsyncGuard:
                 return
             read = settled.request
             assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
+            if lacks_picture(read):
+                yield judged.verdict
+                yield Delta(text=NO_PICTURE)
+                yield no_picture_reply(judged.verdict)
+                return
             with self._asked(judged, read) as (ticket, news):
                 yield judged.verdict  # the reply is on its way while its reader hears of the verdict
                 while True:

@@ -44,6 +44,7 @@ from safety_core.engine.messages import (
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.parts import in_parts, out_of_memory
+from safety_core.engine.picture_questions import lacks_picture, no_picture_reply
 from safety_core.engine.readings import Turns, ruled
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.reply_variants import reply_variants
@@ -157,6 +158,8 @@ class Guard:
         if judged.verdict.refusal is not None:
             return refused(judged.verdict)
         assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
+        if lacks_picture(read):
+            return no_picture_reply(judged.verdict)
         started = time.perf_counter()
         generator = self.generator()
         row = generator.row(self.job(judged, read))
