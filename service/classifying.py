@@ -62,7 +62,8 @@ async def assessed(request: Request, wanted: Sequence[GuardRequest], *, decode_m
     service, record = service_of(request), record_of(request)
     for one in wanted:
         record.asked(one)
-    verdicts = await unless_client_leaves(request, asyncio.gather(*map(service.guard.assess, wanted)))
+    asked = [service.guard.assess(one, client=record.client, deadline=record.deadline) for one in wanted]
+    verdicts = await unless_client_leaves(request, asyncio.gather(*asked))
     await service.auditor.decided(record, verdicts)
     for verdict in verdicts:
         record.judged(verdict, decode_ms=decode_ms)

@@ -50,7 +50,7 @@ class Traffic:
             return
         service: Service = scope["state"]["service"]
         if self._in_flight >= service.settings.max_requests:
-            await shielded.refuse(reply_to(OverloadedError()), receive, send)
+            await shielded.refuse(reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send)
             return
         gauge = service.metrics.in_flight.labels(endpoint)
         self._in_flight += 1

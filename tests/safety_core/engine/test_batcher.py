@@ -106,13 +106,15 @@ def test_results_and_errors_reach_their_own_waiters() -> None:
         bad.result(0)
 
 
-def test_a_batch_that_was_taken_can_no_longer_be_cancelled() -> None:
+def test_a_batch_that_was_taken_can_still_be_called_off() -> None:
     queue = batcher()
     future = queue.put("a", deadline=10)
+    other = queue.put("b", deadline=10)
     batch = queue.take()
-    assert not future.cancel()
-    settle(batch, ["done"])
-    assert future.result(0) == "done"
+    assert future.cancel()
+    settle(batch, ["done", "done"])
+    assert future.cancelled()
+    assert other.result(0) == "done"
 
 
 def test_closing_tells_everybody_who_waits_and_opening_takes_again() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, Prepared
 from safety_core.engine.scheduler import Progress, Scheduler, Ticket
-from safety_core.errors import DeadlineError, StoppedError
+from safety_core.errors import DeadlineError, GenerationError, StoppedError
 from safety_core.prompts import Turn
 from tests.safety_core.engine.fakes import FakeGuard, Silence
 from tests.safety_core.engine.test_batcher import Clock
@@ -147,7 +147,7 @@ def test_a_job_that_makes_no_row_fails_by_itself() -> None:
     bench.turn()
     bench.turn()
     assert bench.said(sound) == "ab"
-    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [ValueError]
+    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [GenerationError]
 
 
 def test_burying_tells_everybody() -> None:
