@@ -63,15 +63,24 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none of python3, python3.11-3.13 is" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# What is about to be installed, and how much it is: $(1) what for, $(2) gigabytes to download, $(3) on disk.
+define announce
+@echo "Installing $(1) into $(VENV): about $(2) GB to download, $(3) GB on disk with a CPU build of torch;"
+@echo "3 GB more to download and 6 GB more on disk with the CUDA build (CONTRIBUTING.md, \"torch without CUDA\"). This takes minutes, once."
+endef
+
 # The stamps are younger than pyproject.toml once its requirements are installed, so nothing is installed twice.
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
+	$(call announce,what the server needs,0.4,1.5)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(call announce,the server and everything its tests need,0.8,2.5)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[dev]'
 	@touch $(VENV)/.serve $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
+	$(call announce,the server and what measures it,0.5,1.7)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[bench]'
 	@touch $(VENV)/.serve $@

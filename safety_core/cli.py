@@ -19,6 +19,7 @@ from safety_core.engine.policy_command import app as policy_app
 from safety_core.errors import ConfigError
 from safety_core.evaluation.command import calibrate, evaluate
 from safety_core.nano.cli import app as nano_app
+from safety_core.quiet import silence_libraries
 from safety_core.training.command import train
 
 app = typer.Typer(
@@ -169,6 +170,7 @@ def convert(
 
 def main() -> None:
     """The console script."""
+    silence_libraries()
     app()
 
 

@@ -81,11 +81,17 @@ class Surfaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One verdict's scores with names, as replies show them."""
+    """One verdict with names and scores, as replies show them."""
 
     type: str
+    """The type that the decision is about; the safe type where no level was reached."""
+
     level: Level
+    """The level that was reached."""
+
     type_scores: Mapping[str, float]
+    """The head's probabilities, which the decision weighs; the greatest need not be that of ``type``."""
+
     level_scores: Mapping[str, float]
     surfaces: Surfaces
     heatmap: str | None = None
@@ -93,12 +99,20 @@ class Assessment:
 
 
 def assessment_from(
-    scores: RiskScores, taxonomy: Taxonomy, surfaces: Surfaces, *, heatmap: str | None = None
+    scores: RiskScores, taxonomy: Taxonomy, surfaces: Surfaces, *, type: str, level: int, heatmap: str | None = None
 ) -> Assessment:
-    """Name the scores of the view that decided: type and level are the head's most probable ones."""
-    level = max(range(len(scores.levels)), key=scores.levels.__getitem__)
+    """Name a decision and the scores of the view that it came from.
+
+    Args:
+        scores: the head's.
+        taxonomy: their names.
+        surfaces: where the risk comes from.
+        type: the risky type that the decision is about.
+        level: the level that was reached, 0 for none.
+        heatmap: where the head looked.
+    """
     return Assessment(
-        type=taxonomy.types[max(range(len(scores.types)), key=scores.types.__getitem__)],
+        type=type if level else taxonomy.safe_type,
         level=Level(index=level, name=taxonomy.levels[level]),
         type_scores=dict(zip(taxonomy.types, scores.types, strict=True)),
         level_scores=dict(zip(taxonomy.levels, scores.levels, strict=True)),

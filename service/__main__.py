@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 import uvicorn
-from transformers.utils.logging import disable_progress_bar
 
+from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
+from safety_core.quiet import silence_libraries
+from service.announcing import AnnouncingServer
 from service.app import create_app, load_configured_guard
 from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.logs import set_up_logging
@@ -42,6 +44,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def announcements(settings: Settings, info: GuardInfo) -> list[str]:
+    """What a server says of itself when it begins to listen."""
+    lines = [f"serving {info.checkpoint} on {info.device}: {{url}}/v1 (documentation: {{url}}/docs)"]
+    lines += ["playground: {url}/playground"] if settings.playground else []
+    return [*lines, f"{info.checkpoint}: {info.description}"] if info.description else lines
+
+
 def make_key(arguments: Sequence[str]) -> int:
     """``new-key NAME [SCOPE …]``: print a new key, and the entry for the file of keys; returns the exit status."""
     name, scopes, key = next(iter(arguments), ""), list(arguments[1:]) or [Scope.CHAT, Scope.CLASSIFY], new_key()
@@ -63,11 +72,14 @@ def main() -> int:
         print("safevlm-serve: settings come from the environment; the one command is new-key", file=sys.stderr)
         return CANNOT_START
     spin_briefly()
+    silence_libraries()
     # As a container's first process it would otherwise not hear the signal while the model loads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = read_settings()
         set_up_logging(settings.log_level, settings.log_format)
+        from transformers.utils.logging import disable_progress_bar  # seconds, and after it was silenced
+
         disable_progress_bar()  # of loading weights: hundreds of redrawn lines in a log file
         keys = read_keys(settings.api_keys_file, settings.api_keys)
         host = bound_host(settings, keys)
@@ -76,6 +88,8 @@ def main() -> int:
     except SafeVLMError as exc:
         print(f"safevlm-serve: {exc}", file=sys.stderr)
         return CANNOT_START
+    except KeyboardInterrupt:  # while the model loads
+        return 0
     config = uvicorn.Config(
         create_app(settings, guard),
         host=host,
@@ -88,7 +102,7 @@ def main() -> int:
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,
     )
-    server = uvicorn.Server(config)
+    server = AnnouncingServer(config, announcements(settings, guard.info))
     # uvicorn raises the signal again once it has drained; a server that was told to stop and did has not failed.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

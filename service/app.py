@@ -28,7 +28,7 @@ from service.metrics import Metrics
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
-from service.routes import chat, classify, completions, guardrail, moderations, operations, playground
+from service.routes import chat, classify, completions, guardrail, moderations, operations, pages, playground
 from service.ruling import check_policies, complain, lost_policies, read_policies
 from service.settings import Settings
 from service.state import Service, service_of
@@ -54,17 +54,19 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Service]]:
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
-        documented.model = loaded.info.checkpoint
+        documented.model, documented.fitness = loaded.info.checkpoint, loaded.info.description
         metrics, allowance = Metrics(), Allowance()
         keys = WatchedFile(
             "API keys",
             [] if settings.api_keys_file is None else [settings.api_keys_file],
             lambda: read_keys(settings.api_keys_file, settings.api_keys),
+            without=lambda: read_keys(None, settings.api_keys),
         )
         policies = WatchedFile(
             "policies",
             [] if settings.policy is None else [settings.policy],
             lambda: read_policies(settings, loaded.info),
+            blank_is_broken=True,  # an empty file changes nothing: stricter rules must not go by accident
         )
         check_policies(keys.content, policies.content)
         keys.then(lambda found: allowance.keep_only(found.keys))
@@ -76,8 +78,8 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             decoders = Decoders(pool)
             died = asyncio.Event()
             engine = AsyncGuard(loaded, preparers=pool, observer=metrics, config=settings.engine, on_death=died.set)
-            metrics.watch(engine, decoders, [keys, policies])
-            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died)
+            metrics.watch(engine, decoders, [keys, policies, auditor])
+            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
             pictures = Pictures(
                 decoders=decoders,
                 limits=settings.image_limits,
@@ -116,15 +118,18 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         version=__version__,
         lifespan=lifespan,
         middleware=[Middleware(Traffic), Middleware(Gate)],
+        docs_url=None,  # the framework's pages load from other hosts
+        redoc_url=None,
         redirect_slashes=False,  # a redirect would echo the query
         generate_unique_id_function=lambda route: route.name,
     )
-    documented.model = None if guard is None else guard.info.checkpoint
+    if guard is not None:
+        documented.model, documented.fitness = guard.info.checkpoint, guard.info.description
     documented.add_exception_handler(SafeVLMError, _told)
     documented.add_exception_handler(HTTPException, _told_status)
     documented.add_exception_handler(ClientDisconnect, _untold)
     documented.add_exception_handler(ClientLeft, _untold)
-    for module in (chat, classify, completions, moderations, guardrail, operations):
+    for module in (chat, classify, completions, moderations, guardrail, operations, pages):
         documented.include_router(module.router)
     if settings.playground:
         documented.include_router(playground.router)
@@ -137,6 +142,9 @@ class _Documented(FastAPI):
     model: str | None = None
     """Name of what is served, once it is known."""
 
+    fitness: str = ""
+    """What it is, and is not, fit for."""
+
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._settings = settings
@@ -144,7 +152,9 @@ class _Documented(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document; made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = completed(super().openapi(), self._settings, model=self.model)
+            schema = super().openapi()
+            schema["info"]["description"] += f"\n\n{self.model}: {self.fitness}" if self.fitness else ""
+            self.openapi_schema = completed(schema, self._settings, model=self.model)
         return self.openapi_schema
 
 

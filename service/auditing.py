@@ -1,7 +1,8 @@
 """The audit log on the server's side: nothing is answered before it is written.
 
 Requests that finish together share a commit, so that the disk is waited for once. What cannot be written is not
-answered. Without a file nothing is written and nobody waits.
+answered, and from then on no request is accepted until a look at the file shows that it can be written again. Without a
+file nothing is written and nobody waits.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from safety_core.audit_log.store import AuditLog, Entry, Kind
 from safety_core.engine.faults import describe
 from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.errors import ConfigError
 from service.errors import UnauditedError
 from service.record import RequestRecord
 from service.settings import Settings
@@ -42,6 +45,23 @@ class Auditor:
         self._checkpoint = checkpoint
         self._waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
         self._at_work: asyncio.Task[None] | None = None
+        self._complaint: str | None = None
+        self._renewals = 0
+
+    @property
+    def name(self) -> str:
+        """What it is, for metrics."""
+        return "audit log"
+
+    @property
+    def complaint(self) -> str | None:
+        """Why nothing can be written, as of the last try; None where it can, or need not."""
+        return self._complaint
+
+    def require(self) -> None:
+        """Raise UnauditedError while nothing can be written: what would be decided could not be told."""
+        if self._complaint is not None:
+            raise UnauditedError("the audit log cannot be written")
 
     async def decided(self, record: RequestRecord, verdicts: Sequence[GuardVerdict]) -> None:
         """Write what was decided about a request, once however many of its replies ask for it.
@@ -70,6 +90,37 @@ class Auditor:
         )
         await asyncio.shield(self._written([entry]))
 
+    async def watch(self, interval_s: float) -> None:
+        """Look at the file again and again, until cancelled: whether it is still there, and can be written again."""
+        while self._log is not None:
+            await asyncio.sleep(interval_s)
+            await self.check()
+
+    async def check(self) -> None:
+        """Look at the file once."""
+        if self._log is None:
+            return
+        look = partial(self._log.check, by_writing=self._complaint is not None)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, look)
+        except Exception as exc:  # of whatever kind: it must not be the last look
+            self._failed(exc)
+        else:
+            self._written_again()
+
+    def _failed(self, exc: Exception) -> None:
+        if self._complaint is None:
+            _logger.error("audit log: it cannot be written, so nothing is answered: %s", describe(exc))
+        self._complaint = describe(exc)
+
+    def _written_again(self) -> None:
+        if self._complaint is not None:
+            _logger.info("audit log: it can be written again")
+        self._complaint = None
+        if self._log is not None and self._log.renewals != self._renewals:
+            self._renewals = self._log.renewals
+            _logger.error("audit log: the file was removed, replaced or cut; another one was begun in its place")
+
     async def keep_bounded(self) -> None:
         """Forget what is too old or too much, again and again, until cancelled."""
         while self._log is not None:
@@ -77,7 +128,7 @@ class Auditor:
                 dropped = await asyncio.get_running_loop().run_in_executor(self._writer, self._log.forget)
                 if dropped:
                     _logger.info("audit log: %d old entries were forgotten", dropped)
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, ConfigError) as exc:
                 _logger.error("audit log: old entries could not be forgotten: %s", describe(exc))
             await asyncio.sleep(_FORGET_EVERY_S)
 
@@ -107,7 +158,10 @@ class Auditor:
                 await loop.run_in_executor(self._writer, log.append, entries)
             except Exception as exc:  # whatever it was, those who wait must hear of it
                 _logger.error("audit log: %d entries could not be written: %s", len(entries), describe(exc))
+                self._failed(exc)
                 failure = UnauditedError("the audit log could not be written")
+            else:
+                self._written_again()
             for _, written in batch:
                 if failure is None:
                     written.set_result(None)
@@ -123,8 +177,8 @@ class Auditor:
             checkpoint=self._checkpoint,
             decision=verdict.decision.value,
             reason=verdict.reason,
-            type=verdict.type,
-            level=verdict.level,
+            type=None if assessment is None else assessment.type,
+            level=None if assessment is None else assessment.level.index,
             unsafe_probability=verdict.unsafe_probability,
             type_scores=None if assessment is None else assessment.type_scores,
             level_scores=None if assessment is None else assessment.level_scores,
@@ -163,6 +217,9 @@ async def auditing(settings: Settings, *, checkpoint: str) -> AsyncIterator[Audi
             settings.audit_log, max_age_s=settings.audit_log_days * _DAY_S, max_entries=settings.audit_log_entries
         ) as log:
             auditor = Auditor(log, writer, checkpoint=checkpoint)
-            async with in_background(auditor.keep_bounded()):
+            async with (
+                in_background(auditor.keep_bounded()),
+                in_background(auditor.watch(settings.reload_interval_s)),
+            ):
                 yield auditor
             await auditor.finish()

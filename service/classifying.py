@@ -1,8 +1,9 @@
 """Verdicts that no reply follows: judged, written down and counted, whatever is told of them afterwards."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import Request
 
@@ -15,6 +16,10 @@ from service.ruling import rules_for
 from service.state import service_of, view_of
 from service.streaming import unless_client_leaves
 from service.views import View
+from service.windows import Assess
+
+Within = Callable[[Assess, GuardRequest], Awaitable[GuardVerdict]]
+"""Judges one request with several questions to the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +51,16 @@ async def classified(request: Request) -> Classified:
     return Classified(verdict=verdict, rules=rules, view=view_of(request, decode_ms=intake.decode_ms))
 
 
-async def assessed(request: Request, wanted: Sequence[GuardRequest], *, decode_ms: float) -> list[GuardVerdict]:
+async def assessed(
+    request: Request, wanted: Sequence[GuardRequest], *, decode_ms: float, within: Within | None = None
+) -> list[GuardVerdict]:
     """A verdict on each of the things that one HTTP request asks about.
 
     Args:
         request: the HTTP request.
         wanted: what to judge.
         decode_ms: milliseconds that decoding their pictures took.
+        within: judges one of them by means of the engine, where that takes several questions.
 
     Raises:
         ClientLeft: nobody waits for them any more.
@@ -62,8 +70,9 @@ async def assessed(request: Request, wanted: Sequence[GuardRequest], *, decode_m
     service, record = service_of(request), record_of(request)
     for one in wanted:
         record.asked(one)
-    asked = [service.guard.assess(one, client=record.client, deadline=record.deadline) for one in wanted]
-    verdicts = await unless_client_leaves(request, asyncio.gather(*asked))
+    assess: Assess = partial(service.guard.assess, client=record.client, deadline=record.deadline)
+    judge = assess if within is None else partial(within, assess)
+    verdicts = await unless_client_leaves(request, asyncio.gather(*map(judge, wanted)))
     await service.auditor.decided(record, verdicts)
     for verdict in verdicts:
         record.judged(verdict, decode_ms=decode_ms)

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -25,6 +25,23 @@ Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
 MAX_REDIRECTS = 3
 MAX_CONNECTIONS = 16
 _NAT64 = IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""The third quarter of an IPv6 address whose last one is an IPv4 address of the same host."""
+
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+            *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "3fff::/20"),
+        ),
+    )
+)
+"""Networks with a purpose of their own, as IANA registers them; older versions of ``ipaddress`` do not know all."""
+
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"safevlm-guard")]
 
@@ -35,13 +52,23 @@ def is_url(source: str) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is everybody's: not of this machine, this network, or a special purpose, nor a way to one."""
+    """Whether an address belongs to the public internet: not to this machine, this network or a special purpose.
+
+    An IPv6 address that carries an IPv4 address (NAT64, 6to4, ISATAP) is as public as that one; the forms that no
+    network routes (IPv4-mapped, IPv4-compatible, Teredo) are never public, nor is anything outside of 2000::/3.
+    """
     if isinstance(address, IPv6Address):
         if address in _NAT64:  # how a network without IPv4 reaches such addresses
             return is_public(IPv4Address(address.packed[-4:]))
-        inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if any(one is not None and not is_public(one) for one in inside):
+        if address not in _GLOBAL_UNICAST:  # loopback, link-local, site-local, unique local, multicast and the rest
             return False
+        inside = [] if address.sixtofour is None else [address.sixtofour]
+        if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
+            inside.append(IPv4Address(address.packed[-4:]))
+        if not all(map(is_public, inside)):
+            return False
+    if any(address in network for network in _SPECIAL if network.version == address.version):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from safety_core.documents import parse_document
 from safety_core.errors import ConfigError
+from service.watching import UnreadableFileError
 
 _PREFIX = "sk-safevlm-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -107,13 +108,15 @@ def parse_keys(text: str, source: str) -> KeySet:
     """Keys from YAML.
 
     Args:
-        text: a mapping with ``keys``, or their list alone.
+        text: a mapping with ``keys``, or their list alone; nothing but comments is a list without any.
         source: name for errors.
 
     Raises:
         ConfigError: it is malformed, with its line, or two keys share a name or a digest.
     """
     document = parse_document(text, source)
+    if document.data is None:  # emptied on purpose, perhaps: then nobody has a key
+        return KeySet()
     listed = isinstance(document.data, list)
     try:
         keys = _KeyFile.model_validate({"keys": document.data} if listed else document.data).keys
@@ -129,12 +132,14 @@ def parse_keys(text: str, source: str) -> KeySet:
 
 
 def read_keys(file: Path | None, text: str | None) -> KeySet:
-    """Keys of a file and of a setting together; raises ConfigError."""
+    """Keys of a file and of a setting together; raises ConfigError, UnreadableFileError where there is no file."""
     found: list[ApiKey] = []
     if file is not None:
         try:
             content = file.read_text(encoding="utf-8")
-        except (OSError, ValueError) as exc:
+        except OSError as exc:
+            raise UnreadableFileError(f"api_keys_file: {file.name} cannot be read") from exc
+        except ValueError as exc:
             raise ConfigError(f"api_keys_file: {file.name} cannot be read") from exc
         found += parse_keys(content, "api_keys_file").keys
     if text:

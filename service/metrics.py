@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -13,7 +12,7 @@ from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.policies import DEFAULT_POLICY, Mode
 from service.decoders import Decoders
 from service.record import RequestRecord
-from service.watching import WatchedFile
+from service.watching import Watched
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -41,7 +40,10 @@ class Metrics:
             registry=self.registry,
         )
         self.risk = Counter(
-            "safevlm_risk", "Requests by most probable type and level.", ["type", "level"], registry=self.registry
+            "safevlm_risk",
+            "Requests by the type and level that were decided about.",
+            ["type", "level"],
+            registry=self.registry,
         )
         self.policy_decisions = Counter(
             "safevlm_policy_decisions",
@@ -63,7 +65,7 @@ class Metrics:
         )
         self.stale = Gauge(
             "safevlm_file_stale",
-            "Whether the newest version of a file is broken and an older one in force (1).",
+            "Whether a file is out of order (1): its newest version not in force, or the audit log not writable.",
             ["file"],
             registry=self.registry,
         )
@@ -98,7 +100,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch(self, guard: AsyncGuard, decoders: Decoders, files: Sequence[WatchedFile[Any]]) -> None:
+    def watch(self, guard: AsyncGuard, decoders: Decoders, files: Sequence[Watched]) -> None:
         """Read the queues and the state of files at each scrape, and say what is served."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
@@ -165,7 +167,7 @@ class Metrics:
         self.stage_seconds.labels(record.endpoint, stage).observe(ms / 1000, exemplar=_named(record))
 
 
-def _stale(file: WatchedFile[Any]) -> float:
+def _stale(file: Watched) -> float:
     return float(file.complaint is not None)
 
 

@@ -135,7 +135,8 @@ def _moderated(view: View, info: GuardInfo, verdict: GuardVerdict) -> Moderation
     kinds = _kinds(verdict)
     for name, keys in meant.items():
         for key in keys:
-            flagged[key] = verdict.verdict.flagged and verdict.verdict.type == name
+            # Where no risk is told, all types say what the decision says, and none of them which it was about.
+            flagged[key] = verdict.verdict.flagged and (verdict.verdict.type == name or not view.expose_risk)
             probable[key] = scores.get(name, 0.0) if view.expose_risk else float(flagged[key])
             applied[key] = kinds
     return ModerationResult(

@@ -2,12 +2,12 @@
 
 The canary goes through the same queue and thread as every request, so it also shows that this thread still turns. It
 waits for an idle moment: a busy worker proves itself by its work, unless one turn outlives a verdict's deadline. A
-worker that began anew has proved nothing yet.
+worker that began anew has proved nothing yet. Nor is a server ready that could not write down what it decides.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from safety_core.engine.async_guard import AsyncGuard
@@ -28,12 +28,21 @@ class Readiness:
         guard: what is asked.
         interval_s: seconds between two questions.
         worker_died: set when the worker died; the canary is then asked as soon as it lives again.
+        also: raises what else keeps the server from answering.
     """
 
-    def __init__(self, guard: AsyncGuard, *, interval_s: float, worker_died: asyncio.Event | None = None) -> None:
+    def __init__(
+        self,
+        guard: AsyncGuard,
+        *,
+        interval_s: float,
+        worker_died: asyncio.Event | None = None,
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
         self._guard = guard
         self._interval_s = interval_s
         self._worker_died = asyncio.Event() if worker_died is None else worker_died
+        self._also = also
         self._complaint: str | None = "the canary has not been asked yet"
         self._deaths = 0
 
@@ -45,10 +54,16 @@ class Readiness:
         return self._complaint if self._guard.deaths == self._deaths else "the worker began anew and was not asked yet"
 
     def require(self) -> None:
-        """Raise NotReadyError unless the server is ready: a guard that fails its own check judges nobody."""
+        """Raise unless the server is ready: a guard that fails its own check judges nobody.
+
+        Raises:
+            NotReadyError: the guard did not pass its last check.
+            UnauditedError: what it decides could not be written down.
+        """
         complaint = self.complaint
         if complaint is not None:
             raise NotReadyError(complaint)
+        self._also()
 
     async def check(self) -> None:
         """Ask the canary now, if the worker has nothing else to do."""

@@ -117,7 +117,8 @@ class RequestRecord:
         found = self.gravest
         if found is not None:
             said |= {"decision": found.verdict.decision.value}
-            said |= {"risk_type": found.verdict.type, "risk_level": found.verdict.level}
+            if found.assessment is not None:
+                said |= {"risk_type": found.assessment.type, "risk_level": found.assessment.level.index}
             said |= {"reason": found.verdict.reason} if found.verdict.reason else {}
             said |= {"images_scanned": found.images_scanned}
             said |= {"policy": self.policy, "policy_version": self.policy_version} if self.policy else {}

@@ -106,11 +106,11 @@ class SurfacesOut(Sent):
 
 
 class AssessmentOut(Sent):
-    """What the safety head says."""
+    """What was decided about, and what the safety head says."""
 
-    type: str
+    type: str = Field(description="Risk type that the decision is about; the safe one where no level was reached.")
     level: LevelOut
-    type_scores: dict[str, float]
+    type_scores: dict[str, float] = Field(description="The head's probabilities, which the policy weighs.")
     level_scores: dict[str, float]
     surfaces: SurfacesOut
     heatmap: str | None = Field(default=None, description="PNG data URL; only with `explain`.")
@@ -191,6 +191,7 @@ class ModelOut(Sent):
     backbone: str
     risk_types: list[str]
     risk_levels: list[str]
+    description: str = Field(default="", description="What the checkpoint is, and is not, fit for.")
 
 
 class ModelList(Sent):

@@ -4,6 +4,9 @@ Nothing is read on import: :func:`read_settings` reads the environment, once, wh
 """
 
 import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -15,12 +18,28 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.images import ImageLimits
 from service.logs import LogFormat
+from service.windows import WindowLimits
 
 PREFIX = "SAFEVLM_"
 
 Untrained = Literal["no", "yes-serve-although-nothing-is-guarded"]
 
 _MEGABYTE = 1024 * 1024
+
+_ADDRESS = r"[0-9.]{7,15}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+_NUMBER = r"[0-9]{1,5}"
+_LINKS = tuple(
+    (re.compile(rf"[A-Z0-9_]+_{name}"), re.compile(value))
+    for name, value in (
+        ("SERVICE_HOST", _ADDRESS),
+        ("SERVICE_PORT(?:_[A-Z0-9_]+)?", _NUMBER),
+        (r"PORT(?:_[0-9]{1,5}_(?:TCP|UDP|SCTP))?", rf"(?:tcp|udp|sctp)://(?:{_ADDRESS}|\[[0-9A-Fa-f:.]+\]):{_NUMBER}"),
+        ("PORT_[0-9]{1,5}_(?:TCP|UDP|SCTP)_ADDR", _ADDRESS),
+        ("PORT_[0-9]{1,5}_(?:TCP|UDP|SCTP)_PORT", _NUMBER),
+        ("PORT_[0-9]{1,5}_(?:TCP|UDP|SCTP)_PROTO", "tcp|udp|sctp"),
+    )
+)
+"""Names and values of the variables that Kubernetes gives a pod for each service of its namespace."""
 
 
 class Settings(BaseSettings):
@@ -91,6 +110,14 @@ class Settings(BaseSettings):
     max_images: int = Field(default=8, ge=1, description="Images in one request.")
     max_prompt_tokens: int = Field(
         default=1024, ge=1, description="Tokens of a prompt; longer ones are refused, never cut."
+    )
+    max_judged_characters: int = Field(
+        default=131_072,
+        ge=1,
+        description=(
+            "Characters of all texts that one request of a proxy or one moderation may have; more than "
+            "`SAFEVLM_MAX_PROMPT_TOKENS` are judged in overlapping windows."
+        ),
     )
     max_turns: int = Field(
         default=32, ge=1, description="Messages of one conversation; each is judged with the others and by itself."
@@ -199,6 +226,15 @@ class Settings(BaseSettings):
         )
 
     @property
+    def window_limits(self) -> WindowLimits:
+        """Bounds on judging long texts in windows."""
+        return WindowLimits(
+            max_tokens=self.max_prompt_tokens,
+            max_characters=self.max_judged_characters,
+            timeout_s=self.verdict_timeout_s,
+        )
+
+    @property
     def engine(self) -> EngineConfig:
         """Bounds of the engine."""
         return EngineConfig(
@@ -229,15 +265,40 @@ def read_settings() -> Settings:
         ConfigError: a value is malformed, or a variable with our prefix is none of ours (a typing mistake there could
             leave a guard weaker than its operator believes). The message names variables, never values.
     """
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+    known = {PREFIX + name.upper(): name for name in Settings.model_fields}
+    links = set(_service_links(os.environ))
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.upper().startswith(PREFIX) and name.upper() not in known and name not in links
+    )
     if unknown:
-        raise ConfigError(f"unknown settings: {', '.join(unknown)}")
+        raise ConfigError(f"unknown settings: {', '.join(_with_nearest(name, known) for name in unknown)}")
     try:
-        return Settings()
+        # What is given here comes before the environment, where a link has the name of a setting.
+        return Settings(**{known[name]: Settings.model_fields[known[name]].default for name in links & known.keys()})
     except ValidationError as exc:
         problems = [f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors()]
         raise ConfigError("; ".join(problems)) from exc
+
+
+def _service_links(environment: Mapping[str, str]) -> Iterator[str]:
+    """Names of the variables that Kubernetes and Docker make of services whose names begin like our settings.
+
+    For a service ``safevlm-guard`` these are ``SAFEVLM_GUARD_SERVICE_HOST``, ``SAFEVLM_GUARD_PORT=tcp://10.0.0.1:8000``,
+    ``SAFEVLM_GUARD_PORT_8000_TCP_ADDR`` and others. One whose name is a setting's, as ``SAFEVLM_PORT`` of a service
+    ``safevlm``, is told by its value.
+    """
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and any(
+            of_name.fullmatch(name) and of_value.fullmatch(value) for of_name, of_value in _LINKS
+        ):
+            yield name
+
+
+def _with_nearest(name: str, known: Iterable[str]) -> str:
+    nearest = get_close_matches(name.upper(), list(known), n=1, cutoff=0.75)
+    return f"{name} (did you mean {nearest[0]}?)" if nearest else name
 
 
 def settings_table() -> str:

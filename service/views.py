@@ -115,6 +115,7 @@ def model_list(info: GuardInfo) -> dict[str, Any]:
         backbone=info.backbone,
         risk_types=list(info.taxonomy.types),
         risk_levels=list(info.taxonomy.levels),
+        description=info.description,
     )
     return ModelList(object="list", data=[model]).sent()
 

@@ -1,4 +1,8 @@
-"""Files that operators change while the server runs: read again when they change, and kept as they were when broken."""
+"""Files that operators change while the server runs: read again when they change, and kept as they were when broken.
+
+A file that cannot be read at all (deleted, or made unreadable) says nothing. Where that must not leave its last content
+in force, as with keys that were revoked, the owner names what is in force without it.
+"""
 
 import asyncio
 import logging
@@ -6,14 +10,30 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from safety_core.engine.faults import describe
-from safety_core.errors import SafeVLMError
+from safety_core.errors import ConfigError, SafeVLMError
 
 _logger = logging.getLogger(__name__)
 
 _Content = TypeVar("_Content")
+
+
+class UnreadableFileError(ConfigError):
+    """A file is not there, or its content cannot be read."""
+
+
+class Watched(Protocol):
+    """Something that can be out of order while the server runs."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for logs, metrics and readiness."""
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with it; None where all is well."""
 
 
 class WatchedFile(Generic[_Content]):
@@ -22,21 +42,36 @@ class WatchedFile(Generic[_Content]):
     Args:
         name: what it is, for logs and readiness.
         files: those that the content comes from; their change is what is watched for.
-        read: reads them; raises SafeVLMError where they are broken.
+        read: reads them; raises UnreadableFileError where they cannot be read, another SafeVLMError where they are
+            broken.
+        without: what is in force while they cannot be read; the last sound version where None.
+        blank_is_broken: whether a version without any character is broken: one that is being written, or was lost.
 
     Raises:
         SafeVLMError: it is broken from the start.
     """
 
-    def __init__(self, name: str, files: Sequence[Path], read: Callable[[], _Content]) -> None:
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[Path],
+        read: Callable[[], _Content],
+        *,
+        without: Callable[[], _Content] | None = None,
+        blank_is_broken: bool = False,
+    ) -> None:
         self._name = name
         self._files = tuple(files)
         self._read = read
+        self._without = without
+        self._blank_is_broken = blank_is_broken
         self._told: list[Callable[[_Content], None]] = []
         self._seen = self._marks()
         self.content = read()
         self.complaint: str | None = None
         """Why the newest version is not in force; None where it is."""
+        self.detail: str | None = None
+        """The same in words that say nothing of the file's content."""
 
     @property
     def name(self) -> str:
@@ -48,18 +83,38 @@ class WatchedFile(Generic[_Content]):
         self._told.append(told)
 
     async def check(self) -> None:
-        """Read it again if it changed; a broken one leaves the old content in force, and says so."""
+        """Read it again if it changed, or if it was out of order."""
         marks = await asyncio.to_thread(self._marks)
-        if marks == self._seen:
+        if marks == self._seen and self.complaint is None:
             return
         self._seen = marks
         try:
-            content = await asyncio.to_thread(self._read)
-        except Exception as exc:  # of whatever kind: it must not be the last time that the file is looked at
-            self.complaint = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
-            _logger.error("%s: the new version is broken, the old one stays in force: %s", self._name, self.complaint)
+            content = await asyncio.to_thread(self._read_sound)
+        except UnreadableFileError as exc:
+            if self._without is None:
+                self._complain(str(exc), "The file cannot be read; the version before is in force.")
+                return
+            self._complain(str(exc), "The file cannot be read; nothing that stood in it is valid.")
+            self._put_in_force(self._without())
             return
-        self.complaint = None
+        except Exception as exc:  # of whatever kind: it must not be the last time that the file is looked at
+            problem = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
+            self._complain(problem, "The newest version is broken; the one before it is in force.")
+            return
+        self.complaint = self.detail = None
+        self._put_in_force(content)
+
+    def _read_sound(self) -> _Content:
+        if self._blank_is_broken and not any(file.read_bytes().strip() for file in self._files if file.exists()):
+            raise ConfigError(f"{self._name}: the file is empty")
+        return self._read()
+
+    def _complain(self, complaint: str, detail: str) -> None:
+        if complaint != self.complaint:
+            _logger.error("%s: %s (%s)", self._name, detail, complaint)
+        self.complaint, self.detail = complaint, detail
+
+    def _put_in_force(self, content: _Content) -> None:
         if content != self.content:
             self.content = content
             for told in self._told:

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 STORY = (ROOT / "docs" / "life-of-a-request.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::([\w.]+)`", STORY)))
-BESIDE = {"__init__", "canary", "faults", "explanation", "heatmap", "load", "messages", "policy_command"}
+BESIDE = {"__init__", "canary", "faults", "explanation", "fitness", "heatmap", "load", "messages", "policy_command"}
 """Modules of the engine that a request does not pass through."""
 
 

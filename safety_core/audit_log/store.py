@@ -1,8 +1,9 @@
 """Entries in SQLite: appended, read, and forgotten from the oldest end; never changed.
 
 An entry that :meth:`AuditLog.append` has returned from is on the disk: the file is in WAL mode and every commit is
-synced, so neither ``kill -9`` nor a power cut loses it. Pictures stand in it as digests, prompts and replies not at
-all.
+synced, so neither ``kill -9`` nor a power cut loses it. A file that is removed or replaced under the log is noticed
+before and after every commit: writing goes on in the file that the path names then, so that no entry vanishes with a
+file that nobody can find. Pictures stand in it as digests, prompts and replies not at all.
 """
 
 import json
@@ -10,11 +11,11 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from safety_core.errors import ConfigError
 
@@ -23,6 +24,12 @@ _VERSION = 1
 
 _CHUNK = 5000
 """Entries that are forgotten at a time, so that nobody waits long for the file."""
+
+_TRIES = 3
+"""How often an entry is written again because the file was replaced meanwhile."""
+
+_PROBE_BYTES = 65_536
+"""What is written to see whether there is room."""
 
 _WAIT_S = 10.0
 """Longest wait for another process that writes."""
@@ -128,6 +135,16 @@ _JSON = frozenset({"type_scores", "level_scores", "others", "images"})
 _EQUAL = ("kind", "request_id", "endpoint", "key", "policy", "decision", "type")
 
 
+class _Identity(NamedTuple):
+    """Which file a path names."""
+
+    inode: tuple[int, int]
+    """Device and number."""
+
+    size: int
+    """Bytes; a database of ours never shrinks."""
+
+
 class AuditLog:
     """One file of entries, open for writing; to be used by one thread at a time.
 
@@ -141,26 +158,105 @@ class AuditLog:
     """
 
     def __init__(self, path: Path, *, max_age_s: float, max_entries: int) -> None:
+        self._path = path
         self._max_age_s = max_age_s
         self._max_entries = max_entries
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            # Autocommit: transactions are begun and ended in so many words.
-            self._file = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-            self._set_up()
-        except (OSError, sqlite3.Error) as exc:
-            raise ConfigError(f"audit log: {path.name} cannot be written") from exc
+        self._connection: sqlite3.Connection | None = None
+        self._identity: _Identity | None = None
+        self._side_files: dict[str, tuple[int, int]] = {}
+        self._renewals = 0
+        self._open()
 
-    def _set_up(self) -> None:
-        self._file.execute("PRAGMA journal_mode = WAL")
-        self._file.execute("PRAGMA synchronous = FULL")
-        with _transaction(self._file):
-            (version,) = self._file.execute("PRAGMA user_version").fetchone()
+    @property
+    def renewals(self) -> int:
+        """How often another file was begun, because the one before was removed, replaced or cut."""
+        return self._renewals
+
+    def check(self, *, by_writing: bool = False) -> None:
+        """Make sure that entries can be written to the file that the path names.
+
+        Args:
+            by_writing: write something and drop it again: only that shows whether the disk is full.
+
+        Raises:
+            ConfigError: the file is gone and no other one can be begun.
+            sqlite3.Error: it cannot be written.
+        """
+        file = self._current()
+        if by_writing:
+            # More than one entry takes: a page or two may still fit on a disk that is full.
+            with _transaction(file):
+                file.execute("CREATE TABLE IF NOT EXISTS is_there_room (data)")
+                file.execute("DELETE FROM is_there_room")
+                file.execute("INSERT INTO is_there_room VALUES (zeroblob(?))", (_PROBE_BYTES,))
+            with _transaction(file):
+                file.execute("DROP TABLE is_there_room")
+
+    def _current(self) -> sqlite3.Connection:
+        """The open file, which is the one that the path names; raises ConfigError."""
+        if self._connection is not None and self._is_in_place():
+            return self._connection
+        renewed = self._connection is not None
+        self._leave()
+        self._open()
+        self._renewals += renewed
+        assert self._connection is not None
+        return self._connection
+
+    def _is_in_place(self) -> bool:
+        """Whether the path still names the file that is open, and nothing was cut off it."""
+        known, found = self._identity, _identity_of(self._path)
+        if known is None or found is None or found.inode != known.inode or found.size < known.size:
+            return False
+        self._identity = found
+        return True
+
+    def _leave(self) -> None:
+        """Close a file that the path does not name any more; what was written to it stays in it."""
+        if self._connection is None:
+            return
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self._connection = None
+        # SQLite leaves the side files of a database that was moved. The next one would take them for its own.
+        for suffix, inode in self._side_files.items():
+            side = Path(f"{self._path}{suffix}")
+            found = _identity_of(side)
+            if found is not None and found.inode == inode:
+                side.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            # Autocommit: transactions are begun and ended in so many words.
+            file = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            try:
+                self._set_up(file)
+            except BaseException:
+                file.close()
+                raise
+        except (OSError, sqlite3.Error) as exc:
+            raise ConfigError(f"audit log: {self._path.name} cannot be written") from exc
+        self._connection = file
+        self._identity = _identity_of(self._path)
+        self._side_files = {
+            suffix: found.inode
+            for suffix in ("-wal", "-shm")
+            if (found := _identity_of(Path(f"{self._path}{suffix}"))) is not None
+        }
+
+    def _set_up(self, file: sqlite3.Connection) -> None:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = FULL")
+        with _transaction(file):
+            (version,) = file.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 columns = ",\n    ".join(_column(name) for name in FIELDS)
                 for statement in _statements(_SCHEMA.format(columns=columns)):
-                    self._file.execute(statement)
-                self._file.execute(f"PRAGMA user_version = {_VERSION}")
+                    file.execute(statement)
+                file.execute(f"PRAGMA user_version = {_VERSION}")
             elif version != _VERSION:
                 raise sqlite3.DatabaseError("another version")
 
@@ -175,27 +271,32 @@ class AuditLog:
 
         Raises:
             sqlite3.Error: they are not, for instance because the disk is full.
+            ConfigError: the file is gone and no other one can be begun.
         """
         columns = ", ".join(FIELDS)
         marks = ", ".join("?" * len(FIELDS))
-        with _transaction(self._file):
-            self._file.executemany(
-                f"INSERT INTO entries ({columns}) VALUES ({marks})", [_row(entry) for entry in entries]
-            )
+        rows = [_row(entry) for entry in entries]
+        for _ in range(_TRIES):
+            file = self._current()
+            with _transaction(file):
+                file.executemany(f"INSERT INTO entries ({columns}) VALUES ({marks})", rows)
+            if self._is_in_place():
+                return
+        raise sqlite3.OperationalError("the file is replaced again and again")
 
     def forget(self, now: float | None = None) -> int:
         """Drop what is too old or too much; returns how many entries that were."""
         oldest = (time.time() if now is None else now) - self._max_age_s
-        dropped = 0
+        file, dropped = self._current(), 0
         while True:
-            with _transaction(self._file):
-                (newest,) = self._file.execute("SELECT COALESCE(MAX(number), 0) FROM entries").fetchone()
+            with _transaction(file):
+                (newest,) = file.execute("SELECT COALESCE(MAX(number), 0) FROM entries").fetchone()
                 # An entry goes only together with all that are older, whatever the clock said when it was written.
-                (aged,) = self._file.execute(
+                (aged,) = file.execute(
                     "SELECT COALESCE(MIN(number) - 1, ?) FROM entries WHERE time >= ?", (newest, oldest)
                 ).fetchone()
                 last = max(aged, newest - self._max_entries)
-                gone = self._file.execute(
+                gone = file.execute(
                     "DELETE FROM entries WHERE number IN (SELECT number FROM entries WHERE number <= ? "
                     "ORDER BY number LIMIT ?)",
                     (last, _CHUNK),
@@ -206,7 +307,9 @@ class AuditLog:
 
     def close(self) -> None:
         """Close the file; what was written stays."""
-        self._file.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def read_entries(path: Path, query: Query | None = None) -> Iterator[Entry]:
@@ -251,6 +354,14 @@ def _transaction(file: sqlite3.Connection) -> Iterator[None]:
         if file.in_transaction:
             file.execute("ROLLBACK")
         raise
+
+
+def _identity_of(path: Path) -> _Identity | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return _Identity((found.st_dev, found.st_ino), found.st_size)
 
 
 def _column(name: str) -> str:

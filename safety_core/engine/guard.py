@@ -99,6 +99,7 @@ class Guard:
         digest: names the checkpoint's content; one that nobody shares where None.
         limits: how much at a time.
         canary: a request with a known verdict; a drawn picture where None.
+        description: what the checkpoint is, and is not, fit for.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -113,6 +114,7 @@ class Guard:
         digest: str | None = None,
         limits: GuardLimits | None = None,
         canary: Canary | None = None,
+        description: str = "",
     ) -> None:
         if not model.config.use_head:
             raise ConfigError("a guard needs a model whose safety head is on")
@@ -122,7 +124,7 @@ class Guard:
         self.policy = policy
         self.limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
-        self._info = _info(model, policy, checkpoint)
+        self._info = replace(_info(model, policy, checkpoint), description=description)
         self._canary = canary or drawn_canary(policy, self._info.pad_colour)
         self._canary_before: PairScores | None = None
         self._pace = Pace(most_views=self.limits.tower_batch)

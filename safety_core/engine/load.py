@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from safety_core.engine.canary import read_canary
+from safety_core.engine.fitness import describe_fitness
 from safety_core.engine.guard import Guard, pad_colour
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
@@ -48,13 +49,15 @@ def load_guard(
         allow_untrained=allow_untrained,
     )
     own = Policy.load(checkpoint / POLICY_FILE, model.taxonomy)
+    provenance = read_spec(checkpoint).provenance
     return Guard(
         model,
         own,
         checkpoint=checkpoint.resolve().name,
         digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
         limits=limits,
-        canary=read_canary(checkpoint, read_spec(checkpoint).provenance, own, pad_colour(model.image_processor)),
+        canary=read_canary(checkpoint, provenance, own, pad_colour(model.image_processor)),
+        description=describe_fitness(provenance),
     )
 
 

@@ -199,6 +199,9 @@ class GuardInfo:
     positions_per_image: int = 0
     """Positions that one picture takes in the language model, its safety tokens included."""
 
+    description: str = ""
+    """What the checkpoint is, and is not, fit for; for people."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardLimits:

@@ -46,10 +46,18 @@ def named_verdict(
     return GuardVerdict(
         verdict=verdict,
         pair=pair,
-        assessment=assessment_from(scores, taxonomy, surfaces, heatmap=None if worst is None else maps[worst]),
+        assessment=assessment_from(
+            scores,
+            taxonomy,
+            surfaces,
+            type=verdict.type,
+            level=verdict.level,
+            heatmap=None if worst is None else maps[worst],
+        ),
         per_image=tuple(
-            assessment_from(view, taxonomy, of_one_image(view), heatmap=heatmap)
+            assessment_from(view, taxonomy, of_one_image(view), type=alone.type, level=alone.level, heatmap=heatmap)
             for view, heatmap in zip(pair.per_image, maps, strict=True)
+            for alone in [decide(policy, taxonomy, view)]
         ),
         images_received=len(request.images),
         images_scanned=len(pair.per_image),

@@ -60,7 +60,7 @@ export class Findings {
 
   #scored(risk) {
     const { index, name } = risk.level;
-    $("risk").textContent = `Most probable: ${spelled(risk.type)}, level ${index} (${spelled(name)})`;
+    $("risk").textContent = `Decided about: ${spelled(risk.type)}, level ${index} (${spelled(name)})`;
     fill($("types"), bars(risk.type_scores, risk.type));
     fill($("levels"), bars(risk.level_scores, name));
     const surfaces = Object.entries(risk.surfaces).filter(([, share]) => share !== null);

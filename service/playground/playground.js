@@ -153,6 +153,7 @@ async function begin() {
     return;
   }
   $("model").textContent = told.model;
+  $("fitness").textContent = told.description;
   pictures.most = told.max_images;
   $("ask").elements.max_tokens.max = told.max_tokens;
   fill(

@@ -1,40 +1,46 @@
 """``POST /beta/litellm_basic_guardrail_api``: verdicts in the protocol of LiteLLM's generic guardrails.
 
-A proxy asks before it sends a request to its model, and again with the model's answer. Fields of the protocol that say
-nothing about what is to be judged are ignored, whatever they hold: it is a beta, and grows.
+A proxy asks before it sends a request to its model, and again with the model's answer. Every text and picture in what
+it sends is judged, wherever it stands and however long it is; what cannot be judged is an error, and what is too long
+is blocked. Only fields that say who asks, and never reach a model, are ignored.
 """
 
-import json
-import re
-from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from safety_core.engine.messages import GuardRequest
-from safety_core.errors import InputError, PromptError
-from safety_core.policies import Rules
+from safety_core.engine.messages import GuardRequest, GuardVerdict, ReplyRequest
 from safety_core.policy import Decision
-from safety_core.prompts import Turn, check_characters
+from safety_core.prompts import Turn
 from service.classifying import assessed
+from service.extraction import Extracted, as_read
 from service.intake import read_json
+from service.record import record_of
 from service.routes.docs import ERRORS, json_body
 from service.ruling import rules_for
 from service.schemas import Language, Picture, PolicyName, Sent
-from service.state import Service, service_of
+from service.state import service_of
+from service.windows import Assess, TooLongError, assess_in_windows, check_length
 
 router = APIRouter()
 
-_PARTS = (None, "text", "input_text", "output_text", "image_url", "input_image")
-"""Types of a message's parts whose text and picture are all there is to them."""
+_ABOUT_THE_CALL = frozenset({"litellm_call_id", "litellm_trace_id", "litellm_version", "model", "request_headers"})
+"""Fields of the protocol that no model reads."""
 
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-"""A letter as JSON may write it."""
+_ABOUT_THE_KEY = "user_api_key_"
+"""How the fields of ``request_data`` begin that no model reads."""
 
-_BESIDES = ("refusal", "reasoning_content")
-"""Texts of a message beside its content."""
+_CHARACTERS_PER_MARK = 4
+"""Characters for each comma or bracket that a conversation may have: JSON that tools returned is full of them."""
+
+_MARKS_BESIDES = 16_384
+"""Those of everything that is no text: ids, roles, schemas of tools."""
+
+_LARGE_BYTES = 64 * 1024
+"""A body that is larger is searched in a thread: it would take the event loop's time by milliseconds."""
 
 
 class ProviderParams(BaseModel):
@@ -49,16 +55,20 @@ class ProviderParams(BaseModel):
 class GuardrailRequest(BaseModel):
     """What LiteLLM sends."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
     images: list[Picture] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
     structured_messages: list[dict[str, Any]] | None = Field(
         default=None, description="The conversation that they come from."
     )
+    tools: list[Any] | None = Field(
+        default=None, description="Definitions of tools; their names, descriptions and schemas are judged as texts."
+    )
     tool_calls: list[Any] | None = Field(
         default=None, description="Calls of tools; their arguments are judged as texts."
     )
+    request_data: dict[str, Any] | None = Field(default=None, description="Who asks the proxy; not judged.")
     input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
     additional_provider_specific_params: ProviderParams | None = Field(
         default=None, description="What the proxy's configuration says for this guardrail."
@@ -84,124 +94,65 @@ class GuardrailReply(Sent):
 async def guardrail(request: Request) -> JSONResponse:
     """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are never changed.
 
-    All texts are judged together and each by itself, with all pictures. What cannot be judged is an error, which
-    LiteLLM takes for a block.
+    Every text in the request (messages, reasoning, definitions and calls of tools, fields that are not known) is
+    judged with the others and by itself, in overlapping windows where there is more than the guard reads at once, and
+    with all pictures; a response also in the short windows in which replies are judged while they are generated. What
+    cannot be judged is an error, which LiteLLM takes for a block.
     """
-    service = service_of(request)
+    service, record = service_of(request), record_of(request)
     service.readiness.require()
-    asked = await read_json(request, service, GuardrailRequest)
+    limits = service.settings.window_limits
+    asked = await read_json(
+        request, service, GuardrailRequest, max_marks=limits.max_characters // _CHARACTERS_PER_MARK + _MARKS_BESIDES
+    )
     params = asked.additional_provider_specific_params or ProviderParams()
     rules = rules_for(request, policy=params.policy, language=params.language)
-    found = await _request(service, asked, rules)
-    if found is None:
+    size = request.headers.get("content-length", "")
+    small = size.isdigit() and int(size) <= _LARGE_BYTES
+    found = extracted(asked) if small else await service.decoders.run(partial(extracted, asked))
+    if not found.texts and not found.pictures:
         return JSONResponse(GuardrailReply(action="NONE").sent())
-    wanted, decode_ms = found
-    (verdict,) = await assessed(request, [wanted], decode_ms=decode_ms)
-    if verdict.verdict.decision is not Decision.REFUSED:
-        return JSONResponse(GuardrailReply(action="NONE").sent())
-    return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=verdict.refusal).sent())
-
-
-async def _request(service: Service, asked: GuardrailRequest, rules: Rules) -> tuple[GuardRequest, float] | None:
-    """What to judge, and the milliseconds that decoding took; None where nothing was said or shown."""
-    said, shown = _in_messages(asked.structured_messages or [])
-    called = map(_call, asked.tool_calls or [])
-    texts = [text for text in dict.fromkeys([*(asked.texts or []), *said, *called]) if text.strip()]
-    pictures = list(dict.fromkeys([*(asked.images or []), *shown]))
-    limit = service.settings.max_turns
-    if len(texts) > limit:
-        raise PromptError(f"At most {limit} texts are accepted.", code="too_many_inputs", param="texts")
-    if not texts and not pictures:
-        return None
-    turns = tuple(Turn(role="user", text=text) for text in texts)
-    check_characters(turns, service.settings.max_prompt_tokens)
-    loaded = await service.pictures.load(pictures)
-    return GuardRequest(images=loaded.images, turns=turns, rules=rules), loaded.decode_ms
-
-
-def _in_messages(messages: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Texts and pictures of OpenAI-style messages: most stand in fields of their own too, but none may be missed."""
-    texts: list[str] = []
-    pictures: list[str] = []
-    for message in messages:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else [] if content is None else [content]:
-            fields = {"text": part} if isinstance(part, str) else part if isinstance(part, dict) else {}
-            said, shown = fields.get("text"), fields.get("image_url")
-            # A sound, a file, a picture in another protocol's form: words beside it do not make it known.
-            if fields.get("type") not in _PARTS or not (isinstance(said, str) or shown is not None):
-                raise _unjudged("A message has a part that cannot be judged.")
-            texts += [said] if isinstance(said, str) else []
-            pictures += [_url(shown)] if shown is not None else []
-        texts += [said for field in _BESIDES if isinstance(said := message.get(field), str)]
-        calls = message.get("tool_calls")
-        texts += map(_call, calls if isinstance(calls, list) else [] if calls is None else [calls])
-        texts += [_call({"function": message["function_call"]})] if message.get("function_call") is not None else []
-    return texts, pictures
-
-
-def _call(call: Any) -> str:
-    """What a model would tell a tool, each text on a line of its own; all of a call in another form than OpenAI's."""
-    fields = call if isinstance(call, dict) else {}
-    parts = [part for kind in ("function", "custom") if isinstance(part := fields.get(kind), dict)]
-    told = [part[field] for part in parts for field in ("arguments", "input") if part.get(field) is not None]
-    if not told:
-        return "\n".join(_texts_in(call))
-    # A name is a word, unless somebody hides a sentence in it.
-    names = [name for part in parts if isinstance(name := part.get("name"), str) and not name.isidentifier()]
-    return "\n".join(_texts_in(told) + names)
-
-
-def _parsed(text: str) -> Any:
-    """What a text holds that a model wrote as JSON, None where it is none or not sound."""
-    text = text.lstrip("\ufeff \t\r\n")
-    if text[:1] not in ("{", "[", '"'):
-        return None
     try:
-        # Of equal keys all count, since who tells which of them a tool will read? Numbers stay as they are spelt.
-        return json.loads(
-            text,
-            object_pairs_hook=lambda pairs: [list(pair) for pair in pairs],
-            parse_int=str,
-            parse_float=str,
-            strict=False,
-        )
-    except (ValueError, RecursionError):
-        return None
+        check_length(found.texts, limits)
+    except TooLongError as exc:
+        # An error passes where the proxy is told to go on after errors; nothing that a client can bring about may.
+        record.error = exc.code
+        service.metrics.rejected.labels(exc.code).inc()
+        return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=exc.message).sent())
+    loaded = await service.pictures.load(found.pictures)
+    turns = tuple(Turn(role="user", text=text) for text in found.texts)
+    wanted = [GuardRequest(images=loaded.images, turns=turns, rules=rules)]
+    if asked.input_type == "response" and turns:
+        wanted.append(ReplyRequest(turns=turns, rules=rules))
+    in_windows = partial(assess_in_windows, limits=limits, together=found.user_texts, deadline=record.deadline)
+
+    async def judge(assess: Assess, one: GuardRequest) -> GuardVerdict:
+        # A reply is judged in the output rail's short windows too: harm must not be thinned by its length.
+        return await (assess(one) if isinstance(one, ReplyRequest) else in_windows(assess, one))
+
+    verdicts = await assessed(request, wanted, decode_ms=loaded.decode_ms, within=judge)
+    worst = max(verdicts, key=lambda one: one.verdict.gravity)
+    if worst.verdict.decision is not Decision.REFUSED:
+        return JSONResponse(GuardrailReply(action="NONE").sent())
+    return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=worst.refusal).sent())
 
 
-def _texts_in(value: Any) -> list[str]:
-    """Every text in something that came as JSON, keys and numbers too, in their order; JSON within a text as well.
-
-    An escape would hide a word, and a brace a sentence.
-    """
-    found: list[str] = []
-    left = [value]
-    while left:
-        match left.pop():
-            case dict() as fields:
-                left += [part for pair in reversed(fields.items()) for part in reversed(pair)]
-            case list() as parts:
-                left += reversed(parts)
-            case None:
-                pass
-            case str() as text:
-                inner = _parsed(text)
-                if inner is None:
-                    found.append(_ESCAPED.sub(lambda letter: chr(int(letter[1], 16)), text))
-                else:
-                    left.append(inner)
-            case other:
-                found.append(json.dumps(other))
+def extracted(asked: GuardrailRequest) -> Extracted:
+    """Everything in a request that a model may read or see; raises InputError where some of it cannot be judged."""
+    found = Extracted()
+    found.add_texts(map(as_read, asked.texts or []))
+    found.add_pictures(asked.images or [])
+    found.add_messages(asked.structured_messages or [])
+    found.add_tool_calls(asked.tool_calls)
+    found.add_tools(asked.tools)
+    others = {name: value for name, value in (asked.model_extra or {}).items() if name not in _ABOUT_THE_CALL}
+    found.add_others(others)
+    found.add_others(
+        {name: value for name, value in (asked.request_data or {}).items() if not _names_somebody(name, value)}
+    )
     return found
 
 
-def _url(image: Any) -> str:
-    url = image.get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str):
-        raise _unjudged("A picture of a message has no URL.")
-    return url
-
-
-def _unjudged(message: str) -> InputError:
-    return InputError(message, code="invalid_field", param="structured_messages")
+def _names_somebody(name: str, value: Any) -> bool:
+    """Whether a field of ``request_data`` says who asks: an identifier, or any field of the proxy's key."""
+    return name.startswith(_ABOUT_THE_KEY) or (isinstance(value, str) and not any(map(str.isspace, value)))

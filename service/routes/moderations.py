@@ -1,20 +1,24 @@
 """``POST /v1/moderations``: verdicts in the protocol of OpenAI's clients; the language model never runs."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import PromptError
 from safety_core.policies import Rules
-from safety_core.prompts import Turn, check_characters
+from safety_core.prompts import Turn
 from service.classifying import assessed
 from service.intake import read_json
 from service.openai_schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.openai_views import moderation
+from service.record import record_of
 from service.routes.completions import check_model
 from service.routes.docs import ERRORS, NO_MODEL, json_body
 from service.ruling import rules_for
 from service.state import Service, service_of, view_of
+from service.windows import assess_in_windows, check_length
 
 router = APIRouter()
 
@@ -36,7 +40,12 @@ async def moderations(request: Request) -> JSONResponse:
     asked = await read_json(request, service, ModerationRequest)
     check_model(asked.model, service)
     requests, decode_ms = await _requests(service, asked, rules_for(request, policy=asked.policy, language=None))
-    verdicts = await assessed(request, requests, decode_ms=decode_ms)
+    verdicts = await assessed(
+        request,
+        requests,
+        decode_ms=decode_ms,
+        within=partial(assess_in_windows, limits=service.settings.window_limits, deadline=record_of(request).deadline),
+    )
     return JSONResponse(moderation(view_of(request, decode_ms=decode_ms), service.guard.info, verdicts))
 
 
@@ -54,7 +63,6 @@ async def _requests(service: Service, asked: ModerationRequest, rules: Rules) ->
         raise PromptError("There is nothing to judge.", code="input_empty", param="input")
     parts = tuple(texts) if together and len(texts) > 1 else ()
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
-    for one in turns:
-        check_characters(one, service.settings.max_prompt_tokens)
+    check_length(texts, service.settings.window_limits)
     loaded = await service.pictures.load(sources)
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms

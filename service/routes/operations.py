@@ -21,15 +21,13 @@ async def healthz() -> JSONResponse:
 async def readyz(request: Request) -> JSONResponse:
     """200 once the model is loaded and the canary image got its known verdict, else 503.
 
-    `detail` names files whose newest version is broken, so that an older one is in force; the log says why.
+    `detail` names files whose newest version is not in force, and says what is; the log says why.
     """
     service = service_of(request)
     service.readiness.require()
-    stale = {
-        file.name: "The newest version is broken; the one before it is in force."
-        for file in (service.keys, service.policies)
-        if file.complaint is not None
-    }
+    stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
+    if service.settings.wants_keys and not service.keys.content:
+        stale.setdefault(service.keys.name, "There is no valid key: every request that needs one is refused.")
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
 

@@ -56,6 +56,7 @@ async def about(request: Request) -> JSONResponse:
     return JSONResponse(
         {
             "model": info.checkpoint,
+            "description": info.description,
             "types": list(info.taxonomy.types),
             "levels": list(info.taxonomy.levels),
             "safe_type": info.taxonomy.safe_type,
@@ -129,7 +130,11 @@ async def decisions(request: Request) -> JSONResponse:
     return JSONResponse(
         {
             "decisions": [
-                {"decision": verdict.decision.value, "type": verdict.type, "level": verdict.level}
+                {
+                    "decision": verdict.decision.value,
+                    "type": verdict.type if verdict.level else taxonomy.safe_type,
+                    "level": verdict.level,
+                }
                 for verdict in (_decided(policy, taxonomy, views) for views in asked.requests)
             ]
         }

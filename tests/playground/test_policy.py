@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
@@ -34,15 +34,19 @@ def asked(page: Page) -> Page:
     return page
 
 
-def column(page: Page, index: int) -> list[str]:
-    """Decisions of the session's list, the oldest first."""
-    chips = page.locator(f"#session tbody tr td:nth-child({index}) .chip")
-    return chips.all_inner_texts()[::-1]
+def chips(page: Page, index: int) -> Locator:
+    """Decisions in a column of the session's list, the newest first."""
+    return page.locator(f"#session tbody tr td:nth-child({index}) .chip")
+
+
+def expect_column(page: Page, index: int, decisions: list[str]) -> None:
+    """Wait until a column shows these decisions, the oldest first."""
+    expect(chips(page, index)).to_have_text(decisions[::-1])
 
 
 def test_what_is_decided_is_what_was_decided(asked: Page) -> None:
-    assert column(asked, 3) == ["Allowed", "Cautioned", "Refused", "Refused"]
-    assert column(asked, 4) == column(asked, 3)
+    for index in (3, 4):
+        expect_column(asked, index, ["Allowed", "Cautioned", "Refused", "Refused"])
     expect(asked.locator("#yaml")).to_have_text("# nothing is changed")
     expect(asked.locator("#reset")).to_be_disabled()
 
@@ -59,14 +63,24 @@ def test_of_a_session_of_more_views_than_the_server_takes_the_newest_are_asked_a
         take_example(page, file, prompt)
     page.get_by_role("tab", name="Try a policy").click()
     expect(page.locator("#flips")).to_have_text("0 of 1 would flip")
-    assert column(page, 3) == ["Cautioned"]
+    expect_column(page, 3, ["Cautioned"])
     expect(page.locator("#policy-problem")).to_be_hidden()
+
+
+def decided_by_all_three(response: Response) -> bool:
+    """Whether this is the server's word on all three changes, and not on the first ones."""
+    sent = response.request.post_data_json if response.url.endswith("/playground/decisions") else None
+    changes = (sent or {}).get("changes", {})
+    return set(changes.get("thresholds", {}).get("illegal", {})) == {"1", "3"} and "privacy" in changes.get(
+        "actions", {}
+    )
 
 
 def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_path: Path) -> None:
     asked.locator('[data-number="illegal.3"]').fill("1.5")
     asked.locator('[data-action="privacy.3"]').select_option("caution")
-    asked.locator('[data-threshold="illegal.1"]').fill("1000")
+    with asked.expect_response(decided_by_all_three):
+        asked.locator('[data-threshold="illegal.1"]').fill("1000")
     expect(asked.locator("#flips")).to_have_text("2 of 4 would flip")
     text = asked.locator("#yaml").inner_text()
     file = tmp_path / "policy.yaml"
@@ -78,15 +92,15 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
         picture = decode((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)
         request = GuardRequest(images=(picture,), turns=(Turn(role="user", text=prompt),), rules=rules)
         decided.append(SHOWN[guard.assess(request).verdict.decision.value])
-    assert column(asked, 4) == decided
-    assert decided != column(asked, 3)
-    assert asked.locator("#session .flipped").count() == 2
+    expect_column(asked, 4, decided)
+    assert decided != ["Allowed", "Cautioned", "Refused", "Refused"]
+    expect(asked.locator("#session .flipped")).to_have_count(2)
 
 
 def test_a_type_can_be_switched_off_and_everything_put_back(asked: Page) -> None:
     asked.locator('[data-switch="illegal"]').uncheck()
     expect(asked.locator("#flips")).to_have_text("2 of 4 would flip")
-    assert asked.locator("#yaml").inner_text() == "enabled:\n  illegal: false"
+    expect(asked.locator("#yaml")).to_have_text("enabled:\n  illegal: false")
     asked.locator("#reset").click()
     expect(asked.locator("#flips")).to_have_text("0 of 4 would flip")
     expect(asked.locator('[data-switch="illegal"]')).to_be_checked()
@@ -134,7 +148,7 @@ def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp
         expect(page.locator("#why-text")).to_contain_text("Policy strict")
         page.get_by_role("tab", name="Try a policy").click()
         expect(page.locator("#flips")).to_have_text("1 of 2 would flip")
-        assert column(page, 3) == ["Refused", "Refused"]
-        assert column(page, 4) == ["Refused", "Cautioned"]
+        expect_column(page, 3, ["Refused", "Refused"])
+        expect_column(page, 4, ["Refused", "Cautioned"])
         page.get_by_label("Start from").select_option("strict")
         expect(page.locator("#flips")).to_have_text("0 of 2 would flip")

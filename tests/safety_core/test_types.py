@@ -35,11 +35,14 @@ def test_nothing_decides_nothing() -> None:
     assert NOTHING.deciding == ()
 
 
-def test_an_assessment_names_the_most_probable() -> None:
+@pytest.mark.parametrize(
+    ("type_", "level", "named"), [("privacy", 3, "privacy"), ("illegal", 1, "illegal"), ("illegal", 0, "safe")]
+)
+def test_an_assessment_names_what_was_decided_and_keeps_the_scores(type_: str, level: int, named: str) -> None:
     surfaces = Surfaces(image=0.1, text=None, joint=0.9)
-    assessment = assessment_from(SCORES, DEFAULT_TAXONOMY, surfaces, heatmap="data:,")
-    assert assessment.type == "illegal"
-    assert (assessment.level.index, assessment.level.name) == (2, "may_refuse")
+    assessment = assessment_from(SCORES, DEFAULT_TAXONOMY, surfaces, type=type_, level=level, heatmap="data:,")
+    assert assessment.type == named
+    assert (assessment.level.index, assessment.level.name) == (level, DEFAULT_TAXONOMY.levels[level])
     assert assessment.type_scores["illegal"] == 0.5
     assert list(assessment.level_scores) == list(DEFAULT_TAXONOMY.levels)
     assert (assessment.surfaces, assessment.heatmap) == (surfaces, "data:,")

@@ -141,19 +141,56 @@ def test_nothing_is_said_before_it_is_written(path: Path, stuck: threading.Event
 
 @pytest.mark.parametrize("url", REQUESTS)
 def test_what_cannot_be_written_is_not_answered(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: AuditLog, entries: Sequence[Entry]) -> None:
+    def full(self: AuditLog, *_: object, **__: object) -> None:
         raise sqlite3.OperationalError("database or disk is full SECRET")
 
-    with served(FakeGuard(), audit_log=path) as client:
+    fake = FakeGuard()
+    with served(fake, audit_log=path, reload_interval_s=0.02) as client:
         with monkeypatch.context() as broken:
             broken.setattr(AuditLog, "append", full)
+            broken.setattr(AuditLog, "check", full)
             for stream in (False, True) if "chat" in url else (None,):
                 response = client.post(url, json=REQUESTS[url] | ({} if stream is None else {"stream": stream}))
                 assert response.status_code == 503
                 assert response.json()["error"]["code"] == "unaudited"
                 assert "SECRET" not in response.text
+            judged = len(fake.requests)
+            assert client.post(url, json=REQUESTS[url]).json()["error"]["code"] == "unaudited"
+            assert len(fake.requests) == judged, "what could not be answered is not judged"
+            ready = client.get("/readyz")
+            assert (ready.status_code, ready.json()["error"]["code"]) == (503, "unaudited")
+            assert metric(client.get("/metrics").text, "safevlm_file_stale", file="audit log") == 1
+            assert client.get("/healthz").status_code == 200
+        eventually(lambda: client.get("/readyz").status_code == 200)
         assert client.post(url, json=REQUESTS[url]).status_code == 200
-        assert metric(client.get("/metrics").text, "safevlm_rejected_total", reason="unaudited") >= 1
+        text = client.get("/metrics").text
+        assert metric(text, "safevlm_rejected_total", reason="unaudited") >= 1
+        assert metric(text, "safevlm_file_stale", file="audit log") == 0
+
+
+def test_a_file_that_is_removed_is_begun_anew_and_said(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with served(FakeGuard(), audit_log=path, reload_interval_s=0.02) as client:
+        client.post("/v1/classify", json={"prompt": "a"})
+        path.unlink()
+        asked = client.post("/v1/classify", json={"prompt": "b"})
+        assert asked.status_code == 200
+        assert [entry.request_id for entry in read_entries(path)] == [asked.headers["x-request-id"]]
+        path.unlink()
+        eventually(path.exists)
+        eventually(lambda: caplog.text.count("another one was begun in its place") == 2)
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_server_is_not_ready_until_its_file_can_be_written_again(path: Path) -> None:
+    with served(FakeGuard(), audit_log=path, reload_interval_s=0.02) as client:
+        path.unlink()
+        path.mkdir()
+        eventually(lambda: client.get("/readyz").status_code == 503)
+        assert client.post("/v1/chat", json={"prompt": "a"}).json()["error"]["code"] == "unaudited"
+        path.rmdir()
+        eventually(lambda: client.get("/readyz").status_code == 200)
+        assert client.post("/v1/classify", json={"prompt": "a"}).status_code == 200
+    assert len(list(read_entries(path))) == 1
 
 
 def test_a_reply_whose_end_cannot_be_written_ends_in_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

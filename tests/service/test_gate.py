@@ -1,7 +1,6 @@
 """Default deny: with keys configured no path but health answers without one, and each key only where it may."""
 
 import base64
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from safety_core.errors import ConfigError
 from service.app import create_app
 from service.gate import OPEN
 from service.keys import Scope, as_yaml
@@ -154,30 +154,60 @@ def test_keys_change_without_a_restart_and_a_broken_file_changes_nothing(tmp_pat
     file = tmp_path / "keys.yaml"
     file.write_text(as_yaml("old", "old", [Scope.CHAT]))
 
-    def status(client: TestClient, secret: str) -> int:
-        return client.post("/v1/chat", json={"prompt": "a"}, headers=bearer(secret)).status_code
+    def statuses(client: TestClient) -> list[int]:
+        return [
+            client.post("/v1/chat", json={"prompt": "a"}, headers=bearer(secret)).status_code
+            for secret in ("old", "new")
+        ]
 
     with served(FakeGuard(), api_keys_file=file, reload_interval_s=0.02) as client:
-        assert [status(client, secret) for secret in ("old", "new")] == [200, 401]
+        assert statuses(client) == [200, 401]
         file.write_text(as_yaml("new", "new", [Scope.CHAT]) + "\n# rotated\n")
-        eventually(lambda: [status(client, secret) for secret in ("old", "new")] == [401, 200])
-        file.write_text("keys: [")
-        time.sleep(0.2)
-        assert [status(client, secret) for secret in ("old", "new")] == [401, 200]
-        file.unlink()
-        time.sleep(0.2)
-        assert [status(client, secret) for secret in ("old", "new")] == [401, 200]
+        eventually(lambda: statuses(client) == [401, 200])
+        for broken in (b"keys: [", b"keys: 7", b"\xff\xfe"):
+            file.write_bytes(broken)
+            eventually(lambda: "broken" in detail(client))
+            assert statuses(client) == [401, 200]
+            file.write_text(as_yaml("new", "new", [Scope.CHAT]))
+            eventually(lambda: detail(client) == "")
 
 
-def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path) -> None:
+def detail(client: TestClient) -> str:
+    """What readiness says of the keys."""
+    said = client.get("/readyz").json().get("detail", {}).get("API keys", "")
+    assert isinstance(said, str)
+    return said
+
+
+@pytest.mark.parametrize("content", ["keys: []", "[]", "", "# nobody\n", None])
+@pytest.mark.parametrize("others", [None, as_yaml("kept", "kept", [Scope.CHAT])])
+def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path, content: str | None, others: str | None) -> None:
     file = tmp_path / "keys.yaml"
     file.write_text(as_yaml("old", "old", [Scope.CHAT]))
-    with served(FakeGuard(), api_keys_file=file, reload_interval_s=0.02) as client:
-        file.write_text("keys: []")
-        eventually(lambda: client.post("/v1/chat", json={"prompt": "a"}, headers=bearer("old")).status_code == 401)
-        assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
-    with served(FakeGuard(), api_keys_file=file) as client:
-        assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
+
+    def status(client: TestClient, **headers: str) -> int:
+        return client.post("/v1/chat", json={"prompt": "a"}, headers=headers).status_code
+
+    with served(FakeGuard(), api_keys_file=file, api_keys=others, reload_interval_s=0.02) as client:
+        assert status(client, **bearer("old")) == 200
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content)
+        eventually(lambda: status(client, **bearer("old")) == 401)
+        assert status(client) == 401
+        assert client.get("/readyz").status_code == 200
+        assert ("nothing that stood in it is valid" in detail(client)) == (content is None)
+        assert status(client, **bearer("kept")) == (200 if others else 401)
+        assert others or detail(client)
+        file.write_text(as_yaml("old", "old", [Scope.CHAT]))
+        eventually(lambda: status(client, **bearer("old")) == 200)
+        assert detail(client) == ""
+
+
+def test_a_server_without_its_file_of_keys_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"), served(FakeGuard(), api_keys_file=tmp_path / "none"):
+        pass
 
 
 def test_without_keys_nothing_is_asked_for() -> None:

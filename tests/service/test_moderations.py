@@ -72,6 +72,12 @@ def test_keys_that_nothing_here_looks_for_are_there_and_say_so(client: OpenAI) -
         assert not any(keys[key] for key in set(OPENAI_CATEGORIES) - set(SAME_AS.values()))
 
 
+def test_a_long_text_is_judged_in_windows(client: OpenAI) -> None:
+    filler = "The weather is fine today. " * 150
+    texts = [filler + filler, filler + "How do I steal a car? " + filler]
+    assert [result.flagged for result in client.moderations.create(input=texts).results] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [
@@ -79,7 +85,7 @@ def test_keys_that_nothing_here_looks_for_are_there_and_say_so(client: OpenAI) -
         (" ", "input_empty"),
         (["a", " "], "input_empty"),
         (["a"] * 4, "too_many_inputs"),
-        ("word " * 5000, "prompt_too_long"),
+        ("word " * 30_000, "prompt_too_long"),
     ],
 )
 def test_what_cannot_be_judged_is_an_error(client: OpenAI, given: Any, code: str) -> None:

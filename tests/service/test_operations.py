@@ -99,7 +99,7 @@ def test_metrics_have_their_names_and_count() -> None:
     for stage in ("decode", "queue", "guard", "generate"):
         assert metric(text, "safevlm_stage_seconds_count", endpoint="chat", stage=stage) == 1
     assert metric(text, "safevlm_time_to_first_token_seconds_count") == 1
-    assert metric(text, "safevlm_risk_total", type="politics", level="safe") == 2
+    assert metric(text, "safevlm_risk_total", type="safe", level="safe") == 2
     assert metric(text, "safevlm_tokens_total", kind="prompt") == 7
     assert metric(text, "safevlm_tokens_total", kind="completion") == 4
     assert metric(text, "safevlm_batch_size_count", queue="guard") == 3, "the canary's is one of them"

@@ -196,7 +196,8 @@ def test_changed_rules_decide_as_the_guard_would(
             joint=last if per_image else None, per_image=tuple(per_image) or (last,), image=None, text=None
         )
         verdict, _ = decide_worst(policy, DEFAULT_TAXONOMY, pair)
-        assert told == {"decision": verdict.decision.value, "type": verdict.type, "level": verdict.level}
+        named = verdict.type if verdict.level else DEFAULT_TAXONOMY.safe_type
+        assert told == {"decision": verdict.decision.value, "type": named, "level": verdict.level}
 
 
 ONE = scored([RiskScores(types=(0.5,) * len(DEFAULT_TAXONOMY.types), levels=(0.5,) * len(DEFAULT_TAXONOMY.levels))])

@@ -39,7 +39,7 @@ from tests.service.clients import served as in_process
 from tests.service.hardening.asking import ANSWERING, question
 from tests.service.test_gate import bearer, walked
 from tests.service.test_protocol import closed
-from tests.service.test_traffic import eventually, in_flight, listening
+from tests.service.test_traffic import eventually, in_flight, leave, listening
 
 SPY = """
 import os, sys
@@ -305,7 +305,8 @@ def test_who_leaves_leaves_nothing(lines: io.StringIO) -> None:
         fake = FakeGuard()
         fake.gate.clear()
         with listening(fake) as url:
-            with pytest.raises(httpx.ReadTimeout):
-                httpx.post(f"{url}{route}", json=question(route, WORD, picture(), model="fake"), timeout=0.2)
+            leave(
+                url, route, question(route, WORD, picture(), model="fake"), once=lambda fake=fake: bool(fake.requests)
+            )
             eventually(lambda url=url: in_flight(url) == 0)  # type: ignore[misc]
     assert sightings(lines.getvalue().encode()) == []

@@ -1,6 +1,5 @@
 """Policies over HTTP: who may choose which, in which language, changed while the server runs, tried in its shadow."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -170,11 +169,18 @@ def test_a_policy_changes_without_a_restart_and_a_broken_one_changes_nothing(
         assert metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 0
 
 
-def test_a_file_that_is_gone_leaves_its_policy_in_force(file: Path) -> None:
+@pytest.mark.parametrize("content", [None, "", "\n"])
+def test_a_file_that_is_gone_or_emptied_leaves_its_policy_in_force(file: Path, content: str | None) -> None:
+    before = file.read_text(encoding="utf-8")
     with served(FakeGuard(decision=Decision.REFUSED), policy=file, reload_interval_s=0.02) as client:
-        file.unlink()
-        time.sleep(0.2)
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content, encoding="utf-8")
+        eventually(lambda: "policies" in client.get("/readyz").json().get("detail", {}))
         assert chatted(client).json()["refusal"] == "No."
+        file.write_text(before, encoding="utf-8")
+        eventually(lambda: client.get("/readyz").json() == {"status": "ready"})
 
 
 def test_shadow_mode_counts_and_logs_what_it_does_not_do(file: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -24,9 +26,12 @@ from tests.service.clients import free_port, metric, png, served
 
 @contextmanager
 def listening(fake: FakeGuard, **settings: Any) -> Iterator[str]:
-    """A real HTTP server in a thread, for what only sockets show."""
-    port = free_port()
-    config = uvicorn.Config(create_app(Settings(**settings), fake), port=port, log_config=None, lifespan="on")
+    """A real HTTP server in a thread, for what only sockets show.
+
+    What a test holds back does not run out of time, however busy the machine is, unless the test asks for that.
+    """
+    port, patient = free_port(), {"verdict_timeout_s": 600, "reply_timeout_s": 600, "body_timeout_s": 600}
+    config = uvicorn.Config(create_app(Settings(**patient | settings), fake), port=port, log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -42,14 +47,33 @@ def listening(fake: FakeGuard, **settings: Any) -> Iterator[str]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    """Wait for something; the deadline is for what never happens, not for what happens late."""
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.005)
 
 
 def in_flight(url: str, endpoint: str = "chat") -> float:
-    return metric(httpx.get(f"{url}/metrics").text, "safevlm_in_flight", endpoint=endpoint)
+    return metric(httpx.get(f"{url}/metrics", timeout=60).text, "safevlm_in_flight", endpoint=endpoint)
+
+
+def leave(url: str, path: str, body: dict[str, Any], *, once: Callable[[], bool]) -> None:
+    """Send a request, and go without its reply once something has happened."""
+    target = urlsplit(url)
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection((target.hostname, target.port or 80), 60) as connection:
+        connection.sendall(head.encode() + content)
+        eventually(once)
+
+
+def waiting(url: str) -> float:
+    """Requests in the queue for a verdict."""
+    return metric(httpx.get(f"{url}/metrics", timeout=60).text, "safevlm_queue_depth", queue="guard")
 
 
 def test_too_many_requests_are_turned_away_at_once() -> None:
@@ -58,11 +82,11 @@ def test_too_many_requests_are_turned_away_at_once() -> None:
     with listening(fake, max_requests=2) as url, ThreadPoolExecutor(2) as pool:
         accepted = [pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, timeout=60) for _ in range(2)]
         eventually(lambda: in_flight(url) == 2)
-        refused = httpx.post(f"{url}/v1/classify", json={"prompt": "a"})
+        refused = httpx.post(f"{url}/v1/classify", json={"prompt": "a"}, timeout=60)
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
         assert refused.headers["retry-after"] == "1"
-        assert httpx.get(f"{url}/healthz").status_code == 200
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=60).status_code == 200
         fake.gate.set()
         assert [future.result().status_code for future in accepted] == [200, 200]
         assert in_flight(url) == 0
@@ -97,8 +121,7 @@ def test_a_client_that_leaves_the_queue_is_forgotten() -> None:
     with listening(fake) as url, ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, timeout=60)
         eventually(lambda: len(fake.requests) == 1)
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{url}/v1/chat", json={"prompt": "b"}, timeout=0.3)
+        leave(url, "/v1/chat", {"prompt": "b"}, once=lambda: waiting(url) >= 1)
         eventually(lambda: in_flight(url) == 1)
         fake.gate.set()
         assert first.result().status_code == 200
@@ -144,7 +167,7 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
     assert lines[1]["images"] == [sha256(png()).hexdigest()]
     assert lines[0]["decision"] == "allowed"
     assert set(lines[0]["timings"]) == {"decode_ms", "queue_ms", "guard_ms", "generate_ms"}
-    assert (lines[0]["risk_type"], lines[0]["risk_level"]) == ("politics", 0)
+    assert (lines[0]["risk_type"], lines[0]["risk_level"]) == ("safe", 0)
     written = [JsonFormatter().format(record) for record in records]
     assert "SECRET" not in "\n".join(written)
     assert {json.loads(line)["level"] for line in written} == {"info"}

@@ -1,13 +1,12 @@
 """Files that change while the server runs: when they are read, who is told, and what a broken one does."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
 
 from safety_core.errors import ConfigError
-from service.watching import WatchedFile
+from service.watching import UnreadableFileError, WatchedFile
 
 
 def reader(path: Path) -> str:
@@ -57,7 +56,7 @@ def test_a_broken_version_is_complained_of_once_and_the_old_one_stays(
     asyncio.run(file.check())
     asyncio.run(file.check())
     assert (file.content, file.complaint, told) == ("one", "broken", [])
-    assert caplog.text.count("the old one stays in force") == 1
+    assert caplog.text.count("the one before it is in force") == 1
     path.write_text("three")
     asyncio.run(file.check())
     assert (file.content, file.complaint, told) == ("three", None, ["three"])
@@ -77,7 +76,7 @@ def test_an_error_of_any_kind_is_not_the_last_look_at_a_file(tmp_path: Path, cap
     assert (file.content, file.complaint) == (23, None)
 
 
-def test_a_file_that_is_made_readable_is_read(tmp_path: Path) -> None:
+def test_a_file_that_becomes_readable_without_a_change_is_read(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("one")
     readable = True
@@ -93,8 +92,6 @@ def test_a_file_that_is_made_readable_is_read(tmp_path: Path) -> None:
     asyncio.run(file.check())
     assert "not readable" in str(file.complaint)
     readable = True
-    time.sleep(0.02)  # a file system's clock is coarse
-    path.chmod(0o640)
     asyncio.run(file.check())
     assert (file.content, file.complaint) == ("two", None)
 
@@ -104,3 +101,40 @@ def test_what_is_broken_from_the_start_is_an_error(tmp_path: Path) -> None:
     path.write_text("broken")
     with pytest.raises(ConfigError):
         watched(path)
+
+
+def unreadable(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as exc:
+        raise UnreadableFileError("not there") from exc
+
+
+def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_text("one")
+    void = WatchedFile("words", [path], lambda: unreadable(path), without=lambda: "")
+    kept = WatchedFile("words", [path], lambda: unreadable(path))
+    path.unlink()
+    for file in (void, kept):
+        asyncio.run(file.check())
+    assert (void.content, kept.content) == ("", "one")
+    assert "nothing that stood in it is valid" in str(void.detail)
+    assert "the version before is in force" in str(kept.detail)
+    path.write_text("two")
+    for file in (void, kept):
+        asyncio.run(file.check())
+    assert [(file.content, file.complaint, file.detail) for file in (void, kept)] == [("two", None, None)] * 2
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t"])
+def test_a_version_without_a_word_may_be_broken(tmp_path: Path, blank: str) -> None:
+    path = tmp_path / "words"
+    path.write_text("one")
+    strict = WatchedFile("words", [path], lambda: reader(path), blank_is_broken=True)
+    lax = WatchedFile("words", [path], lambda: reader(path))
+    path.write_text(blank)
+    for file in (strict, lax):
+        asyncio.run(file.check())
+    assert (strict.content, lax.content) == ("one", blank)
+    assert "empty" in str(strict.complaint)

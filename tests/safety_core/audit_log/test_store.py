@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -213,3 +213,148 @@ def test_a_killed_writer_loses_nothing_that_it_had_written(path: Path) -> None:
 
 def test_moments_are_utc() -> None:
     assert iso(0.9996) == "1970-01-01T00:00:00.999Z"
+
+
+# --- a file that changes under the log --------------------------------------------------------------------------------
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def remove_all(path: Path) -> None:
+    for one in path.parent.glob(f"{path.name}*"):
+        one.unlink()
+
+
+def replace_by_nothing(path: Path) -> None:
+    empty = path.with_name("empty")
+    empty.touch()
+    empty.rename(path)
+
+
+def replace_by_another(path: Path) -> None:
+    other = path.with_name("other.db")
+    with AuditLog(other, max_age_s=1e9, max_entries=100) as log:
+        log.append([decision("other")])
+    other.rename(path)
+
+
+def move(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
+
+
+@pytest.mark.parametrize("change", [remove, remove_all, replace_by_nothing, replace_by_another, move])
+@pytest.mark.parametrize("noticed_by_check", [True, False])
+def test_what_is_written_stands_in_the_file_that_the_path_names(
+    tmp_path: Path, change: Callable[[Path], None], noticed_by_check: bool
+) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        log.append([decision("before")])
+        change(path)
+        if noticed_by_check:
+            log.check()
+        log.append([decision("after")])
+        assert log.renewals == 1
+        found = [entry.request_id for entry in read_entries(path)]
+        assert found == (["other", "after"] if change is replace_by_another else ["after"])
+        log.append([decision("later")])
+        assert log.renewals == 1
+    if change is move:
+        assert [entry.request_id for entry in read_entries(path.with_name("moved.db"))] == ["before"]
+    assert [entry.request_id for entry in read_entries(path)][-2:] == ["after", "later"]
+
+
+def test_a_file_that_is_replaced_while_an_entry_is_written_gets_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        commits = 0
+
+        def removing(statement: str) -> None:
+            nonlocal commits
+            if statement == "COMMIT":
+                commits += 1
+                if commits == 1:
+                    path.unlink()
+
+        connection = log._current()
+        connection.set_trace_callback(removing)
+        log.append([decision("a")])
+    assert [one.request_id for one in read_entries(path)] == ["a"]
+
+
+@pytest.mark.parametrize("obstacle", ["directory", "garbage", "another version"])
+def test_where_no_other_file_can_be_begun_nothing_is_written_until_it_can(tmp_path: Path, obstacle: str) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        remove_all(path)
+        if obstacle == "directory":
+            path.mkdir()
+        elif obstacle == "garbage":
+            path.write_bytes(b"no database at all" * 1000)
+        else:
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("PRAGMA user_version = 99")
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="cannot be written"):
+                log.check()
+            with pytest.raises(ConfigError, match="cannot be written"):
+                log.append([decision("a")])
+        if obstacle == "directory":
+            path.rmdir()
+        else:
+            remove_all(path)
+        log.check(by_writing=True)
+        log.append([decision("b")])
+        assert [entry.request_id for entry in read_entries(path)] == ["b"]
+
+
+def test_a_file_that_was_cut_is_never_written_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        for number in range(50):
+            log.append([decision(str(number))])
+        os.truncate(path, 0)
+        try:
+            log.append([decision("after")])
+        except (ConfigError, sqlite3.Error):
+            remove_all(path)
+            log.append([decision("after")])
+        assert [entry.request_id for entry in read_entries(path)][-1] == "after"
+
+
+FULL_DISK = """
+import resource, signal, sqlite3, sys
+from pathlib import Path
+from safety_core.audit_log.store import AuditLog, Entry, Kind, read_entries
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path = Path(sys.argv[1])
+with AuditLog(path, max_age_s=1e9, max_entries=10**6) as log:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    written = 0
+    try:
+        while True:
+            log.append([Entry(kind=Kind.DECISION, request_id=str(written), endpoint="chat" * 1000)])
+            written += 1
+    except sqlite3.Error:
+        pass
+    failed = 0
+    for _ in range(2):
+        try:
+            log.check(by_writing=True)
+        except sqlite3.Error:
+            failed += 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    log.check(by_writing=True)
+    log.append([Entry(kind=Kind.DECISION, request_id="last", endpoint="chat")])
+    kept = [entry.request_id for entry in read_entries(path)]
+assert written > 10 and failed == 2, (written, failed)
+assert kept == [*map(str, range(written)), "last"]
+"""
+
+
+def test_a_full_disk_is_noticed_by_writing_and_nothing_is_lost(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "audit.db")], check=True, timeout=120)

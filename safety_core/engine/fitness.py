@@ -1,0 +1,28 @@
+"""What a checkpoint is fit for, in words for people: one text for server, page and documents. Knows no model."""
+
+from collections.abc import Mapping
+
+NANO_COMMAND = "safevlm nano build"
+"""``provenance.command`` of checkpoints that this repository makes from nothing."""
+
+NANO = (
+    "A miniature that shows the whole system at work: it knows pictograms, coloured shapes and printed words. "
+    "It does not understand photographs, nor prompts outside of its small grammar, and is no guard for them."
+)
+UNTRAINED = "Its safety modules were never trained: it guards nothing."
+TRAINED = (
+    "It guards what it was trained on, as far as it was measured: "
+    "judge your own data with `safevlm evaluate` before you rely on it."
+)
+
+
+def describe_fitness(provenance: Mapping[str, object]) -> str:
+    """What a checkpoint is, and is not, fit for.
+
+    Args:
+        provenance: how it came to be, as ``safevlm.json`` says.
+    """
+    if provenance.get("trained") is not True:
+        return UNTRAINED
+    command = provenance.get("command")
+    return NANO if isinstance(command, str) and command.startswith(NANO_COMMAND) else TRAINED

@@ -1,0 +1,24 @@
+"""Keep warnings of libraries off a program's output: they are for those who write programs. Standard library only."""
+
+import logging
+import os
+import sys
+import warnings
+
+_OURS = r"(service|safety_core|__main__)(\.|$)"
+_LOUD = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "transformers")
+"""Libraries that log advice as warnings, some of them while they are imported."""
+
+
+def silence_libraries() -> None:
+    """Show errors of libraries only; our own warnings stay. To be called before they are imported.
+
+    Whoever asks for warnings (``python -W``, ``PYTHONWARNINGS``, ``TRANSFORMERS_VERBOSITY``) gets them.
+    """
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore")
+        warnings.filterwarnings("default", module=_OURS)
+    # transformers gives its logger a level of its own when it is imported.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.ERROR)

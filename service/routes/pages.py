@@ -1,0 +1,54 @@
+"""Paths for people: where a visitor is sent first, and the documentation of the API. No interface for programs."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from safety_core import __version__
+from service import documentation
+from service.state import service_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def root(request: Request) -> Response:
+    """The playground for a browser, and what is here for anybody else; all links are relative."""
+    service = service_of(request)
+    if service.settings.playground and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("playground", 307)
+    info = service.guard.info
+    paths = {"api": "v1/models", "documentation": "docs", "openapi": "openapi.json", "ready": "readyz"}
+    if service.settings.playground:
+        paths["playground"] = "playground"
+    return JSONResponse(
+        {
+            "name": "SafeVLM Guard",
+            "version": __version__,
+            "model": info.checkpoint,
+            "description": info.description,
+            "paths": paths,
+        }
+    )
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """The OpenAPI document in Swagger UI, which can also try it out."""
+    return HTMLResponse(documentation.PAGES["docs"], headers=documentation.HEADERS)
+
+
+@router.get("/redoc")
+async def redoc() -> HTMLResponse:
+    """The OpenAPI document in Redoc, to be read."""
+    return HTMLResponse(documentation.PAGES["redoc"], headers=documentation.HEADERS)
+
+
+@router.get("/docs/{name}")
+async def docs_file(name: str) -> Response:
+    """Part of these pages."""
+    try:
+        data, media_type = documentation.asset(name)
+    except KeyError as exc:
+        raise HTTPException(404) from exc
+    return Response(data, media_type=media_type, headers=documentation.HEADERS)
