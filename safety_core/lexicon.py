@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import log10
+from string import ascii_lowercase
 from typing import Any
 
 MAX_WORDS = 40_000
@@ -64,6 +65,9 @@ class Segmentation:
     explained: float
     """Share of the letters that stand in known words, 0 to 1."""
 
+    cost: float = 0.0
+    """How unlikely they are; smaller is likelier. Compares segmentations of as many letters."""
+
 
 class Lexicon:
     """Known words.
@@ -93,6 +97,25 @@ class Lexicon:
         """These words and some more whose frequency nobody knows."""
         return Lexicon(((word, _UNFAMILIAR) for word in words), base=self)
 
+    def cost_of(self, word: str) -> float | None:
+        """How unlikely a word is; None for one that nobody knows."""
+        own = self._words.get(word)
+        return own if own is not None or self._base is None else self._base.cost_of(word)
+
+    def corrected(self, word: str) -> str | None:
+        """The likeliest known word that is one slip of the pen away: letters swapped, changed, left out, or added."""
+        cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+        swapped = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
+        other = {head + tail[1:] for head, tail in cuts if tail}
+        for letter in ascii_lowercase:
+            other.update(head + letter + tail[1:] for head, tail in cuts if tail)
+            other.update(head + letter + tail for head, tail in cuts)
+        for candidates in (swapped, other):
+            known = [(cost, one) for one in candidates if (cost := self.cost_of(one)) is not None]
+            if known:
+                return min(known)[1]
+        return None
+
     def segment(self, symbols: Sequence[Symbol]) -> Segmentation:
         """The most likely words of some characters, which must end with a word."""
         count = len(symbols)
@@ -108,7 +131,7 @@ class Lexicon:
                 best[start + 1], back[start + 1] = unknown[start + 1], (unknown_start[start + 1], None)
             if symbol.options:
                 self._extend_words(symbols, start, best, back)
-        return _traced(symbols, back)
+        return _traced(symbols, back, best[count])
 
     @staticmethod
     def _extend_unknown(
@@ -174,7 +197,7 @@ def english() -> Lexicon:
     total = sum(int(count) for _, count in counted)
     found = [(word, log10(total / int(count))) for word, count in counted[:MAX_WORDS] if word.isalpha()]
     # Contractions stand at the end, with made-up frequencies; an apostrophe is often left out.
-    joined = [(word.replace("'", ""), 4.0) for word, _ in counted if "'" in word]
+    joined = [(word.replace("'", ""), 5.0) for word, _ in counted if "'" in word]
     return Lexicon((*found, *joined))
 
 
@@ -191,7 +214,7 @@ def _keep(found: dict[int, tuple[Trie, float]], node: Trie, cost: float) -> None
         found[id(node)] = (node, cost)
 
 
-def _traced(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]]) -> Segmentation:
+def _traced(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]], cost: float) -> Segmentation:
     words: list[str] = []
     letters = explained = 0
     end = len(symbols)
@@ -205,4 +228,4 @@ def _traced(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]]) -
             words.append(word)
             explained += size
         end = start
-    return Segmentation(tuple(reversed(words)), explained / letters if letters else 0.0)
+    return Segmentation(tuple(reversed(words)), explained / letters if letters else 0.0, cost)

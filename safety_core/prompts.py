@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
-from safety_core.text_variants import in_small_letters, normalise
+from safety_core.lexicon import Lexicon, english
+from safety_core.text_variants import fold_text, in_small_letters, normalise
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -34,6 +35,23 @@ space behind it, since it stands in numbers and addresses too. Bounded: a row of
 MAX_SENTENCES = 128
 """Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
 together, in so many groups."""
+
+MAX_WINDOWS = 64
+"""Rows of neighbouring turns that are judged as one text, half of them of the user's turns alone."""
+
+MAX_WINDOW = 8
+"""Turns in such a row."""
+
+_NEARBY = 160
+"""Characters of a turn that may belong to what its neighbours say."""
+
+_END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
+
+_WORD_STARTS = ("\u2581", "\u0120")
+"""What tokens of whole words begin with, in SentencePiece and in byte-level BPE."""
+
+_WHOLE_WORD = 4
+"""Letters from which such a token is taken for a word; shorter ones are often parts of words."""
 
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
@@ -92,6 +110,9 @@ class Tokenizer(Protocol):
     def all_special_ids(self) -> list[int]:
         """Every id that is not text."""
 
+    def __len__(self) -> int:
+        """Size of the vocabulary."""
+
     @property
     def __call__(self) -> Callable[..., Any]:
         """``(text, add_special_tokens=, split_special_tokens=)`` → a mapping with ``input_ids``."""
@@ -123,6 +144,7 @@ class PromptBuilder:
         # SentencePiece puts a space in front of whatever it is given; byte-level BPE needs ours.
         probe = tokenizer.convert_ids_to_tokens(self._ids("x"))
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
+        self._lexicon: Lexicon | None = None
 
     def encode(
         self, turns: Sequence[Turn], num_images: int, hint: str | None = None, answer: str | None = None
@@ -185,11 +207,24 @@ class PromptBuilder:
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
+        folded = [fold_text(text, self.lexicon) for text in dict.fromkeys(said)] if sentences else []
         texts += self._sentences(said) if sentences else []
+        texts += [variant for one in folded for variant in one.whole]
+        texts += _grouped([sentence for one in folded for sentence in one.sentences])
+        texts += self._across_turns(turns, fold=sentences)
         if len(texts) < 2:
             return [whole]
-        alone = dict.fromkeys(tuple(self.head_ids([Turn(role="user", text=text)])) for text in texts)
+        alone = dict.fromkeys(map(tuple, self.head_ids_of(list(dict.fromkeys(texts)))))
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The words that disguised texts are searched for: English ones, and what the tokenizer has whole."""
+        if self._lexicon is None:
+            vocabulary = self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))
+            whole = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
+            self._lexicon = english().with_words(word for word in whole if len(word) >= _WHOLE_WORD and _is_word(word))
+        return self._lexicon
 
     def head_ids(self, turns: Sequence[Turn]) -> list[int]:
         """Ids of the user turns' words alone, a line break between turns: what the safety head reads.
@@ -250,9 +285,23 @@ class PromptBuilder:
         """Pieces of texts that have several, plainly; more than ``MAX_SENTENCES`` in as many groups."""
         plain = (self._plainly(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
         # One word asks for nothing: it stands in a list, or in a text of a word a line. Some scripts know no spaces.
-        found = list(dict.fromkeys(piece for piece in plain if " " in piece or not piece.isascii()))
-        size = -(-len(found) // MAX_SENTENCES)
-        return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
+        return _grouped([piece for piece in plain if " " in piece or not piece.isascii()])
+
+    def _across_turns(self, turns: Sequence[Turn], *, fold: bool) -> list[str]:
+        """What neighbouring turns say together, plainly and folded: a request may begin in one and end in another.
+
+        The language model reads the turns of both sides in a row, and a client writes both. All of them are read as
+        one text, and at most ``MAX_WINDOWS`` shorter rows, so that no small talk before or behind drowns a request.
+        """
+        if len(turns) < 2:
+            return []
+        everything = [text for turn in turns for text in (turn.parts or (turn.text,))]
+        asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
+        answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
+        rows = [" ".join(everything), " ".join((*answered, turns[-1].text))]
+        rows += _windows(everything, MAX_WINDOWS // 2) + _windows(asked, MAX_WINDOWS // 2)
+        plain = list(dict.fromkeys(self._plainly(row) for row in rows))
+        return [*plain, *(variant for row in plain for variant in (fold_text(row, self.lexicon).whole if fold else ()))]
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -285,6 +334,51 @@ class PromptBuilder:
 def _sentences_of(text: str) -> list[str]:
     """The sentences of a text, its line breaks taken for spaces."""
     return _SENTENCE_END.sub("\\1\n", " ".join(text.split())).splitlines()
+
+
+def _windows(texts: Sequence[str], limit: int) -> list[str]:
+    """Neighbouring texts as one, in at most so many rows: short rows before long ones, late ones before early ones.
+
+    A row begins with the end of its first text and ends with the beginning of its last one; a long text ends a row.
+    """
+    said = [text for text in (" ".join(text.split()) for text in texts) if text]
+    rows: dict[str, None] = {}
+    for size in range(2, min(len(said), MAX_WINDOW) + 1):
+        for start in range(len(said) - size, -1, -1):
+            first, *middle, last = said[start : start + size]
+            if any(len(text) > _NEARBY for text in middle):
+                continue
+            inner = [_without_end(text) for text in middle]
+            rows[" ".join((_without_end(_tail(first)), *inner, _head(last)))] = None
+            if len(rows) >= limit:
+                return list(rows)
+    return list(rows)
+
+
+def _tail(text: str) -> str:
+    """The end of a text, from the beginning of a word."""
+    return text if len(text) <= _NEARBY else text[-_NEARBY:].partition(" ")[2]
+
+
+def _head(text: str) -> str:
+    """The beginning of a text, to the end of a word."""
+    return text if len(text) <= _NEARBY else text[:_NEARBY].rpartition(" ")[0]
+
+
+def _without_end(text: str) -> str:
+    """A text without the marks that end it, which would cut what goes on behind it."""
+    return text.rstrip(_END_MARKS) or text
+
+
+def _grouped(pieces: Sequence[str]) -> list[str]:
+    """Different pieces, each alone; more than ``MAX_SENTENCES`` in as many groups of neighbours."""
+    found = list(dict.fromkeys(pieces))
+    size = -(-len(found) // MAX_SENTENCES)
+    return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
+
+
+def _is_word(text: str) -> bool:
+    return text.isascii() and text.isalpha() and text.islower()
 
 
 def _trimmed(text: str) -> str:

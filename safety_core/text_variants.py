@@ -14,12 +14,14 @@ Work and output are linear in the length of the text. Pure text; knows no model.
 
 import re
 import unicodedata
+from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import unescape
 from itertools import pairwise, zip_longest
+from string import ascii_lowercase
 from urllib.parse import unquote
 
 from confusable_homoglyphs import confusables
@@ -90,7 +92,7 @@ _BLOCK_TAG = re.compile(
 _COMMENT = re.compile(r"<!--.{0,4096}?-->|<!\[CDATA\[|\]\]>", re.DOTALL)
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,31})(?:[\s/][^<>]{0,1024})?>")
 _BRACKET_TAG = re.compile(r"\[/?(?:b|i|u|s|url|img|color|size|font|code|quote|center|\*)(?:=[^\[\]]{0,128})?\]", re.I)
-_ANSI = re.compile(r"\[[0-9;]{0,16}m")
+_ANSI = re.compile(r"\[[0-9;]{1,16}m")
 _LINK = re.compile(r"!?\[([^\[\]]{0,1024})\]\([^()\s]{0,1024}(?:\s[^()]{0,256})?\)")
 _LATEX = re.compile(r"\\[A-Za-z]{2,24}\*?(?=\{)")
 _ESCAPE = re.compile(
@@ -101,6 +103,21 @@ _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 _QUOTED = re.compile(r"=\n|(?:=[0-9A-F]{2})+")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010] {0,8}\n[ >]{0,8}(?=[^\W\d_])")
+
+
+_BYTES = re.compile(
+    r"(?P<binary>(?<!\S)(?:[01]{8}[ ,]?){4,})|(?P<decimal>(?<!\S)(?:1?[0-9]{2}[ ,]{1,2}){5,}1?[0-9]{2}(?!\S))"
+    r"|(?P<hexadecimal>(?<![^\s\"'(])(?:[0-9A-Fa-f]{2}[ :]?){8,}(?![0-9A-Za-z]))"
+    r"|(?<![^\s\"'(:])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/=])"
+)
+_MORSE_CODE = re.compile(r"(?<!\S)[.\-\u2022\u2013]{1,6}(?:\s{1,3}(?:[/|]\s?)?[.\-\u2022\u2013]{1,6}){3,}(?!\S)")
+_MORSE_TABLE = """
+    .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
+    ..--.. -.-.-- .-.-.- --..--
+"""
+_MORSE = dict(zip(_MORSE_TABLE.split(), f"{ascii_lowercase}?!.,", strict=True))
+_MOSTLY = 0.8
+"""Share of letters and spaces from which decoded bytes are taken for a text."""
 
 
 def decode(text: str) -> str:
@@ -122,7 +139,33 @@ def _unescaped(text: str) -> str:
         text = unquote(text, errors="ignore")
     if "=" in text:
         text = _QUOTED.sub(lambda found: _quoted(found[0]), text)
-    return text
+    return _MORSE_CODE.sub(_from_morse, _BYTES.sub(_spelt_bytes, text))
+
+
+def _spelt_bytes(found: re.Match[str]) -> str:
+    """Bytes that a text spells in Base64, hexadecimal, binary or decimal digits, where they are plain text."""
+    digits = found[0].strip()
+    close = "".join(digits.split()).replace(",", "")
+    try:
+        if found["binary"]:
+            data = bytes(int(close[at : at + 8], 2) for at in range(0, len(close), 8))
+        elif found["decimal"]:
+            data = bytes(int(number) for number in digits.replace(",", " ").split())
+        elif found["hexadecimal"]:
+            data = bytes.fromhex(close)
+        else:
+            data = b64decode(close.replace("-", "+").replace("_", "/") + "=" * (-len(close) % 4), validate=True)
+        decoded = data.decode("utf-8")
+    except ValueError:
+        return found[0]
+    letters = sum(char.isalpha() or char.isspace() for char in decoded)
+    return f" {decoded} " if decoded.isprintable() and letters > _MOSTLY * len(decoded) else found[0]
+
+
+def _from_morse(found: re.Match[str]) -> str:
+    words = re.split(r"\s*[/|]\s*|\s{2,}", found[0].strip().replace("\u2022", ".").replace("\u2013", "-"))
+    letters = [[_MORSE.get(sign, "") for sign in word.split()] for word in words]
+    return " ".join("".join(word) for word in letters) if all(map(all, letters)) else found[0]
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -168,7 +211,6 @@ _LEET = {
 }
 """Digits and signs that stand for letters."""
 
-_ANY_LETTER = "abcdefghijklmnopqrstuvwxyz"
 _APOSTROPHES = frozenset("'`\u2018\u2019\u02bc\u00b4\u2032\u02b9")
 _NAME = re.compile(
     r"(?:LATIN|FULLWIDTH LATIN|MODIFIER|SUPERSCRIPT LATIN|SUBSCRIPT LATIN|REGIONAL INDICATOR|PARENTHESIZED LATIN|"
@@ -228,13 +270,15 @@ _TOUCHING, _SIGNS, _SPACE, _WIDE = range(4)
 _CROSSING = {_TOUCHING: 0.0, _SIGNS: 1.0, _SPACE: 2.5, _WIDE: 3.5}
 """Cost of a word that goes on across a gap between parts of several letters."""
 
-_NARROW, _BROAD, _BESIDE_ONE = 0.4, 2.5, 2.2
-"""The same between single letters, for the narrowest gaps of the text and for wider ones, and beside one letter."""
+_NARROW, _BROAD, _BESIDE_ONE, _HUMP = 0.4, 2.5, 2.2, 0.3
+"""The same between single letters, for the narrowest gaps of the text and for wider ones, beside one letter, and for a
+capital behind a small letter."""
 
-_SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.3, 0.5, 2.5, 1.0, 2.5
+_SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 2.5, 1.0, 2.5
 
 
-_LEET_AT_EDGES = frozenset("@$\u20ac\u00a3+")
+_LEET_SIGNS = frozenset(sign for sign in _LEET if not sign.isdigit())
+_LEET_TOKEN = re.compile(r"[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]*\w[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]*")
 _MASKS = frozenset("*#\u25cf\u25a0\u2022")
 """Signs that are written in place of a letter."""
 
@@ -269,6 +313,11 @@ def symbols_of(text: str) -> list[Symbol]:
         if atom.part != before.part and sizes[atom.part] == sizes[before.part] == 1
     ]
     narrowest = min(single, default=_TOUCHING)
+    leet = leet or any(
+        before.char.isdigit() != atom.char.isdigit()
+        for before, atom in pairwise(atoms)
+        if atom.part != before.part and sizes[atom.part] == sizes[before.part] == 1
+    )
     symbols: list[Symbol] = []
     for index, atom in enumerate(atoms):
         before = atoms[index - 1] if index else None
@@ -287,6 +336,7 @@ def symbols_of(text: str) -> list[Symbol]:
 def _atoms(text: str) -> list[_Atom]:
     atoms: list[_Atom] = []
     gap, part = _TOUCHING, 0
+    leet = _leet_places(text)
     for index, raw in enumerate(text):
         before, after = text[index - 1] if index else " ", text[index + 1] if index + 1 < len(text) else " "
         if raw.isspace():
@@ -298,9 +348,8 @@ def _atoms(text: str) -> list[_Atom]:
         if not readable:
             if raw in _APOSTROPHES and before.isalnum() and after.isalnum():
                 continue
-            beside = (before.isalnum(), after.isalnum())
-            if (raw in _LEET or raw in _MASKS) and (all(beside) or (raw in _LEET_AT_EDGES and any(beside))):
-                letters = _LEET.get(raw, _ANY_LETTER)
+            if index in leet or (raw in _MASKS and before.isalnum() and after.isalnum()):
+                letters = _LEET.get(raw, ascii_lowercase)
             else:
                 gap = _WIDE if gap in (_SPACE, _WIDE) else _SIGNS
                 continue
@@ -312,6 +361,16 @@ def _atoms(text: str) -> list[_Atom]:
         atoms.append(_Atom(shown, letters, gap, capital=raw.isupper(), sign=not readable, part=part))
         gap = _TOUCHING
     return atoms
+
+
+def _leet_places(text: str) -> set[int]:
+    """Where signs may stand for letters: in words that have letters, digits or more such signs too."""
+    places: set[int] = set()
+    for word in _LEET_TOKEN.finditer(text):
+        core = word[0].rstrip(_CLOSING)
+        if len(core) > 1:
+            places.update(word.start() + at for at, char in enumerate(core) if char in _LEET_SIGNS)
+    return places
 
 
 def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
@@ -327,7 +386,7 @@ def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
 def _crossing(before: _Atom, atom: _Atom, sizes: Mapping[int, int], narrowest: int) -> float:
     """Cost of a word that goes on from one atom to the next."""
     if before.part == atom.part:
-        return 0.0
+        return _HUMP if _humped(before, atom) else 0.0
     ones = (sizes[before.part] == 1) + (sizes[atom.part] == 1)
     if ones == 2:
         return _NARROW if atom.gap == narrowest else _BROAD
@@ -340,12 +399,20 @@ def _boundary(before: _Atom | None, atom: _Atom) -> float:
     """Cost of a word that begins with an atom."""
     if before is None or before.part != atom.part or before.sign:
         return 0.0
-    return 0.0 if atom.capital and not before.capital else SPLIT_COST
+    return 0.0 if _humped(before, atom) else SPLIT_COST
+
+
+def _humped(before: _Atom, atom: _Atom) -> bool:
+    """Whether a capital follows a small letter, as words are joined in camelCase."""
+    return atom.capital and not before.capital
 
 
 # --- folding -------------------------------------------------------------------------------------------------------
 
 _PIECE_END = re.compile(r"([.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16})\s+")
+_SIMPLE_TOKEN = re.compile(r"[\"'(]?(?:([0-9]{1,9}(?:[.,:][0-9]{1,9}){0,3}%?)|([A-Z]?[a-z']+|[A-Z]+))[.,;:!?\"')]{0,3}")
+"""A number or a word as people write it, with marks around it."""
+
 _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\w.])")
 _LONE_LEET = re.compile(r"(?<!\S)[1!|](?!\S)")
 """A sign that stands alone where others stand for letters: the word I."""
@@ -359,8 +426,19 @@ _SHORT = 2
 _READINGS = 2
 """Ways to undo a reversal that are kept: by letters and by words."""
 
-_WELL_EXPLAINED = 0.6
-"""Share of known words from which a text is taken for plain English."""
+_EXPLAINED = 0.6
+"""Share of known words from which undoing a cipher or a reversal may have made English of a text."""
+
+_PLAIN, _LIKELY, _GAIN = 0.85, 1.3, 0.85
+"""Share of known words and cost for each letter with which a text is taken for English as it stands; and how much less
+another way must cost."""
+
+_MAX_CORRECTIONS, _SHORTEST_SLIP, _LONGEST_SLIP = 64, 4, 24
+"""Words of a sentence that are corrected, and how long those are."""
+
+_DECIPHERED_WORDS = 64
+"""Words of a sentence by which a cipher is recognised."""
+
 
 _FLIPPED = dict(
     zip(
@@ -381,6 +459,9 @@ class Folded:
 
     sentences: tuple[str, ...] = ()
     """Its sentences and lines that read differently."""
+
+    ordinary: bool = True
+    """Whether it is made of nothing but known words with spaces between them."""
 
 
 def variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
@@ -409,14 +490,20 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
     if len(text) > MAX_CHARACTERS or not text.strip():
         return Folded()
     words = english() if lexicon is None else lexicon
+    if _is_ordinary(text, words):
+        return Folded()
     decoded = decode(text)[:MAX_CHARACTERS]
     if _LEET_WORD.search(decoded):
         decoded = _LONE_LEET.sub("i", decoded)
+    if _in_columns(decoded):
+        decoded = " ".join("".join(column).strip() for column in zip_longest(*decoded.split("\n"), fillvalue=" "))
     known: dict[str, list[str]] = {}
 
     def plain(piece: str) -> list[str]:
         if piece not in known:
-            known[piece] = _plain_words(piece, words)
+            known[piece] = (
+                [" ".join(piece.lower().split())] if _is_ordinary(piece, words) else _plain_words(piece, words)
+            )
         return known[piece]
 
     pieces = _pieces(decoded)
@@ -429,7 +516,33 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
     return Folded(
         whole=tuple(dict.fromkeys(whole for whole in wholes if _differs(whole, text))),
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
+        ordinary=False,
     )
+
+
+def _is_ordinary(text: str, lexicon: Lexicon) -> bool:
+    """Whether a text is made of known words with white space between them, so that there is nothing to look for."""
+    if not text.isascii():
+        return False
+    tokens = text.split()
+    letters_alone = ends = opened = 0
+    for token in tokens:
+        found = _SIMPLE_TOKEN.fullmatch(token)
+        if found is None or not (found[1] or found[2].lower().replace("'", "") in lexicon):
+            return False
+        # Letters in a row may make words, and so may words that each end like a sentence.
+        letters_alone = letters_alone + 1 if len(found[2] or "") == 1 else 0
+        ends += token[-1] in ".!?"
+        opened += token[0] in _OPENING
+        if letters_alone > _SHORT:
+            return False
+    return max(ends, opened) <= max(_SHORT, len(tokens) // 3)
+
+
+def _in_columns(text: str) -> bool:
+    """Whether a text has several lines of single characters, to be read from top to bottom."""
+    words = text.split()
+    return text.count("\n") > 1 and len(words) > text.count("\n") + 1 and all(len(word) == 1 for word in words)
 
 
 def _pieces(text: str) -> list[str]:
@@ -449,23 +562,64 @@ def _pieces(text: str) -> list[str]:
 
 def _plain_words(piece: str, lexicon: Lexicon) -> list[str]:
     """One sentence in plain words, with its full stop, exclamation or question mark; two where it may be either."""
-    found = [lexicon.segment(symbols_of(piece))]
-    if found[0].explained < _WELL_EXPLAINED:
-        others = [lexicon.segment(symbols_of(undone)) for undone in _undone(piece)]
-        found = [other for other in others if other.explained > _WELL_EXPLAINED][:_READINGS] or found
+    straight = lexicon.segment(symbols_of(piece))
+    found = [straight]
+    if straight.explained < _PLAIN or straight.cost > _LIKELY * sum(map(len, straight.words)):
+        others = [lexicon.segment(symbols_of(undone)) for undone in _undone(piece, lexicon)]
+        likelier = [other for other in others if other.explained >= _EXPLAINED and other.cost < _GAIN * straight.cost]
+        found = sorted(likelier, key=lambda other: other.cost)[:_READINGS] or found
     mark = _END_MARK.search(piece)
-    return [" ".join(one.words) + (mark[0] if mark and one.words else "") for one in found]
+    return [" ".join(_corrected(one.words, lexicon)) + (mark[0] if mark and one.words else "") for one in found]
 
 
-def _undone(piece: str) -> Iterator[str]:
-    """What a text may be that is no English as it stands."""
+def _corrected(words: Sequence[str], lexicon: Lexicon) -> list[str]:
+    """Words with slips of the pen put right, as far as that makes known ones of them."""
+    left = _MAX_CORRECTIONS
+    corrected = []
+    for word in words:
+        fit = _SHORTEST_SLIP <= len(word) <= _LONGEST_SLIP and word.isascii() and word.isalpha()
+        if left and fit and word not in lexicon:
+            left -= 1
+            word = lexicon.corrected(word) or word
+        corrected.append(word)
+    return corrected
+
+
+def _undone(piece: str, lexicon: Lexicon) -> Iterator[str]:
+    """What a text may be that is no likely English as it stands."""
     if any(not char.isascii() and char in _FLIPPED for char in piece):
         yield "".join(_FLIPPED.get(char, char) for char in reversed(piece.lower()))
     yield piece[::-1]
-    yield " ".join(word[::-1] for word in piece.split())
-    lines = piece.split("\n")
-    if len(lines) > 1:
-        yield " ".join("".join(column) for column in zip_longest(*lines, fillvalue=" "))
+    words = piece.split()
+    yield " ".join(word[::-1] for word in words)
+    if len(words) > 1:
+        yield "".join(words)
+    if sum(word.lower().rstrip(_CLOSING).endswith("ay") for word in words) * 2 > len(words):
+        yield " ".join(_from_pig_latin(word.lower().rstrip(_CLOSING), lexicon) for word in words)
+    if piece.isascii():
+        yield from _deciphered(piece.lower(), lexicon)
+
+
+def _from_pig_latin(word: str, lexicon: Lexicon) -> str:
+    """The known word whose first letters went to the end, before "ay"; the word itself where there is none."""
+    stem = word.removesuffix("ay")
+    found = [stem[-size:] + stem[:-size] for size in range(1, 5) if size < len(stem)]
+    found += [stem.removesuffix("w"), stem.removesuffix("y")]
+    known = [(cost, one) for one in found if (cost := lexicon.cost_of(one)) is not None]
+    return min(known)[1] if known and stem != word else word
+
+
+def _deciphered(piece: str, lexicon: Lexicon) -> Iterator[str]:
+    """A text whose alphabet was shifted or turned around, if that makes more known words of it than any other way."""
+    words = re.findall(r"[a-z]+", piece)[:_DECIPHERED_WORDS]
+    tables = [
+        str.maketrans(ascii_lowercase, ascii_lowercase[shift:] + ascii_lowercase[:shift]) for shift in range(1, 26)
+    ]
+    tables.append(str.maketrans(ascii_lowercase, ascii_lowercase[::-1]))
+    known = [sum(len(word) for word in words if word.translate(table) in lexicon) for table in tables]
+    most = max(known)
+    if most > sum(map(len, words)) / 2:
+        yield piece.translate(tables[known.index(most)])
 
 
 def _differs(folded: str, text: str) -> bool:
@@ -477,5 +631,9 @@ def _differs(folded: str, text: str) -> bool:
 
 def _edgeless(text: str) -> list[str]:
     """The words of a text without case and marks at their edges; numbers read the same however they are written."""
-    words = [word.strip(_OPENING).rstrip(_CLOSING) if word[-1:] in _CLOSING else word for word in text.lower().split()]
+    words = text.lower().split()
+    # Marks in front of one word or two are quotation marks or brackets; in front of most they are a disguise.
+    if sum(word[0] in _OPENING for word in words) <= max(2, len(words) // 3):
+        words = [word.lstrip(_OPENING) for word in words]
+    words = [word.rstrip(_CLOSING) for word in words]
     return [word.replace("'", "").replace("\u2019", "") for word in words if word and not any(map(str.isdigit, word))]
