@@ -31,6 +31,7 @@ from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
 from safety_core.engine.history import Settled, settle
 from safety_core.engine.messages import (
+    MAX_REPLY_CHARACTERS,
     ChatRequest,
     GeneratorLike,
     GuardInfo,
@@ -67,9 +68,6 @@ _logger = logging.getLogger(__name__)
 
 HEARD_LIKE_A_VIEW = 1024
 """Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
-
-MAX_REPLY_CHARACTERS = 1 << 17
-"""Most characters of complete replies that are judged at once."""
 
 REPLY_WINDOW = 20
 """Tokens of a window of a complete reply, where replies that are being generated are not judged."""

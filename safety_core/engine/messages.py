@@ -17,6 +17,9 @@ from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import Assessment, PairScores
 
+MAX_REPLY_CHARACTERS = 1 << 17
+"""Most characters of complete replies that are judged at once."""
+
 FinishReason = Literal["stop", "length", "content_filter"]
 
 
@@ -77,7 +80,10 @@ class ChatRequest(GuardRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyRequest(GuardRequest):
-    """Complete replies of a language model to judge, one for each turn: window by window, as the output rail would."""
+    """Complete replies of a language model to judge, one for each turn: window by window, as the output rail would.
+
+    They have at most ``MAX_REPLY_CHARACTERS`` together.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

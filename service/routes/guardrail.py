@@ -5,6 +5,7 @@ it sends is judged, wherever it stands and however long it is; what cannot be ju
 is blocked. Only fields that say who asks, and never reach a model, are ignored.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from safety_core.engine.messages import GuardRequest, GuardVerdict, ReplyRequest
+from safety_core.engine.messages import MAX_REPLY_CHARACTERS, GuardRequest, GuardVerdict, ReplyRequest
 from safety_core.policy import Decision
 from safety_core.prompts import Turn
 from service.classifying import assessed
@@ -112,6 +113,8 @@ async def guardrail(request: Request) -> JSONResponse:
     found = extracted(asked) if small else await service.decoders.run(partial(extracted, asked))
     if not found.texts and not found.pictures:
         return JSONResponse(GuardrailReply(action="NONE").sent())
+    if asked.input_type == "response":
+        limits = replace(limits, max_characters=min(limits.max_characters, MAX_REPLY_CHARACTERS))
     try:
         check_length(found.texts, limits)
     except TooLongError as exc:
