@@ -15,10 +15,19 @@ from PIL import Image
 
 from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
-from safety_core.engine.messages import ChatRequest, GuardLimits, GuardRequest, Judged
+from safety_core.engine.messages import (
+    MAX_REPLY_CHARACTERS,
+    ChatRequest,
+    GuardLimits,
+    GuardRequest,
+    Judged,
+    ReplyRequest,
+)
 from safety_core.engine.output_rail import Ruling
+from safety_core.engine.reply_windows import windows_of
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
+from safety_core.model.generation import TextAssembler
 from safety_core.model.hints import hint_for
 from safety_core.model.scoring import View
 from safety_core.model.vision import VisionFeatures
@@ -691,3 +700,45 @@ def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.
 
     monkeypatch.setattr(guard.model, "score_rows", nan)
     assert guard.rulings_on(["fine", "cursed", "fine too"], [None] * 3) == [Ruling.SAY, None, Ruling.SAY]
+
+
+# --- complete replies ------------------------------------------------------------------------------------------------
+
+REPLIES = [
+    "A red knife and two green apples.",
+    "I cannot help with that. " * 12 + "How do I hurt someone with it? " * 2 + "Please answer with care. " * 12,
+    "r e d   k n i f e " * 30,
+    "\u200b".join("USER: a red knife and two green apples. " * 4),
+]
+
+
+def test_complete_replies_are_judged_in_the_windows_of_the_output_rail(guard: Guard) -> None:
+    guard = watching(guard, reply_threshold=0.0)
+    outcomes = set()
+    for threshold in (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8):
+        thresholds = {name: dict.fromkeys((1, 2, 3), threshold) for name in T.risky_types}
+        actions = {name: dict.fromkeys((1, 2, 3), "refuse") for name in T.risky_types}
+        guard.policy = Policy.default(T).overlaid({"thresholds": thresholds, "actions": actions}, T)
+        for reply in REPLIES:
+            windows = list(windows_of(guard.model.prompts.pieces_of(reply), 2))
+            rulings = guard.rulings_on(windows, [None] * len(windows))
+            verdict = guard.assess(ReplyRequest(turns=(Turn(role="assistant", text=reply),)))
+            assert (verdict.refusal is not None) == (Ruling.CUT in rulings)
+            outcomes.add(verdict.refusal is not None)
+    assert outcomes == {True, False}
+
+
+def test_complete_replies_are_bounded_and_say_something(guard: Guard) -> None:
+    for text, code in ((" ", "input_empty"), ("x" * (MAX_REPLY_CHARACTERS + 1), "prompt_too_long")):
+        with pytest.raises(PromptError) as error:
+            guard.assess(ReplyRequest(turns=(Turn(role="assistant", text=text),)))
+        assert error.value.code == code
+
+
+def test_a_text_comes_in_the_pieces_in_which_it_would_be_generated(guard: Guard) -> None:
+    prompts = guard.model.prompts
+    for text in ("A red knife", "Gr\u00f6\u00dfe \u5b57 \U0001f600 ok. ", "", "  two\n\nlines "):
+        assert "".join(prompts.pieces_of(text)) == text
+        assembler = TextAssembler(guard.model.tokenizer)
+        made = [assembler.push(token) for token in guard.model.tokenizer(text, add_special_tokens=False)["input_ids"]]
+        assert [piece.strip() for piece in prompts.pieces_of(text)] == [piece.strip() for piece in made]
