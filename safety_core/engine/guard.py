@@ -268,7 +268,9 @@ class Guard:
             if window.strip()
             for variant in reply_variants(window, prompts.without_template)
         )
-        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)))
+        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
+        if not ids:
+            raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
         return tuple((request.turns, list(one)) for one in ids)
 
     @property
