@@ -41,6 +41,8 @@ class Teller:
         self.dropped.append(row)
         self.rows.remove(row)
 
+    def release(self) -> None: ...
+
     def _next(self, row: Any) -> Any:
         word = row.words.pop(0)
         row.token_ids.append(word)
