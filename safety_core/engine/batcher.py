@@ -477,7 +477,7 @@ class Batcher(Generic[Item, Result]):
                 self._open.remove(batch)
                 fail(batch.entries, DeadlineError("it would take too long on this machine"))
         stretch, whole = self._stretch(), sum(self._backlogs().values())
-        for entry in sorted(self._waiting, key=lambda one: one.since, reverse=True):
+        for entry in self._waiting[::-1]:  # the newest first
             left = entry.deadline - now
             if entry.urgent or stretch * whole <= left:
                 continue

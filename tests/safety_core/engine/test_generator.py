@@ -11,14 +11,13 @@ import pytest
 import torch
 from transformers import LlavaForConditionalGeneration
 
-import safety_core.engine.generator as generator_module
 from safety_core.engine.generator import Generator, Job, Row
 from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.model.checkpoint import load_checkpoint
 from safety_core.model.generation import Generation
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.sampling import Sampling
+from safety_core.model.sampling import Sampling, choose
 from safety_core.model.vision import VisionFeatures
 from safety_core.prompts import Turn
 from tests.safety_core.engine.conftest import picture
@@ -421,7 +420,6 @@ def break_reply(
     elif step == "stop":
         row.stops = Broken(row.stops, "push", uses, error)  # type: ignore[assignment]
     elif step == "choose":
-        choose = generator_module.choose
 
         def chosen(logits: torch.Tensor, samplings: Any, draws: Any) -> list[int]:
             tokens = choose(logits, samplings, draws)  # after the draws of all
@@ -429,7 +427,7 @@ def break_reply(
                 raise error
             return tokens
 
-        patch.setattr(generator_module, "choose", chosen)
+        patch.setattr("safety_core.engine.generator.choose", chosen)
     elif step == "embed":
         embed = model.embed
 
@@ -440,7 +438,8 @@ def break_reply(
 
         patch.setattr(model, "embed", embedded)
     else:
-        prefill, within = generator._prefill, []
+        prefill = generator._prefill
+        within: list[bool] = []
         name = {"prefill": "_forward", "logits": "_logits"}[step]
         inner = getattr(generator, name)
 
@@ -552,7 +551,7 @@ def test_after_a_burst_keys_and_values_are_given_back(
     finish(generator)
     generator.release()
     assert generator.nbytes == 0
-    monkeypatch.setattr(generator_module, "_KEPT_BYTES", 0)
+    monkeypatch.setattr("safety_core.engine.generator._KEPT_BYTES", 0)
     many = [generator.row(job(model, gallery, [number % 6], f"{number}", max_new_tokens=4)) for number in range(8)]
     generator.admit(many)
     burst = generator.nbytes
