@@ -50,6 +50,9 @@ PRESENT_S = 60.0
 SHED_INTERVAL_S = 0.25
 """Seconds between two looks for entries whose turn will not come in time."""
 
+HOPELESS_S = 2.0
+"""Seconds of work after which a dear entry is given up if it will take twice the time that is left."""
+
 MAX_ACCOUNTS = 4096
 """Clients that are remembered although they want nothing."""
 
@@ -468,8 +471,13 @@ class Batcher(Generic[Item, Result]):
         self._next_shedding = now + SHED_INTERVAL_S
         for entry in self._wanted():
             entry.seconds = self._estimate(entry.item)
+        for batch in [one for one in self._open if one.sliced and one.spent_s > HOPELESS_S]:
+            left = max(entry.deadline for entry in batch.entries) - now
+            if self._stretch() * batch.remaining_s > 2 * max(left, 0.0):
+                self._open.remove(batch)
+                fail(batch.entries, DeadlineError("it would take too long on this machine"))
         stretch, whole = self._stretch(), sum(self._backlogs().values())
-        for entry in sorted(self._waiting, key=lambda one: one.since, reverse=True):
+        for entry in self._waiting[::-1]:  # the newest first
             left = entry.deadline - now
             if entry.urgent or stretch * whole <= left:
                 continue

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -314,13 +313,21 @@ class Generator:
             logits_RW[:, self._banned_ids] = float("-inf")
         if not all(finite):  # chosen from zeros, and thrown away below
             logits_RW = logits_RW.masked_fill(~torch.tensor(finite, device=logits_RW.device)[:, None], 0.0)
-        tokens = in_parts(partial(self._choose, logits_RW), list(enumerate(rows)))
+        tokens = self._chosen(rows, logits_RW)
         return [self._made(row, token, sound) for row, token, sound in zip(rows, tokens, finite, strict=True)]
 
-    def _choose(self, logits_RW: Tensor, places: Sequence[tuple[int, Row]]) -> list[int]:
-        """The next tokens of some rows; ``places`` are their positions among the logits."""
-        logits = logits_RW if len(places) == len(logits_RW) else logits_RW[[place for place, _ in places]]
-        return choose(logits, [row.job.sampling for _, row in places], [row.draws for _, row in places])
+    def _chosen(self, rows: Sequence[Row], logits_RW: Tensor) -> list[int | Exception]:
+        """The next token of each row, or why there is none: where choosing raises, each row is tried by itself."""
+        before = [None if row.job.sampling.greedy else row.draws.get_state() for row in rows]
+        try:
+            return [*choose(logits_RW, [row.job.sampling for row in rows], [row.draws for row in rows])]
+        except Exception as exc:
+            for row, state in zip(rows, before, strict=True):
+                if state is not None:  # whoever is tried again draws what it would have drawn
+                    row.draws.set_state(state)
+            if len(rows) == 1:
+                return [exc]
+        return [token for place, row in enumerate(rows) for token in self._chosen([row], logits_RW[place : place + 1])]
 
     def _made(self, row: Row, token: int | Exception, sound: bool) -> Made:
         """Append a token to a row; whatever goes wrong is the row's failure."""

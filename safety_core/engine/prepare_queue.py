@@ -67,7 +67,7 @@ class PrepareQueue:
             if turn.done() and not turn.cancelled():  # it had been given a slot already
                 self._running -= 1
                 self._wake_next()
-            else:
+            elif waiting in self._waiting:
                 self._waiting.remove(waiting)
             raise
 

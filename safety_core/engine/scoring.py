@@ -322,10 +322,9 @@ def work_of(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
         views: how many views each picture has.
     """
     rows, pictures = tuple(range(sum(views))), tuple(range(len(views)))
-    tokens = sum(
-        sum(weight_of(View((row,), tuple(one) or None)) for row in rows)
-        + (weight_of(View(pictures, tuple(one))) if len(pictures) > 1 else 0)
-        + (weight_of(View((), tuple(one))) if one else 0)
-        for one in ids
-    )
-    return Work(requests=1, views=len(rows), tokens=tokens + (weight_of(View(pictures, None)) if pictures else 0))
+    asked = [tuple(one) for one in ids if one]
+    wanted = [View((row,), prompt) for prompt in asked or [None] for row in rows]
+    wanted += [View((), prompt) for prompt in asked]
+    wanted += [View(pictures, prompt) for prompt in asked if len(pictures) > 1]
+    wanted += [View(pictures, None)] if len(pictures) > 1 or (pictures and asked) else []
+    return Work(requests=1, views=len(rows), tokens=sum(map(weight_of, wanted)))

@@ -53,23 +53,15 @@ class Sampling:
 def choose(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[torch.Generator]) -> list[int]:
     """The next token of each row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020).
 
-    A row's draw takes one number from its own random source, so it does not depend on who else is in the batch. When
-    this raises, no source has moved: whoever tries again gets the same tokens.
+    A row's draw takes one number from its own random source, so it does not depend on who else is in the batch.
     """
     chosen: list[int] = logits_BW.argmax(-1).tolist()
     drawn = [row for row, sampling in enumerate(samplings) if not sampling.greedy]
-    if not drawn:
-        return chosen
-    options = [samplings[row] for row in drawn]
-    before = [draws[row].get_state() for row in drawn]
-    try:
+    if drawn:
         points = [torch.rand((), generator=draws[row]) for row in drawn]
+        options = [samplings[row] for row in drawn]
         for row, token in zip(drawn, _draw(logits_BW[drawn].float(), options, torch.stack(points)), strict=True):
             chosen[row] = token
-    except BaseException:
-        for row, state in zip(drawn, before, strict=True):
-            draws[row].set_state(state)
-        raise
     return chosen
 
 

@@ -306,8 +306,8 @@ def talk(*contents: Any, params: dict[str, Any] | None = None, **changes: Any) -
     texts = [
         part if isinstance(part, str) else part["text"]
         for content in contents
-        for part in (content if isinstance(content, list) else [content])
-        if part is not None
+        for part in (content if isinstance(content, list) else [content] if content else [])
+        if isinstance(part, str) or "text" in part
     ]
     wanted = {"drop_refused_turns": True} if params is None else params
     return {

@@ -22,8 +22,10 @@ from safety_core.engine.messages import (
     GuardRequest,
     Judged,
     ReplyRequest,
+    Work,
 )
 from safety_core.engine.output_rail import Ruling
+from safety_core.engine.parts import finished
 from safety_core.engine.reply_windows import windows_of
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
@@ -386,6 +388,101 @@ def test_a_batch_is_judged_as_each_request_by_itself(guard: Guard) -> None:
             assert ours.type_scores == pytest.approx(theirs.type_scores, abs=1e-5)
             assert ours.heatmap == theirs.heatmap
             assert (ours.heatmap is not None) == request.heatmap
+
+
+@dataclass
+class Slow:
+    """A pace at which every pass takes as little as possible."""
+
+    views: int = 1
+    tokens: int = 1
+
+    def saw(self, views: int, seconds: float) -> None: ...
+
+    def heard(self, tokens: int, seconds: float) -> None: ...
+
+
+@pytest.mark.parametrize("pace", [Slow(), Slow(views=2, tokens=400), Slow(views=100, tokens=10**9)])
+def test_in_slices_the_same_is_judged(guard: Guard, pace: Slow) -> None:
+    guard._pace = pace  # type: ignore[assignment]
+    sentences = "".join(f"It is \uff4eumber {number}. " for number in range(9))
+    requests = [
+        judging(picture("red"), clear_picture("blue"), clear_picture("white"), text=sentences),
+        judging(picture("red"), picture("green"), text=None, heatmap=True),
+        judging(clear_picture("red"), text="Look.", heatmap=True),
+        judging(text=sentences),
+        asking(clear_picture(), picture(), text="What is it?"),
+    ]
+    for batch in ([one] for one in requests), [requests]:
+        for together in batch:
+            prepared = [guard.prepare(one) for one in together]
+            work, slices = guard.judge_in_slices(prepared), []
+            while True:
+                try:
+                    slices.append(next(work))
+                except StopIteration as end:
+                    found = end.value
+                    break
+            expected = guard.judge(prepared)
+            for one, other in zip(found, expected, strict=True):
+                assert_same(one, other)
+            wanted = sum((one.work for one in prepared if one.work is not None), Work())
+            if len(together) == 1 and not together[0].heatmap:  # whose views are judged once more
+                assert sum(part.tokens for part in slices) == wanted.tokens
+            assert max(part.views for part in slices) <= pace.views
+
+
+def assert_same(one: Judged | Exception, other: Judged | Exception) -> None:
+    """Two verdicts agree in everything but rounding."""
+    assert isinstance(one, JudgedRequest)
+    assert isinstance(other, JudgedRequest)
+    assert (one.turns, one.answerable, one.verdict.images_scanned) == (
+        other.turns,
+        other.answerable,
+        other.verdict.images_scanned,
+    )
+    assert one.verdict.verdict.decision == other.verdict.verdict.decision
+    assert one.verdict.readings is not None
+    for mine, theirs in zip(one.verdict.readings, other.verdict.readings, strict=True):
+        pairs = [(mine.joint, theirs.joint), (mine.image, theirs.image), (mine.text, theirs.text)]
+        pairs += zip(mine.per_image, theirs.per_image, strict=True)
+        for first, second in pairs:
+            assert (first is None) == (second is None)
+            if first is not None and second is not None:
+                assert first.types == pytest.approx(second.types, abs=1e-6)
+                assert first.levels == pytest.approx(second.levels, abs=1e-6)
+        assert len(mine.heatmaps) == len(theirs.heatmaps)
+        torch.testing.assert_close(torch.tensor(mine.heatmaps), torch.tensor(theirs.heatmaps))
+    if one.pictures is not None and other.pictures is not None:
+        torch.testing.assert_close(one.pictures.projected_BPD, other.pictures.projected_BPD)
+    else:
+        assert one.pictures is other.pictures
+
+
+def test_what_fails_in_slices_is_told_as_it_is_without(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = guard.model.encode_images
+    failures: list[Exception] = [torch.OutOfMemoryError("CUDA out of memory")]
+
+    def scarce(pixels: torch.Tensor) -> VisionFeatures:
+        if failures:
+            raise failures.pop()
+        return encode(pixels)
+
+    monkeypatch.setattr(guard.model, "encode_images", scarce)
+    prepared = guard.prepare(judging(picture()))
+    (judged,) = finished(guard.judge_in_slices([prepared]))
+    assert isinstance(judged, Judged)
+    assert judged.verdict.assessment is not None, "once memory is there again"
+    failures += [torch.OutOfMemoryError("CUDA out of memory")] * 2
+    assert isinstance(finished(guard.judge_in_slices([prepared]))[0], ExhaustedError)
+    failures.append(RuntimeError("SECRET"))
+    (refused,) = finished(guard.judge_in_slices([prepared]))
+    assert isinstance(refused, Judged)
+    assert refused.verdict.verdict.reason == NO_VERDICT
+    monkeypatch.setattr(guard.model, "encode_images", lambda pixels: encode(pixels)[0:0])
+    (lost,) = finished(guard.judge_in_slices([prepared]))
+    assert isinstance(lost, Judged)
+    assert lost.verdict.verdict.reason == NO_VERDICT
 
 
 def test_a_batch_goes_through_the_tower_once_for_each_distinct_view(guard: Guard) -> None:
