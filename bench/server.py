@@ -4,7 +4,7 @@
 ``--endless`` makes every reply as long as was asked for, of tokens that are text: none ends it, none is silent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ import uvicorn
 
 from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
-from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared
+from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared, Work
 from safety_core.engine.naming import named_verdict
 from safety_core.engine.output_rail import Ruling
 from safety_core.engine.scoring import ReadyRequest, Scorer
@@ -43,6 +43,11 @@ class Unguarded(Guard):
             )
             for one, rows in zip(ready, rows_of, strict=True)
         ]
+
+    def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+        """The same without a pause."""
+        yield from ()
+        return self.judge(batch)
 
     def complaint(self, verdict: GuardVerdict) -> str | None:
         """None: there is nothing to complain of."""

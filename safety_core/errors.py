@@ -133,7 +133,16 @@ class EngineError(SafeVLMError):
 
 
 class OverloadedError(EngineError):
-    """Too many requests are waiting; refusing this one at once keeps the others' latency."""
+    """Too much work is waiting; refusing this request at once keeps the others' latency.
+
+    Args:
+        message: what there is too much of.
+        retry_after_s: seconds after which the same request is likely to be accepted.
+    """
+
+    def __init__(self, message: str = "too much is waiting", *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineError(EngineError):

@@ -39,7 +39,8 @@ async def counted(service: Service, chat: Chat) -> AsyncGenerator[Event, None]:
     Raises as the engine does, and UnauditedError.
     """
     speechless, record = True, chat.record
-    async with aclosing(service.guard.stream(chat.request)) as events:
+    stream = service.guard.stream(chat.request, client=record.client, deadline=record.deadline)
+    async with aclosing(stream) as events:
         async for event in events:
             if isinstance(event, GuardVerdict):
                 await service.auditor.decided(record, [event])

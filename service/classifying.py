@@ -70,7 +70,7 @@ async def assessed(
     service, record = service_of(request), record_of(request)
     for one in wanted:
         record.asked(one)
-    assess: Assess = service.guard.assess
+    assess: Assess = partial(service.guard.assess, client=record.client, deadline=record.deadline)
     judge = assess if within is None else partial(within, assess)
     verdicts = await unless_client_leaves(request, asyncio.gather(*map(judge, wanted)))
     await service.auditor.decided(record, verdicts)

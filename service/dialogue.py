@@ -6,11 +6,12 @@ keeps their texts apart for the guard: a question must not hide behind instructi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from safety_core.engine.history import join_messages
 from safety_core.engine.messages import ClientMessage
+from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.prompts import Turn
 from service.openai_schemas import ImagePart, Message, RefusalPart, TextPart
@@ -44,16 +45,20 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """The conversation that some messages make.
 
     Messages that say and show nothing are skipped: clients send a refused reply back without its refusal, and empty
-    instructions. Only the last one of the user must not be empty.
+    instructions. Only the user's last message must say or show anything; where it only shows pictures, the default
+    question stands in for the words.
 
     Raises:
-        PromptError: that one is, a message has what its role cannot, or the last one is not the user's.
+        PromptError: that one is empty, a message has what its role cannot, or the last one is not the user's.
     """
-    last = max((index for index, message in enumerate(messages) if message.role == "user"), default=None)
+    last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     found = [_message(message, index) for index, message in enumerate(messages)]
-    if last is not None and not found[last][0].texts and not found[last][0].images:
-        raise PromptError("The last message is empty.", code="prompt_empty", param=f"messages.{last}.content")
-    turns = join_messages(message for message, _ in found)
+    said = [one for one, _ in found]
+    if last >= 0:
+        if not said[last].texts and not said[last].images:
+            raise PromptError("The last message is empty.", code="prompt_empty", param=f"messages.{last}.content")
+        said[last] = _with_question(said, last)
+    turns = join_messages(said)
     if not turns or turns[0].role != "user" or turns[-1].role != "user":
         raise PromptError(
             "The first message after the instructions, and the last one, must be the user's.",
@@ -69,7 +74,7 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
         turns=turns,
         sources=tuple(source for source, _ in pictures),
         places=tuple(place for _, place in pictures),
-        messages=tuple(message for message, _ in found),
+        messages=tuple(said),
     )
 
 
@@ -97,6 +102,13 @@ def _message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[in
     if not shown and not any(word.strip() for word in spoken):
         spoken = []
     return ClientMessage(role=_ROLES[message.role], texts=tuple(spoken), images=len(shown)), shown
+
+
+def _with_question(messages: Sequence[ClientMessage], last: int) -> ClientMessage:
+    """The user's last message, with the default question where it shows pictures and nothing was asked about them."""
+    start = max((index for index in range(last) if messages[index].role == "assistant"), default=-1) + 1
+    asked = any(one.texts for one in messages[start : last + 1] if one.role == "user")
+    return messages[last] if asked else replace(messages[last], texts=(DEFAULT_QUESTION,))
 
 
 def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:

@@ -3,8 +3,9 @@
 ``{"error": {"message", "type", "param", "code"}}``
 """
 
+import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
 from typing import Any
@@ -121,7 +122,10 @@ def reply_to(exc: BaseException) -> ErrorReply:
         return ErrorReply(status=status, message=exc.message, type=INVALID, code=exc.code, param=exc.param)
     if isinstance(exc, MemoryError):
         exc = ExhaustedError()
-    return next((reply for kind, reply in _TABLE if isinstance(exc, kind)), INTERNAL)
+    reply = next((reply for kind, reply in _TABLE if isinstance(exc, kind)), INTERNAL)
+    if isinstance(exc, OverloadedError):
+        return replace(reply, retry_after_s=min(max(math.ceil(exc.retry_after_s), 1), 60))
+    return reply
 
 
 def reply_to_status(status: int) -> ErrorReply:

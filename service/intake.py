@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import InputError, PromptError
 from safety_core.images import DecodedImage
 from safety_core.policies import Rules
@@ -151,17 +152,19 @@ def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
 
 
 def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatRequest:
-    """What to answer.
+    """What to answer: the default question where there are pictures and no prompt.
 
     Raises:
         PromptError: ``prompt_empty``, or ``max_tokens_too_large`` where the operator has it refused.
     """
-    options = intake.options
+    options, turns = intake.options, intake.turns
     if options.prompt is None or not options.prompt.strip():
-        raise PromptError("A prompt is needed.", code="prompt_empty", param="prompt")
+        if not intake.images:
+            raise PromptError("An image or a prompt is needed.", code="prompt_empty", param="prompt")
+        turns = (Turn(role="user", text=DEFAULT_QUESTION),)
     return ChatRequest(
         images=intake.images,
-        turns=intake.turns,
+        turns=turns,
         heatmap=options.explain,
         rules=rules,
         max_tokens=token_limit(options.max_tokens, settings, param="max_tokens", clamp=settings.clamps_own),

@@ -435,6 +435,10 @@ class GuardOut(Sent):
     decision: str
     images_received: int
     images_scanned: int
+    dropped_messages: list[int] | None = Field(
+        default=None,
+        description="Indices of earlier messages that were left out: refused questions and the answers to them.",
+    )
     risk: AssessmentOut | None = None
     timings: ChatTimings | None = None
 

@@ -88,7 +88,7 @@ class Traffic:
         """Serve a request that may reach the model, if there is room for one more."""
         service = exchange.service
         if self._in_flight >= service.settings.max_requests:
-            await exchange.refuse(reply_to(OverloadedError()), receive, send)
+            await exchange.refuse(reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send)
             return
         gauge = service.metrics.in_flight.labels(record.endpoint)
         self._in_flight += 1

@@ -87,6 +87,8 @@ class View:
             "images_scanned": verdict.images_scanned,
             **self._risk(verdict),
         }
+        if verdict.dropped_messages:
+            told["dropped_messages"] = list(verdict.dropped_messages)
         if self.expose_risk and reply is not None:
             told["timings"] = self._chat_timings(reply)
         return told

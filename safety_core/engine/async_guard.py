@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from safety_core.engine.batcher import Batcher, bounded_retry
 from safety_core.engine.history import Settled, settle_async
 from safety_core.engine.messages import (
     ChatRequest,
@@ -29,6 +31,8 @@ from safety_core.engine.messages import (
     Reply,
     RowLike,
 )
+from safety_core.engine.picture_questions import NO_PICTURE, lacks_picture, no_picture_reply
+from safety_core.engine.prepare_queue import PrepareQueue
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.scheduler import Observer, Progress, Scheduler, Ticket
 from safety_core.engine.supervisor import Supervisor
@@ -64,7 +68,14 @@ class EngineConfig:
     """Memory for verdicts that were reached already; 0 keeps none."""
 
     verdict_timeout_s: float = 30.0
-    """Longest wait for a verdict, in the queue and at work."""
+    """Longest wait for a verdict, in the queue and at work, where the caller names no deadline."""
+
+    client_share: float = 0.5
+    """Share of the queue, of ``verdict_timeout_s`` of waiting work, and of the token budget that one client may hold
+    while others are present."""
+
+    prepare_slots: int = 2
+    """Requests that are prepared at a time; the rest wait, so that a client with many delays no other."""
 
     reply_timeout_s: float = 300.0
     """Longest wait for a complete reply, from the verdict on."""
@@ -85,7 +96,16 @@ class _Flight:
     """A verdict that is being reached, and how many wait for it."""
 
     task: asyncio.Task[Judged]
+    client: str
+    deadline: float
     waiters: int = 0
+    future: Future[Judged] | None = None
+
+    def extend(self, deadline: float, verdicts: Batcher[Prepared, Judged]) -> None:
+        """Somebody joins, who may wait longer than the others."""
+        self.deadline = max(self.deadline, deadline)
+        if self.future is not None:
+            verdicts.extend(self.future, self.deadline)
 
 
 class AsyncGuard:
@@ -110,14 +130,15 @@ class AsyncGuard:
     ) -> None:
         self._config = EngineConfig() if config is None else config
         self._guard = guard
-        self._preparers = preparers
         self._observer = observer
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
         self._cache = VerdictCache(self._config.cache_bytes)
         self._flights: dict[str, _Flight] = {}
         self._readers: dict[Ticket, asyncio.Queue[Progress]] = {}
-        self._positions = 0
+        self._positions: Counter[str] = Counter()
+        self._chat_s = 1.0
+        self._preparing = PrepareQueue(preparers, slots=self._config.prepare_slots)
         self._scheduler = Scheduler(
             guard,
             self._deliver,
@@ -126,6 +147,8 @@ class AsyncGuard:
             max_cost=self._config.max_batch,
             max_wait_s=self._config.max_wait_s,
             max_prefill=self._config.max_prefill,
+            horizon_s=self._config.verdict_timeout_s,
+            client_share=self._config.client_share,
         )
         self._supervisor = Supervisor(
             self._scheduler.run, self._died, first_pause_s=self._config.restart_pause_s, name="guard"
@@ -163,32 +186,54 @@ class AsyncGuard:
         """How often the worker died."""
         return self._supervisor.deaths
 
-    async def assess(self, request: GuardRequest) -> GuardVerdict:
+    @property
+    def exhausted(self) -> bool:
+        """Whether memory ran out for a verdict or a reply, and none has succeeded since."""
+        return self._scheduler.exhausted
+
+    def retry_after_s(self) -> float:
+        """Seconds after which a request that is refused now is likely to be accepted, from the work that waits."""
+        return bounded_retry(self._scheduler.verdicts.backlog_s)
+
+    async def assess(self, request: GuardRequest, *, client: str = "", deadline: float | None = None) -> GuardVerdict:
         """Judge, generate nothing.
+
+        Args:
+            request: what to judge.
+            client: for whom; clients share the model's time evenly, and the queue.
+            deadline: when the verdict must be there, by ``time.monotonic``; ``verdict_timeout_s`` from now where None.
 
         Raises:
             InputError: the request is at fault.
-            OverloadedError: the queue is full.
+            OverloadedError: too much is waiting for the verdict to be there in time; it says when to come back.
             DeadlineError: no verdict in time.
             ExhaustedError: there was not enough memory.
             StoppedError: the engine is closing, or its worker died.
         """
-        return (await self._settled(request)).judged.verdict
+        return (await self._settled(request, client, self._due(deadline))).judged.verdict
 
     async def self_check(self) -> str | None:
-        """Judge the canary; None if all is well, else what is wrong. Raises as :meth:`assess` does."""
-        judged = await self._within(self._config.verdict_timeout_s, self._judged(self._guard.canary))
+        """Judge the canary, before all others; None if all is well, else what is wrong.
+
+        Raises as :meth:`assess` does, but never OverloadedError.
+        """
+        deadline = self._due(None)
+        work = self._loop.create_task(self._judged(self._guard.canary, "", deadline, urgent=True))
+        judged = await self._until(deadline, work)
         return self._guard.complaint(judged.verdict)
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        """Judge, then answer or refuse, event by event.
+    async def stream(
+        self, request: ChatRequest, *, client: str = "", deadline: float | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Judge, then answer or refuse, event by event; arguments as of :meth:`assess`.
 
         Closing the generator early (a client that left) takes the request out of the queue or stops its reply before
         the next token. Raises as :meth:`assess` does, GenerationError, and OverloadedError also where accepted chats
         have used up the budget of tokens.
         """
-        with self._reserved(request):
-            settled = await self._settled(request)
+        due = self._due(deadline)
+        with self._reserved(request, client):
+            settled = await self._settled(request, client, due)
             judged = settled.judged
             if judged.verdict.refusal is not None:
                 yield judged.verdict
@@ -197,7 +242,12 @@ class AsyncGuard:
                 return
             read = settled.request
             assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
-            with self._asked(judged, read) as (ticket, news):
+            if lacks_picture(read):
+                yield judged.verdict
+                yield Delta(text=NO_PICTURE)
+                yield no_picture_reply(judged.verdict)
+                return
+            with self._asked(judged, read, client) as (ticket, news):
                 yield judged.verdict  # the reply is on its way while its reader hears of the verdict
                 while True:
                     progress = await news.get()
@@ -220,15 +270,20 @@ class AsyncGuard:
 
     # --- verdicts ------------------------------------------------------------------------------------------------
 
-    async def _settled(self, request: GuardRequest) -> Settled:
-        """Decide on a conversation; the deadline of a verdict covers all judgements that this takes."""
-        try:
-            async with asyncio.timeout(self._config.verdict_timeout_s):
-                return await settle_async(request, self._known_or_judged)
-        except TimeoutError as exc:
-            raise DeadlineError(_TOO_LONG) from exc
+    async def _settled(self, request: GuardRequest, client: str, deadline: float) -> Settled:
+        """Decide on a conversation; one deadline covers all judgements that this takes."""
+        return await settle_async(request, lambda one: self._known_or_judged(one, client, deadline))
 
-    async def _known_or_judged(self, request: GuardRequest) -> Judged:
+    def _due(self, deadline: float | None) -> float:
+        """The deadline of a verdict; raises DeadlineError where it has passed."""
+        now = time.monotonic()
+        if deadline is None:
+            return now + self._config.verdict_timeout_s
+        if deadline <= now:
+            raise DeadlineError(_TOO_LONG)
+        return deadline
+
+    async def _known_or_judged(self, request: GuardRequest, client: str, deadline: float) -> Judged:
         """A verdict: kept, under way, or new; in time."""
         asked = time.perf_counter()
         key = key_of(request, self._guard.fingerprint)
@@ -242,14 +297,24 @@ class AsyncGuard:
         flight = self._flights.get(key)
         self._observer.cache("miss" if flight is None else "joined")
         if flight is not None:
-            judged = await self._awaited(flight)
-            return _shared(judged, queue_ms=1000 * (time.perf_counter() - asked))
-        return await self._awaited(self._take_off(key, request))
+            flight.extend(deadline, self._scheduler.verdicts)
+            try:
+                judged = await self._awaited(flight, deadline)
+            except OverloadedError:
+                if flight.client == client:
+                    raise
+                # Its client had its share; this one may not have.
+            else:
+                return _shared(judged, queue_ms=1000 * (time.perf_counter() - asked))
+        return await self._awaited(self._flights.get(key) or self._take_off(key, request, client, deadline), deadline)
 
-    def _take_off(self, key: str, request: GuardRequest) -> _Flight:
+    def _take_off(self, key: str, request: GuardRequest, client: str, deadline: float) -> _Flight:
         """Begin to reach a verdict that others may come to share."""
-        task = self._loop.create_task(self._judged(request))
-        flight = self._flights[key] = _Flight(task)
+
+        async def judged() -> Judged:
+            return await self._judged(request, client, deadline, flight=flight)
+
+        flight = self._flights[key] = _Flight(self._loop.create_task(judged()), client, deadline)
 
         def landed(task: asyncio.Task[Judged]) -> None:
             if self._flights.get(key) is flight:
@@ -257,14 +322,14 @@ class AsyncGuard:
             if not task.cancelled() and task.exception() is None:
                 self._cache.put(key, _shared(task.result()))
 
-        task.add_done_callback(landed)
+        flight.task.add_done_callback(landed)
         return flight
 
-    async def _awaited(self, flight: _Flight) -> Judged:
+    async def _awaited(self, flight: _Flight, deadline: float) -> Judged:
         """Wait for a verdict, but not too long; the last to leave calls it off."""
         flight.waiters += 1
         try:
-            return await self._within(self._config.verdict_timeout_s, asyncio.shield(flight.task))
+            return await self._until(deadline, asyncio.shield(flight.task))
         finally:
             flight.waiters -= 1
             if not flight.waiters and not flight.task.done():
@@ -272,25 +337,44 @@ class AsyncGuard:
                 # Nobody may join a flight that has been called off, before it has noticed.
                 self._flights = {key: other for key, other in self._flights.items() if other is not flight}
 
-    async def _judged(self, request: GuardRequest) -> Judged:
+    async def _judged(
+        self,
+        request: GuardRequest,
+        client: str,
+        deadline: float,
+        *,
+        flight: _Flight | None = None,
+        urgent: bool = False,
+    ) -> Judged:
         """Prepare a request and have it judged."""
         asked = time.perf_counter()
-        deadline = time.monotonic() + self._config.verdict_timeout_s
-        self._scheduler.verdicts.expect()
+        verdicts = self._scheduler.verdicts
+        verdicts.expect()
         try:
-            prepared: Prepared = await self._loop.run_in_executor(self._preparers, self._guard.prepare, request)
+            prepared: Prepared = await self._preparing.run(
+                lambda: self._guard.prepare(request),
+                order=lambda: (not urgent, verdicts.served_s(client), _length(request)),
+            )
         except BaseException:
-            self._scheduler.verdicts.no_longer_expect()
+            verdicts.no_longer_expect()
             raise
         queued = time.perf_counter()
-        future = self._scheduler.judge(prepared, deadline=deadline, expected=True)
+        future = self._scheduler.judge(
+            prepared,
+            deadline=deadline if flight is None else flight.deadline,
+            expected=True,
+            client=client,
+            urgent=urgent,
+        )
+        if flight is not None:
+            flight.future = future
         judged = await asyncio.wrap_future(future)
         waited_ms = 1000 * (time.perf_counter() - queued) - judged.verdict.guard_ms
         return _timed(judged, prepare_ms=1000 * (queued - asked), queue_ms=max(0.0, waited_ms))
 
-    async def _within(self, seconds: float, work: Awaitable[Judged]) -> Judged:
+    async def _until(self, deadline: float, work: Awaitable[Judged]) -> Judged:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(deadline - time.monotonic()):
                 return await work
         except TimeoutError as exc:
             raise DeadlineError(_TOO_LONG) from exc
@@ -298,10 +382,12 @@ class AsyncGuard:
     # --- replies -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _asked(self, judged: Judged, request: ChatRequest) -> Iterator[tuple[Ticket, asyncio.Queue[Progress]]]:
+    def _asked(
+        self, judged: Judged, request: ChatRequest, client: str
+    ) -> Iterator[tuple[Ticket, asyncio.Queue[Progress]]]:
         """A reply that was asked for, and where its news come in; it is called off at the end."""
         deadline = time.monotonic() + self._config.reply_timeout_s
-        ticket = self._scheduler.answer(self._guard.job(judged, request), deadline=deadline)
+        ticket = self._scheduler.answer(self._guard.job(judged, request), deadline=deadline, client=client)
         news = self._readers[ticket] = asyncio.Queue[Progress]()
         # One timer for the whole reply; the worker keeps the deadline too, unless it is stuck.
         late = Progress(ticket, failure=DeadlineError(_TOO_LONG))
@@ -323,17 +409,32 @@ class AsyncGuard:
         )
 
     @contextmanager
-    def _reserved(self, request: ChatRequest) -> Iterator[None]:
+    def _reserved(self, request: ChatRequest, client: str) -> Iterator[None]:
         """Hold the positions that a chat may come to against the budget."""
         words = sum(len(turn.text) for turn in request.turns) // _CHARACTERS_PER_TOKEN
         positions = words + len(request.images) * self._guard.info.positions_per_image + request.max_tokens
-        if self._positions and self._positions + positions > self._config.token_budget:
-            raise OverloadedError("the accepted chats have used up the budget of tokens")
-        self._positions += positions
+        held, budget = self._positions.total(), self._config.token_budget
+        if held and held + positions > budget:
+            raise self._over_budget("the accepted chats have used up the budget of tokens", held + positions - budget)
+        own, share = self._positions[client], self._config.client_share * budget
+        if own and own < held and own + positions > share:
+            raise self._over_budget("this client has its share of the budget of tokens", own + positions - share)
+        self._positions[client] += positions
+        began = time.monotonic()
         try:
             yield
         finally:
-            self._positions -= positions
+            self._positions[client] -= positions
+            if not self._positions[client]:
+                del self._positions[client]
+            self._chat_s += 0.2 * (time.monotonic() - began - self._chat_s)
+
+    def _over_budget(self, message: str, excess: float) -> OverloadedError:
+        """An error that says when enough of the accepted chats will have ended, at the rate at which they end."""
+        share = min(1.0, excess / max(self._positions.total(), 1))
+        return OverloadedError(
+            message, retry_after_s=bounded_retry(self._scheduler.verdicts.backlog_s + share * self._chat_s)
+        )
 
     # --- the worker ----------------------------------------------------------------------------------------------
 
@@ -353,6 +454,11 @@ class AsyncGuard:
         self._scheduler.bury(StoppedError("the worker died"))
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_death)
+
+
+def _length(request: GuardRequest) -> int:
+    """How long preparing a request takes, for ordering: pictures count as so many characters."""
+    return sum(len(turn.text) for turn in request.turns) + 1000 * sum(len(image.views) for image in request.images)
 
 
 def _timed(judged: Judged, *, prepare_ms: float, queue_ms: float) -> Judged:

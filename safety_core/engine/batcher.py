@@ -1,27 +1,71 @@
-"""A bounded queue whose entries are worked on in batches. Every entry is settled exactly once, whatever happens.
+"""A bounded, fair queue whose entries are worked on in batches. Every entry is settled exactly once, whatever happens.
 
 Threads put in, one worker takes out. An entry leaves unworked when its waiter has gone or its deadline has passed, and
 then holds no place. A batch is due once it is full, once its first entry has waited long enough, or as soon as nobody
-else is known to be on the way: who comes alone never waits for company. Knows no torch, no asyncio and no guard.
+else is known to be on the way: who comes alone never waits for company.
+
+Who is next: the client that has had the least of the worker's time, and of its entries the cheapest. A quarter of the
+time goes to the client's oldest entry, so that a dear one is delayed but never starved. Cheap entries, of whatever
+client, are worked on together; a dear one is alone, and in slices, between which cheaper ones get their turns.
+
+Who is accepted: an entry whose turn would come too late for its deadline is refused at once, as is one whose client
+holds its share of the queue already while others are there. One that would be next is always accepted.
+Knows no torch, no asyncio and no guard.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from safety_core.errors import DeadlineError, OverloadedError, StoppedError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+CHEAP_S = 0.1
+"""Work that takes no longer is done at once, together with others of its kind."""
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+CHEAP_COST = 2
+"""So is work of this cost, however slow the machine is."""
+
+OVERTAKING_S = 0.12
+"""Seconds that a client's cheaper entries may take before its oldest one gets a slice: about three slices."""
+
+MAX_OPEN = 4
+"""Batches that may be under way at a time; beyond it only ever cheaper ones. Each holds what was computed for it."""
+
+MARGIN = 0.8
+"""Share of the time until its deadline by which an entry must be expected to be done: estimates are not exact."""
+
+PRESENT_S = 60.0
+"""Seconds after its last request for which a client counts as present."""
+
+SHED_INTERVAL_S = 0.25
+"""Seconds between two looks for entries whose turn will not come in time."""
+
+HOPELESS_S = 2.0
+"""Seconds of work after which a dear entry is given up if it will take twice the time that is left."""
+
+MAX_ACCOUNTS = 4096
+"""Clients that are remembered although they want nothing."""
+
+RETRY_S = (1.0, 60.0)
+"""Bounds on what a refused client is told to wait."""
+
+
+def bounded_retry(seconds: float) -> float:
+    """Seconds that a refused client is told to wait."""
+    return min(max(seconds, RETRY_S[0]), RETRY_S[1])
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Entry(Generic[Item, Result]):
     """One item and who waits for its result."""
 
@@ -37,8 +81,94 @@ class Entry(Generic[Item, Result]):
     deadline: float
     """When its waiter will have given up."""
 
+    client: str = ""
+    """For whom."""
+
+    urgent: bool = False
+    """Whether it goes before everything else, at nobody's expense."""
+
+    seconds: float = 0.0
+    """Seconds of the worker's time that it takes, by the newest estimate."""
+
     future: Future[Result] = field(default_factory=Future)
-    """Resolves to the result; cancelling it takes the entry out, unless it is being worked on."""
+    """Resolves to the result; cancelling it calls the work off."""
+
+    @property
+    def size(self) -> int:
+        """Its size class."""
+        return _size_class(self.seconds, self.cost)
+
+
+@dataclass(slots=True, eq=False)
+class Batch(Generic[Item, Result]):
+    """Entries that are worked on together."""
+
+    entries: list[Entry[Item, Result]]
+    """Whose turn it is."""
+
+    sliced: bool = False
+    """Whether it takes so long that it should pause for others."""
+
+    spent_s: float = 0.0
+    """Seconds of the worker's time that it has had."""
+
+    overtaken: str | None = None
+    """The client whose oldest entry had to wait for this slice of it."""
+
+    progress: Any = None
+    """The work, as far as it has come; for the worker."""
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds that it still takes; one that has taken longer than estimated may be nearly done, or not."""
+        whole = sum(entry.seconds for entry in self.entries)
+        return max(whole - self.spent_s, 0.1 * whole)
+
+    @property
+    def size(self) -> int:
+        """Size class of what remains."""
+        return _size_class(self.remaining_s, self.entries[0].cost) if self.sliced else 0
+
+
+@dataclass(slots=True)
+class _Account:
+    """What one client has had."""
+
+    served_s: float
+    """Seconds of the worker's time, counted up to the others' when it comes back after a while."""
+
+    seen: float
+    """When it last asked."""
+
+    overtaken_s: float = 0.0
+    """Seconds that cheaper entries of its own have had at the expense of its oldest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate(Generic[Item, Result]):
+    """Something that could be worked on next: an entry that waits, or a batch that is under way."""
+
+    entry: Entry[Item, Result]
+    """The entry, or the oldest one of the batch."""
+
+    batch: Batch[Item, Result] | None
+    """The batch."""
+
+    size: int
+    """Size class of what remains to be done."""
+
+    overtaken: str | None = None
+    """Its client, where an older entry of that client has to wait for it."""
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Sorts a client's candidates."""
+        return self.size, self.entry.since
+
+    @property
+    def since(self) -> float:
+        """When it was put in."""
+        return self.entry.since
 
 
 class Batcher(Generic[Item, Result]):
@@ -50,6 +180,10 @@ class Batcher(Generic[Item, Result]):
         max_wait_s: longest time that an entry is held back for others that are on their way.
         changed: notified whenever there may be something to take; share it to wait for several things at once.
         clock: seconds that only grow.
+        estimate: seconds of the worker's time that an item takes.
+        stretch: seconds that pass for each second of the worker's time, at least 1.
+        horizon_s: seconds of waiting work that there may be, as far as shares are concerned.
+        client_share: share of ``max_queue`` and ``horizon_s`` that one client may hold while others are present.
     """
 
     def __init__(
@@ -60,15 +194,29 @@ class Batcher(Generic[Item, Result]):
         max_wait_s: float = 0.0,
         changed: threading.Condition | None = None,
         clock: Callable[[], float] = time.monotonic,
+        estimate: Callable[[Item], float] = lambda item: 0.0,
+        stretch: Callable[[], float] = lambda: 1.0,
+        horizon_s: float = math.inf,
+        client_share: float = 0.5,
     ) -> None:
         self._max_queue = max_queue
         self._max_cost = max_cost
         self._max_wait_s = max_wait_s
         self._changed = threading.Condition() if changed is None else changed
         self._clock = clock
-        self._waiting: deque[Entry[Item, Result]] = deque()
+        self._estimate = estimate
+        self._stretch = stretch
+        self._horizon_s = horizon_s
+        self._client_share = client_share
+        self._waiting: list[Entry[Item, Result]] = []
+        self._open: list[Batch[Item, Result]] = []
+        self._accounts: dict[str, _Account] = {}
+        self._served_s = 0.0
+        self._next_shedding = clock()
         self._on_their_way = 0
         self._closed = False
+
+    # --- any thread ----------------------------------------------------------------------------------------------
 
     @property
     def depth(self) -> int:
@@ -76,6 +224,25 @@ class Batcher(Generic[Item, Result]):
         with self._changed:
             self._drop_departed()
             return len(self._waiting)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is under way."""
+        with self._changed:
+            return bool(self._open)
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds until all that is wanted now will have been done."""
+        with self._changed:
+            self._drop_departed()
+            return self._stretch() * sum(self._backlogs().values())
+
+    def served_s(self, client: str) -> float:
+        """What a client has had of the worker's time, for ordering; one that comes anew has had as much as others."""
+        with self._changed:
+            account = self._accounts.get(client)
+            return self._served_s if account is None else max(account.served_s, self._served_s)
 
     def expect(self) -> None:
         """Somebody is on the way to :meth:`put`, or else to :meth:`no_longer_expect`: a batch may be held for them."""
@@ -88,7 +255,16 @@ class Batcher(Generic[Item, Result]):
             self._on_their_way -= 1
             self._changed.notify_all()
 
-    def put(self, item: Item, *, deadline: float, cost: int = 1, expected: bool = False) -> Future[Result]:
+    def put(
+        self,
+        item: Item,
+        *,
+        deadline: float,
+        cost: int = 1,
+        expected: bool = False,
+        client: str = "",
+        urgent: bool = False,
+    ) -> Future[Result]:
         """Queue an item.
 
         Args:
@@ -96,45 +272,48 @@ class Batcher(Generic[Item, Result]):
             deadline: when its waiter will have given up.
             cost: how much of a batch it takes.
             expected: whether it was on its way, and no longer is.
+            client: for whom; clients share the worker's time evenly.
+            urgent: put it before everything else, whatever the state of the queue.
 
         Raises:
-            OverloadedError: the queue is full.
+            OverloadedError: the queue is full, or the item's turn would come too late; it says when to come back.
             StoppedError: it is closed.
         """
-        entry: Entry[Item, Result] = Entry(item=item, cost=cost, since=self._clock(), deadline=deadline)
+        entry: Entry[Item, Result] = Entry(
+            item=item, cost=cost, since=self._clock(), deadline=deadline, client=client, urgent=urgent
+        )
         with self._changed:
             self._on_their_way -= expected
+            self._changed.notify_all()  # whoever was held back for this one need not be any longer
             if self._closed:
                 raise StoppedError("no more work is taken")
             self._drop_departed()
-            if len(self._waiting) >= self._max_queue:
-                raise OverloadedError(f"{self._max_queue} requests are waiting already")
+            entry.seconds = self._estimate(item)
+            if not urgent:
+                self._require_room(entry)
+                self._open_account(entry)
             self._waiting.append(entry)
-            self._changed.notify_all()
         return entry.future
 
+    def extend(self, future: Future[Result], deadline: float) -> None:
+        """Somebody else waits for the same result, perhaps longer."""
+        with self._changed:
+            for entry in (*self._waiting, *(entry for batch in self._open for entry in batch.entries)):
+                if entry.future is future:
+                    entry.deadline = max(entry.deadline, deadline)
+
     def due_in(self) -> float | None:
-        """Seconds until there is a batch to take, 0 if there is one now; None while nothing waits."""
+        """Seconds until there is something to work on, 0 if there is now; None while nothing waits."""
         with self._changed:
             self._drop_departed()
+            if self._open:
+                return 0.0
             if not self._waiting:
                 return None
-            if not self._on_their_way or sum(entry.cost for entry in self._waiting) >= self._max_cost:
+            full = sum(entry.cost for entry in self._waiting) >= self._max_cost
+            if not self._on_their_way or full or any(entry.urgent for entry in self._waiting):
                 return 0.0
             return max(0.0, self._waiting[0].since + self._max_wait_s - self._clock())
-
-    def take(self) -> list[Entry[Item, Result]]:
-        """The next batch, due or not, in order of arrival; its entries can no longer be cancelled."""
-        batch: list[Entry[Item, Result]] = []
-        cost = 0
-        with self._changed:
-            self._drop_departed()
-            while self._waiting and (not batch or cost + self._waiting[0].cost <= self._max_cost):
-                entry = self._waiting.popleft()
-                if entry.future.set_running_or_notify_cancel():
-                    batch.append(entry)
-                    cost += entry.cost
-        return batch
 
     def open(self) -> None:
         """Take entries again."""
@@ -142,42 +321,253 @@ class Batcher(Generic[Item, Result]):
             self._closed = False
 
     def close(self, reason: Exception) -> None:
-        """Take no more entries; those that wait fail with ``reason``."""
+        """Take no more entries; those that wait or are being worked on fail with ``reason``."""
         with self._changed:
             self._closed = True
-            left = list(self._waiting)
-            self._waiting.clear()
+            left = [*self._waiting, *(entry for batch in self._open for entry in batch.entries)]
+            self._waiting, self._open = [], []
             self._changed.notify_all()
         fail(left, reason)
 
-    def _drop_departed(self) -> None:
-        """Forget who has gone or is out of time; called with the lock held."""
+    # --- the worker's thread -------------------------------------------------------------------------------------
+
+    def next_batch(self) -> Batch[Item, Result] | None:
+        """What to work on now: a batch that is under way, or a new one; None where nobody wants anything.
+
+        It stays under way until :meth:`finish`. After each slice of work on it :meth:`charge` must be called.
+        """
+        with self._changed:
+            self._drop_departed()
+            self._drop_hopeless()
+            picked = self._pick()
+            if picked is None:
+                return None
+            if picked.batch is not None:
+                picked.batch.overtaken = picked.overtaken
+                return picked.batch
+            batch = self._gathered(picked.entry)
+            batch.overtaken = picked.overtaken
+            taken = set(map(id, batch.entries))
+            self._waiting = [entry for entry in self._waiting if id(entry) not in taken]
+            self._open.append(batch)
+            return batch
+
+    def charge(self, batch: Batch[Item, Result], seconds: float) -> None:
+        """A batch has had so much of the worker's time: its clients' accounts pay for it, by what each one wants."""
+        with self._changed:
+            batch.spent_s += seconds
+            payers = [entry for entry in batch.entries if not entry.urgent]
+            weights = [max(entry.seconds, 1e-9) for entry in payers]
+            for entry, weight in zip(payers, weights, strict=True):
+                account = self._accounts.get(entry.client)
+                if account is not None:
+                    account.served_s += seconds * weight / sum(weights)
+            overtaken = None if batch.overtaken is None else self._accounts.get(batch.overtaken)
+            if overtaken is not None:
+                overtaken.overtaken_s = min(overtaken.overtaken_s + seconds, 10 * OVERTAKING_S)
+
+    def finish(self, batch: Batch[Item, Result], outcomes: Sequence[Result | Exception]) -> None:
+        """A batch is done: one outcome for each entry."""
+        with self._changed:
+            self._open = [other for other in self._open if other is not batch]
+        settle(batch.entries, outcomes)
+
+    def take(self) -> list[Entry[Item, Result]]:
+        """The entries of the next batch, for a worker that works on one batch at a time and settles it itself."""
+        batch = self.next_batch()
+        if batch is None:
+            return []
+        with self._changed:
+            self._open = [other for other in self._open if other is not batch]
+        return batch.entries
+
+    # --- order; all below is called with the lock held -----------------------------------------------------------
+
+    def _pick(self) -> _Candidate[Item, Result] | None:
+        """What is next."""
+        candidates: dict[str, list[_Candidate[Item, Result]]] = defaultdict(list)
+        for batch in self._open:
+            batch.overtaken = None
+            for entry in batch.entries:
+                if entry.urgent:
+                    return _Candidate(entry, batch, 0)
+                candidates[entry.client].append(_Candidate(entry, batch, batch.size))
+        least_open = min((batch.size for batch in self._open), default=0)
+        for entry in self._waiting:
+            if entry.urgent:
+                return _Candidate(entry, None, 0)
+            if len(self._open) < MAX_OPEN or entry.size < least_open:
+                candidates[entry.client].append(_Candidate(entry, None, entry.size))
+        if not candidates:
+            return None
+        client = min(candidates, key=lambda name: (self._accounts[name].served_s, candidates[name][0].since))
+        account = self._accounts[client]
+        self._served_s = max(self._served_s, account.served_s)
+        oldest = min(candidates[client], key=lambda one: one.since)
+        cheapest = min(candidates[client], key=lambda one: one.order)
+        if cheapest.entry is oldest.entry:
+            account.overtaken_s = 0.0
+            return oldest
+        if account.overtaken_s >= OVERTAKING_S:
+            account.overtaken_s -= OVERTAKING_S
+            return oldest
+        return replace(cheapest, overtaken=client)
+
+    def _gathered(self, head: Entry[Item, Result]) -> Batch[Item, Result]:
+        """A new batch: an entry, and others that are as cheap, clients that have had least first."""
+        if head.size or head.urgent:
+            return Batch([head], sliced=head.size > 0 and not head.urgent)
+        entries, cost = [head], head.cost
+        others = [entry for entry in self._waiting if entry is not head and not entry.urgent and not entry.size]
+        for entry in sorted(others, key=lambda one: (self._accounts[one.client].served_s, one.since)):
+            if cost + entry.cost > self._max_cost:
+                break
+            entries.append(entry)
+            cost += entry.cost
+        return Batch(entries)
+
+    # --- admission -----------------------------------------------------------------------------------------------
+
+    def _require_room(self, entry: Entry[Item, Result]) -> None:
+        """Raise OverloadedError where an entry cannot be done in time, or its client has its share already."""
+        backlogs, stretch = self._backlogs(), self._stretch()
+        if len(self._waiting) >= self._max_queue:
+            raise _overloaded(f"{self._max_queue} requests are waiting already", stretch * sum(backlogs.values()))
+        own_s, held_s = entry.seconds, backlogs.get(entry.client, 0.0)
+        if self._others_present(entry):
+            mine = sum(other.client == entry.client for other in self._waiting)
+            if mine >= max(1, int(self._client_share * self._max_queue)):
+                raise _overloaded("this client has its share of the places", stretch * held_s)
+            excess = stretch * (held_s + own_s) - self._client_share * self._horizon_s
+            if held_s > 0 and excess > 0:
+                raise _overloaded("this client has its share of the work", excess * len({*backlogs, entry.client}))
+        done_in = stretch * self._done_in(entry, backlogs)
+        late = done_in - MARGIN * (entry.deadline - self._clock())
+        if late > 0 and done_in > stretch * own_s:
+            raise _overloaded("its turn would come too late", late)
+
+    def _done_in(self, entry: Entry[Item, Result], backlogs: dict[str, float]) -> float:
+        """Seconds of the worker's time until an entry is done, under the order in which entries are worked on.
+
+        What its client wants done before it, and as much of every other client's work, for they take turns.
+        """
+        order = (entry.size, entry.since)
+        mine = entry.seconds + sum(
+            other.seconds
+            for other in self._waiting
+            if other is not entry and other.client == entry.client and (other.size, other.since) <= order
+        )
+        for batch in self._open:
+            if any(other.client == entry.client for other in batch.entries):
+                ahead = batch.size <= entry.size
+                mine += batch.remaining_s if ahead else min(batch.remaining_s, entry.seconds / 3)
+        return mine + sum(min(seconds, mine) for client, seconds in backlogs.items() if client != entry.client)
+
+    def _drop_hopeless(self) -> None:
+        """Refuse late whom a better estimate would have refused at once; it is still earlier than the deadline."""
         now = self._clock()
-        if not any(entry.future.cancelled() or entry.deadline <= now for entry in self._waiting):
+        if now < self._next_shedding:
             return
-        waiting, self._waiting = self._waiting, deque()
-        for entry in waiting:
-            if entry.future.cancelled():
+        self._next_shedding = now + SHED_INTERVAL_S
+        for entry in self._wanted():
+            entry.seconds = self._estimate(entry.item)
+        for batch in [one for one in self._open if one.sliced and one.spent_s > HOPELESS_S]:
+            left = max(entry.deadline for entry in batch.entries) - now
+            if self._stretch() * batch.remaining_s > 2 * max(left, 0.0):
+                self._open.remove(batch)
+                fail(batch.entries, DeadlineError("it would take too long on this machine"))
+        stretch, whole = self._stretch(), sum(self._backlogs().values())
+        for entry in self._waiting[::-1]:  # the newest first
+            left = entry.deadline - now
+            if entry.urgent or stretch * whole <= left:
                 continue
-            if entry.deadline <= now:
-                fail([entry], DeadlineError("its turn did not come in time"))
-            else:
-                self._waiting.append(entry)
+            done_in = stretch * self._done_in(entry, self._backlogs())
+            if done_in > left and done_in > 2 * stretch * entry.seconds:
+                self._waiting.remove(entry)
+                whole -= entry.seconds
+                fail([entry], _overloaded("its turn will come too late", done_in - left))
+
+    def _backlogs(self) -> dict[str, float]:
+        """Seconds of the worker's time that each client wants."""
+        backlogs: dict[str, float] = defaultdict(float)
+        for entry in self._waiting:
+            backlogs[entry.client] += entry.seconds
+        for batch in self._open:
+            for entry in batch.entries:
+                backlogs[entry.client] += batch.remaining_s / len(batch.entries)
+        return backlogs
+
+    def _others_present(self, entry: Entry[Item, Result]) -> bool:
+        """Whether other clients were here lately."""
+        recently = self._clock() - PRESENT_S
+        return any(name != entry.client and account.seen > recently for name, account in self._accounts.items())
+
+    def _open_account(self, entry: Entry[Item, Result]) -> None:
+        """A client wants something: one that wanted nothing has no credit from that time."""
+        now = self._clock()
+        account = self._accounts.get(entry.client)
+        if account is None:
+            if len(self._accounts) >= MAX_ACCOUNTS:
+                self._forget_accounts()
+            self._accounts[entry.client] = _Account(self._served_s, now)
+            return
+        account.seen = now
+        if not any(other.client == entry.client for other in self._wanted()):
+            account.served_s = max(account.served_s, self._served_s)
+
+    def _forget_accounts(self) -> None:
+        """Forget the clients that want nothing, those first that have not been seen for longest."""
+        wanting = {entry.client for entry in self._wanted()}
+        idle = sorted(
+            (name for name in self._accounts if name not in wanting), key=lambda one: self._accounts[one].seen
+        )
+        for name in idle[: max(1, len(idle) // 2)]:
+            del self._accounts[name]
+
+    def _wanted(self) -> Iterable[Entry[Item, Result]]:
+        yield from self._waiting
+        for batch in self._open:
+            yield from batch.entries
+
+    def _drop_departed(self) -> None:
+        """Forget who has gone or is out of time."""
+        now = self._clock()
+        if any(entry.future.cancelled() or entry.deadline <= now for entry in self._waiting):
+            waiting, self._waiting = self._waiting, []
+            for entry in waiting:
+                if entry.future.cancelled():
+                    continue
+                if entry.deadline <= now:
+                    fail([entry], DeadlineError("its turn did not come in time"))
+                else:
+                    self._waiting.append(entry)
+        if any(all(entry.future.cancelled() for entry in batch.entries) for batch in self._open):
+            self._open = [batch for batch in self._open if not all(one.future.cancelled() for one in batch.entries)]
+
+
+def _size_class(seconds: float, cost: int) -> int:
+    """0 is cheap, and each further class twice as long."""
+    return 0 if seconds <= CHEAP_S or cost <= CHEAP_COST else 1 + int(math.log2(seconds / CHEAP_S))
 
 
 def settle(batch: Sequence[Entry[Item, Result]], outcomes: Sequence[Result | Exception]) -> None:
-    """Tell every waiter of a batch that was taken; one outcome for each entry."""
+    """Tell every waiter of a batch that was taken; one outcome for each entry. Who has one already keeps it."""
     for entry, outcome in zip(batch, outcomes, strict=True):
-        if isinstance(outcome, Exception):
-            entry.future.set_exception(outcome)
-        else:
-            entry.future.set_result(outcome)
+        try:
+            if entry.future.done() or not entry.future.set_running_or_notify_cancel():
+                continue
+            if isinstance(outcome, Exception):
+                entry.future.set_exception(outcome)
+            else:
+                entry.future.set_result(outcome)
+        except (InvalidStateError, RuntimeError):  # cancelled, or failed by another thread, since it was asked
+            continue
 
 
 def fail(entries: Sequence[Entry[Item, Result]], reason: Exception) -> None:
     """Tell every waiter that there will be no result; who has one keeps it."""
-    for entry in entries:
-        if entry.future.done():
-            continue
-        if entry.future.running() or entry.future.set_running_or_notify_cancel():
-            entry.future.set_exception(reason)
+    settle(entries, [reason] * len(entries))
+
+
+def _overloaded(message: str, retry_after_s: float) -> OverloadedError:
+    return OverloadedError(message, retry_after_s=bounded_retry(retry_after_s))

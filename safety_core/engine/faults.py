@@ -1,6 +1,25 @@
-"""Saying what failed without saying what it failed on: messages of foreign exceptions may quote a user."""
+"""What an exception means, without saying what failed on: messages of foreign exceptions may quote a user."""
 
+import errno
 import traceback
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to allocate",
+    "alloc_failed",
+    "bad_alloc",
+    "can't start new thread",
+)
+"""How libraries say it in a plain RuntimeError: CUDA's, the CPU allocator's, cuBLAS's, C++'s; Python's of threads."""
+
+
+def out_of_memory(exc: BaseException) -> bool:
+    """Whether an exception says that memory ran out, or that there was none for another thread."""
+    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM):
+        return True
+    return isinstance(exc, RuntimeError) and any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)
 
 
 def describe(exc: BaseException) -> str:

@@ -19,10 +19,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from safety_core.engine.faults import describe
 from safety_core.engine.messages import FinishReason
-from safety_core.engine.parts import in_parts
+from safety_core.engine.parts import in_parts, out_of_memory
 from safety_core.engine.slots import SlotCache
 from safety_core.engine.stops import StopStrings
-from safety_core.errors import GenerationError, PromptError, SafeVLMError
+from safety_core.errors import ExhaustedError, GenerationError, PromptError, SafeVLMError
 from safety_core.model.generation import CACHE_ARGUMENT, TextAssembler
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
@@ -34,6 +34,9 @@ _logger = logging.getLogger(__name__)
 
 _LENGTH_STEP = 64
 """Room is made in multiples of so many positions: it then changes seldom."""
+
+_KEPT_BYTES = 16 << 20
+"""Keys and values that may stay allocated although no reply needs them: less than this is not worth giving back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +214,11 @@ class Generator:
             row.failure = GenerationError("the reply was stopped")
             self._leave()
 
+    def release(self) -> None:
+        """Give back the buffers of keys and values, unless a reply runs."""
+        if not self._rows:
+            self._cache.clear()
+
     def run(self, rows: Sequence[Row]) -> None:
         """Make replies to their ends, as many at a time as there is room for, in the order given."""
         waiting = list(reversed(rows))
@@ -226,7 +234,7 @@ class Generator:
 
     @torch.inference_mode()
     def _prefill(self, rows: Sequence[Row]) -> list[Made]:
-        """Read the prompts of replies that join, side by side."""
+        """Read the prompts of replies that join, side by side; when it raises, nothing has changed."""
         jobs = [row.job for row in rows]
         pictures = [job.pictures for job in jobs if job.pictures is not None and len(job.pictures)]
         embeds_TD = self._model.embed(
@@ -235,20 +243,29 @@ class Generator:
             [0 if job.pictures is None else len(job.pictures) for job in jobs],
             inject=[job.inject for job in jobs],
         )
-        self._make_room([*self._rows, *rows])
-        self._cache.before_prefill(first=len(self._rows))
-        # Padded behind: no real position can look there, so a prefill needs no mask but the causal one.
-        embeds_RTD = pad_sequence(embeds_TD, batch_first=True)
-        positions_1T = torch.arange(embeds_RTD.shape[1], device=embeds_RTD.device)[None]
-        hidden_RTD = self._forward(embeds_RTD, positions_1T, mask=None)
-        last_R = torch.tensor([len(embeds) - 1 for embeds in embeds_TD], device=hidden_RTD.device)
-        logits_RW = self._logits(hidden_RTD[torch.arange(len(rows), device=hidden_RTD.device), last_R])
+        held = self._cache.shape
+        try:
+            self._make_room([*self._rows, *rows])
+            self._cache.before_prefill(first=len(self._rows))
+            # Padded behind: no real position can look there, so a prefill needs no mask but the causal one.
+            embeds_RTD = pad_sequence(embeds_TD, batch_first=True)
+            positions_1T = torch.arange(embeds_RTD.shape[1], device=embeds_RTD.device)[None]
+            hidden_RTD = self._forward(embeds_RTD, positions_1T, mask=None)
+            last_R = torch.tensor([len(embeds) - 1 for embeds in embeds_TD], device=hidden_RTD.device)
+            logits_RW = self._logits(hidden_RTD[torch.arange(len(rows), device=hidden_RTD.device), last_R])
+            made = self._append(rows, logits_RW)
+        except BaseException:
+            if self._rows:  # room that could not be had must not be asked for again by their next token
+                self._cache.make_room(*held)
+            else:
+                self._cache.clear()
+            raise
         self._rows += rows
-        return self._append(rows, logits_RW)
+        return made
 
     @torch.inference_mode()
     def _decode(self, rows: Sequence[Row]) -> list[Made]:
-        """One token of neighbouring rows."""
+        """One token of neighbouring rows; when it raises, no row has advanced."""
         ids_R = torch.tensor([row.token_ids[-1] for row in rows], device=self._model.device)
         first = self._rows.index(rows[0])
         positions_R1, mask_R11L = self._cache.before_decode(first, [row.cached for row in rows], ids_R.device)
@@ -278,10 +295,7 @@ class Generator:
             if isinstance(outcome, Made):
                 made.append(outcome)
                 continue
-            if not isinstance(outcome, SafeVLMError):
-                _logger.error("generation failed: %s", describe(outcome))
-                outcome = GenerationError("the reply could not be made")
-            row.failure = outcome
+            row.failure = _failure(outcome)
             made.append(Made(row, ""))
         self._leave()
         return made
@@ -289,19 +303,46 @@ class Generator:
     # --- rows ----------------------------------------------------------------------------------------------------
 
     def _append(self, rows: Sequence[Row], logits_RW: Tensor) -> list[Made]:
-        """Choose the next token of each row and say what became of it."""
+        """Choose the next token of each row and append it.
+
+        A fault in one row's own share (its draw, its text, its stop strings) ends that row alone. When this raises, no
+        row has advanced.
+        """
         finite = logits_RW.isfinite().all(1).tolist()
         if self._banned_ids:
             logits_RW[:, self._banned_ids] = float("-inf")
         if not all(finite):  # chosen from zeros, and thrown away below
             logits_RW = logits_RW.masked_fill(~torch.tensor(finite, device=logits_RW.device)[:, None], 0.0)
-        tokens = choose(logits_RW, [row.job.sampling for row in rows], [row.draws for row in rows])
+        tokens = self._chosen(rows, logits_RW)
         return [self._made(row, token, sound) for row, token, sound in zip(rows, tokens, finite, strict=True)]
 
-    def _made(self, row: Row, token: int, sound: bool) -> Made:
+    def _chosen(self, rows: Sequence[Row], logits_RW: Tensor) -> list[int | Exception]:
+        """The next token of each row, or why there is none: where choosing raises, each row is tried by itself."""
+        before = [None if row.job.sampling.greedy else row.draws.get_state() for row in rows]
+        try:
+            return [*choose(logits_RW, [row.job.sampling for row in rows], [row.draws for row in rows])]
+        except Exception as exc:
+            for row, state in zip(rows, before, strict=True):
+                if state is not None:  # whoever is tried again draws what it would have drawn
+                    row.draws.set_state(state)
+            if len(rows) == 1:
+                return [exc]
+        return [token for place, row in enumerate(rows) for token in self._chosen([row], logits_RW[place : place + 1])]
+
+    def _made(self, row: Row, token: int | Exception, sound: bool) -> Made:
+        """Append a token to a row; whatever goes wrong is the row's failure."""
         if not sound:
             row.failure = GenerationError("the language model's output is not finite")
             return Made(row, "")
+        try:
+            if isinstance(token, Exception):
+                raise token
+            return self._appended(row, token)
+        except Exception as exc:
+            row.finish_reason, row.failure = None, _failure(exc)
+            return Made(row, "")
+
+    def _appended(self, row: Row, token: int) -> Made:
         row.token_ids.append(token)
         piece = row.stops.push(row.assembler.push(token))
         if token in self._eos_ids or row.stops.met:
@@ -320,19 +361,33 @@ class Generator:
                 self._cache.remove(index, len(self._rows) - 1)
                 self._rows[index] = self._rows[-1]
                 self._rows.pop()
+        if not self._rows and self._cache.nbytes > _KEPT_BYTES:
+            self._cache.clear()
 
     def _make_room(self, rows: Sequence[Row]) -> None:
-        """Grow the cache for these rows, within ``max_positions`` where that is possible."""
+        """Fit the cache to these rows, within ``max_positions`` where that is possible."""
         longest = max(row.reserved for row in rows)
         wanted = (1 << (len(rows) - 1).bit_length(), -(-longest // _LENGTH_STEP) * _LENGTH_STEP)
         held = self._cache.shape
         if wanted[0] <= held[0] and wanted[1] <= held[1]:
+            if self._cache.nbytes > _KEPT_BYTES and 4 * wanted[0] * wanted[1] <= held[0] * held[1]:
+                self._cache.make_room(*wanted)  # after a burst most of it would lie idle
             return
         both = (max(wanted[0], held[0]), max(wanted[1], held[1]))
         tight = (len(rows), longest)
         self._cache.make_room(
             *next((shape for shape in (both, wanted) if shape[0] * shape[1] <= self._max_positions), tight)
         )
+
+
+def _failure(exc: Exception) -> SafeVLMError:
+    """What a reply fails with; an unforeseen exception is logged without its message, which may quote a user."""
+    if isinstance(exc, SafeVLMError):
+        return exc
+    if out_of_memory(exc):
+        return ExhaustedError("there was not enough memory")
+    _logger.error("generation failed: %s", describe(exc))
+    return GenerationError("the reply could not be made")
 
 
 def prompt_positions(model: SafeLlava, job: Job) -> int:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,7 @@ from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
 from safety_core.engine.history import Settled, settle
 from safety_core.engine.messages import (
+    MAX_REPLY_CHARACTERS,
     ChatRequest,
     GeneratorLike,
     GuardInfo,
@@ -40,15 +42,17 @@ from safety_core.engine.messages import (
     Prepared,
     Reply,
     ReplyRequest,
+    Work,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.output_rail import Ruling, WatchedGenerator
-from safety_core.engine.parts import in_parts, out_of_memory
+from safety_core.engine.parts import in_parts, in_parts_by_slices, out_of_memory
+from safety_core.engine.picture_questions import lacks_picture, no_picture_reply
 from safety_core.engine.readings import Turns, ruled
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.reply_variants import reply_variants
 from safety_core.engine.reply_windows import windows_of
-from safety_core.engine.scoring import ReadyRequest, Scored, Scorer
+from safety_core.engine.scoring import Pace, ReadyRequest, Scored, Scorer, work_of
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
 from safety_core.images import Colour
 from safety_core.model.hints import hint_for
@@ -64,9 +68,6 @@ _logger = logging.getLogger(__name__)
 
 HEARD_LIKE_A_VIEW = 1024
 """Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
-
-MAX_REPLY_CHARACTERS = 1 << 17
-"""Most characters of complete replies that are judged at once."""
 
 REPLY_WINDOW = 20
 """Tokens of a window of a complete reply, where replies that are being generated are not judged."""
@@ -124,6 +125,7 @@ class Guard:
         self._info = replace(_info(model, policy, checkpoint), description=description)
         self._canary = canary or drawn_canary(policy, self._info.pad_colour)
         self._canary_before: PairScores | None = None
+        self._pace = Pace(most_views=self.limits.tower_batch)
         self._own_hint_length = _longest_hint(model, model.hints)
 
     @property
@@ -159,6 +161,8 @@ class Guard:
         if judged.verdict.refusal is not None:
             return refused(judged.verdict)
         assert isinstance(read, ChatRequest), "what is left of a chat is a chat"
+        if lacks_picture(read):
+            return no_picture_reply(judged.verdict)
         started = time.perf_counter()
         generator = self.generator()
         row = generator.row(self.job(judged, read))
@@ -225,6 +229,7 @@ class Guard:
         return ReadyRequest(
             request=request,
             cost=max(1, len(views) + heard // HEARD_LIKE_A_VIEW),
+            work=work_of([ids for _, ids in read], [len(image.views) for image in request.images]),
             readings=read,
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self.model.pixels(views) if views else None,
@@ -263,7 +268,9 @@ class Guard:
             if window.strip()
             for variant in reply_variants(window, prompts.without_template)
         )
-        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)))
+        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
+        if not ids:
+            raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
         return tuple((request.turns, list(one)) for one in ids)
 
     @property
@@ -299,11 +306,34 @@ class Guard:
     def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
         """Verdicts on a batch, or ExhaustedError; after anything else unexpected, a refusal without scores."""
         started = time.perf_counter()
-        ready = [_ready(prepared) for prepared in batch]
-        sound = [one for one in ready if one.readings]
-        found = iter(in_parts(self._judge, sound) if sound else [])
-        outcomes = [next(found) if one.readings else self._without_verdict(one.request) for one in ready]
-        guard_ms = 1000 * (time.perf_counter() - started)
+        sound = [one for one in map(_ready, batch) if one.readings]
+        found = in_parts(self._judge, sound) if sound else []
+        return self._outcomes(batch, found, 1000 * (time.perf_counter() - started))
+
+    def judge_in_slices(self, batch: Sequence[Prepared]) -> abc.Generator[Work, None, list[Judged | Exception]]:
+        """The verdicts of :meth:`judge`, pass by pass: yields after each what it was."""
+        sound = [one for one in map(_ready, batch) if one.readings]
+        work = in_parts_by_slices(self._judge_in_slices, sound)
+        guard_s = 0.0
+        found: list[JudgedRequest | Exception] = []
+        while sound:
+            resumed = time.perf_counter()
+            try:
+                done = next(work)
+            except StopIteration as end:
+                found = end.value
+                break
+            finally:  # what others did during the pauses is theirs
+                guard_s += time.perf_counter() - resumed
+            yield done
+        return self._outcomes(batch, found, 1000 * guard_s)
+
+    def _outcomes(
+        self, batch: Sequence[Prepared], sound: Sequence[Judged | Exception], guard_ms: float
+    ) -> list[Judged | Exception]:
+        """What became of each request, from what became of those that could be prepared."""
+        found = iter(sound)
+        outcomes = [next(found) if one.readings else self._without_verdict(one.request) for one in map(_ready, batch)]
         judged: list[Judged | Exception] = []
         for prepared, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, ExhaustedError):
@@ -318,12 +348,18 @@ class Guard:
     def _judge(self, batch: Sequence[ReadyRequest]) -> list[JudgedRequest]:
         return [self.decide(scored) for scored in self.score(batch)]
 
+    def _judge_in_slices(self, batch: Sequence[ReadyRequest]) -> abc.Generator[Work, None, list[JudgedRequest]]:
+        scorer = Scorer(self.model, tower_batch=self.limits.tower_batch)
+        scored = yield from scorer.score_in_slices(batch, self._gravity, self._pace)
+        return [self.decide(one) for one in scored]
+
     def score(self, batch: Sequence[ReadyRequest]) -> list[Scored]:
         """Tower, projector and head over a batch; raises NoVerdictError where a view got lost."""
-        scorer, taxonomy = Scorer(self.model, tower_batch=self.limits.tower_batch), self.model.taxonomy
-        return scorer.score(
-            batch, lambda request, pair: decide_worst(self._rules(request).policy, taxonomy, pair)[0].gravity
-        )
+        return Scorer(self.model, tower_batch=self.limits.tower_batch).score(batch, self._gravity)
+
+    def _gravity(self, request: GuardRequest, pair: PairScores) -> tuple[int, float]:
+        """How bad a request's policy finds scores; sorts."""
+        return decide_worst(self._rules(request).policy, self.model.taxonomy, pair)[0].gravity
 
     def decide(self, scored: Scored) -> JudgedRequest:
         """The policy's word on scores; a request whose scores are not all there, or not finite, has no verdict.

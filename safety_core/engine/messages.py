@@ -4,7 +4,9 @@ A chat is a sequence of events: one :class:`GuardVerdict`, then :class:`Delta` p
 can receive text before the verdict, because there is no other order.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -14,6 +16,9 @@ from safety_core.policy import Policy, Verdict
 from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import Assessment, PairScores
+
+MAX_REPLY_CHARACTERS = 1 << 17
+"""Most characters of complete replies that are judged at once."""
 
 FinishReason = Literal["stop", "length", "content_filter"]
 
@@ -75,7 +80,10 @@ class ChatRequest(GuardRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyRequest(GuardRequest):
-    """Complete replies of a language model to judge, one for each turn: window by window, as the output rail would."""
+    """Complete replies of a language model to judge, one for each turn: window by window, as the output rail would.
+
+    They have at most ``MAX_REPLY_CHARACTERS`` together.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +239,27 @@ class GuardLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """An amount of judging, in units whose duration can be measured."""
+
+    requests: int = 0
+    """Requests: what each of them costs however small it is."""
+
+    views: int = 0
+    """Views of pictures that go through vision tower and safety projector."""
+
+    tokens: int = 0
+    """Tokens that the head reads, over all views and readings, with a surcharge for each row and each picture in it."""
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            requests=self.requests + other.requests,
+            views=self.views + other.views,
+            tokens=self.tokens + other.tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A request that can be judged as it is; a guard keeps what it made of it in a subclass."""
 
@@ -239,6 +268,14 @@ class Prepared:
 
     cost: int = 1
     """How much of a batch it takes: its views, at least 1."""
+
+    work: Work | None = None
+    """What judging it takes; as many views as it costs where None."""
+
+    @property
+    def amount(self) -> Work:
+        """What judging it takes."""
+        return Work(requests=1, views=self.cost) if self.work is None else self.work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +355,9 @@ class GeneratorLike(Protocol):
     def drop(self, row: Any) -> None:
         """Stop a reply."""
 
+    def release(self) -> None:
+        """Give back memory that no running reply needs."""
+
 
 class GuardLike(Protocol):
     """What a server needs of a guard; :class:`safety_core.engine.guard.Guard` is the real one."""
@@ -335,6 +375,12 @@ class GuardLike(Protocol):
 
     def judge(self, batch: Sequence[Prepared]) -> Sequence[Judged | Exception]:
         """Verdicts, or what kept one from being reached; in the worker's thread only."""
+
+    def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, Sequence[Judged | Exception]]:
+        """The same verdicts as :meth:`judge`, with a pause after every few tens of milliseconds.
+
+        Yields at each pause what was done since the last one. Closing it early gives everything up.
+        """
 
     def job(self, judged: Judged, request: ChatRequest) -> Any:
         """What a generator needs to answer; safe in any thread. Raises InputError."""

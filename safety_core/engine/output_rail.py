@@ -10,14 +10,18 @@ Wraps a generator and looks like one. Knows no torch, no model and no policy.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from safety_core.engine.faults import describe
 from safety_core.engine.messages import FinishReason, GeneratorLike
 from safety_core.engine.reply_windows import ReplyWindows
 from safety_core.errors import GenerationError
+
+_logger = logging.getLogger(__name__)
 
 
 class Ruling(StrEnum):
@@ -144,12 +148,17 @@ class WatchedGenerator:
         self._rows.pop(id(row.inner), None)
         self._generator.drop(row.inner)
 
+    def release(self) -> None:
+        """Give back memory that no running reply needs."""
+        self._generator.release()
+
     def _watched(self, made: Sequence[Any]) -> list[Said]:
+        made = [one for one in made if id(one.row) in self._rows]
         rows = [self._rows[id(one.row)] for one in made]
         for row, one in zip(rows, made, strict=True):
             row.windows.push(one.piece)
         due = self._due([row for row in rows if row.failure is None])
-        for row, ruling in zip(due, self._rulings(due), strict=True):
+        for row, ruling in zip(due, self._rulings_whatever_raises(due), strict=True):
             row.windows.mark_judged()
             row.harmful |= ruling in (Ruling.CUT, Ruling.WOULD_CUT)
             row.cut, row.unjudged = ruling is Ruling.CUT, ruling is None
@@ -168,6 +177,18 @@ class WatchedGenerator:
         """
         due = [row for row in rows if row.inner.done or row.windows.full]
         return [row for row in rows if row in due or row.windows.nearly_full] if due else []
+
+    def _rulings_whatever_raises(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
+        """Rulings on some replies; where judging raises, each is judged alone, and one that raises has no ruling."""
+        try:
+            rulings = self._rulings(due)
+            if len(rulings) == len(due):
+                return rulings
+        except Exception as exc:
+            _logger.error("replies were not judged: %s", describe(exc))
+        if len(due) == 1:
+            return [None]
+        return [ruling for row in due for ruling in self._rulings_whatever_raises([row])]
 
     def _rulings(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
         """What the judge says of their newest words; who said nothing new needs no ruling."""

@@ -1,26 +1,38 @@
 """The worker's day: whose turn it is between verdicts and replies. Knows no torch, no asyncio and no HTTP.
 
-One thread owns the model. A turn of it is at most one batch of verdicts, one prefill of the replies that join, and one
-token of every running reply: so neither long replies nor many requests can keep the others from their turn, and a
-refused request, which never gets past its verdict, costs the replies nothing else.
+One thread owns the model. A turn of it is at most one batch of verdicts or one slice of a dear one, one prefill of the
+replies that join, and one token of every running reply: so neither long replies nor dear or many requests can keep the
+others from their turn, and a refused request, which never gets past its verdict, costs the replies nothing else.
+
+Whatever raises in a turn, news of replies that were taken out before it are delivered.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from safety_core.engine.batcher import Batcher, Entry, fail, settle
-from safety_core.engine.messages import GeneratorLike, GuardLike, Judged, Prepared
-from safety_core.errors import DeadlineError, StoppedError
+from safety_core.engine.batcher import Batch, Batcher
+from safety_core.engine.faults import describe, out_of_memory
+from safety_core.engine.memory import HeapTrimmer
+from safety_core.engine.messages import GeneratorLike, GuardLike, Judged, Prepared, Work
+from safety_core.engine.work_rates import WorkRates
+from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, SafeVLMError, StoppedError
+
+_logger = logging.getLogger(__name__)
 
 IDLE_CHECK_S = 1.0
 """Longest sleep of an idle worker: a waiter that left, or ran out of time, is forgotten at least so often."""
+
+SLICE_S = 0.04
+"""Seconds of a dear judgement between two looks at what else is to be done."""
 
 
 class Observer(Protocol):
@@ -45,6 +57,9 @@ class Ticket:
 
     since: float
     """When it was asked for."""
+
+    client: str = ""
+    """For whom."""
 
     queue_s: float = 0.0
     """Seconds that it waited for a place."""
@@ -84,6 +99,8 @@ class Scheduler:
         max_cost: views in a batch of verdicts.
         max_wait_s: longest time that a verdict is held back for company that is known to be on its way.
         max_prefill: positions of prompts that are read in one turn; a longer one goes alone.
+        horizon_s: seconds of waiting work that there may be, as far as the shares of clients are concerned.
+        client_share: share of the queue that one client may hold while others are present.
         clock: seconds that only grow.
     """
 
@@ -97,6 +114,8 @@ class Scheduler:
         max_cost: int,
         max_wait_s: float,
         max_prefill: int,
+        horizon_s: float = math.inf,
+        client_share: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._guard = guard
@@ -105,12 +124,23 @@ class Scheduler:
         self._max_prefill = max_prefill
         self._clock = clock
         self._changed = threading.Condition()
+        self._rates = WorkRates()
         self._verdicts: Batcher[Prepared, Judged] = Batcher(
-            max_queue=max_queue, max_cost=max_cost, max_wait_s=max_wait_s, changed=self._changed, clock=clock
+            max_queue=max_queue,
+            max_cost=max_cost,
+            max_wait_s=max_wait_s,
+            changed=self._changed,
+            clock=clock,
+            estimate=lambda prepared: self._rates.seconds(prepared.amount),
+            stretch=lambda: self._rates.stretch,
+            horizon_s=horizon_s,
+            client_share=client_share,
         )
+        self._news: list[Progress] = []
+        self._trimmer = HeapTrimmer()
+        self._exhausted = False
         self._joining: deque[Ticket] = deque()
         self._running: dict[int, Ticket] = {}
-        self._in_hand: Sequence[Entry[Prepared, Judged]] = ()
         self._generator: GeneratorLike | None = None
         self._turn_since: float | None = None
         self._down = False
@@ -146,22 +176,31 @@ class Scheduler:
         since = self._turn_since
         return 0.0 if since is None else self._clock() - since
 
-    def judge(self, prepared: Prepared, *, deadline: float, expected: bool = False) -> Future[Judged]:
-        """Ask for a verdict; cancelling the future gives the place in the queue back. Arguments as of ``Batcher.put``.
+    @property
+    def exhausted(self) -> bool:
+        """Whether memory ran out, and nothing has succeeded since."""
+        return self._exhausted
+
+    def judge(
+        self, prepared: Prepared, *, deadline: float, expected: bool = False, client: str = "", urgent: bool = False
+    ) -> Future[Judged]:
+        """Ask for a verdict; cancelling the future calls it off. Arguments as of ``Batcher.put``.
 
         Raises:
-            OverloadedError: the queue is full.
+            OverloadedError: the queue is full, or the verdict would come too late.
             StoppedError: the worker is dead or stopping.
         """
-        return self._verdicts.put(prepared, deadline=deadline, cost=prepared.cost, expected=expected)
+        return self._verdicts.put(
+            prepared, deadline=deadline, cost=prepared.cost, expected=expected, client=client, urgent=urgent
+        )
 
-    def answer(self, job: Any, *, deadline: float) -> Ticket:
+    def answer(self, job: Any, *, deadline: float, client: str = "") -> Ticket:
         """Ask for a reply; its news carry the ticket.
 
         Raises:
             StoppedError: the worker is dead or stopping.
         """
-        ticket = Ticket(job, deadline, since=self._clock())
+        ticket = Ticket(job, deadline, since=self._clock(), client=client)
         with self._changed:
             if self._closing or self._down:
                 raise StoppedError("no more work is taken")
@@ -198,66 +237,116 @@ class Scheduler:
             self._verdicts.open()
 
     def turn(self) -> None:
-        """One batch of verdicts, one prefill, one token of every running reply: as much of it as there is to do."""
-        self._forget_departed()
-        if self._verdicts.due_in() == 0.0:
-            self._judge()
-        self._admit()
-        self._step()
+        """Judge a batch or a slice, let replies join, make one token of every running reply: whatever there is to do.
+
+        News of replies are delivered whatever raises.
+        """
+        began = self._clock()
+        judging_s = 0.0
+        try:
+            self._forget_departed()
+            if self._verdicts.due_in() == 0.0:
+                judging_s = self._judge()
+            self._admit()
+            self._step()
+        finally:
+            self._flush()
+        if judging_s and (self._verdicts.busy or self._verdicts.depth):
+            self._rates.record_turn(self._clock() - began, judging_s)
 
     def bury(self, reason: Exception) -> None:
         """Fail everybody who waits; the generator and all it held is let go."""
         self._verdicts.close(reason)
-        fail(self._in_hand, reason)
         with self._changed:
             self._down = True
             lost = [*self._running.values(), *self._joining]
-            self._in_hand, self._generator, self._turn_since = (), None, None
+            self._generator, self._turn_since = None, None
             self._running.clear()
             self._joining.clear()
-        self._deliver([Progress(ticket, failure=reason) for ticket in lost])
+        self._news += [Progress(ticket, failure=reason) for ticket in lost]
+        self._flush()
 
     def _sleep_until_work(self) -> bool:
-        """Wait for something to do; False once closed."""
+        """Wait for something to do; False once closed. What an idle worker needs no longer is given back."""
         with self._changed:
             self._turn_since = None
-            while not self._closing:
+        while True:
+            with self._changed:
+                if self._closing:
+                    return False
                 due_in = 0.0 if self._work_in() else self._verdicts.due_in()
                 if due_in == 0.0:
                     self._turn_since = self._clock()
                     return True
-                self._changed.wait(IDLE_CHECK_S if due_in is None else due_in)
-            return False
+                woken = self._changed.wait(IDLE_CHECK_S if due_in is None else due_in)
+            if due_in is None and not woken:
+                generator = self._generator
+                if generator is not None:
+                    generator.release()
+                self._trimmer.after_work()
 
     def _work_in(self) -> bool:
         """Whether a turn has something to do besides a batch that is not due; called with the lock held."""
-        return bool(self._running or self._joining or self._in_hand or self._verdicts.due_in() == 0.0)
+        return bool(self._running or self._joining or self._verdicts.due_in() == 0.0)
 
-    def _judge(self) -> None:
-        self._in_hand = self._verdicts.take()
-        if self._in_hand:
-            self._observer.batch("guard", len(self._in_hand))
-            settle(self._in_hand, self._guard.judge([entry.item for entry in self._in_hand]))
-        self._in_hand = ()
+    def _judge(self) -> float:
+        """Judge the batch, or a slice of the batch, whose turn it is; returns the seconds that it took."""
+        batch = self._verdicts.next_batch()
+        if batch is None:
+            return 0.0
+        items = [entry.item for entry in batch.entries]
+        if batch.progress is None:
+            self._observe(lambda: self._observer.batch("guard", len(items)))
+        began = self._clock()
+        if batch.sliced:
+            outcomes = self._advanced(batch, items)
+        else:
+            outcomes = self._guard.judge(items)
+            self._rates.record(sum((item.amount for item in items), Work()), self._clock() - began)
+        seconds = self._clock() - began
+        self._verdicts.charge(batch, seconds)
+        if outcomes is not None:
+            self._note_memory(outcomes)
+            self._verdicts.finish(batch, outcomes)
+        return seconds
+
+    def _advanced(
+        self, batch: Batch[Prepared, Judged], items: Sequence[Prepared]
+    ) -> Sequence[Judged | Exception] | None:
+        """Work on a batch for the length of a slice; its outcomes, once it is done."""
+        if batch.progress is None:
+            batch.progress = self._guard.judge_in_slices(items)
+        began = last = self._clock()
+        while True:
+            try:
+                done = next(batch.progress)
+            except StopIteration as end:
+                outcomes: Sequence[Judged | Exception] = end.value
+                return outcomes
+            now = self._clock()
+            self._rates.record(done, now - last)
+            last = now
+            if now - began >= SLICE_S:
+                return None
 
     def _forget_departed(self) -> None:
         """Take out whose readers have gone or are out of time."""
-        now, news = self._clock(), []
+        now = self._clock()
         for row_id, ticket in list(self._running.items()):
             if ticket.departed or ticket.deadline <= now:
                 self._made().drop(ticket.row)
                 del self._running[row_id]
-                news.append(Progress(ticket, failure=DeadlineError("the reply took too long")))
+                self._news.append(Progress(ticket, failure=DeadlineError("the reply took too long")))
         with self._changed:
             left = [ticket for ticket in self._joining if ticket.departed or ticket.deadline <= now]
             for ticket in left:
                 self._joining.remove(ticket)
-        news += [Progress(ticket, failure=DeadlineError("there was no place in time")) for ticket in left]
-        self._tell(news)
+        self._news += [Progress(ticket, failure=DeadlineError("there was no place in time")) for ticket in left]
+        self._flush()
 
     def _admit(self) -> None:
-        """Let those join for whom there is room, in the order in which they came."""
-        generator, news = self._made(), []
+        """Let those join for whom there is room: clients with fewest replies first, and each one's in order."""
+        generator = self._made()
         joining: list[Ticket] = []
         positions = 0
         while (ticket := self._first_joining()) is not None:
@@ -265,8 +354,8 @@ class Scheduler:
                 try:
                     ticket.row = generator.row(ticket.job)
                 except Exception as exc:
-                    news.append(Progress(ticket, failure=exc))
-                    self._pop_joining()
+                    self._news.append(Progress(ticket, failure=_failure(exc)))
+                    self._take_out(ticket)
                     continue
             positions += ticket.row.prompt_positions
             if joining and positions > self._max_prefill:
@@ -275,45 +364,81 @@ class Scheduler:
                 break
             ticket.queue_s = self._clock() - ticket.since
             self._running[id(ticket.row)] = ticket
-            self._pop_joining()
+            self._take_out(ticket)
             joining.append(ticket)
-        self._tell(news)
+        self._flush()
         if joining:
-            self._observer.tokens("prompt", sum(ticket.row.prompt_positions for ticket in joining))
+            prompts = sum(ticket.row.prompt_positions for ticket in joining)
+            self._observe(lambda: self._observer.tokens("prompt", prompts))
             self._report(generator.admit([ticket.row for ticket in joining]))
 
     def _step(self) -> None:
         generator = self._made()
-        if generator.running:
-            self._observer.batch("generate", generator.running)
+        running = generator.running
+        if running:
+            self._observe(lambda: self._observer.batch("generate", running))
             self._report(generator.step())
 
     def _report(self, made: Sequence[Any]) -> None:
         """Tell readers what a step made for them."""
-        news = []
         for one in made:
-            ticket = self._running[id(one.row)]
-            if one.row.done:
-                del self._running[id(one.row)]
-            failure = one.row.failure
-            complete = one.row if one.row.done and failure is None else None
-            if one.piece or one.row.done:
-                news.append(Progress(ticket, one.piece, complete, failure))
-        self._observer.tokens("completion", sum(one.row.failure is None for one in made))
-        self._tell(news)
+            row = one.row
+            ticket = self._running.get(id(row))
+            if ticket is None:  # nobody reads it any more
+                continue
+            failure = row.failure
+            complete = row if row.done and failure is None else None
+            if one.piece or row.done:
+                self._news.append(Progress(ticket, one.piece, complete, failure))
+            if row.done:
+                del self._running[id(row)]
+        self._flush()
+        self._note_memory([one.row.failure for one in made])
+        tokens = sum(one.row.failure is None for one in made)
+        self._observe(lambda: self._observer.tokens("completion", tokens))
 
-    def _tell(self, news: Sequence[Progress]) -> None:
+    def _note_memory(self, outcomes: Sequence[object]) -> None:
+        """Remember whether memory ran out, until something succeeds."""
+        if any(isinstance(outcome, ExhaustedError) for outcome in outcomes):
+            self._exhausted = True
+        elif not all(isinstance(outcome, Exception) for outcome in outcomes):
+            self._exhausted = False
+
+    def _flush(self) -> None:
+        """Deliver the news so far."""
+        news, self._news = self._news, []
         if news:
             self._deliver(news)
+
+    def _observe(self, count: Callable[[], None]) -> None:
+        """Count something; who counts cannot hold up the work."""
+        try:
+            count()
+        except Exception as exc:
+            _logger.error("the engine's observer failed: %s", describe(exc))
 
     def _made(self) -> GeneratorLike:
         assert self._generator is not None, "the worker has not begun"
         return self._generator
 
     def _first_joining(self) -> Ticket | None:
+        """Who joins next: of the clients that have fewest replies running, whoever has waited longest."""
         with self._changed:
-            return self._joining[0] if self._joining else None
+            if not self._joining:
+                return None
+            running = Counter(ticket.client for ticket in self._running.values())
+            return min(self._joining, key=lambda ticket: running[ticket.client])
 
-    def _pop_joining(self) -> None:
+    def _take_out(self, ticket: Ticket) -> None:
         with self._changed:
-            self._joining.popleft()
+            self._joining.remove(ticket)
+
+
+def _failure(exc: Exception) -> Exception:
+    """What a reply that could not even begin fails with."""
+    if isinstance(exc, SafeVLMError):
+        return exc
+    if out_of_memory(exc):
+        return ExhaustedError("there was not enough memory")
+    _logger.error("a reply could not begin: %s", describe(exc))
+    return GenerationError("the reply could not be made")

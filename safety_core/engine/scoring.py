@@ -7,7 +7,8 @@ Shapes: V views of all of a request's pictures · M safety features · D LLM wid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from safety_core.engine.messages import GuardRequest, Prepared
+from safety_core.engine.messages import GuardRequest, Prepared, Work
 from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.scoring import View, ViewScores
+from safety_core.model.scoring import View, ViewScores, pair_scores, weight_of
+from safety_core.model.scoring import views_of as all_views
 from safety_core.model.vision import VisionFeatures
 from safety_core.types import PairScores
 
@@ -59,6 +61,39 @@ class Scored:
     """Scores of each reading."""
 
 
+class Pace:
+    """How much goes through the model in one pass so that it takes about ``target_s``, learned from what it took.
+
+    Args:
+        most_views: views that ever go through the tower together.
+        target_s: seconds of a pass.
+    """
+
+    def __init__(self, *, most_views: int, target_s: float = 0.03) -> None:
+        self._most_views = most_views
+        self._target_s = target_s
+        self._view_s = 0.02
+        self._token_s = 3e-5
+
+    @property
+    def views(self) -> int:
+        """Views that go through tower and projector together; a single one is a waste where two hardly take longer."""
+        return min(max(int(self._target_s / self._view_s), 2), self._most_views)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the head reads at once, padding included."""
+        return max(int(self._target_s / self._token_s), 256)
+
+    def saw(self, views: int, seconds: float) -> None:
+        """So many views took so long."""
+        self._view_s = _smoothed(self._view_s, seconds / max(views, 1))
+
+    def heard(self, tokens: int, seconds: float) -> None:
+        """So many tokens took so long."""
+        self._token_s = _smoothed(self._token_s, seconds / max(tokens, 1))
+
+
 class Scorer:
     """Scores batches with one model.
 
@@ -86,7 +121,9 @@ class Scorer:
         safe_BMD = None
         if vision is not None:
             safe_BMD = torch.cat([self._model.safe_features(part) for part in self._parts(vision)])
-        kept_of, known = self._kept_views(batch, views_of, safe_BMD, gravity)
+        doubtful = self._doubtful(batch, views_of)
+        known = self._model.score_views(safe_BMD, _distinct(doubtful)) if doubtful else {}
+        kept_of = self._kept_views(batch, views_of, doubtful, known, gravity)
         asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
         heatmap = any(ready.request.heatmap for ready in batch)
         said = self._model.score_rows(
@@ -96,16 +133,81 @@ class Scorer:
             heatmap=heatmap,
             known=None if heatmap else known,
         )
-        pairs: list[list[PairScores]] = [[] for _ in batch]
-        for (index, _), pair in zip(asked, said, strict=True):
-            pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
-        return [
-            Scored(ready=ready, vision=vision[kept] if vision is not None and kept else None, pairs=tuple(found))
-            for ready, kept, found in zip(batch, kept_of, pairs, strict=True)
-        ]
+        return _scored(batch, vision, kept_of, [index for index, _ in asked], said)
+
+    @torch.inference_mode()
+    def score_in_slices(
+        self, batch: Sequence[ReadyRequest], gravity: Gravity, pace: Pace
+    ) -> Generator[Work, None, list[Scored]]:
+        """The same scores as :meth:`score`, pass by pass: yields after each what it was.
+
+        Args:
+            batch: the requests.
+            gravity: decides which of two views stays.
+            pace: how much goes through tower and head at once; it learns from every pass.
+
+        Raises:
+            NoVerdictError: a view got lost on its way.
+        """
+        unseen, views_of = self._distinct_views(batch)
+        seen: list[VisionFeatures] = []
+        safe: list[Tensor] = []
+        done = 0
+        while done < len(unseen):
+            started = time.perf_counter()
+            part = unseen[done : done + min(pace.views, self._tower_batch)]
+            done += len(part)
+            features = self._model.encode_images(self._on_device(part))
+            seen.append(features)
+            safe.append(self._model.safe_features(features))
+            pace.saw(len(part), time.perf_counter() - started)
+            yield Work(views=len(part))
+        vision = self._seen(batch, unseen, seen, views_of)
+        safe += [self._model.safe_features(ready.vision) for ready in batch if ready.vision is not None]
+        safe_BMD = torch.cat(safe) if safe else None
+        doubtful = self._doubtful(batch, views_of)
+        known: dict[View, ViewScores] = {}
+        yield from self._heard(safe_BMD, _distinct(doubtful), known, pace, heatmap=False)
+        kept_of = self._kept_views(batch, views_of, doubtful, known, gravity)
+        asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
+        samples = [(tuple(kept_of[index]), tuple(ids) or None) for index, ids in asked]
+        heatmap = any(ready.request.heatmap for ready in batch)
+        if heatmap:
+            known = {}
+        wanted = dict.fromkeys(view for sample in samples for view in all_views(*sample) if view not in known)
+        yield from self._heard(safe_BMD, list(wanted), known, pace, heatmap=heatmap)
+        said = [pair_scores(images, prompt, known) for images, prompt in samples]
+        return _scored(batch, vision, kept_of, [index for index, _ in asked], said)
+
+    def _heard(
+        self,
+        safe_BMD: Tensor | None,
+        views: Sequence[View],
+        known: dict[View, ViewScores],
+        pace: Pace,
+        *,
+        heatmap: bool,
+    ) -> Generator[Work, None, None]:
+        """Have the head judge views, pass by pass, into ``known``."""
+        if not views:
+            return
+        started = time.perf_counter()
+        pieces = self._model.score_views_in_pieces(safe_BMD, views, heatmap=heatmap, limit=lambda: pace.tokens)
+        for piece in pieces:
+            known |= piece
+            tokens = max(map(weight_of, piece)) * len(piece)
+            pace.heard(tokens, time.perf_counter() - started)
+            yield Work(tokens=sum(map(weight_of, piece)))
+            started = time.perf_counter()
 
     def see(self, batch: Sequence[ReadyRequest]) -> tuple[VisionFeatures | None, list[list[int]]]:
         """Features of every distinct view of a batch, and for each request the rows of its views."""
+        unseen, views_of = self._distinct_views(batch)
+        seen = [self._model.encode_images(self._on_device(part)) for part in self._parts(unseen)]
+        return self._seen(batch, unseen, seen, views_of), views_of
+
+    def _distinct_views(self, batch: Sequence[ReadyRequest]) -> tuple[list[NDArray[np.float32]], list[list[int]]]:
+        """Every distinct view of a batch's pixels, and for each request the rows of its views."""
         rows: dict[tuple[str, int], int] = {}
         unseen: list[NDArray[np.float32]] = []
         views_of: list[list[int]] = [[] for _ in batch]
@@ -120,7 +222,16 @@ class Scorer:
                     rows[key] = len(unseen)
                     unseen.append(view_CHW)
             views_of[index] = [rows[key] for key in keys]
-        seen = [self._model.encode_images(self._on_device(part)) for part in self._parts(unseen)]
+        return unseen, views_of
+
+    def _seen(
+        self,
+        batch: Sequence[ReadyRequest],
+        unseen: Sequence[NDArray[np.float32]],
+        seen: Sequence[VisionFeatures],
+        views_of: list[list[int]],
+    ) -> VisionFeatures | None:
+        """What the tower saw, and behind it the features that requests brought along; completes ``views_of``."""
         found = sum(len(part) for part in seen)
         if found != len(unseen):
             raise NoVerdictError(f"{found} of {len(unseen)} views went through the vision tower")
@@ -128,30 +239,28 @@ class Scorer:
             if ready.vision is not None:
                 views_of[index] = list(range(found, found + len(ready.vision)))
                 found += len(ready.vision)
-                seen.append(ready.vision)
-        return (VisionFeatures.concat(seen) if seen else None), views_of
+        parts = [*seen, *(ready.vision for ready in batch if ready.vision is not None)]
+        return VisionFeatures.concat(parts) if parts else None
 
-    def _kept_views(
-        self,
-        batch: Sequence[ReadyRequest],
-        views_of: Sequence[list[int]],
-        safe_BMD: Tensor | None,
-        gravity: Gravity,
-    ) -> tuple[list[list[int]], dict[View, ViewScores]]:
-        """For each request the rows that stay: of a picture's two views the one that is worse under any reading.
-
-        What was judged on the way is judged for all.
-        """
-        doubtful = [
+    def _doubtful(self, batch: Sequence[ReadyRequest], views_of: Sequence[list[int]]) -> list[tuple[int, int, View]]:
+        """What must be judged to know which of a picture's two views stays: request, row, and view of the head."""
+        return [
             (index, row, View((row,), tuple(ids) or None))
             for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True))
             if len(rows) != len(ready.views)
             for row in rows
             for _, ids in ready.readings
         ]
-        if not doubtful:
-            return [list(rows) for rows in views_of], {}
-        known = self._model.score_views(safe_BMD, list(dict.fromkeys(view for _, _, view in doubtful)))
+
+    def _kept_views(
+        self,
+        batch: Sequence[ReadyRequest],
+        views_of: Sequence[list[int]],
+        doubtful: Sequence[tuple[int, int, View]],
+        known: Mapping[View, ViewScores],
+        gravity: Gravity,
+    ) -> list[list[int]]:
+        """For each request the rows that stay: of a picture's two views the one that is worse under any reading."""
         worst: dict[tuple[int, int], tuple[int, float]] = {}
         for index, row, view in doubtful:
             alone = PairScores(joint=None, per_image=(known[view].scores,), image=None, text=None)
@@ -165,7 +274,7 @@ class Scorer:
                 start += views
                 kept.append(max(of_picture, key=lambda place: worst.get(place[0], (0, 0.0)))[1])
             kept_of.append(kept)
-        return kept_of, known
+        return kept_of
 
     def _parts(self, views: Any) -> list[Any]:
         """Views in batches that the tower takes."""
@@ -177,3 +286,46 @@ class Scorer:
             return pixels_BCHW
         # From pinned memory the copy does not hold up the work that is already queued on the device.
         return pixels_BCHW.pin_memory().to(self._model.device, non_blocking=True)
+
+
+def _smoothed(before: float, newest: float) -> float:
+    """A running mean in which one odd measurement, a first pass or a stalled machine, counts for little."""
+    return max(before + 0.2 * (min(newest, 4 * before) - before), 1e-9)
+
+
+def _distinct(doubtful: Sequence[tuple[int, int, View]]) -> list[View]:
+    return list(dict.fromkeys(view for _, _, view in doubtful))
+
+
+def _scored(
+    batch: Sequence[ReadyRequest],
+    vision: VisionFeatures | None,
+    kept_of: Sequence[list[int]],
+    asked: Sequence[int],
+    said: Sequence[PairScores],
+) -> list[Scored]:
+    """Scores of each request; ``asked`` names the request that each of the scores belongs to."""
+    pairs: list[list[PairScores]] = [[] for _ in batch]
+    for index, pair in zip(asked, said, strict=True):
+        pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
+    return [
+        Scored(ready=ready, vision=vision[kept] if vision is not None and kept else None, pairs=tuple(found))
+        for ready, kept, found in zip(batch, kept_of, pairs, strict=True)
+    ]
+
+
+def work_of(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
+    """What judging a request takes.
+
+    Args:
+        ids: what the head reads of each reading of the text.
+        views: how many views each picture has.
+    """
+    rows, pictures = tuple(range(sum(views))), tuple(range(len(views)))
+    asked = [tuple(one) for one in ids if one]
+    beside: list[tuple[int, ...] | None] = [*asked] or [None]
+    wanted = [View((row,), prompt) for prompt in beside for row in rows]
+    wanted += [View((), prompt) for prompt in asked]
+    wanted += [View(pictures, prompt) for prompt in asked if len(pictures) > 1]
+    wanted += [View(pictures, None)] if len(pictures) > 1 or (pictures and asked) else []
+    return Work(requests=1, views=len(rows), tokens=sum(map(weight_of, wanted)))

@@ -67,6 +67,12 @@ class SlotCache(Cache):
         """
         self._shape = (rows, length)
 
+    def clear(self) -> None:
+        """Let all buffers go."""
+        self._keys = [None] * len(self._keys)
+        self._values = [None] * len(self._values)
+        self._shape, self._plan = (0, 0), None
+
     def before_prefill(self, first: int) -> None:
         """Announce a forward pass that writes the first positions of row ``first`` and those behind it."""
         self._plan = _Prefill(first)

@@ -70,9 +70,13 @@ class Supervisor:
         pause_s = self._first_pause_s
         while True:
             before, born = self._deaths, time.monotonic()
-            worker = threading.Thread(target=self._live, name=self._name, daemon=True)
-            worker.start()
-            worker.join()
+            try:
+                worker = threading.Thread(target=self._live, name=self._name, daemon=True)
+                worker.start()
+            except (RuntimeError, MemoryError) as exc:  # no memory for a thread, for now
+                self._die(exc)
+            else:
+                worker.join()
             if self._stopping.is_set() or self._deaths == before:
                 return
             if time.monotonic() - born > self._longest_pause_s:  # it had lived: not a death in a row
@@ -87,9 +91,16 @@ class Supervisor:
         try:
             self._work()
         except BaseException as exc:
-            self._deaths += 1
-            self._working.clear()
-            _logger.error("the worker died: %s", describe(exc))
-            self._on_death(exc)
+            self._die(exc)
         finally:
             self._working.clear()
+
+    def _die(self, exc: BaseException) -> None:
+        """Count a death and say so; whoever is told of it cannot prevent the next life."""
+        self._deaths += 1
+        self._working.clear()
+        _logger.error("the worker died: %s", describe(exc))
+        try:
+            self._on_death(exc)
+        except Exception as other:
+            _logger.error("its death could not be dealt with: %s", describe(other))

@@ -6,7 +6,8 @@ Shapes: B batch · T positions · N image patches · V vision width · D LLM wid
 F features of all of a sample's images · A answer tokens.
 """
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ from safety_core.model.inputs import (
 )
 from safety_core.model.modules import SafetyModules
 from safety_core.model.sampling import Sampling
-from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores, read_output, views_of
+from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores, pieces_of, read_output, views_of
 from safety_core.model.spec import BackboneRef
 from safety_core.model.vision import VisionFeatures, projected_positions, run_tower
 from safety_core.policies import Hints
@@ -298,12 +299,31 @@ class SafeLlava(nn.Module):
         self, safe_BMD: Tensor | None, views: Sequence[View], *, heatmap: bool = False
     ) -> dict[View, ViewScores]:
         """Judge single views of images and prompts; arguments and errors as of :meth:`score_rows`."""
-        images = None if safe_BMD is None or not any(view.images for view in views) else self.safety.read(safe_BMD)
         judged: dict[View, ViewScores] = {}
-        for batch in batches_of(views, rows=HEAD_BATCH):
-            output = self._judge(batch, images, heatmap)
-            judged |= zip(batch, read_output(output, grid=self.config.projector.grid, heatmap=heatmap), strict=True)
+        for piece in self.score_views_in_pieces(safe_BMD, views, heatmap=heatmap):
+            judged |= piece
         return judged
+
+    @torch.inference_mode()
+    def score_views_in_pieces(
+        self,
+        safe_BMD: Tensor | None,
+        views: Sequence[View],
+        *,
+        heatmap: bool = False,
+        limit: Callable[[], int] = lambda: sys.maxsize,
+    ) -> Iterator[dict[View, ViewScores]]:
+        """:meth:`score_views`, one pass of the head at a time.
+
+        Args:
+            limit: tokens (:func:`weight_of`, padding included) of one pass; asked anew for each.
+        """
+        images = None if safe_BMD is None or not any(view.images for view in views) else self.safety.read(safe_BMD)
+        for batch in batches_of(views, rows=HEAD_BATCH):
+            for piece in pieces_of(batch, limit):
+                output = self._judge(piece, images, heatmap)
+                scores = read_output(output, grid=self.config.projector.grid, heatmap=heatmap)
+                yield dict(zip(piece, scores, strict=True))
 
     def assess(
         self,

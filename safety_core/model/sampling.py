@@ -11,6 +11,10 @@ from torch import Tensor
 
 from safety_core.errors import PromptError
 
+MIN_TEMPERATURE = 1e-5
+"""Temperatures below it are greedy: they differ from 0 in rounding only. Below 1e-45 they *are* 0 in float32, where a
+logit divided by them would be infinite or no number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
@@ -24,7 +28,7 @@ class Sampling:
     """Most tokens to make; fewer where the model's context ends earlier."""
 
     temperature: float = 0.0
-    """0 takes the most probable token."""
+    """0, or anything below ``MIN_TEMPERATURE``, takes the most probable token."""
 
     top_p: float = 1.0
     """Draw only from the most probable tokens that together reach this probability."""
@@ -40,6 +44,11 @@ class Sampling:
         if not 0.0 < self.top_p <= 1.0:
             raise PromptError("top_p must lie in (0, 1]", code="out_of_range", param="top_p")
 
+    @property
+    def greedy(self) -> bool:
+        """Whether the most probable token is taken, without a draw."""
+        return self.temperature < MIN_TEMPERATURE
+
 
 def choose(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[torch.Generator]) -> list[int]:
     """The next token of each row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020).
@@ -47,7 +56,7 @@ def choose(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[tor
     A row's draw takes one number from its own random source, so it does not depend on who else is in the batch.
     """
     chosen: list[int] = logits_BW.argmax(-1).tolist()
-    drawn = [row for row, sampling in enumerate(samplings) if sampling.temperature > 0.0]
+    drawn = [row for row, sampling in enumerate(samplings) if not sampling.greedy]
     if drawn:
         points = [torch.rand((), generator=draws[row]) for row in drawn]
         options = [samplings[row] for row in drawn]
@@ -60,10 +69,11 @@ def _draw(logits_BW: Tensor, options: Sequence[Sampling], points_B: Tensor) -> l
     """The token at which each row's nucleus, laid out by probability, passes that point of [0, 1)."""
     temperature_B1 = logits_BW.new_tensor([option.temperature for option in options])[:, None]
     top_p_B1 = logits_BW.new_tensor([option.top_p for option in options])[:, None]
-    # Shifted first: a tiny temperature would otherwise make infinities of the logits and NaN of their difference.
+    # Shifted first: a low temperature would otherwise make infinities of the logits and NaN of their difference.
     probs_BW = ((logits_BW - logits_BW.amax(-1, keepdim=True)) / temperature_B1).softmax(-1)
     sorted_BW, order_BW = probs_BW.sort(descending=True, stable=True)
     outside_BW = sorted_BW.cumsum(-1) - sorted_BW >= top_p_B1
+    outside_BW[:, 0] = False  # a top_p that is 0 in float32 still leaves the most probable token
     passed_BW = sorted_BW.masked_fill(outside_BW, 0.0).cumsum(-1)
     place_B = (passed_BW <= points_B.to(passed_BW)[:, None] * passed_BW[:, -1:]).sum(-1)
     # Rounding may put the point at the very end, where only tokens outside the nucleus, or banned ones, are left.

@@ -4,7 +4,7 @@ A request of several images has one view per image, one of all of them, and its 
 need is judged once. Knows nothing of networks: it plans rows and reads results.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,6 +14,12 @@ from safety_core.types import PairScores, RiskScores
 
 SHORT = 32
 """Tokens of a prompt to which any may be padded: less is not worth a batch of its own."""
+
+_ROW_TOKENS = 16
+"""Tokens in the time of which the head does what it does once a view."""
+
+_IMAGE_TOKENS = 8
+"""Tokens in the time of which it looks at one more picture."""
 
 Heatmap = tuple[tuple[float, ...], ...]
 Prompt = tuple[int, ...]
@@ -65,6 +71,26 @@ def batches_of(views: Sequence[View], *, rows: int) -> list[list[View]]:
             batches.append([])
         batches[-1].append(view)
     return batches
+
+
+def weight_of(view: View) -> int:
+    """How long the head takes for a view, in tokens: its prompt's, and what stands for the row and its pictures."""
+    return len(view.prompt or ()) + _ROW_TOKENS + _IMAGE_TOKENS * len(view.images)
+
+
+def pieces_of(batch: Sequence[View], limit: Callable[[], int]) -> Iterator[Sequence[View]]:
+    """A batch in pieces of at most ``limit()`` tokens each, asked anew for each piece; at least one view is in it."""
+    start = 0
+    while start < len(batch):
+        heaviest, end = weight_of(batch[start]), start + 1
+        most = limit()
+        while end < len(batch):
+            heaviest = max(heaviest, weight_of(batch[end]))  # all are padded to the longest
+            if heaviest * (end + 1 - start) > most:
+                break
+            end += 1
+        yield batch[start:end]
+        start = end
 
 
 def pair_scores(images: tuple[int, ...], prompt: Prompt | None, judged: Mapping[View, ViewScores]) -> PairScores:

@@ -23,11 +23,13 @@ router = APIRouter()
     "/v1/chat",
     response_model=ChatReply,
     responses={**ERRORS, **EVENTS},
-    openapi_extra=request_body(prompt_is_needed=True),
+    openapi_extra=request_body(answered=True),
     summary="Ask about images, guarded",
 )
 async def chat(request: Request) -> Response:
     """Judge images and prompt, then answer or refuse. A refusal is a reply: HTTP 200, `decision: refused`.
+
+    Images without a prompt are described. A question about an image without one is told that there is none.
 
     With `stream` the reply comes as Server-Sent Events: `assessment`, then `delta` pieces, then `done` with the full
     reply, or `error`.

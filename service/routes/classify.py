@@ -14,7 +14,7 @@ router = APIRouter()
     "/v1/classify",
     response_model=ClassifyReply,
     responses=ERRORS,
-    openapi_extra=request_body(prompt_is_needed=False),
+    openapi_extra=request_body(answered=False),
     summary="Judge images, a prompt, or both",
 )
 async def classify(request: Request) -> JSONResponse:

@@ -167,26 +167,22 @@ CHUNKS: _Responses = {
 """A completion, in the form that FastAPI cannot infer."""
 
 
-def request_body(*, prompt_is_needed: bool) -> dict[str, Any]:
+def request_body(*, answered: bool) -> dict[str, Any]:
     """The two bodies that ``/v1/chat`` and ``/v1/classify`` take.
 
     Args:
-        prompt_is_needed: whether images alone are not enough.
+        answered: whether a reply follows, to which a prompt without images must say something.
     """
     form = _without_null(FormRequest.model_json_schema())
     files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Image files."}
     form["properties"] = {"image": files, **form["properties"]}
     body = JsonRequest.model_json_schema()
     for schema, images in ((form, "image"), (body, "images")):
-        if prompt_is_needed:
-            described = {"description": schema["properties"]["prompt"]["description"]}
-            schema["properties"]["prompt"] = described | NOT_BLANK
-            schema["required"] = ["prompt"]
-        else:
-            schema["anyOf"] = [
-                {"properties": {"prompt": {"type": "string", "minLength": 1}}, "required": ["prompt"]},
-                {"properties": {images: {"minItems": 1}}, "required": [images]},
-            ]
+        prompt: dict[str, Any] = {**NOT_BLANK} if answered else {"type": "string", "minLength": 1}
+        schema["anyOf"] = [
+            {"properties": {"prompt": prompt}, "required": ["prompt"]},
+            {"properties": {images: {"minItems": 1}}, "required": [images]},
+        ]
     multipart = {"schema": form, "encoding": {"image": {"contentType": ", ".join(MEDIA_TYPES)}}}
     return {"requestBody": {"required": True, "content": {MULTIPART: multipart, JSON: {"schema": body}}}}
 

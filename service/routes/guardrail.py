@@ -6,6 +6,7 @@ is blocked. Only fields that say who asks, and never reach a model, are ignored.
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -13,12 +14,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from safety_core.engine.messages import GuardRequest
+from safety_core.engine.history import join_messages
+from safety_core.engine.messages import MAX_REPLY_CHARACTERS, GuardRequest, GuardVerdict, ReplyRequest
+from safety_core.errors import InputError
 from safety_core.policy import Decision
 from safety_core.prompts import Turn
 from service.classifying import assessed
 from service.decoders import in_time
 from service.extraction import Extracted, as_read
+from service.guardrail_history import dropped_texts, plain_history, replaced_texts
 from service.intake import read_json
 from service.record import record_of
 from service.routes.docs import ERRORS, json_body
@@ -26,7 +30,7 @@ from service.ruling import rules_for
 from service.schemas import Language, Picture, PolicyName, Sent
 from service.state import service_of
 from service.streaming import unless_client_leaves
-from service.windows import TooLongError, assess_in_windows, check_length
+from service.windows import Assess, TooLongError, assess_in_windows, check_length
 
 router = APIRouter()
 
@@ -53,6 +57,11 @@ class ProviderParams(BaseModel):
 
     policy: PolicyName = None
     language: Language = None
+    drop_refused_turns: bool = Field(
+        default=False,
+        description="Whether refused questions in a conversation of texts are taken out instead of blocking all of it; "
+        "for the mode `pre_call` only, since others ignore replaced texts.",
+    )
 
 
 class GuardrailRequest(BaseModel):
@@ -81,7 +90,7 @@ class GuardrailRequest(BaseModel):
 class GuardrailReply(Sent):
     """What LiteLLM then does."""
 
-    action: Literal["BLOCKED", "NONE"]
+    action: Literal["BLOCKED", "NONE", "GUARDRAIL_INTERVENED"]
     blocked_reason: str | None = None
     texts: list[str] | None = None
     images: list[str] | None = None
@@ -95,11 +104,15 @@ class GuardrailReply(Sent):
     summary="Judge what passes a LiteLLM proxy",
 )
 async def guardrail(request: Request) -> JSONResponse:
-    """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are never changed.
+    """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are not changed.
 
     Every text in the request (messages, reasoning, definitions and calls of tools, fields that are not known) is
     judged with the others and by itself, in overlapping windows where there is more than the guard reads at once, and
-    with all pictures. What cannot be judged is an error, which LiteLLM takes for a block.
+    with all pictures; a response also in the short windows in which replies are judged while they are generated. What
+    cannot be judged is an error, which LiteLLM takes for a block.
+
+    With `drop_refused_turns` among its parameters, refused questions of a conversation of texts are replaced together
+    with their answers (`GUARDRAIL_INTERVENED`), and what is left decides.
     """
     service, record = service_of(request), record_of(request)
     service.readiness.require()
@@ -118,6 +131,8 @@ async def guardrail(request: Request) -> JSONResponse:
             found = await asyncio.get_running_loop().run_in_executor(service.parsers, partial(extracted, asked))
     if not found.texts and not found.pictures:
         return JSONResponse(GuardrailReply(action="NONE").sent())
+    if asked.input_type == "response":
+        limits = replace(limits, max_characters=min(limits.max_characters, MAX_REPLY_CHARACTERS))
     try:
         check_length(found.texts, limits)
     except TooLongError as exc:
@@ -127,15 +142,43 @@ async def guardrail(request: Request) -> JSONResponse:
         return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=exc.message).sent())
     loaded = await unless_client_leaves(request, service.pictures.load(found.pictures, record))
     turns = tuple(Turn(role="user", text=text) for text in found.texts)
-    (verdict,) = await assessed(
-        request,
-        [GuardRequest(images=loaded.images, turns=turns, rules=rules)],
-        decode_ms=loaded.decode_ms,
-        within=partial(assess_in_windows, limits=limits, together=found.user_texts, deadline=record.deadline),
-    )
-    if verdict.verdict.decision is not Decision.REFUSED:
-        return JSONResponse(GuardrailReply(action="NONE").sent())
-    return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=verdict.refusal).sent())
+    wanted = [GuardRequest(images=loaded.images, turns=turns, rules=rules)]
+    if asked.input_type == "response" and turns:
+        wanted.append(ReplyRequest(turns=turns, rules=rules))
+    in_windows = partial(assess_in_windows, limits=limits, deadline=record.deadline)
+
+    history = None
+    if params.drop_refused_turns and asked.input_type == "request" and not found.pictures:
+        history = plain_history(asked.texts or [], asked.structured_messages or [])
+
+    async def judge(assess: Assess, one: GuardRequest) -> GuardVerdict:
+        # A reply is judged in the output rail's short windows too: harm must not be thinned by its length.
+        verdict = await (
+            assess(one) if isinstance(one, ReplyRequest) else in_windows(assess, one, together=found.user_texts)
+        )
+        if history is None or verdict.verdict.decision is not Decision.REFUSED or verdict.assessment is None:
+            return verdict
+        try:
+            reduced = await assess(GuardRequest(turns=join_messages(history), messages=history, rules=rules))
+        except InputError:  # longer than is judged at once
+            return verdict
+        if reduced.verdict.decision is Decision.REFUSED or not reduced.dropped_messages:
+            return verdict
+        # What is left must pass as any request does: in windows, with tools and all else that the model will read.
+        left_out = dropped_texts(history, reduced.dropped_messages)
+        turns = tuple(Turn(role="user", text=text) for text in found.texts if text not in left_out)
+        users = [text for text in found.user_texts if text not in left_out]
+        again = await in_windows(assess, replace(one, turns=turns), together=users)
+        return replace(again, dropped_messages=reduced.dropped_messages)
+
+    verdicts = await assessed(request, wanted, decode_ms=loaded.decode_ms, within=judge)
+    worst = max(verdicts, key=lambda one: one.verdict.gravity)
+    if worst.verdict.decision is Decision.REFUSED:
+        return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=worst.refusal).sent())
+    if history is not None and worst.dropped_messages:
+        texts = replaced_texts(history, worst.dropped_messages)
+        return JSONResponse(GuardrailReply(action="GUARDRAIL_INTERVENED", texts=texts).sent())
+    return JSONResponse(GuardrailReply(action="NONE").sent())
 
 
 def extracted(asked: GuardrailRequest) -> Extracted:

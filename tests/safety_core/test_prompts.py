@@ -17,11 +17,10 @@ from safety_core.prompts import (
     EncodedPrompt,
     PromptBuilder,
     Turn,
-    in_small_letters,
     neutralise,
-    normalise,
     readings,
 )
+from safety_core.text_variants import in_small_letters, normalise
 from tests.tiny import CORPUS
 
 HOSTILE = [
@@ -243,6 +242,9 @@ class Untouchable:
     all_special_ids: ClassVar[list[int]] = []
 
     def __call__(self, text: str, **options: Any) -> Any:
+        pytest.fail("it was tokenised")
+
+    def __len__(self) -> int:
         pytest.fail("it was tokenised")
 
     def convert_ids_to_tokens(self, ids: list[int]) -> Any:

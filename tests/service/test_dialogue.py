@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.prompts import Turn
 from service.dialogue import dialogue_of
@@ -32,6 +33,8 @@ def test_every_picture_keeps_its_turn_and_the_order_of_all() -> None:
                 {"role": "user", "content": [written("a"), shown("1"), written("b")]},
                 {"role": "assistant", "content": "c"},
                 {"role": "user", "content": [shown("2"), shown("3")]},
+                {"role": "assistant", "content": "d"},
+                {"role": "user", "content": "e"},
             ]
         )
     )
@@ -39,6 +42,8 @@ def test_every_picture_keeps_its_turn_and_the_order_of_all() -> None:
         Turn(role="user", text="a\nb", images=1, parts=("a", "b")),
         Turn(role="assistant", text="c"),
         Turn(role="user", text="", images=2),
+        Turn(role="assistant", text="d"),
+        Turn(role="user", text="e"),
     )
     assert dialogue.sources == ("1", "2", "3")
 
@@ -123,3 +128,49 @@ def test_what_makes_no_conversation_is_refused(messages: list[dict[str, Any]], c
     with pytest.raises(PromptError) as error:
         turns(*messages)
     assert error.value.code == code
+
+
+def test_a_message_that_says_nothing_is_no_turn_but_ends_the_one_before() -> None:
+    dialogue = dialogue_of(
+        MESSAGES.validate_python(
+            [
+                {"role": "system", "content": ""},
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": None},
+                {"role": "user", "content": " "},
+                {"role": "assistant", "content": "", "refusal": ""},
+                {"role": "user", "content": "b"},
+            ]
+        )
+    )
+    assert dialogue.turns == (Turn(role="user", text="a\nb", parts=("a", "b")),)
+    assert [(one.role, one.texts) for one in dialogue.messages] == [
+        ("instructions", ()),
+        ("user", ("a",)),
+        ("assistant", ()),
+        ("user", ()),
+        ("assistant", ()),
+        ("user", ("b",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content", [[shown("1")], [shown("1"), written("")], [written(" \n"), shown("1"), written("")]]
+)
+def test_pictures_that_are_shown_without_words_are_asked_about(content: list[dict[str, Any]]) -> None:
+    asked = Turn(role="user", text=DEFAULT_QUESTION, images=1)
+    assert turns({"role": "user", "content": content}) == (asked,)
+    briefly = turns({"role": "system", "content": "Be brief."}, {"role": "user", "content": content})
+    assert [(turn.parts, turn.images) for turn in briefly] == [(("Be brief.", DEFAULT_QUESTION), 1)]
+    later = turns(
+        {"role": "user", "content": "Hello!"},
+        {"role": "assistant", "content": "Hi."},
+        {"role": "user", "content": content},
+    )
+    assert later[-1] == asked
+
+
+def test_words_of_the_same_turn_are_the_question() -> None:
+    assert turns({"role": "user", "content": "a"}, {"role": "user", "content": [shown("1")]}) == (
+        Turn(role="user", text="a", images=1),
+    )

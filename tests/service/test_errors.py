@@ -54,6 +54,8 @@ def test_status_by_code(code: str, status: int) -> None:
 def test_overload_says_when_to_come_back() -> None:
     reply = reply_to(tree.OverloadedError("12 jobs"))
     assert (reply.status, dict(reply.headers)) == (429, {"Retry-After": "1"})
+    for seconds, told in ((0.2, "1"), (7.1, "8"), (1e9, "60")):
+        assert reply_to(tree.OverloadedError("full", retry_after_s=seconds)).headers["Retry-After"] == told
     assert dict(reply_to(ImageError("m", code="image_empty")).headers) == {}
     assert reply_to(NotReadyError("the canary was refused")).message == "The server is not ready."
 

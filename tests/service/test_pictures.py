@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from safety_core.images import DecodedImage, Inspected, inspect
+from safety_core.images import DecodedImage, Inspected, decode_inspected, inspect
 from service import pictures
 from service.traffic import ENDPOINTS
 from tests.safety_core.engine.fakes import FakeGuard
@@ -114,7 +114,7 @@ class Slow:
     def __init__(self) -> None:
         self.free, self.began = threading.Event(), threading.Semaphore(0)
         self.decoded: list[int] = []
-        self._decode = pictures.decode_inspected
+        self._decode = decode_inspected
 
     def __call__(self, picture: Inspected, *, check: Callable[[], None], **options: Any) -> DecodedImage:
         if picture.file.width > 1000:

@@ -1,7 +1,7 @@
 """A guard without a model: it decides as it is told and talks in given pieces. For the engine's and server's tests."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from safety_core.engine.messages import (
     GuardVerdict,
     Judged,
     Prepared,
+    Work,
 )
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.readings import ruled
@@ -113,6 +114,8 @@ class FakeGenerator:
             self.rows.remove(row)
             self.guard.stopped.set()
 
+    def release(self) -> None: ...
+
 
 @dataclass
 class FakeGuard:
@@ -199,6 +202,10 @@ class FakeGuard:
             fault, self.fault = self.fault, None
             raise fault
         return [Judged(verdict=self.assess(prepared.request)) for prepared in batch]
+
+    def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+        yield from ()
+        return self.judge(batch)
 
     def job(self, judged: Judged, request: ChatRequest) -> Any:
         if judged.verdict.refusal is not None:

@@ -1,17 +1,26 @@
 """The seam between an event loop and the guard's thread: order, deadlines, cancellation, release."""
 
 import asyncio
+import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from safety_core.engine.async_guard import AsyncGuard, EngineConfig, EngineObserver
-from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
-from safety_core.errors import DeadlineError, GenerationError, OverloadedError, PromptError, StoppedError
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Prepared, Reply
+from safety_core.errors import (
+    DeadlineError,
+    ExhaustedError,
+    GenerationError,
+    OverloadedError,
+    PromptError,
+    StoppedError,
+)
 from safety_core.policy import Decision
 from safety_core.prompts import Turn
 from tests.safety_core.engine.fakes import FakeGuard, Silence
@@ -474,3 +483,195 @@ def test_a_chats_verdict_serves_a_classification_but_not_the_other_way_round() -
         assert len(fake.requests) == 3, "a reply needs what a classification does not keep"
 
     run(fake, scenario)
+
+
+# --- clients and deadlines --------------------------------------------------------------------------------------------
+
+
+def test_a_deadline_that_has_passed_queues_nothing() -> None:
+    fake = FakeGuard()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        past = time.monotonic() - 1
+        with pytest.raises(DeadlineError):
+            await guard.assess(ASK, deadline=past)
+        with pytest.raises(DeadlineError):
+            async for _ in guard.stream(CHAT, deadline=past):
+                pass
+        assert (await guard.assess(ASK, client="key:a", deadline=time.monotonic() + 20)).verdict is not None
+
+    run(fake, scenario)
+    assert len(fake.requests) == 1
+
+
+def test_a_deadline_covers_preparing_and_a_waiter_that_left_is_not_prepared_for() -> None:
+    fake, prepared, hold = FakeGuard(), list[str](), threading.Event()
+    prepare = fake.prepare
+
+    def slow(request: GuardRequest) -> Prepared:
+        prepared.append(request.turns[0].text)
+        assert hold.wait(20)
+        return prepare(request)
+
+    fake.prepare = slow  # type: ignore[method-assign]
+
+    async def scenario(guard: AsyncGuard) -> None:
+        try:
+            first = asyncio.create_task(guard.assess(asking("first")))
+            await until(lambda: prepared)
+            with pytest.raises(DeadlineError):
+                await guard.assess(asking("late"), deadline=time.monotonic() + 0.01)
+            gone = asyncio.create_task(guard.assess(asking("gone")))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            gone.cancel()
+            waiting = asyncio.create_task(guard.assess(asking("waiting")))
+        finally:
+            hold.set()
+        await asyncio.gather(first, waiting)
+
+    run(fake, scenario, prepare_slots=1)
+    assert prepared == ["first", "waiting"]
+
+
+def test_of_those_who_wait_to_be_prepared_the_shortest_is_next() -> None:
+    fake, prepared, hold = FakeGuard(), list[int](), threading.Event()
+    prepare = fake.prepare
+
+    def slow(request: GuardRequest) -> Prepared:
+        prepared.append(len(request.turns[0].text))
+        assert hold.wait(20)
+        return prepare(request)
+
+    fake.prepare = slow  # type: ignore[method-assign]
+
+    async def scenario(guard: AsyncGuard) -> None:
+        tasks = [asyncio.create_task(guard.assess(asking("x" * length))) for length in (5, 4000, 3000, 2, 20)]
+        await until(lambda: prepared)
+        await asyncio.sleep(0)
+        hold.set()
+        await asyncio.gather(*tasks)
+
+    run(fake, scenario, prepare_slots=1)
+    assert prepared == [5, 2, 20, 3000, 4000]
+
+
+def test_who_joins_a_verdict_may_wait_longer_than_the_first() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        busy = asyncio.create_task(guard.assess(asking("busy")))
+        await until(lambda: fake.requests)
+        soon = asyncio.create_task(guard.assess(ASK, deadline=time.monotonic() + 20))
+        await until(lambda: guard.depth == 1)
+        deadline = time.monotonic() + 500
+        later = asyncio.create_task(guard.assess(ASK, deadline=deadline))
+        (entry,) = guard._scheduler.verdicts._waiting
+        await until(lambda: entry.deadline == deadline)
+        soon.cancel()
+        await asyncio.gather(soon, return_exceptions=True)
+        fake.gate.set()
+        await busy
+        assert (await later).verdict.decision is Decision.ALLOWED
+
+    run(fake, scenario)
+    assert len(fake.requests) == 2
+
+
+def test_a_refused_clients_request_is_asked_again_for_another_client_that_had_joined_it() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        others = [asyncio.create_task(guard.assess(asking("busy"), client="other"))]
+        await until(lambda: fake.requests)
+        others += [asyncio.create_task(guard.assess(asking(f"{n}"), client="greedy")) for n in range(2)]
+        await until(lambda: guard.depth == 2)
+        greedy = asyncio.create_task(guard.assess(ASK, client="greedy"))
+        joined = asyncio.create_task(guard.assess(ASK, client="modest"))
+        with pytest.raises(OverloadedError):
+            await greedy
+        await until(lambda: guard.depth == 3)
+        fake.gate.set()
+        await asyncio.gather(*others)
+        assert (await joined).verdict.decision is Decision.ALLOWED
+
+    run(fake, scenario, max_queue=4)
+
+
+def test_the_canary_is_asked_through_a_full_queue() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        busy = [asyncio.create_task(guard.assess(asking("busy")))]
+        await until(lambda: fake.requests)
+        busy += [asyncio.create_task(guard.assess(asking("waits")))]
+        await until(lambda: guard.depth == 1)
+        check = asyncio.create_task(guard.self_check())
+        await until(lambda: guard.depth == 2)
+        fake.gate.set()
+        assert await check is None
+        await asyncio.gather(*busy)
+
+    run(fake, scenario, max_queue=1)
+
+
+def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+    prepare = fake.prepare
+    fake.prepare = lambda request: replace(prepare(request), cost=1000)  # type: ignore[method-assign]
+
+    async def scenario(guard: AsyncGuard) -> None:
+        assert guard.retry_after_s() == 1
+        busy = [
+            asyncio.create_task(guard.assess(asking(f"{number}"), deadline=time.monotonic() + 1e6)) for number in "ab"
+        ]
+        await until(lambda: guard.depth == 1)
+        with pytest.raises(OverloadedError) as caught:
+            await guard.assess(asking("too much"))
+        assert 10 < caught.value.retry_after_s <= 60
+        assert 10 < guard.retry_after_s() <= 60
+        fake.gate.set()
+        await asyncio.gather(*busy)
+
+    run(fake, scenario, max_queue=100)
+
+
+def test_one_client_holds_its_share_of_the_budget_of_tokens_only_while_others_chat() -> None:
+    fake = FakeGuard()
+    fake.between.clear()
+
+    async def chat(guard: AsyncGuard, text: str, client: str) -> list[Event]:
+        return [event async for event in guard.stream(chatting(text, max_tokens=20), client=client)]
+
+    async def scenario(guard: AsyncGuard) -> None:
+        accepted = [asyncio.create_task(chat(guard, "a", "greedy")), asyncio.create_task(chat(guard, "b", "modest"))]
+        await until(lambda: len(fake.requests) == 2)
+        accepted += [asyncio.create_task(chat(guard, "c", "greedy"))]
+        await until(lambda: len(fake.requests) == 3)
+        with pytest.raises(OverloadedError):
+            await chat(guard, "d", "greedy")
+        accepted += [asyncio.create_task(chat(guard, "e", "modest"))]
+        await until(lambda: len(fake.requests) == 4)
+        fake.between.set()
+        await asyncio.gather(*accepted)
+        await asyncio.gather(*(chat(guard, f"alone {number}", "greedy") for number in range(4)))
+
+    run(fake, scenario, token_budget=100)
+
+
+def test_no_thread_to_prepare_in_is_a_want_of_memory() -> None:
+    class NoThreads(Executor):
+        def submit(self, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        guard = AsyncGuard(FakeGuard(), preparers=NoThreads(), observer=Silence())
+        with pytest.raises(ExhaustedError):
+            await guard.assess(ASK)
+        assert await guard.close(timeout_s=20)
+
+    asyncio.run(scenario())

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -106,13 +107,15 @@ def test_results_and_errors_reach_their_own_waiters() -> None:
         bad.result(0)
 
 
-def test_a_batch_that_was_taken_can_no_longer_be_cancelled() -> None:
+def test_a_batch_that_was_taken_can_still_be_called_off() -> None:
     queue = batcher()
     future = queue.put("a", deadline=10)
+    other = queue.put("b", deadline=10)
     batch = queue.take()
-    assert not future.cancel()
-    settle(batch, ["done"])
-    assert future.result(0) == "done"
+    assert future.cancel()
+    settle(batch, ["done", "done"])
+    assert future.cancelled()
+    assert other.result(0) == "done"
 
 
 def test_closing_tells_everybody_who_waits_and_opening_takes_again() -> None:
@@ -167,3 +170,213 @@ def test_every_entry_is_settled_exactly_once(arrivals: list[tuple[int, bool]], m
             assert future.result(30) == 2 * number
         except CancelledError:
             assert leaves
+
+
+# --- who is next, who is accepted ------------------------------------------------------------------------------------
+
+
+class Served:
+    """A batcher of seconds of work, worked on slice by slice with a clock of its own."""
+
+    def __init__(self, *, slice_s: float = 0.04, horizon_s: float = 30.0, **bounds: Any) -> None:
+        self.clock = Clock()
+        self.slice_s = slice_s
+        self.queue: Batcher[float, str] = Batcher(
+            **{"max_queue": 100, "max_cost": 16, "clock": self.clock, "horizon_s": horizon_s, **bounds},
+            estimate=lambda seconds: seconds,
+        )
+        self.done: dict[str, float] = {}
+
+    def put(self, name: str, seconds: float, client: str = "", *, within: float = 30.0, **options: Any) -> Future[str]:
+        cost = max(1, int(seconds / 0.03))
+        future = self.queue.put(seconds, deadline=self.clock.now + within, cost=cost, client=client, **options)
+        future.add_done_callback(lambda _: self.done.setdefault(name, self.clock.now))
+        return future
+
+    def slice(self) -> list[float]:
+        """One turn of the worker; returns the sizes of what it worked on."""
+        batch = self.queue.next_batch()
+        if batch is None:
+            return []
+        whole = sum(entry.item for entry in batch.entries)
+        seconds = min(self.slice_s, whole - batch.spent_s) if batch.sliced else whole
+        self.clock.now += seconds
+        self.queue.charge(batch, seconds)
+        if batch.spent_s >= whole - 1e-9:
+            self.queue.finish(batch, ["done"] * len(batch.entries))
+        return [entry.item for entry in batch.entries]
+
+    def work(self) -> None:
+        while self.slice():
+            pass
+
+
+def test_a_cheap_entry_waits_for_one_slice_of_a_dear_one_whoever_sent_it() -> None:
+    for client in ("", "other"):
+        served = Served()
+        for number in range(8):
+            served.put(f"dear {number}", 3.0)
+        for _ in range(5):
+            served.slice()
+        began = served.clock.now
+        served.put("cheap", 0.04, client)
+        while "cheap" not in served.done:
+            served.slice()
+        assert served.done["cheap"] - began < 0.04 + 2 * served.slice_s
+
+
+def test_a_dear_entry_is_delayed_but_not_starved_by_cheap_ones_that_keep_coming() -> None:
+    served = Served()
+    served.put("dear", 1.0)
+    while "dear" not in served.done:
+        served.put("cheap", 0.05)
+        served.slice()
+    assert 1.0 < served.done["dear"] < 6.0
+
+
+def test_dear_entries_are_finished_one_after_another() -> None:
+    served = Served()
+    for number in range(4):
+        served.put(f"{number}", 1.0)
+    served.work()
+    assert [round(served.done[f"{number}"]) for number in range(4)] == [1, 2, 3, 4]
+
+
+def test_clients_share_the_time_whatever_each_of_them_asks_for() -> None:
+    served = Served()
+    for number in range(20):
+        served.put(f"many {number}", 0.5, "many")
+    served.put("few", 2.0, "few")
+    served.work()
+    assert 3.5 < served.done["few"] < 4.6
+
+
+def test_a_client_that_was_away_has_saved_up_nothing() -> None:
+    served = Served(horizon_s=1e9)
+    served.put("early", 0.5, "away")
+    served.work()
+    for number in range(20):
+        served.put(f"steady {number}", 1.0, "steady", within=1e9)
+    for _ in range(200):
+        served.slice()
+    began = served.clock.now
+    served.put("back", 4.0, "away")
+    served.work()
+    assert served.done["back"] - began > 7, "both get half of the time"
+
+
+def test_cheap_entries_of_all_clients_go_together() -> None:
+    served = Served()
+    for number in range(6):
+        served.put(f"{number}", 0.03, f"client {number % 3}")
+    assert served.slice() == [0.03] * 6
+
+
+def test_so_many_dear_batches_are_under_way_at_a_time_and_a_cheaper_one_still_gets_in() -> None:
+    served = Served(horizon_s=1e9)
+    for number in range(9):
+        served.put(f"{number}", 3.0, f"client {number}", within=1e9)
+    for _ in range(40):
+        served.slice()
+    assert len(served.queue._open) == 4
+    served.put("cheap", 0.03, "client 8")
+    served.slice()
+    served.slice()
+    assert "cheap" in served.done
+
+
+def test_what_would_come_too_late_is_refused_at_once_and_told_when_to_come_back() -> None:
+    served = Served()
+    for number in range(8):
+        served.put(f"{number}", 3.0)
+    with pytest.raises(OverloadedError) as caught:
+        served.put("late", 3.0)
+    assert 2.9 < caught.value.retry_after_s < 3.1
+    with pytest.raises(OverloadedError):
+        served.put("hurried", 3.0, within=2.0)
+    served.put("cheap", 0.03)
+    served.put("another's", 3.0, "other")
+    served.work()
+    assert "late" not in served.done
+    assert served.done["another's"] < 8
+
+
+def test_what_comes_alone_is_always_accepted() -> None:
+    served = Served()
+    served.put("alone", 500.0)
+    assert served.slice() == [500.0]
+
+
+def test_one_client_holds_its_share_only_while_others_are_there() -> None:
+    served = Served(max_queue=8)
+    served.put("other", 0.03, "other")
+    for number in range(4):
+        served.put(f"{number}", 0.03, "greedy")
+    with pytest.raises(OverloadedError):
+        served.put("one too many", 0.03, "greedy")
+    served.put("another", 0.03, "third")
+    served.work()
+    served.clock.now += 100
+    for number in range(8):
+        served.put(f"alone {number}", 0.03, "greedy")
+    dear = Served()
+    dear.put("other", 0.03, "other")
+    for number in range(5):
+        dear.put(f"{number}", 3.0, "greedy")
+    with pytest.raises(OverloadedError):
+        dear.put("beyond half of the horizon", 3.0, "greedy")
+
+
+def test_whoever_a_better_estimate_leaves_without_hope_is_told_before_the_deadline() -> None:
+    speed = [0.001]
+    served = Served(horizon_s=30.0)
+    served.queue._estimate = lambda seconds: seconds * speed[0]
+    futures = [served.put(f"{number}", 3.0) for number in range(20)]
+    served.slice()
+    speed[0] = 1.0
+    served.clock.now += 1
+    served.slice()
+    refused = [future for future in futures if future.done() and isinstance(future.exception(0), OverloadedError)]
+    assert 10 <= len(refused) <= 12
+    assert refused == futures[-len(refused) :], "the newest ones"
+
+
+def test_the_urgent_one_goes_first_through_a_full_queue() -> None:
+    served = Served(max_queue=2)
+    for number in range(2):
+        served.put(f"{number}", 1.0)
+    served.slice()
+    served.put("full", 1.0)
+    served.put("urgent", 0.03, urgent=True)
+    assert served.slice() == [0.03]
+    assert "urgent" in served.done
+
+
+def test_a_waiter_that_leaves_calls_off_a_batch_that_is_under_way() -> None:
+    served = Served()
+    gone = served.put("gone", 3.0)
+    served.slice()
+    gone.cancel()
+    assert served.slice() == []
+    assert served.queue.backlog_s == 0
+
+
+def test_a_deadline_can_be_extended_for_somebody_else_who_waits() -> None:
+    served = Served()
+    future = served.put("shared", 0.03, within=1.0)
+    served.queue.extend(future, 10.0)
+    served.clock.now = 5.0
+    served.slice()
+    assert future.result(0) == "done"
+
+
+def test_clients_that_want_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safety_core.engine.batcher.MAX_ACCOUNTS", 10)
+    served = Served()
+    for number in range(200):
+        served.put(f"{number}", 0.03, f"client {number}")
+        if number % 5 == 0:
+            served.work()
+    served.work()
+    assert len(served.done) == 200
+    assert len(served.queue._accounts) <= 12

@@ -12,11 +12,12 @@ import torch
 from transformers import LlavaForConditionalGeneration
 
 from safety_core.engine.generator import Generator, Job, Row
+from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.model.checkpoint import load_checkpoint
 from safety_core.model.generation import Generation
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.sampling import Sampling
+from safety_core.model.sampling import Sampling, choose
 from safety_core.model.vision import VisionFeatures
 from safety_core.prompts import Turn
 from tests.safety_core.engine.conftest import picture
@@ -376,6 +377,197 @@ def test_replies_for_which_there_is_no_memory_fail_and_the_others_go_on(
     generator.admit([late])
     finish(generator)
     assert_as_alone(model, late)
+
+
+class Broken:
+    """Stands in for a part of one reply, and raises at its n-th use."""
+
+    def __init__(self, part: Any, method: str, uses: int, error: Exception) -> None:
+        self._part, self._method, self._uses, self._error = part, method, uses, error
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if name != self._method:
+            return found
+
+        def used(*args: Any) -> Any:
+            self._uses -= 1
+            if self._uses < 0:
+                raise self._error
+            return found(*args)
+
+        return used
+
+
+FAULTS = [
+    *((step, error, False) for step in ("embed", "prefill", "logits") for error in (RuntimeError, GenerationError)),
+    *(
+        (step, error, late)
+        for step in ("choose", "assemble", "stop")
+        for error in (RuntimeError, MemoryError, GenerationError)
+        for late in (False, True)
+    ),
+]
+"""Where a reply raises, what, and whether only once it runs."""
+
+
+def break_reply(
+    model: SafeLlava, generator: Generator, row: Row, step: str, uses: int, error: Exception, patch: pytest.MonkeyPatch
+) -> None:
+    """Make a reply raise at one of its steps, whoever it is batched with; at the prefill, or ``uses`` tokens later."""
+    if step == "assemble":
+        row.assembler = Broken(row.assembler, "push", uses, error)  # type: ignore[assignment]
+    elif step == "stop":
+        row.stops = Broken(row.stops, "push", uses, error)  # type: ignore[assignment]
+    elif step == "choose":
+
+        def chosen(logits: torch.Tensor, samplings: Any, draws: Any) -> list[int]:
+            tokens = choose(logits, samplings, draws)  # after the draws of all
+            if row.draws in draws and len(row.token_ids) >= uses:
+                raise error
+            return tokens
+
+        patch.setattr("safety_core.engine.generator.choose", chosen)
+    elif step == "embed":
+        embed = model.embed
+
+        def embedded(prompts: Any, *args: Any, **kwargs: Any) -> Any:
+            if any(prompt is row.job.prompt for prompt in prompts):
+                raise error
+            return embed(prompts, *args, **kwargs)
+
+        patch.setattr(model, "embed", embedded)
+    else:
+        prefill = generator._prefill
+        within: list[bool] = []
+        name = {"prefill": "_forward", "logits": "_logits"}[step]
+        inner = getattr(generator, name)
+
+        def prefilled(rows: Sequence[Row]) -> Any:
+            within[:] = [row in rows]
+            try:
+                return prefill(rows)
+            finally:
+                within.clear()
+
+        def raised(*args: Any, **kwargs: Any) -> Any:
+            done = inner(*args, **kwargs)  # after the cache was written
+            if within and within[0]:
+                raise error
+            return done
+
+        patch.setattr(generator, "_prefill", prefilled)
+        patch.setattr(generator, name, raised)
+
+
+@pytest.fixture(scope="module")
+def company(model: SafeLlava, gallery: VisionFeatures) -> list[tuple[Job, Generation]]:
+    """Jobs of all kinds, and what becomes of each alone."""
+    drawn = {"temperature": 1.3, "top_p": 0.9}
+    jobs = [
+        job(
+            model, gallery, [one] * (one % 3), f"{one}", max_new_tokens=5, **({"seed": one, **drawn} if one % 2 else {})
+        )
+        for one in range(5)
+    ]
+    return [(one, alone(model, one)) for one in jobs]
+
+
+@pytest.mark.parametrize(("step", "error", "late"), FAULTS)
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_reply_that_raises_at_any_step_fails_alone_and_its_neighbours_are_as_alone(
+    model: SafeLlava,
+    company: list[tuple[Job, Generation]],
+    step: str,
+    error: type[Exception],
+    late: bool,
+    watched: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inner = Generator(model, max_rows=8)
+    generator: Any = inner
+    if watched:
+        generator = WatchedGenerator(inner, lambda texts, rules: [Ruling.SAY] * len(texts), window=2)
+    rows = [generator.row(one) for one, _ in company]
+    broken = 3
+    told = [one.row for one in generator.admit(rows[:1])]
+    target = rows[broken].inner if watched else rows[broken]
+    break_reply(model, inner, target, step, int(late), error("SECRET"), monkeypatch)
+    told += [one.row for one in generator.admit(rows[1:])]
+    assert told == rows, "each is told of once"
+    while generator.running:
+        generator.step()
+    assert type(rows[broken].failure) is (ExhaustedError if error is MemoryError else GenerationError)
+    for number, (row, (_, expected)) in enumerate(zip(rows, company, strict=True)):
+        if number != broken:
+            assert (tuple(row.token_ids), row.text, row.failure) == (expected.token_ids, expected.text, None)
+    assert nothing_left(inner)
+
+
+@pytest.mark.parametrize("step", ["choose", "assemble", "stop"])
+def test_a_reply_whose_own_share_raises_while_it_runs_alone_does_not_take_the_model_for_broken(
+    model: SafeLlava, gallery: VisionFeatures, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    row = generator.row(job(model, gallery))
+    break_reply(model, generator, row, step, 1, RuntimeError("SECRET"), monkeypatch)
+    generator.admit([row])
+    (made,) = generator.step()
+    assert made.row is row
+    assert isinstance(row.failure, GenerationError)
+    assert generator.running == 0
+
+
+def test_room_that_could_not_be_had_is_not_asked_for_by_those_who_run(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    first = generator.row(job(model, gallery, [], "hi"))
+    generator.admit([first])
+    held = generator._cache.shape
+    fitted = generator._cache._fitted
+
+    def scarce(buffer: Any, states: torch.Tensor) -> torch.Tensor:
+        if generator._cache.shape != held:
+            raise MemoryError
+        return fitted(buffer, states)
+
+    monkeypatch.setattr(generator._cache, "_fitted", scarce)
+    large = [generator.row(job(model, gallery, [number], max_new_tokens=300)) for number in range(4)]
+    generator.admit(large)
+    assert all(isinstance(row.failure, ExhaustedError) for row in large)
+    finish(generator)
+    assert_as_alone(model, first)
+
+
+def test_after_a_burst_keys_and_values_are_given_back(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(model)
+    made_rows = [generator.row(job(model, gallery, [number % 6], max_new_tokens=3)) for number in range(8)]
+    generator.admit(made_rows)
+    generator.release()
+    assert generator.nbytes > 0, "replies run"
+    finish(generator)
+    generator.release()
+    assert generator.nbytes == 0
+    monkeypatch.setattr("safety_core.engine.generator._KEPT_BYTES", 0)
+    many = [generator.row(job(model, gallery, [number % 6], f"{number}", max_new_tokens=4)) for number in range(8)]
+    generator.admit(many)
+    burst = generator.nbytes
+    finish(generator)
+    assert generator.nbytes == 0, "large buffers do not wait for an idle moment"
+    lone = generator.row(job(model, gallery, max_new_tokens=60))
+    generator.admit([*(generator.row(one.job) for one in many), lone])
+    for _ in range(6):
+        generator.step()
+    assert generator.running == 1
+    late = generator.row(job(model, gallery, max_new_tokens=5))
+    generator.admit([late])
+    assert generator.nbytes < burst, "one long reply does not keep what a burst needed"
+    finish(generator)
+    for row in (*many, lone, late):
+        assert_as_alone(model, row)
 
 
 def test_a_prompt_that_breaks_the_model_fails_by_itself(

@@ -15,10 +15,21 @@ from PIL import Image
 
 from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
-from safety_core.engine.messages import ChatRequest, GuardLimits, GuardRequest, Judged
+from safety_core.engine.messages import (
+    MAX_REPLY_CHARACTERS,
+    ChatRequest,
+    GuardLimits,
+    GuardRequest,
+    Judged,
+    ReplyRequest,
+    Work,
+)
 from safety_core.engine.output_rail import Ruling
+from safety_core.engine.parts import finished
+from safety_core.engine.reply_windows import windows_of
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
+from safety_core.model.generation import TextAssembler
 from safety_core.model.hints import hint_for
 from safety_core.model.scoring import View
 from safety_core.model.vision import VisionFeatures
@@ -379,6 +390,101 @@ def test_a_batch_is_judged_as_each_request_by_itself(guard: Guard) -> None:
             assert (ours.heatmap is not None) == request.heatmap
 
 
+@dataclass
+class Slow:
+    """A pace at which every pass takes as little as possible."""
+
+    views: int = 1
+    tokens: int = 1
+
+    def saw(self, views: int, seconds: float) -> None: ...
+
+    def heard(self, tokens: int, seconds: float) -> None: ...
+
+
+@pytest.mark.parametrize("pace", [Slow(), Slow(views=2, tokens=400), Slow(views=100, tokens=10**9)])
+def test_in_slices_the_same_is_judged(guard: Guard, pace: Slow) -> None:
+    guard._pace = pace  # type: ignore[assignment]
+    sentences = "".join(f"It is \uff4eumber {number}. " for number in range(9))
+    requests = [
+        judging(picture("red"), clear_picture("blue"), clear_picture("white"), text=sentences),
+        judging(picture("red"), picture("green"), text=None, heatmap=True),
+        judging(clear_picture("red"), text="Look.", heatmap=True),
+        judging(text=sentences),
+        asking(clear_picture(), picture(), text="What is it?"),
+    ]
+    for batch in ([one] for one in requests), [requests]:
+        for together in batch:
+            prepared = [guard.prepare(one) for one in together]
+            work, slices = guard.judge_in_slices(prepared), []
+            while True:
+                try:
+                    slices.append(next(work))
+                except StopIteration as end:
+                    found = end.value
+                    break
+            expected = guard.judge(prepared)
+            for one, other in zip(found, expected, strict=True):
+                assert_same(one, other)
+            wanted = sum((one.work for one in prepared if one.work is not None), Work())
+            if len(together) == 1 and not together[0].heatmap:  # whose views are judged once more
+                assert sum(part.tokens for part in slices) == wanted.tokens
+            assert max(part.views for part in slices) <= pace.views
+
+
+def assert_same(one: Judged | Exception, other: Judged | Exception) -> None:
+    """Two verdicts agree in everything but rounding."""
+    assert isinstance(one, JudgedRequest)
+    assert isinstance(other, JudgedRequest)
+    assert (one.turns, one.answerable, one.verdict.images_scanned) == (
+        other.turns,
+        other.answerable,
+        other.verdict.images_scanned,
+    )
+    assert one.verdict.verdict.decision == other.verdict.verdict.decision
+    assert one.verdict.readings is not None
+    for mine, theirs in zip(one.verdict.readings, other.verdict.readings, strict=True):
+        pairs = [(mine.joint, theirs.joint), (mine.image, theirs.image), (mine.text, theirs.text)]
+        pairs += zip(mine.per_image, theirs.per_image, strict=True)
+        for first, second in pairs:
+            assert (first is None) == (second is None)
+            if first is not None and second is not None:
+                assert first.types == pytest.approx(second.types, abs=1e-6)
+                assert first.levels == pytest.approx(second.levels, abs=1e-6)
+        assert len(mine.heatmaps) == len(theirs.heatmaps)
+        torch.testing.assert_close(torch.tensor(mine.heatmaps), torch.tensor(theirs.heatmaps))
+    if one.pictures is not None and other.pictures is not None:
+        torch.testing.assert_close(one.pictures.projected_BPD, other.pictures.projected_BPD)
+    else:
+        assert one.pictures is other.pictures
+
+
+def test_what_fails_in_slices_is_told_as_it_is_without(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = guard.model.encode_images
+    failures: list[Exception] = [torch.OutOfMemoryError("CUDA out of memory")]
+
+    def scarce(pixels: torch.Tensor) -> VisionFeatures:
+        if failures:
+            raise failures.pop()
+        return encode(pixels)
+
+    monkeypatch.setattr(guard.model, "encode_images", scarce)
+    prepared = guard.prepare(judging(picture()))
+    (judged,) = finished(guard.judge_in_slices([prepared]))
+    assert isinstance(judged, Judged)
+    assert judged.verdict.assessment is not None, "once memory is there again"
+    failures += [torch.OutOfMemoryError("CUDA out of memory")] * 2
+    assert isinstance(finished(guard.judge_in_slices([prepared]))[0], ExhaustedError)
+    failures.append(RuntimeError("SECRET"))
+    (refused,) = finished(guard.judge_in_slices([prepared]))
+    assert isinstance(refused, Judged)
+    assert refused.verdict.verdict.reason == NO_VERDICT
+    monkeypatch.setattr(guard.model, "encode_images", lambda pixels: encode(pixels)[0:0])
+    (lost,) = finished(guard.judge_in_slices([prepared]))
+    assert isinstance(lost, Judged)
+    assert lost.verdict.verdict.reason == NO_VERDICT
+
+
 def test_a_batch_goes_through_the_tower_once_for_each_distinct_view(guard: Guard) -> None:
     guard.limits = GuardLimits(tower_batch=3)
     prepared = [guard.prepare(request) for request in mixed()]
@@ -691,3 +797,45 @@ def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.
 
     monkeypatch.setattr(guard.model, "score_rows", nan)
     assert guard.rulings_on(["fine", "cursed", "fine too"], [None] * 3) == [Ruling.SAY, None, Ruling.SAY]
+
+
+# --- complete replies ------------------------------------------------------------------------------------------------
+
+REPLIES = [
+    "A red knife and two green apples.",
+    "I cannot help with that. " * 12 + "How do I hurt someone with it? " * 2 + "Please answer with care. " * 12,
+    "r e d   k n i f e " * 30,
+    "\u200b".join("USER: a red knife and two green apples. " * 4),
+]
+
+
+def test_complete_replies_are_judged_in_the_windows_of_the_output_rail(guard: Guard) -> None:
+    guard = watching(guard, reply_threshold=0.0)
+    outcomes = set()
+    for threshold in (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8):
+        thresholds = {name: dict.fromkeys((1, 2, 3), threshold) for name in T.risky_types}
+        actions = {name: dict.fromkeys((1, 2, 3), "refuse") for name in T.risky_types}
+        guard.policy = Policy.default(T).overlaid({"thresholds": thresholds, "actions": actions}, T)
+        for reply in REPLIES:
+            windows = list(windows_of(guard.model.prompts.pieces_of(reply), 2))
+            rulings = guard.rulings_on(windows, [None] * len(windows))
+            verdict = guard.assess(ReplyRequest(turns=(Turn(role="assistant", text=reply),)))
+            assert (verdict.refusal is not None) == (Ruling.CUT in rulings)
+            outcomes.add(verdict.refusal is not None)
+    assert outcomes == {True, False}
+
+
+def test_complete_replies_are_bounded_and_say_something(guard: Guard) -> None:
+    for text, code in ((" ", "input_empty"), ("x" * (MAX_REPLY_CHARACTERS + 1), "prompt_too_long")):
+        with pytest.raises(PromptError) as error:
+            guard.assess(ReplyRequest(turns=(Turn(role="assistant", text=text),)))
+        assert error.value.code == code
+
+
+def test_a_text_comes_in_the_pieces_in_which_it_would_be_generated(guard: Guard) -> None:
+    prompts = guard.model.prompts
+    for text in ("A red knife", "Gr\u00f6\u00dfe \u5b57 \U0001f600 ok. ", "", "  two\n\nlines "):
+        assert "".join(prompts.pieces_of(text)) == text
+        assembler = TextAssembler(guard.model.tokenizer)
+        made = [assembler.push(token) for token in guard.model.tokenizer(text, add_special_tokens=False)["input_ids"]]
+        assert [piece.strip() for piece in prompts.pieces_of(text)] == [piece.strip() for piece in made]

@@ -41,6 +41,8 @@ class Teller:
         self.dropped.append(row)
         self.rows.remove(row)
 
+    def release(self) -> None: ...
+
     def _next(self, row: Any) -> Any:
         word = row.words.pop(0)
         row.token_ids.append(word)
@@ -210,3 +212,18 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
                 assert text_of(text).split("BAD")[0].startswith(row.text)
             else:
                 assert row.text == alone.text == text_of(text)
+
+
+def test_a_judge_that_raises_for_one_reply_fails_that_one_alone() -> None:
+    def raises(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+        if any("BAD" in text for text in texts):
+            raise RuntimeError("SECRET")
+        return [Ruling.SAY] * len(texts)
+
+    rail = WatchedGenerator(Teller(), raises, window=2)
+    rows = [rail.row(job("abcdef")), rail.row(job([*"ab", "BAD", *"cd"])), rail.row(job("ghi"))]
+    rail.admit(rows)
+    while rail.running:
+        rail.step()
+    assert [type(row.failure) for row in rows] == [type(None), GenerationError, type(None)]
+    assert [row.text for row in (rows[0], rows[2])] == [text_of("abcdef"), text_of("ghi")]

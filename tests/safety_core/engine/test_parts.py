@@ -1,11 +1,12 @@
 """What happens to a batch that fails: halves for want of memory, one by one after anything else."""
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Generator, Sequence
 
 import pytest
 import torch
 
-from safety_core.engine.parts import in_parts, out_of_memory
+from safety_core.engine.parts import in_parts, in_parts_by_slices, out_of_memory
 from safety_core.errors import ExhaustedError
 
 
@@ -73,6 +74,9 @@ def test_a_single_item_that_fails_is_not_tried_again() -> None:
     ("exc", "expected"),
     [
         (MemoryError(), True),
+        (RuntimeError("can't start new thread"), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (OSError(errno.ENOENT, "No such file"), False),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), True),
         (RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory"), True),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
@@ -88,3 +92,30 @@ def test_the_cpu_allocator_says_it_in_words_that_are_known() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 55, dtype=torch.uint8)
     assert out_of_memory(caught.value)
+
+
+def test_in_the_half_that_fits_one_poisonous_item_stands_for_itself() -> None:
+    work = Work(room=2, poison=1)
+    first, second, third = in_parts(work, [1, 2, 3])
+    assert isinstance(first, ValueError)
+    assert (second, third) == (4, 6)
+
+
+def test_what_pauses_between_slices_is_tried_again_in_parts_too() -> None:
+    work = Work(poison=2)
+
+    def slices(items: Sequence[int]) -> Generator[str, None, list[int]]:
+        yield f"began {len(items)}"
+        return work(items)
+
+    paused = in_parts_by_slices(slices, [1, 2, 3])
+    told: list[str] = []
+    while True:
+        try:
+            told.append(next(paused))
+        except StopIteration as end:
+            first, second, third = end.value
+            break
+    assert told == ["began 3", *["began 1"] * 3]
+    assert (first, third) == (2, 6)
+    assert isinstance(second, ValueError)

@@ -1,10 +1,13 @@
 """Windows of replies: nothing is released unjudged, nothing hides on a border, and sparse text fills longer windows."""
 
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 
+from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.reply_windows import ReplyWindows, letters_in, windows_of
+from tests.safety_core.engine.test_output_rail import Teller, bad
 
 
 def released(pieces: list[str], size: int) -> tuple[list[str], list[str]]:
@@ -90,3 +93,20 @@ def test_windows_and_what_is_held_back_are_bounded_however_little_a_reply_says()
 
 def test_a_character_of_scripts_with_thousands_of_them_counts_as_several() -> None:
     assert letters_in("字 a1, \uff57\U0001d430") == 3 + 1 + 1 + 1 + 1
+
+
+@pytest.mark.parametrize("size", [3, 20])
+def test_a_reply_is_cut_while_it_comes_where_a_window_of_the_complete_one_is_refused(size: int) -> None:
+    rng = Random(size)
+    cut = 0
+    for _ in range(100):
+        pieces = [rng.choice(["word ", "a ", "", "BA", "D", " and"]) for _ in range(rng.randint(1, 120))]
+        rail = WatchedGenerator(Teller(), bad, window=size)
+        row = rail.row(SimpleNamespace(words=list(pieces), rules=Ruling.CUT))
+        rail.admit([row])
+        while not row.done:
+            rail.step()
+        refused = any("BAD" in text for text in windows_of(pieces, size))
+        assert row.cut == refused
+        cut += refused
+    assert 0 < cut < 100

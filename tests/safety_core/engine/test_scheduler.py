@@ -1,18 +1,20 @@
 """Whose turn it is, turn by turn, in the test's own thread."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
-from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, Prepared
+from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, Prepared, Work
 from safety_core.engine.scheduler import Progress, Scheduler, Ticket
-from safety_core.errors import DeadlineError, StoppedError
+from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
 from safety_core.prompts import Turn
-from tests.safety_core.engine.fakes import FakeGuard, Silence
+from tests.safety_core.engine.fakes import FakeGuard, FakeMade, FakeRow, Silence
 from tests.safety_core.engine.test_batcher import Clock
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))
+BROKEN = ChatRequest(turns=(Turn(role="user", text="broken"),))
 
 
 class Bench(Silence):
@@ -147,7 +149,7 @@ def test_a_job_that_makes_no_row_fails_by_itself() -> None:
     bench.turn()
     bench.turn()
     assert bench.said(sound) == "ab"
-    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [ValueError]
+    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [GenerationError]
 
 
 def test_burying_tells_everybody() -> None:
@@ -165,3 +167,124 @@ def test_burying_tells_everybody() -> None:
     bench.scheduler.begin()
     bench.judge()
     assert bench.turn() == [("guard", 1)]
+
+
+def test_news_of_replies_are_delivered_whatever_raises_behind_them() -> None:
+    bench = Bench(FakeGuard(pieces="ab", max_rows=8))
+    ending = bench.answer()
+    bench.turn()
+    generator: Any = bench.scheduler._generator
+    late, broken = bench.answer(deadline=5), bench.answer()
+    row, admit = generator.row, generator.admit
+    generator.row = lambda job: row(job) if job is not BROKEN else 1 / 0
+    broken.job = BROKEN
+    bench.clock.now = 5
+
+    def dies(rows: object) -> None:
+        raise RuntimeError("SECRET")
+
+    generator.admit = dies
+    joining = bench.answer()
+    with pytest.raises(RuntimeError):
+        bench.turn()
+    assert [type(one.failure) for one in bench.news if one.ticket is late] == [DeadlineError]
+    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [GenerationError]
+    generator.admit = admit
+    bench.scheduler.bury(StoppedError("dead"))
+    lost = {one.ticket for one in bench.news if isinstance(one.failure, StoppedError)}
+    assert lost == {ending, joining}
+
+
+def test_a_step_that_tells_of_a_row_that_nobody_knows_still_tells_of_the_others() -> None:
+    bench = Bench(FakeGuard(pieces="a", max_rows=8))
+    ticket = bench.answer()
+    generator: Any = bench.scheduler._generator
+    step = generator.step
+    generator.step = lambda: [FakeMade(FakeRow("x", token_ids=[0]), "x"), *step(), FakeMade(FakeRow("y"), "y")]
+    bench.turn()
+    assert bench.said(ticket) == "a"
+    assert [one.row is not None for one in bench.news] == [True]
+
+
+def test_an_observer_that_raises_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(FakeGuard(pieces="ab"))
+
+    def raises(*args: object) -> None:
+        raise ValueError("SECRET")
+
+    bench.batch = raises  # type: ignore[assignment, method-assign]
+    bench.tokens = raises  # type: ignore[assignment, method-assign]
+    ticket, verdict = bench.answer(), bench.judge()
+    for _ in range(3):
+        bench.scheduler.turn()
+    assert bench.said(ticket) == "ab"
+    assert verdict.done()
+    assert "SECRET" not in caplog.text
+
+
+def test_a_dear_verdict_is_reached_in_slices_between_which_replies_and_cheap_verdicts_get_their_turns() -> None:
+    guard = FakeGuard(pieces=["a"] * 50)
+    bench = Bench(guard, max_cost=16)
+
+    def slices(batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+        for _ in range(10):
+            bench.clock.now += 0.05
+            yield Work(views=4)
+        return guard.judge(batch)
+
+    guard.judge_in_slices = slices  # type: ignore[method-assign]
+    reply = bench.answer()
+    dear = bench.scheduler.judge(Prepared(request=GuardRequest(turns=CHAT.turns), cost=40), deadline=1e9)
+    bench.turn()
+    bench.turn()
+    assert bench.said(reply) == "aa"
+    cheap = bench.judge()
+    bench.turn()
+    assert cheap.done()
+    assert not dear.done()
+    while not dear.done():
+        bench.turn()
+    assert len(bench.said(reply)) >= 11
+    assert dear.result(0).verdict.verdict is not None
+
+
+def test_a_death_in_the_middle_of_a_dear_verdict_reaches_its_waiter() -> None:
+    guard = FakeGuard()
+    bench = Bench(guard, max_cost=16)
+
+    def slices(batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+        bench.clock.now += 0.05
+        yield Work(views=4)
+        raise RuntimeError("SECRET")
+
+    guard.judge_in_slices = slices  # type: ignore[method-assign]
+    dear = bench.scheduler.judge(Prepared(request=GuardRequest(turns=CHAT.turns), cost=40), deadline=1e9)
+    bench.turn()
+    with pytest.raises(RuntimeError):
+        bench.turn()
+    bench.scheduler.bury(StoppedError("dead"))
+    with pytest.raises(StoppedError):
+        dear.result(0)
+
+
+def test_of_those_who_wait_for_a_place_the_client_with_fewest_replies_is_next() -> None:
+    bench = Bench(FakeGuard(pieces="abcdef", max_rows=3))
+    many = [bench.scheduler.answer(CHAT, deadline=1e9, client="many") for _ in range(6)]
+    few = bench.scheduler.answer(CHAT, deadline=1e9, client="few")
+    bench.turn()
+    assert bench.said(few) == "a"
+    assert [bench.said(ticket) for ticket in many] == ["a", "a", "", "", "", ""]
+
+
+def test_memory_that_ran_out_is_known_until_something_succeeds() -> None:
+    guard = FakeGuard()
+    bench = Bench(guard)
+    judge = guard.judge
+    guard.judge = lambda batch: [ExhaustedError("none")] * len(batch)  # type: ignore[method-assign]
+    bench.judge()
+    bench.turn()
+    assert bench.scheduler.exhausted
+    guard.judge = judge  # type: ignore[method-assign]
+    bench.judge()
+    bench.turn()
+    assert not bench.scheduler.exhausted

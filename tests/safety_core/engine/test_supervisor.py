@@ -77,3 +77,38 @@ def test_work_that_ends_by_itself_is_not_begun_again() -> None:
     supervisor = Supervisor(lambda: lives.append(True), lambda exc: None)
     assert supervisor.join(30)
     assert (len(lives), supervisor.alive, supervisor.deaths) == (1, False, 0)
+
+
+def test_a_worker_for_which_there_is_no_thread_begins_once_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, deaths, refused = threading.Event(), list[BaseException](), [2]
+    start = threading.Thread.start
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread.name == "model" and refused[0]:
+            refused[0] -= 1
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    supervisor = Supervisor(began.set, deaths.append, first_pause_s=0.01)
+    eventually(began)
+    assert supervisor.join(30)
+    assert supervisor.deaths == len(deaths) == 2
+
+
+def test_who_cannot_bear_to_be_told_of_a_death_does_not_prevent_the_next_life() -> None:
+    lives: list[bool] = []
+    second = threading.Event()
+
+    def work() -> None:
+        lives.append(True)
+        if len(lives) == 1:
+            raise RuntimeError("SECRET")
+        second.set()
+
+    def broken(exc: BaseException) -> None:
+        raise MemoryError
+
+    supervisor = Supervisor(work, broken, first_pause_s=0.01)
+    eventually(second)
+    assert supervisor.join(30)

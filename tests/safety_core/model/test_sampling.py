@@ -66,6 +66,38 @@ def test_extreme_temperatures_draw_a_token_that_may_be_drawn(temperature: float)
     assert drawn == ({0} if temperature < 1 else {0, 2})
 
 
+TINY = (5e-324, 1e-300, 1e-46, 1e-45, 1e-39, 1.2e-38, 1e-20, 1e-7)
+"""Above 0, and 0 or nearly so in float32."""
+
+
+@pytest.mark.parametrize("temperature", TINY)
+@pytest.mark.parametrize("top_p", [*TINY, 0.5, 1 - 1e-16, 1.0])
+@pytest.mark.parametrize("vocabulary", [1, 2, 1000])
+def test_a_tiny_temperature_takes_the_most_probable_token_with_any_top_p(
+    temperature: float, top_p: float, vocabulary: int
+) -> None:
+    logits = torch.randn(vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * 1e4
+    logits[1:2] = float("-inf")
+    sampling = Sampling(temperature=temperature, top_p=top_p)
+    assert one(logits, sampling, random_source(0)) == int(logits.argmax())
+
+
+@pytest.mark.parametrize("top_p", TINY)
+@pytest.mark.parametrize("temperature", [1e-5, 1e-4, 0.7, 2.0, 100.0])
+def test_a_tiny_top_p_leaves_the_most_probable_token_at_any_temperature(top_p: float, temperature: float) -> None:
+    logits = torch.tensor([-3e38, 1.0, float("-inf"), 3e38, 2.0])
+    for seed in range(10):
+        assert one(logits, Sampling(temperature=temperature, top_p=top_p), random_source(seed)) == 3
+
+
+@pytest.mark.parametrize("temperature", [1e-5, 1e-3, 1.0, 100.0])
+def test_every_accepted_value_draws_a_token_that_is_not_banned(temperature: float) -> None:
+    logits = torch.full((6,), float("-inf"))
+    logits[[1, 4]] = torch.tensor([-3e38, -3.1e38])
+    for seed in range(20):
+        assert one(logits, Sampling(temperature=temperature), random_source(seed)) in (1, 4)
+
+
 @pytest.mark.parametrize(
     ("options", "param"),
     [

@@ -1,0 +1,81 @@
+"""Prepares requests in threads, a few at a time, in an order that is decided when a thread becomes free.
+
+An executor alone would work in the order of arrival, where one client's many long texts delay everybody. A job whose
+waiter has gone before it began is never run. To be used in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+from safety_core.engine.faults import out_of_memory
+from safety_core.errors import ExhaustedError
+
+_Result = TypeVar("_Result")
+
+
+class PrepareQueue:
+    """Runs jobs in an executor.
+
+    Args:
+        executor: where they run.
+        slots: how many of them at a time.
+    """
+
+    def __init__(self, executor: Executor, *, slots: int) -> None:
+        self._executor = executor
+        self._slots = slots
+        self._running = 0
+        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[None]]] = []
+
+    async def run(self, job: Callable[[], _Result], *, order: Callable[[], Any]) -> _Result:
+        """Run a job.
+
+        Args:
+            job: what to run.
+            order: asked whenever a slot becomes free; the job with the least answer is next, of equals the oldest.
+
+        Raises:
+            ExhaustedError: there was no memory for a thread.
+            Exception: whatever the job raises.
+        """
+        await self._slot(order)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+        except RuntimeError as exc:
+            if out_of_memory(exc):
+                raise ExhaustedError("there was not enough memory") from None
+            raise
+        finally:
+            self._running -= 1
+            self._wake_next()
+
+    async def _slot(self, order: Callable[[], Any]) -> None:
+        """Wait for a slot and take it."""
+        if self._running < self._slots and not self._waiting:
+            self._running += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = (order, turn)
+        self._waiting.append(waiting)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # it had been given a slot already
+                self._running -= 1
+                self._wake_next()
+            elif waiting in self._waiting:
+                self._waiting.remove(waiting)
+            raise
+
+    def _wake_next(self) -> None:
+        """Give free slots to whose turn it is."""
+        while self._waiting and self._running < self._slots:
+            following = min(self._waiting, key=lambda one: one[0]())
+            self._waiting.remove(following)
+            if not following[1].done():
+                self._running += 1
+                following[1].set_result(None)

@@ -1,0 +1,73 @@
+"""The history in a proxy's request: which refused questions can be taken out of what another model will read.
+
+LiteLLM's protocol lets a guardrail replace texts, one for one; it can take out no message and no picture. So only a
+conversation of plain texts qualifies, whose texts the proxy lists exactly as they stand in its messages.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from safety_core.engine.messages import ClientMessage
+
+REMOVED = "(This message was removed.)"
+"""What another model reads in place of a text that was taken out."""
+
+_ROLES: Mapping[object, Literal["instructions", "user", "assistant"]] = {
+    "system": "instructions",
+    "developer": "instructions",
+    "user": "user",
+    "assistant": "assistant",
+}
+_SILENT = frozenset({"role", "content", "name"})
+"""Fields of a message that says nothing but its content."""
+
+
+def plain_history(texts: Sequence[str], messages: Sequence[Mapping[str, Any]]) -> tuple[ClientMessage, ...] | None:
+    """The conversation, if it is made of the given texts and nothing else; None where it is not.
+
+    Args:
+        texts: what the proxy lets a guardrail replace.
+        messages: the messages that they come from, in OpenAI's form.
+    """
+    found = [_plain_message(message) for message in messages]
+    history = tuple(one for one in found if one is not None)
+    if len(history) < len(found) or [text for one in history for text in one.texts] != list(texts):
+        return None
+    if not any(one.role == "assistant" for one in history) or history[-1].role != "user":
+        return None
+    return history
+
+
+def replaced_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> list[str]:
+    """The texts of a conversation, with a note in place of those of dropped messages."""
+    left_out = frozenset(dropped)
+    return [REMOVED if index in left_out else text for index, one in enumerate(history) for text in one.texts]
+
+
+def dropped_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> frozenset[str]:
+    """The texts of dropped messages that no other message has."""
+    left_out = frozenset(dropped)
+    kept = {text for index, one in enumerate(history) if index not in left_out for text in one.texts}
+    return frozenset(text for index in left_out for text in history[index].texts if text not in kept)
+
+
+def _plain_message(message: Mapping[str, Any]) -> ClientMessage | None:
+    role, content = _ROLES.get(message.get("role")), message.get("content")
+    extra = {name for name, value in message.items() if name not in _SILENT and value not in (None, "", [], {})}
+    if role is None or extra:
+        return None
+    parts = [] if content is None else [content] if isinstance(content, str) else content
+    if not isinstance(parts, list):
+        return None
+    texts = [_plain_text(part) for part in parts]
+    if None in texts:
+        return None
+    return ClientMessage(role=role, texts=tuple(text for text in texts if text is not None))
+
+
+def _plain_text(part: object) -> str | None:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, dict) and set(part) == {"type", "text"} and part["type"] == "text":
+        return part["text"] if isinstance(part["text"], str) else None
+    return None
