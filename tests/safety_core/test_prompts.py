@@ -421,7 +421,7 @@ def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuild
         "What is it?\n",
         "\nWhat is it?",
         "12 + 30 = 42, 1st, 2nd.",
-        "Dogs. Cats! Birds... Why?",
+        "Dogs. Cats! Why?",
         "\u4e16\u754c \U0001f642",
         "I",
         " ",
