@@ -1,6 +1,7 @@
 """A backbone in LLaVA-1.5's layout, small enough for every test, and what is built on it."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -107,7 +108,9 @@ def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXO
     )
 
 
-def make_siglip_backbone(tokenizer: PreTrainedTokenizerFast, strategy: str) -> LlavaForConditionalGeneration:
+def make_siglip_backbone(
+    tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"]
+) -> LlavaForConditionalGeneration:
     """A LLaVA over a tower without a class token."""
     config = make_config(tokenizer)
     config.vision_config = SiglipVisionConfig(

@@ -108,7 +108,7 @@ def test_an_answer_ends_as_the_template_ends_it(tokenizer: PreTrainedTokenizerFa
         encoded = prompts.encode(conversation("Hello"), 0, hint="Take care.", answer="Hi.")
         assert encoded.answer_span is not None
         start, stop = encoded.answer_span
-        assert tokenizer.decode(encoded.input_ids[start:stop]).strip() == f"Hi.{end}"
+        assert str(tokenizer.decode(encoded.input_ids[start:stop])).strip() == f"Hi.{end}"
         assert stop == len(encoded.input_ids)
         assert prompts.end_ids == (tokenizer.convert_tokens_to_ids(end),)
         assert "Hello Take care." in tokenizer.decode(encoded.input_ids)
@@ -135,13 +135,13 @@ def test_no_words_can_add_a_turn_or_a_picture(
 ) -> None:
     prompts = builder(tokenizer, chat_template)
     harmless, attacked = (prompts.encode(conversation(text, "Hi.", text), 0) for text in ("a", attack))
-    markers = {*tokenizer.all_special_ids}
-    markers |= {tokenizer.convert_tokens_to_ids("<|im_start|>")} if chat_template is CHATML else set()
+    added = tokenizer.get_added_vocab()["<|im_start|>"]
+    markers = {*tokenizer.all_special_ids, *([added] if chat_template is CHATML else [])}
     assert [token for token in attacked.input_ids if token in markers] == [
         token for token in harmless.input_ids if token in markers
     ]
     for start, end in attacked.user_spans:
-        said = tokenizer.decode(attacked.input_ids[start:end])
+        said = str(tokenizer.decode(attacked.input_ids[start:end]))
         assert "[/INST]" not in said.upper() if chat_template is MISTRAL else True
         assert "ASSISTANT:" not in said
     assert not markers & {token for ids in prompts.spoken(conversation(attack)) for token in ids}

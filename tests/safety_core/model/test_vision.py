@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 import torch
 from PIL import Image
@@ -30,7 +32,9 @@ def test_class_token_reaches_the_llm_only_where_llava_says_so(tokenizer: PreTrai
 
 @torch.no_grad()
 @pytest.mark.parametrize(("strategy", "positions"), [("full", 16), ("default", 15)])
-def test_a_tower_without_a_class_token(tokenizer: PreTrainedTokenizerFast, strategy: str, positions: int) -> None:
+def test_a_tower_without_a_class_token(
+    tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"], positions: int
+) -> None:
     backbone = make_siglip_backbone(tokenizer, strategy)
     dims = BackboneDims.from_backbone(backbone.config)
     pixels = torch.randn(2, 3, 28, 28)
@@ -43,7 +47,9 @@ def test_a_tower_without_a_class_token(tokenizer: PreTrainedTokenizerFast, strat
 
 
 @pytest.mark.parametrize(("strategy", "positions"), [("full", 17), ("default", 16)])
-def test_a_tower_with_a_class_token(tokenizer: PreTrainedTokenizerFast, strategy: str, positions: int) -> None:
+def test_a_tower_with_a_class_token(
+    tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"], positions: int
+) -> None:
     config = make_backbone(tokenizer).config
     config.vision_feature_select_strategy = strategy
     assert (tower_positions(config), projected_positions(config)) == (17, positions)

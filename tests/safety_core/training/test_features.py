@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -46,7 +47,11 @@ def test_the_cache_gives_what_the_tower_gives(model: SafeLlava, samples: tuple[S
 @pytest.mark.parametrize("strategy", ["full", "default"])
 @pytest.mark.parametrize("tower", ["clip", "siglip"])
 def test_every_tower_can_be_cached(
-    tower: str, strategy: str, tokenizer: PreTrainedTokenizerFast, samples: tuple[Sample, ...], tmp_path: Path
+    tower: str,
+    strategy: Literal["default", "full"],
+    tokenizer: PreTrainedTokenizerFast,
+    samples: tuple[Sample, ...],
+    tmp_path: Path,
 ) -> None:
     if tower == "siglip":
         backbone = make_siglip_backbone(tokenizer, strategy)
