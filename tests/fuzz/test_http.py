@@ -65,7 +65,7 @@ def test_damaged_pictures_get_a_verdict_or_a_refusal(server: ServerProcess) -> N
         metrics = client.get("/metrics").text
     assert sound.status_code == 200
     assert sound.json()["images_scanned"] == 1
-    assert metric(metrics, "safevlm_worker_deaths") == 0
+    assert metric(metrics, "safevlm_worker_deaths_total") == 0
     assert all(metric(metrics, "safevlm_queue_depth", queue=queue) == 0 for queue in ("guard", "decode", "generate"))
     reasons = {line.split('"')[1] for line in metrics.splitlines() if line.startswith("safevlm_rejected_total{")}
     assert all(reason.startswith("image_") for reason in reasons), reasons

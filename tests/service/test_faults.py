@@ -202,7 +202,7 @@ def test_a_worker_that_dies_flips_readiness_and_comes_back(
                 assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_ready")
         eventually(lambda: client.get("/readyz").status_code == 200)
         assert told(ask(client, stream=stream)) == ("allowed", "")
-        assert metric(client.get("/metrics").text, "safevlm_worker_deaths") == 1
+        assert metric(client.get("/metrics").text, "safevlm_worker_deaths_total") == 1
     assert "SECRET" not in response.text + caplog.text
 
 

@@ -7,8 +7,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -16,7 +16,8 @@ import pytest
 import uvicorn
 
 from service.app import create_app
-from service.protocol import ACCEPTED_AT_ONCE, AcceptComplaint, BoundedServer, with_deadlines
+from service.origins import TrustedProxies, client_key
+from service.protocol import ACCEPTED_AT_ONCE, AcceptComplaint, BoundedServer, ConnectionLimits, with_deadlines
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import free_port, metric
@@ -307,27 +308,67 @@ def test_connections_that_wait_for_their_client_make_room() -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
 
 
-def _is_told_that_it_is_full(port: int) -> bool:
-    with connected(port) as further, suppress(ConnectionError):
-        further.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        reply = received_until_closed(further)
-        return reply.startswith(b"HTTP/1.1 503") and error_code(reply) == "too_many_connections"
-    return False
+@dataclass(eq=False)
+class Peer:
+    """As much of a connection as its limits look at; its transport is itself."""
+
+    address: str
+    closed: bool = False
+
+    @property
+    def client_key(self) -> str:
+        return client_key(self.address)
+
+    @property
+    def transport(self) -> "Peer":
+        return self
+
+    def abort(self) -> None:
+        self.closed = True
 
 
-def test_connections_that_are_served_are_not_closed_and_health_checks_pass_beside_them() -> None:
-    fake = FakeGuard()
-    fake.gate.clear()
-    with listening(fake, max_connections=3) as port, ThreadPoolExecutor(3) as pool:
-        url = f"http://127.0.0.1:{port}"
-        served = [pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, timeout=60) for _ in range(3)]
-        eventually(lambda: httpx.get(f"{url}/healthz").status_code == 200 and bool(fake.requests))
-        eventually(lambda: _is_told_that_it_is_full(port))
-        assert httpx.get(f"{url}/healthz").status_code == 200
-        assert not any(one.done() for one in served)
-        fake.gate.set()
-        assert [one.result().status_code for one in served] == [200] * 3
-        assert httpx.get(f"{url}/metrics").status_code == 200
+def _opened(limits: ConnectionLimits, address: str, *, waits: bool) -> tuple[Any, bool]:
+    """A new connection, and whether it may be used for more than health checks."""
+    peer: Any = Peer(address)
+    allowed = limits.add(peer) is None
+    if waits:
+        limits.waits(peer)
+    return peer, allowed
+
+
+def test_connections_that_are_served_are_never_closed_and_a_few_are_kept_for_health_checks() -> None:
+    limits = ConnectionLimits(3)
+    served = [_opened(limits, "127.0.0.1", waits=False) for _ in range(3)]
+    further = [_opened(limits, "127.0.0.1", waits=False) for _ in range(9)]
+    assert [allowed for _, allowed in served + further] == [True] * 3 + [False] * 9
+    assert limits.is_full
+    for peer, _ in further:
+        limits.remove(peer)
+        limits.remove(peer)
+    assert not limits.is_full
+    assert not any(peer.closed for peer, _ in served)
+    limits.waits(further[0][0])  # it is gone, and makes no room for anybody
+    assert not _opened(limits, "127.0.0.1", waits=False)[1]
+
+
+def test_room_is_made_by_who_was_answered_then_by_the_longest_waiting_of_the_largest_client() -> None:
+    limits = ConnectionLimits(5)
+    few, _ = _opened(limits, "10.0.0.1", waits=True)
+    many = [_opened(limits, "127.0.0.1", waits=True)[0] for _ in range(3)]
+    answered, _ = _opened(limits, "10.0.0.1", waits=True)
+    limits.lingers(answered)
+    for victim in (answered, many[0], many[1]):
+        assert not victim.closed
+        assert _opened(limits, "127.0.0.1", waits=True)[1]
+        assert victim.closed
+    assert not few.closed
+
+
+def test_one_address_gets_half_of_the_connections_unless_it_stands_for_many_clients() -> None:
+    limits = ConnectionLimits(8, TrustedProxies(["10.9.0.0/16"]))
+    assert [_opened(limits, f"2001:db8::{number}", waits=False)[1] for number in range(6)] == [True] * 4 + [False] * 2
+    limits = ConnectionLimits(8, TrustedProxies(["10.9.0.0/16"]))
+    assert all(_opened(limits, "10.9.1.1", waits=False)[1] for _ in range(8))
 
 
 def test_descriptors_that_run_out_are_complained_about_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -167,7 +167,7 @@ def test_worker_death(route: str, fake: FakeGuard) -> None:
         fake.wrong = None
         eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200)
         assert post(url, route).status_code == 200
-        assert metric(httpx.get(f"{url}/metrics").text, "safevlm_worker_deaths") == 1
+        assert metric(httpx.get(f"{url}/metrics").text, "safevlm_worker_deaths_total") == 1
 
 
 def test_drain(tiny_checkpoint: Path, tmp_path: Path) -> None:
