@@ -15,6 +15,9 @@ from safety_core.text_variants import fold, in_small_letters, normalise
 _WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
 """A word or a number as plain text has it, with the marks at its edges."""
 
+_CAPITALS = re.compile(r"[A-Z]{2}")
+"""Role markers and special tokens have several capitals or signs that no plain word has."""
+
 _ONE_LETTER = frozenset("aAI")
 _MOST_SHORT = 0.5
 """Largest share of words of at most two letters in plain text; words that are cut into pieces have more."""
@@ -27,7 +30,10 @@ def reply_variants(text: str, without_template: Callable[[str], str]) -> tuple[s
         text: the window.
         without_template: takes role markers and special tokens out of a text.
     """
-    seen = text if text.isascii() and text.isprintable() else normalise(text)
+    usual = text.isascii() and text.isprintable()
+    if usual and not _CAPITALS.search(text) and is_plain(line := " ".join(text.split())):
+        return tuple(dict.fromkeys((text, line if line[1:].islower() else in_small_letters(line))))
+    seen = text if usual else normalise(text)
     bare = without_template(seen)
     line = " ".join(bare.split())
     plain = in_small_letters(line)
