@@ -30,6 +30,7 @@ from safety_core.engine.messages import (
     Prepared,
     Reply,
     RowLike,
+    Work,
 )
 from safety_core.engine.picture_questions import NO_PICTURE, lacks_picture, no_picture_reply
 from safety_core.engine.prepare_queue import PrepareQueue
@@ -41,6 +42,9 @@ from safety_core.errors import DeadlineError, OverloadedError, StoppedError
 
 _CHARACTERS_PER_TOKEN = 4
 """Of plain text; what a prompt really takes is known too late to turn it away at once."""
+
+_ROW_TOKENS = 16
+"""Head tokens in the time of which a sentence is read, its words apart."""
 
 _TOO_LONG = "the model took longer than the operator allows"
 
@@ -349,6 +353,8 @@ class AsyncGuard:
         """Prepare a request and have it judged."""
         asked = time.perf_counter()
         verdicts = self._scheduler.verdicts
+        if not urgent:  # what will be refused anyway need not be prepared, which takes time from others
+            self._scheduler.require_room(request, _least_work(request), deadline=deadline, client=client)
         verdicts.expect()
         try:
             prepared: Prepared = await self._preparing.run(
@@ -454,6 +460,18 @@ class AsyncGuard:
         self._scheduler.bury(StoppedError("the worker died"))
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_death)
+
+
+def _least_work(request: GuardRequest) -> Work:
+    """What judging a request takes at least, by what is known before it is prepared.
+
+    Every sentence is read with every picture; half of that, because equal sentences are read once.
+    """
+    views = sum(len(image.views) for image in request.images)
+    texts = [turn.text for turn in request.turns]
+    sentences = sum(text.count(end) for text in texts for end in ".!?\n")
+    tokens = _ROW_TOKENS * sentences + sum(map(len, texts)) // _CHARACTERS_PER_TOKEN
+    return Work(requests=1, views=views, tokens=tokens * (views + 1) // 2)
 
 
 def _length(request: GuardRequest) -> int:

@@ -295,6 +295,16 @@ class Batcher(Generic[Item, Result]):
             self._waiting.append(entry)
         return entry.future
 
+    def require_room(self, item: Item, seconds: float, *, deadline: float, client: str = "") -> None:
+        """Raise OverloadedError where :meth:`put` would, for an item that takes at least so many seconds."""
+        cost = 1 if seconds <= CHEAP_S else CHEAP_COST + 1
+        entry: Entry[Item, Result] = Entry(
+            item=item, cost=cost, since=self._clock(), deadline=deadline, client=client, seconds=seconds
+        )
+        with self._changed:
+            self._drop_departed()
+            self._require_room(entry)
+
     def extend(self, future: Future[Result], deadline: float) -> None:
         """Somebody else waits for the same result, perhaps longer."""
         with self._changed:

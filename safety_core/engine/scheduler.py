@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from safety_core.engine.batcher import Batch, Batcher
 from safety_core.engine.faults import describe, out_of_memory
 from safety_core.engine.memory import HeapTrimmer
-from safety_core.engine.messages import GeneratorLike, GuardLike, Judged, Prepared, Work
+from safety_core.engine.messages import GeneratorLike, GuardLike, GuardRequest, Judged, Prepared, Work
 from safety_core.engine.work_rates import WorkRates
 from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, SafeVLMError, StoppedError
 
@@ -193,6 +193,11 @@ class Scheduler:
         return self._verdicts.put(
             prepared, deadline=deadline, cost=prepared.cost, expected=expected, client=client, urgent=urgent
         )
+
+    def require_room(self, request: GuardRequest, least: Work, *, deadline: float, client: str = "") -> None:
+        """Raise OverloadedError where a verdict on a request that takes at least ``least`` would come too late."""
+        item, seconds = Prepared(request=request), self._rates.seconds(least)
+        self._verdicts.require_room(item, seconds, deadline=deadline, client=client)
 
     def answer(self, job: Any, *, deadline: float, client: str = "") -> Ticket:
         """Ask for a reply; its news carry the ticket.

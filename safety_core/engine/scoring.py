@@ -21,7 +21,7 @@ from safety_core.engine.messages import GuardRequest, Prepared, Work
 from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.scoring import View, ViewScores, pair_scores, weight_of
+from safety_core.model.scoring import Prompt, View, ViewScores, pair_scores, weight_of
 from safety_core.model.scoring import views_of as all_views
 from safety_core.model.vision import VisionFeatures
 from safety_core.types import PairScores
@@ -323,8 +323,8 @@ def work_of(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
     """
     rows, pictures = tuple(range(sum(views))), tuple(range(len(views)))
     asked = [tuple(one) for one in ids if one]
-    beside: list[tuple[int, ...] | None] = [*asked] or [None]
-    wanted = [View((row,), prompt) for prompt in beside for row in rows]
+    alone: Sequence[Prompt | None] = asked or [None]
+    wanted = [View((row,), prompt) for prompt in alone for row in rows]
     wanted += [View((), prompt) for prompt in asked]
     wanted += [View(pictures, prompt) for prompt in asked if len(pictures) > 1]
     wanted += [View(pictures, None)] if len(pictures) > 1 or (pictures and asked) else []

@@ -675,3 +675,28 @@ def test_no_thread_to_prepare_in_is_a_want_of_memory() -> None:
         assert await guard.close(timeout_s=20)
 
     asyncio.run(scenario())
+
+
+def test_what_will_be_refused_anyway_is_not_prepared() -> None:
+    fake, prepared = FakeGuard(), list[str]()
+    fake.gate.clear()
+    prepare = fake.prepare
+
+    def dear(request: GuardRequest) -> Prepared:
+        prepared.append(request.turns[0].text[:5])
+        return replace(prepare(request), cost=1000)
+
+    fake.prepare = dear  # type: ignore[method-assign]
+    sentences = "A dog. " * 20_000
+
+    async def scenario(guard: AsyncGuard) -> None:
+        far = time.monotonic() + 1e6
+        busy = [asyncio.create_task(guard.assess(asking(text), deadline=far)) for text in ("busy1", "busy2")]
+        await until(lambda: guard.depth == 1)
+        with pytest.raises(OverloadedError):
+            await guard.assess(asking(sentences), deadline=time.monotonic() + 5)
+        fake.gate.set()
+        await asyncio.gather(*busy)
+
+    run(fake, scenario)
+    assert sorted(prepared) == ["busy1", "busy2"]
