@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope as Connection
 
 from service.keys import Scope
+from service.routes.unsupported import UNSUPPORTED
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
@@ -57,7 +58,7 @@ TABLE: Mapping[str, Endpoint] = {
     "/beta/litellm_basic_guardrail_api": Endpoint(label="guardrail", scope=Scope.CLASSIFY, reaches_model=True),
     "/v1/models": Endpoint(label="models"),
     "/v1/models/{}": Endpoint(label="models"),
-    "/v1/responses": Endpoint(label="responses"),
+    **{path: Endpoint(label="unsupported") for path in UNSUPPORTED},
     "/openapi.json": _DOCS,
     "/docs": _DOCS,
     "/docs/oauth2-redirect": _DOCS,
