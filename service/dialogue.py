@@ -99,7 +99,7 @@ def _message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[in
         _check_role(message, "assistant", f"messages.{index}.refusal")
         words += [message.refusal] if message.refusal not in words else []  # a refusal may come in both fields
     spoken = [word for word in words if word]
-    if not shown and not any(word.strip() for word in spoken):
+    if not any(word.strip() for word in spoken):
         spoken = []
     return ClientMessage(role=_ROLES[message.role], texts=tuple(spoken), images=len(shown)), shown
 

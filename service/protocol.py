@@ -461,7 +461,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
 
     def _feed(self, piece: bytes) -> None:
-        body_before = self._body_bytes
+        body_before, was_body = self._body_bytes, self._has_body_left
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as exc:
@@ -474,7 +474,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._fail(self._refusal or _MALFORMED)
             return
         if not self._has_body_left:
-            self._head_bytes += len(piece)
+            self._head_bytes += 0 if was_body else len(piece)  # the end of a body is no part of a head
             if self._head_bytes > _MAX_HEAD_BYTES + _HEAD_SLICE:
                 self._fail(_LONG_HEAD)
         elif self._length is None:
@@ -678,7 +678,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self.limits.lingers(self)
         if (self._has_body_left or self._unparsed or self._is_discarding) and self.transport.can_write_eof():
             self.stop_parsing()
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # the client has closed the connection, which the event loop does not know yet
+                self.transport.abort()
+                return
             self._arm("linger", _LINGER_S, self._end_lingering)
         else:
             self.transport.close()

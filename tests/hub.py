@@ -142,6 +142,7 @@ def network_guard(monkeypatch: pytest.MonkeyPatch, *allowed: str) -> Iterator[li
             raise socket.gaierror("the network is not for this test")
         return look_up(host, port, *args, **kwargs)
 
+    huggingface_hub.close_session()  # a connection that is open already would not be seen
     with monkeypatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect)

@@ -15,6 +15,9 @@ from safety_core.errors import CheckpointError
 _SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")
 """Config, tokenizer and image processor: all that a backbone has besides its weights."""
 
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+"""Files of which every tokenizer has at least one."""
+
 _WEIGHTS = ("*.safetensors",)
 _SUBFOLDERS = ("*/*",)
 """Other formats and examples; a backbone's own files lie at the top."""
@@ -68,7 +71,7 @@ def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
     if not isinstance(try_to_load_from_cache(hub_id, "config.json", revision=commit), str):
         return None
     try:
-        return Path(
+        folder = Path(
             snapshot_download(
                 hub_id,
                 revision=commit,
@@ -79,6 +82,8 @@ def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
         )
     except (OSError, ValueError):
         return None
+    # Without a list of the repository's files the client takes a folder that holds the config alone for whole.
+    return folder if any((folder / name).is_file() for name in _TOKENIZERS) else None
 
 
 def _download(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path:

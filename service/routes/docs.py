@@ -30,6 +30,8 @@ OPENAI_ERRORS: _Responses = {status: error for status, error in ERRORS.items() i
 
 NO_MODEL: _Responses = {404: {"model": ErrorOut, "description": "No such model is served"}}
 
+BAD_PATH: _Responses = {400: {"model": ErrorOut, "description": "The path has control characters"}}
+
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 """What a picture may be."""
 
@@ -90,9 +92,16 @@ MODELS: _Responses = {
 """What is served, and where its name is asked for."""
 
 MODEL_NAME: dict[str, Any] = {
-    "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]
+    "parameters": [
+        {
+            "name": "model",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"},
+        }
+    ]
 }
-"""The name at the end of a path; any text, so that it need not be validated."""
+"""The name at the end of a path: a checkpoint's folder. Others are no such model, or no path at all."""
 
 EXPOSITION: _Responses = {
     200: {

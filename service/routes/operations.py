@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, Response
 
 from safety_core.model.spec import SPEC_FILE
 from service.routes.completions import check_model
-from service.routes.docs import EXPOSITION, MODEL_NAME, MODELS, NO_MODEL, NOT_READY
+from service.routes.docs import BAD_PATH, EXPOSITION, MODEL_NAME, MODELS, NO_MODEL, NOT_READY
 from service.schemas import Health, ModelList, ModelOut, Ready
 from service.state import Service, service_of
 from service.views import model_list, model_out
@@ -50,7 +50,7 @@ async def models(request: Request) -> JSONResponse:
 @router.get(
     "/v1/models/{model:path}",
     response_model=ModelOut,
-    responses=NO_MODEL,
+    responses=BAD_PATH | NO_MODEL,
     openapi_extra=MODEL_NAME,
     summary="The model of a name",
 )

@@ -367,7 +367,7 @@ def test_of_several_replies_one_is_cut_and_every_token_is_counted() -> None:
     fake = Railed(pieces=("It ", "is ", "red", "."))
     with served(fake) as transport, OpenAI(base_url="http://a/v1", api_key="none", http_client=transport) as client:
         options: Any = {"model": "fake", "n": 2, "stream": True, "stream_options": {"include_usage": True}}
-        for chunk in client.chat.completions.create(messages=[asked(LOOK)], **options):
+        for chunk in client.chat.completions.create(messages=[asked("Hello.")], **options):
             usages += [chunk.usage] if chunk.usage else []
             for choice in chunk.choices:
                 texts[choice.index] += choice.delta.content or ""

@@ -175,7 +175,7 @@ def test_it_says_in_one_line_why_it_does_not_start(
         monkeypatch, capsys, checkpoint=tiny_checkpoint, policy=overlay
     )
     line = refusal_to_start(monkeypatch, capsys, expose_rsik="false")
-    assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK"
+    assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK (did you mean SAFEVLM_EXPOSE_RISK?)"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from service import pictures
 from service.traffic import ENDPOINTS
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import ROOT, encoded, metric, png, served
-from tests.service.hardening.asking import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, failure
+from tests.service.hardening.asking import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, as_sent, failure
 
 SCENE = encoded(Image.effect_noise((40, 30), 90), "PNG")
 TEXT = base64.b64encode(SCENE).decode()
@@ -60,7 +60,9 @@ def test_base64_is_read_as_people_make_it_on_every_path(client: TestClient, rout
 
 @pytest.mark.parametrize("route", ENDPOINTS)
 def test_what_is_ambiguous_is_refused_on_every_path(client: TestClient, route: str) -> None:
-    assert failure(client.post(route, json=body(route, f"{TEXT[:40]}=={TEXT}"))) == (400, "image_encoding")
+    assert failure(client.post(route, json=body(route, f"{TEXT[:40]}=={TEXT}"))) == as_sent(
+        route, 400, "image_encoding"
+    )
 
 
 # --- a budget of pixels ----------------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ def test_pictures_that_cost_too_much_together_are_refused_before_any_is_decoded(
     tiny = [base64.b64encode(encoded(one, "WEBP", lossless=True, method=0)).decode() for one in clear]
     with served(FakeGuard(), max_request_pixels=30_000_000) as client:
         answer = client.post(route, json=body(route, *tiny))
-        assert failure(answer) == (413, "image_too_large")
+        assert failure(answer) == as_sent(route, 413, "image_too_large")
         assert "Image 4 of 4" in answer.json()["error"]["message"]
         assert "30000000" in answer.json()["error"]["message"]
 

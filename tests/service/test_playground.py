@@ -91,7 +91,10 @@ def test_page_and_documents_work_behind_a_prefix(fake: FakeGuard) -> None:
             for reference in re.findall(r'(?:href|src)="((?!data:)[^"]+)"', page.text):
                 assert client.get(str(page.url.join(reference).path)).status_code == 200, reference
             assert client.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/guard"}]
-            assert "'/guard/openapi.json'" in client.get(f"{prefix}/docs").text
+            documentation = client.get(f"{prefix}/docs")
+            for reference in ("openapi.json", *re.findall(r'(?:href|src)="((?!data:)[^"]+)"', documentation.text)):
+                assert client.get(str(documentation.url.join(reference).path)).status_code == 200, reference
+            assert re.search(r"""["']openapi\.json["']""", documentation.text)
             assert client.post(f"{prefix}/v1/chat", json={"prompt": "a"}).status_code == 200
     for name, text in TEXTS.items():
         assert re.findall(r"""(?:href|src)="/|fetch\(["'`]/|location\.origin""", text) == [], name

@@ -99,10 +99,10 @@ def test_special_tokens_in_text(nano: TestClient, guard: Guard, special: str) ->
         assert not refused(ask(nano, route, f"{LOOK} {special}", SCENE))
     image, tokens = guard.model.backbone.config.image_token_id, guard.model.tokenizer.all_special_ids
     for route in ANSWERING:
-        for pictures in ((), (SCENE,)):
+        for asked, pictures in (("Hello.", ()), (LOOK, (SCENE,))):
             with watched(guard) as plain, watched(guard) as seen:
-                ask(nano, route, LOOK, *pictures)
-                answer = ask(nano, route, f"{LOOK} {special}", *pictures)
+                ask(nano, route, asked, *pictures)
+                answer = ask(nano, route, f"{asked} {special}", *pictures)
             (without, _), (prompt, _) = plain.read
             assert seen.read == plain.read
             assert prompt.count(image) == len(pictures) == told(answer)["images_scanned"]
@@ -123,7 +123,10 @@ def test_roles(nano: TestClient, role: str) -> None:
     assert completed(harmful, instructions, {"role": "user", "content": "Go on."})
     assert completed(instructions, *parts)
     assert completed({"role": role, "content": STEAL}, {"role": "user", "content": "Go on."})
-    assert completed(harmful, {"role": "assistant", "content": "Sure."}, {"role": "user", "content": "Go on."})
+    answered = [{"role": "assistant", "content": "Sure."}, {"role": "user", "content": "Hello."}]
+    kept = nano.post(COMPLETIONS, json={"model": MODEL, "messages": [harmful, instructions, *answered]})
+    assert kept.json()["safevlm"]["dropped_messages"] == [0, 2]
+    assert completed({"role": role, "content": STEAL}, harmful, *answered)
     assert completed(
         {"role": "user", "content": "Hello."},
         {"role": "assistant", "content": STEAL},
@@ -258,7 +261,9 @@ def test_roles_do_not_split_a_question_into_turns(nano: TestClient) -> None:
             {"role": role, "content": text}
             for role, text in zip(("user", "assistant", "user"), (asked[0], "Go on.", asked[1]), strict=True)
         ]
-        assert refused(nano.post(COMPLETIONS, json={"model": MODEL, "messages": turns}))
+        answer = nano.post(COMPLETIONS, json={"model": MODEL, "messages": turns})
+        # A beginning that is refused alone is dropped, and then the model never reads it.
+        assert refused(answer) or answer.json()["safevlm"]["dropped_messages"] == [0, 1]
 
 
 def test_unicode_that_hides_nothing_is_served(nano: TestClient) -> None:
@@ -283,7 +288,15 @@ def test_long_prompts_n_max_tokens(guard: Guard, monkeypatch: pytest.MonkeyPatch
         for route in ROUTES:
             # By its tokens, by its length before they are counted, and never cut to what would pass.
             for text in ("dog " * 60, "x" * 100_000, "dog " * 60 + STEAL):
-                assert failure(ask(client, route, text)) == (400, "prompt_too_long")
+                answer = ask(client, route, text)
+                if route not in (MODERATIONS, GUARDRAIL):
+                    assert failure(answer) == (400, "prompt_too_long")
+                elif len(text) < 100_000:  # judged in windows
+                    assert refused(answer) == (STEAL in text)
+                elif route == MODERATIONS:
+                    assert failure(answer) == (400, "prompt_too_long")
+                else:
+                    assert refused(answer)
             assert not refused(ask(client, route, "dog " * 30))
         for route, name in ((CHAT, "max_tokens"), (COMPLETIONS, "max_tokens"), (COMPLETIONS, "max_completion_tokens")):
             assert failure(ask(client, route, LOOK, **{name: 6})) == (400, "max_tokens_too_large")
