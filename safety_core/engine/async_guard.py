@@ -358,7 +358,7 @@ class AsyncGuard:
         verdicts.expect()
         try:
             prepared: Prepared = await self._preparing.run(
-                lambda: self._guard.prepare(request),
+                lambda: self._prepared(request, None if urgent else client),
                 order=lambda: (not urgent, verdicts.served_s(client), _length(request)),
             )
         except BaseException:
@@ -377,6 +377,15 @@ class AsyncGuard:
         judged = await asyncio.wrap_future(future)
         waited_ms = 1000 * (time.perf_counter() - queued) - judged.verdict.guard_ms
         return _timed(judged, prepare_ms=1000 * (queued - asked), queue_ms=max(0.0, waited_ms))
+
+    def _prepared(self, request: GuardRequest, client: str | None) -> Prepared:
+        """Prepare a request, at the expense of its client if there is one; called in a thread."""
+        began = time.thread_time()
+        try:
+            return self._guard.prepare(request)
+        finally:
+            if client is not None:
+                self._scheduler.verdicts.charge_for(client, time.thread_time() - began)
 
     async def _until(self, deadline: float, work: Awaitable[Judged]) -> Judged:
         try:
