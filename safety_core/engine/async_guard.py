@@ -216,6 +216,16 @@ class AsyncGuard:
         """
         return (await self._settled(request, client, self._due(deadline))).judged.verdict
 
+    def require_room(self, pictures: int, *, client: str = "", deadline: float | None = None) -> None:
+        """Refuse a request with so many pictures before they are decoded, where its verdict would come too late anyway.
+
+        Raises:
+            OverloadedError: as :meth:`assess`.
+            DeadlineError: the deadline has passed.
+        """
+        least = Work(requests=1, views=pictures)
+        self._scheduler.require_room(GuardRequest(), least, deadline=self._due(deadline), client=client)
+
     async def self_check(self) -> str | None:
         """Judge the canary, before all others; None if all is well, else what is wrong.
 
