@@ -22,6 +22,18 @@ _MAX_STATES = 32
 _MAX_STEPS = 72
 """Ways to read on that are followed from one character, all lengths together."""
 
+_FRUGAL_STEPS = 12
+"""The same once the effort is used up; each character is then read as the likeliest letter only."""
+
+STEPS_PER_CHARACTER = 40
+"""Steps that each character of a text may take on average; plain text takes fewer."""
+
+SPARE_STEPS = 40_000
+"""Steps beyond that for all texts of one request; a million steps take about half a second on a common core."""
+
+_STEPS_PER_SYMBOL = 24
+"""Steps in the time of which a character is looked at, whatever it may be read as."""
+
 _DICTIONARY = "frequency_dictionary_en_82_765.txt"
 _UNFAMILIAR = 5.5
 """Cost of a word whose frequency nobody knows."""
@@ -72,6 +84,26 @@ class Segmentation:
     """How unlikely they are; smaller is likelier. Compares segmentations of as many letters."""
 
 
+@dataclass(slots=True)
+class Effort:
+    """Steps that may still be taken over some texts: what is ambiguous on purpose must not take anybody's time.
+
+    Where they are used up, texts are still read, in fewer ways.
+    """
+
+    left: int = SPARE_STEPS
+    """How many."""
+
+    @property
+    def used_up(self) -> bool:
+        """Whether there are none."""
+        return self.left <= 0
+
+    def add(self, characters: int) -> None:
+        """Allow what a further text of so many characters may take, whatever was taken for others."""
+        self.left = max(self.left, 0) + STEPS_PER_CHARACTER * characters
+
+
 class Lexicon:
     """Known words.
 
@@ -119,9 +151,18 @@ class Lexicon:
                 return min(known)[1]
         return None
 
-    def segment(self, symbols: Sequence[Symbol]) -> Segmentation:
-        """The most likely words of some characters, which must end with a word."""
+    def segment(self, symbols: Sequence[Symbol], effort: Effort | None = None) -> Segmentation:
+        """The most likely words of some characters, which must end with a word.
+
+        Args:
+            symbols: the characters.
+            effort: how many ways of reading them may be followed; as many as for a text of its own where None.
+        """
         count = len(symbols)
+        if effort is None:
+            effort = Effort()
+            effort.add(count)
+        effort.left -= _STEPS_PER_SYMBOL * count
         best = [0.0] + [float("inf")] * count
         back: list[tuple[int, str | None]] = [(0, None)] * (count + 1)
         unknown, unknown_start = [float("inf")] * (count + 1), [0] * (count + 1)
@@ -133,7 +174,7 @@ class Lexicon:
             if unknown[start + 1] < best[start + 1]:
                 best[start + 1], back[start + 1] = unknown[start + 1], (unknown_start[start + 1], None)
             if symbol.options:
-                self._extend_words(symbols, start, best, back)
+                self._extend_words(symbols, start, best, back, effort)
         return _traced(symbols, back, best[count])
 
     @staticmethod
@@ -159,20 +200,29 @@ class Lexicon:
             unknown[at + 1], start_of[at + 1] = fresh, at
 
     def _extend_words(
-        self, symbols: Sequence[Symbol], start: int, best: list[float], back: list[tuple[int, str | None]]
+        self,
+        symbols: Sequence[Symbol],
+        start: int,
+        best: list[float],
+        back: list[tuple[int, str | None]],
+        effort: Effort,
     ) -> None:
         """Read every known word that begins with one character."""
         base = best[start] + (symbols[start].boundary if start else 0.0)
         states: list[tuple[Trie, float]] = [(root, base) for root in self._roots]
         before = ""
-        steps = _MAX_STEPS
+        frugal = effort.used_up
+        steps = _FRUGAL_STEPS if frugal else _MAX_STEPS
         for at in range(start, min(len(symbols), start + MAX_WORD_LENGTH)):
             symbol = symbols[at]
             crossing = symbol.crossing if at > start else 0.0
             found: dict[int, tuple[Trie, float]] = {}
             repeated = at > start and symbol.literal != "" and symbol.literal == before
+            options = symbol.options[:1] if frugal else symbol.options
+            if not frugal:
+                effort.left -= len(states) * (1 + len(options))
             for node, cost in states:
-                for letter, price in symbol.options:
+                for letter, price in options:
                     child = node.get(letter)
                     if child is not None:
                         _keep(found, child, cost + price + crossing)

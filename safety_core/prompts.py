@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
 from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import fold_text, in_small_letters, normalise, reads_differently
+from safety_core.text_variants import FoldingState, fold_text, in_small_letters, normalise, reads_differently
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -248,8 +248,10 @@ class PromptBuilder:
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
-        texts += self._across_turns(turns, fold=sentences)
-        texts += [*self._folded(said), *self._sentences(said)] if sentences else []
+        folding = FoldingState()
+        folded = self._folded(said, folding) if sentences else []
+        texts += self._across_turns(turns, folding if sentences else None)
+        texts += [*folded, *self._sentences(said)] if sentences else []
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(map(tuple, self.head_ids_of(list(dict.fromkeys(texts)))))
@@ -319,12 +321,12 @@ class PromptBuilder:
         within = [[piece for line in text.splitlines() for piece in _sentences_of(line)] for text in texts]
         return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
 
-    def _folded(self, texts: Sequence[str]) -> list[str]:
+    def _folded(self, texts: Sequence[str], state: FoldingState) -> list[str]:
         """What texts, and their sentences, say under a disguise."""
         whole: list[str] = []
         sentences: list[str] = []
         for text in dict.fromkeys(texts):
-            folded = fold_text(self._template_words.sub(" ", text), self.lexicon)
+            folded = fold_text(self._template_words.sub(" ", text), self.lexicon, state)
             whole += [variant for variant in folded.whole if reads_differently(variant, self._plainly(text))]
             sentences += folded.sentences
         return [*whole, *_grouped(sentences)]
@@ -335,11 +337,12 @@ class PromptBuilder:
         # One word asks for nothing: it stands in a list, or in a text of a word a line. Some scripts know no spaces.
         return _grouped([piece for piece in plain if " " in piece or not piece.isascii()])
 
-    def _across_turns(self, turns: Sequence[Turn], *, fold: bool) -> list[str]:
-        """What neighbouring turns say together, plainly and folded: a request may begin in one and end in another.
+    def _across_turns(self, turns: Sequence[Turn], state: FoldingState | None) -> list[str]:
+        """What neighbouring turns say together, plainly and, with a state of folding, folded.
 
-        The language model reads the turns of both sides in a row, and a client writes both. All of them are read as
-        one text, and at most ``MAX_WINDOWS`` shorter rows, so that no small talk before or behind drowns a request.
+        A request may begin in one and end in another. The language model reads the turns of both sides in a row, and a
+        client writes both. All of them are read as one text, and at most ``MAX_WINDOWS`` shorter rows, so that no
+        small talk before or behind drowns a request.
         """
         if len(turns) < 2:
             return []
@@ -350,7 +353,9 @@ class PromptBuilder:
         rows += _windows([*answered, turns[-1].text], MAX_WINDOWS // 4)
         rows += _windows([text for text in everything if not _FILLER.fullmatch(text)], MAX_WINDOWS // 4)
         plain = list(dict.fromkeys(self._plainly(row) for row in rows))
-        return [*plain, *(variant for row in plain for variant in (fold_text(row, self.lexicon).whole if fold else ()))]
+        if state is None:
+            return plain
+        return [*plain, *(variant for row in plain for variant in fold_text(row, self.lexicon, state).whole)]
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""

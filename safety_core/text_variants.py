@@ -9,7 +9,9 @@ judges besides the text itself. Folding only ever adds variants: what a text say
    signs (leet); everything else is a gap between letters;
 4. ``Lexicon.segment`` finds the most likely English words, whatever stands or is missing between the letters.
 
-Work and output are linear in the length of the text. Pure text; knows no model.
+Work and output are linear in the length of the text, with a bound on the ways of reading that are followed
+(``lexicon.Effort``): a text that is more ambiguous than that is still read, as its likeliest letters only. Pure text;
+knows no model.
 """
 
 import re
@@ -17,7 +19,7 @@ import unicodedata
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from html import unescape
 from itertools import pairwise, zip_longest
@@ -26,7 +28,7 @@ from urllib.parse import unquote
 
 from confusable_homoglyphs import confusables
 
-from safety_core.lexicon import SPLIT_COST, Lexicon, Symbol, english
+from safety_core.lexicon import SPLIT_COST, Effort, Lexicon, Symbol, english
 
 MAX_CHARACTERS = 65_536
 """A longer text is not folded; no prompt is as long, even where NFKC makes several characters of one."""
@@ -89,7 +91,7 @@ _BLOCK_TAG = re.compile(
 )
 """Tags that begin a new line; any other one may stand in the middle of a word."""
 
-_COMMENT = re.compile(r"<!--.{0,4096}?-->|<!\[CDATA\[|\]\]>", re.DOTALL)
+_COMMENT = re.compile(r"<!--(?:(?!<!--).){0,4096}?-->|<!\[CDATA\[|\]\]>", re.DOTALL)
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,31})(?:[\s/][^<>]{0,1024})?>")
 _BRACKET_TAG = re.compile(r"\[/?(?:b|i|u|s|url|img|color|size|font|code|quote|center|\*)(?:=[^\[\]]{0,128})?\]", re.I)
 _ANSI = re.compile(r"\[[0-9;]{1,16}m")
@@ -107,7 +109,7 @@ _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010] {0,8}\n[ >]{0,8}(?=[^\W\d_])")
 
 
 _BYTES = re.compile(
-    r"(?P<binary>(?<!\S)(?:[01]{8}[ ,]?){4,})|(?P<decimal>(?<!\S)(?:1?[0-9]{2}[ ,]{1,2}){5,}1?[0-9]{2}(?!\S))"
+    r"(?P<binary>(?<!\S)(?:[01]{8}[ ,]?){4,})|(?P<decimal>(?<!\S)1?[0-9]{2}(?:[ ,]{1,2}1?[0-9]{2}(?![0-9])){5,}+)"
     r"|(?P<hexadecimal>(?<![^\s\"'(])(?:[0-9A-Fa-f]{2}[ :]?){8,}(?![0-9A-Za-z]))"
     r"|(?<![^\s\"'(:])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/=])"
 )
@@ -279,7 +281,8 @@ _SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 2.5, 1.0
 
 
 _LEET_SIGNS = frozenset(sign for sign in _LEET if not sign.isdigit())
-_LEET_TOKEN = re.compile(r"[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]*\w[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]*")
+_LEET_TOKEN = re.compile(r"[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]+")
+_LETTER_OR_DIGIT = re.compile(r"\w")
 _MASKS = frozenset("*#\u25cf\u25a0\u2022")
 """Signs that are written in place of a letter."""
 
@@ -350,8 +353,10 @@ def _atoms(text: str) -> list[_Atom]:
         if not readable:
             if raw in _APOSTROPHES and before.isalnum() and after.isalnum():
                 continue
-            masked = raw in _MASKS and before.isalnum() and after.isalnum()
-            if index in leet or (masked and raw not in text[max(0, index - 2) : index] + text[index + 1 : index + 3]):
+            # One by itself may be a letter; several close together stand between letters.
+            nearby = text[max(0, index - 2) : index] + text[index + 1 : index + 3]
+            masked = raw in _MASKS and before.isalnum() and after.isalnum() and _MASKS.isdisjoint(nearby)
+            if index in leet or masked:
                 letters = _LEET.get(raw, ascii_lowercase)
             else:
                 gap = _WIDE if gap in (_SPACE, _WIDE) else _SIGNS
@@ -371,7 +376,7 @@ def _leet_places(text: str) -> set[int]:
     places: set[int] = set()
     for word in _LEET_TOKEN.finditer(text):
         core = word[0].rstrip(_CLOSING)
-        if len(core) > 1:
+        if len(core) > 1 and _LETTER_OR_DIGIT.search(word[0]):
             places.update(word.start() + at for at, char in enumerate(core) if char in _LEET_SIGNS)
     return places
 
@@ -435,6 +440,9 @@ _READINGS = 2
 _EXPLAINED = 0.6
 """Share of known words from which undoing a cipher or a reversal may have made English of a text."""
 
+_MOST_BLANKS = 4
+"""Size of a text that is read from top to bottom, over that of what stands in it."""
+
 _MAX_UNDONE = 6
 """Sentences of a text that are tried backwards and deciphered."""
 
@@ -450,6 +458,9 @@ _LONGEST_LEET = 16
 
 _MAX_CORRECTIONS, _SHORTEST_SLIP, _LONGEST_SLIP = 64, 4, 24
 """Words of a sentence that are corrected, and how long those are."""
+
+_STEPS_PER_CORRECTION = 24
+"""Steps that looking up all neighbours of a word takes as long as, for each of its letters."""
 
 _DECIPHERED_WORDS = 64
 """Words of a sentence by which a cipher is recognised."""
@@ -479,6 +490,17 @@ class Folded:
     """Whether it is made of nothing but known words with spaces between them."""
 
 
+@dataclass(slots=True)
+class FoldingState:
+    """What the texts of one request have in common while they are folded."""
+
+    effort: Effort = field(default_factory=Effort)
+    """What folding them may still take."""
+
+    known: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
+    """Plain words of the sentences so far, and whether they were tried backwards and deciphered too."""
+
+
 def variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
     """Everything that a text may say, for a judge that has not seen it: as a reader sees it, plainly, and folded.
 
@@ -500,8 +522,14 @@ def fold(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
     return fold_text(text, lexicon).whole
 
 
-def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
-    """:func:`fold`, and the same for each sentence and line."""
+def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | None = None) -> Folded:
+    """:func:`fold`, and the same for each sentence and line.
+
+    Args:
+        text: anything.
+        lexicon: as :func:`fold`.
+        state: shared by texts that are folded for the same request, with the same lexicon.
+    """
     if len(text) > MAX_CHARACTERS or not text.strip():
         return Folded()
     words = english() if lexicon is None else lexicon
@@ -513,14 +541,20 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
         decoded = _LONE_LEET.sub("i", decoded)
     if _in_columns(decoded):
         decoded = " ".join("".join(column).strip() for column in zip_longest(*decoded.split("\n"), fillvalue=" "))
-    known: dict[str, list[str]] = {}
+    shared = FoldingState() if state is None else state
+    found: dict[str, list[str]] = {}
 
     def plain(piece: str) -> list[str]:
-        if piece not in known:
-            ordinary = _is_ordinary(piece, words)
-            found = [] if ordinary else _plain_words(piece, words, undo=len(known) < _MAX_UNDONE)
-            known[piece] = [" ".join(piece.lower().split())] if ordinary else found
-        return known[piece]
+        if piece not in found:
+            undo = len(found) < _MAX_UNDONE
+            known = shared.known.get((piece, True)) or (None if undo else shared.known.get((piece, False)))
+            if known is None:
+                ordinary = _is_ordinary(piece, words)
+                known = [" ".join(piece.lower().split())] if ordinary else []
+                known = known or _plain_words(piece, words, shared.effort, undo=undo)
+                shared.known[piece, undo] = known
+            found[piece] = known
+        return found[piece]
 
     pieces = _pieces(decoded)
     wholes = [" ".join(filter(None, (plain(piece)[0] for piece in pieces)))]
@@ -528,7 +562,7 @@ def fold_text(text: str, lexicon: Lexicon | None = None) -> Folded:
         wholes.append(" ".join(filter(None, (plain(piece)[-1] for piece in pieces))))
     lines = [piece for line in decoded.split("\n") for piece in _pieces(line)] if "\n" in decoded.strip() else []
     alone = [*pieces, *lines] if len(pieces) > 1 or lines else []
-    sentences = (found for piece in dict.fromkeys(alone) for found in plain(piece) if reads_differently(found, piece))
+    sentences = (said for piece in dict.fromkeys(alone) for said in plain(piece) if reads_differently(said, piece))
     return Folded(
         whole=tuple(dict.fromkeys(whole for whole in wholes if reads_differently(whole, seen))),
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
@@ -557,8 +591,10 @@ def _is_ordinary(text: str, lexicon: Lexicon) -> bool:
 
 def _in_columns(text: str) -> bool:
     """Whether a text has several lines of single characters, to be read from top to bottom."""
-    words = text.split()
-    return text.count("\n") > 1 and len(words) > text.count("\n") + 1 and all(len(word) == 1 for word in words)
+    words, lines = text.split(), text.split("\n")
+    if len(lines) < 3 or len(words) <= len(lines) or any(len(word) > 1 for word in words):
+        return False
+    return max(map(len, lines)) * len(lines) <= _MOST_BLANKS * len(text)  # a table, all of whose cells will be read
 
 
 def _pieces(text: str) -> list[str]:
@@ -577,29 +613,35 @@ def _pieces(text: str) -> list[str]:
     return pieces
 
 
-def _plain_words(piece: str, lexicon: Lexicon, *, undo: bool) -> list[str]:
+def _plain_words(piece: str, lexicon: Lexicon, effort: Effort, *, undo: bool) -> list[str]:
     """One sentence in plain words, with its full stop, exclamation or question mark; two where it may be either."""
-    straight = lexicon.segment(symbols_of(piece))
+    effort.add(len(piece))
+    straight = lexicon.segment(symbols_of(piece), effort)
     found = [straight]
     foreign = straight.explained < _FOREIGN
     if undo and (straight.explained < _PLAIN or straight.cost > _LIKELY * sum(map(len, straight.words))):
-        others = [lexicon.segment(symbols_of(undone)) for undone in _undone(piece, lexicon)]
+        others = []
+        for undone in _undone(piece, lexicon):
+            if effort.used_up:
+                break
+            others.append(lexicon.segment(symbols_of(undone), effort))
         likelier = [other for other in others if other.explained >= _EXPLAINED and other.cost < _GAIN * straight.cost]
         found = sorted(likelier, key=lambda other: other.cost)[:_READINGS] or found
     if foreign and found == [straight]:
         return [" ".join(piece.lower().split()) if any(map(str.isalnum, piece)) else ""]
     mark = _END_MARK.search(piece)
-    return [" ".join(_corrected(one.words, lexicon)) + (mark[0] if mark and one.words else "") for one in found]
+    return [" ".join(_corrected(one.words, lexicon, effort)) + (mark[0] if mark and one.words else "") for one in found]
 
 
-def _corrected(words: Sequence[str], lexicon: Lexicon) -> list[str]:
+def _corrected(words: Sequence[str], lexicon: Lexicon, effort: Effort) -> list[str]:
     """Words with slips of the pen put right, as far as that makes known ones of them."""
     left = _MAX_CORRECTIONS
     corrected = []
     for word in words:
         fit = _SHORTEST_SLIP <= len(word) <= _LONGEST_SLIP and word.isascii() and word.isalpha()
-        if left and fit and word not in lexicon:
+        if left and fit and not effort.used_up and word not in lexicon:
             left -= 1
+            effort.left -= _STEPS_PER_CORRECTION * len(word)
             word = lexicon.corrected(word) or word
         corrected.append(word)
     return corrected

@@ -113,6 +113,9 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 fetcher=Fetcher(
                     settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
                 ),
+                require_room=lambda count, record: engine.require_room(
+                    count, client=record.client, deadline=record.deadline
+                ),
             )
             service = Service(
                 settings=settings,

@@ -1,13 +1,29 @@
-"""ASGI middleware that counts what a request holds in memory, and lets go of it when the request has been served."""
+"""ASGI middleware that counts what a request holds, its place and its memory, until the request has been served.
 
+``traffic`` counts the places of all requests together; whose they are is known only here, behind the gate.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from safety_core.errors import OverloadedError
+from service.errors import reply_to
 from service.record import RequestRecord
 from service.state import Service
 
+_CLIENT_SHARE = 0.5
+"""Most of all places that one client may hold while others hold any."""
+
+_KEPT_SHARE = 40
+"""One place of so many is kept from a client that is alone, for others to come."""
+
 
 class HeldMemory:
-    """Gives each request its holding in the budget; behind the gate, which knows the client.
+    """Gives each request its holding in the budget, and each client its share of the places; behind the gate.
 
     Args:
         app: what serves requests.
@@ -15,6 +31,7 @@ class HeldMemory:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._places: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -23,5 +40,34 @@ class HeldMemory:
             return
         service: Service = scope["state"]["service"]
         record: RequestRecord = scope["state"]["record"]
-        with service.memory.holding(record.client) as record.memory:
+        if record.has_line and self._has_share(record.client, service.settings.max_requests):
+            failure = reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s()))
+            service.metrics.rejected.labels(failure.code).inc()
+            record.error = failure.code
+            response = JSONResponse(failure.body, failure.status, headers=dict(failure.headers))
+            await response(scope, receive, send)
+            return
+        with self._placed(record), service.memory.holding(record.client) as record.memory:
             await self._app(scope, receive, send)
+
+    def _has_share(self, client: str, places: int) -> bool:
+        """Whether a client holds as many places as it may."""
+        held = self._places[client]
+        if held < self._places.total():  # others are there
+            return held >= max(1, int(_CLIENT_SHARE * places))
+        return held >= places - places // _KEPT_SHARE
+
+    @contextmanager
+    def _placed(self, record: RequestRecord) -> Iterator[None]:
+        """Count the place of a request that may reach the model."""
+        if not record.has_line:
+            yield
+            return
+        client = record.client
+        self._places[client] += 1
+        try:
+            yield
+        finally:
+            self._places[client] -= 1
+            if not self._places[client]:
+                del self._places[client]

@@ -5,7 +5,7 @@ to nothing.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from safety_core.errors import ExhaustedError, ImageError
 from safety_core.image_text import decode_base64, text_kind
 from safety_core.images import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
 from service.body import too_many_images
-from service.decoders import Check, Decoders, Job, in_time
+from service.decoders import CHEAP_COST, Check, Decoders, Job, in_time
 from service.errors import numbered
 from service.fetching import Fetcher
 from service.memory import Holding
@@ -86,6 +86,10 @@ class Pictures:
     fetcher: Fetcher
     """Gets those that are elsewhere."""
 
+    require_room: Callable[[int, RequestRecord], None] = lambda pictures, record: None
+    """Raises OverloadedError where a request with so many pictures would be refused once they are decoded; asked where
+    decoding is dear. Others may be known already, which is seen from what is decoded."""
+
     async def load(self, sources: Sequence[Source], record: RequestRecord, places: Sequence[str] = ()) -> Loaded:
         """Decode the pictures of one request.
 
@@ -97,7 +101,8 @@ class Pictures:
         Raises:
             ImageError: there are too many, they cost too much, or one is out of bounds or broken; its message says
                 which of several.
-            OverloadedError: too many pictures wait, or there is no memory left for these.
+            OverloadedError: too many pictures wait, there is no memory left for these, or the request would be refused
+                after they were decoded.
             DeadlineError: they were not decoded in time.
             ExhaustedError: memory ran out.
         """
@@ -113,6 +118,8 @@ class Pictures:
         ]
         files = await self._inspect_all(await self._fetch_all(sources, which, record), which, record)
         self._check_cost(files, which)
+        if sum(file.cost for file in files) > CHEAP_COST:
+            self.require_room(len(files), record)
         sizes = [len(file.file.data) for file in files]
         images: list[DecodedImage] = await self.decoders.run(
             [

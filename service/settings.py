@@ -171,7 +171,10 @@ class Settings(BaseSettings):
     max_requests: int = Field(
         default=128,
         ge=1,
-        description="Requests accepted at a time, read, waiting or running; further ones get 429 at once.",
+        description=(
+            "Requests accepted at a time, read, waiting or running; further ones get 429 at once, as do those of a "
+            "client that holds half of the places while others hold any."
+        ),
     )
     max_tokens_in_flight: int = Field(
         default=65536,

@@ -5,6 +5,7 @@ never a path, a query or a header: those belong to the client. The exceptions ar
 which callers send to be logged, and which are kept only in the narrow form that identifiers have.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from safety_core.engine.faults import describe
-from safety_core.errors import OverloadedError
+from safety_core.errors import OverloadedError, StoppedError
 from service.endpoints import TABLE, UNMATCHED, Route, RouteTable
 from service.errors import INVALID, ErrorReply, reply_to
 from service.logs import FIELDS
@@ -117,6 +118,9 @@ class _Exchange:
     async def __call__(self, receive: Receive, send: Send) -> None:
         try:
             await self._app(self._scope, receive, self._named(send))
+        except asyncio.CancelledError:  # by the server, whose time to drain is over; it would make a 500 of it
+            if self._record.status is None:
+                await self.refuse(reply_to(StoppedError("the server is stopping")), receive, send)
         except Exception as exc:
             _logger.error("unforeseen: %s", describe(exc), extra={FIELDS: {"request_id": self._record.request_id}})
             if self._record.status is None:

@@ -216,6 +216,16 @@ class AsyncGuard:
         """
         return (await self._settled(request, client, self._due(deadline))).judged.verdict
 
+    def require_room(self, pictures: int, *, client: str = "", deadline: float | None = None) -> None:
+        """Refuse a request with so many pictures before they are decoded, where its verdict would come too late anyway.
+
+        Raises:
+            OverloadedError: as :meth:`assess`.
+            DeadlineError: the deadline has passed.
+        """
+        least = Work(requests=1, views=pictures)
+        self._scheduler.require_room(GuardRequest(), least, deadline=self._due(deadline), client=client)
+
     async def self_check(self) -> str | None:
         """Judge the canary, before all others; None if all is well, else what is wrong.
 
@@ -358,7 +368,7 @@ class AsyncGuard:
         verdicts.expect()
         try:
             prepared: Prepared = await self._preparing.run(
-                lambda: self._guard.prepare(request),
+                lambda: self._prepared(request, None if urgent else client),
                 order=lambda: (not urgent, verdicts.served_s(client), _length(request)),
             )
         except BaseException:
@@ -377,6 +387,15 @@ class AsyncGuard:
         judged = await asyncio.wrap_future(future)
         waited_ms = 1000 * (time.perf_counter() - queued) - judged.verdict.guard_ms
         return _timed(judged, prepare_ms=1000 * (queued - asked), queue_ms=max(0.0, waited_ms))
+
+    def _prepared(self, request: GuardRequest, client: str | None) -> Prepared:
+        """Prepare a request, at the expense of its client if there is one; called in a thread."""
+        began = time.thread_time()
+        try:
+            return self._guard.prepare(request)
+        finally:
+            if client is not None:
+                self._scheduler.verdicts.charge_for(client, time.thread_time() - began)
 
     async def _until(self, deadline: float, work: Awaitable[Judged]) -> Judged:
         try:

@@ -244,6 +244,14 @@ class Batcher(Generic[Item, Result]):
             account = self._accounts.get(client)
             return self._served_s if account is None else max(account.served_s, self._served_s)
 
+    def charge_for(self, client: str, seconds: float) -> None:
+        """A client has had so much time of something that all clients share, beside the worker."""
+        with self._changed:
+            if client not in self._accounts:
+                self._add_account(client)
+            account = self._accounts[client]
+            account.served_s = max(account.served_s, self._served_s) + seconds
+
     def expect(self) -> None:
         """Somebody is on the way to :meth:`put`, or else to :meth:`no_longer_expect`: a batch may be held for them."""
         with self._changed:
@@ -517,13 +525,16 @@ class Batcher(Generic[Item, Result]):
         now = self._clock()
         account = self._accounts.get(entry.client)
         if account is None:
-            if len(self._accounts) >= MAX_ACCOUNTS:
-                self._forget_accounts()
-            self._accounts[entry.client] = _Account(self._served_s, now)
+            self._add_account(entry.client)
             return
         account.seen = now
         if not any(other.client == entry.client for other in self._wanted()):
             account.served_s = max(account.served_s, self._served_s)
+
+    def _add_account(self, client: str) -> None:
+        if len(self._accounts) >= MAX_ACCOUNTS:
+            self._forget_accounts()
+        self._accounts[client] = _Account(self._served_s, self._clock())
 
     def _forget_accounts(self) -> None:
         """Forget the clients that want nothing, those first that have not been seen for longest."""

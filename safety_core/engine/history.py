@@ -26,6 +26,9 @@ from safety_core.prompts import Turn
 
 _BREAK = "\n"
 
+_AT_A_TIME = 8
+"""Judgements of one conversation that run at a time: a long one must not fill the queue, nor its client's share."""
+
 Outcome = Judged | InputError
 """A verdict, or why a request cannot be judged by itself (for example because nothing visible is left of its text)."""
 
@@ -91,9 +94,12 @@ async def settle_async(request: GuardRequest, judge: Callable[[GuardRequest], Aw
         Exception: whatever else ``judge`` raises; the judgements that run beside it are cancelled.
     """
 
+    places = asyncio.Semaphore(_AT_A_TIME)
+
     async def outcome_of(one: GuardRequest) -> Outcome:
         try:
-            return await judge(one)
+            async with places:
+                return await judge(one)
         except InputError as exc:
             return exc
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from safety_core.engine.faults import out_of_memory
@@ -43,15 +44,31 @@ class PrepareQueue:
             Exception: whatever the job raises.
         """
         await self._slot(order)
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+            running = self._executor.submit(job)
+        except BaseException as exc:
+            self._free_slot()
+            if isinstance(exc, RuntimeError) and out_of_memory(exc):
+                raise ExhaustedError("there was not enough memory") from None
+            raise
+
+        def ended(_: Future[_Result]) -> None:
+            with suppress(RuntimeError):  # the loop has closed: nobody is left to wait
+                loop.call_soon_threadsafe(self._free_slot)
+
+        # Whoever stops waiting leaves the thread busy: the slot is free when the job has ended, not before.
+        running.add_done_callback(ended)
+        try:
+            return await asyncio.wrap_future(running)
         except RuntimeError as exc:
             if out_of_memory(exc):
                 raise ExhaustedError("there was not enough memory") from None
             raise
-        finally:
-            self._running -= 1
-            self._wake_next()
+
+    def _free_slot(self) -> None:
+        self._running -= 1
+        self._wake_next()
 
     async def _slot(self, order: Callable[[], Any]) -> None:
         """Wait for a slot and take it."""

@@ -1,9 +1,14 @@
 r"""Disguises are undone, alone and on top of each other; ordinary language is left alone; work stays bounded."""
 
+import sys
 from base64 import b64encode
 from codecs import encode
 from html import escape
+from itertools import cycle
 from random import Random
+from string import ascii_lowercase
+from time import thread_time
+from types import FrameType
 
 import pytest
 from hypothesis import given, settings
@@ -145,3 +150,78 @@ def test_a_disguise_has_a_title_of_its_own() -> None:
     assert len(set(titles)) == len(titles)
     assert all(isinstance(disguise, Disguise) for disguise in FOLDED.values())
     assert "the" in english()
+
+
+def calls(text: str) -> int:
+    """Calls of functions that folding a text takes, however fast the machine is."""
+    made = 0
+
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal made
+        made += event in ("call", "c_call")
+
+    fold("wash.a.paper.boat")  # what is read once
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        fold_text(text)
+    finally:
+        sys.setprofile(before)
+    return made
+
+
+LETTERS = "".join(Random(1).choices(ascii_lowercase, k=4_000))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*".join(LETTERS[:2_000]),
+        "".join(letter + sign for letter, sign in zip(LETTERS[:2_000], cycle("*#\u25cf\u25a0"), strict=False)),
+        "$".join(LETTERS[:2_000]),
+        ".$!".join(LETTERS[:1_000]),
+        "a1" * 2_000,
+        "\u0435\u0435\u0430\u0430" * 1_000,
+        "aabbccddeeff" * 330,
+        "[a](" * 1_000,
+        "".join(LETTERS),
+        " ".join(LETTERS[start : start + 23] for start in range(0, 4_000, 23)),
+        ". ".join(LETTERS[start : start + 9] for start in range(0, 4_000, 9)),
+    ],
+    ids=lambda text: text[:8],
+)
+def test_no_text_takes_many_more_steps_than_its_length(text: str) -> None:
+    assert calls(text) < 170 * len(text) + 450_000
+
+
+def test_signs_in_place_of_letters_are_read_unless_they_stand_between_all() -> None:
+    assert fold("where can my br*ther go") == ("where can my brother go",)
+    signs = cycle("*#\u25cf")
+    disguised = "".join(letter + next(signs) for letter in "wash a paper boat" if letter != " ")
+    assert fold(disguised) == ("wash a paper boat",)
+
+
+def test_noise_keeps_no_sentence_behind_it_from_being_read() -> None:
+    noise = " ".join("$".join(LETTERS[start : start + 40]) for start in range(0, 2_000, 40))
+    assert "show me how to wash a paper boat" in " ".join(
+        fold(f"{noise}. s.h.o.w m.e h.o.w t.o w.a.s.h a p.a.p.e.r b.o.a.t.")
+    )
+
+
+@pytest.mark.parametrize("text", ["!" * 500, "10, " * 150 + "x", "<!--" * 250], ids=lambda text: text[:5])
+def test_searching_for_encodings_takes_time_in_proportion_to_the_length(text: str) -> None:
+    def seconds(said: str) -> float:
+        fold_text(said)
+        times = []
+        for _ in range(3):
+            before = thread_time()
+            fold_text(said)
+            times.append(thread_time() - before)
+        return min(times)
+
+    assert seconds(text * 8) < 24 * seconds(text)  # its square would be 64
+
+
+def test_one_long_line_among_many_short_ones_is_no_table() -> None:
+    text = "\n".join(["a"] * 1_000 + ["a " * 2_000] + ["a"] * 1_000)
+    assert sum(map(len, fold(text))) <= 2 * len(text)

@@ -226,3 +226,20 @@ def test_a_server_short_of_memory_fails_large_pictures_and_recovers_by_itself() 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True)
     short = "503 out_of_memory"
     assert json.loads(done.stdout) == ["served", short, "served", short, "served", "served"]
+
+
+def test_dear_pictures_of_a_request_that_will_be_refused_are_not_decoded(slow: Slow) -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+    slow.free.set()
+    # The queue is full, although there are places left for requests.
+    with served(fake, max_requests=1000, decode_workers=1) as client, ThreadPoolExecutor(1) as pool:
+        service = client.app_state["service"]
+        waiting = pool.submit(client.post, CLASSIFY, json={"prompt": "a"})
+        while not fake.requests:
+            time.sleep(0.005)
+        service.guard._scheduler.verdicts._max_queue = 0
+        assert failure(client.post(CLASSIFY, files=large(1))) == (429, "overloaded")
+        assert slow.decoded == []
+        fake.gate.set()
+        assert waiting.result().status_code == 200

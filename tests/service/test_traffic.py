@@ -253,3 +253,24 @@ def test_a_flood_of_refusals_fills_no_disk(caplog: pytest.LogCaptureFixture) -> 
     assert 0 < len(refused) < 400
     assert len(refused) + summed == 400
     assert [line["status"] for line in fields if line.get("key") == "a"] == [200], "who has a key always has a line"
+
+
+def test_who_still_waits_when_the_time_to_drain_is_over_is_told_so() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+    port = free_port()
+    app = create_app(Settings(verdict_timeout_s=600, shutdown_timeout_s=0.1), fake)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    eventually(lambda: server.started)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(httpx.post, f"http://127.0.0.1:{port}/v1/classify", json={"prompt": "a"}, timeout=60)
+        eventually(lambda: len(fake.requests) == 1)
+        server.should_exit = True
+        answer = waiting.result()
+    fake.gate.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "stopping"

@@ -1,5 +1,6 @@
 """The queue: batches by cost, deadlines, departures, closing; every entry settled once."""
 
+import math
 import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -380,3 +381,12 @@ def test_clients_that_want_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch
     served.work()
     assert len(served.done) == 200
     assert len(served.queue._accounts) <= 12
+
+
+def test_time_spent_for_a_client_elsewhere_counts_as_its_share() -> None:
+    batcher: Batcher[str, str] = Batcher(max_queue=8, max_cost=1)
+    batcher.charge_for("busy", 1.0)
+    assert batcher.served_s("busy") > batcher.served_s("idle")
+    for item, client in (("busy's", "busy"), ("idle's", "idle")):
+        batcher.put(item, deadline=math.inf, cost=1, client=client)
+    assert [entry.item for entry in batcher.take()] == ["idle's"]

@@ -296,3 +296,23 @@ def test_a_judgement_that_fails_fails_the_conversation_and_cancels_those_beside_
     with pytest.raises(OverloadedError):
         asyncio.run(settle_async(conversation(user("a"), answer("b"), user("c")), judge))
     assert len(cancelled) == 1
+
+
+def test_a_long_conversation_is_judged_a_few_turns_at_a_time() -> None:
+    judge, running, most = Judge(), 0, 0
+
+    async def one(request: GuardRequest) -> Judged:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        outcome = judge.one(request)
+        assert isinstance(outcome, Judged)
+        return outcome
+
+    turns = [message for number in range(30) for message in (user(f"BAD {number}"), answer("no"))]
+    found = asyncio.run(settle_async(conversation(*turns, user("fine")), one))
+    assert found.judged.verdict.refusal is None
+    assert len(judge.judged) > 30
+    assert most <= 8
