@@ -61,12 +61,6 @@ class WindowLimits:
 class TooLongError(PromptError):
     """All texts together are longer than the operator allows."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"The texts have more than {limit} characters in all, which is too much to be judged.",
-            code="prompt_too_long",
-        )
-
 
 def estimate_tokens(text: str) -> int:
     """About how many tokens a text has, rather more than fewer: two ASCII characters or one byte of others each."""
@@ -188,7 +182,10 @@ def _last(text: str, max_tokens: int, count: Callable[[str], int]) -> str:
 def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
     """Refuse what is too long even for windows; raises TooLongError."""
     if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_characters:
-        raise TooLongError(limits.max_characters)
+        raise TooLongError(
+            f"The texts have more than {limits.max_characters} characters in total, too many to be judged.",
+            code="prompt_too_long",
+        )
 
 
 async def assess_in_windows(
