@@ -27,6 +27,7 @@ from service.errors import reply_to, reply_to_status
 from service.fetching import Fetcher
 from service.gate import Gate
 from service.holding import HeldMemory
+from service.intake import LOWERED
 from service.keys import Allowance, read_keys
 from service.memory import MemoryBudget, trimming
 from service.metrics import Metrics
@@ -183,7 +184,7 @@ def _cors(settings: Settings) -> list[Middleware]:
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "Retry-After", LOWERED],
         )
     ]
 

@@ -161,11 +161,11 @@ def invalid_fields(
             message = f"There is an unknown field in {place}." if place else "The request has an unknown field."
             return InputError(message, code="unknown_field", param=place or None)
         place = ".".join((*filter(None, [place]), str(unknown)))
-        return InputError(f"There is no field {place}.", code="unknown_field", param=place)
+        return InputError(f"Unknown field: {place}.", code="unknown_field", param=place)
     if kind == NOT_SUPPORTED:
         message = f"{steps[-1]} is not supported; it may only be {error['msg']}."
     else:
-        message = f"{error['msg']}."
+        message = f"{place}: {error['msg']}." if place else f"{error['msg']}."  # some clients show nothing else
     return InputError(f"{_picture_named(document, steps)}{message}", code="invalid_field", param=place or None)
 
 

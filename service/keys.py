@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from safety_core.documents import parse_document
 from safety_core.errors import ConfigError
+from safety_core.files import why_unreadable
 from service.watching import UnreadableFileError
 
 _PREFIX = "sk-safevlm-"
@@ -136,11 +137,11 @@ def read_keys(file: Path | None, text: str | None) -> KeySet:
     found: list[ApiKey] = []
     if file is not None:
         try:
-            content = file.read_text(encoding="utf-8")
+            content = file.read_text(encoding="utf-8-sig")
         except OSError as exc:
-            raise UnreadableFileError(f"api_keys_file: {file.name} cannot be read") from exc
+            raise UnreadableFileError(f"SAFEVLM_API_KEYS_FILE: {file} {why_unreadable(exc)}") from exc
         except ValueError as exc:
-            raise ConfigError(f"api_keys_file: {file.name} cannot be read") from exc
+            raise ConfigError(f"SAFEVLM_API_KEYS_FILE: {file} {why_unreadable(exc)}") from exc
         found += parse_keys(content, "api_keys_file").keys
     if text:
         found += parse_keys(text, "api_keys").keys

@@ -8,11 +8,14 @@ import os
 import sys
 
 _TIMEOUT_S = 4
+_DEFAULT_PORT = 8000
 
 
 def main() -> int:
     """Ask ``/readyz``; returns 0 for ready, 1 for anything else."""
-    port = int(os.environ.get("SAFEVLM_PORT", "8000"))
+    value = os.environ.get("SAFEVLM_PORT", "")
+    # Of a service named safevlm Kubernetes makes SAFEVLM_PORT=tcp://…, which service.settings ignores as well.
+    port = int(value) if value.isdecimal() else _DEFAULT_PORT
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")

@@ -461,7 +461,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
 
     def _feed(self, piece: bytes) -> None:
-        body_before, was_body = self._body_bytes, self._has_body_left
+        body_before, was_in_body = self._body_bytes, self._has_body_left
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as exc:
@@ -474,7 +474,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._fail(self._refusal or _MALFORMED)
             return
         if not self._has_body_left:
-            self._head_bytes += 0 if was_body else len(piece)  # the end of a body is no part of a head
+            self._head_bytes += 0 if was_in_body else len(piece)  # the end of a body is no part of the next head
             if self._head_bytes > _MAX_HEAD_BYTES + _HEAD_SLICE:
                 self._fail(_LONG_HEAD)
         elif self._length is None:

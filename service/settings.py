@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.engine.async_guard import EngineConfig
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
@@ -96,8 +98,11 @@ class Settings(BaseSettings):
     )
 
     checkpoint: Path = Field(
-        default=Path("weights/safevlm-nano"),
-        description="Checkpoint directory; verified before anything of it is loaded.",
+        default=SHIPPED_CHECKPOINT,
+        description=(
+            "Checkpoint directory, verified before anything is loaded from it. The default is found from any working "
+            "directory."
+        ),
     )
     policy: Path | None = Field(
         default=None,
@@ -286,11 +291,21 @@ class Settings(BaseSettings):
     def _hosts(cls, value: object) -> object:
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
 
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_found(cls, value: Path) -> Path:
+        return find_checkpoint(value)
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _is_lower_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("root_path")
     @classmethod
     def _is_prefix(cls, value: str) -> str:
         if value and not _ROOT_PATH.fullmatch(value):
-            raise ValueError("a path such as /guard is needed, without a final slash")
+            raise ValueError("expected a path such as /guard, without a trailing slash")
         return value
 
     @field_validator("allowed_hosts")
@@ -304,7 +319,7 @@ class Settings(BaseSettings):
         try:
             return tuple(serialize_origin(*parse_origin(origin)) for origin in value)
         except ValueError as exc:
-            raise ValueError("origins such as https://app.example.org are needed") from exc
+            raise ValueError("expected origins such as https://app.example.org") from exc
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -312,7 +327,7 @@ class Settings(BaseSettings):
         try:
             TrustedProxies(value)
         except ValueError as exc:
-            raise ValueError("addresses or networks such as 10.0.0.0/8 are needed") from exc
+            raise ValueError("expected addresses or networks such as 10.0.0.0/8") from exc
         return value
 
     @property
@@ -405,7 +420,7 @@ def read_settings() -> Settings:
         # What is given here comes before the environment, where a link has the name of a setting.
         return Settings(**{known[name]: Settings.model_fields[known[name]].default for name in links & known.keys()})
     except ValidationError as exc:
-        problems = [f"{PREFIX}{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors()]
+        problems = [f"{PREFIX}{str(error['loc'][0]).upper()}: {_complaint(error)}" for error in exc.errors()]
         raise ConfigError("; ".join(problems)) from exc
 
 
@@ -423,6 +438,11 @@ def _service_links(environment: Mapping[str, str]) -> Iterator[str]:
             yield name
 
 
+def _complaint(error: ErrorDetails) -> str:
+    """What is wrong with a value, in our own words where a validator of ours found it."""
+    return str(error.get("ctx", {}).get("error") or error["msg"])
+
+
 def _with_nearest(name: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(name.upper(), list(known), n=1, cutoff=0.75)
     return f"{name} (did you mean {nearest[0]}?)" if nearest else name
@@ -437,7 +457,7 @@ def _normalised_host(host: str) -> str:
     try:
         return wildcard + parse_authority(f"[{name}]" if name.count(":") > 1 and "[" not in name else name).host
     except ValueError as exc:
-        raise ValueError("host names or addresses are needed") from exc
+        raise ValueError("expected host names or addresses, without a scheme") from exc
 
 
 def settings_table() -> str:

@@ -183,7 +183,7 @@ def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
     """Refuse what is too long even for windows; raises TooLongError."""
     if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_characters:
         raise TooLongError(
-            f"The texts have more than {limits.max_characters} characters in all, which is too much to be judged.",
+            f"The texts have more than {limits.max_characters} characters in total, too many to be judged.",
             code="prompt_too_long",
         )
 

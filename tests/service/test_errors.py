@@ -160,7 +160,7 @@ def test_pictures_of_a_list_are_numbered_too() -> None:
             "function_call",
             "function_call is not supported; it may only be none or auto.",
         ),
-        ({"max_output_tokens": "SECRET"}, "max_output_tokens", "There is no field max_output_tokens."),
+        ({"max_output_tokens": "SECRET"}, "max_output_tokens", "Unknown field: max_output_tokens."),
         ({"stream_options": {"SECRET": 1}}, "stream_options", "There is an unknown field in stream_options."),
     ],
 )
@@ -175,14 +175,14 @@ def test_a_field_that_is_not_supported_is_named_and_one_that_is_not_known_is_pla
     ("message", "param", "told"),
     [
         ({"SECRET": 1}, "messages.1", "an unknown field in messages.1"),
-        ({"detail": "low"}, "messages.1.detail", "no field messages.1.detail"),
+        ({"detail": "low"}, "messages.1.detail", "Unknown field: messages.1.detail."),
         ({"reasoning_content": "SECRET"}, "messages.1.reasoning_content", "reasoning_content is not supported"),
         ({"tool_calls": [{"SECRET": 1}]}, "messages.1.tool_calls", "tool_calls is not supported"),
         ({"content": [{**TEXT, "SECRET": 1}]}, "messages.1.content.0", "an unknown field in messages.1.content.0"),
         (
             {"content": [{**TEXT, "image_url": 1}]},
             "messages.1.content.0.image_url",
-            "no field messages.1.content.0.image_url",
+            "Unknown field: messages.1.content.0.image_url.",
         ),
         ({"role": "tool", "tool_call_id": "SECRET"}, "messages.1.role", "Tools are not supported"),
         ({"role": "function", "name": "SECRET"}, "messages.1.role", "Tools are not supported"),

@@ -320,6 +320,15 @@ def test_pages_of_allowed_origins_may_ask_and_read_errors_too() -> None:
             assert asked(client, {"origin": origin, **bearer(CHAT)}) == (403, "cross_site")
 
 
+def test_such_pages_can_read_the_headers_that_say_something_about_a_reply() -> None:
+    with served(FakeGuard(), allowed_origins=ORIGIN, max_tokens=5, default_max_tokens=5) as client:
+        document = {"model": "fake", "messages": [{"role": "user", "content": "a"}], "max_tokens": 6}
+        response = client.post("/v1/chat/completions", json=document, headers={"origin": ORIGIN})
+    exposed = response.headers["access-control-expose-headers"].lower().split(", ")
+    assert response.headers["x-safevlm-max-tokens"] == "5"
+    assert {"x-safevlm-max-tokens", "x-request-id", "retry-after"} <= set(exposed)
+
+
 def test_without_allowed_origins_no_page_of_another_site_is_answered(client: TestClient) -> None:
     response = client.options("/v1/chat", headers={"origin": ORIGIN, "access-control-request-method": "POST"})
     assert response.status_code == 403

@@ -18,3 +18,10 @@ def test_it_says_whether_the_server_is_ready(fake: FakeGuard, status: int, monke
 def test_nobody_listening_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEVLM_PORT", str(free_port()))
     assert main() == 1
+
+
+def test_the_port_variable_of_a_kubernetes_service_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(FakeGuard()) as url:
+        monkeypatch.setattr("service.probe._DEFAULT_PORT", int(url.rsplit(":", 1)[1]))
+        monkeypatch.setenv("SAFEVLM_PORT", "tcp://10.96.0.17:9")
+        assert main() == 0

@@ -267,6 +267,24 @@ def test_replies_to_requests_sent_at_once_come_in_their_order() -> None:
         assert [b'"decision"' in reply for reply in replies] == [True, False] * 50 + [False]
 
 
+@pytest.mark.parametrize("size", [40_000, 300_000])
+@pytest.mark.parametrize("chunk", [0, 5_000, 300_000])
+def test_a_large_body_does_not_count_as_the_head_of_the_next_request(size: int, chunk: int) -> None:
+    body = b'{"prompt": "a"}' + b" " * size
+    framing = b"Transfer-Encoding: chunked\r\n\r\n" if chunk else b"Content-Length: %d\r\n\r\n" % len(body)
+    if chunk:
+        pieces = [body[at : at + chunk] for at in range(0, len(body), chunk)]
+        body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    with listening(FakeGuard()) as port, connected(port) as connection:
+        for _ in range(3):
+            connection.sendall(HEAD + framing + body)
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            assert response.status == 200
+            assert json.loads(response.read())["decision"] == "allowed"
+            response.close()
+
+
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 15\r\n\r\n%s", b"Transfer-Encoding: chunked\r\n\r\nf\r\n%s\r\n0\r\n\r\n"]
 )
