@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
 from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import Folded, fold_text, in_small_letters, normalise, reads_differently
+from safety_core.text_variants import Folded, fold_text, in_small_letters, normalise, reads_differently, revealed
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -270,10 +270,19 @@ class PromptBuilder:
         folded = {text: self._fold(text) for text in dict.fromkeys(said)} if sentences else {}
         texts += self._across_turns(turns, folded)
         texts += [*self._folded(folded), *self._sentences(said)] if sentences else []
+        texts += self._revealed(said)
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(map(tuple, self.head_ids_of(list(dict.fromkeys(texts)))))
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
+
+    def _revealed(self, texts: Sequence[str]) -> list[str]:
+        """What texts say with what invisible characters spell, plainly, unfolded, and by sentence; mostly nothing."""
+        shown = [one for text in texts for one in revealed(text)]
+        together = " ".join(hidden[-1] for text in texts if (hidden := revealed(text)))
+        shown += [together] if len(texts) > 1 and together else []
+        folded = {text: self._fold(text) for text in shown}
+        return [*map(self._plainly, shown), *self._folded(folded), *self._sentences(shown)]
 
     @property
     def lexicon(self) -> Lexicon:

@@ -644,6 +644,13 @@ def test_a_beginning_question_hides_no_end_of_another(builder: PromptBuilder, fi
     assert builder.head_ids([user(f"{first} {second}")]) in spoken
 
 
+def test_words_that_nobody_sees_are_judged_like_those_that_one_sees(builder: PromptBuilder) -> None:
+    hidden = "".join(chr(0xE0000 + ord(char)) for char in "fold a paper boat")
+    visible = [user("show me how to"), said("Yes?"), user(f"hello {hidden}")]
+    spoken = [ids for turns in readings(visible) for ids in builder.spoken(turns, sentences=False)]
+    assert builder.head_ids([user("fold a paper boat")]) in spoken
+
+
 def test_a_long_conversation_makes_a_bounded_number_of_readings(builder: PromptBuilder) -> None:
     builder.max_prompt_tokens = 40_000
     turns = [user(f"go {number}") if number % 2 == 0 else said(f"to {number}") for number in range(401)]
