@@ -7,14 +7,22 @@ text can add an image, end a turn or speak for the assistant. Knows no torch and
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, starmap
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
 from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import FoldingState, fold_text, in_small_letters, normalise, reads_differently
+from safety_core.text_variants import (
+    Folded,
+    FoldingState,
+    fold_text,
+    in_small_letters,
+    normalise,
+    reads_differently,
+    revealed,
+)
 
 DEFAULT_MAX_PROMPT_TOKENS = 2048
 
@@ -37,15 +45,23 @@ MAX_SENTENCES = 128
 """Sentences of a conversation that are judged alone, and as many of single lines; of more, neighbours are judged
 together, in so many groups."""
 
-MAX_WINDOWS = 64
-"""Rows of neighbouring turns that are judged as one text: half as many of all turns, and a quarter each of the user's
-alone, of the assistant's alone, and of all but fillers."""
+MAX_WINDOWS = 256
+"""Rows of neighbouring turns that are judged as one text: half as many of all turns, as many of all but fillers, and a
+quarter each of the user's alone and of the assistant's alone. Of a conversation of 32 messages, every row of up to five
+turns is among them."""
+
+MAX_FOLDED_WINDOWS = 64
+"""Of these, rows that are searched for disguises as a whole; in the others each turn is searched by itself."""
 
 MAX_WINDOW = 8
 """Turns in such a row."""
 
 MAX_WINDOW_CHARACTERS = 96
 """Length of such a row: a request that is cut into turns. Longer rows are chats, and of those the whole is judged."""
+
+_MAX_LOOSE_CHARACTERS = 256
+"""Length up to which all turns are read as one text where any of them may go on in the next. In a longer one, which is
+hardly a request in pieces, a capital letter begins a sentence."""
 
 _NEARBY = 48
 """Characters at the end or the beginning of a longer turn that may belong to what its neighbours say."""
@@ -80,6 +96,17 @@ _UNFINISHED = frozenset(
     }
 )
 """Words that hardly end a sentence."""
+
+_OPENING = re.compile(
+    r"(?:(?:please|hey|hello|hi|now|so|ok|okay|thanks|and|then|also)[\s,]+)*"
+    r"(?:what|why|how|who|where|when|which|explain|describe|teach|tell|help|i believe|i think"
+    r"|(?:is|are|was|were|can|could|would|will|should|do|does|did) (?:it|you|i|we|they|there))\b",
+    re.IGNORECASE,
+)
+"""What a new question or request begins with."""
+
+_OPENED_WORDS = 4
+"""Words from which a text that begins like that may be a whole question, and the one before it a whole sentence."""
 
 _FILLER = re.compile(r"\s*\w+(?:\s+\w+)?\s*[.!?\u2026,]+\s*")
 """A turn that only keeps a conversation going: a word or two with a mark."""
@@ -249,13 +276,22 @@ class PromptBuilder:
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
         texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
         folding = FoldingState()
-        folded = self._folded(said, folding) if sentences else []
-        texts += self._across_turns(turns, folding if sentences else None)
-        texts += [*folded, *self._sentences(said)] if sentences else []
+        folded = {text: self._fold(text, folding) for text in dict.fromkeys(said)} if sentences else {}
+        texts += self._across_turns(turns, folded, folding)
+        texts += [*self._folded(folded), *self._sentences(said)] if sentences else []
+        texts += self._revealed(said, folding)
         if len(texts) < 2:
             return [whole]
         alone = dict.fromkeys(map(tuple, self.head_ids_of(list(dict.fromkeys(texts)))))
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
+
+    def _revealed(self, texts: Sequence[str], state: FoldingState) -> list[str]:
+        """What texts say with what invisible characters spell, plainly, unfolded, and by sentence; mostly nothing."""
+        shown = [one for text in texts for one in revealed(text)]
+        together = " ".join(hidden[-1] for text in texts if (hidden := revealed(text)))
+        shown += [together] if len(texts) > 1 and together else []
+        folded = {text: self._fold(text, state) for text in shown}
+        return [*map(self._plainly, shown), *self._folded(folded), *self._sentences(shown)]
 
     @property
     def lexicon(self) -> Lexicon:
@@ -321,12 +357,15 @@ class PromptBuilder:
         within = [[piece for line in text.splitlines() for piece in _sentences_of(line)] for text in texts]
         return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
 
-    def _folded(self, texts: Sequence[str], state: FoldingState) -> list[str]:
+    def _fold(self, text: str, state: FoldingState) -> Folded:
+        """What a text, and its sentences, say under a disguise."""
+        return fold_text(self._template_words.sub(" ", text), self.lexicon, state)
+
+    def _folded(self, found: Mapping[str, Folded]) -> list[str]:
         """What texts, and their sentences, say under a disguise."""
         whole: list[str] = []
         sentences: list[str] = []
-        for text in dict.fromkeys(texts):
-            folded = fold_text(self._template_words.sub(" ", text), self.lexicon, state)
+        for text, folded in found.items():
             whole += [variant for variant in folded.whole if reads_differently(variant, self._plainly(text))]
             sentences += folded.sentences
         return [*whole, *_grouped(sentences)]
@@ -337,25 +376,27 @@ class PromptBuilder:
         # One word asks for nothing: it stands in a list, or in a text of a word a line. Some scripts know no spaces.
         return _grouped([piece for piece in plain if " " in piece or not piece.isascii()])
 
-    def _across_turns(self, turns: Sequence[Turn], state: FoldingState | None) -> list[str]:
-        """What neighbouring turns say together, plainly and, with a state of folding, folded.
+    def _across_turns(self, turns: Sequence[Turn], folded: Mapping[str, Folded], state: FoldingState) -> list[str]:
+        """What neighbouring turns say together, plainly and folded: a request may begin in one and end in another.
 
-        A request may begin in one and end in another. The language model reads the turns of both sides in a row, and a
-        client writes both. All of them are read as one text, and at most ``MAX_WINDOWS`` shorter rows, so that no
-        small talk before or behind drowns a request.
+        The language model reads the turns of both sides in a row, and a client writes both. All of them are read as
+        one text, and in shorter rows, so that no small talk before or behind drowns a request.
+
+        Args:
+            turns: the conversation.
+            folded: what each text says under a disguise; empty where disguises are not looked for.
+            state: bounds the work of folding.
         """
         if len(turns) < 2:
             return []
-        everything = [text for turn in turns for text in (turn.parts or (turn.text,))]
-        asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
-        answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
-        rows = [" ".join(everything), *_windows(everything, MAX_WINDOWS // 2), *_windows(asked, MAX_WINDOWS // 4)]
-        rows += _windows([*answered, turns[-1].text], MAX_WINDOWS // 4)
-        rows += _windows([text for text in everything if not _FILLER.fullmatch(text)], MAX_WINDOWS // 4)
-        plain = list(dict.fromkeys(self._plainly(row) for row in rows))
-        if state is None:
-            return plain
-        return [*plain, *(variant for row in plain for variant in fold_text(row, self.lexicon, state).whole)]
+        rows = _rows_of(turns, MAX_WINDOWS)
+        searched: list[str] = []
+        if folded:
+            searched = list(dict.fromkeys(map(self._plainly, _rows_of(turns, MAX_FOLDED_WINDOWS))))
+            unfolded = {text: found.whole[0] for text, found in folded.items() if found.whole}
+            rows += _rows_of([_reworded(turn, unfolded) for turn in turns], MAX_WINDOWS) if unfolded else []
+        plain = dict.fromkeys(map(self._plainly, rows))
+        return [*plain, *(variant for row in searched for variant in fold_text(row, self.lexicon, state).whole)]
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""
@@ -390,18 +431,49 @@ def _sentences_of(text: str) -> list[str]:
     return _SENTENCE_END.sub("\\1\n", " ".join(text.split())).splitlines()
 
 
+def _reworded(turn: Turn, words: Mapping[str, str]) -> Turn:
+    """A turn with other words in place of some of its texts."""
+    return replace(
+        turn, text=words.get(turn.text, turn.text), parts=tuple(words.get(part, part) for part in turn.parts)
+    )
+
+
+def _rows_of(turns: Sequence[Turn], limit: int) -> list[str]:
+    """All turns as one text, where any goes on in the next, and about ``limit`` shorter rows of neighbours."""
+    everything = [text for turn in turns for text in (turn.parts or (turn.text,))]
+    asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
+    answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
+    rows = [whole] if _is_one_text(everything, whole := " ".join(everything)) else []
+    rows += [*_windows(everything, limit // 2), *_windows(asked, limit // 4)]
+    rows += _windows([*answered, turns[-1].text], limit // 4)
+    return [*rows, *_windows([text for text in everything if not _FILLER.fullmatch(text)], limit // 2)]
+
+
+def _is_one_text(texts: Sequence[str], whole: str) -> bool:
+    """Whether all turns may be one text that was cut: one goes on in the next, in a long whole without a capital."""
+    said = [text for text in texts if text.strip()]
+    loose = len(whole) <= _MAX_LOOSE_CHARACTERS
+    return any(
+        _runs_on(text, following) and (loose or _is_unfinished(text) or not following.lstrip()[:1].isupper())
+        for text, following in pairwise(said)
+    )
+
+
 def _windows(texts: Sequence[str], limit: int) -> list[str]:
     """Neighbouring texts as one, in at most so many rows: short rows before long ones, late ones before early ones.
 
     A row begins with the end of its first text and ends with the beginning of its last one; a long text ends a row.
     """
     said = [text for text in (" ".join(text.split()) for text in texts) if text]
+    runs_on = list(starmap(_runs_on, pairwise(said)))
     rows: dict[str, None] = {}
     for size in range(2, min(len(said), MAX_WINDOW) + 1):
         for start in range(len(said) - size, -1, -1):
+            if not any(runs_on[start : start + size - 1]):
+                continue
             first, *middle, last = said[start : start + size]
             row = " ".join((*map(_without_end, (_tail(first), *middle)), _head(last)))
-            if len(row) <= MAX_WINDOW_CHARACTERS and any(starmap(_runs_on, pairwise((first, *middle, last)))):
+            if len(row) <= MAX_WINDOW_CHARACTERS:
                 rows[row] = None
             if len(rows) >= limit:
                 return list(rows)
@@ -409,11 +481,31 @@ def _windows(texts: Sequence[str], limit: int) -> list[str]:
 
 
 def _runs_on(text: str, following: str) -> bool:
-    """Whether a text may go on in the following one: it ends in the middle of a sentence, or both are very short."""
+    """Whether a text may go on in the following one.
+
+    It does where it ends in the middle of a sentence, where both are very short, and where nothing tells that they are
+    two: neither a mark, nor that a question or request of several words begins behind as many.
+    """
     words = text.split()
-    if text.rstrip("\"')")[-1:] not in _SENTENCE_MARKS or words[-1].strip(_END_MARKS).lower() in _UNFINISHED:
+    if _is_unfinished(text) or max(len(words), len(following.split())) < _SENTENCE_WORDS:
         return True
-    return max(len(words), len(following.split())) < _SENTENCE_WORDS
+    if text.rstrip("\"')")[-1:] in _SENTENCE_MARKS:
+        return False
+    return len(words) < _OPENED_WORDS or not _opens(following)
+
+
+def _is_unfinished(text: str) -> bool:
+    """Whether a text ends with a word that hardly ends a sentence."""
+    return text.split()[-1].strip(_END_MARKS).lower() in _UNFINISHED
+
+
+def _opens(text: str) -> bool:
+    """Whether a text is one question or request that begins as such."""
+    sentence = " ".join(text.split())
+    found = _OPENING.match(sentence)
+    if found is None or len(sentence[found.start() :].split()) < _OPENED_WORDS:
+        return False
+    return len(_sentences_of(sentence)) == 1
 
 
 def _tail(text: str) -> str:

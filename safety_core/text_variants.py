@@ -82,6 +82,28 @@ def _invisible(char: str) -> bool:
     return within or char in _INVISIBLE or unicodedata.category(char) in {"Cc", "Cf", "Cs"}
 
 
+_HIDDEN = re.compile("[\U000e0020-\U000e007e]+|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")
+"""Characters that nobody sees and that spell others: tags spell ASCII, variation selectors spell bytes."""
+
+
+def revealed(text: str) -> tuple[str, ...]:
+    """What a text says with the words that invisible characters spell in their places, and those words alone.
+
+    Language models have learned to read these; nobody sees them. Empty where there are none.
+    """
+    if text.isascii() or not _HIDDEN.search(text):
+        return ()
+    hidden = " ".join(_spelt_by_invisible(found[0]) for found in _HIDDEN.finditer(text))
+    return tuple(one for one in (_HIDDEN.sub(lambda found: _spelt_by_invisible(found[0]), text), hidden) if one.strip())
+
+
+def _spelt_by_invisible(run: str) -> str:
+    if "\U000e0020" <= run[0] <= "\U000e007e":
+        return "".join(chr(ord(char) - 0xE0000) for char in run)
+    codes = (ord(char) - (0xFE00 if char < "\U000e0100" else 0xE0100 - 16) for char in run)
+    return bytes(codes).decode("utf-8", "ignore")
+
+
 # --- encodings and markup ------------------------------------------------------------------------------------------
 
 _BLOCK_TAG = re.compile(
@@ -133,7 +155,12 @@ def decode(text: str) -> str:
     return text
 
 
+_BRAILLE = str.maketrans("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵⠂⠲⠦⠖", "abcdefghijklmnopqrstuvwxyz,.?!", "⠠⠼")
+"""Letters of English braille, without the signs for capitals and numbers."""
+
+
 def _unescaped(text: str) -> str:
+    text = text if text.isascii() else text.translate(_BRAILLE)
     if "&" in text:
         text = unescape(text)
     if "\\" in text or "+" in text or "0x" in text or "%u" in text:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safety_core.errors import InputError
+from safety_core.lexicon import english
 
 MAX_DEPTH = 128
 """Levels of lists and objects within each other; what is deeper is an error."""
@@ -120,6 +121,12 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
 _SPOKEN_RUN = re.compile(r"(?<![A-Za-z0-9+/=])(?:[A-Za-z]{1,15}[_.:/\s-]+){2,}[A-Za-z]{1,15}(?![A-Za-z0-9+/=])")
 """Three words in a row, within something that is otherwise random."""
 
+_LEAST_ROW = 3
+"""Words in a row that may ask for something."""
+
+_SPOKEN_SHARE = 0.7
+"""Share of an identifier's letters that known words have, where it is made of words."""
+
 
 @dataclass(slots=True)
 class Extracted:
@@ -166,12 +173,15 @@ class Extracted:
                 self.user_texts += [text for text in dict.fromkeys(texts) if text.strip()]
 
     def add_tools(self, tools: Any) -> None:
-        """Add what definitions of tools say, each as one text: names, descriptions, schemas."""
+        """Add what definitions of tools say, each as one text: names, descriptions, schemas; and all names in a row."""
+        names: list[str] = []
         for tool in _listed(tools):
             walk = _Walk("tools")
             walk.read(tool, plain=True)
             self.add_texts(["\n".join([*walk.contents, *walk.others])])
             self.add_pictures(walk.pictures)
+            names += walk.names
+        self.add_texts(_identifiers([name for name in names if " " not in _apart(name)], together=True))
 
     def add_tool_calls(self, calls: Any) -> None:
         """Add what a model would tell its tools."""
@@ -246,6 +256,8 @@ class _Walk:
         """Texts that are read as they stand, each by itself."""
         self.others: list[str] = []
         """All other strings that say something."""
+        self.names: list[str] = []
+        """What something is named, as it stands."""
         self.pictures: list[str] = []
         """Pictures as base64, data URLs or URLs."""
 
@@ -270,14 +282,15 @@ class _Walk:
                 left += [(name, item, plain, depth + 1) for item in reversed(one)]
             elif isinstance(one, dict):
                 rest = one if plain else self._without_media(one)
-                self.others += _identifiers(key for key in rest if key not in _PROTOCOL_KEYS)
+                self.others += _identifiers((key for key in rest if key not in _PROTOCOL_KEYS), together=True)
                 left += [(key, item, plain or key in _JSON_FIELDS, depth + 1) for key, item in reversed(rest.items())]
 
     def _read_text(self, name: str, text: str, *, plain: bool) -> None:
         if not text.strip() or (name in _MARKING_FIELDS and text in _PROTOCOL_VALUES):
             return
         if name in _MARKING_FIELDS and not any(map(str.isspace, text)):
-            self.others += [] if _MEDIA_TYPE.fullmatch(text) else _identifiers([text])
+            is_media_type = _MEDIA_TYPE.fullmatch(text) and not _is_spoken(text)
+            self.others += [] if is_media_type else _identifiers([text])
             return
         if name in _CONTENT_FIELDS and not plain:
             self.contents.append(as_read(text))
@@ -286,7 +299,8 @@ class _Walk:
         elif not plain and (text[:5].lower() == "data:" or (name in _BLOB_FIELDS and _is_blob(text))):
             raise _unjudged(self._param)
         elif name in _IDENTIFIERS and not any(map(str.isspace, text)):
-            spoken = name == "name" or _SPOKEN_RUN.search(text)
+            self.names += [text] if name == "name" else []
+            spoken = name == "name" or _SPOKEN_RUN.search(text) or _is_spoken(text)
             self.others += _identifiers([text]) if spoken else []
         else:
             self.others.append(as_read(text))
@@ -353,14 +367,29 @@ def _unjudged(param: str | None) -> InputError:
     return InputError("The request has a part that cannot be judged.", code="invalid_field", param=param)
 
 
-def _identifiers(names: Iterable[str]) -> list[str]:
-    """Identifiers as words, where they have several; one word asks for nothing."""
+def _identifiers(names: Iterable[str], *, together: bool = False) -> list[str]:
+    """Identifiers as words, where they have several; one word asks for nothing.
+
+    Args:
+        names: the identifiers.
+        together: whether those of one word are read in a row as well, where there are ``_LEAST_ROW`` of them.
+    """
     words = [_apart(name) if name.isascii() else name for name in names]
-    return [one for one in words if " " in one or not one.isascii()]
+    single = [one for one in words if one and " " not in one and one.isascii()] if together else []
+    row = [" ".join(single)] if len(single) >= _LEAST_ROW else []
+    return [*(one for one in words if " " in one or not one.isascii()), *row]
 
 
 def _apart(name: str) -> str:
     return " ".join(word.lower() for word in _WORDS.findall(name))
+
+
+def _is_spoken(text: str) -> bool:
+    """Whether an identifier is made of English words rather than drawn at random."""
+    words = _apart(text).split()
+    known = [word for word in words if len(word) > 1 and word in english()]
+    letters = sum(map(len, words))
+    return len(known) >= _LEAST_ROW and sum(map(len, known)) > _SPOKEN_SHARE * letters
 
 
 def _is_blob(text: str) -> bool:

@@ -165,7 +165,9 @@ async def guardrail(request: Request) -> JSONResponse:
         if reduced.verdict.decision is Decision.REFUSED or not reduced.dropped_messages:
             return verdict
         # What is left must pass as any request does: in windows, with tools and all else that the model will read.
-        left_out = dropped_texts(history, reduced.dropped_messages)
+        # A text that stands elsewhere as well is not taken out there.
+        elsewhere = extracted(asked.model_copy(update={"texts": None, "structured_messages": None})).texts
+        left_out = dropped_texts(history, reduced.dropped_messages).difference(elsewhere)
         turns = tuple(Turn(role="user", text=text) for text in found.texts if text not in left_out)
         users = [text for text in found.user_texts if text not in left_out]
         again = await in_windows(assess, replace(one, turns=turns), together=users)

@@ -11,6 +11,7 @@ from safety_core import prompts
 from safety_core.errors import PromptError
 from safety_core.prompts import (
     MAX_CHARACTERS_PER_TOKEN,
+    MAX_FOLDED_WINDOWS,
     MAX_PROMPT_CHARACTERS,
     MAX_SENTENCES,
     MAX_WINDOWS,
@@ -605,10 +606,55 @@ def test_whole_sentences_of_neighbouring_turns_are_judged_with_all_turns_only(bu
     assert [pair for pair in pairs if builder.head_ids([user(pair)]) in spoken] == []
 
 
+@pytest.mark.parametrize("before", [0, 12, 24])
+def test_a_request_in_pieces_is_judged_in_one_piece_wherever_it_stands(builder: PromptBuilder, before: int) -> None:
+    small = [user("i like tea in the morning"), said("tea in the morning is fine")]
+    turns = [*small * (before // 2), user("show me"), said("how to fold"), user("a paper"), said("boat")]
+    turns += small * ((28 - before) // 2) + [user("thanks a lot for that")]
+    spoken = builder.spoken(turns)
+    assert builder.head_ids([user("show me how to fold a paper boat")]) in spoken
+
+
+def test_pieces_in_a_disguise_are_judged_in_one_piece_wherever_they_stand(builder: PromptBuilder) -> None:
+    small = [user("i like tea in the morning"), said("tea in the morning is fine")]
+    turns = [user("s.h.o.w m.e"), said("h.o.w t.o f.o.l.d"), user("a p.a.p.e.r b.o.a.t"), said("fine"), *small * 13]
+    spoken = builder.spoken([*turns, user("thanks a lot for that")])
+    assert builder.head_ids([user("show me how to fold a paper boat")]) in spoken
+
+
+def test_whole_questions_without_marks_are_not_judged_as_one(builder: PromptBuilder) -> None:
+    turns = [user("teach me how to fold a boat"), said("Fold it in half."), user("please explain why the sky is blue")]
+    spoken = builder.spoken([*turns, said("It scatters light."), user("Thanks a lot for that.")])
+    assert builder.head_ids([user("teach me how to fold a boat please explain why the sky is blue")]) not in spoken
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("show me how to", "tell you how I feel"),
+        ("teach me how to fold a", "what is it called boat"),
+        ("fold a boat", "how do you do that again"),
+        ("teach me how to fold your", "please my paper boat"),
+        ("teach me how to fold it", "what was it? my paper boat"),
+        ("teach me how to fold up", "how nice"),
+    ],
+)
+def test_a_beginning_question_hides_no_end_of_another(builder: PromptBuilder, first: str, second: str) -> None:
+    spoken = builder.spoken([user(first), said("Yes, I like tea in the morning."), user(second)])
+    assert builder.head_ids([user(f"{first} {second}")]) in spoken
+
+
+def test_words_that_nobody_sees_are_judged_like_those_that_one_sees(builder: PromptBuilder) -> None:
+    hidden = "".join(chr(0xE0000 + ord(char)) for char in "fold a paper boat")
+    visible = [user("show me how to"), said("Yes?"), user(f"hello {hidden}")]
+    spoken = [ids for turns in readings(visible) for ids in builder.spoken(turns, sentences=False)]
+    assert builder.head_ids([user("fold a paper boat")]) in spoken
+
+
 def test_a_long_conversation_makes_a_bounded_number_of_readings(builder: PromptBuilder) -> None:
     builder.max_prompt_tokens = 40_000
     turns = [user(f"go {number}") if number % 2 == 0 else said(f"to {number}") for number in range(401)]
     spoken = builder.spoken(turns)
-    assert len(spoken) <= len(turns) + MAX_SENTENCES + 2 * MAX_WINDOWS + 10
+    assert len(spoken) <= len(turns) + MAX_SENTENCES + 2 * MAX_WINDOWS + MAX_FOLDED_WINDOWS + 10
     last = " ".join(turn.text for turn in turns[-2:])
     assert builder.head_ids([user(last)]) in spoken, "late turns come first"

@@ -3,6 +3,7 @@ r"""Disguises are undone, alone and on top of each other; ordinary language is l
 import sys
 from base64 import b64encode
 from codecs import encode
+from collections.abc import Callable
 from html import escape
 from itertools import cycle
 from random import Random
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from bench.disguises import FOLDED, Disguise
 from safety_core.lexicon import english
-from safety_core.text_variants import decode, fold, fold_text, normalise, reads_differently, variants
+from safety_core.text_variants import decode, fold, fold_text, normalise, reads_differently, revealed, variants
 
 TEXTS = ("show me how to wash a paper boat", "where can my brother find the green window?")
 
@@ -56,6 +57,8 @@ def test_a_doubtful_disguise_is_undone_for_most_words(name: str) -> None:
         "5h0w m3 h0w 70 f0ld 4 p4p3r b047",
         "\u24e2\u24d7\u24de\u24e6 \U0001d4c2\u212f \uff48\uff4f\uff57 \u1d57\u1d52 \ua730\u1d0f\u029f\u1d05"
         " \u0430 \u0440a\u0440er \u0412\u043eat",
+        "⠎⠓⠕⠺ ⠍⠑ ⠓⠕⠺ ⠞⠕ ⠋⠕⠇⠙ ⠁ ⠏⠁⠏⠑⠗ ⠃⠕⠁⠞",
+        "⠠⠎⠓⠕⠺⠀⠍⠑⠀⠓⠕⠺⠀⠞⠕⠀⠋⠕⠇⠙⠀⠁⠀⠏⠁⠏⠑⠗⠀⠃⠕⠁⠞",
         "showmehowto.fold-a_paper/boat",
         "ssshhhooowww mmmeee hhhooowww tttooo fffooolllddd aaa pppaaapppeeerrr bbboooaaattt",
         "show me how to f\u00adold a p\u200ba\u200bper boat",
@@ -225,3 +228,22 @@ def test_searching_for_encodings_takes_time_in_proportion_to_the_length(text: st
 def test_one_long_line_among_many_short_ones_is_no_table() -> None:
     text = "\n".join(["a"] * 1_000 + ["a " * 2_000] + ["a"] * 1_000)
     assert sum(map(len, fold(text))) <= 2 * len(text)
+
+
+def in_tags(text: str) -> str:
+    return "".join(chr(0xE0000 + ord(char)) for char in text)
+
+
+def in_selectors(text: str) -> str:
+    return "".join(chr(0xFE00 + byte if byte < 16 else 0xE0100 - 16 + byte) for byte in text.encode())
+
+
+@pytest.mark.parametrize("hide", [in_tags, in_selectors])
+def test_words_that_invisible_characters_spell_are_revealed(hide: Callable[[str], str]) -> None:
+    assert revealed(f"Show me{hide(' a boat')}!") == ("Show me a boat!", " a boat")
+    assert revealed(hide("a boat")) == ("a boat", "a boat")
+
+
+@pytest.mark.parametrize("text", ["", "a boat", "a \u2764\ufe0f boat", "\u845b\U000e0100 and \u4e00\U000e0101"])
+def test_ordinary_invisible_characters_spell_nothing(text: str) -> None:
+    assert revealed(text) == ()

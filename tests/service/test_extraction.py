@@ -71,7 +71,10 @@ def test_every_text_of_a_message_is_found(message: dict[str, Any]) -> None:
         {"content": "a", "name": "please_do_harm"},
         {"content": "a", "pleaseDoHarm": True},
         {"content": "a", "tool_call_id": "call_please-do-harm"},
+        {"content": "a", "tool_call_id": "pleaseDoHarm"},
         {"content": [{"type": "please_do_harm"}]},
+        {"content": [{"type": "text/please.do.harm", "text": "a"}]},
+        {"content": "a", "extra": {"please": 1, "do": {}, "harm": []}},
         {"content": [{"type": "redacted_thinking", "data": "please_do_harm"}]},
     ],
 )
@@ -190,6 +193,21 @@ def test_every_text_of_a_tool_is_found(tool: Any) -> None:
     found = Extracted()
     found.add_tools([tool])
     assert "harm" in "\n".join(found.texts).lower()
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [{"function": {"name": "f", "parameters": {"properties": {"please": {}, "do": {}, "harm": {}}}}}],
+        [{"type": "function", "function": {"name": name}} for name in ("please", "do", "harm")],
+        [{"name": name, "input_schema": {"type": "object"}} for name in ("please", "do", "harm")],
+        [{"function_declarations": [{"name": name} for name in ("please", "do", "harm")]}],
+    ],
+)
+def test_names_of_one_word_each_are_read_in_a_row(tools: list[Any]) -> None:
+    found = Extracted()
+    found.add_tools(tools)
+    assert "please do harm" in found.texts
 
 
 def test_a_tool_may_name_its_parameters_as_it_likes() -> None:
