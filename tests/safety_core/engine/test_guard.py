@@ -300,8 +300,18 @@ def test_the_cost_of_a_request_grows_with_what_the_head_hears(guard: Guard) -> N
     assert guard.prepare(judging(clear_picture())).cost == 2
 
 
-@pytest.mark.parametrize("text", ["ha\u200brm", "\uff48\uff41\uff52\uff4d", "what\U000e0068\U000e0061", "a\tb"])
-def test_hidden_characters_are_judged_both_ways(guard: Guard, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("ha\u200brm", 2),
+        ("\uff48\uff41\uff52\uff4d", 2),
+        ("what\U000e0068\U000e0061", 6),  # tags spell letters, which are read in their place and alone as well
+        ("a\tb", 2),
+    ],
+)
+def test_hidden_characters_are_judged_both_ways(
+    guard: Guard, text: str, readings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guard.policy = forced(Decision.ALLOWED)
     judged: list[Sequence[int]] = []
     score = guard.model.score_rows
@@ -312,7 +322,7 @@ def test_hidden_characters_are_judged_both_ways(guard: Guard, text: str, monkeyp
 
     monkeypatch.setattr(guard.model, "score_rows", spied)
     verdict = guard.assess(judging(picture(), text=text))
-    assert len(judged) == 2
+    assert len(judged) == readings
     assert judged[0] != judged[1]
     probabilities = []
     for ids in list(judged):
