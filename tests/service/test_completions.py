@@ -372,7 +372,7 @@ def test_of_several_replies_one_is_cut_and_every_token_is_counted() -> None:
             for choice in chunk.choices:
                 texts[choice.index] += choice.delta.content or ""
                 ends[choice.index] = choice.finish_reason or ""
-    assert sorted(zip(ends, texts, strict=True)) == [("content_filter", "It "), ("stop", "It is red.")]
+    assert sorted(zip(ends, texts, strict=True)) == [("content_filter", ""), ("stop", "It is red.")]
     assert [usage.completion_tokens for usage in usages] == [3 + 4]
 
 

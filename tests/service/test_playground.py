@@ -94,7 +94,6 @@ def test_page_and_documents_work_behind_a_prefix(fake: FakeGuard) -> None:
             documentation = client.get(f"{prefix}/docs")
             for reference in ("openapi.json", *re.findall(r'(?:href|src)="((?!data:)[^"]+)"', documentation.text)):
                 assert client.get(str(documentation.url.join(reference).path)).status_code == 200, reference
-            assert re.search(r"""["']openapi\.json["']""", documentation.text)
             assert client.post(f"{prefix}/v1/chat", json={"prompt": "a"}).status_code == 200
     for name, text in TEXTS.items():
         assert re.findall(r"""(?:href|src)="/|fetch\(["'`]/|location\.origin""", text) == [], name
