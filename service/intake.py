@@ -84,9 +84,10 @@ async def read_request(request: Request, service: Service) -> Intake:
         options, sources = await _multipart(request, service)
     elif is_json(kind):
         options = asked = await read_json(request, service, JsonRequest)
-        sources, places = asked.images, [f"images.{index}" for index in range(len(asked.images))]
+        sources = asked.images or []
+        places = [f"images.{index}" for index in range(len(sources))]
     else:
-        raise InputError(f"The body must be {MULTIPART} or {JSON}.", code="content_type")
+        raise InputError(f"The Content-Type must be {MULTIPART} or {JSON}.", code="content_type")
     # The guard checks it too, but after a wait for its turn.
     check_characters(_turns(options), service.settings.max_prompt_tokens)
     loaded = await unless_client_leaves(request, service.pictures.load(sources, record_of(request), places))
@@ -114,7 +115,7 @@ async def read_json(
         InputError: it is too large, malformed, or not what the model says.
     """
     if not is_json(content_type(request)):
-        raise InputError(f"The body must be {JSON}.", code="content_type")
+        raise InputError(f"The Content-Type must be {JSON}.", code="content_type")
     charset = charset_of(request.headers.get("content-type"))
     settings = service.settings
     limits = _body_limits(settings)
@@ -148,7 +149,7 @@ def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
     """
     if not intake.images and not intake.turns:
         raise PromptError("An image or a prompt is needed.", code="input_empty", param="prompt")
-    return GuardRequest(images=intake.images, turns=intake.turns, heatmap=intake.options.explain, rules=rules)
+    return GuardRequest(images=intake.images, turns=intake.turns, heatmap=bool(intake.options.explain), rules=rules)
 
 
 def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatRequest:
@@ -165,7 +166,7 @@ def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatReques
     return ChatRequest(
         images=intake.images,
         turns=turns,
-        heatmap=options.explain,
+        heatmap=bool(options.explain),
         rules=rules,
         max_tokens=token_limit(options.max_tokens, settings, param="max_tokens", clamp=settings.clamps_own),
         temperature=options.temperature or 0.0,
@@ -217,7 +218,7 @@ async def _multipart(request: Request, service: Service) -> tuple[Options, Seque
     form = await read_form(request, _body_limits(service.settings), record.memory)
     record.deadline = time.monotonic() + service.settings.verdict_timeout_s
     if not all(_PICTURES.fullmatch(name) for name, _ in form.files):
-        raise InputError("Files are accepted in the field image only.", code="unknown_field")
+        raise InputError("Files are accepted only in the field image.", code="unknown_field")
     if any(_PICTURES.fullmatch(name) for name in form.texts):
         raise InputError("The field image must be a file.", code="invalid_field", param="image")
     try:
@@ -235,7 +236,7 @@ def _parsed(body: bytes | bytearray, model: type[_Model], max_marks: int, charse
     """
     body = _in_utf8(body, charset)
     if sum(body.count(mark) for mark in (b",", b"[", b"{")) > max_marks:
-        raise InputError("The body has more commas and brackets than a request can have.", code="body_too_large")
+        raise InputError("The JSON body has too many elements.", code="body_too_large")
     try:
         return model.model_validate_json(body)
     except ValidationError as exc:
@@ -250,4 +251,4 @@ def _in_utf8(body: bytes | bytearray, charset: str | None) -> bytes | bytearray:
     try:
         return body.decode(charset).removeprefix("\ufeff").encode()
     except UnicodeError as exc:
-        raise InputError(f"The body is not {charset}.", code="body_malformed") from exc
+        raise InputError(f"The body is not valid {charset}.", code="body_malformed") from exc

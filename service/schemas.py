@@ -114,12 +114,12 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompt: str | None = Field(default=None, description="What is asked about the images, or by itself.")
-    stream: bool = Field(default=False, description="Answer with Server-Sent Events (chat only).")
+    stream: bool | None = Field(default=None, description="Answer with Server-Sent Events (chat only).")
     max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of the reply.")
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, description="0 is deterministic.")
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, description="Nucleus to draw from.")
     seed: int | None = Field(default=None, ge=-SEED_LIMIT, lt=SEED_LIMIT, description="Makes draws repeatable.")
-    explain: bool = Field(default=False, description="Add heatmaps that show where the safety head looked.")
+    explain: bool | None = Field(default=None, description="Add heatmaps that show where the safety head looked.")
     policy: PolicyName = None
     language: Language = None
 
@@ -141,15 +141,26 @@ Picture = Annotated[str, Field(json_schema_extra={"format": "image"})]
 """Base64, a base64 data URL, or the https URL of a host that the operator lists."""
 
 
+_FORM_BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+"""Booleans as forms spell them: browsers send ``on`` for a ticked box."""
+
+
 class FormRequest(Options):
-    """A request as ``multipart/form-data``, whose values are texts, spelled as in JSON."""
+    """A request as ``multipart/form-data``, whose values are texts; an input that was left empty counts as not sent."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
 
     @field_validator("stream", "explain", mode="before")
     @classmethod
     def _true_or_false(cls, value: object) -> object:
-        if isinstance(value, str) and value.lower() not in ("true", "false"):
+        if not isinstance(value, str) or not value:
+            return value
+        if value.lower() not in _FORM_BOOLEANS:
             raise PydanticCustomError("bool_parsing", "Input should be true or false")
-        return value
+        return _FORM_BOOLEANS[value.lower()]
 
 
 class JsonRequest(Options):
@@ -159,7 +170,7 @@ class JsonRequest(Options):
 
     _whole = whole("max_tokens", "seed")
 
-    images: Annotated[list[Picture], Field(description="Images as base64, base64 data URLs or URLs.")] = []
+    images: Annotated[list[Picture] | None, Field(description="Images as base64, base64 data URLs or URLs.")] = None
 
 
 class Sent(BaseModel):
