@@ -7,6 +7,7 @@ Shapes: B batch · Q queries · K keys · D width · h attention heads · d widt
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -50,9 +51,11 @@ class ContextLayer(nn.Module):
 
     def forward(self, x_BQD: Tensor, mask_BQ: Tensor) -> Tensor:
         """Self-attention over real positions, then the MLP."""
-        q_BhQd, k_BhQd, v_BhQd = (split_heads(part, self.num_heads) for part in self.qkv(self.norm(x_BQD)).chunk(3, -1))
+        qkv_BQ3hd = self.qkv(self.norm(x_BQD)).unflatten(-1, (3, self.num_heads, -1))
+        qkv_3BhQd = qkv_BQ3hd.permute(2, 0, 3, 1, 4)
+        q_BhQd, k_BhQd = rotate(qkv_3BhQd[:2])
         attended_BhQd = F.scaled_dot_product_attention(
-            rotate(q_BhQd), rotate(k_BhQd), v_BhQd, attn_mask=mask_BQ[:, None, None, :]
+            q_BhQd, k_BhQd, qkv_3BhQd[2], attn_mask=mask_BQ[:, None, None, :]
         )
         x_BQD = x_BQD + self.dropout(self.out(merge_heads(attended_BhQd)))
         out_BQD: Tensor = self.mlp(x_BQD)
@@ -144,9 +147,20 @@ def merge_heads(x_BhQd: Tensor) -> Tensor:
 def rotate(x_BhQd: Tensor, base: float = 10_000.0) -> Tensor:
     """Rotary position embedding (Su et al., arXiv 2104.09864), positions counted from the first query."""
     length, width = x_BhQd.shape[-2:]
-    exponent_f = torch.arange(0, width, 2, device=x_BhQd.device, dtype=torch.float32) / width
-    frequency_f = torch.exp(-math.log(base) * exponent_f)
-    angle_Qf = torch.arange(length, device=x_BhQd.device, dtype=torch.float32)[:, None] * frequency_f
-    cos_Qf, sin_Qf = angle_Qf.cos().to(x_BhQd.dtype), angle_Qf.sin().to(x_BhQd.dtype)
+    # Tables of a power of two serve every shorter text, so few are ever computed.
+    cos_Qf, sin_Qf = _rotary_tables(1 << max(length - 1, 63).bit_length(), width, base, x_BhQd.device, x_BhQd.dtype)
+    cos_Qf, sin_Qf = cos_Qf[:length], sin_Qf[:length]
     left_BhQf, right_BhQf = x_BhQd.chunk(2, dim=-1)
     return torch.cat([left_BhQf * cos_Qf - right_BhQf * sin_Qf, right_BhQf * cos_Qf + left_BhQf * sin_Qf], dim=-1)
+
+
+@lru_cache(maxsize=32)
+def _rotary_tables(
+    length: int, width: int, base: float, device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of every position's angles, cos_Qf and sin_Qf."""
+    with torch.inference_mode(False):  # tables made in inference mode would be of no use to training
+        exponent_f = torch.arange(0, width, 2, device=device, dtype=torch.float32) / width
+        frequency_f = torch.exp(-math.log(base) * exponent_f)
+        angle_Qf = torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequency_f
+        return angle_Qf.cos().to(dtype), angle_Qf.sin().to(dtype)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from safety_core.errors import ConfigError
 from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, KeyValues, ResidualMLP
 from safety_core.model.config import BackboneDims, HeadConfig
+from safety_core.model.derived import Derived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ class SafetyHead(nn.Module):
         self.pooling = AttentionPooling(width, config.num_heads) if config.pooling == "attention" else None
         self.type_classifier = nn.Linear(width, num_types)
         self.level_classifier = nn.Linear(width, num_levels)
+        self._own: Derived[KeyValues] = Derived()
+        self._place: Derived[Tensor] = Derived()
 
     def forward(
         self,
@@ -134,7 +137,9 @@ class SafetyHead(nn.Module):
     def read(self, safe_BFD: Tensor) -> KeyValues:
         """Keys and values of safety features; those of an image serve every row that looks at it."""
         if self.config.fusion == "block":
-            safe_BFD = self.key_norm(safe_BFD) + self._places(images=safe_BFD.shape[1] // self.grid**2)
+            place_MD = self._place.of([self.place], self._places)
+            normed_BFD = self.key_norm(safe_BFD)
+            safe_BFD = (normed_BFD.unflatten(1, (-1, self.grid**2)) + place_MD).flatten(1, 2)
         return self.cross.project(safe_BFD)
 
     def _queries(
@@ -163,8 +168,10 @@ class SafetyHead(nn.Module):
         self, features: KeyValues | None, safe_mask_BF: Tensor | None, tokens_SD: Tensor, *, batch: int
     ) -> tuple[KeyValues, Tensor]:
         """[head tokens ; null feature ; safety features], with their mask; the null stands in for missing images."""
-        own_1KD = torch.cat([tokens_SD, self.null_D[None]])[None]
-        own = self.cross.project(self.key_norm(own_1KD) if self.config.fusion == "block" else own_1KD)
+        read_by = [*self.cross.key.parameters(), *self.cross.value.parameters()]
+        if self.config.fusion == "block":
+            read_by += self.key_norm.parameters()
+        own = self._own.of([tokens_SD, self.null_D, *read_by], lambda: self._read_own(tokens_SD))
         own_BKD = KeyValues(*(part.expand(batch, -1, -1) for part in own))
         own_mask_BK = _all_real(own_BKD.keys_BKD)
         if features is None:
@@ -174,10 +181,14 @@ class SafetyHead(nn.Module):
         looked_at = KeyValues(*(torch.cat(pair, dim=1) for pair in zip(own_BKD, features, strict=True)))
         return looked_at, torch.cat([own_mask_BK[:, :-1], null_mask_B1, mask_BF], dim=1)
 
-    def _places(self, *, images: int) -> Tensor:
-        """What to add to each feature so that its row and column are known, anew for every image."""
-        place_MD = (self.place[0][:, None] + self.place[1][None, :]).flatten(0, 1)
-        return place_MD.repeat(images, 1)
+    def _read_own(self, tokens_SD: Tensor) -> KeyValues:
+        """Keys and values of [head tokens ; null feature], which no request changes."""
+        own_1KD = torch.cat([tokens_SD, self.null_D[None]])[None]
+        return self.cross.project(self.key_norm(own_1KD) if self.config.fusion == "block" else own_1KD)
+
+    def _places(self) -> Tensor:
+        """What to add to each feature of an image so that its row and column are known: place_MD."""
+        return (self.place[0][:, None] + self.place[1][None, :]).flatten(0, 1)
 
     def _fuse(
         self, queries_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor, weights: bool

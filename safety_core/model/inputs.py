@@ -7,6 +7,7 @@ F features of all of a sample's images (K * M, padded).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -74,26 +75,25 @@ def pad_right(rows_TD: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tu
 def pad_ids(ids: Sequence[Sequence[int]], *, device: torch.device) -> tuple[Tensor, Tensor]:
     """Right-padded ids_BT and their mask_BT; rows may be empty."""
     length = max(len(row) for row in ids)
-    ids_BT = torch.zeros(len(ids), length, dtype=torch.long, device=device)
-    mask_BT = torch.zeros(len(ids), length, dtype=torch.bool, device=device)
+    ids_BT = np.zeros((len(ids), length), dtype=np.int64)
+    mask_BT = np.zeros((len(ids), length), dtype=np.bool_)
     for index, row in enumerate(ids):
-        ids_BT[index, : len(row)] = torch.tensor(row, dtype=torch.long, device=device)
+        ids_BT[index, : len(row)] = row
         mask_BT[index, : len(row)] = True
-    return ids_BT, mask_BT
+    return torch.from_numpy(ids_BT).to(device), torch.from_numpy(mask_BT).to(device)
 
 
 def gather_features(safe_BMD: Tensor, images: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Safety features of several images a row: padded safe_PFD and its mask_PF, for rows ``images`` of safe_BMD."""
     _, features, width = safe_BMD.shape
     most = max(len(row) for row in images)
-    index_PK = torch.zeros(len(images), most, dtype=torch.long, device=safe_BMD.device)
-    mask_PK = torch.zeros(len(images), most, dtype=torch.bool, device=safe_BMD.device)
-    for row, wanted in enumerate(images):
-        index_PK[row, : len(wanted)] = torch.as_tensor(wanted, dtype=torch.long, device=safe_BMD.device)
-        mask_PK[row, : len(wanted)] = True
-    # What stands in for missing images belongs to another sample; a weight of zero times its NaN would still be NaN.
-    safe_PKMD = safe_BMD[index_PK].masked_fill(~mask_PK[..., None, None], 0.0)
-    return safe_PKMD.reshape(len(images), most * features, width), mask_PK.repeat_interleave(features, dim=1)
+    picture_of = safe_BMD.unbind()
+    # Another sample's features could be NaN, and a weight of zero times NaN would still be NaN.
+    missing_MD = safe_BMD.new_zeros(features, width)
+    parts = [picture_of[row[place]] if place < len(row) else missing_MD for row in images for place in range(most)]
+    mask_PK = torch.tensor([[place < len(row) for place in range(most)] for row in images], device=safe_BMD.device)
+    mask_PF = mask_PK[..., None].expand(-1, -1, features).reshape(len(images), most * features)
+    return torch.stack(parts).reshape(len(images), most * features, width), mask_PF
 
 
 def image_rows(vision: VisionFeatures | None, images_per_sample: Sequence[int], samples: int) -> list[tuple[int, ...]]:

@@ -89,7 +89,22 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BhwC: Tensor) -> Tensor:
         """One residual step on a feature map."""
+        if torch.is_inference_mode_enabled():
+            return self._infer(x_BhwC)
         return F.silu(self.reduce(self.excite(self.spatial(self.expand(x_BhwC)))) + self.shortcut(x_BhwC))
+
+    def _infer(self, x_BhwC: Tensor) -> Tensor:
+        """:meth:`forward` without module calls, and in place on its own intermediate results.
+
+        One picture's maps are so small that allocation and Python cost as much as arithmetic. Autograd needs the
+        intermediate results, so this is for inference mode only.
+        """
+        y_BhwC = F.silu(_infer_norm(self.expand[1], self.expand[0].forward(x_BhwC)), inplace=True)
+        y_BhwC = F.silu(_infer_norm(self.spatial[1], self.spatial[0].forward(y_BhwC)), inplace=True)
+        y_BhwC = self.excite.scale_(y_BhwC)
+        y_BhwC = _infer_norm(self.reduce[1], self.reduce[0].forward(y_BhwC))
+        y_BhwC += self.shortcut(x_BhwC)
+        return F.silu(y_BhwC, inplace=True)
 
 
 class SqueezeExcite(nn.Module):
@@ -105,6 +120,13 @@ class SqueezeExcite(nn.Module):
         """Gate the channels."""
         gated: Tensor = x_BhwC * self.gate(x_BhwC)
         return gated
+
+    def scale_(self, x_BhwC: Tensor) -> Tensor:
+        """:meth:`forward` in place, without module calls."""
+        mean_B11C = x_BhwC.mean((1, 2), keepdim=True)
+        squeezed_B11C = F.silu(self.gate[1].forward(mean_B11C), inplace=True)
+        x_BhwC *= self.gate[3].forward(squeezed_B11C).sigmoid_()
+        return x_BhwC
 
 
 class PictureMean(nn.Module):
@@ -135,6 +157,12 @@ class Depthwise3x3(nn.Conv2d):
     def forward(self, x_BhwC: Tensor) -> Tensor:
         """Mix neighbouring places."""
         return super().forward(x_BhwC.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def _infer_norm(norm: nn.Module, x_BhwC: Tensor) -> Tensor:
+    """A layer norm without its module's call."""
+    assert isinstance(norm, nn.LayerNorm)
+    return torch.layer_norm(x_BhwC, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
 def _stage(width_in: int, config: ProjectorConfig) -> nn.Sequential:

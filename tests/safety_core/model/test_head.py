@@ -162,3 +162,20 @@ def test_batch_sizes_must_agree(dims: BackboneDims) -> None:
 def test_width_must_divide_into_heads(dims: BackboneDims) -> None:
     with pytest.raises(ConfigError, match=r"config\.head\.num_heads: .* does not divide into 5 heads"):
         make(dims, HeadConfig.reference(num_heads=5))
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("images", [0, 1, 2])
+def test_inference_equals_what_is_trained_before_and_after_a_step(
+    dims: BackboneDims, head: HeadConfig | None, images: int
+) -> None:
+    modules = make(dims, head)
+    optimizer = torch.optim.SGD(modules.parameters(), lr=0.1)
+    safe_BFD = features(3, images) if images else None
+    for _ in range(2):
+        trained = modules.judge(words(3, 70), None, safe_BFD, None)
+        for _ in range(2):
+            with torch.inference_mode():
+                same(modules.judge(words(3, 70), None, safe_BFD, None), trained)
+        (trained.type_logits_BC.square().sum() + trained.level_logits_BL.square().sum()).backward()
+        optimizer.step()

@@ -77,3 +77,15 @@ def test_a_fresh_projector_keeps_the_scale_of_what_it_reads(dims: BackboneDims) 
     between_images = safe_BMD.std(dim=0).mean() / safe_BMD.std()
     assert 0.01 < safe_BMD.std() < 10
     assert between_images > 0.3
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_inference_equals_what_is_trained(dims: BackboneDims, layers: int) -> None:
+    projector = make(dims, num_layers=layers, grid=2)
+    feat_BNV = [torch.randn(3, 16, 24) for _ in range(layers)]
+    given = [feat.clone() for feat in feat_BNV]
+    trained_BMD = projector(feat_BNV)
+    with torch.inference_mode():
+        torch.testing.assert_close(projector(feat_BNV), trained_BMD.detach(), atol=1e-6, rtol=1e-5)
+    for before, after in zip(given, feat_BNV, strict=True):
+        assert torch.equal(before, after), "the features are the language model's too"
