@@ -185,7 +185,7 @@ def _read_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> PictureFile
             break
         if code in _FRAMES:
             if frame is not None:
-                raise _corrupt("The image describes itself twice.")
+                raise _corrupt("The image contains a part twice that may appear only once.")
             try:
                 frame = _Frame.read(code, body)
             except struct.error:
@@ -324,12 +324,12 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         critical = not kind[0] & 0x20
         if critical and kind not in _CRITICAL:
-            raise _corrupt("The image has parts that cannot be ignored and are not known.")
+            raise _corrupt("The image has unknown critical chunks.")
         if kind in found and kind in _ONCE:
-            raise _corrupt("The image describes itself twice.")
+            raise _corrupt("The image contains a part twice that may appear only once.")
         ended = ended or (bool(pixels) and kind != b"IDAT")
         if ended and kind in (b"PLTE", b"tRNS"):
-            raise _corrupt("The image is described behind its pixels.")
+            raise _corrupt("The image has header chunks after its pixels.")
         if kind == b"IEND":
             break
         body = whole[at + 8 : end - 4]
@@ -341,7 +341,7 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
             animated = True
         elif kind in _ONCE and (critical or kind == b"tRNS" or _is_sound(whole, at, end)):
             if kind == b"tRNS" and found[b"IHDR"][9:10] == b"\3" and b"PLTE" not in found:
-                raise _corrupt("The image's transparency comes before its colours.")
+                raise _corrupt("The image's transparency comes before its palette.")
             found[kind] = bytes(body)
         elif kind in _ONCE:
             found[kind] = b""  # a broken profile or orientation: browsers go on without
@@ -416,7 +416,7 @@ def check_png_pixels(file: PictureFile, check: Callable[[], None]) -> None:
                 size += len(unpacker.decompress(left, _UNPACKED_AT_ONCE))
                 left = unpacker.unconsumed_tail
                 if size > file.unpacked + _SURPLUS_BYTES:
-                    raise _corrupt("The image has more pixels than its header says.")
+                    raise _corrupt("The image has more pixel data than its header declares.")
                 check()
     except zlib.error:
         raise _damaged() from None
@@ -497,7 +497,7 @@ def _read_gif(data: bytes, *, max_blocks: int) -> PictureFile:
             if data[at] == 0x21:
                 if data[at + 1] == _GRAPHIC_CONTROL and not picture:
                     if control:
-                        raise _corrupt("The image describes itself twice.")
+                        raise _corrupt("The image contains a part twice that may appear only once.")
                     control = _control(data, at)
                 at = blocks.end(at + 2)
             elif data[at] == 0x2C:
@@ -563,7 +563,7 @@ def _read_webp(data: bytes, *, max_chunks: int) -> PictureFile:
         if kind in _WEBP_PIXELS:
             frames += kind == b"ANMF"
             if kind in found and kind != b"ANMF":
-                raise _corrupt("The image describes itself twice.")
+                raise _corrupt("The image contains a part twice that may appear only once.")
             found[kind] = body if len(body) < 64 else body[:64]
             kept.append(body if kind != _EXTENDED else bytes((body[0] & ~_DROPPED,)) + body[1:] if body else body)
             kept[-1] = b"".join((kind, struct.pack("<I", size), kept[-1], b"\0" * (size & 1)))

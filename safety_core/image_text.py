@@ -62,7 +62,7 @@ def decode_base64(text: str, *, max_bytes: int) -> bytes:
     """
     kind = text_kind(text)
     if kind == "address" or (kind == "unknown" and "://" in text[: _LONGEST_SCHEME + 3]):
-        raise _refusal("image_url", "Image addresses are not fetched; send the image itself.")
+        raise _refusal("image_url", "Image URLs are not fetched; send the image itself.")
     if kind == "unknown":
         raise _not_base64()
     payload = _payload(text) if kind == "data" else text

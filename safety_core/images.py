@@ -241,7 +241,7 @@ def _decode(picture: Inspected, limits: ImageLimits, fill: Colour, check: Callab
     size = (source.width, source.height)
     with _OPENERS[source.kind](BytesIO(source.data)) as file:
         if file.size != size:
-            raise refusal("image_corrupt", "The image has another size than its header says.")
+            raise refusal("image_corrupt", "The image's size differs from the size in its header.")
         if isinstance(file, JpegImageFile) and picture.scale > 1:
             file.draft(None, (max(1, size[0] // picture.scale), max(1, size[1] // picture.scale)))
         file.load()

@@ -110,16 +110,16 @@ class Auditor:
 
     def _failed(self, exc: Exception) -> None:
         if self._complaint is None:
-            _logger.error("audit log: it cannot be written, so nothing is answered: %s", describe(exc))
+            _logger.error("audit log: the file cannot be written, so no request is answered: %s", describe(exc))
         self._complaint = describe(exc)
 
     def _written_again(self) -> None:
         if self._complaint is not None:
-            _logger.info("audit log: it can be written again")
+            _logger.info("audit log: the file can be written again")
         self._complaint = None
         if self._log is not None and self._log.renewals != self._renewals:
             self._renewals = self._log.renewals
-            _logger.error("audit log: the file was removed, replaced or cut; another one was begun in its place")
+            _logger.error("audit log: the file was removed, replaced or truncated; a new one was started in its place")
 
     async def keep_bounded(self) -> None:
         """Forget what is too old or too much, again and again, until cancelled."""

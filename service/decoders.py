@@ -144,11 +144,11 @@ class Decoders:
             of_client = [group for group in reversed(groups) if group.client == heaviest]
             dearest = max(of_client, key=lambda group: groups[group], default=None)
             if dearest is None or (heaviest == client and groups[dearest] < 2 * added):
-                raise OverloadedError("too many pictures wait to be decoded")
+                raise OverloadedError("too many pictures are waiting to be decoded")
             for entry in [entry for lane in self._lanes for entry in lane.waiting if entry.group is dearest]:
                 self._lane_of(entry).waiting.remove(entry)
                 if not entry.result.done():
-                    entry.result.set_exception(OverloadedError("too many pictures wait to be decoded"))
+                    entry.result.set_exception(OverloadedError("too many pictures are waiting to be decoded"))
 
     def _start(self) -> None:
         """Begin as many jobs as there are free threads, and memory, for."""

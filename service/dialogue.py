@@ -114,5 +114,9 @@ def _with_question(messages: Sequence[ClientMessage], last: int) -> ClientMessag
 def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:
     """Refuse a picture or a refusal in a message of another role."""
     if message.role != role:
-        complaint = "Only messages of the user can show pictures." if role == "user" else "Only the assistant refuses."
+        complaint = (
+            "Only user messages can contain images."
+            if role == "user"
+            else "Only assistant messages can contain a refusal."
+        )
         raise PromptError(complaint, code="invalid_field", param=param)

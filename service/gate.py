@@ -64,16 +64,18 @@ _CROSS_SITE = ErrorReply(
 _TOO_MANY = ErrorReply(
     status=429, message="Too many requests of this API key run already.", type=RATE, code="key_busy", retry_after_s=1
 )
-_BAD_HOST = ErrorReply(status=400, message="The request needs one valid Host header.", type=INVALID, code="bad_host")
+_BAD_HOST = ErrorReply(
+    status=400, message="The request must have exactly one valid Host header.", type=INVALID, code="bad_host"
+)
 _WRONG_HOST = ErrorReply(
     status=421,
-    message="This server does not answer to this host name; its operator can allow it with SAFEVLM_ALLOWED_HOSTS.",
+    message="This host name is not allowed; the operator can allow it with SAFEVLM_ALLOWED_HOSTS.",
     type=PERMISSION,
     code="host_not_allowed",
 )
 _ENCODED = ErrorReply(
     status=415,
-    message="A Content-Encoding is not supported: send the body uncompressed.",
+    message="Content-Encoding is not supported; send the body uncompressed.",
     type=INVALID,
     code="content_encoding",
 )

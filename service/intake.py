@@ -148,7 +148,7 @@ def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
         PromptError: ``input_empty``.
     """
     if not intake.images and not intake.turns:
-        raise PromptError("An image or a prompt is needed.", code="input_empty", param="prompt")
+        raise PromptError("An image or a prompt is required.", code="input_empty", param="prompt")
     return GuardRequest(images=intake.images, turns=intake.turns, heatmap=bool(intake.options.explain), rules=rules)
 
 
@@ -161,7 +161,7 @@ def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatReques
     options, turns = intake.options, intake.turns
     if options.prompt is None or not options.prompt.strip():
         if not intake.images:
-            raise PromptError("An image or a prompt is needed.", code="prompt_empty", param="prompt")
+            raise PromptError("An image or a prompt is required.", code="prompt_empty", param="prompt")
         turns = (Turn(role="user", text=DEFAULT_QUESTION),)
     return ChatRequest(
         images=intake.images,

@@ -71,7 +71,7 @@ class MemoryBudget:
         while not self._fits(holding, size):
             stalled = self._stalled_upload(besides=holding)
             if stalled is None:
-                raise OverloadedError("the accepted requests have used up the budget of memory")
+                raise OverloadedError("the accepted requests have used up the memory budget")
             stalled.evict()
         self._holdings.add(holding)
         self._used += size
@@ -137,7 +137,7 @@ class Holding:
             OverloadedError: there is no room, or this request had to make room for others.
         """
         if self._closed:
-            raise OverloadedError("this request made room for others")
+            raise OverloadedError("the request was dropped to make room for others")
         self._budget.take(self, size)
         self.size += size
 

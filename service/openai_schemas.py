@@ -28,7 +28,7 @@ from service.schemas import (
     whole,
 )
 
-_NO_EFFECT = "Accepted and without effect."
+_NO_EFFECT = "Accepted but has no effect."
 
 Label = Annotated[str, Field(max_length=256, description=_NO_EFFECT)]
 """A name or key that a client attaches to its request."""
@@ -118,7 +118,7 @@ class ImageUrl(Received):
 
     url: Picture
     detail: Literal["auto", "low", "high", "original"] | None = Field(
-        default=None, description="Accepted and without effect: every picture is seen at the model's own size."
+        default=None, description="Accepted but has no effect: every picture is resized to the model's input size."
     )
     format: Label | None = None
 
@@ -141,7 +141,7 @@ def _refuse_part(value: object) -> object:
     """Report a part whose type is not supported, by its name where that is OpenAI's or a relative's."""
     if isinstance(value, str) and value in _UNSUPPORTED_PARTS:
         raise PydanticCustomError("part_type", "Parts of type {type} are not supported", {"type": value})
-    raise PydanticCustomError("part_type", "The type of this part is not known here")
+    raise PydanticCustomError("part_type", "The type of this part is unknown")
 
 
 class UnsupportedPart(BaseModel):
@@ -211,7 +211,7 @@ _BY_ROLE: JsonValue = [
 
 def _no_tool(role: object) -> object:
     if role in ("tool", "function"):
-        raise PydanticCustomError("tool_role", "Tools are not supported; neither are messages of this role")
+        raise PydanticCustomError("tool_role", "Tools are not supported, and neither are messages with this role")
     return role
 
 
@@ -351,7 +351,7 @@ class CompletionRequest(_OfOtherServers):
     language: Language = None
     refusal_in: RefusalIn | None = Field(
         default=None,
-        description="Field of the message that a refusal is sent in; where it is null, the operator's choice.",
+        description="Field of the message that carries a refusal; null selects the operator's setting.",
     )
 
     user: Label | None = None
@@ -423,7 +423,7 @@ class ModerationRequest(Received):
         default=None,
         max_length=256,
         description=(
-            "Name of the served checkpoint, or one of OpenAI's moderation models (dated ones too), which stands for it."
+            "Name of the served checkpoint, or of an OpenAI moderation model (dated ones too), which selects the same."
         ),
     )
     policy: PolicyName = None
@@ -437,7 +437,7 @@ class GuardOut(Sent):
     images_scanned: int
     dropped_messages: list[int] | None = Field(
         default=None,
-        description="Indices of earlier messages that were left out: refused questions and the answers to them.",
+        description="Indices of earlier messages that the model did not read: refused questions and their answers.",
     )
     risk: AssessmentOut | None = None
     timings: ChatTimings | None = None

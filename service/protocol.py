@@ -86,20 +86,24 @@ _MAX_CONNECTIONS = 4096
 
 _ACCEPT_COMPLAINT_EVERY_S = 60.0
 
-_MALFORMED = ErrorReply(status=400, message="The request is no valid HTTP.", type=INVALID, code="bad_request")
-_LONG_HEAD = ErrorReply(status=431, message="The request's head is too large.", type=INVALID, code="headers_too_large")
-_LONG_TARGET = ErrorReply(status=414, message="The request's target is too long.", type=INVALID, code="uri_too_long")
+_MALFORMED = ErrorReply(status=400, message="The request is not valid HTTP.", type=INVALID, code="bad_request")
+_LONG_HEAD = ErrorReply(
+    status=431, message="The request headers are too large.", type=INVALID, code="headers_too_large"
+)
+_LONG_TARGET = ErrorReply(status=414, message="The request target is too long.", type=INVALID, code="uri_too_long")
 _TINY_CHUNKS = ErrorReply(
-    status=400, message="The body comes in too many small chunks.", type=INVALID, code="too_many_chunks"
+    status=400, message="The body has too many small chunks.", type=INVALID, code="too_many_chunks"
 )
 _NO_SUCH_METHOD = ErrorReply(status=501, message="The method is unknown.", type=INVALID, code="method_not_allowed")
 _NO_SUCH_CODING = ErrorReply(
-    status=501, message="No transfer coding but chunked is supported.", type=INVALID, code="transfer_encoding"
+    status=501, message="The only supported transfer coding is chunked.", type=INVALID, code="transfer_encoding"
 )
 _NO_SUCH_VERSION = ErrorReply(
     status=505, message="Only HTTP/1.0 and HTTP/1.1 are supported.", type=INVALID, code="http_version"
 )
-_BAD_HOST = ErrorReply(status=400, message="The request needs one valid Host header.", type=INVALID, code="bad_host")
+_BAD_HOST = ErrorReply(
+    status=400, message="The request must have exactly one valid Host header.", type=INVALID, code="bad_host"
+)
 _FULL = ErrorReply(
     status=503, message="Too many connections are open.", type=BUSY, code="too_many_connections", retry_after_s=1
 )
@@ -811,7 +815,7 @@ class AcceptComplaint:
             return
         self._failures += 1
         if self._at is None or loop.time() - self._at >= _ACCEPT_COMPLAINT_EVERY_S:
-            _logger.error("connections cannot be accepted: no descriptors are left (%d attempts)", self._failures)
+            _logger.error("cannot accept connections: out of file descriptors (%d attempts)", self._failures)
             self._at, self._failures = loop.time(), 0
 
 

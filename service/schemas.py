@@ -201,9 +201,11 @@ class SurfacesOut(Sent):
 class AssessmentOut(Sent):
     """What was decided about, and what the safety head says."""
 
-    type: str = Field(description="Risk type that the decision is about; the safe one where no level was reached.")
+    type: str = Field(description="Risk type of the decision; the safe type if no level was reached.")
     level: LevelOut
-    type_scores: dict[str, float] = Field(description="The head's probabilities, which the policy weighs.")
+    type_scores: dict[str, float] = Field(
+        description="Probabilities from the safety head, on which the policy decides."
+    )
     level_scores: dict[str, float]
     surfaces: SurfacesOut
     heatmap: str | None = Field(default=None, description="PNG data URL; only with `explain`.")
@@ -280,12 +282,12 @@ class ModelOut(Sent):
 
     id: str
     object: str = "model"
-    created: int = Field(description="When the checkpoint was made, in seconds since 1970.")
+    created: int = Field(description="Creation time of the checkpoint, in seconds since 1970.")
     owned_by: str = "safevlm"
     backbone: str
     risk_types: list[str]
     risk_levels: list[str]
-    description: str = Field(default="", description="What the checkpoint is, and is not, fit for.")
+    description: str = Field(default="", description="What the checkpoint is suitable and not suitable for.")
 
 
 class ModelList(Sent):

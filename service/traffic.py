@@ -38,7 +38,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _BAD_PATH = ErrorReply(
-    status=400, message="The path has characters that no path has.", type=INVALID, code="invalid_path"
+    status=400, message="The path contains control characters or invalid bytes.", type=INVALID, code="invalid_path"
 )
 
 

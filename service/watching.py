@@ -92,14 +92,14 @@ class WatchedFile(Generic[_Content]):
             content = await asyncio.to_thread(self._read_sound)
         except UnreadableFileError as exc:
             if self._without is None:
-                self._complain(str(exc), "The file cannot be read; the version before is in force.")
+                self._complain(str(exc), "The file cannot be read; the previous version stays in force.")
                 return
-            self._complain(str(exc), "The file cannot be read; nothing that stood in it is valid.")
+            self._complain(str(exc), "The file cannot be read; none of its entries is valid.")
             self._put_in_force(self._without())
             return
         except Exception as exc:  # of whatever kind: it must not be the last time that the file is looked at
             problem = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
-            self._complain(problem, "The newest version is broken; the one before it is in force.")
+            self._complain(problem, "The newest version is invalid; the previous one stays in force.")
             return
         self.complaint = self.detail = None
         self._put_in_force(content)

@@ -183,7 +183,7 @@ def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
     """Refuse what is too long even for windows; raises TooLongError."""
     if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_characters:
         raise TooLongError(
-            f"The texts have more than {limits.max_characters} characters in total, too many to be judged.",
+            f"The texts have more than {limits.max_characters} characters in total, which is too long to be judged.",
             code="prompt_too_long",
         )
 
@@ -253,7 +253,7 @@ async def _assessed_window(
     if verdict is not None:
         return verdict
     if max_tokens < 2 * _MIN_WINDOW:
-        raise PromptError("A text has too many tokens for its length to be judged.", code="prompt_too_long")
+        raise PromptError("A text has too many tokens for its length and cannot be judged.", code="prompt_too_long")
     found = [
         await _assessed_window(assess, request, one, max_tokens // 2)
         for one in split_into_windows(texts, max_tokens // 2, max_tokens // 2 // _OVERLAP_SHARE)

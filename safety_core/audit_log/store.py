@@ -297,7 +297,7 @@ class AuditLog:
                 file.executemany(f"INSERT INTO entries ({columns}) VALUES ({marks})", rows)
             if self._is_in_place():
                 return
-        raise sqlite3.OperationalError("the file is replaced again and again")
+        raise sqlite3.OperationalError("the file keeps being replaced")
 
     def forget(self, now: float | None = None) -> int:
         """Drop what is too old or too much; returns how many entries that were."""

@@ -440,10 +440,10 @@ class AsyncGuard:
         positions = words + len(request.images) * self._guard.info.positions_per_image + request.max_tokens
         held, budget = self._positions.total(), self._config.token_budget
         if held and held + positions > budget:
-            raise self._over_budget("the accepted chats have used up the budget of tokens", held + positions - budget)
+            raise self._over_budget("the accepted chats have used up the token budget", held + positions - budget)
         own, share = self._positions[client], self._config.client_share * budget
         if own and own < held and own + positions > share:
-            raise self._over_budget("this client has its share of the budget of tokens", own + positions - share)
+            raise self._over_budget("this client already has its share of the token budget", own + positions - share)
         self._positions[client] += positions
         began = time.monotonic()
         try:

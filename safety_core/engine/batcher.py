@@ -455,14 +455,16 @@ class Batcher(Generic[Item, Result]):
         if self._others_present(entry):
             mine = sum(other.client == entry.client for other in self._waiting)
             if mine >= max(1, int(self._client_share * self._max_queue)):
-                raise _overloaded("this client has its share of the places", stretch * held_s)
+                raise _overloaded("this client already has its share of the queue", stretch * held_s)
             excess = stretch * (held_s + own_s) - self._client_share * self._horizon_s
             if held_s > 0 and excess > 0:
-                raise _overloaded("this client has its share of the work", excess * len({*backlogs, entry.client}))
+                raise _overloaded(
+                    "this client already has its share of the waiting work", excess * len({*backlogs, entry.client})
+                )
         done_in = stretch * self._done_in(entry, backlogs)
         late = done_in - MARGIN * (entry.deadline - self._clock())
         if late > 0 and done_in > stretch * own_s:
-            raise _overloaded("its turn would come too late", late)
+            raise _overloaded("the request could not be processed in time", late)
 
     def _done_in(self, entry: Entry[Item, Result], backlogs: dict[str, float]) -> float:
         """Seconds of the worker's time until an entry is done, under the order in which entries are worked on.
@@ -493,7 +495,7 @@ class Batcher(Generic[Item, Result]):
             left = max(entry.deadline for entry in batch.entries) - now
             if self._stretch() * batch.remaining_s > 2 * max(left, 0.0):
                 self._open.remove(batch)
-                fail(batch.entries, DeadlineError("it would take too long on this machine"))
+                fail(batch.entries, DeadlineError("the request takes too long on this machine"))
         stretch, whole = self._stretch(), sum(self._backlogs().values())
         for entry in self._waiting[::-1]:  # the newest first
             left = entry.deadline - now
@@ -503,7 +505,7 @@ class Batcher(Generic[Item, Result]):
             if done_in > left and done_in > 2 * stretch * entry.seconds:
                 self._waiting.remove(entry)
                 whole -= entry.seconds
-                fail([entry], _overloaded("its turn will come too late", done_in - left))
+                fail([entry], _overloaded("the request cannot be processed in time", done_in - left))
 
     def _backlogs(self) -> dict[str, float]:
         """Seconds of the worker's time that each client wants."""
@@ -559,7 +561,7 @@ class Batcher(Generic[Item, Result]):
                 if entry.future.cancelled():
                     continue
                 if entry.deadline <= now:
-                    fail([entry], DeadlineError("its turn did not come in time"))
+                    fail([entry], DeadlineError("the request was not processed in time"))
                 else:
                     self._waiting.append(entry)
         if any(all(entry.future.cancelled() for entry in batch.entries) for batch in self._open):

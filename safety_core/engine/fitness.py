@@ -7,12 +7,12 @@ NANO_COMMAND = "safevlm nano build"
 
 NANO = (
     "A miniature that shows the whole system at work: it knows pictograms, coloured shapes and printed words. "
-    "It does not understand photographs, nor prompts outside of its small grammar, and is no guard for them."
+    "It does not understand photographs or prompts outside its small grammar, and does not guard against them."
 )
 UNTRAINED = "Its safety modules were never trained: it guards nothing."
 TRAINED = (
-    "It guards what it was trained on, as far as it was measured: "
-    "judge your own data with `safevlm evaluate` before you rely on it."
+    "It guards against what it was trained on. "
+    "Measure it on your own data with `safevlm evaluate` before you rely on it."
 )
 
 

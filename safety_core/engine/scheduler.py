@@ -346,7 +346,7 @@ class Scheduler:
             left = [ticket for ticket in self._joining if ticket.departed or ticket.deadline <= now]
             for ticket in left:
                 self._joining.remove(ticket)
-        self._news += [Progress(ticket, failure=DeadlineError("there was no place in time")) for ticket in left]
+        self._news += [Progress(ticket, failure=DeadlineError("no reply slot became free in time")) for ticket in left]
         self._flush()
 
     def _admit(self) -> None:

@@ -103,4 +103,4 @@ class Supervisor:
         try:
             self._on_death(exc)
         except Exception as other:
-            _logger.error("its death could not be dealt with: %s", describe(other))
+            _logger.error("the handler of the worker's death failed: %s", describe(other))

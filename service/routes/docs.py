@@ -15,7 +15,7 @@ NOT_READY: _Responses = {503: {"model": ErrorOut, "description": "Not ready, sto
 
 ERRORS: _Responses = {
     400: {"model": ErrorOut, "description": "Bad image, prompt or option"},
-    403: {"model": ErrorOut, "description": "The policy cannot be chosen, or the API key is not good for this"},
+    403: {"model": ErrorOut, "description": "The policy cannot be chosen, or the API key lacks the scope"},
     408: {"model": ErrorOut, "description": "The body took too long to arrive"},
     413: {"model": ErrorOut, "description": "Body or image too large"},
     415: {"model": ErrorOut, "description": "Unsupported media type or image format"},
@@ -30,7 +30,9 @@ OPENAI_ERRORS: _Responses = {status: error for status, error in ERRORS.items() i
 
 NO_MODEL: _Responses = {404: {"model": ErrorOut, "description": "No such model is served"}}
 
-BAD_PATH: _Responses = {400: {"model": ErrorOut, "description": "The path has control characters"}}
+BAD_PATH: _Responses = {
+    400: {"model": ErrorOut, "description": "The path contains control characters or invalid bytes"}
+}
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 """What a picture may be."""

@@ -59,8 +59,8 @@ class ProviderParams(BaseModel):
     language: Language = None
     drop_refused_turns: bool = Field(
         default=False,
-        description="Whether refused questions in a conversation of texts are taken out instead of blocking all of it; "
-        "for the mode `pre_call` only, since others ignore replaced texts.",
+        description="Whether refused questions in a text-only conversation are replaced by a note, instead of blocking "
+        "the whole request; only for the mode `pre_call`, because other modes ignore replaced texts.",
     )
 
 
@@ -80,7 +80,10 @@ class GuardrailRequest(BaseModel):
     tool_calls: list[Any] | None = Field(
         default=None, description="Calls of tools; their arguments are judged as texts."
     )
-    request_data: dict[str, Any] | None = Field(default=None, description="Who asks the proxy; not judged.")
+    request_data: dict[str, Any] | None = Field(
+        default=None,
+        description="Request data of the proxy; judged, except for identifiers and fields about the caller's key.",
+    )
     input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
     additional_provider_specific_params: ProviderParams | None = Field(
         default=None, description="What the proxy's configuration says for this guardrail."

@@ -29,7 +29,7 @@ async def readyz(request: Request) -> JSONResponse:
     service.readiness.require()
     stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
     if service.settings.wants_keys and not service.keys.content:
-        stale.setdefault(service.keys.name, "There is no valid key: every request that needs one is refused.")
+        stale.setdefault(service.keys.name, "There is no valid API key; every request that needs one is refused.")
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
 
@@ -52,7 +52,7 @@ async def models(request: Request) -> JSONResponse:
     response_model=ModelOut,
     responses=BAD_PATH | NO_MODEL,
     openapi_extra=MODEL_NAME,
-    summary="The model of a name",
+    summary="One model by name",
 )
 async def model(request: Request) -> JSONResponse:
     """The entry of `/v1/models` with this name."""
