@@ -166,7 +166,9 @@ def test_keys_change_without_a_restart_and_a_broken_file_changes_nothing(tmp_pat
         file.write_text(as_yaml("new", "new", [Scope.CHAT]) + "\n# rotated\n")
         eventually(lambda: statuses(client) == [401, 200])
         for broken in (b"keys: [", b"keys: 7", b"\xff\xfe"):
-            file.write_bytes(broken)
+            # Replaced by renaming: a file that is written in place is empty for a moment, which revokes all keys.
+            (tmp_path / "next.yaml").write_bytes(broken)
+            (tmp_path / "next.yaml").replace(file)
             eventually(lambda: "newest version is invalid" in detail(client))
             assert statuses(client) == [401, 200]
             file.write_text(as_yaml("new", "new", [Scope.CHAT]))
