@@ -1,9 +1,9 @@
-"""What a checkpoint is fit for, in words for people: one text for server, page and documents. Knows no model."""
+"""States what a checkpoint is suitable for: one text for server, pages and documents. Knows no model."""
 
 from collections.abc import Mapping
 
 NANO_COMMAND = "safevlm nano build"
-"""``provenance.command`` of checkpoints that this repository makes from nothing."""
+"""``provenance.command`` of checkpoints that this repository trains from scratch."""
 
 NANO = (
     "A miniature that shows the whole system at work: it knows pictograms, coloured shapes and printed words. "
@@ -17,7 +17,7 @@ TRAINED = (
 
 
 def describe_fitness(provenance: Mapping[str, object]) -> str:
-    """What a checkpoint is, and is not, fit for.
+    """What a checkpoint is suitable and not suitable for.
 
     Args:
         provenance: how it came to be, as ``safevlm.json`` says.

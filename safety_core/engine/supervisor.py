@@ -96,7 +96,7 @@ class Supervisor:
             self._working.clear()
 
     def _die(self, exc: BaseException) -> None:
-        """Count a death and say so; whoever is told of it cannot prevent the next life."""
+        """Count and log a death and call the handler, whose failure does not prevent the restart."""
         self._deaths += 1
         self._working.clear()
         _logger.error("the worker died: %s", describe(exc))
