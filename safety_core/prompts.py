@@ -259,12 +259,12 @@ class PromptBuilder:
     def spoken(self, turns: Sequence[Turn], *, sentences: bool = True) -> list[list[int]]:
         """All texts of a conversation for the safety head: the whole conversation, then turn by turn.
 
-        The whole conversation comes first. In a conversation of several turns, each turn and each part of a turn follows
-        alone, the assistant's too: the client writes all of them, and harmless text around a request must not hide it.
-        Each text is also read plainly, without spelled-out template words, unusual capitals, line breaks and runs of
-        spaces. The user's words are also read as one text, and neighbouring turns together, whoever wrote them. With
-        ``sentences``, sentences and single lines are read alone, at most ``MAX_SENTENCES`` of each, and so are the folded
-        variants of disguised texts (:mod:`safety_core.text_variants`), as a whole and by sentence.
+        The whole conversation comes first. In a conversation of several turns, each turn and each part of a turn
+        follows alone, the assistant's too: the client writes all of them, and harmless text around a request must not
+        hide it. Each text is also read plainly, without spelled-out template words, unusual capitals, line breaks and
+        runs of spaces. The user's words are also read as one text, and neighbouring turns together, whoever wrote them.
+        With ``sentences``, sentences and single lines are read alone, at most ``MAX_SENTENCES`` of each, and so are the
+        folded variants of disguised texts (:mod:`safety_core.text_variants`), as a whole and by sentence.
 
         Raises as :meth:`head_ids` does.
         """

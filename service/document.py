@@ -25,7 +25,7 @@ _LOWERED: _Object = {
 _CHALLENGE: _Object = {"WWW-Authenticate": {"description": "How to send an API key.", "required": True}}
 
 _CLAMPING = ("/v1/chat", "/v1/chat/completions")
-"""Paths whose replies have a limit of tokens."""
+"""Paths whose replies have a token limit."""
 
 _SCHEMES: _Object = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and LiteLLM's clients send a key."},

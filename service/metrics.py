@@ -130,7 +130,7 @@ class Metrics:
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
 
     def exchange(self, record: RequestRecord) -> None:
-        """An HTTP request has been answered, or its client has left."""
+        """Count an HTTP request that was answered, or whose client disconnected."""
         status = "aborted" if record.status is None else str(record.status)
         self.http_requests.labels(record.endpoint, status).inc()
         shown = status if record.status is None else f"{record.status // 100}xx"
@@ -194,7 +194,7 @@ class Metrics:
 
 
 class _WorkerDeaths(Collector):
-    """A counter that the engine keeps."""
+    """A counter kept by the engine."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count

@@ -26,7 +26,7 @@ ERRORS: _Responses = {
 """Of every path that reaches the model."""
 
 OPENAI_ERRORS: _Responses = {status: error for status, error in ERRORS.items() if status not in (413, 415)}
-"""Of the OpenAI-compatible paths, where these two are 400."""
+"""Errors of the OpenAI-compatible paths, which send 400 instead of 413 and 415."""
 
 NO_MODEL: _Responses = {404: {"model": ErrorOut, "description": "No such model is served"}}
 
@@ -103,7 +103,7 @@ MODEL_NAME: dict[str, Any] = {
         }
     ]
 }
-"""The name at the end of a path: a checkpoint's folder. Others are no such model, or no path at all."""
+"""The name at the end of a path: a checkpoint's folder."""
 
 EXPOSITION: _Responses = {
     200: {
@@ -182,7 +182,7 @@ def request_body(*, answered: bool) -> dict[str, Any]:
     """The two bodies that ``/v1/chat`` and ``/v1/classify`` take.
 
     Args:
-        answered: whether a reply follows, to which a prompt without images must say something.
+        answered: whether a reply follows, which requires a prompt if there are no images.
     """
     form = _without_null(FormRequest.model_json_schema())
     files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Image files."}

@@ -23,7 +23,7 @@ async def healthz() -> JSONResponse:
 async def readyz(request: Request) -> JSONResponse:
     """200 once the model is loaded and the canary image got its known verdict, else 503.
 
-    `detail` names files whose newest version is not in force, and says what is; the log says why.
+    `detail` lists files whose newest version is not in force, and what is in force instead; the log has the reason.
     """
     service = service_of(request)
     service.readiness.require()
@@ -62,7 +62,7 @@ async def model(request: Request) -> JSONResponse:
 
 
 def _created(service: Service) -> int:
-    """When the checkpoint was made, in seconds since 1970, by its configuration file; 0 where it cannot be seen."""
+    """Modification time of the checkpoint's configuration file, in seconds since 1970; 0 if it cannot be read."""
     try:
         return max(0, int((service.settings.checkpoint / SPEC_FILE).stat().st_mtime))
     except OSError:
