@@ -276,13 +276,13 @@ def _texts_of(turns: Sequence[Turn]) -> list[str]:
 
 
 def _is_final(found: Sequence[GuardVerdict]) -> bool:
-    """Whether no further window can change the decision, nor those of policies in shadow mode."""
+    """Whether no further window can change the decision, nor those of policies without consequences."""
     worst = _worst(found)
     return worst.verdict.decision is Decision.REFUSED and not worst.others
 
 
 def _worst(found: Sequence[GuardVerdict]) -> GuardVerdict:
-    """One verdict for all windows: the most severe, and the most severe of each policy in shadow mode."""
+    """One verdict for all windows: the most severe, and the most severe of each policy without consequences."""
     worst = max(found, key=lambda one: (one.assessment is None, one.verdict.gravity))
     others: dict[str, Verdict] = {}
     for one in found:
