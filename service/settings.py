@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(default="json", description="`json`, an object a line, or `text` for a terminal.")
 
     api_keys_file: Path | None = Field(
-        default=None, description="YAML file with the digests of API keys; read anew when it changes."
+        default=None, description="YAML file with the digests of API keys; reloaded when it changes."
     )
     api_keys: str | None = Field(
         default=None,
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     )
     policy: Path | None = Field(
         default=None,
-        description="YAML file of policies over the checkpoint's own, read anew when it changes (`docs/policy.md`).",
+        description="YAML file of policies over the checkpoint's own; reloaded when it changes (`docs/policy.md`).",
     )
     allow_untrained: Untrained = Field(
         default="no",
@@ -145,8 +145,8 @@ class Settings(BaseSettings):
     image_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description=(
-            "Hosts that pictures may be fetched from by https URL, separated by commas, `*.` for all below a name; "
-            "without any nothing is fetched. Addresses inside a network are never connected to."
+            "Hosts from which pictures may be fetched by https URL, separated by commas; `*.example.org` matches all "
+            "subdomains. If empty, nothing is fetched. Only public addresses are connected to."
         ),
     )
     image_url_timeout_s: float = Field(default=10, gt=0, description="Seconds to fetch one picture.")
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
     max_tokens_in_flight: int = Field(
         default=65536,
         ge=1,
-        description="Positions that all accepted chats together may come to, prompts, pictures and replies; then 429.",
+        description="Token budget of all accepted chats together: prompts, pictures and replies; beyond it 429.",
     )
     max_memory_mb: int = Field(
         default=1024,
@@ -200,21 +200,21 @@ class Settings(BaseSettings):
     decode_workers: int = Field(
         default=2, ge=1, description="Threads for small images, as many for large ones, and as many for texts."
     )
-    max_batch: int = Field(default=16, ge=1, description="Pictures that are judged together.")
+    max_batch: int = Field(default=16, ge=1, description="Pictures judged together in one batch.")
     max_wait_ms: float = Field(
         default=2,
         ge=0,
-        description="Longest time that a verdict is held back for requests that are being prepared.",
+        description="Longest time that a batch waits for requests that are being prepared.",
     )
-    max_replies: int = Field(default=32, ge=1, description="Replies that are made together; `1` batches none.")
+    max_replies: int = Field(
+        default=32, ge=1, description="Replies generated together in one batch; `1` disables batching."
+    )
     kv_positions: int = Field(
         default=32768,
         ge=1,
         description="Room for their keys and values: replies times positions (each 0.5 MiB in LLaVA-1.5-7B, 16 bit).",
     )
-    cache_mb: int = Field(
-        default=64, ge=0, description="Megabytes for verdicts that were reached already; `0` keeps none."
-    )
+    cache_mb: int = Field(default=64, ge=0, description="Megabytes for cached verdicts; `0` disables the cache.")
 
     max_connections: int | None = Field(
         default=None,
@@ -232,7 +232,9 @@ class Settings(BaseSettings):
     header_timeout_s: float = Field(default=10, gt=0, description="Seconds a client may take to send a request's head.")
     body_timeout_s: float = Field(default=30, gt=0, description="Seconds a client may take to send its request.")
     send_timeout_s: float = Field(
-        default=30, gt=0, description="Seconds a client may take to accept a piece of its reply; then it has left."
+        default=30,
+        gt=0,
+        description="Seconds a client may take to accept a piece of its reply; then the connection is closed.",
     )
     verdict_timeout_s: float = Field(
         default=30,
@@ -251,12 +253,12 @@ class Settings(BaseSettings):
         default=None,
         description=(
             "SQLite file for every decision, with scores, key, policy and digests of pictures; a request whose entry "
-            "cannot be written is not answered. Nothing is kept where it is not set."
+            "cannot be written is not answered. If unset, nothing is stored."
         ),
     )
     audit_log_days: float = Field(default=30, gt=0, description="Days that an entry of the audit log is kept.")
     audit_log_entries: int = Field(
-        default=1_000_000, ge=1, description="Entries that the audit log holds; the oldest ones go."
+        default=1_000_000, ge=1, description="Entries that the audit log holds; the oldest are deleted."
     )
 
     reply_window: int = Field(
