@@ -1,8 +1,8 @@
 """Conversations in the format that a language model was trained on, where that is not LLaVA-1.5's.
 
 A tokenizer's chat template is a program. It is run once, on words of our own, when a checkpoint is made; what it puts
-around the words is kept as plain text (:class:`PromptTemplate`). A user's words never enter the program: they are
-tokenised apart, with special tokens split and the template's own markup removed. Knows no torch and no model.
+around the words is kept as plain text (:class:`PromptTemplate`). A user's words never pass through the program: they
+are tokenised separately, with special tokens split and the template's markup removed. Knows no torch and no model.
 """
 
 import re
@@ -24,11 +24,11 @@ from safety_core.prompts import (
 )
 
 _QUESTION, _REPLY, _MORE = "Qzero7", "Rone8", "Qtwo9"
-"""Words that no template holds, to find where it puts ours."""
+"""Words that no template contains, used to locate them in its output."""
 
 
 class ChatTokenizer(Tokenizer, Protocol):
-    """The part of a Hugging Face tokenizer that templates need."""
+    """The part of a Hugging Face tokenizer that templates use."""
 
     @property
     def apply_chat_template(self) -> Callable[..., Any]:
@@ -36,37 +36,37 @@ class ChatTokenizer(Tokenizer, Protocol):
 
     @property
     def get_added_vocab(self) -> Callable[..., dict[str, int]]:
-        """Words that were added to the vocabulary, special or not, with their ids."""
+        """Added words of the vocabulary, special or not, with their ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptTemplate:
-    """What stands around the words of a conversation, special tokens spelled out."""
+    """The text around the words of a conversation, with special tokens spelled out."""
 
     start: str
     """Before the first question."""
 
     image: str
-    """In front of the question that a picture is shown with, once for each picture."""
+    """Before a question with pictures, once for each picture."""
 
     generate: str
-    """Behind the last question, where the model goes on."""
+    """After the last question, where the model continues."""
 
     reply: str
-    """Between a question and its reply, in a conversation that goes on."""
+    """Between a question and its reply, in a conversation that continues."""
 
     following: str
     """Between a reply and the next question."""
 
     end: str
-    """Behind the last reply: what the model says when it has finished."""
+    """After the last reply: the text with which the model ends it."""
 
     @classmethod
     def from_dict(cls, data: object) -> "PromptTemplate":
-        """Read the ``prompt`` object of ``safevlm.json``; raises ConfigError where it is malformed."""
+        """Read the ``prompt`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
         names = {field.name for field in fields(cls)}
         if not isinstance(data, Mapping) or set(data) != names or not all(isinstance(v, str) for v in data.values()):
-            raise ConfigError(f"prompt: the texts {sorted(names)} are needed and nothing else")
+            raise ConfigError(f"prompt: exactly the texts {sorted(names)} are needed")
         return cls(**data)
 
     def to_dict(self) -> dict[str, str]:
@@ -79,15 +79,15 @@ class PromptTemplate:
 
 
 def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: str) -> PromptTemplate:
-    """Run a chat template on words of our own, and keep what it puts around them.
+    """Run a chat template on words of our own, and keep the text around them.
 
     Args:
         tokenizer: the tokenizer that the template belongs to.
         chat_template: the program, in Jinja.
-        image_token: the picture's placeholder in the vocabulary.
+        image_token: the image placeholder in the vocabulary.
 
     Raises:
-        ConfigError: the template fails, leaves words out or changes them, or depends on what they say.
+        ConfigError: the template fails, omits or changes words, or depends on them.
     """
     with_parts = _Renderer(tokenizer, chat_template, parts=True)
     with_text = _Renderer(tokenizer, chat_template, parts=False)
@@ -103,12 +103,12 @@ def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: s
 
 @dataclass(frozen=True, slots=True)
 class _Renderer:
-    """A chat template as a function of questions and replies in turn."""
+    """A chat template as a function of alternating questions and replies."""
 
     tokenizer: ChatTokenizer
     chat_template: str
     parts: bool
-    """Whether messages are lists of parts, as a processor's templates want them, or plain texts."""
+    """Whether messages are lists of parts, as in a processor's templates, or plain texts."""
 
     def __call__(self, *texts: str, images: int = 0, go_on: bool = False) -> str:
         messages = []
@@ -124,7 +124,7 @@ class _Renderer:
 
 
 def _segments(render: _Renderer, image_token: str) -> PromptTemplate | None:
-    """The texts around words; None where they are not the same in every conversation."""
+    """The texts around words; None if they differ between conversations."""
     start, generate = _around(render(_QUESTION, go_on=True), _QUESTION)
     first, reply, following, last = _around(render(_QUESTION, _REPLY, _MORE, go_on=True), _QUESTION, _REPLY, _MORE)
     _, _, end = _around(render(_QUESTION, _REPLY), _QUESTION, _REPLY)
@@ -140,7 +140,7 @@ def _segments(render: _Renderer, image_token: str) -> PromptTemplate | None:
 
 
 def _around(text: str, *words: str) -> list[str]:
-    """What stands before, between and behind words, each of which must stand there once and in this order."""
+    """The texts before, between and after words, each of which must occur once and in this order."""
     found = re.fullmatch("(.*)".join(["", *map(re.escape, words), ""]), text, re.DOTALL)
     if found is None or any(text.count(word) != 1 for word in words):
         raise ValueError("the template does not keep each turn's words")
@@ -157,7 +157,7 @@ class TemplatedPromptBuilder(PromptBuilder):
         template: the texts around the words.
 
     Raises:
-        ConfigError: the template has no single placeholder for a picture in this vocabulary.
+        ConfigError: the template does not have exactly one image placeholder of this vocabulary.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class TemplatedPromptBuilder(PromptBuilder):
             start = [bos, *start]
         self._start, self._image = start, self._trusted(template.image)
         if self._image.count(image_token_id) != 1:
-            raise ConfigError("prompt.image: exactly one placeholder of a picture is needed")
+            raise ConfigError("prompt.image: exactly one image placeholder is needed")
         self._generate, self._between = self._trusted(template.generate), self._trusted(template.reply)
         self._following = self._trusted(template.following)
         # What a reply starts with where the model is not told so: the rest of the text in front of a reply.
@@ -220,12 +220,12 @@ class TemplatedPromptBuilder(PromptBuilder):
         return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
 
     def _batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Words without what the template marks turns with; a comma stays behind, as of role markers."""
+        """Words without the template's turn markup; each is replaced by a comma, as for role markers."""
         markup = getattr(self, "_markup", None)  # the base class tokenises a word before there is any
         return super()._batch([markup.sub(",", text) for text in texts] if markup is not None else texts)
 
     def _trusted(self, text: str) -> list[int]:
-        """Ids of the template's own text, special tokens as such."""
+        """Ids of the template's own text, with special tokens."""
         if self._adds_space:
             text = text.strip(" ")
         if not text:
@@ -234,7 +234,7 @@ class TemplatedPromptBuilder(PromptBuilder):
         return ids
 
     def _end_ids(self) -> list[int]:
-        """What ends a reply: the template's text up to its first special token, or the end-of-sequence token."""
+        """The end of a reply: the template's text up to its first special token, or the end-of-sequence token."""
         eos = self.tokenizer.eos_token_id
         special = {*self.tokenizer.all_special_ids} - {self.tokenizer.unk_token_id}
         ids = self._trusted(self.template.end)
@@ -245,9 +245,9 @@ class TemplatedPromptBuilder(PromptBuilder):
 
 
 def _markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[str] | None:
-    """Plain text by which a template marks turns, such as ``[/INST]`` or ``### Human:``; None where it has no such.
+    """Plain text by which a template marks turns, such as ``[/INST]`` or ``### Human:``; None if there is none.
 
-    Words that stand between special tokens (``user``) mark nothing without them, and users need them.
+    Words between special tokens (``user``) have no meaning without them, and users need these words.
     """
     added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
     special = re.compile("|".join(map(re.escape, added))) if added else re.compile(r"(?!)")
@@ -264,7 +264,7 @@ def _markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[st
 def build_prompts(
     tokenizer: ChatTokenizer, image_token_id: int, max_prompt_tokens: int, template: PromptTemplate | None
 ) -> PromptBuilder:
-    """The builder for a template; LLaVA-1.5's where it is None."""
+    """The prompt builder for a template; for LLaVA-1.5's format if None."""
     if template is None:
         return PromptBuilder(tokenizer, image_token_id, max_prompt_tokens)
     return TemplatedPromptBuilder(tokenizer, image_token_id, max_prompt_tokens, template)

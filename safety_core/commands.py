@@ -16,7 +16,7 @@ FAILED = 1
 """Exit status of a command that an error of ours ended."""
 
 SHIPPED_CHECKPOINT = Path("weights/safevlm-nano")
-"""The checkpoint that comes with the repository, seen from its top; commands take it where none is named."""
+"""The checkpoint in the repository, relative to its root; the default of commands."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -28,9 +28,9 @@ def read_bytes(path: Path) -> bytes:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """A checkpoint as it was named; the default one is also found beside the package, whatever folder this is.
+    """The path of a checkpoint; the default one is also found next to the package, from any working directory.
 
-    Returns ``path`` itself where there is nothing at either place: whoever reads it says so.
+    Returns ``path`` itself if neither exists; reading it then reports the error.
     """
     beside = Path(__file__).resolve().parents[1] / path
     return beside if path == SHIPPED_CHECKPOINT and not path.is_dir() and beside.is_dir() else path
@@ -38,9 +38,9 @@ def find_checkpoint(path: Path) -> Path:
 
 @contextmanager
 def errors_as_exits() -> Iterator[None]:
-    """Our own errors as one line on standard error and exit status 1; a checkpoint's damage with its kind.
+    """Print our own errors as one line on standard error and exit with status 1; damage to a checkpoint with its kind.
 
-    So are files that the system does not let us read or write, whoever tried.
+    Operating system errors on reading or writing files are printed in the same way.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Files that people name: read whatever their editor put in front, and written whole or not at all.
+"""Files named by users: byte order marks are accepted, and files are written completely or not at all.
 
 Standard library only.
 """
@@ -16,11 +16,11 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""What starts a file (a byte order mark, as Windows' editors and shells write it) and what it says of the rest."""
+"""Byte order marks, as written by editors and shells on Windows, and the encodings that they indicate."""
 
 
 def open_text(path: Path, *, newline: str | None = None) -> TextIO:
-    """A text file open for reading: UTF-8, or what its byte order mark says, which is no part of the text.
+    """A text file open for reading: UTF-8, or the encoding of its byte order mark, which is not part of the text.
 
     Raises:
         OSError: the file cannot be opened.
@@ -53,7 +53,7 @@ def read_json(path: Path) -> Any:
 
 
 def why_unreadable(error: Exception, content: str = "text") -> str:
-    """What is wrong with a file, in the words of a message that names it: ``cannot be read: there is no such file``.
+    """What is wrong with a file, for a message that starts with its name: ``cannot be read: there is no such file``.
 
     Args:
         error: what reading it raised.
@@ -76,9 +76,9 @@ def why_unreadable(error: Exception, content: str = "text") -> str:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[TextIO]:
-    """A text file to write, which gets its name once everything is written; after an error nothing of it is left.
+    """A text file to write, renamed to its final name once it is complete; removed after an error.
 
-    Folders that are missing above it are made, and removed again after an error.
+    Missing parent folders are created, and removed again after an error.
     """
     with folders_made(path.parent):
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -99,7 +99,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def folders_made(folder: Path) -> Iterator[None]:
-    """Make a folder and what is missing above it; after an error those that are still empty go again."""
+    """Create a folder and its missing parents; after an error, those that are still empty are removed."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,12 +1,12 @@
-"""Picture files read by hand: what is wrong is found before a decoder sees it, and what no picture needs is dropped.
+"""Parses picture files itself: detects faults before a decoder reads the file, and drops parts that no picture needs.
 
 A file may have millions of parts that a reader in Python goes through one by one, fill bytes that it skips one by one,
-metadata that unpack to gigabytes, and parts twice that it should have once, of which one program takes the first and
-another the last. So every loop here is bounded, what is ambiguous is refused, and what comes out is a new file that
-holds the parts that decide pixels and nothing else: texts, times, previews, comments and private parts never reach a
-decoder, whatever they hold. Of EXIF nothing is read but the orientation.
+metadata that unpacks to gigabytes, and duplicate parts, of which one program uses the first and another the last. So
+every loop here is bounded, ambiguous files are rejected, and the output is a new file that contains only the parts that
+decide pixels: texts, times, previews, comments and private parts never reach a decoder, whatever they contain. Of EXIF
+only the orientation is read.
 
-Knows no pixels: what they become is decided in ``images``.
+Knows no pixels: ``images`` decodes and scales them.
 """
 
 import re
@@ -21,20 +21,20 @@ from safety_core.errors import ImageError
 Kind = Literal["JPEG", "PNG", "GIF", "WEBP"]
 
 MAX_PROFILE_BYTES = 4 * 1024 * 1024
-"""Largest colour profile that is used, unpacked; the largest ones of printing presses have two or three megabytes. A
-larger one is ignored like a broken one."""
+"""Size limit of an unpacked colour profile; the largest printing profiles have two or three megabytes. A larger one is
+ignored like a broken one."""
 
 _MAX_FILL_BYTES = 64
 """Longest run of 0xFF before a marker of a JPEG; the format allows any, encoders write one or two."""
 
 _MAX_JUNK_BYTES = 4096
-"""Bytes between the parts of a file that belong to none; some cameras and old programs leave a few."""
+"""Stray bytes between the parts of a file; some cameras and old programs leave a few."""
 
 _MAX_TABLE_BYTES = 64 * 1024
 """Tables of a JPEG before its first scan; encoders write less than three kilobytes."""
 
 _MAX_TAGS = 4096
-"""Entries of an EXIF directory that are looked at; cameras write some tens, in rising order."""
+"""Entries of an EXIF directory that are read; cameras write some tens, in ascending order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,34 +48,34 @@ class PictureFile:
     """A file of this format without any metadata."""
 
     width: int
-    """Pixels across, as stored."""
+    """Width in pixels, as stored."""
 
     height: int
-    """Pixels down, as stored."""
+    """Height in pixels, as stored."""
 
     animated: bool = False
     """Whether the file has more than one frame."""
 
     channels: int = 3
-    """Samples of a pixel once it is decoded, 1 to 4."""
+    """Samples of a decoded pixel, 1 to 4."""
 
     passes: float = 1.0
-    """Samples that a JPEG's scans read, for each of its pixels; 1 for other formats."""
+    """Samples read by all scans of a JPEG, for each pixel; 1 for other formats."""
 
     buffered: bool = False
-    """Whether a JPEG's coefficients are kept until its last scan, each in two bytes."""
+    """Whether a JPEG's coefficients are kept in memory until the last scan, two bytes each."""
 
     samples: float = 0.0
     """Samples of a JPEG for each of its pixels."""
 
     unpacked: int = 0
-    """Bytes that a PNG's compressed pixels come to."""
+    """Size in bytes of a PNG's unpacked pixels."""
 
     orientation: int = 1
-    """EXIF's orientation, 1 to 8; 1 where there is none."""
+    """EXIF orientation, 1 to 8; 1 if there is none."""
 
     profile: bytes | None = None
-    """ICC colour profile, reduced to the tags that decide colours; it may be broken all the same."""
+    """ICC colour profile, reduced to the tags that decide colours; may still be broken."""
 
 
 def refusal(code: str, message: str) -> ImageError:
@@ -119,8 +119,9 @@ def read_picture_file(data: bytes, *, max_segments: int, max_scans: int) -> Pict
 _FILL = re.compile(rb"\xff+")
 
 _NEXT_MARKER = re.compile(rb"\xff(?:(\xff{%d})|[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe])" % _MAX_FILL_BYTES)
-"""Markers of segments and of the end behind the first scan, found as libjpeg finds them; or a run of fill bytes that is
-too long. What else follows 0xFF there is entropy-coded data, a restart, or has no length and is refused by libjpeg."""
+"""Markers of segments and of the end after the first scan, found as libjpeg finds them; or a run of fill bytes that is
+too long. Anything else after 0xFF is entropy-coded data, a restart, or a marker without a length, which libjpeg
+rejects."""
 
 _START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -129,7 +130,7 @@ _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})
 """Huffman and arithmetic tables, quantisation tables, restart interval."""
 
 _BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
-"""Markers that no length follows."""
+"""Markers without a length."""
 
 _SKIPPED = frozenset(range(0xE0, 0xF0)) | {0xFE, 0xDC}
 """Application data, comments, and a number of lines, which libjpeg ignores."""
@@ -137,13 +138,13 @@ _SKIPPED = frozenset(range(0xE0, 0xF0)) | {0xFE, 0xDC}
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What the frame header of a JPEG says."""
+    """Contents of a JPEG's frame header."""
 
     code: int
     width: int
     height: int
     components: tuple[tuple[int, float], ...]
-    """Id of each component, and its samples for each pixel."""
+    """Samples for each pixel, by component id."""
 
     @staticmethod
     def read(code: int, body: bytes) -> "_Frame":
@@ -185,7 +186,7 @@ def _read_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> PictureFile
             break
         if code in _FRAMES:
             if frame is not None:
-                raise _corrupt("The image describes itself twice.")
+                raise _corrupt("The image contains a part twice that may appear only once.")
             try:
                 frame = _Frame.read(code, body)
             except struct.error:
@@ -241,7 +242,7 @@ def _read_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> PictureFile
 
 
 def _header_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Marker, place of its 0xFF, and body of each segment up to the first scan's, that one included."""
+    """Marker, position of its 0xFF, and body of each segment up to and including the first scan's."""
     at, junk = 2, 0
     while True:
         start = data.find(b"\xff", at)
@@ -270,7 +271,7 @@ def _header_segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _joined_profile(parts: list[bytes]) -> bytes | None:
-    """The profile that several segments make; None where one is missing."""
+    """The profile assembled from several segments; None if one is missing."""
     parts.sort()
     if not parts or len(parts[0]) < 14 or parts[0][13] != len(parts):
         return None
@@ -299,7 +300,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 """First column and row of each pass of an interlaced picture, and the steps between its columns and rows."""
 
 _SURPLUS_BYTES = 64 * 1024
-"""How many more bytes than its header asks for a PNG's pixels may unpack to."""
+"""Extra bytes to which a PNG's pixels may unpack, beyond the size given by its header."""
 
 _PACKED_AT_ONCE, _UNPACKED_AT_ONCE = 64 * 1024, 1024 * 1024
 
@@ -324,12 +325,12 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         critical = not kind[0] & 0x20
         if critical and kind not in _CRITICAL:
-            raise _corrupt("The image has parts that cannot be ignored and are not known.")
+            raise _corrupt("The image has unknown critical chunks.")
         if kind in found and kind in _ONCE:
-            raise _corrupt("The image describes itself twice.")
+            raise _corrupt("The image contains a part twice that may appear only once.")
         ended = ended or (bool(pixels) and kind != b"IDAT")
         if ended and kind in (b"PLTE", b"tRNS"):
-            raise _corrupt("The image is described behind its pixels.")
+            raise _corrupt("The image has header chunks after its pixels.")
         if kind == b"IEND":
             break
         body = whole[at + 8 : end - 4]
@@ -341,7 +342,7 @@ def _read_png(data: bytes, *, max_chunks: int) -> PictureFile:
             animated = True
         elif kind in _ONCE and (critical or kind == b"tRNS" or _is_sound(whole, at, end)):
             if kind == b"tRNS" and found[b"IHDR"][9:10] == b"\3" and b"PLTE" not in found:
-                raise _corrupt("The image's transparency comes before its colours.")
+                raise _corrupt("The image's transparency comes before its palette.")
             found[kind] = bytes(body)
         elif kind in _ONCE:
             found[kind] = b""  # a broken profile or orientation: browsers go on without
@@ -376,7 +377,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _is_sound(data: memoryview, at: int, end: int) -> bool:
-    """Whether a chunk is complete and its checksum right."""
+    """Whether a chunk is complete and its checksum correct."""
     return end <= len(data) and zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end], "big")
 
 
@@ -386,7 +387,7 @@ def _check_sum(data: memoryview, at: int, end: int) -> None:
 
 
 def _unpacked_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
-    """Bytes of all rows of a PNG, each with its filter's byte."""
+    """Bytes of all rows of a PNG, each with its filter byte."""
     total = 0
     for left, top, across, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, rows = -(-(width - left) // across), -(-(height - top) // down)
@@ -396,11 +397,11 @@ def _unpacked_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> 
 
 
 def check_png_pixels(file: PictureFile, check: Callable[[], None]) -> None:
-    """Unpack a PNG's pixels, keeping none, and compare their checksum, which decoders do not do.
+    """Unpack a PNG's pixels, without keeping them, and verify their checksum, which decoders skip.
 
     Args:
         file: a PNG.
-        check: called every now and then; may raise.
+        check: called regularly; may raise.
 
     Raises:
         ImageError: ``image_corrupt``.
@@ -416,7 +417,7 @@ def check_png_pixels(file: PictureFile, check: Callable[[], None]) -> None:
                 size += len(unpacker.decompress(left, _UNPACKED_AT_ONCE))
                 left = unpacker.unconsumed_tail
                 if size > file.unpacked + _SURPLUS_BYTES:
-                    raise _corrupt("The image has more pixels than its header says.")
+                    raise _corrupt("The image has more pixel data than its header declares.")
                 check()
     except zlib.error:
         raise _damaged() from None
@@ -425,7 +426,7 @@ def check_png_pixels(file: PictureFile, check: Callable[[], None]) -> None:
 
 
 def _unpacked_profile(body: bytes) -> bytes | None:
-    """The profile in an ``iCCP`` chunk; None for a broken one, and for one that is too large."""
+    """The profile in an ``iCCP`` chunk; None if it is broken or too large."""
     name, separator, packed = body.partition(b"\0")
     if not separator or len(name) > 79 or packed[:1] != b"\0":
         return None
@@ -438,10 +439,10 @@ def _unpacked_profile(body: bytes) -> bytes | None:
 
 
 def png_key(data: bytes, mode: str, key: object) -> object:
-    """The transparent colour of a PNG as Pillow's pixels have it.
+    """The transparent colour of a PNG in the values of Pillow's pixels.
 
-    Pillow hands it out as the file says it, but stretches grey of 2 or 4 bits to 8, and keeps of 16-bit colours the
-    upper bytes alone: colours that differ in the lower ones are taken for the same.
+    Pillow returns it as stored in the file, but scales grey of 2 or 4 bits to 8, and keeps only the upper bytes of
+    16-bit colours: colours that differ in the lower bytes are treated as equal.
 
     Args:
         data: a PNG whose structure was checked.
@@ -464,14 +465,14 @@ _OWN_COLOURS = 0x80
 
 
 class _Blocks:
-    """Goes through the blocks of a GIF, so many at most."""
+    """Walks the blocks of a GIF, up to a limit."""
 
     def __init__(self, data: bytes, max_blocks: int) -> None:
         self._data = data
         self._left = max_blocks
 
     def end(self, at: int) -> int:
-        """Where the blocks end that begin at ``at``, behind their terminator, or behind the file's end."""
+        """End of the blocks that begin at ``at``: after their terminator, or after the end of the file."""
         data, left, length = self._data, self._left, len(self._data)
         while at < length:
             left -= 1
@@ -497,7 +498,7 @@ def _read_gif(data: bytes, *, max_blocks: int) -> PictureFile:
             if data[at] == 0x21:
                 if data[at + 1] == _GRAPHIC_CONTROL and not picture:
                     if control:
-                        raise _corrupt("The image describes itself twice.")
+                        raise _corrupt("The image contains a part twice that may appear only once.")
                     control = _control(data, at)
                 at = blocks.end(at + 2)
             elif data[at] == 0x2C:
@@ -532,7 +533,7 @@ def _colours(flags: int) -> int:
 
 
 def _control(data: bytes, at: int) -> bytes:
-    """A graphic control extension that says which colour is clear and nothing else; empty where none is."""
+    """A graphic control extension with only the transparent colour; empty if there is none."""
     if data[at + 2] < 4:
         raise _damaged()
     return bytes((0x21, _GRAPHIC_CONTROL, 4, _TRANSPARENT, 0, 0, data[at + 6], 0)) if data[at + 3] & 1 else b""
@@ -563,7 +564,7 @@ def _read_webp(data: bytes, *, max_chunks: int) -> PictureFile:
         if kind in _WEBP_PIXELS:
             frames += kind == b"ANMF"
             if kind in found and kind != b"ANMF":
-                raise _corrupt("The image describes itself twice.")
+                raise _corrupt("The image contains a part twice that may appear only once.")
             found[kind] = body if len(body) < 64 else body[:64]
             kept.append(body if kind != _EXTENDED else bytes((body[0] & ~_DROPPED,)) + body[1:] if body else body)
             kept[-1] = b"".join((kind, struct.pack("<I", size), kept[-1], b"\0" * (size & 1)))
@@ -591,7 +592,7 @@ _DROPPED = _HAS_PROFILE | _HAS_EXIF | 0x04
 
 
 def _webp_size(found: dict[bytes, bytes], extended: bool) -> tuple[int, int, bool]:
-    """Width, height, and whether there is transparency."""
+    """Width, height, and whether the picture has transparency."""
     try:
         if extended:
             head = found[_EXTENDED]
@@ -616,18 +617,18 @@ def _webp_size(found: dict[bytes, bytes], extended: bool) -> tuple[int, int, boo
 
 _PROFILE_HEAD = 128
 _MAX_PROFILE_TAGS = 100
-"""As many as the colour management library reads."""
+"""The maximum that the colour management library reads."""
 
 _COLOUR_TAGS = frozenset(b"rXYZ gXYZ bXYZ rTRC gTRC bTRC kTRC wtpt bkpt chad A2B0 A2B1 A2B2".split())
-"""Tags that say what the picture's colours are."""
+"""Tags that define the picture's colours."""
 
 _COLOUR_TYPES = frozenset({b"XYZ ", b"curv", b"para", b"mft1", b"mft2", b"mAB ", b"sf32"})
-"""Types of tags with a fixed number of steps. One more, ``mpet``, may have hundreds of thousands, all of them the same
-bytes of the file; browsers do not read it."""
+"""Types of tags with a fixed number of processing steps. Another type, ``mpet``, may have hundreds of thousands of
+steps that share the same bytes of the file; browsers do not read it."""
 
 
 def _bounded_profile(profile: bytes) -> bytes | None:
-    """A profile with the tags alone that its colours need; None for a broken one, and for one that is too large."""
+    """A profile reduced to the tags that define its colours; None if it is broken or too large."""
     if not _PROFILE_HEAD + 4 <= len(profile) <= MAX_PROFILE_BYTES:
         return None
     (count,) = struct.unpack_from(">I", profile, _PROFILE_HEAD)

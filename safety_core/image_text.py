@@ -1,10 +1,10 @@
-"""Pictures as text: base64, data URLs, and how both are told from addresses.
+"""Pictures as text: decodes base64 and data URLs, and tells them from other URLs.
 
-People wrap base64 into lines, end it with a line break, leave its padding out, or use the alphabet for URLs; data URLs
-(RFC 2397) ignore case in their scheme and parameters and may be percent-encoded. All of that is read. What two readers
-could read differently is refused: data behind padding, both alphabets in one text, a length that no bytes have.
+Clients wrap base64 into lines, end it with a line break, omit its padding, or use the URL-safe alphabet. In data URLs
+(RFC 2397), scheme and parameters ignore case, and the data may be percent-encoded. All of these are accepted. Ambiguous
+texts are rejected: data after padding, both alphabets in one text, an impossible length.
 
-Every step takes time and memory in proportion to the text, in functions written in C.
+Every step takes time and memory proportional to the text, in functions written in C.
 """
 
 import base64
@@ -24,18 +24,18 @@ _BLANKS = " \t\r\n\f\v"
 _BLANK_BYTES = _BLANKS.encode()
 
 _MAX_HEAD = 1024
-"""Characters of a data URL before its comma."""
+"""Maximum characters of a data URL before its comma."""
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FOR_URLS = bytes.maketrans(b"-_", b"+/")
 
 
 def text_kind(text: str) -> TextKind:
-    """What a text is that stands for a picture: the one place where this is decided.
+    """The kind of a text that represents a picture; the only place where this is decided.
 
     Returns:
         ``address`` for an ``http`` or ``https`` URL, ``data`` for a data URL, ``base64`` for anything without a scheme
-        (which may be no base64 all the same), ``unknown`` for any other scheme.
+        (valid or not), ``unknown`` for any other scheme.
     """
     start = text[: _LONGEST_SCHEME + 1] if text[:1] not in _BLANKS else text.lstrip(_BLANKS)[: _LONGEST_SCHEME + 1]
     found = _SCHEME.match(start)
@@ -54,7 +54,7 @@ def decode_base64(text: str, *, max_bytes: int) -> bytes:
 
     Args:
         text: the text.
-        max_bytes: how many bytes it may come to.
+        max_bytes: largest decoded size.
 
     Raises:
         ImageError: code ``image_encoding`` (not base64), ``image_url`` (an address: nothing is fetched here) or
@@ -62,7 +62,7 @@ def decode_base64(text: str, *, max_bytes: int) -> bytes:
     """
     kind = text_kind(text)
     if kind == "address" or (kind == "unknown" and "://" in text[: _LONGEST_SCHEME + 3]):
-        raise _refusal("image_url", "Image addresses are not fetched; send the image itself.")
+        raise _refusal("image_url", "Image URLs are not fetched; send the image itself.")
     if kind == "unknown":
         raise _not_base64()
     payload = _payload(text) if kind == "data" else text
@@ -89,7 +89,7 @@ def decode_base64(text: str, *, max_bytes: int) -> bytes:
 
 
 def _payload(text: str) -> str:
-    """What stands behind the comma of a base64 data URL."""
+    """The text after the comma of a base64 data URL."""
     head, comma, payload = text.partition(",")
     if not comma or len(head) > _MAX_HEAD:
         raise _refusal("image_encoding", "A data URL must be base64-encoded.")
@@ -100,10 +100,10 @@ def _payload(text: str) -> str:
 
 
 def _unescaped(text: bytes) -> bytes:
-    """A percent-encoded text as it was before.
+    """Decode a percent-encoded text.
 
-    Quoted-printable has the same escapes behind another sign, and its decoder is written in C; one that splits the text
-    at its escapes would take fifty bytes for each.
+    Quoted-printable uses the same escapes with another sign, and its decoder is written in C; a decoder that splits the
+    text at its escapes would need fifty bytes for each.
     """
     if _BROKEN_ESCAPE.search(text):
         raise _not_base64()

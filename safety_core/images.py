@@ -39,7 +39,7 @@ _OPENERS: dict[Kind, Callable[[BytesIO], ImageFile]] = {
     "WEBP": WebPImageFile,
 }
 """The plugin classes instead of ``Image.open``: no other format can slip in, a phone's multi-picture JPEG is read as
-the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before ours speaks."""
+the one picture that every viewer shows, and Pillow's process-wide bomb limit does not warn before our limit applies."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -67,8 +67,8 @@ class ImageLimits:
     """Longer side over shorter side; beyond it, padding would leave the model next to nothing of the picture."""
 
     max_side: int = 1344
-    """Longest side of a view in pixels (four times CLIP's 336; a server sets what its image processor makes of every
-    picture anyway). Larger pictures are reduced with an antialiasing filter, so a view takes at most 4·max_side² bytes
+    """Longest side of a view in pixels (four times CLIP's 336; a server sets the size of its image processor's
+    output). Larger pictures are reduced with an antialiasing filter, so a view takes at most 4·max_side² bytes
     whatever the picture's shape."""
 
     min_side: int = 32
@@ -104,23 +104,24 @@ class DecodedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """A picture whose file is sound as far as can be told before it is decoded, and within bounds."""
+    """A picture whose file passed all checks before decoding, and is within bounds."""
 
     file: PictureFile
     """What decides its pixels."""
 
     sha256: str
-    """Hex digest of the encoded bytes as they came."""
+    """Hex digest of the encoded bytes as received."""
 
     scale: int
-    """1, 2, 4 or 8: by how much a JPEG is reduced while it is decoded."""
+    """1, 2, 4 or 8: factor by which a JPEG is scaled down while it is decoded."""
 
     @property
     def cost(self) -> int:
-        """What decoding costs, in pixels of a JPEG that is decoded whole and then reduced (20 ns each on a common CPU).
+        """Cost of decoding, in pixels of a JPEG that is decoded at full size and then reduced (20 ns each on a common
+        CPU).
 
-        A JPEG that is reduced while it is decoded costs a quarter, plus a share for every further pass over its
-        samples; pictures in other formats have no such way, and cost every pixel whatever their size in the end.
+        A JPEG that is scaled down while it is decoded costs about a quarter, plus a share for every further pass over
+        its samples; other formats have no such option and cost every pixel, whatever their final size.
         """
         file, pixels = self.file, self.file.width * self.file.height
         size = len(file.data)
@@ -138,7 +139,7 @@ class Inspected:
 
     @property
     def working_bytes(self) -> int:
-        """Memory that decoding takes at its worst, the file left out."""
+        """Peak memory of decoding in bytes, without the file."""
         file, pixels = self.file, self.file.width * self.file.height
         if file.kind == "JPEG":
             kept = 2 * file.samples * pixels if file.buffered else 0
@@ -163,7 +164,7 @@ def decode(data: bytes, *, limits: ImageLimits | None = None, fill: Colour = CLI
 
 
 def inspect(data: bytes, *, limits: ImageLimits | None = None) -> Inspected:
-    """Check one untrusted picture as far as its file's structure and header tell; milliseconds, whatever it holds.
+    """Check one untrusted picture by its file's structure and header; takes milliseconds, whatever it contains.
 
     Raises:
         ImageError: as :func:`decode`.
@@ -191,13 +192,13 @@ def decode_inspected(
     fill: Colour = CLIP_MEAN,
     check: Callable[[], None] = lambda: None,
 ) -> DecodedImage:
-    """Decode a picture that :func:`inspect` let through, with the same limits.
+    """Decode a picture that passed :func:`inspect` with the same limits.
 
     Args:
         picture: the picture.
         limits: bounds; the defaults of :class:`ImageLimits` when None.
         fill: padding colour, the image processor's mean in 0..255.
-        check: called between stages; raises an EngineError where the result is not wanted any more.
+        check: called between stages; raises an EngineError if the result is no longer needed.
 
     Raises:
         ImageError: as :func:`decode`.
@@ -228,8 +229,8 @@ def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
 _DAMAGED = "The image cannot be decoded: it is damaged or cut short."
 
 _DRAFT_MARGIN = 2
-"""A JPEG is reduced while it is decoded to no less than so many times the side that is wanted; filtering does the rest,
-and what comes out is next to what decoding it whole would give."""
+"""A JPEG is scaled down while it is decoded to no less than this multiple of the required side; a filter does the rest.
+The result is close to that of decoding at full size."""
 
 
 def _decode(picture: Inspected, limits: ImageLimits, fill: Colour, check: Callable[[], None]) -> DecodedImage:
@@ -241,7 +242,7 @@ def _decode(picture: Inspected, limits: ImageLimits, fill: Colour, check: Callab
     size = (source.width, source.height)
     with _OPENERS[source.kind](BytesIO(source.data)) as file:
         if file.size != size:
-            raise refusal("image_corrupt", "The image has another size than its header says.")
+            raise refusal("image_corrupt", "The image's size differs from the size in its header.")
         if isinstance(file, JpegImageFile) and picture.scale > 1:
             file.draft(None, (max(1, size[0] // picture.scale), max(1, size[1] // picture.scale)))
         file.load()
@@ -286,7 +287,7 @@ def _target_side(longest: int, limits: ImageLimits) -> int:
 
 
 def _draft_scale(file: PictureFile, limits: ImageLimits) -> int:
-    """By how much a picture may be reduced while it is decoded: 1, or for a JPEG up to 8."""
+    """Factor by which a picture may be scaled down while it is decoded: 1, or for a JPEG up to 8."""
     if file.kind != "JPEG":
         return 1
     longest = max(file.width, file.height)
@@ -326,9 +327,9 @@ def _scaled(image: Image.Image, whole: tuple[int, int], scale: int, limits: Imag
     """Bring the longest side within bounds; bicubic with antialiasing, transparent pixels premultiplied by Pillow.
 
     Args:
-        image: the picture, which may have been reduced already.
+        image: the picture, which may have been scaled down already.
         whole: its size before.
-        scale: by how much it was reduced; its last row and column may stand for less than a pixel.
+        scale: factor by which it was scaled down; its last row and column may represent less than a pixel.
         limits: the bounds.
     """
     longest = max(whole)

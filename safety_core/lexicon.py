@@ -1,4 +1,4 @@
-"""English words with their frequencies, and the most likely words behind a row of letters.
+"""English words with their frequencies, and segmentation of letters into the most likely words.
 
 The words come from symspellpy's frequency dictionary (Google Books n-grams intersected with SCOWL). Segmentation is
 dynamic programming over a trie: linear in the length of the text, with bounded work for each character. Pure text.
@@ -13,33 +13,33 @@ from string import ascii_lowercase
 from typing import Any
 
 MAX_WORDS = 40_000
-"""Most frequent words that are known; rarer ones explain noise more often than words."""
+"""Number of words; rarer ones match noise more often than words."""
 
 MAX_WORD_LENGTH = 36
-"""Longest row of characters that is tried as one word, repeated letters and separators between them included."""
+"""Longest run of characters that is tried as one word, including repeated letters and separators."""
 
 _MAX_STATES = 32
 _MAX_STEPS = 72
-"""Ways to read on that are followed from one character, all lengths together."""
+"""Alternatives that are followed from one character, over all word lengths."""
 
 _FRUGAL_STEPS = 12
-"""The same once the effort is used up; each character is then read as the likeliest letter only."""
+"""The same once the effort is used up; each character is then read only as its most likely letter."""
 
 STEPS_PER_CHARACTER = 40
-"""Steps that each character of a text may take on average; plain text takes fewer."""
+"""Average steps for each character of a text; plain text takes fewer."""
 
 SPARE_STEPS = 40_000
 """Steps beyond that for all texts of one request; a million steps take about half a second on a common core."""
 
 _STEPS_PER_SYMBOL = 24
-"""Steps in the time of which a character is looked at, whatever it may be read as."""
+"""Fixed cost of a character in steps, whatever it may be read as."""
 
 _DICTIONARY = "frequency_dictionary_en_82_765.txt"
 _UNFAMILIAR = 5.5
-"""Cost of a word whose frequency nobody knows."""
+"""Cost of a word of unknown frequency."""
 
 SPLIT_COST = 1.5
-"""Cost of a new word where nothing stands between it and the one before."""
+"""Cost of a new word without a gap before it."""
 
 _UNKNOWN_START, _UNKNOWN_LETTER = 4.5, 1.5
 _NUMBER_START, _NUMBER_DIGIT = 2.0, 0.6
@@ -52,43 +52,43 @@ Trie = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """One character of a text that is taken apart into words."""
+    """One character of a text that is segmented into words."""
 
     options: tuple[tuple[str, float], ...]
-    """The letters that it may stand for, with the cost of taking it for each; empty for a pure separator."""
+    """The letters that it may stand for, each with its cost; empty for a pure separator."""
 
     literal: str
-    """What it is in a word that nobody knows; empty for a separator."""
+    """Its spelling in an unknown word; empty for a separator."""
 
     crossing: float = 0.0
-    """Cost of a word that goes on across the gap in front of this character."""
+    """Cost of a word that continues across the gap before this character."""
 
     boundary: float = SPLIT_COST
     """Cost of a word that begins with this character."""
 
     skipping: float | None = None
-    """Cost of leaving it out inside a word; None where it must be read."""
+    """Cost of skipping it inside a word; None if it must be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """The most likely words of a row of characters."""
+    """The most likely words of a run of characters."""
 
     words: tuple[str, ...]
-    """In order, in small letters; what is not known stays as it was."""
+    """In order, in lower case; unknown words are unchanged."""
 
     explained: float
-    """Share of the letters that stand in known words, 0 to 1."""
+    """Share of letters in known words, 0 to 1."""
 
     cost: float = 0.0
-    """How unlikely they are; smaller is likelier. Compares segmentations of as many letters."""
+    """Total cost; lower is more likely. Comparable only between segmentations with the same number of letters."""
 
 
 @dataclass(slots=True)
 class Effort:
-    """Steps that may still be taken over some texts: what is ambiguous on purpose must not take anybody's time.
+    """Remaining steps for some texts, so that deliberately ambiguous texts cannot consume unbounded time.
 
-    Where they are used up, texts are still read, in fewer ways.
+    Once they are used up, texts are still segmented, with fewer alternatives.
     """
 
     left: int = SPARE_STEPS
@@ -100,7 +100,7 @@ class Effort:
         return self.left <= 0
 
     def add(self, characters: int) -> None:
-        """Allow what a further text of so many characters may take, whatever was taken for others."""
+        """Add the steps for a further text, whatever was used for others."""
         self.left = max(self.left, 0) + STEPS_PER_CHARACTER * characters
 
 
@@ -129,16 +129,16 @@ class Lexicon:
         return len(self._words) + (0 if self._base is None else len(self._base))
 
     def with_words(self, words: Iterable[str]) -> "Lexicon":
-        """These words and some more whose frequency nobody knows."""
+        """These words and more of unknown frequency."""
         return Lexicon(((word, _UNFAMILIAR) for word in words), base=self)
 
     def cost_of(self, word: str) -> float | None:
-        """How unlikely a word is; None for one that nobody knows."""
+        """Cost of a word; None if it is unknown."""
         own = self._words.get(word)
         return own if own is not None or self._base is None else self._base.cost_of(word)
 
     def corrected(self, word: str) -> str | None:
-        """The likeliest known word that is one slip of the pen away: letters swapped, changed, left out, or added."""
+        """The most likely known word within one typing error: letters swapped, changed, omitted or added."""
         cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
         swapped = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
         other = {head + tail[1:] for head, tail in cuts if tail}
@@ -152,11 +152,11 @@ class Lexicon:
         return None
 
     def segment(self, symbols: Sequence[Symbol], effort: Effort | None = None) -> Segmentation:
-        """The most likely words of some characters, which must end with a word.
+        """Segment characters into the most likely words; the last one must end with a word.
 
         Args:
             symbols: the characters.
-            effort: how many ways of reading them may be followed; as many as for a text of its own where None.
+            effort: bounds the alternatives that are followed; if None, those for one text.
         """
         count = len(symbols)
         if effort is None:
@@ -181,7 +181,7 @@ class Lexicon:
     def _extend_unknown(
         symbols: Sequence[Symbol], at: int, best: list[float], unknown: list[float], start_of: list[int]
     ) -> None:
-        """Read one more character into a word, or a number, that nobody knows."""
+        """Extend an unknown word or number by one character."""
         symbol = symbols[at]
         if not symbol.literal:
             if symbol.skipping is not None:
@@ -207,7 +207,7 @@ class Lexicon:
         back: list[tuple[int, str | None]],
         effort: Effort,
     ) -> None:
-        """Read every known word that begins with one character."""
+        """Match every known word that begins at one character."""
         base = best[start] + (symbols[start].boundary if start else 0.0)
         states: list[tuple[Trie, float]] = [(root, base) for root in self._roots]
         before = ""

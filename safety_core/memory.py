@@ -1,4 +1,4 @@
-"""Memory that was freed, given back to the system; knows no torch and no server."""
+"""Returns freed memory to the system. Knows no torch and no server."""
 
 import ctypes
 import sys
@@ -7,13 +7,13 @@ from functools import cache
 
 
 def release_free_memory() -> bool:
-    """Give free pages of the C allocator back to the system; milliseconds, without the interpreter lock.
+    """Return free pages of the C allocator to the system; takes milliseconds, without the interpreter lock.
 
-    glibc keeps what is freed between pieces that are still used, and of many threads' arenas nearly all: a burst would
-    hold its memory for as long as the process lives.
+    glibc keeps freed blocks between blocks in use, and nearly all memory of per-thread arenas: after a burst, the
+    process would keep its memory for its whole lifetime.
 
     Returns:
-        Whether there was something to give back; False also where the C library has no such function.
+        Whether memory was returned; also False if the C library has no such function.
     """
     trim = _malloc_trim()
     return trim is not None and bool(trim(0))

@@ -51,23 +51,23 @@ quarter each of the user's alone and of the assistant's alone. Of a conversation
 turns is among them."""
 
 MAX_FOLDED_WINDOWS = 64
-"""Of these, rows that are searched for disguises as a whole; in the others each turn is searched by itself."""
+"""Of these, rows that are searched for disguises as a whole; in the others each turn is searched separately."""
 
 MAX_WINDOW = 8
 """Turns in such a row."""
 
 MAX_WINDOW_CHARACTERS = 96
-"""Length of such a row: a request that is cut into turns. Longer rows are chats, and of those the whole is judged."""
+"""Characters of such a row, as in a request cut into turns. Longer rows are chats, which are judged as a whole."""
 
 _MAX_LOOSE_CHARACTERS = 256
-"""Length up to which all turns are read as one text where any of them may go on in the next. In a longer one, which is
-hardly a request in pieces, a capital letter begins a sentence."""
+"""Characters up to which all turns are read as one text if any of them may continue in the next. In a longer text,
+which is rarely a request in pieces, a capital letter starts a sentence."""
 
 _NEARBY = 48
-"""Characters at the end or the beginning of a longer turn that may belong to what its neighbours say."""
+"""Characters at the end or the beginning of a longer turn that are read with its neighbours."""
 
 _SENTENCE_WORDS = 3
-"""Words from which a text with a full stop may be a whole sentence."""
+"""Least words of a whole sentence, in a text with a full stop."""
 
 _SENTENCE_MARKS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
 _UNFINISHED = frozenset(
@@ -95,7 +95,7 @@ _UNFINISHED = frozenset(
         *("to", "what", "when", "where", "which", "who", "why", "with", "would", "your"),
     }
 )
-"""Words that hardly end a sentence."""
+"""Words that rarely end a sentence."""
 
 _OPENING = re.compile(
     r"(?:(?:please|hey|hello|hi|now|so|ok|okay|thanks|and|then|also)[\s,]+)*"
@@ -103,21 +103,21 @@ _OPENING = re.compile(
     r"|(?:is|are|was|were|can|could|would|will|should|do|does|did) (?:it|you|i|we|they|there))\b",
     re.IGNORECASE,
 )
-"""What a new question or request begins with."""
+"""Beginnings of a new question or request."""
 
 _OPENED_WORDS = 4
-"""Words from which a text that begins like that may be a whole question, and the one before it a whole sentence."""
+"""Least words of a whole question with such a beginning, and of a whole sentence before it."""
 
 _FILLER = re.compile(r"\s*\w+(?:\s+\w+)?\s*[.!?\u2026,]+\s*")
-"""A turn that only keeps a conversation going: a word or two with a mark."""
+"""A turn that only continues a conversation: a word or two with punctuation."""
 
 _END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
 
 _WORD_STARTS = ("\u2581", "\u0120")
-"""What tokens of whole words begin with, in SentencePiece and in byte-level BPE."""
+"""Prefixes of tokens that start a word, in SentencePiece and in byte-level BPE."""
 
 _WHOLE_WORD = 4
-"""Letters from which such a token is taken for a word; shorter ones are often parts of words."""
+"""Least letters of such a token to count as a word; shorter ones are often parts of words."""
 
 _TAGS = re.compile("[\U000e0000-\U000e0fff]")
 """Letters that nobody sees and a language model may have learned to read: the head judges them, it never gets them."""
@@ -257,17 +257,15 @@ class PromptBuilder:
         return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
 
     def spoken(self, turns: Sequence[Turn], *, sentences: bool = True) -> list[list[int]]:
-        """Everything that a conversation says, as the safety head reads it: together, then turn by turn.
+        """All texts of a conversation for the safety head: the whole conversation, then turn by turn.
 
-        The user's words first, as one text; in a conversation of several turns then each of them alone, the
-        assistant's too, and each part of one that has several: a client writes those as well, and what is harmless in
-        a crowd may not be by itself. What neighbouring turns say together comes next, whoever says it. What a reader
-        does not mind is taken out for one more reading: words of the template that a text spells, capitals where there
-        should be none, line breaks and runs of spaces. They are but
-        noise in a question, and must not drown it; nor must breaks between turns, if it is asked a few words a turn,
-        or small talk around it: ``sentences`` are read alone too, and those of single lines, each at most
-        ``MAX_SENTENCES`` in all. With them come the words of a text that is written in a disguise
-        (:mod:`safety_core.text_variants`), as a whole and by sentence.
+        The whole conversation comes first. In a conversation of several turns, each turn and each part of a turn
+        follows alone, the assistant's too: the client writes all of them, and harmless text around a request must not
+        hide it. Each text is also read plainly, without spelled-out template words, unusual capitals, line breaks and
+        runs of spaces. The user's words are also read as one text, and neighbouring turns together, whoever wrote them.
+        With ``sentences``, sentences and single lines are read alone, at most ``MAX_SENTENCES`` of each, and so are the
+        folded variants of disguised texts (:mod:`safety_core.text_variants`), as a whole and by sentence.
+
         Raises as :meth:`head_ids` does.
         """
         whole = self.head_ids(turns)
@@ -286,7 +284,7 @@ class PromptBuilder:
         return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
 
     def _revealed(self, texts: Sequence[str], state: FoldingState) -> list[str]:
-        """What texts say with what invisible characters spell, plainly, unfolded, and by sentence; mostly nothing."""
+        """Variants of texts with hidden characters decoded, plain, folded, and by sentence; usually none."""
         shown = [one for text in texts for one in revealed(text)]
         together = " ".join(hidden[-1] for text in texts if (hidden := revealed(text)))
         shown += [together] if len(texts) > 1 and together else []
@@ -295,7 +293,7 @@ class PromptBuilder:
 
     @property
     def lexicon(self) -> Lexicon:
-        """The words that disguised texts are searched for: English ones, and what the tokenizer has whole."""
+        """The words that disguised texts are searched for: English ones, and whole words of the tokenizer."""
         if self._lexicon is None:
             vocabulary = self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))
             whole = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
@@ -325,7 +323,7 @@ class PromptBuilder:
         return found
 
     def pieces_of(self, text: str) -> list[str]:
-        """A text token by token, as it would have been generated; tokens within a character are empty."""
+        """A text token by token, as if it were generated; tokens within a character are empty."""
         encodable = text.encode("utf-8", "replace").decode("utf-8")
         encoded = self.tokenizer(
             encodable, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
@@ -341,7 +339,7 @@ class PromptBuilder:
         return pieces
 
     def without_template(self, text: str) -> str:
-        """A text with a space in place of whatever it spells of special tokens and role markers."""
+        """A text with spaces in place of spelled-out special tokens and role markers."""
         return self._template_words.sub(" ", text)
 
     def _plainly(self, text: str) -> str:
@@ -358,11 +356,11 @@ class PromptBuilder:
         return list(dict.fromkeys([*self._alone(across), *(self._alone(within) if within != across else [])]))
 
     def _fold(self, text: str, state: FoldingState) -> Folded:
-        """What a text, and its sentences, say under a disguise."""
+        """Folded variants of a text and of its sentences."""
         return fold_text(self._template_words.sub(" ", text), self.lexicon, state)
 
     def _folded(self, found: Mapping[str, Folded]) -> list[str]:
-        """What texts, and their sentences, say under a disguise."""
+        """Folded variants of texts and of their sentences."""
         whole: list[str] = []
         sentences: list[str] = []
         for text, folded in found.items():
@@ -377,14 +375,14 @@ class PromptBuilder:
         return _grouped([piece for piece in plain if " " in piece or not piece.isascii()])
 
     def _across_turns(self, turns: Sequence[Turn], folded: Mapping[str, Folded], state: FoldingState) -> list[str]:
-        """What neighbouring turns say together, plainly and folded: a request may begin in one and end in another.
+        """Plain and folded texts of neighbouring turns together: a request may begin in one and end in another.
 
-        The language model reads the turns of both sides in a row, and a client writes both. All of them are read as
-        one text, and in shorter rows, so that no small talk before or behind drowns a request.
+        The language model reads the turns of both sides in a row, and a client writes both. All of them are judged as
+        one text, and in shorter rows, so that small talk around a request does not hide it.
 
         Args:
             turns: the conversation.
-            folded: what each text says under a disguise; empty where disguises are not looked for.
+            folded: folded variants of each text; empty if disguises are not searched for.
             state: bounds the work of folding.
         """
         if len(turns) < 2:
@@ -439,7 +437,7 @@ def _reworded(turn: Turn, words: Mapping[str, str]) -> Turn:
 
 
 def _rows_of(turns: Sequence[Turn], limit: int) -> list[str]:
-    """All turns as one text, where any goes on in the next, and about ``limit`` shorter rows of neighbours."""
+    """All turns as one text, if any continues in the next, and about ``limit`` shorter rows of neighbours."""
     everything = [text for turn in turns for text in (turn.parts or (turn.text,))]
     asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
     answered = [turn.text for turn in turns[:-1] if turn.role == "assistant"]
@@ -450,7 +448,7 @@ def _rows_of(turns: Sequence[Turn], limit: int) -> list[str]:
 
 
 def _is_one_text(texts: Sequence[str], whole: str) -> bool:
-    """Whether all turns may be one text that was cut: one goes on in the next, in a long whole without a capital."""
+    """Whether all turns may be one text that was cut: one continues in the next; in a long text, not with a capital."""
     said = [text for text in texts if text.strip()]
     loose = len(whole) <= _MAX_LOOSE_CHARACTERS
     return any(
@@ -460,7 +458,7 @@ def _is_one_text(texts: Sequence[str], whole: str) -> bool:
 
 
 def _windows(texts: Sequence[str], limit: int) -> list[str]:
-    """Neighbouring texts as one, in at most so many rows: short rows before long ones, late ones before early ones.
+    """Joined rows of neighbouring texts, up to a limit: short rows before long ones, late ones before early ones.
 
     A row begins with the end of its first text and ends with the beginning of its last one; a long text ends a row.
     """
@@ -481,10 +479,10 @@ def _windows(texts: Sequence[str], limit: int) -> list[str]:
 
 
 def _runs_on(text: str, following: str) -> bool:
-    """Whether a text may go on in the following one.
+    """Whether a text may continue in the following one.
 
-    It does where it ends in the middle of a sentence, where both are very short, and where nothing tells that they are
-    two: neither a mark, nor that a question or request of several words begins behind as many.
+    This is the case if it ends in the middle of a sentence, if both are very short, and if nothing separates them:
+    neither punctuation, nor a question or request of several words that follows as many words.
     """
     words = text.split()
     if _is_unfinished(text) or max(len(words), len(following.split())) < _SENTENCE_WORDS:
@@ -495,12 +493,12 @@ def _runs_on(text: str, following: str) -> bool:
 
 
 def _is_unfinished(text: str) -> bool:
-    """Whether a text ends with a word that hardly ends a sentence."""
+    """Whether a text ends with a word that rarely ends a sentence."""
     return text.split()[-1].strip(_END_MARKS).lower() in _UNFINISHED
 
 
 def _opens(text: str) -> bool:
-    """Whether a text is one question or request that begins as such."""
+    """Whether a text is one question or request with such a beginning."""
     sentence = " ".join(text.split())
     found = _OPENING.match(sentence)
     if found is None or len(sentence[found.start() :].split()) < _OPENED_WORDS:
@@ -519,12 +517,12 @@ def _head(text: str) -> str:
 
 
 def _without_end(text: str) -> str:
-    """A text without the marks that end it, which would cut what goes on behind it."""
+    """A text without its final punctuation, which would separate it from its continuation."""
     return text.rstrip(_END_MARKS) or text
 
 
 def _grouped(pieces: Sequence[str]) -> list[str]:
-    """Different pieces, each alone; more than ``MAX_SENTENCES`` in as many groups of neighbours."""
+    """Distinct pieces, each alone; if there are more than ``MAX_SENTENCES``, in that many groups of neighbours."""
     found = list(dict.fromkeys(pieces))
     size = -(-len(found) // MAX_SENTENCES)
     return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]

@@ -1,4 +1,4 @@
-"""Keep warnings of libraries off a program's output: they are for those who write programs. Standard library only."""
+"""Suppress warnings of libraries, which are meant for developers. Standard library only."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ _LOUD = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "tran
 def silence_libraries() -> None:
     """Show errors of libraries only; our own warnings stay. To be called before they are imported.
 
-    Whoever asks for warnings (``python -W``, ``PYTHONWARNINGS``, ``TRANSFORMERS_VERBOSITY``) gets them.
+    Warnings that the user enabled (``python -W``, ``PYTHONWARNINGS``, ``TRANSFORMERS_VERBOSITY``) are shown.
     """
     if not sys.warnoptions:
         warnings.filterwarnings("ignore")

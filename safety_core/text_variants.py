@@ -1,16 +1,16 @@
-r"""What a text says under a disguise: markup, look-alike letters, odd separators and spellings, folded to plain words.
+r"""Undoes disguises of a text: folds markup, look-alike letters, odd separators and spellings to plain words.
 
-:func:`fold` undoes what rules can undo, in any combination, and gives a few variants of a text that the safety head
-judges besides the text itself. Folding only ever adds variants: what a text says in its own script is judged as it is.
+:func:`fold` undoes what rules can undo, in any combination, and returns a few variants of a text, which the safety head
+judges in addition to the text itself. Folding only adds variants: the text in its own script is judged unchanged.
 
 1. ``decode``: entities, escapes (``%68``, ``\x68``, ``\u0068``) and markup (HTML, Markdown, BBCode, LaTeX), in layers;
 2. the text is cut into sentences;
 3. each character becomes the letters that it may stand for: look-alikes of other scripts, small capitals, digits and
    signs (leet); everything else is a gap between letters;
-4. ``Lexicon.segment`` finds the most likely English words, whatever stands or is missing between the letters.
+4. ``Lexicon.segment`` finds the most likely English words, whatever separates the letters.
 
-Work and output are linear in the length of the text, with a bound on the ways of reading that are followed
-(``lexicon.Effort``): a text that is more ambiguous than that is still read, as its likeliest letters only. Pure text;
+Work and output are linear in the length of the text, with a bound on the alternatives that are followed
+(``lexicon.Effort``): a text that is more ambiguous is still folded, using only its most likely letters. Pure text;
 knows no model.
 """
 
@@ -31,10 +31,10 @@ from confusable_homoglyphs import confusables
 from safety_core.lexicon import SPLIT_COST, Effort, Lexicon, Symbol, english
 
 MAX_CHARACTERS = 65_536
-"""A longer text is not folded; no prompt is as long, even where NFKC makes several characters of one."""
+"""A longer text is not folded; prompts are shorter, even if NFKC expands their characters."""
 
 _DECODING_ROUNDS = 4
-"""Layers of encodings that are undone."""
+"""Nested layers of encodings that are undone."""
 
 # --- what a reader sees --------------------------------------------------------------------------------------------
 
@@ -45,26 +45,26 @@ _INVISIBLE_RANGES = (
     ("\ufff0", "\ufff8"),
     ("\U000e0000", "\U000e0fff"),
 )
-"""Selectors of variants, and what Unicode keeps free for further characters that show nothing."""
+"""Variation selectors, and code points that Unicode reserves for further invisible characters."""
 
 _WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
-"""A word, and whether a sentence begins with it. What ends one is bounded: a row of dots must not take its square."""
+"""A word, and whether a sentence begins with it. Sentence ends are bounded, so that a row of dots is not quadratic."""
 
 _WHITE = {ord(char): "\n" for char in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"} | {ord(char): " " for char in "\t\x1f"}
-"""White space that normalising would take for something that nobody sees, although words end there."""
+"""White space that normalising would treat as invisible, although it separates words."""
 
 
 def normalise(text: str) -> str:
-    """The text as a reader sees it: NFKC, without zero-width, bidi, tag, control and other invisible characters.
+    """The text as displayed: NFKC, without zero-width, bidi, tag, control and other invisible characters.
 
-    White space becomes a space or, where it breaks lines, a line break. Normalising twice changes nothing.
+    White space becomes a space or, if it breaks lines, a line break. The function is idempotent.
     """
     plain = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_WHITE))
     return unicodedata.normalize("NFKC", "".join(char for char in plain if not _invisible(char)))
 
 
 def in_small_letters(text: str) -> str:
-    """A text with capitals where a sentence begins, and for the word I, alone: ``MAKE a BoMb`` is ``Make a bomb``."""
+    """A text with capitals only at sentence starts and for the word I: ``MAKE a BoMb`` is ``Make a bomb``."""
 
     def small(found: re.Match[str]) -> str:
         start, word = found["start"], found["word"]
@@ -83,13 +83,13 @@ def _invisible(char: str) -> bool:
 
 
 _HIDDEN = re.compile("[\U000e0020-\U000e007e]+|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")
-"""Characters that nobody sees and that spell others: tags spell ASCII, variation selectors spell bytes."""
+"""Invisible characters that encode others: tags encode ASCII, variation selectors encode bytes."""
 
 
 def revealed(text: str) -> tuple[str, ...]:
-    """What a text says with the words that invisible characters spell in their places, and those words alone.
+    """A text with the words encoded by invisible characters decoded in place, and those words alone.
 
-    Language models have learned to read these; nobody sees them. Empty where there are none.
+    Language models have learned to read these characters; people cannot see them. Empty if there are none.
     """
     if text.isascii() or not _HIDDEN.search(text):
         return ()
@@ -111,7 +111,7 @@ _BLOCK_TAG = re.compile(
     r"|main|nav|ol|option|p|pre|section|table|tbody|td|tfoot|th|thead|title|tr|ul",
     re.IGNORECASE,
 )
-"""Tags that begin a new line; any other one may stand in the middle of a word."""
+"""Tags that start a new line; any other tag may be in the middle of a word."""
 
 _COMMENT = re.compile(r"<!--(?:(?!<!--).){0,4096}?-->|<!\[CDATA\[|\]\]>", re.DOTALL)
 _TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9:-]{0,31})(?:[\s/][^<>]{0,1024})?>")
@@ -142,11 +142,11 @@ _MORSE_TABLE = """
 """
 _MORSE = dict(zip(_MORSE_TABLE.split(), f"{ascii_lowercase}?!.,", strict=True))
 _MOSTLY = 0.8
-"""Share of letters and spaces from which decoded bytes are taken for a text."""
+"""Least share of letters and spaces for decoded bytes to count as a text."""
 
 
 def decode(text: str) -> str:
-    """A text as a reader sees it, without markup, and with what its entities and escapes spell, in several layers."""
+    """A text as displayed, without markup, and with entities and escapes decoded, in several layers."""
     for _ in range(_DECODING_ROUNDS):
         before = text
         text = _without_markup(_unescaped(normalise(text)))
@@ -173,7 +173,7 @@ def _unescaped(text: str) -> str:
 
 
 def _spelt_bytes(found: re.Match[str]) -> str:
-    """Bytes that a text spells in Base64, hexadecimal, binary or decimal digits, where they are plain text."""
+    """Decode Base64, hexadecimal, binary and decimal digits in a text, if the result is plain text."""
     digits = found[0].strip()
     close = "".join(digits.split()).replace(",", "")
     try:
@@ -233,7 +233,7 @@ _LOOKS_LIKE_TABLE = """
     ∧:a ∫:s ∑:es ∏:n √:v ʌ:va ɥ:h ǝ:e ʍ:wm ɯ:mw ʎ:y ᴉ:i ƃ:gb ɔ:co ɟ:f ×:x ☓:x
 """
 _LOOKS_LIKE = dict(pair.split(":") for pair in _LOOKS_LIKE_TABLE.split())
-"""Letters for characters of other scripts and signs: what they look like, then what they sound like."""
+"""Letters for characters of other scripts and signs: similar in appearance first, then in sound."""
 
 _LEET = {
     **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t", "8": "b", "9": "g"},
@@ -251,12 +251,12 @@ _NAME = re.compile(
     r"| CLOSED| INSULAR| AFRICAN| STRETCHED| LONG| HALF)*"
     r" ([A-Z])(?: WITH .*)?"
 )
-"""Unicode names of letters that are one of A to Z in another shape."""
+"""Unicode names of letters that are variants of A to Z."""
 
 
 @lru_cache(maxsize=8192)
 def _letters_of(char: str) -> str:
-    """The letters a to z that a lower-case character may stand for, the likeliest first; empty where there is none."""
+    """The letters a to z that a lower-case character may stand for, the most likely first; empty if there is none."""
     if char.isascii():
         return char if char.isalpha() else ""
     if char in _LOOKS_LIKE:
@@ -275,7 +275,7 @@ def _letters_of(char: str) -> str:
 
 
 def _confusable(char: str) -> str:
-    """What Unicode's table of confusables takes a character for, if that is a letter of a to z."""
+    """The letter a to z for a character in Unicode's table of confusables, if there is one."""
     seen = [char]
     for known in seen:
         for twin in (entry["c"] for entry in _confusables().get(known, ())):
@@ -295,14 +295,14 @@ def _confusables() -> dict[str, list[dict[str, str]]]:
 # --- from characters to symbols ------------------------------------------------------------------------------------
 
 _TOUCHING, _SIGNS, _SPACE, _WIDE = range(4)
-"""Kinds of gaps in front of a letter, each wider than the one before: none, signs, a space, more than that."""
+"""Kinds of gaps before a letter, in ascending width: none, signs, a space, more than that."""
 
 _CROSSING = {_TOUCHING: 0.0, _SIGNS: 1.0, _SPACE: 2.5, _WIDE: 3.5}
-"""Cost of a word that goes on across a gap between parts of several letters."""
+"""Cost of continuing a word across a gap between parts of several letters."""
 
 _NARROW, _BROAD, _BESIDE_ONE, _HUMP = 0.4, 2.5, 2.2, 0.3
-"""The same between single letters, for the narrowest gaps of the text and for wider ones, beside one letter, and for a
-capital behind a small letter."""
+"""The same between single letters, for the narrowest gaps of the text and for wider ones, next to one letter, and for a
+capital after a lower-case letter."""
 
 _SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 2.5, 1.0, 2.5
 
@@ -311,14 +311,14 @@ _LEET_SIGNS = frozenset(sign for sign in _LEET if not sign.isdigit())
 _LEET_TOKEN = re.compile(r"[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]+")
 _LETTER_OR_DIGIT = re.compile(r"\w")
 _MASKS = frozenset("*#\u25cf\u25a0\u2022")
-"""Signs that are written in place of a letter."""
+"""Signs that are used in place of a letter."""
 
 _RUN = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class _Atom:
-    """A letter, digit, or sign that may be a letter, with the gap in front of it."""
+    """A letter, digit, or sign that may be a letter, with the gap before it."""
 
     char: str
     letters: str
@@ -329,7 +329,7 @@ class _Atom:
 
 
 def symbols_of(text: str) -> list[Symbol]:
-    """The characters of a text as ``Lexicon.segment`` takes them: letters that they may stand for, and gaps."""
+    """The characters of a text as input of ``Lexicon.segment``: letters that they may stand for, and gaps."""
     bare = "".join(
         char for char in unicodedata.normalize("NFD", text) if unicodedata.category(char) not in ("Mn", "Me")
     )
@@ -399,7 +399,7 @@ def _atoms(text: str) -> list[_Atom]:
 
 
 def _leet_places(text: str) -> set[int]:
-    """Where signs may stand for letters: in words that have letters, digits or more such signs too."""
+    """Positions where signs may stand for letters: in words that also have letters, digits or more such signs."""
     places: set[int] = set()
     for word in _LEET_TOKEN.finditer(text):
         core = word[0].rstrip(_CLOSING)
@@ -409,7 +409,7 @@ def _leet_places(text: str) -> set[int]:
 
 
 def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
-    """What letters an atom may be; digits that stand alone are most often numbers."""
+    """The letters that an atom may stand for; digits that stand alone are usually numbers."""
     if atom.sign and len(atom.letters) > 2:
         return tuple((letter, _MASKED) for letter in atom.letters)
     if atom.sign or atom.char.isdigit():
@@ -419,7 +419,7 @@ def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
 
 
 def _crossing(before: _Atom, atom: _Atom, sizes: Mapping[int, int], narrowest: int) -> float:
-    """Cost of a word that goes on from one atom to the next."""
+    """Cost of continuing a word from one atom to the next."""
     if before.part == atom.part:
         return _HUMP if _humped(before, atom) else 0.0
     ones = (sizes[before.part] == 1) + (sizes[atom.part] == 1)
@@ -438,7 +438,7 @@ def _boundary(before: _Atom | None, atom: _Atom) -> float:
 
 
 def _humped(before: _Atom, atom: _Atom) -> bool:
-    """Whether a capital follows a small letter, as words are joined in camelCase."""
+    """Whether a capital follows a lower-case letter, as in camelCase."""
     return atom.capital and not before.capital
 
 
@@ -446,48 +446,48 @@ def _humped(before: _Atom, atom: _Atom) -> bool:
 
 _PIECE_END = re.compile(r"([.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16})\s+")
 _SIMPLE_TOKEN = re.compile(r"[\"'(]?(?:([0-9]{1,9}(?:[.,:][0-9]{1,9}){0,3}%?)|([A-Z]?[a-z']+|[A-Z]+))[.,;:!?\"')]{0,3}")
-"""A number or a word as people write it, with marks around it."""
+"""A number or a word in usual spelling, with punctuation around it."""
 
 _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\w.])")
 _LONE_LEET = re.compile(r"(?<!\S)[1!|](?!\S)")
 """A sign that stands alone where others stand for letters: the word I."""
 
 _LONG = re.compile(r"(?:.{1,512}(?=\s|\Z)|.{1,512})", re.DOTALL)
-"""Parts of a sentence that are taken apart by themselves."""
+"""Parts of a sentence that are segmented separately."""
 
 _END_MARK = re.compile(r"[.!?](?=[^\w\s]{0,16}\Z)")
 _OPENING = "\"'([{\u00bf\u00a1\u201c\u2018\u201e\u00ab"
 _CLOSING = ".,!?;:\"')]}\u2026\u201d\u2019\u00bb"
 _SHORT = 2
-"""Words of a piece that may be a part of a sentence which is cut up by full stops."""
+"""Most words of a piece that may belong to a sentence cut up by full stops."""
 
 _READINGS = 2
-"""Ways to undo a reversal that are kept: by letters and by words."""
+"""Ways to undo a reversal: by letters and by words."""
 
 _EXPLAINED = 0.6
-"""Share of known words from which undoing a cipher or a reversal may have made English of a text."""
+"""Least share of known words for a deciphered or reversed text to count as English."""
 
 _MOST_BLANKS = 4
-"""Size of a text that is read from top to bottom, over that of what stands in it."""
+"""Size limit of a text that is read from top to bottom, relative to its content."""
 
 _MAX_UNDONE = 6
-"""Sentences of a text that are tried backwards and deciphered."""
+"""Sentences of a text that are also tried backwards and as ciphers."""
 
 _FOREIGN = 0.2
-"""Share of known words below which a text stays as it is, unless it can be deciphered."""
+"""Share of known words below which a text is not folded, unless it can be deciphered."""
 
 _PLAIN, _LIKELY, _GAIN = 0.85, 1.3, 0.85
-"""Share of known words and cost for each letter with which a text is taken for English as it stands; and how much less
-another way must cost."""
+"""Share of known words and cost per letter at which a text counts as English; and how much less an alternative must
+cost."""
 
 _LONGEST_LEET = 16
-"""Digits and signs in a row that may stand for letters where no letter is among them."""
+"""Digits and signs in a row that may stand for letters without any letter among them."""
 
 _MAX_CORRECTIONS, _SHORTEST_SLIP, _LONGEST_SLIP = 64, 4, 24
-"""Words of a sentence that are corrected, and how long those are."""
+"""Words of a sentence that are corrected, and their length."""
 
 _STEPS_PER_CORRECTION = 24
-"""Steps that looking up all neighbours of a word takes as long as, for each of its letters."""
+"""Cost in steps of looking up all neighbours of a word, for each of its letters."""
 
 _DECIPHERED_WORDS = 64
 """Words of a sentence by which a cipher is recognised."""
@@ -505,46 +505,47 @@ _FLIPPED = dict(
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A text in plain words, as far as these differ from what it says anyway."""
+    """Plain words of a text, if they differ from the text itself."""
 
     whole: tuple[str, ...] = ()
     """Variants of the text as a whole."""
 
     sentences: tuple[str, ...] = ()
-    """Its sentences and lines that read differently."""
+    """Its sentences and lines that differ after folding."""
 
     ordinary: bool = True
-    """Whether it is made of nothing but known words with spaces between them."""
+    """Whether it consists only of known words with spaces between them."""
 
 
 @dataclass(slots=True)
 class FoldingState:
-    """What the texts of one request have in common while they are folded."""
+    """State shared by the texts of one request while they are folded."""
 
     effort: Effort = field(default_factory=Effort)
-    """What folding them may still take."""
+    """Remaining effort for folding them."""
 
     known: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
-    """Plain words of the sentences so far, and whether they were tried backwards and deciphered too."""
+    """Plain words of the sentences so far, and whether they were also tried backwards and as ciphers."""
 
 
 def variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
-    """Everything that a text may say, for a judge that has not seen it: as a reader sees it, plainly, and folded.
+    """All variants of a text to judge: as displayed, plain, and folded.
 
-    Each stands there once, the first one as a reader sees it. Arguments as :func:`fold`.
+    Without duplicates; the displayed text comes first. Arguments as of :func:`fold`.
     """
     seen = normalise(text)
     return tuple(dict.fromkeys((seen, in_small_letters(" ".join(seen.split())), *fold(seen, lexicon))))
 
 
 def fold(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
-    """What a text says under its disguise, as a whole: plain words in small letters, or nothing where it wears none.
+    """Undo the disguise of a text as a whole: plain words in lower case, or nothing if there is no disguise.
 
-    Capitals, line breaks and what :func:`normalise` undoes are no disguise here: :func:`variants` has those too.
+    Capitals, line breaks and what :func:`normalise` undoes do not count as disguises here; :func:`variants` covers
+    them.
 
     Args:
         text: anything.
-        lexicon: the words to look for; English ones where None.
+        lexicon: the words to look for; English ones if None.
     """
     return fold_text(text, lexicon).whole
 
@@ -598,7 +599,7 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
 
 
 def _is_ordinary(text: str, lexicon: Lexicon) -> bool:
-    """Whether a text is made of known words with white space between them, so that there is nothing to look for."""
+    """Whether a text consists of known words with white space between them, so that there is no disguise to undo."""
     if not text.isascii():
         return False
     tokens = text.split()
@@ -625,7 +626,7 @@ def _in_columns(text: str) -> bool:
 
 
 def _pieces(text: str) -> list[str]:
-    """The sentences of a text; several in a row that have hardly a word stay together."""
+    """The sentences of a text; neighbours with hardly a word each stay together."""
     cut = [piece for piece in _PIECE_END.sub("\\1\0", text.strip()).split("\0") if piece]
     pieces: list[str] = []
     run: list[str] = []
@@ -641,7 +642,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _plain_words(piece: str, lexicon: Lexicon, effort: Effort, *, undo: bool) -> list[str]:
-    """One sentence in plain words, with its full stop, exclamation or question mark; two where it may be either."""
+    """One sentence in plain words, with its final punctuation; two variants if it is ambiguous."""
     effort.add(len(piece))
     straight = lexicon.segment(symbols_of(piece), effort)
     found = [straight]
@@ -661,7 +662,7 @@ def _plain_words(piece: str, lexicon: Lexicon, effort: Effort, *, undo: bool) ->
 
 
 def _corrected(words: Sequence[str], lexicon: Lexicon, effort: Effort) -> list[str]:
-    """Words with slips of the pen put right, as far as that makes known ones of them."""
+    """Words with typing errors corrected, where this gives known words."""
     left = _MAX_CORRECTIONS
     corrected = []
     for word in words:
@@ -675,7 +676,7 @@ def _corrected(words: Sequence[str], lexicon: Lexicon, effort: Effort) -> list[s
 
 
 def _undone(piece: str, lexicon: Lexicon) -> Iterator[str]:
-    """What a text may be that is no likely English as it stands."""
+    """Alternative readings of a text that is not likely English."""
     if any(not char.isascii() and char in _FLIPPED for char in piece):
         yield "".join(_FLIPPED.get(char, char) for char in reversed(piece.lower()))
     yield piece[::-1]
@@ -690,7 +691,7 @@ def _undone(piece: str, lexicon: Lexicon) -> Iterator[str]:
 
 
 def _from_pig_latin(word: str, lexicon: Lexicon) -> str:
-    """The known word whose first letters went to the end, before "ay"; the word itself where there is none."""
+    """Undo Pig Latin: the known word whose first letters moved to the end, before "ay"; otherwise the word itself."""
     stem = word.removesuffix("ay")
     found = [stem[-size:] + stem[:-size] for size in range(1, 5) if size < len(stem)]
     found += [stem.removesuffix("w"), stem.removesuffix("y")]
@@ -699,7 +700,7 @@ def _from_pig_latin(word: str, lexicon: Lexicon) -> str:
 
 
 def _deciphered(piece: str, lexicon: Lexicon) -> Iterator[str]:
-    """A text whose alphabet was shifted or turned around, if that makes more known words of it than any other way."""
+    """Undo a shifted or reversed alphabet, if this gives more known words than any alternative."""
     words = re.findall(r"[a-z]+", piece)[:_DECIPHERED_WORDS]
     tables = [
         str.maketrans(ascii_lowercase, ascii_lowercase[shift:] + ascii_lowercase[:shift]) for shift in range(1, 26)
@@ -712,7 +713,7 @@ def _deciphered(piece: str, lexicon: Lexicon) -> Iterator[str]:
 
 
 def reads_differently(folded: str, text: str) -> bool:
-    """Whether words read differently from how a text spells them, marks at the edges of words and case left out."""
+    """Whether words differ from a text, ignoring case and punctuation at the edges of words."""
     if not folded:
         return False
     stops = sum(word[-1] in ".!?" for word in text.split()) - sum(word[-1] in ".!?" for word in folded.split())
@@ -720,7 +721,7 @@ def reads_differently(folded: str, text: str) -> bool:
 
 
 def _edgeless(text: str) -> list[str]:
-    """The words of a text without case and marks at their edges; numbers read the same however they are written."""
+    """The words of a text without case and punctuation at their edges; words with digits are left out."""
     words = text.lower().split()
     # Marks in front of one word or two are quotation marks or brackets; in front of most they are a disguise.
     if sum(word[0] in _OPENING for word in words) <= max(2, len(words) // 3):

@@ -84,13 +84,13 @@ class Assessment:
     """One verdict with names and scores, as replies show them."""
 
     type: str
-    """The type that the decision is about; the safe type where no level was reached."""
+    """The type of the decision; the safe type if no level was reached."""
 
     level: Level
     """The level that was reached."""
 
     type_scores: Mapping[str, float]
-    """The head's probabilities, which the decision weighs; the greatest need not be that of ``type``."""
+    """The head's probabilities, on which the decision is based; the largest may belong to another type."""
 
     level_scores: Mapping[str, float]
     surfaces: Surfaces
@@ -107,7 +107,7 @@ def assessment_from(
         scores: the head's.
         taxonomy: their names.
         surfaces: where the risk comes from.
-        type: the risky type that the decision is about.
+        type: the risky type of the decision.
         level: the level that was reached, 0 for none.
         heatmap: where the head looked.
     """

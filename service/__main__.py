@@ -45,7 +45,7 @@ def is_loopback(host: str) -> bool:
 
 
 def announcements(settings: Settings, info: GuardInfo) -> list[str]:
-    """What a server says of itself when it begins to listen."""
+    """Log lines for when the server starts to listen."""
     lines = [f"serving {info.checkpoint} on {info.device}: {{url}}/v1 (documentation: {{url}}/docs)"]
     lines += ["playground: {url}/playground"] if settings.playground else []
     return [*lines, f"{info.checkpoint}: {info.description}"] if info.description else lines

@@ -1,4 +1,4 @@
-"""A server that says where it listens, once it does. Knows nothing of what it serves."""
+"""A server that logs its URLs once it listens. Knows nothing about the application."""
 
 import logging
 import socket
@@ -31,7 +31,7 @@ class AnnouncingServer(BoundedServer):
                 _logger.info("%s", line.replace("{url}", self._url()))
 
     def _url(self) -> str:
-        """The address by which this machine reaches the server, with the port that it got."""
+        """The URL at which this machine reaches the server, with its actual port."""
         bound = [found.getsockname() for server in self.servers for found in server.sockets]
         host, port = (bound[0][0], bound[0][1]) if bound else (self.config.host, self.config.port)
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -58,7 +58,7 @@ _logger = logging.getLogger(__name__)
 _Loaded = TypeVar("_Loaded")
 
 _REQUESTS_THAT_WAIT = 8
-"""Dearest requests whose pictures may wait to be decoded; more would not be done within a verdict's time."""
+"""Maximal requests whose pictures may wait for decoding; more could not be decoded in time."""
 
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
@@ -175,7 +175,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
 
 
 def _cors(settings: Settings) -> list[Middleware]:
-    """What lets pages of the allowed origins read replies; outermost, so that errors can be read too."""
+    """CORS middleware for the allowed origins; outermost, so that pages can read errors as well."""
     if not settings.allowed_origins:
         return []
     return [
@@ -234,7 +234,7 @@ def load_configured_guard(settings: Settings) -> GuardLike:
 
 
 def image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
-    """Bounds on one image. Views are no larger than what the image processor makes of them anyway."""
+    """Bounds on one image. Views are no larger than the image processor's output."""
     limits = settings.image_limits
     return limits if info.image_side is None else replace(limits, max_side=min(limits.max_side, info.image_side))
 

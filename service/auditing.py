@@ -1,8 +1,8 @@
-"""The audit log on the server's side: nothing is answered before it is written.
+"""Writes decisions to the audit log: nothing is answered before it is written.
 
-Requests that finish together share a commit, so that the disk is waited for once. What cannot be written is not
-answered, and from then on no request is accepted until a look at the file shows that it can be written again. Without a
-file nothing is written and nobody waits.
+Requests that finish together share a commit. If an entry cannot be written, its request is not answered, and no further
+request is accepted until a check shows that the file can be written again. Without a file, nothing is written and no
+request waits.
 """
 
 import asyncio
@@ -55,11 +55,11 @@ class Auditor:
 
     @property
     def complaint(self) -> str | None:
-        """Why nothing can be written, as of the last try; None where it can, or need not."""
+        """Why the last write failed; None if it succeeded, or if there is no audit log."""
         return self._complaint
 
     def require(self) -> None:
-        """Raise UnauditedError while nothing can be written: what would be decided could not be told."""
+        """Raise UnauditedError while nothing can be written, because no decision could be answered."""
         if self._complaint is not None:
             raise UnauditedError("the audit log cannot be written")
 
@@ -91,13 +91,13 @@ class Auditor:
         await asyncio.shield(self._written([entry]))
 
     async def watch(self, interval_s: float) -> None:
-        """Look at the file again and again, until cancelled: whether it is still there, and can be written again."""
+        """Check the file at intervals until cancelled: whether it still exists, and can be written again."""
         while self._log is not None:
             await asyncio.sleep(interval_s)
             await self.check()
 
     async def check(self) -> None:
-        """Look at the file once."""
+        """Check the file once."""
         if self._log is None:
             return
         look = partial(self._log.check, by_writing=self._complaint is not None)
@@ -110,16 +110,16 @@ class Auditor:
 
     def _failed(self, exc: Exception) -> None:
         if self._complaint is None:
-            _logger.error("audit log: it cannot be written, so nothing is answered: %s", describe(exc))
+            _logger.error("audit log: the file cannot be written, so no request is answered: %s", describe(exc))
         self._complaint = describe(exc)
 
     def _written_again(self) -> None:
         if self._complaint is not None:
-            _logger.info("audit log: it can be written again")
+            _logger.info("audit log: the file can be written again")
         self._complaint = None
         if self._log is not None and self._log.renewals != self._renewals:
             self._renewals = self._log.renewals
-            _logger.error("audit log: the file was removed, replaced or cut; another one was begun in its place")
+            _logger.error("audit log: the file was removed, replaced or truncated; a new one was started in its place")
 
     async def keep_bounded(self) -> None:
         """Forget what is too old or too much, again and again, until cancelled."""

@@ -27,11 +27,11 @@ JSON = "application/json"
 _MAX_FIELDS = 16
 _MAX_TEXT_BYTES = 1024 * 1024
 _MAX_HEAD_BYTES = 8 * 1024
-"""Of one part, and of what stands in front of the first one. The parser goes through a head byte by byte, in the event
-loop; a part's data it does not."""
+"""Limit on the headers of one part, and on the preamble. The parser reads headers byte by byte, in the event loop, but
+not the data of a part."""
 
 _MAX_PADDING = 64
-"""Blanks behind the first delimiter."""
+"""White space after the first delimiter."""
 
 _CHARSETS = frozenset(
     {
@@ -41,10 +41,10 @@ _CHARSETS = frozenset(
         "euc-jp", "iso-2022-jp", "gbk", "gb2312", "gb18030", "big5", "euc-kr",
     }
 )  # fmt: skip
-"""Names of the encodings that a text may have; the language's own list has others that are none of texts."""
+"""Encodings that a text may have; Python's own list also has encodings that are not for text."""
 
 _NAMES = ("name", "filename")
-"""What the head of a part says of it."""
+"""The headers of a part."""
 
 _CHARSET_FIELD = "_charset_"
 """Field of a form that names the encoding of its texts (RFC 7578, section 4.6)."""
@@ -55,7 +55,7 @@ class Form:
     """The parts of a multipart body."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    """Text fields by name; what names their encoding is none of them."""
+    """Text fields by name, without the one that names their encoding."""
 
     files: list[tuple[str, bytes]] = field(default_factory=list)
     """File parts in order: field name and bytes."""
@@ -84,15 +84,15 @@ def content_type(request: Request) -> str:
 
 
 def is_json(media_type: str) -> bool:
-    """Whether a body of a media type is JSON: ``application/json``, and types that are built upon it (RFC 6839)."""
+    """Whether a media type is JSON: ``application/json``, and types with the suffix ``+json`` (RFC 6839)."""
     return media_type in (JSON, "text/json") or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def charset_of(header: str | None) -> str | None:
-    """The ``charset`` of a ``Content-Type``, None where it has none.
+    """The ``charset`` of a ``Content-Type``; None if it has none.
 
     Raises:
-        InputError: ``invalid_field``, an encoding that is not known here.
+        InputError: ``invalid_field``, the encoding is unknown.
     """
     value = parse_options_header(header)[1].get(b"charset", b"").decode("latin-1").strip().lower()
     if value and value not in _CHARSETS:
@@ -105,12 +105,12 @@ async def read_body(request: Request, limits: BodyLimits, memory: Holding | None
 
     Args:
         request: whose body it is.
-        limits: how much of it is read.
-        memory: where its bytes are counted.
+        limits: bounds on its size and duration.
+        memory: counts its bytes.
 
     Raises:
-        InputError: ``body_too_large`` as soon as it is known to be, ``body_timeout``.
-        OverloadedError: there is no memory left for it.
+        InputError: ``body_too_large``, as soon as the limit is exceeded; ``body_timeout``.
+        OverloadedError: the memory budget is used up.
     """
     body = bytearray()
     async for chunk in _chunks(request, limits, memory):
@@ -123,8 +123,8 @@ async def read_form(request: Request, limits: BodyLimits, memory: Holding | None
 
     Raises:
         InputError: as :func:`read_body`; ``body_malformed``; ``invalid_field`` for a repeated text field, or one whose
-            bytes are no text.
-        ImageError: ``image_too_large``, ``too_many_images``: as soon as they are known.
+            bytes are not text.
+        ImageError: ``image_too_large``, ``too_many_images``, as soon as a limit is exceeded.
         OverloadedError: as :func:`read_body`.
     """
     _, parameters = parse_options_header(request.headers.get("content-type"))
@@ -194,10 +194,10 @@ async def _chunks(request: Request, limits: BodyLimits, memory: Holding | None) 
 
 
 class _Beginning:
-    """Leaves out what stands in front of the first delimiter, and blanks behind it, which the parser knows only later.
+    """Removes the preamble before the first delimiter, and white space after it, which the parser does not support.
 
     Args:
-        boundary: what delimiters are made of.
+        boundary: the boundary string of the delimiters.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -210,7 +210,7 @@ class _Beginning:
         """The part of a chunk that the parser gets.
 
         Raises:
-            FormParserError: the first delimiter does not end its line, or there was none in all that a head may have.
+            FormParserError: the first delimiter does not end its line, or the preamble is too long.
         """
         if self._found:
             return chunk
@@ -287,7 +287,7 @@ class _FormReader:
 
     @property
     def _media_type(self) -> str:
-        """Media type of the part, empty where it names none."""
+        """Media type of the part; empty if it has none."""
         return self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
     def _check_files(self) -> None:
@@ -317,10 +317,10 @@ class _FormReader:
         self._texts[self._name] = (data, charset_of(self._headers.get(b"content-type", b"").decode("latin-1")))
 
     def decode_texts(self) -> None:
-        """Decode the text fields, once it is known which encoding they have.
+        """Decode the text fields, once their encoding is known.
 
         Raises:
-            InputError: ``invalid_field``, one has another.
+            InputError: ``invalid_field``, a field has another encoding.
         """
         named, _ = self._texts.pop(_CHARSET_FIELD, (b"", None))
         usual = charset_of(f"text/plain; charset={named.decode('latin-1')}") if named else None
@@ -332,7 +332,7 @@ class _FormReader:
                 raise InputError(complaint, code="invalid_field") from exc
 
     def _decoded(self) -> bytes:
-        """The bytes of the part; their transfer encoding is deprecated, and still sent by some clients."""
+        """The bytes of the part; transfer encodings are deprecated, but still sent by some clients."""
         encoding = self._headers.get(b"content-transfer-encoding", b"").decode("latin-1").strip().lower()
         if encoding in ("", "7bit", "8bit", "binary"):
             return bytes(self._data)
@@ -368,7 +368,7 @@ def _disposition_options(header: str) -> dict[str, str]:
 
 
 def _readable(value: bytes) -> str:
-    """A name that came as UTF-8, or in percent escapes."""
+    """A name in UTF-8 or with percent escapes."""
     try:
         return unquote(value.decode("utf-8"))
     except UnicodeDecodeError:
@@ -376,10 +376,10 @@ def _readable(value: bytes) -> str:
 
 
 def too_many_images(limit: int, *, param: str = "image") -> ImageError:
-    """The refusal of a request with more than ``limit`` images.
+    """The error for a request with more than ``limit`` images.
 
     Args:
-        limit: how many are accepted.
+        limit: number of accepted images.
         param: field of the first one above it.
     """
     return ImageError(f"At most {limit} images are accepted.", code="too_many_images", param=param)

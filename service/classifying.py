@@ -19,7 +19,7 @@ from service.views import View
 from service.windows import Assess
 
 Within = Callable[[Assess, GuardRequest], Awaitable[GuardVerdict]]
-"""Judges one request with several questions to the engine."""
+"""Judges one request by means of several engine requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +54,17 @@ async def classified(request: Request) -> Classified:
 async def assessed(
     request: Request, wanted: Sequence[GuardRequest], *, decode_ms: float, within: Within | None = None
 ) -> list[GuardVerdict]:
-    """A verdict on each of the things that one HTTP request asks about.
+    """One verdict for each input of an HTTP request.
 
     Args:
         request: the HTTP request.
         wanted: what to judge.
-        decode_ms: milliseconds that decoding their pictures took.
-        within: judges one of them by means of the engine, where that takes several questions.
+        decode_ms: milliseconds spent on decoding their pictures.
+        within: judges one of them if this takes several engine requests.
 
     Raises:
-        ClientLeft: nobody waits for them any more.
-        NoVerdictError: one could not be judged. A chat is then refused; here that would be an answer that says nothing.
+        ClientLeft: the client disconnected.
+        NoVerdictError: one could not be judged. A chat is then refused; here a refusal would carry no information.
         EngineError: as the engine does, and UnauditedError.
     """
     service, record = service_of(request), record_of(request)

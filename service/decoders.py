@@ -1,10 +1,10 @@
-"""Threads in which untrusted pictures are decoded: in what order, how many at a time, and how many may wait.
+"""Decodes untrusted pictures in threads: bounds and orders the running and waiting jobs.
 
-Decoding a picture costs anything from microseconds to seconds, and its cost is known before. So cheap jobs have
-threads of their own beside those for dear ones. Among jobs that wait, the one is next that would end first if every
-client were served at an equal rate: of one client's jobs the cheapest, of several clients' that of the client for
-which the least was done. Every few jobs the oldest is next, so none waits for ever. Where more work waits than can be
-done in time, the client with the most of it is turned away. For one event loop.
+Decoding a picture takes from microseconds to seconds, and its cost is known in advance. So cheap jobs and expensive
+jobs have separate threads. The next job is the one that would finish first if all clients were served at equal rates:
+the cheapest of one client, and of several clients that of the least served. Every few jobs the oldest is next, so none
+waits forever. If more work is waiting than can be done in time, jobs of the client with the most work are rejected. For
+one event loop.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from typing import Any, Generic, TypeVar
 from safety_core.errors import DeadlineError, OverloadedError
 
 Check = Callable[[], None]
-"""Raises DeadlineError where nobody waits for a job's result any more; for jobs to call between their stages."""
+"""Raises DeadlineError if a job's result is no longer needed; called by jobs between their stages."""
 
 _Result = TypeVar("_Result")
 
 _TOO_LATE = "the pictures could not be decoded in time"
 
 CHEAP_COST = 5_000_000
-"""Most that a cheap job costs, in pixels: a tenth of a second on a common core."""
+"""Maximum cost of a cheap job in pixels: a tenth of a second on a common core."""
 
 _OLDEST_EVERY = 4
-"""So many jobs begin, and the next one is the oldest that waits."""
+"""Interval in jobs at which the oldest waiting job is next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Job(Generic[_Result]):
     """What to do."""
 
     cost: int = 0
-    """Roughly how long it takes, in pixels: 20 ns each."""
+    """Estimated duration in pixels, 20 ns each."""
 
     memory: int = 0
     """Bytes that it needs while it runs."""
@@ -52,9 +52,9 @@ class Decoders:
     """Runs jobs in threads.
 
     Args:
-        workers: threads for cheap jobs, and as many for dear ones.
-        max_waiting: cost of all jobs of one kind that may wait.
-        max_memory: bytes that all running jobs may need together; one alone always runs.
+        workers: threads for cheap jobs, and as many for expensive ones.
+        max_waiting: total cost of waiting jobs of one kind.
+        max_memory: total bytes for running jobs; a single job always runs.
     """
 
     def __init__(self, *, workers: int, max_waiting: int, max_memory: int) -> None:
@@ -73,18 +73,18 @@ class Decoders:
     async def run(
         self, jobs: Sequence[Job[_Result]], *, client: str = "", deadline: float | None = None
     ) -> list[_Result]:
-        """The jobs' results, in their order.
+        """Run jobs and return their results in order.
 
-        All of them are called off as soon as one fails, the caller is cancelled, or the deadline passes: those that
-        wait never begin, those that run are not waited for.
+        All of them are cancelled as soon as one fails, the caller is cancelled, or the deadline passes: waiting jobs
+        never start, running ones are not awaited.
 
         Args:
-            jobs: what to do.
-            client: for whom.
-            deadline: by when, by ``time.monotonic``.
+            jobs: the jobs of one request.
+            client: key for fair queueing.
+            deadline: latest end, by ``time.monotonic``.
 
         Raises:
-            OverloadedError: too much waits already.
+            OverloadedError: too much work is waiting.
             DeadlineError: they were not done in time.
             Exception: what a job raises.
         """
@@ -106,7 +106,7 @@ class Decoders:
             self._start()
 
     def close(self) -> None:
-        """Begin nothing any more; what runs ends by itself."""
+        """Start no more jobs; running ones finish."""
         for lane in self._lanes:
             lane.pool.shutdown(wait=False, cancel_futures=True)
 
@@ -118,7 +118,7 @@ class Decoders:
         return self._cheap if entry.job.cost <= CHEAP_COST else self._dear
 
     def _withdraw(self, entry: "_Entry") -> None:
-        """Let nobody wait for a job, and let it not begin."""
+        """Cancel a job, so that it does not start."""
         with suppress(ValueError):
             self._lane_of(entry).waiting.remove(entry)
         if not entry.result.done():
@@ -127,10 +127,10 @@ class Decoders:
             entry.result.exception()  # seen: it is not to be complained of
 
     def _admit(self, lane: "_Lane", entries: "Sequence[_Entry]", client: str) -> None:
-        """Make room for jobs by turning away dear requests of the client that has the most waiting.
+        """Make room for jobs by rejecting expensive requests of the client with the most waiting work.
 
-        Of the client's own requests only one that costs at least twice as much makes room: plain pictures come through
-        where many share an address.
+        Of the client's own requests, only one that costs at least twice as much is rejected, so that plain pictures of
+        many users at one address are decoded.
         """
         added = sum(entry.job.cost for entry in entries)
         while lane.waiting and added and lane.waiting_cost + added > lane.max_waiting:
@@ -144,14 +144,14 @@ class Decoders:
             of_client = [group for group in reversed(groups) if group.client == heaviest]
             dearest = max(of_client, key=lambda group: groups[group], default=None)
             if dearest is None or (heaviest == client and groups[dearest] < 2 * added):
-                raise OverloadedError("too many pictures wait to be decoded")
+                raise OverloadedError("too many pictures are waiting to be decoded")
             for entry in [entry for lane in self._lanes for entry in lane.waiting if entry.group is dearest]:
                 self._lane_of(entry).waiting.remove(entry)
                 if not entry.result.done():
-                    entry.result.set_exception(OverloadedError("too many pictures wait to be decoded"))
+                    entry.result.set_exception(OverloadedError("too many pictures are waiting to be decoded"))
 
     def _start(self) -> None:
-        """Begin as many jobs as there are free threads, and memory, for."""
+        """Start as many jobs as threads and memory allow."""
         for lane in self._lanes:
             while lane.waiting and lane.running < lane.threads:
                 oldest = lane.started % _OLDEST_EVERY == _OLDEST_EVERY - 1
@@ -166,7 +166,7 @@ class Decoders:
                 self._served.forget()
 
     def _rank(self, entry: "_Entry") -> tuple[int, int]:
-        """Jobs of the lowest rank begin first: that which ends first where clients are served at equal rates."""
+        """Sort key of a job: its end if clients were served at equal rates; the lowest starts first."""
         return self._served.of(entry.group.client) + entry.job.cost, entry.number
 
     def _begin(self, lane: "_Lane", entry: "_Entry") -> None:
@@ -202,10 +202,10 @@ class Decoders:
 
 @asynccontextmanager
 async def in_time(deadline: float | None) -> AsyncIterator[None]:
-    """Ends what is done inside at a deadline, by ``time.monotonic``; never where None.
+    """Context manager that cancels its body at a deadline, by ``time.monotonic``; never if None.
 
     Raises:
-        DeadlineError: it passed.
+        DeadlineError: the deadline passed.
     """
     try:
         async with asyncio.timeout(None if deadline is None else deadline - time.monotonic()):
@@ -215,7 +215,7 @@ async def in_time(deadline: float | None) -> AsyncIterator[None]:
 
 
 def started_pool(workers: int, name: str) -> ThreadPoolExecutor:
-    """A pool whose threads run already: later there may not be the memory to start one."""
+    """A pool whose threads are already running, because there may be no memory to start one later."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     together = threading.Barrier(workers + 1)
     for _ in range(workers):
@@ -233,7 +233,7 @@ class _Group:
     abandoned: bool = False
 
     def check(self) -> None:
-        """Raise DeadlineError where nobody waits any more; called from threads."""
+        """Raise DeadlineError if the result is no longer needed; called from threads."""
         if self.abandoned or (self.deadline is not None and time.monotonic() > self.deadline):
             raise DeadlineError(_TOO_LATE)
 
@@ -265,7 +265,7 @@ class _Lane:
 
 
 class _Shares:
-    """How much was done for each client, those that come anew on a par with whom the least was done for lately."""
+    """Work done for each client; new clients start at the level of the recently least served one."""
 
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
@@ -275,7 +275,7 @@ class _Shares:
         return max(self._done.get(client, 0), self._level)
 
     def add(self, client: str, cost: int, *, in_turn: bool) -> None:
-        """Something begins for a client; out of turn, it raises nobody's level but the client's own."""
+        """Record a started job of a client; out of turn, it raises only the client's own level."""
         before = self.of(client)
         if in_turn:
             self._level = before
@@ -283,6 +283,6 @@ class _Shares:
         self._done[client] = before + cost
 
     def forget(self) -> None:
-        """Nobody waits: begin anew."""
+        """Reset all levels, because no job is waiting."""
         self._done.clear()
         self._level = 0

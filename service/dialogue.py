@@ -35,21 +35,21 @@ class Dialogue:
     """Where its pictures are, in the order in which the turns show them."""
 
     places: tuple[str, ...]
-    """Field of the request that each of them stands in."""
+    """Field of the request that contains each of them."""
 
     messages: tuple[ClientMessage, ...]
     """The messages that the turns were joined from, one for each message of the client."""
 
 
 def dialogue_of(messages: Sequence[Message]) -> Dialogue:
-    """The conversation that some messages make.
+    """Convert messages to a conversation.
 
-    Messages that say and show nothing are skipped: clients send a refused reply back without its refusal, and empty
-    instructions. Only the user's last message must say or show anything; where it only shows pictures, the default
-    question stands in for the words.
+    Empty messages are skipped, because clients send a refused reply back without its refusal, and empty instructions.
+    Only the user's last message must contain text or pictures; if it contains only pictures, the default question is
+    used as its text.
 
     Raises:
-        PromptError: that one is empty, a message has what its role cannot, or the last one is not the user's.
+        PromptError: the last message is empty or not the user's, or a message has content that its role does not allow.
     """
     last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     found = [_message(message, index) for index, message in enumerate(messages)]
@@ -79,9 +79,9 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
 
 
 def _message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[int, ImagePart]]]:
-    """One message, empty where it says nothing, and the pictures among its parts.
+    """One message, empty if it has no content, and the pictures among its parts.
 
-    An empty message of the assistant still ends a turn of the user.
+    An empty assistant message still ends a user turn.
     """
     parts = [] if isinstance(message.content, str) else message.content or []
     words = [message.content] if isinstance(message.content, str) else []
@@ -105,14 +105,18 @@ def _message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[in
 
 
 def _with_question(messages: Sequence[ClientMessage], last: int) -> ClientMessage:
-    """The user's last message, with the default question where it shows pictures and nothing was asked about them."""
+    """The user's last message, with the default question if it has pictures but no text."""
     start = max((index for index in range(last) if messages[index].role == "assistant"), default=-1) + 1
     asked = any(one.texts for one in messages[start : last + 1] if one.role == "user")
     return messages[last] if asked else replace(messages[last], texts=(DEFAULT_QUESTION,))
 
 
 def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:
-    """Refuse a picture or a refusal in a message of another role."""
+    """Reject pictures in other than user messages, and refusals in other than assistant messages."""
     if message.role != role:
-        complaint = "Only messages of the user can show pictures." if role == "user" else "Only the assistant refuses."
+        complaint = (
+            "Only user messages can contain images."
+            if role == "user"
+            else "Only assistant messages can contain a refusal."
+        )
         raise PromptError(complaint, code="invalid_field", param=param)

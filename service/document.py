@@ -14,23 +14,27 @@ from service.settings import Settings
 
 _Object = dict[str, Any]
 
-_NAMED: _Object = {"X-Request-Id": {"description": "Name of the request, as logs know it.", "required": True}}
+_NAMED: _Object = {"X-Request-Id": {"description": "Identifier of the request, as in the logs.", "required": True}}
 _RETRY: _Object = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
 _LOWERED: _Object = {
     LOWERED: {
-        "description": "The limit of tokens that applied, where a larger one was asked for.",
+        "description": "The applied limit on reply tokens, if the request asked for more.",
         "schema": {"type": "integer", "minimum": 1},
     }
 }
-_CHALLENGE: _Object = {"WWW-Authenticate": {"description": "How a key can be sent.", "required": True}}
+_CHALLENGE: _Object = {"WWW-Authenticate": {"description": "How to send an API key.", "required": True}}
 
 _CLAMPING = ("/v1/chat", "/v1/chat/completions")
-"""Paths whose replies have a limit of tokens."""
+"""Paths whose replies have a token limit."""
 
 _SCHEMES: _Object = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and LiteLLM's clients send a key."},
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-    "password": {"type": "http", "scheme": "basic", "description": "The key as the password of anybody."},
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The API key as the HTTP Basic password; the user name is ignored.",
+    },
 }
 
 

@@ -1,7 +1,7 @@
-"""The two pages that show the OpenAPI document, and what they load: all of it from this server.
+"""The two pages that show the OpenAPI document, and their assets, all served by this server.
 
-Scripts and styles come from the package ``fastapi-offline``, which ships Swagger UI and Redoc; the pages are our own,
-so that no script stands in them and every link is relative. Knows no routes.
+Scripts and styles come from the package ``fastapi-offline``, which contains Swagger UI and Redoc; the pages are our
+own, so that they have no inline scripts and only relative links. Knows no routes.
 """
 
 from functools import cache
@@ -59,7 +59,7 @@ PAGES = {"docs": _SWAGGER, "redoc": _REDOC}
 _OWN = {"start.js": _START, "redoc.css": "body { margin: 0; }\n"}
 _SHIPPED = ("swagger-ui.css", "swagger-ui-bundle.js", "redoc.standalone.js")
 _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
-"""The one thing that Redoc would load from elsewhere; without it the page leaves the place empty."""
+"""The only asset that Redoc would load from another host; without it the page leaves its place empty."""
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
@@ -88,10 +88,10 @@ HEADERS = {
 
 @cache
 def asset(name: str) -> tuple[bytes, str]:
-    """Bytes and media type of a file that the pages load.
+    """Bytes and media type of an asset of the pages.
 
     Raises:
-        KeyError: it is none of them.
+        KeyError: there is no such asset.
     """
     if name in _OWN:
         data = _OWN[name].encode()

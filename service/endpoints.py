@@ -1,8 +1,8 @@
 """The table of endpoints: for every route of the application its scope, its metric label, and what it costs.
 
-The gate, the traffic layer and the OpenAPI document read this table and nothing else. Requests are looked up by the
-route that the application's router matches, never by the text of their path: two paths can differ in text and still
-reach the same handler. A route without a row is not served.
+The gate, the traffic layer and the OpenAPI document use only this table. Requests are looked up by the route that the
+application's router matches, never by the text of their path, because paths that differ in text can reach the same
+handler. A route without a row is not served.
 """
 
 import re
@@ -22,7 +22,7 @@ _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What is known of a route before its handler runs."""
+    """Properties of a route that apply before its handler runs."""
 
     label: str
     """Value of the label ``endpoint`` in metrics and log lines."""
@@ -34,14 +34,14 @@ class Endpoint:
     """Whether its requests run the model: they are admitted, counted while in flight, and always logged."""
 
     is_open: bool = False
-    """Whether it answers without an API key, whatever the Host: for the probes of orchestrators."""
+    """Whether it is served without an API key and for any Host, for the probes of orchestrators."""
 
     is_page: bool = False
-    """Whether reading it is free of an API key's rate limit: a page loads many files, which cost nothing."""
+    """Whether reading it is exempt from an API key's rate limit: a page loads many files, which cost little."""
 
 
 UNMATCHED = Endpoint(label="other")
-"""A request that no route matches: with API keys configured it still needs a valid one to get its 404."""
+"""A request that matches no route; with API keys configured, it still needs a valid one to get a 404."""
 
 _PAGE = Endpoint(label="page", scope=Scope.CHAT, is_page=True)
 _DOCS = Endpoint(label="docs")
@@ -71,7 +71,7 @@ TABLE: Mapping[str, Endpoint] = {
     "/playground/decisions": _PAGE,
     "/playground/{}": _PAGE,
 }
-"""By path template; ``{}`` stands for any parameter, whatever its name."""
+"""By path template; ``{}`` stands for a parameter of any name."""
 
 LABELS = frozenset(endpoint.label for endpoint in TABLE.values()) | {UNMATCHED.label}
 """Every value that the label ``endpoint`` takes."""
@@ -79,29 +79,29 @@ LABELS = frozenset(endpoint.label for endpoint in TABLE.values()) | {UNMATCHED.l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What the router would do with a request."""
+    """The router's match for a request."""
 
     endpoint: Endpoint | None
-    """Row of the matched route; None where the route has none, and so must not be served."""
+    """Row of the matched route; None if it has none and must not be served."""
 
     allows_method: bool = True
-    """Whether the route takes the request's method; a request that matches no route is told 404, not 405."""
+    """Whether the route allows the request's method; without a matching route the answer is 404, not 405."""
 
     is_matched: bool = True
-    """Whether there is a route at all."""
+    """Whether any route matches."""
 
 
 class _Matching(Protocol):
-    """A route, or the route of an included router as FastAPI keeps it."""
+    """A route, or an included router as represented by FastAPI."""
 
     def matches(self, scope: Connection) -> tuple[Match, Any]:
-        """Whether a request is for this route, and what the route adds to its scope."""
+        """Whether a request matches this route, and what the route adds to its scope."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Flat:
-    """One route of the application, with those below it where it is a mount."""
+    """One route of the application, with its child routes if it is a mount."""
 
     route: _Matching
     template: str | None
@@ -109,19 +109,19 @@ class _Flat:
 
 
 class RouteTable:
-    """The routes of one application, flattened once, beside the rows of the table.
+    """The routes of one application, flattened once, with their rows of the table.
 
     Args:
-        routes: the application's routes; those that are added later are not served.
+        routes: the application's routes; routes added later are not served.
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self._routes = tuple(_flatten(routes))
 
     def find(self, connection: Connection) -> Route:
-        """The route of a request, chosen as the router chooses: the first full match, or else the first partial one.
+        """The route of a request, selected like by the router: the first full match, or else the first partial one.
 
-        ``HEAD`` finds what ``GET`` finds.
+        ``HEAD`` is looked up as ``GET``.
         """
         method = "GET" if connection["method"] == "HEAD" else connection["method"]
         match, template = _match(self._routes, {**connection, "method": method})

@@ -138,13 +138,13 @@ def reply_to_status(status: int) -> ErrorReply:
 def invalid_fields(
     exc: ValidationError, model: type[BaseModel], document: Callable[[], object] = dict, *, named: Container[str] = ()
 ) -> InputError:
-    """The first error of a validation, without the values and the names that the client sent.
+    """The first validation error, without values and names that the client sent.
 
     Args:
         exc: the errors.
-        model: what the request should have been. Its fields may be named; a key of a mapping is the client's.
-        document: the request as it came; called where the error lies in one of several pictures.
-        named: names of further fields that may be named, although there are none here.
+        model: the request's schema. The message may name its fields, but not keys of mappings, which are the client's.
+        document: returns the request as received; called if the error is in one of several pictures.
+        named: further field names that the message may contain, although the schema lacks them.
     """
     error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
     kind, location = error["type"], error["loc"]
@@ -170,7 +170,7 @@ def invalid_fields(
 
 
 def _picture_named(document: Callable[[], object], steps: Sequence[str | int]) -> str:
-    """Which of several pictures a place lies in, as the beginning of a message; empty where it lies in none."""
+    """Prefix of a message that says which of several pictures contains the error; empty if none does."""
     if not any(step in ("image_url", "images") for step in steps):
         return ""
     places = list(_picture_places(document()))
@@ -179,7 +179,7 @@ def _picture_named(document: Callable[[], object], steps: Sequence[str | int]) -
 
 
 def numbered(number: int, pictures: int) -> str:
-    """Beginning of a message about the picture of a number, counted from 1; empty where there is but one."""
+    """Prefix of a message about one picture, counted from 1; empty if there is only one."""
     return f"Picture {number}: " if pictures > 1 else ""
 
 

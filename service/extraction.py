@@ -1,10 +1,10 @@
-"""Every text and every picture in a request that a proxy forwards, wherever they stand in it.
+"""Extracts every text and every picture from a request that a proxy forwards, from any field.
 
-Providers' protocols differ and grow, so nothing is looked up by its place: the whole structure is walked. Every string
-is a text unless it is known to be something else: a picture (in the form of any provider), a word of the protocol
-itself (``"role": "user"``), or an identifier. Identifiers of several words are read as words, since a model may read
-them. What cannot be judged (sound, video, documents, references to files that are elsewhere) is an error: whoever asks
-must not take silence for consent.
+Providers' protocols differ and grow, so the whole structure is walked instead of looking up known fields. Every string
+is a text unless it is known to be something else: a picture (in the form of any provider), a keyword of the protocol
+(``"role": "user"``), or an identifier. Identifiers of several words are read as words, because a model may read them.
+Content that cannot be judged (audio, video, documents, references to external files) is an error, so that it never
+passes unjudged.
 """
 
 import base64
@@ -19,10 +19,10 @@ from safety_core.errors import InputError
 from safety_core.lexicon import english
 
 MAX_DEPTH = 128
-"""Levels of lists and objects within each other; what is deeper is an error."""
+"""Maximum nesting of lists and objects; deeper nesting is an error."""
 
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
-"""A letter as JSON may write it."""
+"""A JSON escape of a letter."""
 
 
 def _names(listed: str) -> frozenset[str]:
@@ -40,7 +40,7 @@ _PROTOCOL_KEYS = _names(
     function_call custom input_schema function_declarations functionDeclarations provider_specific_fields
     """
 )
-"""Names of fields of the protocols themselves, which say nothing; any other name is read as words."""
+"""Field names of the protocols, which are not judged; any other name is read as words."""
 
 _PROTOCOL_VALUES = _names(
     """
@@ -50,10 +50,10 @@ _PROTOCOL_VALUES = _names(
     integer boolean array null true false completed incomplete in_progress server_tool_use web_search_tool_result
     """
 )
-"""Values of such fields that say nothing."""
+"""Protocol keywords, which are not judged."""
 
 _MARKING_FIELDS = frozenset({"role", "type", "detail", "status", "media_type", "mime_type", "mimeType", "format"})
-"""Fields whose values, where they stand in ``_PROTOCOL_VALUES``, are marks of the protocol and no texts."""
+"""Fields whose values are protocol keywords, not texts, if they are in ``_PROTOCOL_VALUES``."""
 
 _IDENTIFIERS = _names(
     """
@@ -61,10 +61,10 @@ _IDENTIFIERS = _names(
     $ref $schema
     """
 )
-"""Fields whose values identify something; read as words where they have several."""
+"""Fields whose values are identifiers; read as words if they have several."""
 
 _CONTENT_FIELDS = frozenset({"text", "content", "thinking", "reasoning", "reasoning_content", "transcript", "refusal"})
-"""Fields whose value is read by a model as it stands, even if it looks like a picture or an identifier."""
+"""Fields whose value a model reads unchanged, even if it looks like a picture or an identifier."""
 
 _UNJUDGED_TYPES = _names(
     """
@@ -72,7 +72,7 @@ _UNJUDGED_TYPES = _names(
     container_upload computer_screenshot
     """
 )
-"""Types of parts whose content is no text and no picture."""
+"""Types of parts whose content is neither text nor picture."""
 
 _UNJUDGED_FIELDS = _names(
     """
@@ -80,17 +80,17 @@ _UNJUDGED_FIELDS = _names(
     document_url
     """
 )
-"""Fields that hold such content, or refer to it."""
+"""Fields that contain or reference such content."""
 
 _PICTURE_FIELDS = frozenset({"image_url", "input_image", "image", "images", "inline_data", "inlineData"})
-"""Fields that hold pictures, or where they are."""
+"""Fields that contain or reference pictures."""
 
 _PICTURE_PLACES = _names(
     """
     url uri data bytes base64 b64_json path result source image_url image input_image inline_data inlineData
     """
 )
-"""Fields of a picture's part that hold the picture itself."""
+"""Fields of a picture part that contain the picture itself."""
 
 _JSON_FIELDS = _names(
     """
@@ -98,20 +98,20 @@ _JSON_FIELDS = _names(
     response annotations citations metadata
     """
 )
-"""Fields that hold anybody's own JSON: names in there mean what their author wants, so only values tell pictures."""
+"""Fields with free-form JSON, whose names have no fixed meaning, so pictures are recognised only by their values."""
 
 _BLOB_FIELDS = frozenset({"data", "bytes", "base64", "b64_json"})
-"""Fields that hold bytes in base64."""
+"""Fields with bytes in base64."""
 
 _MEDIA_TYPES = ("media_type", "mime_type", "mimeType")
-"""Fields that say what kind of bytes they are."""
+"""Fields with the media type of the bytes."""
 
 _LEAST_BLOB = 64
-"""Characters of the shortest string that may be bytes in base64."""
+"""Minimum characters of a string that may be base64."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=\s-]*")
 _SIGNS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\x00", b"MM\x00*")
-"""How files of pictures begin."""
+"""First bytes of picture files."""
 
 _MEDIA_TYPE = re.compile(r"(?:image|audio|video|text|application)/[\w.+-]{1,64}")
 
@@ -119,43 +119,43 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
 """Words of an identifier: of ``get_user``, ``get-user``, ``getUser`` and ``GET_USER``."""
 
 _SPOKEN_RUN = re.compile(r"(?<![A-Za-z0-9+/=])(?:[A-Za-z]{1,15}[_.:/\s-]+){2,}[A-Za-z]{1,15}(?![A-Za-z0-9+/=])")
-"""Three words in a row, within something that is otherwise random."""
+"""Three words in a row, within otherwise random characters."""
 
 _LEAST_ROW = 3
-"""Words in a row that may ask for something."""
+"""Minimum words in a row that may form a request."""
 
 _SPOKEN_SHARE = 0.7
-"""Share of an identifier's letters that known words have, where it is made of words."""
+"""Minimum share of an identifier's letters in known words for it to count as words."""
 
 
 @dataclass(slots=True)
 class Extracted:
-    """What a model may read or see of a request."""
+    """The texts and pictures of a request that a model may read."""
 
     texts: list[str] = field(default_factory=list)
-    """Every text, in order; the same one only once, none of them blank."""
+    """Every text that is not blank, in order, without duplicates."""
 
     user_texts: list[str] = field(default_factory=list)
-    """Those of the users' messages."""
+    """Texts of user messages."""
 
     pictures: list[str] = field(default_factory=list)
-    """Every picture as base64, a data URL or a URL; the same one only once."""
+    """Every picture as base64, a data URL or a URL, without duplicates."""
 
     _known: set[str] = field(default_factory=set)
 
     def add_texts(self, texts: Iterable[str]) -> None:
-        """Add texts that are not there yet."""
+        """Add new texts."""
         for text in texts:
             if text.strip() and text not in self._known:
                 self._known.add(text)
                 self.texts.append(text)
 
     def add_pictures(self, pictures: Iterable[str]) -> None:
-        """Add pictures that are not there yet."""
+        """Add new pictures."""
         self.pictures += dict.fromkeys(one for one in pictures if one not in self.pictures)
 
     def add_messages(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """Add everything that messages say and show; raises InputError where something cannot be judged."""
+        """Add all texts and pictures of messages; raises InputError if some content cannot be judged."""
         for message in messages:
             content = message.get("content")
             parts = content if isinstance(content, list) else [] if content is None else [content]
@@ -173,7 +173,7 @@ class Extracted:
                 self.user_texts += [text for text in dict.fromkeys(texts) if text.strip()]
 
     def add_tools(self, tools: Any) -> None:
-        """Add what definitions of tools say, each as one text: names, descriptions, schemas; and all names in a row."""
+        """Add tool definitions, each as one text: names, descriptions, schemas; and all names in a row."""
         names: list[str] = []
         for tool in _listed(tools):
             walk = _Walk("tools")
@@ -184,11 +184,11 @@ class Extracted:
         self.add_texts(_identifiers([name for name in names if " " not in _apart(name)], together=True))
 
     def add_tool_calls(self, calls: Any) -> None:
-        """Add what a model would tell its tools."""
+        """Add the arguments of tool calls."""
         self.add_texts(map(tool_call_text, _listed(calls)))
 
     def add_others(self, fields: Mapping[str, Any]) -> None:
-        """Add fields that the protocol did not have when this was written; raises as :meth:`add_messages`."""
+        """Add unknown fields of the protocol; raises as :meth:`add_messages`."""
         for name, value in fields.items():
             walk = _Walk(None)
             walk.read({name: value})
@@ -197,7 +197,7 @@ class Extracted:
 
 
 def tool_call_text(call: Any) -> str:
-    """What a model would tell a tool, each text on a line of its own; all of a call in another form than OpenAI's."""
+    """Arguments of a tool call, one text per line; the whole call if it is not in OpenAI's form."""
     fields = call if isinstance(call, dict) else {}
     parts = [part for kind in ("function", "custom") if isinstance(part := fields.get(kind), dict)]
     told = [part[name] for part in parts for name in ("arguments", "input") if part.get(name) is not None]
@@ -212,9 +212,9 @@ def tool_call_text(call: Any) -> str:
 
 
 def texts_in_json(value: Any) -> list[str]:
-    """Every text in something that came as JSON, keys and numbers too, in their order; JSON within a text as well.
+    """Every text in a JSON value, including keys and numbers, in order, and in JSON within a text.
 
-    An escape would hide a word, and a brace a sentence.
+    Escapes could hide a word, and braces a sentence.
     """
     found: list[str] = []
     left = [value]
@@ -238,13 +238,13 @@ def texts_in_json(value: Any) -> list[str]:
 
 
 def as_read(text: str) -> str:
-    """A text as a model reads it; of JSON what it holds, a line each, without braces and escapes."""
+    """A text as a model reads it; the contents of JSON, one per line, without braces and escapes."""
     inner = _parsed(text)
     return text if inner is None else "\n".join(texts_in_json(inner))
 
 
 class _Walk:
-    """One walk through a structure, which sorts its strings.
+    """Walks a structure and classifies its strings.
 
     Args:
         param: the request's field, for errors.
@@ -253,23 +253,23 @@ class _Walk:
     def __init__(self, param: str | None) -> None:
         self._param = param
         self.contents: list[str] = []
-        """Texts that are read as they stand, each by itself."""
+        """Texts that are read unchanged, each by itself."""
         self.others: list[str] = []
-        """All other strings that say something."""
+        """All other strings to be read."""
         self.names: list[str] = []
-        """What something is named, as it stands."""
+        """Identifiers, unchanged."""
         self.pictures: list[str] = []
         """Pictures as base64, data URLs or URLs."""
 
     def read(self, value: Any, *, plain: bool = False) -> None:
-        """Read a value as JSON has it, in order.
+        """Read a JSON value in order.
 
         Args:
             value: what to read.
-            plain: whether its names are somebody's own, so that only values tell what is a picture.
+            plain: whether its field names are free-form, so that pictures are recognised only by values.
 
         Raises:
-            InputError: something in it cannot be judged, or it is nested too deeply.
+            InputError: some content cannot be judged, or the nesting is too deep.
         """
         left: list[tuple[str, Any, bool, int]] = [("", value, plain, 0)]
         while left:
@@ -306,7 +306,7 @@ class _Walk:
             self.others.append(as_read(text))
 
     def _without_media(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """An object without the pictures in it; InputError where it is something that cannot be judged."""
+        """An object without its pictures; raises InputError if it cannot be judged."""
         kind, audio = fields.get("type", ""), fields.get("audio")
         if (
             not isinstance(kind, str | None)
@@ -334,7 +334,7 @@ class _Walk:
         return rest
 
     def _without_picture(self, part: dict[str, Any]) -> dict[str, Any]:
-        """What else a picture's part says."""
+        """Other texts of a picture part."""
         rest: dict[str, Any] = {}
         media = next((part[name] for name in _MEDIA_TYPES if isinstance(part.get(name), str)), "image/")
         for name, value in part.items():
@@ -349,7 +349,7 @@ class _Walk:
         return rest
 
     def _document(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """A document of which all is text."""
+        """A text-only document."""
         source = fields.get("source")
         if not isinstance(source, dict) or source.get("type") not in ("text", "content"):
             raise _unjudged(self._param)
@@ -368,11 +368,11 @@ def _unjudged(param: str | None) -> InputError:
 
 
 def _identifiers(names: Iterable[str], *, together: bool = False) -> list[str]:
-    """Identifiers as words, where they have several; one word asks for nothing.
+    """Identifiers of several words, as words; a single word cannot form a request.
 
     Args:
         names: the identifiers.
-        together: whether those of one word are read in a row as well, where there are ``_LEAST_ROW`` of them.
+        together: whether those of one word are also read in a row, if there are at least ``_LEAST_ROW``.
     """
     words = [_apart(name) if name.isascii() else name for name in names]
     single = [one for one in words if one and " " not in one and one.isascii()] if together else []
@@ -385,7 +385,7 @@ def _apart(name: str) -> str:
 
 
 def _is_spoken(text: str) -> bool:
-    """Whether an identifier is made of English words rather than drawn at random."""
+    """Whether an identifier consists of English words rather than random characters."""
     words = _apart(text).split()
     known = [word for word in words if len(word) > 1 and word in english()]
     letters = sum(map(len, words))
@@ -398,12 +398,12 @@ def _is_blob(text: str) -> bool:
 
 
 def _is_sealed(data: Any) -> bool:
-    """Whether a provider sealed it: only that provider can read it, and takes nothing else there."""
+    """Whether it is encrypted by a provider: only that provider can read it, and accepts nothing else there."""
     return isinstance(data, str) and _BASE64.fullmatch(data) is not None and not _SPOKEN_RUN.search(data)
 
 
 def _is_picture(text: str) -> bool:
-    """Whether a string is a picture's file, as a data URL or in base64."""
+    """Whether a string is a picture file, as a data URL or in base64."""
     if text[:5].lower() == "data:":
         return text[5:32].lstrip().lower().startswith("image/") and "," in text
     if not _is_blob(text):
@@ -416,7 +416,7 @@ def _is_picture(text: str) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """What a text holds that is JSON, None where it is none or not sound."""
+    """The value of a JSON text; None if it is not valid JSON."""
     text = text.lstrip("\ufeff \t\r\n")
     if text[:1] not in ("{", "[", '"'):
         return None

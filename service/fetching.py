@@ -27,7 +27,7 @@ MAX_CONNECTIONS = 16
 _NAT64 = IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _ISATAP = (0x00005EFE, 0x02005EFE)
-"""The third quarter of an IPv6 address whose last one is an IPv4 address of the same host."""
+"""The third quarter of an IPv6 address whose last quarter is an IPv4 address of the same host."""
 
 _SPECIAL = tuple(
     map(
@@ -40,7 +40,7 @@ _SPECIAL = tuple(
         ),
     )
 )
-"""Networks with a purpose of their own, as IANA registers them; older versions of ``ipaddress`` do not know all."""
+"""Special-purpose networks in IANA's registry; older versions of ``ipaddress`` lack some of them."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"safevlm-guard")]
@@ -49,8 +49,8 @@ _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet: not to this machine, this network or a special purpose.
 
-    An IPv6 address that carries an IPv4 address (NAT64, 6to4, ISATAP) is as public as that one; the forms that no
-    network routes (IPv4-mapped, IPv4-compatible, Teredo) are never public, nor is anything outside of 2000::/3.
+    An IPv6 address that contains an IPv4 address (NAT64, 6to4, ISATAP) is public if that one is; forms that are not
+    routed (IPv4-mapped, IPv4-compatible, Teredo) are never public, nor is anything outside 2000::/3.
     """
     if isinstance(address, IPv6Address):
         if address in _NAT64:  # how a network without IPv4 reaches such addresses

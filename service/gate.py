@@ -1,9 +1,9 @@
 """Access control: which hosts, origins and API keys may call which endpoint.
 
-Plain ASGI in front of every route, so that a route which nobody thought of is closed; a list of keys that runs empty
-opens nothing. A key comes as ``Authorization: Bearer KEY``, as OpenAI's and LiteLLM's clients send it, as
-``x-api-key``, or as the password of HTTP Basic, which browsers ask for and Prometheus can send. Browsers send that by
-themselves, also for pages of others: what such a page asks for is not done, unless its origin is allowed.
+Plain ASGI in front of every route, so that a route without rules is closed; an empty key list rejects all requests. A
+key is sent as ``Authorization: Bearer KEY`` (OpenAI's and LiteLLM's clients), as ``x-api-key``, or as the password of
+HTTP Basic, which browsers prompt for and Prometheus supports. Browsers send Basic credentials automatically, also for
+pages of other sites: requests of such pages are rejected, unless their origin is allowed.
 
 Decisions follow the route that ``service.traffic`` matched, never the text of the path.
 """
@@ -40,7 +40,7 @@ OPEN = frozenset(path for path, endpoint in TABLE.items() if endpoint.is_open)
 SCOPES = {
     path: row.scope for path, row in TABLE.items() if row.scope is not None and not path.startswith("/playground")
 }
-"""Scopes that paths of the API need."""
+"""Scopes required by paths of the API."""
 
 AUTHENTICATION = "authentication_error"
 PERMISSION = "permission_error"
@@ -64,27 +64,29 @@ _CROSS_SITE = ErrorReply(
 _TOO_MANY = ErrorReply(
     status=429, message="Too many requests of this API key run already.", type=RATE, code="key_busy", retry_after_s=1
 )
-_BAD_HOST = ErrorReply(status=400, message="The request needs one valid Host header.", type=INVALID, code="bad_host")
+_BAD_HOST = ErrorReply(
+    status=400, message="The request must have exactly one valid Host header.", type=INVALID, code="bad_host"
+)
 _WRONG_HOST = ErrorReply(
     status=421,
-    message="This server does not answer to this host name; its operator can allow it with SAFEVLM_ALLOWED_HOSTS.",
+    message="This host name is not allowed; the operator can allow it with SAFEVLM_ALLOWED_HOSTS.",
     type=PERMISSION,
     code="host_not_allowed",
 )
 _ENCODED = ErrorReply(
     status=415,
-    message="A Content-Encoding is not supported: send the body uncompressed.",
+    message="Content-Encoding is not supported; send the body uncompressed.",
     type=INVALID,
     code="content_encoding",
 )
 
 
 class Gate:
-    """ASGI middleware that refuses requests of callers who may not make them.
+    """ASGI middleware that rejects unauthorised requests.
 
     Args:
         app: what is behind it.
-        settings: whose hosts, origins and proxies are meant.
+        settings: allowed hosts and origins, and trusted proxies.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -138,7 +140,7 @@ class Gate:
                 await _refused(_TOO_MANY, scope)(scope, receive, send)
 
     async def _pass(self, route: Route, scope: Connection, receive: Receive, send: Send) -> None:
-        """Hand a request on that its caller may make; what has no row in the table is not there for anybody."""
+        """Pass an authorised request on; a route without a row in the table is 404."""
         if route.endpoint is None or not route.is_matched:
             await _refused(reply_to_status(404), scope)(scope, receive, send)
         elif route.endpoint.reaches_model and not _UNENCODED.issuperset(_content_codings(scope)):
@@ -149,9 +151,9 @@ class Gate:
             await self._app(scope, receive, send)
 
     def _wrong_host(self, scope: Connection, headers: Headers) -> ErrorReply | None:
-        """Why the host that a request was sent to is refused: a name that leads here by itself may be an attacker's.
+        """The error for a ``Host`` that is not allowed, because an attacker can point a domain name at this machine.
 
-        A page of ``evil.example`` whose name was pointed to this machine after it was loaded reads all answers.
+        A page of ``evil.example`` could then read all replies (DNS rebinding).
         """
         given, bound = headers.getlist("host"), scope.get("server")
         if not given:  # HTTP/1.0, or no request from a socket at all
@@ -167,7 +169,7 @@ class Gate:
         return None if bound is not None and _names_bound_address(host, str(bound[0])) else _WRONG_HOST
 
     def _cross_site(self, scope: Connection, headers: Headers) -> ErrorReply | None:
-        """Why what a browser says about the page behind a request is refused; an old one only says which page."""
+        """The error for a request from another site's page; old browsers send only ``Origin``."""
         is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         if scope["method"] in _SAFE and not is_preflight:
             return None
@@ -189,10 +191,10 @@ class Gate:
         return None if own else _CROSS_SITE
 
     def _believes_proxy(self, scope: Connection) -> bool:
-        """Whether the peer may say what this server is called.
+        """Whether the peer's ``X-Forwarded-Host`` and ``-Proto`` are trusted.
 
-        A proxy on this machine always may: a page of another site cannot set such headers without a preflight, and
-        the ``Host`` itself was checked before.
+        Those of a proxy on this machine always are: a page of another site cannot set such headers without a
+        preflight, and ``Host`` was checked before.
         """
         peer = _peer(scope)
         return is_loopback(peer) or self._proxies.includes(peer)
@@ -202,7 +204,7 @@ class Gate:
 
 
 def _allowed_hosts(settings: Settings) -> AllowedHosts | None:
-    """Hosts that are served; None serves all."""
+    """Hosts that are accepted; None accepts all."""
     if settings.allowed_hosts:
         return AllowedHosts(frozenset(settings.allowed_hosts))
     if settings.wants_keys:

@@ -1,7 +1,7 @@
-"""The history in a proxy's request: which refused questions can be taken out of what another model will read.
+"""Finds refused questions in a proxy's request that can be removed from what another model will read.
 
-LiteLLM's protocol lets a guardrail replace texts, one for one; it can take out no message and no picture. So only a
-conversation of plain texts qualifies, whose texts the proxy lists exactly as they stand in its messages.
+LiteLLM's protocol lets a guardrail replace texts one for one, but not remove messages or pictures. So only a text-only
+conversation qualifies, whose texts the proxy lists exactly as in its messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from safety_core.engine.messages import ClientMessage
 
 REMOVED = "(This message was removed.)"
-"""What another model reads in place of a text that was taken out."""
+"""Replacement for a removed text."""
 
 _ROLES: Mapping[object, Literal["instructions", "user", "assistant"]] = {
     "system": "instructions",
@@ -19,14 +19,14 @@ _ROLES: Mapping[object, Literal["instructions", "user", "assistant"]] = {
     "assistant": "assistant",
 }
 _SILENT = frozenset({"role", "content", "name"})
-"""Fields of a message that says nothing but its content."""
+"""Fields of a message without other content."""
 
 
 def plain_history(texts: Sequence[str], messages: Sequence[Mapping[str, Any]]) -> tuple[ClientMessage, ...] | None:
-    """The conversation, if it is made of the given texts and nothing else; None where it is not.
+    """The conversation, if it consists only of the given texts; otherwise None.
 
     Args:
-        texts: what the proxy lets a guardrail replace.
+        texts: the texts that a guardrail can replace.
         messages: the messages that they come from, in OpenAI's form.
     """
     found = [_plain_message(message) for message in messages]
@@ -39,13 +39,13 @@ def plain_history(texts: Sequence[str], messages: Sequence[Mapping[str, Any]]) -
 
 
 def replaced_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> list[str]:
-    """The texts of a conversation, with a note in place of those of dropped messages."""
+    """The texts of a conversation, with a note in place of dropped ones."""
     left_out = frozenset(dropped)
     return [REMOVED if index in left_out else text for index, one in enumerate(history) for text in one.texts]
 
 
 def dropped_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> frozenset[str]:
-    """The texts of dropped messages that no other message has."""
+    """The texts of dropped messages that no other message contains."""
     left_out = frozenset(dropped)
     kept = {text for index, one in enumerate(history) if index not in left_out for text in one.texts}
     return frozenset(text for index in left_out for text in history[index].texts if text not in kept)

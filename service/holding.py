@@ -1,6 +1,6 @@
-"""ASGI middleware that counts what a request holds, its place and its memory, until the request has been served.
+"""ASGI middleware that counts each request and its memory against the limits until it has been served.
 
-``traffic`` counts the places of all requests together; whose they are is known only here, behind the gate.
+``traffic`` counts all requests together; the client of a request is known only here, after the gate.
 """
 
 from collections import Counter
@@ -16,17 +16,17 @@ from service.record import RequestRecord
 from service.state import Service
 
 _CLIENT_SHARE = 0.5
-"""Most of all places that one client may hold while others hold any."""
+"""Largest share of the places for one client while other clients hold any."""
 
 _KEPT_SHARE = 40
-"""One place of so many is kept from a client that is alone, for others to come."""
+"""One in ``_KEPT_SHARE`` places is reserved for other clients, even if one client is alone."""
 
 
 class HeldMemory:
-    """Gives each request its holding in the budget, and each client its share of the places; behind the gate.
+    """Assigns each request its part of the memory budget, and limits each client's share of the places.
 
     Args:
-        app: what serves requests.
+        app: the next application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -51,7 +51,7 @@ class HeldMemory:
             await self._app(scope, receive, send)
 
     def _has_share(self, client: str, places: int) -> bool:
-        """Whether a client holds as many places as it may."""
+        """Whether a client has reached its share of the places."""
         held = self._places[client]
         if held < self._places.total():  # others are there
             return held >= max(1, int(_CLIENT_SHARE * places))
@@ -59,7 +59,7 @@ class HeldMemory:
 
     @contextmanager
     def _placed(self, record: RequestRecord) -> Iterator[None]:
-        """Count the place of a request that may reach the model."""
+        """Count a request that may reach the model."""
         if not record.has_line:
             yield
             return

@@ -34,7 +34,7 @@ from service.state import Service
 from service.streaming import unless_client_leaves
 
 _LARGE_JSON_BYTES = 64 * 1024
-"""Beyond it a body has pictures, and takes the event loop's time by milliseconds."""
+"""Bodies above this size are parsed in a thread, because parsing would block the event loop for milliseconds."""
 
 _MARKS_PER_ITEM = 16
 """Commas and brackets that a message or a picture may have around it."""
@@ -43,10 +43,10 @@ _MARKS_BESIDES = 64
 """Those of all other fields."""
 
 LOWERED = "X-SafeVLM-Max-Tokens"
-"""Header with the limit of tokens that applied in place of a larger one that was asked for."""
+"""Header with the applied token limit, if the request asked for more."""
 
 _PICTURES = re.compile(r"images?(?:\[\d*\])?")
-"""Names of a form's file fields: frameworks mark a field of several values with brackets."""
+"""Names of a form's file fields; frameworks mark multi-value fields with brackets."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -148,20 +148,20 @@ def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
         PromptError: ``input_empty``.
     """
     if not intake.images and not intake.turns:
-        raise PromptError("An image or a prompt is needed.", code="input_empty", param="prompt")
+        raise PromptError("An image or a prompt is required.", code="input_empty", param="prompt")
     return GuardRequest(images=intake.images, turns=intake.turns, heatmap=bool(intake.options.explain), rules=rules)
 
 
 def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatRequest:
-    """What to answer: the default question where there are pictures and no prompt.
+    """The prompt to answer; the default question if there are pictures but no prompt.
 
     Raises:
-        PromptError: ``prompt_empty``, or ``max_tokens_too_large`` where the operator has it refused.
+        PromptError: ``prompt_empty``, or ``max_tokens_too_large`` if the operator chose to reject it.
     """
     options, turns = intake.options, intake.turns
     if options.prompt is None or not options.prompt.strip():
         if not intake.images:
-            raise PromptError("An image or a prompt is needed.", code="prompt_empty", param="prompt")
+            raise PromptError("An image or a prompt is required.", code="prompt_empty", param="prompt")
         turns = (Turn(role="user", text=DEFAULT_QUESTION),)
     return ChatRequest(
         images=intake.images,
@@ -176,13 +176,13 @@ def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatReques
 
 
 def token_limit(max_tokens: int | None, settings: Settings, *, param: str, clamp: bool) -> int:
-    """Tokens that a reply may have: what was asked for, or the operator's default.
+    """Token limit of a reply: the requested one, or the operator's default.
 
     Args:
-        max_tokens: what was asked for.
-        settings: what the operator allows.
-        param: the field that asked, as the client spelled it.
-        clamp: whether more than the operator allows is lowered to that; :func:`lowered` must then tell the client.
+        max_tokens: the requested limit.
+        settings: the operator's limits.
+        param: the request field, as the client spelled it.
+        clamp: whether a larger limit is lowered to the operator's; :func:`lowered` then reports it to the client.
 
     Raises:
         PromptError: ``max_tokens_too_large``.
@@ -195,7 +195,7 @@ def token_limit(max_tokens: int | None, settings: Settings, *, param: str, clamp
 
 
 def lowered(max_tokens: int | None, settings: Settings) -> dict[str, str]:
-    """Header of a reply whose limit of tokens was lowered to the operator's; none where it was not."""
+    """Header of a reply whose token limit was lowered to the operator's; otherwise no header."""
     is_lowered = max_tokens is not None and max_tokens > settings.max_tokens
     return {LOWERED: str(settings.max_tokens)} if is_lowered else {}
 
@@ -244,7 +244,7 @@ def _parsed(body: bytes | bytearray, model: type[_Model], max_marks: int, charse
 
 
 def _in_utf8(body: bytes | bytearray, charset: str | None) -> bytes | bytearray:
-    """A JSON body in the one encoding that is parsed: without a byte order mark, and out of an older encoding."""
+    """A JSON body as UTF-8 without a byte order mark, converted from other encodings."""
     charset = charset or json.detect_encoding(body)
     if charset in ("utf-8", "utf8", "us-ascii", "ascii"):
         return body.removeprefix(b"\xef\xbb\xbf")

@@ -58,12 +58,12 @@ class TextFormatter(logging.Formatter):
 
 
 class RefusalLog:
-    """Log lines of requests that were turned away, which cost nothing to send: so many a second, then a count.
+    """Rate-limits log lines of rejected requests, which cost a client nothing; the rest are summed up in one line.
 
     For one event loop.
 
     Args:
-        per_second: lines a second in the long run.
+        per_second: average lines a second.
         burst: lines at once.
         clock: seconds that only grow.
     """
@@ -79,7 +79,7 @@ class RefusalLog:
         self._summary: asyncio.TimerHandle | None = None
 
     def log(self, fields: Mapping[str, Any]) -> None:
-        """Write a line with these fields, or only count it by its field ``error``."""
+        """Write a line with these fields, or only count it under its field ``error``."""
         now = self._clock()
         self._lines = min(float(self._burst), self._lines + (now - self._at) * self._per_second)
         self._at = now
@@ -92,7 +92,7 @@ class RefusalLog:
             self._summary = asyncio.get_running_loop().call_later(1.0, self.summarise)
 
     def summarise(self) -> None:
-        """Write how many requests got no line since the last summary."""
+        """Log the number of requests without a line since the last summary."""
         if self._summary is not None:
             self._summary.cancel()
             self._summary = None

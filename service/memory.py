@@ -1,9 +1,9 @@
-"""What all accepted requests hold in memory, counted while it grows, and what happens when it is too much.
+"""Counts the memory of all accepted requests as it grows, and enforces a limit.
 
-Counted are bodies while they are read, the texts and files in them, decoded pictures and what they become; the memory
-of decoding itself is bounded where it is done (``decoders``). A request that would need more than there is gets 429 at
-once. No client may hold more than its share, and bodies that have stopped to arrive make room for those that do arrive.
-One request alone is always served, whatever the settings. For one event loop.
+This includes bodies while they are read, their texts and files, decoded pictures and model inputs; ``decoders`` bounds
+the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than its
+share, and stalled uploads are ended if others need the room. A single request is always served, whatever the settings.
+For one event loop.
 """
 
 import asyncio
@@ -17,28 +17,28 @@ from safety_core.errors import OverloadedError
 from safety_core.memory import release_free_memory
 
 _SHARE = 0.75
-"""Most of the budget that one client may hold."""
+"""Largest share of the budget for one client."""
 
 _PROGRESS_BYTES = 64 * 1024
-"""A body makes progress when so much more of it has come."""
+"""Bytes of a body that count as progress."""
 
 STALLED_AFTER_S = 1.0
-"""A body without progress for so long may have to make room."""
+"""Seconds without progress after which a body may be dropped to make room."""
 
 _TRIM_BYTES = 16 * 1024 * 1024
-"""Memory that must have been let go of before any is given back to the system."""
+"""Bytes that must have been released before memory is returned to the system."""
 
 _TRIM_INTERVAL_S = 5.0
-"""Seconds between two times that memory is given back while requests run."""
+"""Minimum seconds between returns of memory while requests run."""
 
 
 class MemoryBudget:
-    """Bytes that all requests together may hold.
+    """Limits the bytes that all requests hold together.
 
     Args:
-        limit: how many.
+        limit: bytes.
         clock: seconds.
-        released: called in the event loop where enough was let go of for it to be given back to the system.
+        released: called in the event loop when enough memory was released to return it to the system.
     """
 
     def __init__(
@@ -59,26 +59,26 @@ class MemoryBudget:
         return self._used
 
     def holding(self, client: str = "") -> "Holding":
-        """What one request is going to hold, nothing yet; it must be closed."""
+        """A new, empty holding for one request; must be closed."""
         return Holding(self, client)
 
     def take(self, holding: "Holding", size: int) -> None:
         """Count more bytes for a request.
 
         Raises:
-            OverloadedError: it is too much.
+            OverloadedError: the limit would be exceeded.
         """
         while not self._fits(holding, size):
             stalled = self._stalled_upload(besides=holding)
             if stalled is None:
-                raise OverloadedError("the accepted requests have used up the budget of memory")
+                raise OverloadedError("the accepted requests have used up the memory budget")
             stalled.evict()
         self._holdings.add(holding)
         self._used += size
         self._by_client[holding.client] += size
 
     def give_back(self, holding: "Holding", size: int, *, last: bool) -> None:
-        """Count fewer bytes for a request; with ``last`` it holds nothing any more."""
+        """Count fewer bytes for a request; with ``last``, its holding ends."""
         self._used -= size
         self._freed += size
         self._by_client[holding.client] -= size
@@ -98,7 +98,7 @@ class MemoryBudget:
         return not holding.client or self._by_client[holding.client] + size <= _SHARE * self.limit
 
     def _stalled_upload(self, *, besides: "Holding") -> "Holding | None":
-        """The body that makes room: one without progress, of the client that holds the most, the largest."""
+        """The body to drop: the largest stalled one of the client that holds the most."""
         now = self._clock()
         stalled = [
             one for one in self._holdings if one is not besides and one.size and one.stalled_s(now) >= STALLED_AFTER_S
@@ -107,11 +107,11 @@ class MemoryBudget:
 
 
 class Holding:
-    """What one request holds. A context manager that lets go of it all at its end.
+    """The memory of one request. A context manager that releases all of it at the end.
 
     Args:
-        budget: where it is counted.
-        client: whose request it is.
+        budget: the budget that it counts against.
+        client: key for fair shares.
     """
 
     def __init__(self, budget: MemoryBudget, client: str) -> None:
@@ -134,10 +134,10 @@ class Holding:
         """Hold more bytes.
 
         Raises:
-            OverloadedError: there is no room, or this request had to make room for others.
+            OverloadedError: the limit would be exceeded, or this request was dropped to make room for others.
         """
         if self._closed:
-            raise OverloadedError("this request made room for others")
+            raise OverloadedError("the request was dropped to make room for others")
         self._budget.take(self, size)
         self.size += size
 
@@ -149,7 +149,7 @@ class Holding:
             self._budget.give_back(self, size, last=False)
 
     def close(self) -> None:
-        """Hold nothing any more; for good."""
+        """Release everything; the holding cannot be used again."""
         if not self._closed:
             self._closed = True
             size, self.size = self.size, 0
@@ -158,18 +158,18 @@ class Holding:
     # --- bodies that are being read ------------------------------------------------------------------------------
 
     def upload(self, evict: Callable[[], None]) -> None:
-        """A body begins to arrive; ``evict`` ends it where it stalls and others need the room."""
+        """Register a body; ``evict`` ends it if it stalls and others need the room."""
         self._evict, self._progress_at, self._progress_left = evict, self._budget_time(), _PROGRESS_BYTES
 
     def arrived(self, size: int) -> None:
-        """More of the body came. Raises as :meth:`grow` does."""
+        """Count received bytes of the body. Raises as :meth:`grow` does."""
         self._progress_left -= size
         if self._progress_left <= 0:
             self._progress_at, self._progress_left = self._budget_time(), _PROGRESS_BYTES
         self.grow(size)
 
     def uploaded(self) -> None:
-        """The body is complete, or nobody waits for it any more."""
+        """The body is complete or no longer needed."""
         self._evict = None
 
     def stalled_s(self, now: float) -> float:
@@ -177,7 +177,7 @@ class Holding:
         return 0.0 if self._evict is None else now - self._progress_at
 
     def evict(self) -> None:
-        """Make room for others."""
+        """End the request to make room for others."""
         evict, self._evict = self._evict, None
         self.evicted = True
         self.close()
@@ -189,9 +189,9 @@ class Holding:
 
 
 def trimming(pool: Executor) -> Callable[[], None]:
-    """What gives free memory back to the system, in a thread of ``pool``; for :class:`MemoryBudget`.
+    """A callback for :class:`MemoryBudget` that returns free memory to the system, in a thread of ``pool``.
 
-    Waits a moment first: what a request held is freed when the last function that served it returns.
+    Waits a moment first: a request's memory is freed when the last function that serves it returns.
     """
 
     def trim() -> None:

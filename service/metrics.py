@@ -45,7 +45,7 @@ class Metrics:
         )
         self.risk = Counter(
             "safevlm_risk",
-            "Requests by the type and level that were decided about.",
+            "Requests by the risk type and level of their verdict.",
             ["type", "level"],
             registry=self.registry,
         )
@@ -69,7 +69,7 @@ class Metrics:
         )
         self.stale = Gauge(
             "safevlm_file_stale",
-            "Whether a file is out of order (1): its newest version not in force, or the audit log not writable.",
+            "1 while a file's newest version is not in force, or the audit log cannot be written; else 0.",
             ["file"],
             registry=self.registry,
         )
@@ -93,13 +93,13 @@ class Metrics:
         )
         self.http_requests = Counter(
             "safevlm_http_requests",
-            "HTTP requests by endpoint and status; aborted where the connection ended before a reply.",
+            "HTTP requests by endpoint and status; aborted if the connection ended before a reply.",
             ["endpoint", "status"],
             registry=self.registry,
         )
         self.request_seconds = Histogram(
             "safevlm_request_duration_seconds",
-            "From a request's head to the end of its reply, whatever became of it.",
+            "Seconds from a request's head to the end of its reply, whatever its outcome.",
             ["endpoint", "status"],
             buckets=_LONG_SECONDS,
             registry=self.registry,
@@ -130,7 +130,7 @@ class Metrics:
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
 
     def exchange(self, record: RequestRecord) -> None:
-        """An HTTP request has been answered, or its client has left."""
+        """Count an HTTP request that was answered, or whose client disconnected."""
         status = "aborted" if record.status is None else str(record.status)
         self.http_requests.labels(record.endpoint, status).inc()
         shown = status if record.status is None else f"{record.status // 100}xx"
@@ -194,7 +194,7 @@ class Metrics:
 
 
 class _WorkerDeaths(Collector):
-    """A counter that the engine keeps."""
+    """A counter kept by the engine."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
@@ -202,7 +202,7 @@ class _WorkerDeaths(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Read it."""
         yield CounterMetricFamily(
-            "safevlm_worker_deaths", "How often the model's worker died and began anew.", value=self._count()
+            "safevlm_worker_deaths", "How often the model worker died and was restarted.", value=self._count()
         )
 
 

@@ -1,4 +1,4 @@
-"""Errors as OpenAI's clients expect them: HTTP statuses and codes of the OpenAI-compatible paths.
+"""HTTP statuses and error codes of the OpenAI-compatible paths, as OpenAI's clients expect them.
 
 Logs and metrics keep the server's own codes, which are the same on all paths.
 """
@@ -19,11 +19,11 @@ _CODES = {
     "image_url": "invalid_image_url",
     "image_url_failed": "failed_to_download_image",
 }
-"""Our codes of picture errors and OpenAI's; any other of ours is ``invalid_image``."""
+"""OpenAI's code for each of our picture errors; any other is ``invalid_image``."""
 
 
 class OpenAIRoute(APIRoute):
-    """A route of the OpenAI-compatible paths: its errors are sent as :func:`openai_reply` says."""
+    """A route of the OpenAI-compatible paths, whose errors are converted by :func:`openai_reply`."""
 
 
 def speaks_openai(request: Request) -> bool:
@@ -32,7 +32,7 @@ def speaks_openai(request: Request) -> bool:
 
 
 def openai_reply(reply: ErrorReply) -> ErrorReply:
-    """An error with OpenAI's status and code: 413 and 415 are unknown there, and pictures have codes of their own."""
+    """Convert an error to OpenAI's status and code; its clients handle neither 413 nor 415."""
     if reply.type != INVALID:
         return reply
     code = _CODES.get(reply.code, "invalid_image") if reply.code.startswith("image_") else reply.code

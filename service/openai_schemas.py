@@ -1,7 +1,7 @@
 """Requests and replies of the OpenAI-compatible paths: ``/v1/chat/completions`` and ``/v1/moderations``.
 
 A request may have every field that OpenAI documents, and those that common clients and servers add. A field without a
-counterpart here is accepted with values that change nothing and refused with any other, so that no option is silently
+counterpart here is accepted with values that change nothing and rejected with any other, so that no option is silently
 ignored and no text reaches the model unjudged.
 """
 
@@ -28,25 +28,25 @@ from service.schemas import (
     whole,
 )
 
-_NO_EFFECT = "Accepted and without effect."
+_NO_EFFECT = "Accepted but has no effect."
 
 Label = Annotated[str, Field(max_length=256, description=_NO_EFFECT)]
 """A name or key that a client attaches to its request."""
 
 Hint = Annotated[str, Field(max_length=64, description=_NO_EFFECT)]
-"""A short word of a field that only tunes how OpenAI's servers work, such as their caches."""
+"""A short value that only tunes OpenAI's servers, such as their caches."""
 
 Off = Annotated[Any, neutral(False)]
-"""A switch for something that we do not have."""
+"""A switch for an unsupported feature."""
 
 Zero = Annotated[Any, neutral(0)]
-"""A number that must change nothing."""
+"""A number that must be neutral."""
 
 Null = Annotated[Any, neutral()]
-"""Something that we do not have, and whose presence alone asks for it."""
+"""An unsupported feature that is requested by the mere presence of the field."""
 
 Empty = Annotated[Any, EMPTY]
-"""Something that we do not have, and that asks for nothing while it is empty."""
+"""An unsupported feature that is not requested while the field is empty."""
 
 StopString = Annotated[str, Field(max_length=64)]
 """What may become one is held back and then said in one piece: a long one would thin what the output rail judges."""
@@ -70,7 +70,7 @@ MODERATION_MODELS = (
     "text-moderation-stable",
     "text-moderation-007",
 )
-"""OpenAI's names of moderation models, as far as they are known."""
+"""Known names of OpenAI's moderation models."""
 
 _UNSUPPORTED_PARTS = frozenset(
     {
@@ -89,7 +89,7 @@ class Received(BaseModel):
 
 
 class CacheHint(Received):
-    """Where a prompt's cache may begin or end; there is none that a client could see."""
+    """A breakpoint of a provider's prompt cache; has no effect here."""
 
     type: Hint | None = None
     mode: Hint | None = None
@@ -118,7 +118,7 @@ class ImageUrl(Received):
 
     url: Picture
     detail: Literal["auto", "low", "high", "original"] | None = Field(
-        default=None, description="Accepted and without effect: every picture is seen at the model's own size."
+        default=None, description="Accepted but has no effect: every picture is resized to the model's input size."
     )
     format: Label | None = None
 
@@ -131,17 +131,17 @@ class ImagePart(_PartBase):
 
 
 class RefusalPart(_PartBase):
-    """What the assistant said when it refused."""
+    """The text of an assistant's refusal."""
 
     type: Literal["refusal"]
     refusal: str
 
 
 def _refuse_part(value: object) -> object:
-    """Report a part whose type is not supported, by its name where that is OpenAI's or a relative's."""
+    """Report a part of an unsupported type; the type is named if it is in a fixed list."""
     if isinstance(value, str) and value in _UNSUPPORTED_PARTS:
         raise PydanticCustomError("part_type", "Parts of type {type} are not supported", {"type": value})
-    raise PydanticCustomError("part_type", "The type of this part is not known here")
+    raise PydanticCustomError("part_type", "The type of this part is unknown")
 
 
 class UnsupportedPart(BaseModel):
@@ -181,7 +181,7 @@ Content = Annotated[
 
 
 def _only_parts(*kinds: str) -> JsonValue:
-    """Schema of a content whose parts are of some types only."""
+    """Schema of a content whose parts are limited to some types."""
     return {
         "anyOf": [{"type": ["string", "null"]}, {"items": {"properties": {"type": {"enum": list(kinds)}}}}],
     }
@@ -211,7 +211,7 @@ _BY_ROLE: JsonValue = [
 
 def _no_tool(role: object) -> object:
     if role in ("tool", "function"):
-        raise PydanticCustomError("tool_role", "Tools are not supported; neither are messages of this role")
+        raise PydanticCustomError("tool_role", "Tools are not supported, and neither are messages with this role")
     return role
 
 
@@ -351,7 +351,7 @@ class CompletionRequest(_OfOtherServers):
     language: Language = None
     refusal_in: RefusalIn | None = Field(
         default=None,
-        description="Field of the message that a refusal is sent in; where it is null, the operator's choice.",
+        description="Field of the message that carries a refusal; null selects the operator's setting.",
     )
 
     user: Label | None = None
@@ -397,7 +397,7 @@ ModerationPart = Annotated[
 
 
 def _input_tag(value: object) -> str:
-    """One text, several, or parts: by the first item, since a list is of one kind."""
+    """One text, several texts, or parts; decided by the first item, because a list has items of one kind."""
     if isinstance(value, list):
         return "=parts" if value and not isinstance(value[0], str) else "=texts"
     return kind_of(value)
@@ -423,7 +423,7 @@ class ModerationRequest(Received):
         default=None,
         max_length=256,
         description=(
-            "Name of the served checkpoint, or one of OpenAI's moderation models (dated ones too), which stands for it."
+            "Name of the served checkpoint, or of an OpenAI moderation model (dated ones too), which selects the same."
         ),
     )
     policy: PolicyName = None
@@ -437,7 +437,7 @@ class GuardOut(Sent):
     images_scanned: int
     dropped_messages: list[int] | None = Field(
         default=None,
-        description="Indices of earlier messages that were left out: refused questions and the answers to them.",
+        description="Indices of earlier messages that the model did not read: refused questions and their answers.",
     )
     risk: AssessmentOut | None = None
     timings: ChatTimings | None = None

@@ -60,7 +60,7 @@ class CompletionView:
     """Seconds since 1970."""
 
     refusal_in: RefusalIn
-    """Field of a message that a refusal is sent in."""
+    """Field of a message that carries a refusal."""
 
     usage_in_chunks: bool = False
     """Whether every chunk has a field for the usage, which the last one fills."""

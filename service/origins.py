@@ -1,4 +1,4 @@
-"""Where a request comes from: host names, browser origins, client addresses, and which proxies are believed.
+"""Origins of requests: host names, browser origins, client addresses and trusted proxies.
 
 Knows no ASGI: everything here is a function of header values and addresses.
 """
@@ -17,24 +17,24 @@ _MAX_NAME = 253
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 ANY = "*"
-"""An allowed host that stands for all."""
+"""An allowed host that matches every host."""
 
 _MAX_FORWARDED = 64
-"""Addresses of one ``X-Forwarded-For`` that are looked at."""
+"""Maximum addresses of ``X-Forwarded-For`` that are read."""
 
 
 class Authority(NamedTuple):
-    """A host and perhaps a port, normalised: lower case, no final dot, addresses in their one canonical form."""
+    """A host and an optional port, normalised: lower case, no final dot, addresses in canonical form."""
 
     host: str
     port: int | None
 
 
 def parse_authority(text: str) -> Authority:
-    """The value of a ``Host`` header.
+    """Parse the value of a ``Host`` header.
 
     Raises:
-        ValueError: it is none; user information, zones, blanks and lists are none.
+        ValueError: it is not valid; user information, zones, blanks and lists are not allowed.
     """
     text = text.strip(" \t").lower()
     if text.startswith("["):
@@ -60,7 +60,7 @@ def parse_authority(text: str) -> Authority:
 
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
-    """Host names that a server answers to.
+    """Host names that a server accepts.
 
     Attributes:
         names: names, ``*.example.org`` for all below a name, addresses, or ``*`` for any.
@@ -81,16 +81,16 @@ class AllowedHosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a normalised host can only mean this machine, whatever name servers say."""
+    """Whether a normalised host always refers to this machine, independent of DNS."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def parse_origin(text: str) -> tuple[str, Authority]:
-    """Scheme and authority of a browser's ``Origin``.
+    """Parse a browser's ``Origin`` into scheme and authority.
 
     Raises:
-        ValueError: it is none, as ``null`` is.
+        ValueError: it is not an origin; ``null`` is not one either.
     """
     scheme, separator, authority = text.strip(" \t").lower().partition("://")
     if not separator or scheme not in _DEFAULT_PORTS:
@@ -110,8 +110,8 @@ def is_same_origin(origin: str, authorities: Iterable[str], scheme: str | None) 
 
     Args:
         origin: the ``Origin`` header.
-        authorities: what this server is called in this request: ``Host``, and ``X-Forwarded-Host`` of a trusted proxy.
-        scheme: how clients reach it, where that is known for certain; a proxy may have removed TLS without saying so.
+        authorities: this server's names in the request: ``Host``, and ``X-Forwarded-Host`` of a trusted proxy.
+        scheme: the clients' scheme, if it is known; a proxy may have terminated TLS without a header.
     """
     try:
         asked_by, (host, port) = parse_origin(origin)
@@ -130,7 +130,7 @@ def is_same_origin(origin: str, authorities: Iterable[str], scheme: str | None) 
 
 
 class TrustedProxies:
-    """Addresses and networks of proxies whose ``X-Forwarded-*`` headers are believed.
+    """Addresses and networks of proxies whose ``X-Forwarded-*`` headers are trusted.
 
     Raises:
         ValueError: an entry is neither an address nor a network.
@@ -145,7 +145,7 @@ class TrustedProxies:
         return address is not None and any(address in network for network in self._networks)
 
     def find_client(self, peer: str, forwarded_for: Sequence[str]) -> str:
-        """The address of the client: the peer, or what the nearest proxy that is not trusted was reached from.
+        """The address of the client: the peer, or the last address in ``X-Forwarded-For`` that is not a trusted proxy.
 
         Args:
             peer: the other end of the connection.
@@ -164,7 +164,7 @@ class TrustedProxies:
 
 
 def client_key(host: str) -> str:
-    """Name of a client without an API key, for fair shares: its address; of IPv6 the /64 that one customer gets."""
+    """Fair queueing key of a client without an API key: its IPv4 address or IPv6 /64, which one customer gets."""
     address = _address(host)
     if address is None:
         return "address:unknown"
@@ -195,6 +195,6 @@ def _address(host: str) -> _Address | None:
 
 
 def _unmapped(address: _Address) -> _Address:
-    """The IPv4 address within an IPv6 one, where there is one: sockets for both families report it so."""
+    """The IPv4 address of an IPv4-mapped IPv6 address, as reported by dual-stack sockets; otherwise unchanged."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped

@@ -1,7 +1,7 @@
-"""From what a client sent as a picture to a decoded one: bytes, base64, a data URL, a URL. Decodes off the loop.
+"""Loads the pictures of a request from bytes, base64, data URLs and URLs, and decodes them in threads.
 
-All pictures of a request are looked at before the first one is decoded: a request that would cost too much costs next
-to nothing.
+All pictures of a request are inspected before the first one is decoded, so that rejecting an expensive request is
+cheap.
 """
 
 import time
@@ -24,10 +24,10 @@ Source = bytes | str
 """A picture's bytes, base64 or a data URL of them, or the URL of a place on the network."""
 
 _BYTES_PER_COST = 8
-"""Bytes of a file that are looked at in the time that decoding a pixel takes."""
+"""Bytes of a file that are inspected in the time of decoding a pixel."""
 
 _VIEW_BYTES, _INPUT_BYTES = 4, 12
-"""Of each pixel of a view: as a picture, and as what the model reads."""
+"""Bytes of each pixel of a view, as a picture and as model input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +43,20 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Which:
-    """Which picture of a request an error is about."""
+    """The picture of a request that an error refers to."""
 
     number: int
     """From 1."""
 
     count: int
-    """How many there are."""
+    """Number of pictures in the request."""
 
     param: str
-    """Field of the request that it stands in."""
+    """Field of the request that contains it."""
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Errors of a picture name it."""
+        """Add the picture to the errors raised inside."""
         try:
             yield
         except ImageError as exc:
@@ -78,7 +78,7 @@ class Pictures:
     """How many one request may have."""
 
     max_cost: int
-    """What decoding all pictures of one request may cost, in pixels (``Inspected.cost``)."""
+    """Decoding budget of one request, in pixels (``Inspected.cost``)."""
 
     fill: Colour
     """Colour that the model wants them padded with."""
@@ -87,22 +87,22 @@ class Pictures:
     """Gets those that are elsewhere."""
 
     require_room: Callable[[int, RequestRecord], None] = lambda pictures, record: None
-    """Raises OverloadedError where a request with so many pictures would be refused once they are decoded; asked where
-    decoding is dear. Others may be known already, which is seen from what is decoded."""
+    """Raises OverloadedError if a request with this number of pictures would be rejected after decoding; called if
+    decoding is expensive. Verdicts of other requests may be cached, which is only known after decoding."""
 
     async def load(self, sources: Sequence[Source], record: RequestRecord, places: Sequence[str] = ()) -> Loaded:
         """Decode the pictures of one request.
 
         Args:
             sources: the pictures.
-            record: the request: for whom, by when, and what it holds in memory.
-            places: field of the request that each of them stands in, for errors; ``image`` where there are none.
+            record: client, deadline and memory of the request.
+            places: field of the request that contains each of them, for errors; ``image`` if empty.
 
         Raises:
-            ImageError: there are too many, they cost too much, or one is out of bounds or broken; its message says
-                which of several.
-            OverloadedError: too many pictures wait, there is no memory left for these, or the request would be refused
-                after they were decoded.
+            ImageError: there are too many, they cost too much, or one exceeds a limit or is damaged; the message says
+                which one.
+            OverloadedError: too many pictures are waiting, the memory budget is used up, or the request would be
+                rejected after decoding.
             DeadlineError: they were not decoded in time.
             ExhaustedError: memory ran out.
         """
@@ -137,7 +137,7 @@ class Pictures:
     async def _fetch_all(
         self, sources: Sequence[Source], which: Sequence[_Which], record: RequestRecord
     ) -> list[Source]:
-        """The sources, with the bytes behind those that are addresses."""
+        """The sources, with URLs replaced by the fetched bytes."""
         found: list[Source] = []
         async with in_time(record.deadline):
             for source, one in zip(sources, which, strict=True):
@@ -151,7 +151,7 @@ class Pictures:
     async def _inspect_all(
         self, sources: Sequence[Source], which: Sequence[_Which], record: RequestRecord
     ) -> list[Inspected]:
-        """What the files say; the memory of their sound parts stays counted."""
+        """Inspect the files; the memory of their rewritten parts stays counted."""
         sizes = [len(source) for source in sources]
         _grow(record.memory, 2 * sum(sizes))  # the file's bytes, and its sound parts
         files = await self.decoders.run(
@@ -171,9 +171,9 @@ class Pictures:
             cost += file.cost
             if cost > self.max_cost:
                 raise ImageError(
-                    f"Image {one.number} of {one.count} brings this request over its budget of {self.max_cost} pixels "
-                    "to decode, in which formats other than JPEG and pictures with many scans count more than once. "
-                    "Send smaller images, or fewer at a time.",
+                    f"Image {one.number} of {one.count} exceeds this request's decoding budget of {self.max_cost} "
+                    "pixels, in which formats other than JPEG, and images with many scans, count more than once. "
+                    "Send smaller or fewer images.",
                     code="image_too_large",
                     param=one.param,
                 )

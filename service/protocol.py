@@ -1,15 +1,16 @@
 """HTTP/1.1 over one connection, with bounds on what a client can cost: time, bytes, parser work and descriptors.
 
-Built on uvicorn's protocol over ``httptools``, whose parser is C: a chunk of one byte costs it about a microsecond. On
-top of that:
+Extends uvicorn's protocol for ``httptools``, whose parser is written in C: a one-byte chunk takes about a microsecond.
+In addition:
 
-- Bytes are parsed in small slices. A connection that has used up its share of the event loop waits in a queue with the
-  others that have, and is not read from meanwhile.
+- Bytes are parsed in small slices. A connection that has used up its share of the event loop waits in a queue, and is
+  not read from meanwhile.
 - Heads, header lines, chunks and the framing around chunks are capped.
 - Head, body, whole exchange, idle time and unread replies have deadlines.
-- A body that nobody wants is not parsed. The reply says ``Connection: close``; then what still comes is thrown away for
-  a moment, because a connection that is closed over unread data is reset, and the client may lose its reply.
-- The number of open connections is capped, in total and per address. Those that wait for their client make room.
+- An unwanted body is not parsed. The reply says ``Connection: close``; further input is then discarded for a moment,
+  because closing a connection with unread data resets it, and the client may lose the reply.
+- The number of open connections is capped, in total and per address. Connections that wait for their client are closed
+  to make room.
 """
 
 import asyncio
@@ -42,71 +43,75 @@ _MAX_TARGET_BYTES = 8 * 1024
 _MAX_HEADER_LINES = 100
 
 _MAX_SMALL_CHUNKS = 16_384
-"""Chunks of one body, beside one for each kilobyte in it; encoders that write a token at a time need some thousands."""
+"""Chunks of one body, in addition to one for each kilobyte; encoders that write single tokens need some thousands."""
 
 _MAX_FRAMING_BYTES = 512 * 1024
-"""Of one body: sizes, extensions and ends of its chunks, and its trailer."""
+"""Bytes of chunk sizes, extensions and ends, and of the trailer, in one body."""
 
 _HEAD_SLICE = 1024
 _CHUNKED_SLICE = 4096
 _BODY_SLICE = 64 * 1024
-"""Bytes that are parsed at a time: less where a byte can mean more work."""
+"""Bytes that are parsed at a time: fewer if a byte can cause more work."""
 
 _FIRST_SHARE_S = 0.000_5
 _SHARE_S = 0.001
-"""Seconds of parsing before a connection has to queue, and each time that its turn comes."""
+"""Seconds of parsing before a connection has to queue, and in each of its turns."""
 
 _LINGER_S = 2.0
-"""Seconds after a reply in which the rest of an unwanted body is thrown away."""
+"""Seconds after a reply in which the rest of an unwanted body is discarded."""
 
 _LINGER_BYTES = 32 * 1024 * 1024
 _DISCARD_BYTES_PER_S = 64 * 1024 * 1024
-"""How much of it, and how fast: a local client could otherwise keep the loop busy with it."""
+"""Limits on the discarded bytes and their rate: a local client could otherwise keep the event loop busy."""
 
 _MIN_PAUSE_S = 0.001
 
 _BODY_GRACE_S = 5.0
-"""Seconds after the body's deadline in which the application can still say that it was missed."""
+"""Seconds after the body's deadline in which the application can still report the timeout."""
 
 ACCEPTED_AT_ONCE = 8
-"""Connections that are accepted in one turn of the loop, before any of them is seen by the limits here."""
+"""Connections that are accepted in one turn of the event loop, before the limits here apply to them."""
 
 _STARTED_AT_ONCE = 2
-"""Requests that are started in one turn of the loop."""
+"""Requests that are started in one turn of the event loop."""
 
 _LISTEN_BACKLOG = 1024
 
 _HEALTH_RESERVE = 8
-"""Connections over the limit that are good for health checks only."""
+"""Connections over the limit that only serve health checks."""
 
 _OTHER_DESCRIPTORS = 64
-"""Descriptors for everything but connections: files, the audit log, pictures that are fetched."""
+"""File descriptors reserved for other uses: files, the audit log, fetched pictures."""
 
 _MAX_CONNECTIONS = 4096
 
 _ACCEPT_COMPLAINT_EVERY_S = 60.0
 
-_MALFORMED = ErrorReply(status=400, message="The request is no valid HTTP.", type=INVALID, code="bad_request")
-_LONG_HEAD = ErrorReply(status=431, message="The request's head is too large.", type=INVALID, code="headers_too_large")
-_LONG_TARGET = ErrorReply(status=414, message="The request's target is too long.", type=INVALID, code="uri_too_long")
+_MALFORMED = ErrorReply(status=400, message="The request is not valid HTTP.", type=INVALID, code="bad_request")
+_LONG_HEAD = ErrorReply(
+    status=431, message="The request headers are too large.", type=INVALID, code="headers_too_large"
+)
+_LONG_TARGET = ErrorReply(status=414, message="The request target is too long.", type=INVALID, code="uri_too_long")
 _TINY_CHUNKS = ErrorReply(
-    status=400, message="The body comes in too many small chunks.", type=INVALID, code="too_many_chunks"
+    status=400, message="The body has too many small chunks.", type=INVALID, code="too_many_chunks"
 )
 _NO_SUCH_METHOD = ErrorReply(status=501, message="The method is unknown.", type=INVALID, code="method_not_allowed")
 _NO_SUCH_CODING = ErrorReply(
-    status=501, message="No transfer coding but chunked is supported.", type=INVALID, code="transfer_encoding"
+    status=501, message="The only supported transfer coding is chunked.", type=INVALID, code="transfer_encoding"
 )
 _NO_SUCH_VERSION = ErrorReply(
     status=505, message="Only HTTP/1.0 and HTTP/1.1 are supported.", type=INVALID, code="http_version"
 )
-_BAD_HOST = ErrorReply(status=400, message="The request needs one valid Host header.", type=INVALID, code="bad_host")
+_BAD_HOST = ErrorReply(
+    status=400, message="The request must have exactly one valid Host header.", type=INVALID, code="bad_host"
+)
 _FULL = ErrorReply(
     status=503, message="Too many connections are open.", type=BUSY, code="too_many_connections", retry_after_s=1
 )
 
 
 class _RefusedError(Exception):
-    """A request that is answered without the application; raised inside the parser's callbacks."""
+    """Raised in the parser's callbacks to answer a request without the application."""
 
     def __init__(self, reply: ErrorReply) -> None:
         super().__init__(reply.code)
@@ -114,11 +119,11 @@ class _RefusedError(Exception):
 
 
 class ConnectionLimits:
-    """The connections of one server: how many there are, and which of them can be closed to make room.
+    """The connections of one server: counts them and selects those that can be closed to make room.
 
     Args:
-        total: connections at a time.
-        proxies: peers that stand for many clients.
+        total: maximum number of connections.
+        proxies: peers that represent many clients.
     """
 
     def __init__(self, total: int, proxies: TrustedProxies | None = None) -> None:
@@ -126,16 +131,16 @@ class ConnectionLimits:
         self._proxies = proxies or TrustedProxies(())
         self._by_key: dict[str, set[BoundedProtocol]] = {}
         self._waiting: dict[str, dict[BoundedProtocol, None]] = {}
-        """By address, those whose client has to do something next, the longest waiting first."""
+        """Connections that wait for their client, by address, the longest waiting first."""
         self._lingering: dict[BoundedProtocol, None] = {}
-        """Those that are answered, and only wait for their client to close."""
+        """Connections that were answered and wait for their client to close."""
         self._count = 0
 
     def add(self, protocol: "BoundedProtocol") -> ErrorReply | None:
         """Count a new connection, and make room for it.
 
         Returns:
-            None if it may be used; the refusal if only health checks may use it, or nobody (see :attr:`is_full`).
+            None if it may be used; otherwise the error for all requests except health checks (see :attr:`is_full`).
         """
         key = protocol.address
         shared = not key or is_loopback(key) or self._proxies.includes(key)
@@ -150,11 +155,11 @@ class ConnectionLimits:
 
     @property
     def is_full(self) -> bool:
-        """Whether even what is kept for health checks is in use."""
+        """Whether the connections reserved for health checks are used up, too."""
         return self._count > self.total + _HEALTH_RESERVE
 
     def remove(self, protocol: "BoundedProtocol") -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         self.works(protocol)
         if self._is_open(protocol):
             self._count -= 1
@@ -164,7 +169,7 @@ class ConnectionLimits:
                 del self._by_key[protocol.client_key]
 
     def waits(self, protocol: "BoundedProtocol") -> None:
-        """It is the client's turn: the connection may be closed to make room."""
+        """The connection waits for its client and may be closed to make room."""
         if not self._is_open(protocol):
             return
         own = self._waiting.setdefault(protocol.client_key, {})
@@ -172,13 +177,13 @@ class ConnectionLimits:
         own[protocol] = None
 
     def lingers(self, protocol: "BoundedProtocol") -> None:
-        """It has had its last reply: it makes room before any other does."""
+        """The connection has sent its last reply and is closed first to make room."""
         self.works(protocol)
         if self._is_open(protocol):
             self._lingering[protocol] = None
 
     def works(self, protocol: "BoundedProtocol") -> None:
-        """It is the server's turn."""
+        """The connection is being served and must not be closed."""
         self._lingering.pop(protocol, None)
         own = self._waiting.get(protocol.client_key)
         if own is not None:
@@ -190,7 +195,7 @@ class ConnectionLimits:
         return protocol in self._by_key.get(protocol.client_key, ())
 
     def _evict(self, key: str | None) -> bool:
-        """Close the longest waiting connection of an address; of the one with most connections where None."""
+        """Close the longest waiting connection of an address; if None, of the address with the most connections."""
         victim = next((one for one in self._lingering if key in (None, one.client_key)), None)
         if victim is None:
             if key is None:
@@ -204,14 +209,14 @@ class ConnectionLimits:
 
 
 class _ParseQueue:
-    """Connections with bytes to parse that have used up their share of the loop: one at a time, in turns."""
+    """Connections with bytes to parse that have used up their share of the event loop; they take turns."""
 
     def __init__(self) -> None:
         self._waiting: deque[BoundedProtocol] = deque()
         self._scheduled = False
 
     def add(self, protocol: "BoundedProtocol") -> None:
-        """Let a connection go on when its turn comes."""
+        """Queue a connection for its next turn."""
         self._waiting.append(protocol)
         if not self._scheduled:
             self._scheduled = True
@@ -229,7 +234,7 @@ class _ParseQueue:
 
 
 class _StartQueue:
-    """Requests that wait to be started: few in one turn of the loop, so that a flood of them delays no health check."""
+    """Requests that wait to be started: few in one turn of the event loop, so that a flood delays no health check."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
@@ -253,29 +258,29 @@ class _StartQueue:
 
 
 class _Flow(FlowControl):
-    """Flow control whose reading the protocol decides about."""
+    """Flow control that leaves reading to the protocol."""
 
     def __init__(self, transport: asyncio.Transport, protocol: "BoundedProtocol") -> None:
         super().__init__(transport)
         self._protocol = protocol
 
     def pause_reading(self) -> None:
-        """Left to the protocol."""
+        """Do nothing; the protocol decides."""
 
     def resume_reading(self) -> None:
-        """The application wants more of the body, or is done."""
+        """The application needs more of the body, or is done."""
         self._protocol.application_wants_more()
 
 
 class _ReplyTransport:
-    """What a cycle writes to; it closes only the way the protocol closes."""
+    """The transport of a request cycle; closing it goes through the protocol."""
 
     def __init__(self, protocol: "BoundedProtocol") -> None:
         self._protocol = protocol
         self.write = protocol.transport.write
 
     def is_closing(self) -> bool:
-        """Whether nothing can be sent any more."""
+        """Whether nothing more can be sent."""
         return self._protocol.transport.is_closing()
 
     def close(self) -> None:
@@ -289,10 +294,10 @@ class _Cycle(RequestResponseCycle):
     protocol: "BoundedProtocol"
 
     ends_with_connection = False
-    """Whether only the end of the connection says where the reply ends: HTTP/1.0 knows no chunks."""
+    """Whether only the end of the connection marks the end of the reply: HTTP/1.0 has no chunks."""
 
     async def send(self, message: Any) -> None:
-        """Send part of the reply; a body that is still coming then is not wanted any more."""
+        """Send part of the reply; the rest of the request body is unwanted from then on."""
         if message["type"] == "http.response.start" and not self.response_started:
             if self.more_body and not self.disconnected:
                 self.keep_alive = False
@@ -307,7 +312,7 @@ class _Cycle(RequestResponseCycle):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection; subclasses made by :func:`with_deadlines` say how much a client may take."""
+    """One connection; subclasses made by :func:`with_deadlines` define the timeouts and limits."""
 
     header_timeout_s: float = 10.0
     """Seconds from the connection, or from a further request's first byte, to the end of the head."""
@@ -328,7 +333,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """The connections of this server."""
 
     queue: _ParseQueue
-    """Those that have more to parse than their share."""
+    """Connections that have used up their share of parsing."""
 
     starts: _StartQueue
     """Requests that wait to be started."""
@@ -362,7 +367,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- the transport calls -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
-        """A client is there, and must send a request soon."""
+        """A client connected; it must send a request before the header timeout."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self)
         self.address = self.client[0] if self.client else ""
@@ -377,7 +382,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arm("head", self.header_timeout_s, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone."""
+        """The connection is closed."""
         self.limits.remove(self)
         for name in list(self._timers):
             self._disarm(name)
@@ -388,7 +393,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Part of a request came, or of a body that nobody wants."""
+        """Part of a request or of an unwanted body arrived."""
         if self._is_discarding:
             self._discard(len(data))
             return
@@ -401,7 +406,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._decide_reading()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as it is answered."""
+        """The client reads more slowly than the reply is sent."""
         super().pause_writing()
         if not self._is_finishing:
             self.limits.waits(self)
@@ -417,7 +422,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- parsing -----------------------------------------------------------------------------------------------------
 
     def parse_queued(self) -> None:
-        """Parse on: the turn of this connection has come."""
+        """Continue parsing in this connection's turn."""
         self._is_queued = False
         if self.parser is None:  # lost
             return
@@ -425,12 +430,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._decide_reading()
 
     def application_wants_more(self) -> None:
-        """The application reads the body, so there will be room for more of it."""
+        """The application reads the body, so more of it can be received."""
         if self._is_paused and not self._is_queued and not self._is_discarding:
             self._enqueue()
 
     def stop_parsing(self) -> None:
-        """Throw away what still comes: the body of a request that is answered already."""
+        """Discard further input: the body of a request that is already answered."""
         self._is_discarding = True
         self._unparsed.clear()
         self._disarm("body")
@@ -442,7 +447,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _is_held(self) -> bool:
-        """Whether parsing has to wait for the application: for its reply, or until it has read what is there."""
+        """Whether parsing has to wait for the application: for its reply, or until it has read the received body."""
         if self._has_body_left:
             return len(self.cycle.body) > HIGH_WATER_LIMIT
         return self._has_unanswered
@@ -483,9 +488,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._fail(_TINY_CHUNKS)
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """Ignore an offer of another protocol, which the parser takes for the end of HTTP on this connection.
+        """Ignore ``Upgrade``, which the parser treats as the end of HTTP on this connection.
 
-        Some clients make it with every first request, its body included; so a new parser is told where it is.
+        Some clients send it with their first request, which may have a body, so a new parser continues with the body.
         """
         self.parser = httptools.HttpRequestParser(self)
         if self._has_body_left:
@@ -496,7 +501,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed[:0] = rest
 
     def _refuse(self, reply: ErrorReply) -> None:
-        """Leave the parser from within one of its callbacks."""
+        """Abort the parser from within one of its callbacks."""
         self._refusal = reply
         raise _RefusedError(reply)
 
@@ -517,7 +522,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(_LONG_TARGET)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a line of the trailer, which nobody reads: the application is at work already."""
+        """A header, or a line of the trailer, which is ignored because the application is already running."""
         if self._is_replaying:
             return
         self._header_lines += 1
@@ -527,7 +532,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is complete: start the application, or let it wait for the replies before."""
+        """The head is complete: start the application, or queue the request after earlier ones."""
         if self._is_replaying:
             return
         version, method = self.parser.get_http_version(), self.parser.get_method().decode("ascii")
@@ -581,7 +586,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def _body_length(self, version: str) -> int | None:
-        """Bytes of the body; None where it comes in chunks. The parser has checked the numbers."""
+        """Bytes of the body; None if it is chunked. The parser has checked the numbers."""
         codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings:
             if version == "1.0" or codings != [b"chunked"]:
@@ -605,7 +610,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return raw_path, query
 
     def _check_authority(self, authority: str, hosts: list[str]) -> None:
-        """A target that names another host than the ``Host`` header could pass a check of either."""
+        """Reject a target whose host differs from the ``Host`` header, because each could pass a check of the other."""
         try:
             agrees = all(parse_authority(host) == parse_authority(authority) for host in hosts)
         except ValueError:
@@ -648,7 +653,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.tasks.add(task)
 
     def on_response_complete(self) -> None:
-        """A reply is complete: go on with the next request, or wait for one."""
+        """A reply is complete: continue with the next request, or wait for one."""
         self.server_state.total_requests += 1
         self._disarm("exchange")
         if self._is_finishing or self.transport.is_closing():
@@ -669,7 +674,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._arm("idle", self.keep_alive_timeout_s, self.finish)
 
     def finish(self) -> None:
-        """Close the connection once what was written is sent; throw away what still comes until the client has it."""
+        """Close the connection once all output is sent; discard input until the client has received the output."""
         if self._is_finishing or self.transport.is_closing():
             return
         self._is_finishing = True
@@ -696,7 +701,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _discard(self, size: int) -> None:
-        """Throw bytes away, but no more and no faster than is worth it for a client that still reads its reply."""
+        """Discard bytes, up to a limit and a rate, for a client that still reads its reply."""
         self._discarded += size
         if self._discarded > _LINGER_BYTES:
             self.transport.abort()
@@ -709,7 +714,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._resume()
 
     def _fail(self, reply: ErrorReply) -> None:
-        """Answer a request that is no valid one, after the replies to those before it."""
+        """Answer an invalid request, after the replies to earlier ones."""
         failed = cast(_Cycle, self.cycle) if self._has_body_left else None
         if failed is not None and failed is self._active:
             if failed.response_started:
@@ -751,7 +756,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.queue.add(self)
 
     def _decide_reading(self) -> None:
-        """Read from the client unless there is something of it left to parse, or to be read by the application."""
+        """Read from the client unless received bytes remain to be parsed, or to be read by the application."""
         if self._is_discarding:
             if "discard" not in self._timers:
                 self._resume()
@@ -771,7 +776,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.resume_reading()
 
     def _arm(self, name: str, seconds: float, callback: Any) -> None:
-        """Call back after some seconds, unless that is to happen already."""
+        """Schedule a callback after some seconds, unless it is already scheduled."""
         if name not in self._timers:
             self._timers[name] = self.loop.call_later(seconds, callback)
 
@@ -782,7 +787,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class BoundedServer(uvicorn.Server):
-    """A server that accepts a few connections at a time, and says once a minute that it cannot."""
+    """A server that accepts a few connections at a time, and logs failures to accept once a minute."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
@@ -798,20 +803,20 @@ class BoundedServer(uvicorn.Server):
 
 
 class AcceptComplaint:
-    """Logs that connections cannot be accepted for want of descriptors: asyncio itself says so with every attempt."""
+    """Rate-limits the log lines about missing file descriptors, which asyncio writes for every attempt to accept."""
 
     def __init__(self) -> None:
         self._failures = 0
         self._at: float | None = None
 
     def handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """An exception that nobody handled."""
+        """Handle an exception of the event loop."""
         if not str(context.get("message", "")).startswith("socket.accept()"):
             loop.default_exception_handler(context)
             return
         self._failures += 1
         if self._at is None or loop.time() - self._at >= _ACCEPT_COMPLAINT_EVERY_S:
-            _logger.error("connections cannot be accepted: no descriptors are left (%d attempts)", self._failures)
+            _logger.error("cannot accept connections: out of file descriptors (%d attempts)", self._failures)
             self._at, self._failures = loop.time(), 0
 
 
@@ -828,13 +833,13 @@ def with_deadlines(
     """The protocol of one server.
 
     Args:
-        header_timeout_s: as :class:`BoundedProtocol` has it, like all that end so.
+        header_timeout_s: as in :class:`BoundedProtocol`, like all that end so.
         send_timeout_s: likewise.
         body_timeout_s: likewise.
         exchange_timeout_s: likewise.
         keep_alive_timeout_s: likewise.
-        max_connections: connections at a time; never more than there are descriptors for.
-        trusted_proxies: addresses and networks that may have as many of them as there are.
+        max_connections: connections at a time, limited by the available file descriptors.
+        trusted_proxies: addresses and networks without a limit per address.
     """
     room = connections_room()
     total = room if max_connections is None else min(max_connections, room)
@@ -855,7 +860,7 @@ def with_deadlines(
 
 
 def connections_room() -> int:
-    """How many connections this process has descriptors for."""
+    """Connections for which this process has file descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return _MAX_CONNECTIONS

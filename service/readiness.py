@@ -1,8 +1,8 @@
-"""Ready means: the worker lives, and the canary got its known verdict when it was last asked.
+"""Ready means: the worker is alive, and the last canary request got its known verdict.
 
-The canary goes through the same queue and thread as every request, so it also shows that this thread still turns. It
-waits for an idle moment: a busy worker proves itself by its work, unless one turn outlives a verdict's deadline. A
-worker that began anew has proved nothing yet. Nor is a server ready that could not write down what it decides.
+The canary goes through the same queue and thread as every request, so it also shows that this thread still runs. It
+waits for an idle moment: a busy worker counts as alive, unless one of its turns exceeds the verdict timeout. A
+restarted worker must pass the canary first. A server that cannot write its audit log is not ready either.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ RETRY_S = 0.5
 
 
 class Readiness:
-    """Asks the canary at the start and every ``interval_s`` seconds.
+    """Runs the canary at the start and every ``interval_s`` seconds.
 
     Args:
-        guard: what is asked.
-        interval_s: seconds between two questions.
-        worker_died: set when the worker died; the canary is then asked as soon as it lives again.
-        also: raises what else keeps the server from answering.
+        guard: the engine to check.
+        interval_s: seconds between two canary requests.
+        worker_died: set when the worker died; the canary then runs as soon as the worker is restarted.
+        also: raises if something else prevents the server from answering.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Readiness:
 
         Raises:
             NotReadyError: the guard did not pass its last check.
-            UnauditedError: what it decides could not be written down.
+            UnauditedError: the audit log cannot be written.
         """
         complaint = self.complaint
         if complaint is not None:

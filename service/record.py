@@ -24,7 +24,7 @@ class RequestRecord:
     """Name of the path in metrics."""
 
     id: str = field(default_factory=lambda: f"guard-{uuid4().hex}")
-    """Our own name of the request, unique: in the reply, in the audit log and in exemplars."""
+    """The server's unique identifier of the request: in the reply, in the audit log and in exemplars."""
 
     caller_id: str | None = None
     """Valid ``X-Request-Id`` of the caller; two requests may have the same."""
@@ -36,16 +36,16 @@ class RequestRecord:
     """When it came, by ``time.perf_counter``."""
 
     has_line: bool = False
-    """Whether it surely gets a log line of its own: it reached a handler that runs the model."""
+    """Whether it always gets its own log line, because it reached a handler that runs the model."""
 
     key: str | None = None
     """Name of the API key."""
 
     client: str = ""
-    """Name of the client for fair queueing: its API key, or else its address; empty where neither is known."""
+    """Key of the client for fair queueing: its API key, or else its address; empty if neither is known."""
 
     deadline: float | None = None
-    """When its verdict must have been reached, by ``time.monotonic``; None until its body has been read."""
+    """Deadline of its verdict, by ``time.monotonic``; None until its body has been read."""
 
     status: int | None = None
     """HTTP status."""
@@ -84,16 +84,16 @@ class RequestRecord:
     """Done once the decision stands in the audit log."""
 
     memory: Holding | None = None
-    """What it holds in memory; None where nobody counts."""
+    """Its memory; None if it is not counted."""
 
     @property
     def request_id(self) -> str:
-        """What ``X-Request-Id`` of the reply and log lines say: the caller's name of the request, or else our own."""
+        """The value of ``X-Request-Id`` in the reply and in log lines: the caller's identifier, or else ours."""
         return self.caller_id or self.id
 
     @property
     def seconds(self) -> float:
-        """Seconds since it came."""
+        """Seconds since it arrived."""
         return time.perf_counter() - self.started
 
     def ruled(self, policy: str, version: str) -> None:

@@ -23,14 +23,14 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 SEED_LIMIT = 2**63
 
 RefusalIn = Literal["refusal", "content", "both"]
-"""Field of an OpenAI-style message that a refusal is sent in."""
+"""Field of an OpenAI-style message that carries a refusal."""
 
 BRANCH = "="
-"""First character of the tag of a union's branch. Tags are part of an error's location, but no client wrote them;
-no field's name begins with it."""
+"""First character of the tags of union branches. Tags are part of an error's location, but not of the request; no field
+name starts with it."""
 
 NOT_SUPPORTED = "not_supported"
-"""Type of the validation error of a field that is accepted with a neutral value only."""
+"""Type of the validation error of a field that is accepted only with a neutral value."""
 
 _KINDS = {str: "string", list: "array", dict: "object", bool: "boolean", int: "number", float: "number"}
 
@@ -45,16 +45,17 @@ def kind_of(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)  # typing keeps one of equal annotations, and 0 equals False
 class Neutral:
-    """Annotation of a field that we do not support: accepted with values that change nothing, refused with others.
+    """Annotation of an unsupported field: accepted with values that change nothing, rejected with others.
 
-    ``null`` is always neutral. A ``Literal`` would not do: it takes 0 for False, and says nothing of support.
+    ``null`` is always neutral. A ``Literal`` would not work: it treats 0 as False, and its error does not mention
+    support.
     """
 
     values: tuple[JsonValue, ...]
     """The other neutral values."""
 
     members: bool = False
-    """Whether an object is neutral as well, if the values of all of its members are."""
+    """Whether an object is also neutral if the values of all its members are."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate by comparison."""
@@ -91,7 +92,7 @@ def neutral(*values: JsonValue) -> Neutral:
 
 
 EMPTY = Neutral(("", [], {}), members=True)
-"""A field that may be ``null``, empty, or an object of such: what could hold text that nobody here would judge."""
+"""A field that may be ``null``, empty, or an object of such values, because other values could be unjudged text."""
 
 PolicyName = Annotated[
     str | None,
@@ -146,7 +147,7 @@ _FORM_BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": Fa
 
 
 class FormRequest(Options):
-    """A request as ``multipart/form-data``, whose values are texts; an input that was left empty counts as not sent."""
+    """A request as ``multipart/form-data``, whose values are texts; an empty value counts as not sent."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -199,11 +200,13 @@ class SurfacesOut(Sent):
 
 
 class AssessmentOut(Sent):
-    """What was decided about, and what the safety head says."""
+    """The decision's risk, and the scores of the safety head."""
 
-    type: str = Field(description="Risk type that the decision is about; the safe one where no level was reached.")
+    type: str = Field(description="Risk type of the decision; the safe type if no level was reached.")
     level: LevelOut
-    type_scores: dict[str, float] = Field(description="The head's probabilities, which the policy weighs.")
+    type_scores: dict[str, float] = Field(
+        description="Probabilities from the safety head, on which the policy decides."
+    )
     level_scores: dict[str, float]
     surfaces: SurfacesOut
     heatmap: str | None = Field(default=None, description="PNG data URL; only with `explain`.")
@@ -280,12 +283,12 @@ class ModelOut(Sent):
 
     id: str
     object: str = "model"
-    created: int = Field(description="When the checkpoint was made, in seconds since 1970.")
+    created: int = Field(description="Creation time of the checkpoint, in seconds since 1970.")
     owned_by: str = "safevlm"
     backbone: str
     risk_types: list[str]
     risk_levels: list[str]
-    description: str = Field(default="", description="What the checkpoint is, and is not, fit for.")
+    description: str = Field(default="", description="What the checkpoint is suitable and not suitable for.")
 
 
 class ModelList(Sent):

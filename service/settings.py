@@ -43,7 +43,7 @@ _LINKS = tuple(
         ("PORT_[0-9]{1,5}_(?:TCP|UDP|SCTP)_PROTO", "tcp|udp|sctp"),
     )
 )
-"""Names and values of the variables that Kubernetes gives a pod for each service of its namespace."""
+"""Names and values of the variables that Kubernetes sets in a pod for each service in its namespace."""
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
@@ -57,27 +57,28 @@ class Settings(BaseSettings):
     )
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     root_path: str = Field(
-        default="", description="Path prefix that a proxy serves this server under, such as `/guard`; stripped or not."
+        default="",
+        description="Path prefix under which a proxy serves this server, such as `/guard`; the proxy may strip it.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description=(
-            "Host names that requests may be sent to, separated by commas, `*.` for all below a name, `*` for any; "
-            "others get 421. Without any: with API keys every host, without keys only names of this machine itself."
+            "Host names accepted in the `Host` header, separated by commas; `*.example.org` matches all subdomains, "
+            "`*` any host; others get 421. If empty: any host with API keys, only loopback names without."
         ),
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description=(
-            "Origins (`https://app.example.org`) whose pages may call this server from browsers, separated by commas; "
-            "pages of this server itself always may."
+            "Origins (`https://app.example.org`) whose pages may call this server from a browser, separated by commas; "
+            "this server's own pages always may."
         ),
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description=(
-            "Addresses and networks of proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are believed, "
-            "separated by commas; of proxies on this machine the latter two are in any case."
+            "Addresses and networks of proxies whose `X-Forwarded-For`, `-Host` and `-Proto` headers are trusted, "
+            "separated by commas; `-Host` and `-Proto` are always trusted from this machine."
         ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -87,26 +88,28 @@ class Settings(BaseSettings):
     log_format: LogFormat = Field(default="json", description="`json`, an object a line, or `text` for a terminal.")
 
     api_keys_file: Path | None = Field(
-        default=None, description="YAML file with the digests of API keys; read anew when it changes."
+        default=None, description="YAML file with the digests of API keys; reloaded when it changes."
     )
     api_keys: str | None = Field(
         default=None,
         description="The same as YAML in a variable. Without any key the server listens on this machine only.",
     )
     reload_interval_s: float = Field(
-        default=2, gt=0, description="Seconds between two looks whether a file of keys or policies changed."
+        default=2,
+        gt=0,
+        description="Interval in seconds between checks of the API key file, the policy file and the audit log.",
     )
 
     checkpoint: Path = Field(
         default=SHIPPED_CHECKPOINT,
         description=(
-            "Checkpoint directory, verified before anything is loaded from it. The default is found from any working "
-            "directory."
+            "Checkpoint directory, verified before anything is loaded from it. The default is found from any "
+            "working directory."
         ),
     )
     policy: Path | None = Field(
         default=None,
-        description="YAML file of policies over the checkpoint's own, read anew when it changes (`docs/policy.md`).",
+        description="YAML file of policies over the checkpoint's own; reloaded when it changes (`docs/policy.md`).",
     )
     allow_untrained: Untrained = Field(
         default="no",
@@ -135,15 +138,15 @@ class Settings(BaseSettings):
         default=80_000_000,
         ge=1,
         description=(
-            "Pixels to decode in one request, all images together. Large JPEG images count a quarter, and more with "
-            "many scans; other formats up to three times."
+            "Decoding budget of one request in pixels, summed over its images. A large JPEG counts about a quarter of "
+            "its pixels, more if it has many scans; other formats count up to three times theirs."
         ),
     )
     image_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description=(
-            "Hosts that pictures may be fetched from by https URL, separated by commas, `*.` for all below a name; "
-            "without any nothing is fetched. Addresses inside a network are never connected to."
+            "Hosts from which pictures may be fetched by https URL, separated by commas; `*.example.org` matches all "
+            "subdomains. If empty, nothing is fetched. Only public addresses are connected to."
         ),
     )
     image_url_timeout_s: float = Field(default=10, gt=0, description="Seconds to fetch one picture.")
@@ -155,7 +158,7 @@ class Settings(BaseSettings):
         default=65_536,
         ge=1,
         description=(
-            "Characters of all texts that one request of a proxy or one moderation may have; more than "
+            "Characters in all texts of one moderation or guardrail request. Texts of more than "
             "`SAFEVLM_MAX_PROMPT_TOKENS` are judged in overlapping windows."
         ),
     )
@@ -167,7 +170,7 @@ class Settings(BaseSettings):
     max_tokens_excess: Literal["auto", "clamp", "reject"] = Field(
         default="auto",
         description=(
-            "What happens to a larger `max_tokens`: `clamp` lowers it to that limit and says so in the header "
+            "What happens to a larger `max_tokens`: `clamp` lowers it to the limit and reports the limit in the header "
             "`X-SafeVLM-Max-Tokens`, `reject` answers 400; `auto` clamps on the OpenAI-compatible paths and rejects on "
             "the others."
         ),
@@ -177,62 +180,66 @@ class Settings(BaseSettings):
         default=128,
         ge=1,
         description=(
-            "Requests accepted at a time, read, waiting or running; further ones get 429 at once, as do those of a "
-            "client that holds half of the places while others hold any."
+            "Requests in progress at a time (being read, waiting or running); further ones get 429 at once. While "
+            "several clients have requests in progress, each may have at most half of this number."
         ),
     )
     max_tokens_in_flight: int = Field(
         default=65536,
         ge=1,
-        description="Positions that all accepted chats together may come to, prompts, pictures and replies; then 429.",
+        description="Token budget of all accepted chats together: prompts, pictures and replies; beyond it 429.",
     )
     max_memory_mb: int = Field(
         default=1024,
         ge=64,
         description=(
-            "Megabytes for accepted requests beside the model: half for what they hold, half for decoding. Beyond it "
-            "they get 429; a request alone is always served."
+            "Memory budget in megabytes for accepted requests, apart from the model: half for their data, half for "
+            "decoding. Requests beyond it get 429; a request that is alone is always served."
         ),
     )
     decode_workers: int = Field(
-        default=2, ge=1, description="Images decoded at the same time, small and large ones each, and texts prepared."
+        default=2, ge=1, description="Threads for small images, as many for large ones, and as many for texts."
     )
-    max_batch: int = Field(default=16, ge=1, description="Pictures that are judged together.")
+    max_batch: int = Field(default=16, ge=1, description="Pictures judged together in one batch.")
     max_wait_ms: float = Field(
         default=2,
         ge=0,
-        description="Longest time that a verdict is held back for requests that are being prepared.",
+        description="Longest time that a batch waits for requests that are being prepared.",
     )
-    max_replies: int = Field(default=32, ge=1, description="Replies that are made together; `1` batches none.")
+    max_replies: int = Field(
+        default=32, ge=1, description="Replies generated together in one batch; `1` disables batching."
+    )
     kv_positions: int = Field(
         default=32768,
         ge=1,
         description="Room for their keys and values: replies times positions (each 0.5 MiB in LLaVA-1.5-7B, 16 bit).",
     )
-    cache_mb: int = Field(
-        default=64, ge=0, description="Megabytes for verdicts that were reached already; `0` keeps none."
-    )
+    cache_mb: int = Field(default=64, ge=0, description="Megabytes for cached verdicts; `0` disables the cache.")
 
     max_connections: int | None = Field(
         default=None,
         ge=1,
         description=(
-            "Connections open at a time; beyond it the longest idle one is closed. By default as many as the limit of "
-            "open files allows, at most 4096."
+            "Connections open at a time; beyond that, an idle one is closed to make room. Default: as many as the "
+            "limit on open files allows, at most 4096."
         ),
     )
     keep_alive_timeout_s: float = Field(
         default=75,
         gt=0,
-        description="Seconds that an idle connection stays open; more than the idle timeout of a proxy in front.",
+        description="Seconds that an idle connection stays open; should exceed the idle timeout of a proxy in front.",
     )
     header_timeout_s: float = Field(default=10, gt=0, description="Seconds a client may take to send a request's head.")
     body_timeout_s: float = Field(default=30, gt=0, description="Seconds a client may take to send its request.")
     send_timeout_s: float = Field(
-        default=30, gt=0, description="Seconds a client may take to accept a piece of its reply; then it has left."
+        default=30,
+        gt=0,
+        description="Seconds a client may take to accept a piece of its reply; then the connection is closed.",
     )
     verdict_timeout_s: float = Field(
-        default=30, gt=0, description="Seconds until the verdict, queue included; then 503."
+        default=30,
+        gt=0,
+        description="Seconds from a request's last byte to its verdict, decoding and queueing included; then 503.",
     )
     reply_timeout_s: float = Field(default=300, gt=0, description="Seconds from the verdict to the end of the reply.")
     canary_interval_s: float = Field(
@@ -246,20 +253,20 @@ class Settings(BaseSettings):
         default=None,
         description=(
             "SQLite file for every decision, with scores, key, policy and digests of pictures; a request whose entry "
-            "cannot be written is not answered. Nothing is kept where it is not set."
+            "cannot be written is not answered. If unset, nothing is stored."
         ),
     )
     audit_log_days: float = Field(default=30, gt=0, description="Days that an entry of the audit log is kept.")
     audit_log_entries: int = Field(
-        default=1_000_000, ge=1, description="Entries that the audit log holds; the oldest ones go."
+        default=1_000_000, ge=1, description="Entries that the audit log holds; the oldest are deleted."
     )
 
     reply_window: int = Field(
         default=20,
         ge=0,
         description=(
-            "Tokens of a reply between two judgements of it while it is made, by which its stream lags behind; "
-            "`0` judges no reply."
+            "Tokens between two judgements of a reply while it is generated; its stream lags behind by as many. The "
+            "first windows are shorter, those with few letters longer. `0` judges no generated reply."
         ),
     )
 
@@ -267,15 +274,15 @@ class Settings(BaseSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="A reply is cut only from so much belief on, even where the policy's own threshold is lower: "
-        "words alone say less.",
+        description="Minimum refusal threshold for replies, even where the policy's is lower: scores from text alone "
+        "are less reliable.",
     )
 
     refusal_in: RefusalIn = Field(
         default="refusal",
         description=(
-            "Field of an OpenAI-style message that a refusal is sent in: `refusal`, as OpenAI does; `content`, for "
-            "clients that read nothing else; or `both`. A request may choose another with its own `refusal_in` "
+            "Field of an OpenAI-style message that carries a refusal: `refusal`, as in OpenAI's API; `content`, for "
+            "clients that read no other field; or `both`. A request can override it with its own `refusal_in` "
             "(`docs/integrations.md`)."
         ),
     )
@@ -386,7 +393,7 @@ class Settings(BaseSettings):
 
     @property
     def exchange_timeout_s(self) -> float:
-        """Seconds from a request's head to the end of its reply, where each part takes as long as it may."""
+        """Seconds from a request's head to the end of its reply if every phase uses up its timeout."""
         return self.body_timeout_s + self.verdict_timeout_s + self.reply_timeout_s + self.send_timeout_s
 
     @property
@@ -425,11 +432,11 @@ def read_settings() -> Settings:
 
 
 def _service_links(environment: Mapping[str, str]) -> Iterator[str]:
-    """Names of the variables that Kubernetes and Docker make of services whose names begin like our settings.
+    """Names of the variables that Kubernetes and Docker set for services whose names begin like our settings.
 
     For a service ``safevlm-guard`` these are ``SAFEVLM_GUARD_SERVICE_HOST``, ``SAFEVLM_GUARD_PORT=tcp://10.0.0.1:8000``,
-    ``SAFEVLM_GUARD_PORT_8000_TCP_ADDR`` and others. One whose name is a setting's, as ``SAFEVLM_PORT`` of a service
-    ``safevlm``, is told by its value.
+    ``SAFEVLM_GUARD_PORT_8000_TCP_ADDR`` and others. One that has the name of a setting, such as ``SAFEVLM_PORT`` of a
+    service ``safevlm``, is recognised by its value.
     """
     for name, value in environment.items():
         if name.startswith(PREFIX) and any(
@@ -439,7 +446,7 @@ def _service_links(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _complaint(error: ErrorDetails) -> str:
-    """What is wrong with a value, in our own words where a validator of ours found it."""
+    """What is wrong with a value; the message of our own validator if one rejected it."""
     return str(error.get("ctx", {}).get("error") or error["msg"])
 
 
@@ -449,7 +456,7 @@ def _with_nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _normalised_host(host: str) -> str:
-    """An allowed host as requests are compared with it; a port says nothing."""
+    """An allowed host in the form that requests are compared with; a port is ignored."""
     if host == ANY:
         return host
     wildcard = "*." if host.startswith("*.") else ""

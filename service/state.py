@@ -38,13 +38,13 @@ class Service:
     """Whether the guard passed its last self-check."""
 
     decoders: Decoders
-    """Where pictures are decoded."""
+    """Decodes pictures."""
 
     parsers: Executor
-    """Where large texts are read and requests prepared; they never wait for pictures."""
+    """Parses large texts and prepares requests, which never wait for pictures."""
 
     memory: MemoryBudget
-    """What all requests hold."""
+    """The memory budget of all requests."""
 
     pictures: Pictures
     """Loads the pictures of requests."""
@@ -62,7 +62,7 @@ class Service:
     """Writes down what was decided."""
 
     refusals: RefusalLog = field(default_factory=RefusalLog)
-    """Log lines of requests that were turned away."""
+    """Log lines of rejected requests."""
 
 
 def view_of(request: Request, *, decode_ms: float) -> View:

@@ -1,8 +1,8 @@
-"""The outermost layer: matches the route, counts what is in flight, turns away what is too much, lets no exception out.
+"""The outermost layer: matches the route, counts requests in flight, rejects excess ones, and handles all exceptions.
 
 Plain ASGI, because wrapping responses would break streaming and disconnects. Log lines name the endpoint and status,
-never a path, a query or a header: those belong to the client. The exceptions are ``X-Request-Id`` and ``traceparent``,
-which callers send to be logged, and which are kept only in the narrow form that identifiers have.
+never a path, a query or a header, which may contain user content. The exceptions are ``X-Request-Id`` and
+``traceparent``, which callers send to be logged, and which are kept only in the strict form of identifiers.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ ENDPOINTS = {path: endpoint.label for path, endpoint in TABLE.items() if endpoin
 """Paths whose requests reach the model, and their names in metrics."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
-"""What no path has: control characters, line separators, and what stands for bytes that are no UTF-8."""
+"""Characters that paths must not contain: control characters, line separators, and surrogates for invalid UTF-8."""
 
 _CONTROL_BYTES = re.compile(rb"[\x00-\x1f\x7f]")
 
@@ -38,7 +38,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _BAD_PATH = ErrorReply(
-    status=400, message="The path has characters that no path has.", type=INVALID, code="invalid_path"
+    status=400, message="The path contains control characters or invalid bytes.", type=INVALID, code="invalid_path"
 )
 
 
@@ -47,7 +47,7 @@ class Traffic:
 
     Args:
         app: what is behind it.
-        root_path: prefix that a proxy may leave in front of paths, and that pages and documents refer to.
+        root_path: prefix that a proxy may leave on paths, and that pages and documents use in links.
     """
 
     def __init__(self, app: ASGIApp, root_path: str = "") -> None:
@@ -86,7 +86,7 @@ class Traffic:
                 await self._admit(exchange, record, receive, send)
 
     async def _admit(self, exchange: "_Exchange", record: RequestRecord, receive: Receive, send: Send) -> None:
-        """Serve a request that may reach the model, if there is room for one more."""
+        """Serve a request that may reach the model, if the limit allows."""
         service = exchange.service
         if self._in_flight >= service.settings.max_requests:
             await exchange.refuse(reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send)
@@ -107,7 +107,7 @@ class Traffic:
 
 
 class _Exchange:
-    """One request and its reply; unforeseen exceptions end here, before a server could log what they quote."""
+    """Serve one request; unexpected exceptions are handled here, before a server could log what they quote."""
 
     def __init__(self, app: ASGIApp, scope: Scope) -> None:
         self._app = app
@@ -128,7 +128,7 @@ class _Exchange:
 
     @contextmanager
     def observed(self) -> Iterator[None]:
-        """Count the exchange and write its log line once it has ended, however it does."""
+        """Count the request and write its log line once it has ended, whatever the outcome."""
         try:
             yield
         finally:
@@ -165,7 +165,7 @@ class _Exchange:
 
 
 def _has_control_characters(scope: Scope) -> bool:
-    """Whether a path has them, encoded or not: routers and proxies disagree about what such a path means."""
+    """Whether a path has such characters, encoded or not, which routers and proxies interpret differently."""
     raw = scope.get("raw_path") or b""
     return (
         _CONTROL.search(scope["path"]) is not None
@@ -175,7 +175,7 @@ def _has_control_characters(scope: Scope) -> bool:
 
 
 def _only(headers: Headers, name: str, form: re.Pattern[str]) -> str | None:
-    """The one value of a header, where it has the form of an identifier."""
+    """The value of a header, if there is exactly one in the form of an identifier."""
     values = headers.getlist(name)
     return values[0] if len(values) == 1 and form.fullmatch(values[0]) else None
 

@@ -1,7 +1,7 @@
-"""Files that operators change while the server runs: read again when they change, and kept as they were when broken.
+"""Files that operators change while the server runs: reloaded when they change; a broken version leaves the last one.
 
-A file that cannot be read at all (deleted, or made unreadable) says nothing. Where that must not leave its last content
-in force, as with keys that were revoked, the owner names what is in force without it.
+For a file that cannot be read at all (deleted or unreadable), the owner can define what is in force without it, if its
+last content must not stay in force, as with revoked keys.
 """
 
 import asyncio
@@ -21,34 +21,33 @@ _Content = TypeVar("_Content")
 
 
 class UnreadableFileError(ConfigError):
-    """A file is not there, or its content cannot be read."""
+    """A file does not exist or cannot be read."""
 
 
 class Watched(Protocol):
-    """Something that can be out of order while the server runs."""
+    """A file that can have a problem while the server runs."""
 
     @property
     def name(self) -> str:
-        """What it is, for logs, metrics and readiness."""
+        """Its name in logs, metrics and readiness."""
 
     @property
     def complaint(self) -> str | None:
-        """What is wrong with it; None where all is well."""
+        """What is wrong with it; None if nothing is."""
 
 
 class WatchedFile(Generic[_Content]):
-    """What a file says, as of its last sound version.
+    """The content of a file's last valid version.
 
     Args:
-        name: what it is, for logs and readiness.
-        files: those that the content comes from; their change is what is watched for.
-        read: reads them; raises UnreadableFileError where they cannot be read, another SafeVLMError where they are
-            broken.
-        without: what is in force while they cannot be read; the last sound version where None.
-        blank_is_broken: whether a version without any character is broken: one that is being written, or was lost.
+        name: its name in logs and readiness.
+        files: the files that contain it; checked for changes.
+        read: reads them; raises UnreadableFileError if they cannot be read, another SafeVLMError if they are broken.
+        without: the content in force while they cannot be read; the last valid version if None.
+        blank_is_broken: whether a blank version counts as broken: one that is being written, or was lost.
 
     Raises:
-        SafeVLMError: it is broken from the start.
+        SafeVLMError: the first version is broken.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class WatchedFile(Generic[_Content]):
         self.complaint: str | None = None
         """Why the newest version is not in force; None where it is."""
         self.detail: str | None = None
-        """The same in words that say nothing of the file's content."""
+        """The same, without any of the file's content."""
 
     @property
     def name(self) -> str:
@@ -83,7 +82,7 @@ class WatchedFile(Generic[_Content]):
         self._told.append(told)
 
     async def check(self) -> None:
-        """Read it again if it changed, or if it was out of order."""
+        """Read it again if it changed or had a problem."""
         marks = await asyncio.to_thread(self._marks)
         if marks == self._seen and self.complaint is None:
             return
@@ -92,14 +91,14 @@ class WatchedFile(Generic[_Content]):
             content = await asyncio.to_thread(self._read_sound)
         except UnreadableFileError as exc:
             if self._without is None:
-                self._complain(str(exc), "The file cannot be read; the version before is in force.")
+                self._complain(str(exc), "The file cannot be read; the previous version stays in force.")
                 return
-            self._complain(str(exc), "The file cannot be read; nothing that stood in it is valid.")
+            self._complain(str(exc), "The file cannot be read; none of its entries is valid.")
             self._put_in_force(self._without())
             return
         except Exception as exc:  # of whatever kind: it must not be the last time that the file is looked at
             problem = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
-            self._complain(problem, "The newest version is broken; the one before it is in force.")
+            self._complain(problem, "The newest version is invalid; the previous one stays in force.")
             return
         self.complaint = self.detail = None
         self._put_in_force(content)

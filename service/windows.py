@@ -1,9 +1,9 @@
 """Judging texts that are longer than the guard reads at once: in windows that overlap.
 
 The guard judges at most ``max_prompt_tokens`` tokens together. Longer conversations are cut into windows of that
-size; each begins with the end of the one before, so that what stands across a boundary is read in one piece. The
-verdict on the whole is the gravest verdict on any window. Tokens are estimated from characters, since the service has
-no tokenizer; a window that proves too long is halved.
+size; each starts with the end of the one before, so that text across a boundary is read in one piece. The verdict on
+the whole is the most severe verdict of all windows. Tokens are estimated from characters, because the service has no
+tokenizer; a window that proves too long is halved.
 """
 
 import asyncio
@@ -26,22 +26,22 @@ TEXT_OVERHEAD = 2
 """Estimated tokens that separate a text from the next one."""
 
 LEAST_CHARACTERS = 32
-"""Characters that a text counts for at least: a short one costs a judgement as well."""
+"""Minimum characters that a text counts for, because a short one is also judged by itself."""
 
 _TAIL_TEXTS = 8
-"""Most texts that a window repeats of the one before."""
+"""Most texts that a window repeats from the one before."""
 
 _OVERLAP_SHARE = 8
-"""A window begins with the last 1/8 of the one before."""
+"""A window starts with the last 1/8 of the one before."""
 
 _AT_A_TIME = 4
-"""Windows of one request that are judged together: one long conversation must not fill the queue."""
+"""Windows of one request that are judged at a time: one long conversation must not fill the queue."""
 
 _MAX_CHARACTERS_PER_TOKEN = 8
-"""A text of more characters for each token allowed is split without asking the guard first."""
+"""A text with more characters per allowed token is split without trying to judge it as a whole."""
 
 _MIN_WINDOW = 4
-"""Tokens of the smallest window; a request that does not fit even then is refused as too long."""
+"""Tokens of the smallest window; a request that does not fit even then is rejected as too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +55,15 @@ class WindowLimits:
     """Characters of all texts together; each counts for at least ``LEAST_CHARACTERS``."""
 
     timeout_s: float
-    """Seconds for all windows together, where the request has no deadline of its own."""
+    """Seconds for all windows together, if the request has no deadline."""
 
 
 class TooLongError(PromptError):
-    """All texts together are longer than the operator allows."""
+    """All texts together exceed the operator's limit."""
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens a text has, rather more than fewer: two ASCII characters or one byte of others each."""
+    """Estimated tokens of a text, rather too high: one for two ASCII characters or for one byte of others."""
     ascii_count = len(text.encode("ascii", "ignore"))
     return -(-ascii_count // 2) + len(text.encode("utf-8", "replace")) - ascii_count
 
@@ -111,7 +111,7 @@ def split_into_windows(
 
 
 def _tail(window: Sequence[str], overlap: int, max_texts: int, count: Callable[[str], int]) -> list[str]:
-    """The last texts of a window, and of the one before them as much as still fits in."""
+    """The last texts of a window, and as much of the text before them as fits."""
     kept: list[str] = []
     left = overlap
     for text in reversed(window):
@@ -130,7 +130,7 @@ def _tail(window: Sequence[str], overlap: int, max_texts: int, count: Callable[[
 
 
 def _pieces(text: str, max_tokens: int, overlap: int, count: Callable[[str], int]) -> Iterable[str]:
-    """A text in pieces of at most so many tokens, cut between words where there are any."""
+    """Cut a text into pieces of limited tokens, between words if possible."""
     if count(text) <= max_tokens:
         yield text
         return
@@ -149,7 +149,7 @@ def _pieces(text: str, max_tokens: int, overlap: int, count: Callable[[str], int
 
 
 def _prefix(text: str, max_tokens: int, count: Callable[[str], int]) -> int:
-    """How many characters of a text have at most so many tokens; at least one."""
+    """Characters of a text that have at most this number of tokens; at least one."""
     low, high = 1, max(1, len(text))
     while low < high:
         middle = (low + high + 1) // 2
@@ -161,7 +161,7 @@ def _prefix(text: str, max_tokens: int, count: Callable[[str], int]) -> int:
 
 
 def _last(text: str, max_tokens: int, count: Callable[[str], int]) -> str:
-    """The end of a text with at most so many tokens, from the beginning of a word where there is one."""
+    """The end of a text with at most this number of tokens, from the beginning of a word if possible."""
     if max_tokens <= 0:
         return ""
     text = text[-4 * max_tokens :]
@@ -180,10 +180,10 @@ def _last(text: str, max_tokens: int, count: Callable[[str], int]) -> str:
 
 
 def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
-    """Refuse what is too long even for windows; raises TooLongError."""
+    """Raise TooLongError if texts are too long even for windows."""
     if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_characters:
         raise TooLongError(
-            f"The texts have more than {limits.max_characters} characters in total, too many to be judged.",
+            f"The texts have more than {limits.max_characters} characters in total, which is too long to be judged.",
             code="prompt_too_long",
         )
 
@@ -199,12 +199,12 @@ async def assess_in_windows(
     """A verdict on a request of any length up to the limits, with all its pictures shown beside every window.
 
     Args:
-        assess: judges what is short enough.
-        request: what to judge.
+        assess: judges one request that is short enough.
+        request: the request.
         limits: bounds.
-        together: those of its texts that are also read without the others between them, where there are several
-            windows: what users said, whose parts long answers could otherwise keep out of each other's windows.
-        deadline: when the verdict must be there, by ``time.monotonic``.
+        together: texts that are also read without the others between them if there are several windows: the users'
+            texts, which long answers could otherwise separate into different windows.
+        deadline: latest time of the verdict, by ``time.monotonic``.
 
     Raises:
         TooLongError: there is too much text.
@@ -253,7 +253,7 @@ async def _assessed_window(
     if verdict is not None:
         return verdict
     if max_tokens < 2 * _MIN_WINDOW:
-        raise PromptError("A text has too many tokens for its length to be judged.", code="prompt_too_long")
+        raise PromptError("A text has too many tokens for its length and cannot be judged.", code="prompt_too_long")
     found = [
         await _assessed_window(assess, request, one, max_tokens // 2)
         for one in split_into_windows(texts, max_tokens // 2, max_tokens // 2 // _OVERLAP_SHARE)
@@ -262,7 +262,7 @@ async def _assessed_window(
 
 
 async def _assessed_whole(assess: Assess, request: GuardRequest) -> GuardVerdict | None:
-    """The verdict, or None where the request has more tokens than the guard reads at once."""
+    """The verdict, or None if the request has more tokens than the guard reads at once."""
     try:
         return await assess(request)
     except PromptError as exc:
@@ -276,13 +276,13 @@ def _texts_of(turns: Sequence[Turn]) -> list[str]:
 
 
 def _is_final(found: Sequence[GuardVerdict]) -> bool:
-    """Whether no further window can change the decision, nor what policies without consequences decide."""
+    """Whether no further window can change the decision, nor those of policies without consequences."""
     worst = _worst(found)
     return worst.verdict.decision is Decision.REFUSED and not worst.others
 
 
 def _worst(found: Sequence[GuardVerdict]) -> GuardVerdict:
-    """One verdict for all windows: the gravest, and the gravest of each policy without consequences."""
+    """One verdict for all windows: the most severe, and the most severe of each policy without consequences."""
     worst = max(found, key=lambda one: (one.assessment is None, one.verdict.gravity))
     others: dict[str, Verdict] = {}
     for one in found:

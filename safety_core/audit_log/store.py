@@ -1,9 +1,9 @@
-"""Entries in SQLite: appended, read, and forgotten from the oldest end; never changed.
+"""Entries in SQLite: appended, read, and deleted from the oldest end; never changed.
 
-An entry that :meth:`AuditLog.append` has returned from is on the disk: the file is in WAL mode and every commit is
+An entry is on the disk when :meth:`AuditLog.append` returns: the file is in WAL mode and every commit is
 synced, so neither ``kill -9`` nor a power cut loses it. A file that is removed or replaced under the log is noticed
-before and after every commit: writing goes on in the file that the path names then, so that no entry vanishes with a
-file that nobody can find. Pictures stand in it as digests, prompts and replies not at all.
+before and after every commit: writing continues in the file that is then at the path, so that no entry is lost with a
+deleted file. Pictures are stored as digests, prompts and replies not at all.
 """
 
 import json
@@ -32,7 +32,7 @@ _TRIES = 3
 """How often an entry is written again because the file was replaced meanwhile."""
 
 _PROBE_BYTES = 65_536
-"""What is written to see whether there is room."""
+"""Bytes written to check for free space."""
 
 _WAIT_S = 10.0
 """Longest wait for another process that writes."""
@@ -98,7 +98,7 @@ class Entry:
 
     completion_tokens: int | None = None
     caller_request_id: str | None = None
-    """What the caller named the request; several requests may have the same name."""
+    """The caller's identifier of the request; several requests may have the same."""
 
     traceparent: str | None = None
     """W3C trace context of the caller."""
@@ -121,7 +121,7 @@ class Query:
 
     kind: str | None = None
     request_id: str | None = None
-    """Our name of a request, or its caller's."""
+    """The server's identifier of a request, or its caller's."""
 
     endpoint: str | None = None
     key: str | None = None
@@ -146,13 +146,13 @@ _EQUAL = ("kind", "endpoint", "key", "policy", "decision", "type")
 
 
 class _Identity(NamedTuple):
-    """Which file a path names."""
+    """Identity of the file at a path."""
 
     inode: tuple[int, int]
     """Device and number."""
 
     size: int
-    """Bytes; a database of ours never shrinks."""
+    """Size in bytes; our databases never shrink."""
 
 
 class AuditLog:
@@ -179,17 +179,17 @@ class AuditLog:
 
     @property
     def renewals(self) -> int:
-        """How often another file was begun, because the one before was removed, replaced or cut."""
+        """How often a new file was started because the previous one was removed, replaced or truncated."""
         return self._renewals
 
     def check(self, *, by_writing: bool = False) -> None:
         """Make sure that entries can be written to the file that the path names.
 
         Args:
-            by_writing: write something and drop it again: only that shows whether the disk is full.
+            by_writing: write and delete some data, which is the only way to detect a full disk.
 
         Raises:
-            ConfigError: the file is gone and no other one can be begun.
+            ConfigError: the file is missing and a new one cannot be created.
             sqlite3.Error: it cannot be written.
         """
         file = self._current()
@@ -214,7 +214,7 @@ class AuditLog:
         return self._connection
 
     def _is_in_place(self) -> bool:
-        """Whether the path still names the file that is open, and nothing was cut off it."""
+        """Whether the path still names the open file, and the file was not truncated."""
         known, found = self._identity, _identity_of(self._path)
         if known is None or found is None or found.inode != known.inode or found.size < known.size:
             return False
@@ -222,7 +222,7 @@ class AuditLog:
         return True
 
     def _leave(self) -> None:
-        """Close a file that the path does not name any more; what was written to it stays in it."""
+        """Close a file that is no longer at the path; its entries stay in it."""
         if self._connection is None:
             return
         with suppress(sqlite3.Error):
@@ -286,7 +286,7 @@ class AuditLog:
 
         Raises:
             sqlite3.Error: they are not, for instance because the disk is full.
-            ConfigError: the file is gone and no other one can be begun.
+            ConfigError: the file is missing and a new one cannot be created.
         """
         columns = ", ".join(FIELDS)
         marks = ", ".join("?" * len(FIELDS))
@@ -297,7 +297,7 @@ class AuditLog:
                 file.executemany(f"INSERT INTO entries ({columns}) VALUES ({marks})", rows)
             if self._is_in_place():
                 return
-        raise sqlite3.OperationalError("the file is replaced again and again")
+        raise sqlite3.OperationalError("the file keeps being replaced")
 
     def forget(self, now: float | None = None) -> int:
         """Drop what is too old or too much; returns how many entries that were."""

@@ -1,9 +1,9 @@
-"""Public data sets as our records: which reader reads a set, and what its categories mean here.
+"""Converts public data sets to our records: the reader of each set, and the label of each of its categories.
 
 The label tables follow the paper's supplement (arXiv 2405.13581): politics and illegal refuse, bullying and fairness
-may be answered with care, misleading is answered correctly. Where a set says more than its category (VLGuard's unsafe
-instruction, RTVLM's advice), that wins. Pictures are named, not copied; those that a set keeps inside its own files are
-written beside the records.
+may be answered with care, misleading is answered correctly. If a set is more specific than its category (VLGuard's
+unsafe instruction, RTVLM's advice), that decides. Pictures are referenced, not copied; pictures inside a set's own
+files are written next to the records.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ NamedLabel = tuple[str, int]
 SAFE: NamedLabel = ("safe", 0)
 
 Reader = Callable[[Path, str | None], Found]
-"""A set's folder and the split that is wanted (None: whatever is there) → its samples."""
+"""A set's folder and the requested split (None: any) → its samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ _RTVLM_TYPES = {
     "visualordera": "misleading",
     "visualorderb": "misleading",
 }
-"""RTVLM's folders: what kind of risk each one is about."""
+"""Risk type of each RTVLM folder."""
 
 _VLGUARD: Mapping[str, NamedLabel] = {
     "political": _POLITICS,
@@ -84,10 +84,10 @@ _VLGUARD: Mapping[str, NamedLabel] = {
     "hateful speech": _BULLYING,
     "discrimination": _FAIRNESS,
 }
-"""VLGuard's subcategories, and the categories above them for records that name no subcategory."""
+"""VLGuard's subcategories, and their parent categories for records without a subcategory."""
 
 _ASKED_FOR = 2
-"""The set declines what an unsafe instruction asks for, so its level is at least this."""
+"""Least level of an unsafe instruction, because the set's answers decline it."""
 
 
 def _same(label: NamedLabel, *categories: str) -> dict[str, NamedLabel]:
@@ -194,7 +194,7 @@ class Converted:
     """Records by risk type, in the taxonomy's order."""
 
     skipped: tuple[SampleError, ...] = ()
-    """Records of the set that were left out, each with its place and what is wrong."""
+    """Records of the set that were skipped, each with its place and error."""
 
 
 def convert(
@@ -207,21 +207,21 @@ def convert(
     split: str | None = None,
     skip_bad: bool = False,
 ) -> Converted:
-    """Write the set that lies in ``source`` as JSONL.
+    """Write the set in ``source`` as JSONL.
 
     Args:
         name: a key of :data:`ADAPTERS`.
         source: folder in which the set was unpacked.
-        out: JSONL file to write; picture paths become relative to its folder. Pictures that the set keeps inside its
-            own files go into a folder of the same name with ``-images`` behind it.
+        out: JSONL file to write; picture paths become relative to its folder. Pictures inside the set's own files
+            are written to a folder of the same name with the suffix ``-images``.
         taxonomy: taxonomy whose indices the records carry.
-        labels: category → (type name, level), in place of the set's own table entries.
-        split: part of the set, where it has several.
-        skip_bad: leave out records that are malformed or whose picture is missing, instead of stopping at the first.
+        labels: category → (type name, level), overriding the set's table.
+        split: part of the set, if it has several.
+        skip_bad: skip records that are malformed or whose picture is missing, instead of stopping at the first.
 
     Raises:
-        ConfigError: no such adapter, folder or split, or a category has no label in this taxonomy.
-        SampleError: a file of the set is missing or not in the set's format, a picture is missing, or nothing is left.
+        ConfigError: no such adapter, folder or split, or a category has no label in this taxonomy. SampleError: a file
+        of the set is missing or not in the set's format, a picture is missing, or no record remains.
     """
     if name not in ADAPTERS:
         raise ConfigError(f"adapter: one of {sorted(ADAPTERS)} is needed, got {name!r}")
@@ -240,7 +240,7 @@ def convert(
         label = table.label(item.category)
         for image in item.images:
             if isinstance(image, Path) and not image.is_file():
-                raise item.error(f"the picture {image} is not there", "image")
+                raise item.error(f"the picture {image} does not exist", "image")
         names[item.id] += 1
         record: dict[str, Any] = {
             "id": item.id if names[item.id] == 1 else f"{item.id}~{names[item.id]}",
@@ -272,7 +272,7 @@ def convert(
             else:
                 yield record
         if not counts:
-            left = f", {len(skipped)} were left out" if skipped else ""
+            left = f", {len(skipped)} were skipped" if skipped else ""
             raise SampleError(f"no record of {name} was found{left}", file=str(root), line=0, field="file")
 
     with folders_made(target.parent), _pictures_kept(target.with_name(f"{target.stem}-images")) as pictures:
@@ -282,11 +282,11 @@ def convert(
 
 
 class _Table:
-    """What categories mean in a taxonomy: by their names, whatever their case and punctuation.
+    """Labels of categories in a taxonomy, looked up by name, ignoring case and punctuation.
 
     Args:
         own: the set's own labels.
-        given: the user's, which win.
+        given: the user's labels, which take precedence.
         taxonomy: bounds of the labels.
     """
 
@@ -296,7 +296,7 @@ class _Table:
         self._taxonomy = taxonomy
 
     def label(self, category: str) -> RiskLabel:
-        """The label of a category, or of the one that it is a part of; raises ConfigError where there is none."""
+        """The label of a category, or of its parent category; raises ConfigError if there is none."""
         wanted = dict.fromkeys((_plain(category), _plain(category.partition("/")[0])))
         for table in self._tables:
             for name in wanted:
@@ -315,15 +315,15 @@ class _Table:
 
 
 def _plain(category: str) -> str:
-    """A category's name in small letters, everything between its words one space; ``/`` stays."""
+    """A category's name in lower case, with single spaces between words; ``/`` is kept."""
     return re.sub(r"[^\w/]+|_", " ", category.lower()).strip()
 
 
 class _Pictures:
-    """Where pictures are that a set brings inside its own files: in one folder, each content once.
+    """Stores pictures from a set's own files in one folder, each content once.
 
     Args:
-        folder: where they go.
+        folder: the destination.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -331,7 +331,7 @@ class _Pictures:
         self.written: list[Path] = []
 
     def place(self, image: Path | bytes) -> Path:
-        """The file of a picture; writes it where it is not there yet."""
+        """The file of a picture; writes it if it does not exist."""
         if isinstance(image, Path):
             return image
         ending = next((name for start, name in _STARTS if image.startswith(start)), ".img")
@@ -344,12 +344,12 @@ class _Pictures:
 
 
 _STARTS = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"GIF8", ".gif"), (b"RIFF", ".webp"))
-"""How files of each format start."""
+"""First bytes of files of each format."""
 
 
 @contextmanager
 def _pictures_kept(folder: Path) -> Iterator[_Pictures]:
-    """Pictures that stay if nothing fails; after an error those that were written go again."""
+    """Picture store whose files are removed again after an error."""
     pictures = _Pictures(folder)
     try:
         yield pictures

@@ -18,7 +18,7 @@ from safety_core.errors import ImageError, SampleError
 from safety_core.images import CLIP_MEAN, Colour, ImageLimits, decode
 
 _DECODERS = 8
-"""Pictures that are decoded at once when all of them are checked, on a machine with as many processors."""
+"""Pictures that are decoded at the same time when all are checked, if there are as many processors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def table_of(samples: Iterable[Sample]) -> ImageTable:
 def drop_unreadable(
     samples: Iterable[Sample], *, check: Callable[[ImageRef], object] = load_image
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Split samples into those whose every picture loads and the errors of the others, which name the file.
+    """Split samples into those whose pictures all load, and the errors of the others, which name the file.
 
     Each file is read and decoded once, several at a time.
     """

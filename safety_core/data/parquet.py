@@ -1,4 +1,4 @@
-"""Rows of Parquet files, a few at a time. The library that reads them is an extra, so it is imported here alone."""
+"""Rows of Parquet files, a few at a time. The library is an optional dependency, so it is imported only here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from safety_core.errors import ConfigError, SampleError
 
 _ROWS = 64
-"""Rows in memory at once: they hold whole pictures."""
+"""Rows in memory at a time, because they contain whole pictures."""
 
 
 def read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,7 +1,7 @@
-"""Readers of public data sets: a folder as it was unpacked in, one :class:`Item` a sample out, in the set's own words.
+"""Readers of public data sets: from an unpacked folder to one :class:`Item` per sample, with the set's own categories.
 
-Each reader knows the layout of one set and nothing of our taxonomy: categories keep the names that the set gives them.
-A record that is not in the set's format comes out as its error, so that the caller decides whether to stop there.
+Each reader supports the layout of one set and does not use our taxonomy: categories keep the set's names. A record
+that is not in the set's format is yielded as its error, so that the caller decides whether to stop.
 Nothing is downloaded, and no picture is opened.
 """
 
@@ -29,7 +29,7 @@ class Item:
 
     id: str
     images: tuple[Path | bytes, ...]
-    """Pictures: files, or the content of one where the set keeps them inside its own files."""
+    """Pictures: paths, or contents if the set stores them inside its own files."""
 
     turns: tuple[str, ...]
     """Texts, the user's first, alternating."""
@@ -44,7 +44,7 @@ class Item:
     """Category of the pictures alone, where the set tells."""
 
     file: Path
-    """The set's file that it stands in."""
+    """The set's file that contains it."""
 
     line: int = 0
     """Line or number of the record in that file, from 1."""
@@ -62,7 +62,7 @@ Numbered = Iterable[tuple[int, Any]]
 
 
 def _each(file: Path, rows: Numbered, items_of: Callable[[int, Row], Iterable[Item]]) -> Found:
-    """The items of numbered rows; a row that is not in the set's format becomes an error, and the next one follows."""
+    """The items of numbered rows; a row that is not in the set's format becomes an error, and reading continues."""
     for number, row in rows:
         if isinstance(row, SampleError):
             yield row
@@ -78,7 +78,7 @@ def _each(file: Path, rows: Numbered, items_of: Callable[[int, Row], Iterable[It
 
 
 def _json(path: Path, kind: type) -> Any:
-    """A JSON file whose content is a list or an object; raises SampleError if it is none."""
+    """A JSON file whose content is a list or an object; otherwise raises SampleError."""
     try:
         data = read_json(path)
     except (OSError, ValueError) as exc:
@@ -89,7 +89,7 @@ def _json(path: Path, kind: type) -> Any:
 
 
 def _json_lines(path: Path) -> Numbered:
-    """Numbered lines of a JSONL file; one that is no JSON comes as its error."""
+    """Numbered lines of a JSONL file; an invalid line is yielded as its error."""
     try:
         with open_text(path) as stream:
             for number, line in enumerate(stream, start=1):
@@ -121,7 +121,7 @@ def _need(row: Row, field: str, file: Path, line: int) -> Any:
 
 
 def _text(row: Row, field: str, file: Path, line: int) -> str:
-    """A text that must be there."""
+    """A required text."""
     value = _need(row, field, file, line)
     if not isinstance(value, str) or not value.strip():
         raise SampleError("a text is needed", file=str(file), line=line, field=field)
@@ -129,10 +129,10 @@ def _text(row: Row, field: str, file: Path, line: int) -> str:
 
 
 def _files(root: Path, *patterns: str) -> list[Path]:
-    """Files below a folder that match a pattern, in order; raises SampleError where there is none."""
+    """Files below a folder that match a pattern, in order; raises SampleError if there are none."""
     found = sorted({path for pattern in patterns for path in root.glob(pattern) if path.is_file()})
     if not found:
-        raise SampleError(f"none of {list(patterns)} is there", file=str(root), line=0, field="file")
+        raise SampleError(f"no file matches {list(patterns)}", file=str(root), line=0, field="file")
     return found
 
 
@@ -144,7 +144,7 @@ def _first_file(root: Path, *names: str) -> Path:
 
 
 def _first_there(*places: Path) -> Path:
-    """The first place that exists; the first of all where none does."""
+    """The first path that exists; the first one if none does."""
     return next((place for place in places if place.is_file()), places[0])
 
 
@@ -156,7 +156,7 @@ def _one(value: Any) -> Any:
 def read_vlguard(root: Path, split: str | None) -> Found:
     """VLGuard: ``train.json`` or ``test.json``; a safe picture carries a safe and an unsafe instruction.
 
-    Some answers of the test split are empty: their records have none to learn from.
+    Some answers of the test split are empty; their records have no answer.
     """
     names = ("train.json", "test.json") if split is None else (f"{split}.json",)
     file = _first_file(root, *names)
@@ -197,8 +197,8 @@ _RTVLM_ADVICE = {"safe to answer": "safe", "refuse to answer": "refuse", "": "un
 def read_rtvlm(root: Path, split: str | None) -> Found:
     """RTVLM: every ``*.jsonl`` below the folder, its pictures unpacked beside it; the folder names the topic.
 
-    Some folders say of no record whether it should be answered (``topic/unlabelled``), and some take the pictures of
-    the folder with the same name and no number behind it.
+    Some records do not say whether they should be answered (``topic/unlabelled``), and some folders use the pictures of
+    the folder with the same name without a number.
     """
     for file in _files(root, "**/*.jsonl"):
         task = file.relative_to(root).parts[:-1]
@@ -246,7 +246,7 @@ def read_rtvlm(root: Path, split: str | None) -> Found:
 
 
 def _pictures_below(folder: Path) -> dict[str, Path]:
-    """Pictures by their name, and by their name without its ending."""
+    """Pictures by their name, with and without its suffix."""
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]
     return {path.stem: path for path in found} | {path.name: path for path in found}
 
@@ -277,7 +277,7 @@ def read_spa_vl(root: Path, split: str | None) -> Found:
 
 
 def _inside(row: Row, root: Path, file: Path, line: int) -> Path | bytes:
-    """A picture that a row brings along, or names."""
+    """A picture that a row contains or references."""
     image = _need(row, "image", file, line)
     if isinstance(image, Mapping):
         image = image.get("bytes") or image.get("path")
@@ -339,7 +339,7 @@ def read_figstep(root: Path, split: str | None) -> Found:
 def read_llava_instruct(root: Path, split: str | None) -> Found:
     """LLaVA-Instruct: every ``*.json`` in the folder; each exchange becomes a sample with the turns before it.
 
-    Pictures lie where the records say, or in COCO's folder ``train2017``.
+    Pictures are at the paths in the records, or in COCO's folder ``train2017``.
     """
     for file in _files(root, "*.json"):
 

@@ -44,7 +44,7 @@ _CHARACTERS_PER_TOKEN = 4
 """Of plain text; what a prompt really takes is known too late to turn it away at once."""
 
 _ROW_TOKENS = 16
-"""Head tokens in the time of which a sentence is read, its words apart."""
+"""Fixed cost of judging a sentence, in head tokens, in addition to its words."""
 
 _TOO_LONG = "the model took longer than the operator allows"
 
@@ -79,7 +79,7 @@ class EngineConfig:
     while others are present."""
 
     prepare_slots: int = 2
-    """Requests that are prepared at a time; the rest wait, so that a client with many delays no other."""
+    """Requests that are prepared at a time; the rest wait in a fair order."""
 
     reply_timeout_s: float = 300.0
     """Longest wait for a complete reply, from the verdict on."""
@@ -106,7 +106,7 @@ class _Flight:
     future: Future[Judged] | None = None
 
     def extend(self, deadline: float, verdicts: Batcher[Prepared, Judged]) -> None:
-        """Somebody joins, who may wait longer than the others."""
+        """Add a waiter, whose deadline may be later than those of the others."""
         self.deadline = max(self.deadline, deadline)
         if self.future is not None:
             verdicts.extend(self.future, self.deadline)
@@ -192,11 +192,11 @@ class AsyncGuard:
 
     @property
     def exhausted(self) -> bool:
-        """Whether memory ran out for a verdict or a reply, and none has succeeded since."""
+        """Whether a verdict or a reply ran out of memory and none has succeeded since."""
         return self._scheduler.exhausted
 
     def retry_after_s(self) -> float:
-        """Seconds after which a request that is refused now is likely to be accepted, from the work that waits."""
+        """Seconds after which a request rejected now is likely to be accepted, estimated from the waiting work."""
         return bounded_retry(self._scheduler.verdicts.backlog_s)
 
     async def assess(self, request: GuardRequest, *, client: str = "", deadline: float | None = None) -> GuardVerdict:
@@ -204,12 +204,12 @@ class AsyncGuard:
 
         Args:
             request: what to judge.
-            client: for whom; clients share the model's time evenly, and the queue.
-            deadline: when the verdict must be there, by ``time.monotonic``; ``verdict_timeout_s`` from now where None.
+            client: key for fair queueing; clients share the model's time evenly, and the queue.
+            deadline: latest time of the verdict, by ``time.monotonic``; ``verdict_timeout_s`` from now if None.
 
         Raises:
             InputError: the request is at fault.
-            OverloadedError: too much is waiting for the verdict to be there in time; it says when to come back.
+            OverloadedError: the verdict would come too late because of the waiting work; carries ``retry_after_s``.
             DeadlineError: no verdict in time.
             ExhaustedError: there was not enough memory.
             StoppedError: the engine is closing, or its worker died.
@@ -217,7 +217,8 @@ class AsyncGuard:
         return (await self._settled(request, client, self._due(deadline))).judged.verdict
 
     def require_room(self, pictures: int, *, client: str = "", deadline: float | None = None) -> None:
-        """Refuse a request with so many pictures before they are decoded, where its verdict would come too late anyway.
+        """Reject a request by its number of pictures, before they are decoded, if its verdict would come too late
+        anyway.
 
         Raises:
             OverloadedError: as :meth:`assess`.
@@ -227,7 +228,7 @@ class AsyncGuard:
         self._scheduler.require_room(GuardRequest(), least, deadline=self._due(deadline), client=client)
 
     async def self_check(self) -> str | None:
-        """Judge the canary, before all others; None if all is well, else what is wrong.
+        """Judge the canary before all other requests; None if its verdict is right, else what is wrong.
 
         Raises as :meth:`assess` does, but never OverloadedError.
         """
@@ -241,9 +242,9 @@ class AsyncGuard:
     ) -> AsyncGenerator[Event, None]:
         """Judge, then answer or refuse, event by event; arguments as of :meth:`assess`.
 
-        Closing the generator early (a client that left) takes the request out of the queue or stops its reply before
-        the next token. Raises as :meth:`assess` does, GenerationError, and OverloadedError also where accepted chats
-        have used up the budget of tokens.
+        Closing the generator early (the client disconnected) removes the request from the queue or stops its reply
+        before the next token. Raises as :meth:`assess` does, GenerationError, and OverloadedError also if accepted
+        chats have used up the token budget.
         """
         due = self._due(deadline)
         with self._reserved(request, client):
@@ -285,7 +286,7 @@ class AsyncGuard:
     # --- verdicts ------------------------------------------------------------------------------------------------
 
     async def _settled(self, request: GuardRequest, client: str, deadline: float) -> Settled:
-        """Decide on a conversation; one deadline covers all judgements that this takes."""
+        """Decide on a conversation; one deadline covers all of its judgements."""
         return await settle_async(request, lambda one: self._known_or_judged(one, client, deadline))
 
     def _due(self, deadline: float | None) -> float:
@@ -389,7 +390,7 @@ class AsyncGuard:
         return _timed(judged, prepare_ms=1000 * (queued - asked), queue_ms=max(0.0, waited_ms))
 
     def _prepared(self, request: GuardRequest, client: str | None) -> Prepared:
-        """Prepare a request, at the expense of its client if there is one; called in a thread."""
+        """Prepare a request and charge its client, if there is one; called in a thread."""
         began = time.thread_time()
         try:
             return self._guard.prepare(request)
@@ -440,10 +441,10 @@ class AsyncGuard:
         positions = words + len(request.images) * self._guard.info.positions_per_image + request.max_tokens
         held, budget = self._positions.total(), self._config.token_budget
         if held and held + positions > budget:
-            raise self._over_budget("the accepted chats have used up the budget of tokens", held + positions - budget)
+            raise self._over_budget("the accepted chats have used up the token budget", held + positions - budget)
         own, share = self._positions[client], self._config.client_share * budget
         if own and own < held and own + positions > share:
-            raise self._over_budget("this client has its share of the budget of tokens", own + positions - share)
+            raise self._over_budget("this client already has its share of the token budget", own + positions - share)
         self._positions[client] += positions
         began = time.monotonic()
         try:
@@ -455,7 +456,7 @@ class AsyncGuard:
             self._chat_s += 0.2 * (time.monotonic() - began - self._chat_s)
 
     def _over_budget(self, message: str, excess: float) -> OverloadedError:
-        """An error that says when enough of the accepted chats will have ended, at the rate at which they end."""
+        """An error whose ``retry_after_s`` is estimated from the rate at which accepted chats end."""
         share = min(1.0, excess / max(self._positions.total(), 1))
         return OverloadedError(
             message, retry_after_s=bounded_retry(self._scheduler.verdicts.backlog_s + share * self._chat_s)
@@ -482,9 +483,9 @@ class AsyncGuard:
 
 
 def _least_work(request: GuardRequest) -> Work:
-    """What judging a request takes at least, by what is known before it is prepared.
+    """Least cost of judging a request, from what is known before it is prepared.
 
-    Every sentence is read with every picture; half of that, because equal sentences are read once.
+    Every sentence is judged with every picture; halved, because equal sentences are judged once.
     """
     views = sum(len(image.views) for image in request.images)
     texts = [turn.text for turn in request.turns]
@@ -494,7 +495,7 @@ def _least_work(request: GuardRequest) -> Work:
 
 
 def _length(request: GuardRequest) -> int:
-    """How long preparing a request takes, for ordering: pictures count as so many characters."""
+    """Cost of preparing a request, for ordering, in characters; pictures count as a number of characters."""
     return sum(len(turn.text) for turn in request.turns) + 1000 * sum(len(image.views) for image in request.images)
 
 

@@ -1,15 +1,15 @@
 """A bounded, fair queue whose entries are worked on in batches. Every entry is settled exactly once, whatever happens.
 
-Threads put in, one worker takes out. An entry leaves unworked when its waiter has gone or its deadline has passed, and
-then holds no place. A batch is due once it is full, once its first entry has waited long enough, or as soon as nobody
-else is known to be on the way: who comes alone never waits for company.
+Several threads add entries, one worker takes them. An entry is dropped when its waiter has cancelled or its deadline
+has passed, and frees its place. A batch is due once it is full, once its first entry has waited long enough, or as soon
+as no further entry is expected: a single request never waits for others.
 
-Who is next: the client that has had the least of the worker's time, and of its entries the cheapest. A quarter of the
-time goes to the client's oldest entry, so that a dear one is delayed but never starved. Cheap entries, of whatever
-client, are worked on together; a dear one is alone, and in slices, between which cheaper ones get their turns.
+Order: the client that has used the least worker time is next, and of its entries the cheapest. A quarter of the time
+goes to the client's oldest entry, so that an expensive one is delayed but never starved. Cheap entries of all clients
+are processed together; an expensive one is processed alone and in slices, with cheaper ones in between.
 
-Who is accepted: an entry whose turn would come too late for its deadline is refused at once, as is one whose client
-holds its share of the queue already while others are there. One that would be next is always accepted.
+Admission: an entry that could not be processed before its deadline is rejected at once, as is one whose client already
+holds its share of the queue while other clients are present. An entry that would be next is always accepted.
 Knows no torch, no asyncio and no guard.
 """
 
@@ -30,16 +30,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHEAP_S = 0.1
-"""Work that takes no longer is done at once, together with others of its kind."""
+"""Work that takes no longer is done in one go, in a batch with other such work."""
 
 CHEAP_COST = 2
-"""So is work of this cost, however slow the machine is."""
+"""Work of at most this cost also counts as cheap, however slow the machine is."""
 
 OVERTAKING_S = 0.12
 """Seconds that a client's cheaper entries may take before its oldest one gets a slice: about three slices."""
 
 MAX_OPEN = 4
-"""Batches that may be under way at a time; beyond it only ever cheaper ones. Each holds what was computed for it."""
+"""Batches in progress at a time; beyond that, only cheaper ones start. Each holds its intermediate results."""
 
 MARGIN = 0.8
 """Share of the time until its deadline by which an entry must be expected to be done: estimates are not exact."""
@@ -48,20 +48,20 @@ PRESENT_S = 60.0
 """Seconds after its last request for which a client counts as present."""
 
 SHED_INTERVAL_S = 0.25
-"""Seconds between two looks for entries whose turn will not come in time."""
+"""Seconds between two checks for entries that cannot be processed in time."""
 
 HOPELESS_S = 2.0
-"""Seconds of work after which a dear entry is given up if it will take twice the time that is left."""
+"""Seconds of work after which an expensive entry is abandoned if it will take twice the time that is left."""
 
 MAX_ACCOUNTS = 4096
-"""Clients that are remembered although they want nothing."""
+"""Clients without entries whose accounts are kept."""
 
 RETRY_S = (1.0, 60.0)
-"""Bounds on what a refused client is told to wait."""
+"""Bounds on the seconds in ``Retry-After``."""
 
 
 def bounded_retry(seconds: float) -> float:
-    """Seconds that a refused client is told to wait."""
+    """Seconds for ``Retry-After``, within bounds."""
     return min(max(seconds, RETRY_S[0]), RETRY_S[1])
 
 
@@ -85,13 +85,13 @@ class Entry(Generic[Item, Result]):
     """For whom."""
 
     urgent: bool = False
-    """Whether it goes before everything else, at nobody's expense."""
+    """Whether it goes before everything else, without being charged to a client."""
 
     seconds: float = 0.0
-    """Seconds of the worker's time that it takes, by the newest estimate."""
+    """Estimated seconds of worker time that it takes."""
 
     future: Future[Result] = field(default_factory=Future)
-    """Resolves to the result; cancelling it calls the work off."""
+    """Resolves to the result; cancelling it cancels the work."""
 
     @property
     def size(self) -> int:
@@ -101,26 +101,26 @@ class Entry(Generic[Item, Result]):
 
 @dataclass(slots=True, eq=False)
 class Batch(Generic[Item, Result]):
-    """Entries that are worked on together."""
+    """Entries that are processed together."""
 
     entries: list[Entry[Item, Result]]
-    """Whose turn it is."""
+    """The client whose turn it is."""
 
     sliced: bool = False
-    """Whether it takes so long that it should pause for others."""
+    """Whether it takes so long that it is processed in slices."""
 
     spent_s: float = 0.0
-    """Seconds of the worker's time that it has had."""
+    """Seconds of worker time spent on it so far."""
 
     overtaken: str | None = None
     """The client whose oldest entry had to wait for this slice of it."""
 
     progress: Any = None
-    """The work, as far as it has come; for the worker."""
+    """The state of the work, kept by the worker."""
 
     @property
     def remaining_s(self) -> float:
-        """Seconds that it still takes; one that has taken longer than estimated may be nearly done, or not."""
+        """Estimated seconds until it is done; a batch that exceeded its estimate may or may not be nearly done."""
         whole = sum(entry.seconds for entry in self.entries)
         return max(whole - self.spent_s, 0.1 * whole)
 
@@ -132,21 +132,21 @@ class Batch(Generic[Item, Result]):
 
 @dataclass(slots=True)
 class _Account:
-    """What one client has had."""
+    """Account of one client."""
 
     served_s: float
-    """Seconds of the worker's time, counted up to the others' when it comes back after a while."""
+    """Seconds of worker time used; raised to the level of the other clients when the client returns after a while."""
 
     seen: float
-    """When it last asked."""
+    """Time of its last request."""
 
     overtaken_s: float = 0.0
-    """Seconds that cheaper entries of its own have had at the expense of its oldest one."""
+    """Seconds that its cheaper entries have run ahead of its oldest one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate(Generic[Item, Result]):
-    """Something that could be worked on next: an entry that waits, or a batch that is under way."""
+    """A candidate for the next slice of work: a waiting entry, or a batch in progress."""
 
     entry: Entry[Item, Result]
     """The entry, or the oldest one of the batch."""
@@ -158,7 +158,7 @@ class _Candidate(Generic[Item, Result]):
     """Size class of what remains to be done."""
 
     overtaken: str | None = None
-    """Its client, where an older entry of that client has to wait for it."""
+    """Its client, if an older entry of that client has to wait for it."""
 
     @property
     def order(self) -> tuple[int, float]:
@@ -167,7 +167,7 @@ class _Candidate(Generic[Item, Result]):
 
     @property
     def since(self) -> float:
-        """When it was put in."""
+        """When it was queued."""
         return self.entry.since
 
 
@@ -178,10 +178,10 @@ class Batcher(Generic[Item, Result]):
         max_queue: entries that may wait.
         max_cost: cost of a batch; an entry that alone costs more goes alone.
         max_wait_s: longest time that an entry is held back for others that are on their way.
-        changed: notified whenever there may be something to take; share it to wait for several things at once.
+        changed: notified whenever there may be work to take; can be shared to wait for several conditions at once.
         clock: seconds that only grow.
         estimate: seconds of the worker's time that an item takes.
-        stretch: seconds that pass for each second of the worker's time, at least 1.
+        stretch: wall-clock seconds for each second of worker time, at least 1.
         horizon_s: seconds of waiting work that there may be, as far as shares are concerned.
         client_share: share of ``max_queue`` and ``horizon_s`` that one client may hold while others are present.
     """
@@ -227,25 +227,25 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def busy(self) -> bool:
-        """Whether a batch is under way."""
+        """Whether a batch is in progress."""
         with self._changed:
             return bool(self._open)
 
     @property
     def backlog_s(self) -> float:
-        """Seconds until all that is wanted now will have been done."""
+        """Seconds until all current work is done."""
         with self._changed:
             self._drop_departed()
             return self._stretch() * sum(self._backlogs().values())
 
     def served_s(self, client: str) -> float:
-        """What a client has had of the worker's time, for ordering; one that comes anew has had as much as others."""
+        """Worker time that a client has used, for ordering; a new client starts at the level of the others."""
         with self._changed:
             account = self._accounts.get(client)
             return self._served_s if account is None else max(account.served_s, self._served_s)
 
     def charge_for(self, client: str, seconds: float) -> None:
-        """A client has had so much time of something that all clients share, beside the worker."""
+        """Charge a client for time of another shared resource than the worker."""
         with self._changed:
             if client not in self._accounts:
                 self._add_account(client)
@@ -276,15 +276,15 @@ class Batcher(Generic[Item, Result]):
         """Queue an item.
 
         Args:
-            item: what is to be worked on.
-            deadline: when its waiter will have given up.
+            item: the work.
+            deadline: when its waiter times out.
             cost: how much of a batch it takes.
-            expected: whether it was on its way, and no longer is.
+            expected: whether it was announced before.
             client: for whom; clients share the worker's time evenly.
-            urgent: put it before everything else, whatever the state of the queue.
+            urgent: put it before everything else, even if the queue is full.
 
         Raises:
-            OverloadedError: the queue is full, or the item's turn would come too late; it says when to come back.
+            OverloadedError: the queue is full, or the item could not be processed in time; carries ``retry_after_s``.
             StoppedError: it is closed.
         """
         entry: Entry[Item, Result] = Entry(
@@ -314,14 +314,14 @@ class Batcher(Generic[Item, Result]):
             self._require_room(entry)
 
     def extend(self, future: Future[Result], deadline: float) -> None:
-        """Somebody else waits for the same result, perhaps longer."""
+        """Extend an entry's deadline, because another waiter shares its result."""
         with self._changed:
             for entry in (*self._waiting, *(entry for batch in self._open for entry in batch.entries)):
                 if entry.future is future:
                     entry.deadline = max(entry.deadline, deadline)
 
     def due_in(self) -> float | None:
-        """Seconds until there is something to work on, 0 if there is now; None while nothing waits."""
+        """Seconds until a batch is due, 0 if one is now; None while nothing waits."""
         with self._changed:
             self._drop_departed()
             if self._open:
@@ -339,7 +339,7 @@ class Batcher(Generic[Item, Result]):
             self._closed = False
 
     def close(self, reason: Exception) -> None:
-        """Take no more entries; those that wait or are being worked on fail with ``reason``."""
+        """Accept no more entries; those waiting or in progress fail with ``reason``."""
         with self._changed:
             self._closed = True
             left = [*self._waiting, *(entry for batch in self._open for entry in batch.entries)]
@@ -350,9 +350,9 @@ class Batcher(Generic[Item, Result]):
     # --- the worker's thread -------------------------------------------------------------------------------------
 
     def next_batch(self) -> Batch[Item, Result] | None:
-        """What to work on now: a batch that is under way, or a new one; None where nobody wants anything.
+        """The batch to work on now, in progress or new; None if there is no work.
 
-        It stays under way until :meth:`finish`. After each slice of work on it :meth:`charge` must be called.
+        It stays in progress until :meth:`finish`. :meth:`charge` must be called after each slice of work on it.
         """
         with self._changed:
             self._drop_departed()
@@ -371,7 +371,7 @@ class Batcher(Generic[Item, Result]):
             return batch
 
     def charge(self, batch: Batch[Item, Result], seconds: float) -> None:
-        """A batch has had so much of the worker's time: its clients' accounts pay for it, by what each one wants."""
+        """Charge the clients of a batch for worker time, in proportion to the estimates of their entries."""
         with self._changed:
             batch.spent_s += seconds
             payers = [entry for entry in batch.entries if not entry.urgent]
@@ -385,7 +385,7 @@ class Batcher(Generic[Item, Result]):
                 overtaken.overtaken_s = min(overtaken.overtaken_s + seconds, 10 * OVERTAKING_S)
 
     def finish(self, batch: Batch[Item, Result], outcomes: Sequence[Result | Exception]) -> None:
-        """A batch is done: one outcome for each entry."""
+        """Deliver the results of a batch: one outcome for each entry."""
         with self._changed:
             self._open = [other for other in self._open if other is not batch]
         settle(batch.entries, outcomes)
@@ -432,7 +432,7 @@ class Batcher(Generic[Item, Result]):
         return replace(cheapest, overtaken=client)
 
     def _gathered(self, head: Entry[Item, Result]) -> Batch[Item, Result]:
-        """A new batch: an entry, and others that are as cheap, clients that have had least first."""
+        """A new batch: an entry, and other cheap ones, of the clients with the least used time first."""
         if head.size or head.urgent:
             return Batch([head], sliced=head.size > 0 and not head.urgent)
         entries, cost = [head], head.cost
@@ -447,7 +447,7 @@ class Batcher(Generic[Item, Result]):
     # --- admission -----------------------------------------------------------------------------------------------
 
     def _require_room(self, entry: Entry[Item, Result]) -> None:
-        """Raise OverloadedError where an entry cannot be done in time, or its client has its share already."""
+        """Raise OverloadedError if an entry cannot be processed in time, or its client already has its share."""
         backlogs, stretch = self._backlogs(), self._stretch()
         if len(self._waiting) >= self._max_queue:
             raise _overloaded(f"{self._max_queue} requests are waiting already", stretch * sum(backlogs.values()))
@@ -455,19 +455,21 @@ class Batcher(Generic[Item, Result]):
         if self._others_present(entry):
             mine = sum(other.client == entry.client for other in self._waiting)
             if mine >= max(1, int(self._client_share * self._max_queue)):
-                raise _overloaded("this client has its share of the places", stretch * held_s)
+                raise _overloaded("this client already has its share of the queue", stretch * held_s)
             excess = stretch * (held_s + own_s) - self._client_share * self._horizon_s
             if held_s > 0 and excess > 0:
-                raise _overloaded("this client has its share of the work", excess * len({*backlogs, entry.client}))
+                raise _overloaded(
+                    "this client already has its share of the waiting work", excess * len({*backlogs, entry.client})
+                )
         done_in = stretch * self._done_in(entry, backlogs)
         late = done_in - MARGIN * (entry.deadline - self._clock())
         if late > 0 and done_in > stretch * own_s:
-            raise _overloaded("its turn would come too late", late)
+            raise _overloaded("the request could not be processed in time", late)
 
     def _done_in(self, entry: Entry[Item, Result], backlogs: dict[str, float]) -> float:
-        """Seconds of the worker's time until an entry is done, under the order in which entries are worked on.
+        """Seconds of worker time until an entry is done, given the order of entries.
 
-        What its client wants done before it, and as much of every other client's work, for they take turns.
+        The client's work ahead of it, and as much of every other client's work, because clients take turns.
         """
         order = (entry.size, entry.since)
         mine = entry.seconds + sum(
@@ -482,7 +484,7 @@ class Batcher(Generic[Item, Result]):
         return mine + sum(min(seconds, mine) for client, seconds in backlogs.items() if client != entry.client)
 
     def _drop_hopeless(self) -> None:
-        """Refuse late whom a better estimate would have refused at once; it is still earlier than the deadline."""
+        """Reject entries that a better estimate shows to be late, before their deadline."""
         now = self._clock()
         if now < self._next_shedding:
             return
@@ -493,7 +495,7 @@ class Batcher(Generic[Item, Result]):
             left = max(entry.deadline for entry in batch.entries) - now
             if self._stretch() * batch.remaining_s > 2 * max(left, 0.0):
                 self._open.remove(batch)
-                fail(batch.entries, DeadlineError("it would take too long on this machine"))
+                fail(batch.entries, DeadlineError("the request takes too long on this machine"))
         stretch, whole = self._stretch(), sum(self._backlogs().values())
         for entry in self._waiting[::-1]:  # the newest first
             left = entry.deadline - now
@@ -503,10 +505,10 @@ class Batcher(Generic[Item, Result]):
             if done_in > left and done_in > 2 * stretch * entry.seconds:
                 self._waiting.remove(entry)
                 whole -= entry.seconds
-                fail([entry], _overloaded("its turn will come too late", done_in - left))
+                fail([entry], _overloaded("the request cannot be processed in time", done_in - left))
 
     def _backlogs(self) -> dict[str, float]:
-        """Seconds of the worker's time that each client wants."""
+        """Seconds of worker time that the entries of each client need."""
         backlogs: dict[str, float] = defaultdict(float)
         for entry in self._waiting:
             backlogs[entry.client] += entry.seconds
@@ -516,12 +518,12 @@ class Batcher(Generic[Item, Result]):
         return backlogs
 
     def _others_present(self, entry: Entry[Item, Result]) -> bool:
-        """Whether other clients were here lately."""
+        """Whether other clients sent requests recently."""
         recently = self._clock() - PRESENT_S
         return any(name != entry.client and account.seen > recently for name, account in self._accounts.items())
 
     def _open_account(self, entry: Entry[Item, Result]) -> None:
-        """A client wants something: one that wanted nothing has no credit from that time."""
+        """Open a client's account; a client earns no credit while it has no entries."""
         now = self._clock()
         account = self._accounts.get(entry.client)
         if account is None:
@@ -537,7 +539,7 @@ class Batcher(Generic[Item, Result]):
         self._accounts[client] = _Account(self._served_s, self._clock())
 
     def _forget_accounts(self) -> None:
-        """Forget the clients that want nothing, those first that have not been seen for longest."""
+        """Remove accounts of clients without entries, the longest absent first."""
         wanting = {entry.client for entry in self._wanted()}
         idle = sorted(
             (name for name in self._accounts if name not in wanting), key=lambda one: self._accounts[one].seen
@@ -551,7 +553,7 @@ class Batcher(Generic[Item, Result]):
             yield from batch.entries
 
     def _drop_departed(self) -> None:
-        """Forget who has gone or is out of time."""
+        """Drop entries that were cancelled or timed out."""
         now = self._clock()
         if any(entry.future.cancelled() or entry.deadline <= now for entry in self._waiting):
             waiting, self._waiting = self._waiting, []
@@ -559,7 +561,7 @@ class Batcher(Generic[Item, Result]):
                 if entry.future.cancelled():
                     continue
                 if entry.deadline <= now:
-                    fail([entry], DeadlineError("its turn did not come in time"))
+                    fail([entry], DeadlineError("the request was not processed in time"))
                 else:
                     self._waiting.append(entry)
         if any(all(entry.future.cancelled() for entry in batch.entries) for batch in self._open):
@@ -567,12 +569,12 @@ class Batcher(Generic[Item, Result]):
 
 
 def _size_class(seconds: float, cost: int) -> int:
-    """0 is cheap, and each further class twice as long."""
+    """Size class: 0 is cheap, and each further class takes twice as long."""
     return 0 if seconds <= CHEAP_S or cost <= CHEAP_COST else 1 + int(math.log2(seconds / CHEAP_S))
 
 
 def settle(batch: Sequence[Entry[Item, Result]], outcomes: Sequence[Result | Exception]) -> None:
-    """Tell every waiter of a batch that was taken; one outcome for each entry. Who has one already keeps it."""
+    """Deliver one outcome to each entry of a batch; entries that already have one keep it."""
     for entry, outcome in zip(batch, outcomes, strict=True):
         try:
             if entry.future.done() or not entry.future.set_running_or_notify_cancel():

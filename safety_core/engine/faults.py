@@ -12,11 +12,11 @@ _OUT_OF_MEMORY = (
     "bad_alloc",
     "can't start new thread",
 )
-"""How libraries say it in a plain RuntimeError: CUDA's, the CPU allocator's, cuBLAS's, C++'s; Python's of threads."""
+"""Messages of plain RuntimeErrors about missing memory: CUDA, the CPU allocator, cuBLAS, C++; Python about threads."""
 
 
 def out_of_memory(exc: BaseException) -> bool:
-    """Whether an exception says that memory ran out, or that there was none for another thread."""
+    """Whether an exception means that memory ran out, or that a thread could not be started."""
     if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM):
         return True
     return isinstance(exc, RuntimeError) and any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)

@@ -1,23 +1,23 @@
-"""What a checkpoint is fit for, in words for people: one text for server, page and documents. Knows no model."""
+"""States what a checkpoint is suitable for: one text for server, pages and documents. Knows no model."""
 
 from collections.abc import Mapping
 
 NANO_COMMAND = "safevlm nano build"
-"""``provenance.command`` of checkpoints that this repository makes from nothing."""
+"""``provenance.command`` of checkpoints that this repository trains from scratch."""
 
 NANO = (
     "A miniature that shows the whole system at work: it knows pictograms, coloured shapes and printed words. "
-    "It does not understand photographs, nor prompts outside of its small grammar, and is no guard for them."
+    "It does not understand photographs or prompts outside its small grammar, and does not guard against them."
 )
 UNTRAINED = "Its safety modules were never trained: it guards nothing."
 TRAINED = (
-    "It guards what it was trained on, as far as it was measured: "
-    "judge your own data with `safevlm evaluate` before you rely on it."
+    "It guards against what it was trained on. "
+    "Measure it on your own data with `safevlm evaluate` before you rely on it."
 )
 
 
 def describe_fitness(provenance: Mapping[str, object]) -> str:
-    """What a checkpoint is, and is not, fit for.
+    """What a checkpoint is suitable and not suitable for.
 
     Args:
         provenance: how it came to be, as ``safevlm.json`` says.

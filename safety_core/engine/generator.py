@@ -36,7 +36,7 @@ _LENGTH_STEP = 64
 """Room is made in multiples of so many positions: it then changes seldom."""
 
 _KEPT_BYTES = 16 << 20
-"""Keys and values that may stay allocated although no reply needs them: less than this is not worth giving back."""
+"""Bytes of keys and values that may stay allocated while no reply runs; freeing less is not worthwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ class Generator:
             self._leave()
 
     def release(self) -> None:
-        """Give back the buffers of keys and values, unless a reply runs."""
+        """Free the buffers of keys and values, unless a reply runs."""
         if not self._rows:
             self._cache.clear()
 
@@ -234,7 +234,7 @@ class Generator:
 
     @torch.inference_mode()
     def _prefill(self, rows: Sequence[Row]) -> list[Made]:
-        """Read the prompts of replies that join, side by side; when it raises, nothing has changed."""
+        """Prefill the prompts of new replies together; if it raises, nothing has changed."""
         jobs = [row.job for row in rows]
         pictures = [job.pictures for job in jobs if job.pictures is not None and len(job.pictures)]
         embeds_TD = self._model.embed(
@@ -265,7 +265,7 @@ class Generator:
 
     @torch.inference_mode()
     def _decode(self, rows: Sequence[Row]) -> list[Made]:
-        """One token of neighbouring rows; when it raises, no row has advanced."""
+        """Generate one token of neighbouring rows; if it raises, no row has advanced."""
         ids_R = torch.tensor([row.token_ids[-1] for row in rows], device=self._model.device)
         first = self._rows.index(rows[0])
         positions_R1, mask_R11L = self._cache.before_decode(first, [row.cached for row in rows], ids_R.device)
@@ -305,8 +305,8 @@ class Generator:
     def _append(self, rows: Sequence[Row], logits_RW: Tensor) -> list[Made]:
         """Choose the next token of each row and append it.
 
-        A fault in one row's own share (its draw, its text, its stop strings) ends that row alone. When this raises, no
-        row has advanced.
+        A fault in the work of one row (its draw, its text, its stop strings) ends only that row. If this raises, no row
+        has advanced.
         """
         finite = logits_RW.isfinite().all(1).tolist()
         if self._banned_ids:
@@ -317,7 +317,7 @@ class Generator:
         return [self._made(row, token, sound) for row, token, sound in zip(rows, tokens, finite, strict=True)]
 
     def _chosen(self, rows: Sequence[Row], logits_RW: Tensor) -> list[int | Exception]:
-        """The next token of each row, or why there is none: where choosing raises, each row is tried by itself."""
+        """The next token of each row, or its error; if choosing raises for all rows, each row is tried by itself."""
         before = [None if row.job.sampling.greedy else row.draws.get_state() for row in rows]
         try:
             return [*choose(logits_RW, [row.job.sampling for row in rows], [row.draws for row in rows])]
@@ -330,7 +330,7 @@ class Generator:
         return [token for place, row in enumerate(rows) for token in self._chosen([row], logits_RW[place : place + 1])]
 
     def _made(self, row: Row, token: int | Exception, sound: bool) -> Made:
-        """Append a token to a row; whatever goes wrong is the row's failure."""
+        """Append a token to a row; any exception becomes the row's failure."""
         if not sound:
             row.failure = GenerationError("the language model's output is not finite")
             return Made(row, "")
@@ -381,7 +381,7 @@ class Generator:
 
 
 def _failure(exc: Exception) -> SafeVLMError:
-    """What a reply fails with; an unforeseen exception is logged without its message, which may quote a user."""
+    """The error of a reply; an unexpected exception is logged without its message, which may quote a user."""
     if isinstance(exc, SafeVLMError):
         return exc
     if out_of_memory(exc):

@@ -70,7 +70,7 @@ HEARD_LIKE_A_VIEW = 1024
 """Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
 
 REPLY_WINDOW = 20
-"""Tokens of a window of a complete reply, where replies that are being generated are not judged."""
+"""Tokens of a window of a complete reply, if the judging of generated replies is off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +92,12 @@ class Guard:
 
     Args:
         model: a SafeLlava with its head on, in evaluation mode.
-        policy: thresholds, actions and texts; it must speak of the model's taxonomy.
+        policy: thresholds, actions and texts, for the model's taxonomy.
         checkpoint: name for ``info``.
-        digest: names the checkpoint's content; one that nobody shares where None.
+        digest: identifies the checkpoint's content; a unique one if None.
         limits: how much at a time.
         canary: a request with a known verdict; a drawn picture where None.
-        description: what the checkpoint is, and is not, fit for.
+        description: what the checkpoint is suitable and not suitable for.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -249,7 +249,7 @@ class Guard:
         return tuple((reading, list(ids)) for ids, reading in read.items())
 
     def _read_replies(self, request: ReplyRequest) -> tuple[tuple[Turns, list[int]], ...]:
-        """Every variant of every window of complete replies, as the output rail reads them.
+        """Every variant of every window of complete replies, as judged by the output rail.
 
         Raises:
             PromptError: there is no text, or more than ``MAX_REPLY_CHARACTERS``.
@@ -311,7 +311,7 @@ class Guard:
         return self._outcomes(batch, found, 1000 * (time.perf_counter() - started))
 
     def judge_in_slices(self, batch: Sequence[Prepared]) -> abc.Generator[Work, None, list[Judged | Exception]]:
-        """The verdicts of :meth:`judge`, pass by pass: yields after each what it was."""
+        """The verdicts of :meth:`judge`, pass by pass: yields the work done after each."""
         sound = [one for one in map(_ready, batch) if one.readings]
         work = in_parts_by_slices(self._judge_in_slices, sound)
         guard_s = 0.0
@@ -331,7 +331,7 @@ class Guard:
     def _outcomes(
         self, batch: Sequence[Prepared], sound: Sequence[Judged | Exception], guard_ms: float
     ) -> list[Judged | Exception]:
-        """What became of each request, from what became of those that could be prepared."""
+        """The outcome of each request, from the outcomes of those that could be prepared."""
         found = iter(sound)
         outcomes = [next(found) if one.readings else self._without_verdict(one.request) for one in map(_ready, batch)]
         judged: list[Judged | Exception] = []
@@ -358,7 +358,7 @@ class Guard:
         return Scorer(self.model, tower_batch=self.limits.tower_batch).score(batch, self._gravity)
 
     def _gravity(self, request: GuardRequest, pair: PairScores) -> tuple[int, float]:
-        """How bad a request's policy finds scores; sorts."""
+        """Sort key: how severe scores are under a request's policy."""
         return decide_worst(self._rules(request).policy, self.model.taxonomy, pair)[0].gravity
 
     def decide(self, scored: Scored) -> JudgedRequest:
@@ -529,7 +529,7 @@ def pad_colour(image_processor: Any) -> Colour:
 
 
 def image_side(image_processor: Any) -> int | None:
-    """Longest side in pixels of what an image processor makes of a square picture; None where it does not say."""
+    """Longest side in pixels of an image processor's output for a square picture; None if unknown."""
     sizes = [getattr(image_processor, name, None) or {} for name in ("size", "crop_size")]
     sides = [side for size in sizes for side in dict(size).values() if isinstance(side, int)]
     return max(sides, default=None)

@@ -1,9 +1,9 @@
 """Which earlier turns of a conversation are left out, so that one refused turn does not end the conversation.
 
-A conversation is judged as a whole first; what is allowed goes on unchanged, at no further cost. Where the whole is
+A conversation is judged as a whole first; if it is allowed, it continues unchanged, at no further cost. If the whole is
 refused, every user turn is judged alone. Earlier turns that are refused are dropped, together with the answers that
-followed them, and what is kept is judged again as a whole. If that is still refused, the conversation is replayed: each
-earlier turn is judged together with those kept before it, as it was when it came, and dropped if it is refused.
+followed them, and the rest is judged again as a whole. If that is still refused, the conversation is replayed: each
+earlier turn is judged together with the turns kept before it, as when it was sent, and dropped if it is refused.
 
 The last user turn is never dropped, instructions are never dropped, and the language model reads exactly the
 conversation whose judgement allowed it. A turn without a verdict leaves the whole request without one.
@@ -30,7 +30,7 @@ _AT_A_TIME = 8
 """Judgements of one conversation that run at a time: a long one must not fill the queue, nor its client's share."""
 
 Outcome = Judged | InputError
-"""A verdict, or why a request cannot be judged by itself (for example because nothing visible is left of its text)."""
+"""A verdict, or why a request cannot be judged alone (for example because its text has no visible characters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class Settled:
     """The verdict that decides."""
 
     request: GuardRequest
-    """What the language model may read, if the verdict allows it: exactly what was judged."""
+    """The request that the language model may read if the verdict allows it: exactly what was judged."""
 
 
 _Judgements = Generator[Sequence[GuardRequest], Sequence[Outcome], Settled]
 
 
 def join_messages(messages: Iterable[ClientMessage]) -> tuple[Turn, ...]:
-    """The turns that messages make: neighbours of one role become one turn, and empty messages none.
+    """Join messages into turns: neighbours of one role become one turn, and empty messages none.
 
     Instructions are the client's words like any other, so they join the user's turn.
     """
@@ -87,11 +87,11 @@ def settle(request: GuardRequest, judge: Callable[[Sequence[GuardRequest]], Sequ
 
 
 async def settle_async(request: GuardRequest, judge: Callable[[GuardRequest], Awaitable[Judged]]) -> Settled:
-    """:func:`settle`, where requests that do not depend on each other are judged concurrently.
+    """:func:`settle` with concurrent judgements of independent requests.
 
     Raises:
         InputError: the conversation cannot be judged.
-        Exception: whatever else ``judge`` raises; the judgements that run beside it are cancelled.
+        Exception: whatever else ``judge`` raises; concurrent judgements are cancelled.
     """
 
     places = asyncio.Semaphore(_AT_A_TIME)
@@ -186,7 +186,7 @@ def _first_without_verdict(outcomes: Iterable[Outcome]) -> Judged | None:
 
 @dataclass(slots=True)
 class _Spent:
-    """Milliseconds that all judgements of one conversation took; of concurrent ones the slowest counts."""
+    """Milliseconds of all judgements of one conversation; of concurrent ones the slowest counts."""
 
     prepare_ms: float = 0.0
     queue_ms: float = 0.0
@@ -212,7 +212,7 @@ class _Exchange:
 
     @property
     def asks(self) -> bool:
-        """Whether the user said or showed anything in it."""
+        """Whether it contains any text or picture of the user."""
         of_user = [one for one in self.messages if one.role == "user"]
         return any(one.images or any(text.strip() for text in one.texts) for one in of_user)
 
@@ -230,11 +230,11 @@ class _History:
     messages: tuple[ClientMessage, ...]
     exchanges: tuple[_Exchange, ...]
     joined: bool = field(kw_only=True)
-    """Whether turns have to be joined from the messages; else each message is a turn of the request."""
+    """Whether turns must be joined from the messages; otherwise each message is a turn of the request."""
 
     @classmethod
     def of(cls, request: GuardRequest) -> _History | None:
-        """The history of a request; None where there is none, or where it is not known whose pictures are whose."""
+        """The history of a request; None if there is none, or if pictures cannot be assigned to messages."""
         messages = request.messages
         if not messages and isinstance(request, ChatRequest):
             turns = request.turns
@@ -260,16 +260,16 @@ class _History:
         return cls(request, messages, exchanges, joined=bool(request.messages))
 
     def question(self, exchange: _Exchange) -> GuardRequest:
-        """What the user asked in one exchange, alone: words, pictures, and instructions in front of it."""
+        """The user's question in one exchange, alone: words, pictures, and the instructions before it."""
         return self._request([i for i in exchange.indices if self.messages[i].role != "assistant"])
 
     def instructions(self) -> GuardRequest | None:
-        """All instructions, alone; None where there are none."""
+        """All instructions, alone; None if there are none."""
         found = [i for i, one in enumerate(self.messages) if one.role == "instructions" and any(one.texts)]
         return self._request(found) if found else None
 
     def up_to(self, exchanges: Sequence[_Exchange]) -> GuardRequest:
-        """The conversation up to the question of the last one of some exchanges, as if it were the newest."""
+        """The conversation of some exchanges up to the last one's question, as if that were the newest."""
         *_, last = exchanges
         left = self._kept_indices(exchanges)
         answer = [i for i in last.indices if self.messages[i].role == "assistant"]
@@ -284,7 +284,7 @@ class _History:
         return tuple(sorted({*range(len(self.messages))} - {*self._kept_indices(exchanges)}))
 
     def told(self, judged: Outcome, whole: Judged, spent: _Spent, *, dropped: tuple[int, ...] = ()) -> Judged:
-        """A judgement of a part as the verdict on the request: all its pictures were judged."""
+        """The verdict on a part as the verdict on the request, whose pictures were all judged."""
         assert isinstance(judged, Judged)
         verdict: GuardVerdict = judged.verdict
         received = len(self.request.images)

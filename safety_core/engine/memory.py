@@ -1,7 +1,7 @@
 """Returns freed heap memory to the operating system. Standard library only.
 
-glibc keeps freed blocks for later allocations, so a process that once needed gigabytes seems to need them for ever.
-Where there is no glibc, nothing here does anything.
+glibc keeps freed blocks for later allocations, so a process that once needed gigabytes appears to need them forever.
+Without glibc, these functions do nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def trim_heap() -> None:
 
 
 def resident_bytes() -> int | None:
-    """Bytes of physical memory that this process holds; None where ``/proc`` does not tell."""
+    """Bytes of physical memory that this process uses; None without ``/proc``."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -42,7 +42,7 @@ def resident_bytes() -> int | None:
 
 
 class HeapTrimmer:
-    """Trims the heap after large work: only where the process has grown since the last time, and not too often.
+    """Trims the heap after large work: only if the process has grown since the last time, and not too often.
 
     Args:
         least_growth: bytes that the process must have grown by.

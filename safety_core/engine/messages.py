@@ -28,13 +28,13 @@ class ClientMessage:
     """One message of a conversation as its client sent it, before neighbours of one role become one turn."""
 
     role: Literal["instructions", "user", "assistant"]
-    """Who wrote it; instructions are the client's words too, and are read as part of the user's turn."""
+    """Its author; instructions are also the client's words, and are read as part of the user's turn."""
 
     texts: tuple[str, ...] = ()
-    """Its texts; empty for a message that says nothing, such as a refusal replayed with empty content."""
+    """Its texts; empty for an empty message, such as a refusal replayed with empty content."""
 
     images: int = 0
-    """Number of pictures that it shows."""
+    """Number of its pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,8 @@ class GuardRequest:
     """What it is judged and answered by; the checkpoint's own policy where None."""
 
     messages: tuple[ClientMessage, ...] = ()
-    """The messages that ``turns`` were joined from, of which earlier ones may be dropped (``history``); a chat's turns
-    stand for themselves where empty. Judging reads ``turns`` only."""
+    """The messages that ``turns`` were joined from, of which earlier ones may be dropped (``history``); if empty, each
+    turn is one message. Judging reads only ``turns``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +118,8 @@ class GuardVerdict:
     """What to tell the client where the decision is ``refused``, else None."""
 
     dropped_messages: tuple[int, ...] = ()
-    """Indices of earlier messages (of the turns, where there are no messages) that the decision and the language model
-    leave out: user turns that are refused, and the answers that followed them."""
+    """Indices of earlier messages (of the turns, if there are no messages) that are left out of the decision and of
+    what the language model reads: refused user turns, and the answers that followed them."""
 
     prepare_ms: float = 0.0
     """Milliseconds that preprocessing its pictures and tokenising its text took, the wait for a thread included."""
@@ -131,7 +131,7 @@ class GuardVerdict:
     """Milliseconds from pixels to verdict, of the batch that it was judged in; 0 where the verdict was known."""
 
     reused: bool = False
-    """Whether it was reached for another request, so that this one took no pass of the model."""
+    """Whether it is shared with another request, so that this one needed no pass of the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class GuardInfo:
     """The image processor's mean in 0..255: pictures must be padded with it."""
 
     image_side: int | None = None
-    """Pixels of the square that the image processor makes of a picture; None where it does not say."""
+    """Side in pixels of the square that the image processor produces; None if unknown."""
 
     policy: Policy
     """The checkpoint's own policy, which operators lay theirs over."""
@@ -212,7 +212,7 @@ class GuardInfo:
     """Positions that one picture takes in the language model, its safety tokens included."""
 
     description: str = ""
-    """What the checkpoint is, and is not, fit for; for people."""
+    """What the checkpoint is suitable and not suitable for, in a sentence or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,10 +240,10 @@ class GuardLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """An amount of judging, in units whose duration can be measured."""
+    """An amount of judging work, in units whose duration can be measured."""
 
     requests: int = 0
-    """Requests: what each of them costs however small it is."""
+    """Number of requests, each of which has a fixed cost."""
 
     views: int = 0
     """Views of pictures that go through vision tower and safety projector."""
@@ -270,11 +270,11 @@ class Prepared:
     """How much of a batch it takes: its views, at least 1."""
 
     work: Work | None = None
-    """What judging it takes; as many views as it costs where None."""
+    """The work of judging it; if None, as many views as it costs."""
 
     @property
     def amount(self) -> Work:
-        """What judging it takes."""
+        """The work of judging it."""
         return Work(requests=1, views=self.cost) if self.work is None else self.work
 
 
@@ -379,7 +379,7 @@ class GuardLike(Protocol):
     def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, Sequence[Judged | Exception]]:
         """The same verdicts as :meth:`judge`, with a pause after every few tens of milliseconds.
 
-        Yields at each pause what was done since the last one. Closing it early gives everything up.
+        Yields at each pause the work done since the last one. Closing it early abandons the request.
         """
 
     def job(self, judged: Judged, request: ChatRequest) -> Any:

@@ -1,11 +1,10 @@
-"""The output rail: replies are judged while they are made, and held back until they were.
+"""The output rail: replies are judged while they are generated, and held back until they are judged.
 
-Every ``window`` tokens (fewer at the beginning, ``reply_windows``) the newest text goes through the guard's text side;
-what is said is always one window behind what has been made, so a reply that turns harmful is cut before its harmful
-words are out. The words behind the cut are dropped, with ``content_filter`` as the reason. Fail closed: a reply that
-cannot be judged fails.
-Under rules that are not enforced the reply goes on, and is only remembered as harmful.
-Wraps a generator and looks like one. Knows no torch, no model and no policy.
+Every ``window`` tokens (fewer at the beginning, see ``reply_windows``) the guard judges the newest text. The released
+text is always one window behind the generated text, so a reply that turns harmful is cut before its harmful words are
+sent. Words after the cut are dropped, with ``content_filter`` as the reason. Fail closed: a reply that cannot be judged
+fails. Under a policy in shadow mode the reply continues, and is only recorded as harmful.
+Wraps a generator and has its interface. Knows no torch, no model and no policy.
 """
 
 from __future__ import annotations
@@ -179,7 +178,7 @@ class WatchedGenerator:
         return [row for row in rows if row in due or row.windows.nearly_full] if due else []
 
     def _rulings_whatever_raises(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
-        """Rulings on some replies; where judging raises, each is judged alone, and one that raises has no ruling."""
+        """Decisions on some replies; if judging raises, each is judged alone; one that raises again has no decision."""
         try:
             rulings = self._rulings(due)
             if len(rulings) == len(due):

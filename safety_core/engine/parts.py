@@ -46,7 +46,7 @@ def in_parts(work: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequen
 def in_parts_by_slices(
     work: Callable[[Sequence[_Item]], Generator[_Slice, None, Sequence[_Result]]], items: Sequence[_Item]
 ) -> Generator[_Slice, None, list[_Result | Exception]]:
-    """Like :func:`in_parts` for work that pauses between slices: yields what the work yields."""
+    """Like :func:`in_parts`, for work that pauses between slices: yields what the work yields."""
     try:
         return list((yield from work(items)))
     except Exception as exc:  # its traceback would keep the batch's tensors alive while less is tried
@@ -73,7 +73,7 @@ def in_parts_by_slices(
 
 
 def finished(work: Generator[object, None, _Result]) -> _Result:
-    """Run work that pauses between slices to its end, without a pause."""
+    """Run work that pauses between slices to completion, without pausing."""
     while True:
         try:
             next(work)

@@ -1,7 +1,7 @@
 """Pictures without a question, and questions about a picture that is not there.
 
-A language model that is asked about a picture which nobody showed describes one that does not exist. Two rules keep it
-from being asked:
+A language model that is asked about a missing picture describes one that does not exist. Two rules intercept such
+questions:
 
 - The question names a picture as something at hand ("this picture", "the photo", "my screenshot"; not "a picture", nor
   "the picture of Dorian Gray") and asks to look at it: what is in it, what it shows, to describe or read it.
@@ -18,13 +18,13 @@ from safety_core.engine.messages import ChatRequest, GuardVerdict, Reply
 from safety_core.text_variants import normalise
 
 DEFAULT_QUESTION = "What do you see here?"
-"""What a user asks who shows a picture and says nothing."""
+"""The default question for a picture without words."""
 
 NO_PICTURE = "There is no picture in this conversation. Please show me one."
-"""The reply to a question about a picture where there is none."""
+"""The reply to a question about a missing picture."""
 
 _MAX_WORDS, _MAX_CHARACTERS = 40, 640
-"""Longer texts are no plain questions; they tell what they are about."""
+"""Longer texts are not simple questions and contain their own context."""
 
 _PICTURE = r"(?:pictures?|images?|photos?|photographs?|pics?|snapshots?|screenshots?)"
 _AT_HAND = (
@@ -35,7 +35,7 @@ _AFTER = (
     r"(?= ?(?:$|[,;:)]| (?:is|are|was|were|does|do|show|shows|say|says|above|below|here|i|we|you|and|please|for|to|now"
     r"|as|part|in (?:\w+ ){0,2}(?:detail|details|words?|sentences?|lines?|english|short)$)\b))"
 )
-"""What may follow a picture at hand: not what it is a picture of, nor another noun."""
+"""What may follow a reference to a picture: not its subject, nor another noun."""
 
 _GIVEN = rf"(?:in|on|from|at|about|of|within|by) {_AT_HAND}{_AFTER}"
 _WHAT = r"(?:(?:in|at|on|from|to|of) )?(?:what|who|where|which|whose|how many|how much|how)"
@@ -88,7 +88,7 @@ def asks_about_picture(text: str, *, first: bool) -> bool:
     """Whether a text asks about a picture that it does not describe.
 
     Args:
-        text: what a user says.
+        text: the user's text.
         first: whether it opens the conversation.
     """
     if len(text) > _MAX_CHARACTERS:
@@ -103,5 +103,5 @@ def asks_about_picture(text: str, *, first: bool) -> bool:
 
 
 def no_picture_reply(verdict: GuardVerdict) -> Reply:
-    """The reply to a question about a picture where there is none; the language model never ran."""
+    """The reply to a question about a missing picture; the language model does not run."""
     return Reply(verdict=verdict, content=NO_PICTURE, refusal=None, finish_reason="stop", queue_ms=verdict.queue_ms)

@@ -1,7 +1,7 @@
 """Prepares requests in threads, a few at a time, in an order that is decided when a thread becomes free.
 
-An executor alone would work in the order of arrival, where one client's many long texts delay everybody. A job whose
-waiter has gone before it began is never run. To be used in one event loop.
+An executor alone would run jobs in order of arrival, so that one client's many long texts would delay all others. A job
+whose waiter was cancelled before it started is never run. For use in one event loop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PrepareQueue:
 
     Args:
         executor: where they run.
-        slots: how many of them at a time.
+        slots: jobs that run at a time.
     """
 
     def __init__(self, executor: Executor, *, slots: int) -> None:
@@ -37,10 +37,10 @@ class PrepareQueue:
 
         Args:
             job: what to run.
-            order: asked whenever a slot becomes free; the job with the least answer is next, of equals the oldest.
+            order: sort key, called whenever a slot becomes free; the lowest is next, and of equal ones the oldest.
 
         Raises:
-            ExhaustedError: there was no memory for a thread.
+            ExhaustedError: there was not enough memory for a thread.
             Exception: whatever the job raises.
         """
         await self._slot(order)
@@ -89,7 +89,7 @@ class PrepareQueue:
             raise
 
     def _wake_next(self) -> None:
-        """Give free slots to whose turn it is."""
+        """Assign free slots to the next jobs."""
         while self._waiting and self._running < self._slots:
             following = min(self._waiting, key=lambda one: one[0]())
             self._waiting.remove(following)

@@ -1,4 +1,4 @@
-"""What a window of a reply may say, for the safety head: as it came, as a reader sees it, plainly, and unfolded.
+"""Variants of a reply window for the safety head: the original, the displayed text, plain, and with disguises undone.
 
 Replies get the variants that prompts get (``text_variants``). They are judged many times a second, so a window that is
 plain English already is not searched for disguises. Pure text; knows no model.
@@ -24,11 +24,11 @@ _MOST_SHORT = 0.5
 
 
 def reply_variants(text: str, without_template: Callable[[str], str]) -> tuple[str, ...]:
-    """Everything that a window of a reply may say, the text itself first, each once.
+    """All variants of a reply window, without duplicates, the text itself first.
 
     Args:
         text: the window.
-        without_template: takes role markers and special tokens out of a text.
+        without_template: removes role markers and special tokens from a text.
     """
     usual = text.isascii() and text.isprintable()
     if usual and not _CAPITALS.search(text) and is_plain(line := " ".join(text.split())):
@@ -44,7 +44,7 @@ def reply_variants(text: str, without_template: Callable[[str], str]) -> tuple[s
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text is made of known English words, written as usual: nothing to be unfolded."""
+    """Whether a text consists of known English words in usual spelling, so that there is no disguise to undo."""
     words = text.split(" ")
     # A window may begin and end in the middle of a word.
     inner = words[1:-1] if len(words) > 2 else words

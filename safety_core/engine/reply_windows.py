@@ -18,19 +18,19 @@ _FIRST_SIZES = (4, 8, 16)
 """Tokens of the first windows, as far as these are shorter than a window."""
 
 _OVERLAP = 8
-"""Tokens in front of a window that are judged with it, so that nothing hides on the border."""
+"""Tokens before a window that are judged with it, so that text across the boundary is judged in one piece."""
 
 _NEARLY = 0.75
-"""Share of a window from which on a reply is judged along with others: early costs more texts, late more passes."""
+"""Share of a window after which a reply is judged along with others: earlier costs more texts, later more passes."""
 
 _LETTERS_PER_TOKEN = 3
-"""Letters that a token of plain text has at least, on average over a window."""
+"""Minimum letters for each token of plain text, averaged over a window."""
 
 _MOST_SPREAD = 8
-"""Most tokens in place of one, where tokens have fewer letters."""
+"""Largest factor by which a window is extended if its tokens have fewer letters."""
 
 _WIDE = (("\u2e80", "\ua4cf"), ("\uac00", "\ud7ff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003ffff"))
-"""Scripts of which one character says as much as several letters."""
+"""Scripts in which one character counts as several letters."""
 
 
 def letters_in(piece: str) -> int:
@@ -44,7 +44,7 @@ def _wide(char: str) -> bool:
 
 @dataclass(slots=True)
 class ReplyWindows:
-    """The windows of one reply, which comes piece by piece.
+    """The windows of one reply, which arrives token by token.
 
     Args:
         size: tokens of a full window.
@@ -90,7 +90,7 @@ class ReplyWindows:
         return self.since >= _NEARLY * self._size(self._judged)
 
     def text(self) -> str:
-        """What is judged now: everything since the last judgement, and what overlaps with it."""
+        """The text to judge now: everything since the last judgement, and the overlap before it."""
         pieces: list[str] = []
         letters, least = 0, self.size + _OVERLAP
         for piece, count in reversed(self._recent):
@@ -106,7 +106,7 @@ class ReplyWindows:
         self._judged += 1
 
     def release(self) -> str:
-        """What may be sent now: of what was judged, all but the last window's worth."""
+        """Text that may be sent now: the judged text except for the last window."""
         if not self._judged:
             return ""
         lag = self._size(self._judged - 1)
@@ -122,13 +122,13 @@ class ReplyWindows:
         return "".join(pieces)
 
     def release_all(self) -> str:
-        """The rest, once the reply has ended and was judged."""
+        """The remaining text, once the reply has ended and was judged."""
         text = "".join(piece for piece, _ in self._held)
         self.discard()
         return text
 
     def discard(self) -> None:
-        """Forget what has not been released."""
+        """Discard the text that has not been released."""
         self._held.clear()
         self._letters = 0
 
@@ -138,7 +138,7 @@ class ReplyWindows:
 
 
 def windows_of(pieces: Iterable[str], size: int) -> Iterator[str]:
-    """The texts that are judged of a complete reply: those of :class:`ReplyWindows`, as it would have come.
+    """The texts to judge of a complete reply: those that :class:`ReplyWindows` would produce during generation.
 
     Args:
         pieces: the reply, token by token.

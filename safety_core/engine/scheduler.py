@@ -1,10 +1,10 @@
-"""The worker's day: whose turn it is between verdicts and replies. Knows no torch, no asyncio and no HTTP.
+"""Schedules verdict batches, prefills and decode steps on the one model thread. Knows no torch, no asyncio and no HTTP.
 
-One thread owns the model. A turn of it is at most one batch of verdicts or one slice of a dear one, one prefill of the
-replies that join, and one token of every running reply: so neither long replies nor dear or many requests can keep the
-others from their turn, and a refused request, which never gets past its verdict, costs the replies nothing else.
+One thread owns the model. Its turn is at most one batch of verdicts or one slice of an expensive one, one prefill of
+the replies that join, and one token of every running reply: so neither long replies nor expensive or many requests can
+starve the others, and a refused request, which ends with its verdict, costs the replies nothing else.
 
-Whatever raises in a turn, news of replies that were taken out before it are delivered.
+Whatever raises in a turn, updates of replies that were removed before are delivered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IDLE_CHECK_S = 1.0
 """Longest sleep of an idle worker: a waiter that left, or ran out of time, is forgotten at least so often."""
 
 SLICE_S = 0.04
-"""Seconds of a dear judgement between two looks at what else is to be done."""
+"""Seconds of an expensive judgement between two checks for other work."""
 
 
 class Observer(Protocol):
@@ -93,11 +93,11 @@ class Scheduler:
 
     Args:
         guard: judges and makes generators; its model is touched by the thread that calls :meth:`run` only.
-        deliver: given news of replies, in the worker's thread, a few times a turn.
+        deliver: receives updates of replies, in the worker's thread, a few times a turn.
         observer: counts.
         max_queue: requests that may wait for a verdict.
         max_cost: views in a batch of verdicts.
-        max_wait_s: longest time that a verdict is held back for company that is known to be on its way.
+        max_wait_s: longest time that a verdict is held back for requests that are known to be on their way.
         max_prefill: positions of prompts that are read in one turn; a longer one goes alone.
         horizon_s: seconds of waiting work that there may be, as far as the shares of clients are concerned.
         client_share: share of the queue that one client may hold while others are present.
@@ -178,13 +178,13 @@ class Scheduler:
 
     @property
     def exhausted(self) -> bool:
-        """Whether memory ran out, and nothing has succeeded since."""
+        """Whether memory ran out and nothing has succeeded since."""
         return self._exhausted
 
     def judge(
         self, prepared: Prepared, *, deadline: float, expected: bool = False, client: str = "", urgent: bool = False
     ) -> Future[Judged]:
-        """Ask for a verdict; cancelling the future calls it off. Arguments as of ``Batcher.put``.
+        """Request a verdict; cancelling the future cancels the request. Arguments as of ``Batcher.put``.
 
         Raises:
             OverloadedError: the queue is full, or the verdict would come too late.
@@ -242,9 +242,9 @@ class Scheduler:
             self._verdicts.open()
 
     def turn(self) -> None:
-        """Judge a batch or a slice, let replies join, make one token of every running reply: whatever there is to do.
+        """Run one turn: judge a batch or a slice, add replies that are due, generate one token of every running reply.
 
-        News of replies are delivered whatever raises.
+        Updates of replies are delivered whatever raises.
         """
         began = self._clock()
         judging_s = 0.0
@@ -272,7 +272,7 @@ class Scheduler:
         self._flush()
 
     def _sleep_until_work(self) -> bool:
-        """Wait for something to do; False once closed. What an idle worker needs no longer is given back."""
+        """Wait for work; False once closed. An idle worker frees the memory that it no longer needs."""
         with self._changed:
             self._turn_since = None
         while True:
@@ -295,7 +295,7 @@ class Scheduler:
         return bool(self._running or self._joining or self._verdicts.due_in() == 0.0)
 
     def _judge(self) -> float:
-        """Judge the batch, or a slice of the batch, whose turn it is; returns the seconds that it took."""
+        """Judge the next batch, or a slice of it; returns the seconds that it took."""
         batch = self._verdicts.next_batch()
         if batch is None:
             return 0.0
@@ -346,11 +346,11 @@ class Scheduler:
             left = [ticket for ticket in self._joining if ticket.departed or ticket.deadline <= now]
             for ticket in left:
                 self._joining.remove(ticket)
-        self._news += [Progress(ticket, failure=DeadlineError("there was no place in time")) for ticket in left]
+        self._news += [Progress(ticket, failure=DeadlineError("no reply slot became free in time")) for ticket in left]
         self._flush()
 
     def _admit(self) -> None:
-        """Let those join for whom there is room: clients with fewest replies first, and each one's in order."""
+        """Add replies while there is room: clients with the fewest running replies first, each client's in order."""
         generator = self._made()
         joining: list[Ticket] = []
         positions = 0
@@ -410,13 +410,13 @@ class Scheduler:
             self._exhausted = False
 
     def _flush(self) -> None:
-        """Deliver the news so far."""
+        """Deliver the updates so far."""
         news, self._news = self._news, []
         if news:
             self._deliver(news)
 
     def _observe(self, count: Callable[[], None]) -> None:
-        """Count something; who counts cannot hold up the work."""
+        """Call the observer; its failures do not affect the work."""
         try:
             count()
         except Exception as exc:
@@ -427,7 +427,7 @@ class Scheduler:
         return self._generator
 
     def _first_joining(self) -> Ticket | None:
-        """Who joins next: of the clients that have fewest replies running, whoever has waited longest."""
+        """The reply to add next: the longest waiting one of the clients with the fewest running replies."""
         with self._changed:
             if not self._joining:
                 return None
@@ -440,7 +440,7 @@ class Scheduler:
 
 
 def _failure(exc: Exception) -> Exception:
-    """What a reply that could not even begin fails with."""
+    """The error of a reply that could not be started."""
     if isinstance(exc, SafeVLMError):
         return exc
     if out_of_memory(exc):

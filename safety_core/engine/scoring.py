@@ -62,7 +62,7 @@ class Scored:
 
 
 class Pace:
-    """How much goes through the model in one pass so that it takes about ``target_s``, learned from what it took.
+    """Sizes passes of the model to take about ``target_s``, from measured durations.
 
     Args:
         most_views: views that ever go through the tower together.
@@ -77,7 +77,7 @@ class Pace:
 
     @property
     def views(self) -> int:
-        """Views that go through tower and projector together; a single one is a waste where two hardly take longer."""
+        """Views that go through tower and projector together; at least two if they take hardly longer than one."""
         return min(max(int(self._target_s / self._view_s), 2), self._most_views)
 
     @property
@@ -86,11 +86,11 @@ class Pace:
         return max(int(self._target_s / self._token_s), 256)
 
     def saw(self, views: int, seconds: float) -> None:
-        """So many views took so long."""
+        """Record how long some views took."""
         self._view_s = _smoothed(self._view_s, seconds / max(views, 1))
 
     def heard(self, tokens: int, seconds: float) -> None:
-        """So many tokens took so long."""
+        """Record how long some tokens took."""
         self._token_s = _smoothed(self._token_s, seconds / max(tokens, 1))
 
 
@@ -115,7 +115,7 @@ class Scorer:
             gravity: decides which of two views stays.
 
         Raises:
-            NoVerdictError: a view got lost on its way.
+            NoVerdictError: a view has no scores.
         """
         vision, views_of = self.see(batch)
         safe_BMD = None
@@ -139,15 +139,15 @@ class Scorer:
     def score_in_slices(
         self, batch: Sequence[ReadyRequest], gravity: Gravity, pace: Pace
     ) -> Generator[Work, None, list[Scored]]:
-        """The same scores as :meth:`score`, pass by pass: yields after each what it was.
+        """The same scores as :meth:`score`, pass by pass: yields the work done after each.
 
         Args:
             batch: the requests.
             gravity: decides which of two views stays.
-            pace: how much goes through tower and head at once; it learns from every pass.
+            pace: sizes the passes; updated after each.
 
         Raises:
-            NoVerdictError: a view got lost on its way.
+            NoVerdictError: a view has no scores.
         """
         unseen, views_of = self._distinct_views(batch)
         seen: list[VisionFeatures] = []
@@ -188,7 +188,7 @@ class Scorer:
         *,
         heatmap: bool,
     ) -> Generator[Work, None, None]:
-        """Have the head judge views, pass by pass, into ``known``."""
+        """Judge views with the head, pass by pass, and store the scores in ``known``."""
         if not views:
             return
         started = time.perf_counter()
@@ -231,7 +231,7 @@ class Scorer:
         seen: Sequence[VisionFeatures],
         views_of: list[list[int]],
     ) -> VisionFeatures | None:
-        """What the tower saw, and behind it the features that requests brought along; completes ``views_of``."""
+        """The tower's features, followed by the features that requests already contain; completes ``views_of``."""
         found = sum(len(part) for part in seen)
         if found != len(unseen):
             raise NoVerdictError(f"{found} of {len(unseen)} views went through the vision tower")
@@ -243,7 +243,7 @@ class Scorer:
         return VisionFeatures.concat(parts) if parts else None
 
     def _doubtful(self, batch: Sequence[ReadyRequest], views_of: Sequence[list[int]]) -> list[tuple[int, int, View]]:
-        """What must be judged to know which of a picture's two views stays: request, row, and view of the head."""
+        """The judgements needed to select one of a picture's two views: request, row, and view of the head."""
         return [
             (index, row, View((row,), tuple(ids) or None))
             for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True))
@@ -260,7 +260,7 @@ class Scorer:
         known: Mapping[View, ViewScores],
         gravity: Gravity,
     ) -> list[list[int]]:
-        """For each request the rows that stay: of a picture's two views the one that is worse under any reading."""
+        """For each request its selected rows: of a picture's two views the one with the worse result in any variant."""
         worst: dict[tuple[int, int], tuple[int, float]] = {}
         for index, row, view in doubtful:
             alone = PairScores(joint=None, per_image=(known[view].scores,), image=None, text=None)
@@ -289,7 +289,7 @@ class Scorer:
 
 
 def _smoothed(before: float, newest: float) -> float:
-    """A running mean in which one odd measurement, a first pass or a stalled machine, counts for little."""
+    """A running mean that is robust to single outliers, such as a first pass or a stalled machine."""
     return max(before + 0.2 * (min(newest, 4 * before) - before), 1e-9)
 
 
@@ -304,7 +304,7 @@ def _scored(
     asked: Sequence[int],
     said: Sequence[PairScores],
 ) -> list[Scored]:
-    """Scores of each request; ``asked`` names the request that each of the scores belongs to."""
+    """Scores of each request; ``asked`` is the index of the request that each score belongs to."""
     pairs: list[list[PairScores]] = [[] for _ in batch]
     for index, pair in zip(asked, said, strict=True):
         pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
@@ -315,10 +315,10 @@ def _scored(
 
 
 def work_of(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
-    """What judging a request takes.
+    """The work of judging a request.
 
     Args:
-        ids: what the head reads of each reading of the text.
+        ids: the head's token ids for each variant of the text.
         views: how many views each picture has.
     """
     rows, pictures = tuple(range(sum(views))), tuple(range(len(views)))

@@ -68,7 +68,7 @@ class SlotCache(Cache):
         self._shape = (rows, length)
 
     def clear(self) -> None:
-        """Let all buffers go."""
+        """Free all buffers."""
         self._keys = [None] * len(self._keys)
         self._values = [None] * len(self._values)
         self._shape, self._plan = (0, 0), None

@@ -96,11 +96,11 @@ class Supervisor:
             self._working.clear()
 
     def _die(self, exc: BaseException) -> None:
-        """Count a death and say so; whoever is told of it cannot prevent the next life."""
+        """Count and log a death and call the handler, whose failure does not prevent the restart."""
         self._deaths += 1
         self._working.clear()
         _logger.error("the worker died: %s", describe(exc))
         try:
             self._on_death(exc)
         except Exception as other:
-            _logger.error("its death could not be dealt with: %s", describe(other))
+            _logger.error("the handler of the worker's death failed: %s", describe(other))

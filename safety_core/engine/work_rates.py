@@ -11,14 +11,14 @@ _LEAST_GAIN = 0.15
 """Weight of the newest measurement once there are many."""
 
 _RATIOS = (0.02, 4.0)
-"""Bounds on what one measurement may change: the first run of a model, or a stalled machine, is not its speed."""
+"""Bounds on the effect of one measurement: the first run of a model and a stalled machine are outliers."""
 
 
 class WorkRates:
     """Running estimates of the seconds that each kind of work takes.
 
-    A measurement corrects each rate in proportion to the share that it had in the estimate, so that measurements of
-    mixed work still tell the kinds apart in the long run.
+    A measurement corrects each rate in proportion to its share of the estimate, so that measurements of mixed work
+    still separate the kinds in the long run.
     """
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class WorkRates:
 
     @property
     def stretch(self) -> float:
-        """Seconds that pass for each second of judging while both verdicts and replies want the model; at least 1."""
+        """Wall-clock seconds for each second of judging while both verdicts and replies need the model; at least 1."""
         return self._stretch
 
     def record(self, work: Work, seconds: float) -> None:
-        """Some work took so long."""
+        """Record how long some work took."""
         expected = self.seconds(work)
         if expected <= 0 or seconds <= 0:
             return
@@ -48,7 +48,7 @@ class WorkRates:
             self._rates[index] *= ratio ** (gain * share)
 
     def record_turn(self, turn_s: float, judging_s: float) -> None:
-        """A turn in which verdicts were still wanted took so long, of which so much went into judging."""
+        """Record the duration of a turn with waiting verdicts, and how much of it was spent on judging."""
         if judging_s > 0 and turn_s >= judging_s:
             self._stretch += 0.1 * (min(turn_s / judging_s, 5.0) - self._stretch)
 

@@ -120,8 +120,9 @@ def _check(adapter: PeftModel, found: Shapes, folder: Path) -> None:
 def _tensors(adapter: PeftModel) -> Mapping[str, Tensor]:
     """The adapter's own tensors by their names in a file.
 
-    Embeddings never belong to them: a backbone's files bring those. Left to itself, PEFT asks the hub for the config of
-    the model that the language model's config names, and takes another vocabulary there for trained embeddings.
+    Embeddings are never included, because the backbone's files contain them. By default, PEFT requests the config of
+    the model named in the language model's config from the hub, and mistakes a different vocabulary size there for
+    trained embeddings.
     """
     with offline():
         tensors: Mapping[str, Tensor] = get_peft_model_state_dict(adapter, save_embedding_layers=False)

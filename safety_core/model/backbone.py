@@ -66,7 +66,7 @@ def load_backbone(
 
     Args:
         source: folder in Hugging Face layout, or hub id.
-        revision: commit of the hub repository, which is downloaded where it is not on this machine.
+        revision: commit of the hub repository, which is downloaded if it is not on this machine.
         device: where it runs.
         dtype: precision of what is not quantised; :func:`default_dtype` where None.
         quantize: precision of the language model's linear layers.
@@ -141,7 +141,7 @@ def find_backbone(source: str | Path, revision: str | None = None) -> BackboneRe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """How a backbone takes words: its tokenizer and, where it has one, the chat template of its authors."""
+    """A backbone's tokenizer and, if it has one, its chat template."""
 
     tokenizer: PreTrainedTokenizerBase
     chat_template: str | None

@@ -199,7 +199,7 @@ def init_checkpoint(
     Args:
         backbone: folder in Hugging Face layout, or hub id.
         out: a directory that does not exist yet.
-        revision: commit, tag or branch of a hub repository; the commit it stands for is what gets written down.
+        revision: commit, tag or branch of a hub repository; the commit that it resolves to is recorded.
         config: shape of the modules; :meth:`SafetyConfig.default_for` the backbone where None.
         taxonomy: names of the head's classes.
         hints: hints to train on; :func:`default_hints` where None.

@@ -29,8 +29,8 @@ _offline_before = False
 def offline() -> Iterator[None]:
     """Keep the hub's client, and the libraries that ask through it, off the network in this process.
 
-    They look up more than the files that they are told to read: tags of a model, a list of templates, statistics. What
-    lies on this machine is read without any of it. May be nested, and used by several threads at once.
+    They request more than the files that they are told to read: tags of a model, a list of templates, statistics. Local
+    files are read without these requests. May be nested, and used by several threads at once.
     """
     global _offline_users, _offline_before
     with _offline_lock:
@@ -49,7 +49,7 @@ def offline() -> Iterator[None]:
 
 @contextmanager
 def as_checkpoint_error(complaint: str) -> Iterator[None]:
-    """Raise CheckpointError with this complaint and the foreign error's name; our own errors pass as they are.
+    """Raise CheckpointError with this message and the foreign error's name; our own errors pass unchanged.
 
     Nothing within uses the network, see :func:`offline`.
     """

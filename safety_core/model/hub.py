@@ -1,7 +1,7 @@
 """Repositories of the Hugging Face hub as folders on this machine: the only module that uses the network.
 
-A repository at a fixed commit is downloaded once. Everything is then loaded from its folder as from any other, so no
-library has a reason to look anything up, and a server starts without the hub.
+A repository at a fixed commit is downloaded once. Everything is then loaded from its folder like from any other, so no
+library needs the network, and a server starts without the hub.
 """
 
 import json
@@ -13,18 +13,18 @@ from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from
 from safety_core.errors import CheckpointError
 
 _SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")
-"""Config, tokenizer and image processor: all that a backbone has besides its weights."""
+"""Config, tokenizer and image processor: everything of a backbone except its weights."""
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-"""Files of which every tokenizer has at least one."""
+"""Files of which each tokenizer has at least one."""
 
 _WEIGHTS = ("*.safetensors",)
 _SUBFOLDERS = ("*/*",)
-"""Other formats and examples; a backbone's own files lie at the top."""
+"""Other formats and examples; a backbone's own files are at the top level."""
 
 
 def resolve_commit(hub_id: str, revision: str | None = None) -> str:
-    """The commit that a branch or tag stands for today; without a network, as last seen.
+    """The commit that a branch or tag currently points to; without a network, as last seen.
 
     Raises:
         CheckpointError: the repository is unknown, or cannot be reached and was never seen.
@@ -47,7 +47,7 @@ def settings_folder(hub_id: str, commit: str) -> Path:
 
 
 def whole_folder(hub_id: str, commit: str) -> Path:
-    """The folder of a repository with its weights, downloaded where something is missing.
+    """The folder of a repository with its weights; missing files are downloaded.
 
     Raises:
         CheckpointError: as :func:`settings_folder`.
@@ -67,7 +67,7 @@ def config_folder(hub_id: str, commit: str) -> Path:
 
 
 def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
-    """The repository's folder where the hub's client believes it whole, or has no list of its files to compare with."""
+    """The repository's folder if the hub's client considers it complete, or has no list of files to compare."""
     if not isinstance(try_to_load_from_cache(hub_id, "config.json", revision=commit), str):
         return None
     try:
@@ -98,7 +98,7 @@ def _download(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path:
 
 
 def _has_weights(folder: Path) -> bool:
-    """Whether every weight file that a folder needs is there."""
+    """Whether a folder has all of its weight files."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return (folder / "model.safetensors").is_file()

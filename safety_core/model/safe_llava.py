@@ -97,13 +97,13 @@ class SafeLlava(nn.Module):
     """A LLaVA and its safety modules.
 
     Args:
-        backbone: the model that is guarded; its language model may carry a PEFT adapter.
+        backbone: the guarded model; its language model may have a PEFT adapter.
         safety: projector, head and tokens that fit the backbone.
         taxonomy: names of the head's classes.
         hints: texts that follow a cautioned prompt, per type and level.
         tokenizer: the backbone's.
         image_processor: the backbone's.
-        source: where the backbone's files are; None for one that was never saved.
+        source: location of the backbone's files; None if it was never saved.
         merged_adapter: folder of the adapter that was merged into the backbone on loading.
         prompt_template: format of conversations; LLaVA-1.5's where None.
     """
@@ -316,7 +316,7 @@ class SafeLlava(nn.Module):
         """:meth:`score_views`, one pass of the head at a time.
 
         Args:
-            limit: tokens (:func:`weight_of`, padding included) of one pass; asked anew for each.
+            limit: called before each pass; tokens (:func:`weight_of`, padding included) of the pass.
         """
         images = None if safe_BMD is None or not any(view.images for view in views) else self.safety.read(safe_BMD)
         for batch in batches_of(views, rows=HEAD_BATCH):

@@ -12,8 +12,8 @@ from torch import Tensor
 from safety_core.errors import PromptError
 
 MIN_TEMPERATURE = 1e-5
-"""Temperatures below it are greedy: they differ from 0 in rounding only. Below 1e-45 they *are* 0 in float32, where a
-logit divided by them would be infinite or no number."""
+"""Temperatures below it are greedy: they differ from 0 only in rounding. Below 1e-45 they *are* 0 in float32, and a
+logit divided by them would be infinite or NaN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,10 @@ SHORT = 32
 """Tokens of a prompt to which any may be padded: less is not worth a batch of its own."""
 
 _ROW_TOKENS = 16
-"""Tokens in the time of which the head does what it does once a view."""
+"""Fixed cost of a view in the head, in tokens."""
 
 _IMAGE_TOKENS = 8
-"""Tokens in the time of which it looks at one more picture."""
+"""Cost of one more picture in the head, in tokens."""
 
 Heatmap = tuple[tuple[float, ...], ...]
 Prompt = tuple[int, ...]
@@ -74,12 +74,12 @@ def batches_of(views: Sequence[View], *, rows: int) -> list[list[View]]:
 
 
 def weight_of(view: View) -> int:
-    """How long the head takes for a view, in tokens: its prompt's, and what stands for the row and its pictures."""
+    """Cost of a view in the head, in tokens: those of its prompt, plus fixed costs for the row and its pictures."""
     return len(view.prompt or ()) + _ROW_TOKENS + _IMAGE_TOKENS * len(view.images)
 
 
 def pieces_of(batch: Sequence[View], limit: Callable[[], int]) -> Iterator[Sequence[View]]:
-    """A batch in pieces of at most ``limit()`` tokens each, asked anew for each piece; at least one view is in it."""
+    """Split a batch into pieces of at most ``limit()`` tokens, called for each piece; each has at least one view."""
     start = 0
     while start < len(batch):
         heaviest, end = weight_of(batch[start]), start + 1

@@ -1,4 +1,4 @@
-"""What one pass of the vision tower leaves behind; the guard and the language model both read this and nothing else.
+"""The result of one pass of the vision tower; the guard and the language model both read only this.
 
 Shapes: B images · N image patches · V vision width · D LLM width · P image positions in the LLM (N, one more with a
 class token, one less without one where LLaVA drops the first position all the same).
@@ -55,13 +55,13 @@ class VisionFeatures:
 
 
 def tower_positions(config: LlavaConfig) -> int:
-    """Positions of one picture's hidden states: its patches, and a class token where the tower has one.
+    """Positions of one picture's hidden states: its patches, and a class token if the tower has one.
 
-    CLIP's has one, SigLIP's has none. The tower is built and run without weights, so any that transformers knows is
-    asked and not guessed about.
+    CLIP's has one, SigLIP's has none. The tower is built and run without weights, so this works for any tower in
+    transformers.
 
     Raises:
-        ConfigError: it is no tower over square patches.
+        ConfigError: the tower does not use square patches.
     """
     vision: Any = config.vision_config
     try:

@@ -143,7 +143,7 @@ class Corpus:
         train_lm: whether batches carry prompts for the language model.
 
     Raises:
-        SampleError: a prompt is longer than the model reads, or does not fit its context with pictures and answer.
+        SampleError: a prompt is too long for the model, or does not fit its context with pictures and answer.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ def words_of(model: SafeLlava, sample: Sample) -> tuple[int, ...]:
 
 
 def prompt_of(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedPrompt:
-    """The prompt with its answer; raises SampleError where it is longer than the model reads, pictures included."""
+    """The prompt with its answer; raises SampleError if it does not fit the model's context, pictures included."""
     hint = gold_hint(sample.label, model.hints, model.taxonomy) if hinted else None
     try:
         encoded = model.prompts.encode(sample.turns, len(sample.images), hint=hint, answer=sample.answer)
@@ -216,14 +216,14 @@ def prompt_of(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedPromp
         raise sample.error(exc.message, "conversations") from exc
     if (length := positions_of(model, encoded)) > model.context_length:
         raise sample.error(
-            f"with its pictures and its answer it has {length} positions, the model reads {model.context_length}",
+            f"with pictures and answer it has {length} positions, but the model's context has {model.context_length}",
             "conversations",
         )
     return encoded
 
 
 def positions_of(model: SafeLlava, encoded: EncodedPrompt) -> int:
-    """Positions that a prompt takes in the language model once its pictures stand in it."""
+    """Positions of a prompt in the language model, pictures included."""
     return len(encoded.input_ids) + (model.positions_per_image - 1) * len(encoded.image_positions)
 
 

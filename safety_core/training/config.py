@@ -59,7 +59,7 @@ class TrainConfig:
     """JSON file with hints by type and level name, for a bare backbone; a checkpoint brings its own."""
 
     template: Literal["auto", "vicuna", "chat"] = "auto"
-    """Format of conversations for a bare backbone: LLaVA-1.5's, its tokenizer's chat template, or what fits it."""
+    """Conversation format of a bare backbone: ``vicuna`` (LLaVA-1.5's), ``chat`` (its tokenizer's) or ``auto``."""
 
     safety: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the default shape of the safety modules, at any depth, for a bare backbone."""

@@ -74,7 +74,7 @@ class TrainReport:
     """Losses and accuracies on ``eval_data`` at the end; empty without any."""
 
     warnings: tuple[str, ...] = ()
-    """What should be known before anybody serves the checkpoint."""
+    """Warnings to read before serving the checkpoint."""
 
 
 def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> TrainReport:
@@ -184,7 +184,7 @@ def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[Tra
 
 
 def _warnings(config: TrainConfig, *, start_trained: bool, trained: bool, steps: int, samples: int) -> Iterator[str]:
-    """What is odd about a run that succeeded, in words for people."""
+    """Warnings about a run that succeeded."""
     if config.stage == 2 and not start_trained:
         yield "stage 2 started from untrained safety modules; stage 1 should come first"
     if not trained:
@@ -192,14 +192,14 @@ def _warnings(config: TrainConfig, *, start_trained: bool, trained: bool, steps:
     elif steps < _FEW_STEPS or steps * config.batch_size * config.grad_accum < samples:
         yield (
             f"{steps} optimizer steps over {samples} samples: the modules have hardly learned, "
-            "although the checkpoint counts as trained; measure it before anything relies on it"
+            "although the checkpoint counts as trained; measure it before you rely on it"
         )
 
 
 def _read(
     files: Sequence[str], taxonomy: Taxonomy, config: TrainConfig
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Samples, and what was left out of them; every picture was looked at."""
+    """Samples, and the skipped ones; every picture is decoded once."""
     result = read_all(files, taxonomy, skip_bad=config.skip_bad)
     kept, unreadable = drop_unreadable(result.samples)
     if unreadable and not config.skip_bad:
@@ -208,7 +208,7 @@ def _read(
 
 
 def _listed(errors: Sequence[SampleError]) -> SampleError:
-    """Several errors as one that names the first of them; the type and place are the first one's."""
+    """Combine several errors into one that lists the first ones; type and place are those of the first."""
     first, *others = errors
     if not others:
         return first

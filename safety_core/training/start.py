@@ -73,9 +73,9 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
 
 
 def release(folder: Path, *, resumable: bool) -> None:
-    """Remove what a run that failed has left in its folder, unless it can be resumed from there.
+    """Remove the files of a failed run from its folder, unless the run can be resumed.
 
-    Files of anybody else stay, and the folder with them.
+    Other files stay, and so does the folder if it contains any.
     """
     if resumable or not (folder / CONFIG_FILE).is_file():
         return
@@ -156,7 +156,7 @@ def fresh_checkpoint(
     include_backbone: bool = False,
     seed: int = 0,
 ) -> Path:
-    """Make an untrained checkpoint from what people have at hand: files, and changes to a default shape.
+    """Make an untrained checkpoint from files and changes to a default shape.
 
     Args:
         backbone: folder in Hugging Face layout, or hub id.
@@ -196,10 +196,10 @@ def prompt_for(source: BackboneRef, template: str) -> PromptTemplate | None:
     Args:
         source: where the backbone is.
         template: ``vicuna`` for LLaVA-1.5's, ``chat`` for the tokenizer's own chat template, ``auto`` for the latter
-            where there is one, and LLaVA-1.5's for a Llama whose tokenizer ends replies as Vicuna's does.
+            if there is one, otherwise LLaVA-1.5's for a Llama whose tokenizer ends replies like Vicuna's.
 
     Raises:
-        ConfigError: there is no such template, or nothing says which one fits.
+        ConfigError: there is no such template, or the format cannot be determined.
         CheckpointError: the backbone's config or tokenizer cannot be read.
     """
     if template not in ("auto", "vicuna", "chat"):

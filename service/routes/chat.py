@@ -29,9 +29,9 @@ router = APIRouter()
 async def chat(request: Request) -> Response:
     """Judge images and prompt, then answer or refuse. A refusal is a reply: HTTP 200, `decision: refused`.
 
-    Images without a prompt are described. A question about an image without one is told that there is none.
+    Images without a prompt are described. A question about a missing image is answered with a fixed sentence.
 
-    With `stream` the reply comes as Server-Sent Events: `assessment`, then `delta` pieces, then `done` with the full
+    With `stream` the reply is sent as Server-Sent Events: `assessment`, then `delta` pieces, then `done` with the full
     reply, or `error`.
     """
     service = service_of(request)

@@ -37,9 +37,9 @@ _DONE = "[DONE]"
 async def completions(request: Request) -> Response:
     """Judge the whole conversation and every picture in it, then answer or refuse.
 
-    A refusal is a completion whose `message.refusal` says so (or `content`, see `refusal_in`), with
-    `finish_reason: content_filter`; what the guard found stands in `safevlm`, beside what the protocol has. A limit of
-    tokens above the server's is lowered to it, unless the operator has it refused; `X-SafeVLM-Max-Tokens` then says so.
+    A refusal is a completion with the text in `message.refusal` (or `content`, see `refusal_in`) and
+    `finish_reason: content_filter`. The guard's findings are in the additional field `safevlm`. A token limit above the
+    server's is lowered, which `X-SafeVLM-Max-Tokens` reports, unless the operator chose to reject it.
     """
     service = service_of(request)
     service.readiness.require()
@@ -127,7 +127,7 @@ def _check_count(texts: int, limit: int) -> None:
 
 
 def _max_tokens(asked: CompletionRequest) -> tuple[str, int | None]:
-    """Name of the field that says how long a reply may be, and what it says."""
+    """Name and value of the field with the token limit."""
     if asked.max_completion_tokens is None:
         return "max_tokens", asked.max_tokens
     if asked.max_tokens is None:

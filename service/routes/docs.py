@@ -15,7 +15,7 @@ NOT_READY: _Responses = {503: {"model": ErrorOut, "description": "Not ready, sto
 
 ERRORS: _Responses = {
     400: {"model": ErrorOut, "description": "Bad image, prompt or option"},
-    403: {"model": ErrorOut, "description": "The policy cannot be chosen, or the API key is not good for this"},
+    403: {"model": ErrorOut, "description": "The policy cannot be chosen, or the API key lacks the scope"},
     408: {"model": ErrorOut, "description": "The body took too long to arrive"},
     413: {"model": ErrorOut, "description": "Body or image too large"},
     415: {"model": ErrorOut, "description": "Unsupported media type or image format"},
@@ -26,11 +26,13 @@ ERRORS: _Responses = {
 """Of every path that reaches the model."""
 
 OPENAI_ERRORS: _Responses = {status: error for status, error in ERRORS.items() if status not in (413, 415)}
-"""Of the OpenAI-compatible paths, where these two are 400."""
+"""Errors of the OpenAI-compatible paths, which send 400 instead of 413 and 415."""
 
 NO_MODEL: _Responses = {404: {"model": ErrorOut, "description": "No such model is served"}}
 
-BAD_PATH: _Responses = {400: {"model": ErrorOut, "description": "The path has control characters"}}
+BAD_PATH: _Responses = {
+    400: {"model": ErrorOut, "description": "The path contains control characters or invalid bytes"}
+}
 
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 """What a picture may be."""
@@ -101,7 +103,7 @@ MODEL_NAME: dict[str, Any] = {
         }
     ]
 }
-"""The name at the end of a path: a checkpoint's folder. Others are no such model, or no path at all."""
+"""The name at the end of a path: a checkpoint's folder."""
 
 EXPOSITION: _Responses = {
     200: {
@@ -180,7 +182,7 @@ def request_body(*, answered: bool) -> dict[str, Any]:
     """The two bodies that ``/v1/chat`` and ``/v1/classify`` take.
 
     Args:
-        answered: whether a reply follows, to which a prompt without images must say something.
+        answered: whether a reply follows, which requires a prompt if there are no images.
     """
     form = _without_null(FormRequest.model_json_schema())
     files = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Image files."}

@@ -1,8 +1,8 @@
 """``POST /beta/litellm_basic_guardrail_api``: verdicts in the protocol of LiteLLM's generic guardrails.
 
-A proxy asks before it sends a request to its model, and again with the model's answer. Every text and picture in what
-it sends is judged, wherever it stands and however long it is; what cannot be judged is an error, and what is too long
-is blocked. Only fields that say who asks, and never reach a model, are ignored.
+A proxy calls it before it sends a request to its model, and again with the model's answer. Every text and picture is
+judged, in any field. Content that cannot be judged is an error, and texts that are too long are blocked. Only fields
+that identify the caller, and never reach a model, are ignored.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ _ABOUT_THE_CALL = frozenset({"litellm_call_id", "litellm_trace_id", "litellm_ver
 """Fields of the protocol that no model reads."""
 
 _ABOUT_THE_KEY = "user_api_key_"
-"""How the fields of ``request_data`` begin that no model reads."""
+"""Prefix of fields of ``request_data`` that no model reads."""
 
 _CHARACTERS_PER_MARK = 4
-"""Characters for each comma or bracket that a conversation may have: JSON that tools returned is full of them."""
+"""Characters per comma or bracket that a conversation may have: JSON returned by tools has many of them."""
 
 _MARKS_BESIDES = 16_384
-"""Those of everything that is no text: ids, roles, schemas of tools."""
+"""Commas and brackets outside texts: ids, roles, tool schemas."""
 
 _LARGE_BYTES = 64 * 1024
-"""A body that is larger is searched in a thread: it would take the event loop's time by milliseconds."""
+"""A larger body is searched in a thread, because it would block the event loop for milliseconds."""
 
 
 class ProviderParams(BaseModel):
@@ -59,8 +59,8 @@ class ProviderParams(BaseModel):
     language: Language = None
     drop_refused_turns: bool = Field(
         default=False,
-        description="Whether refused questions in a conversation of texts are taken out instead of blocking all of it; "
-        "for the mode `pre_call` only, since others ignore replaced texts.",
+        description="Whether refused questions in a text-only conversation are replaced by a note, instead of blocking "
+        "the whole request; only for the mode `pre_call`, because other modes ignore replaced texts.",
     )
 
 
@@ -80,7 +80,10 @@ class GuardrailRequest(BaseModel):
     tool_calls: list[Any] | None = Field(
         default=None, description="Calls of tools; their arguments are judged as texts."
     )
-    request_data: dict[str, Any] | None = Field(default=None, description="Who asks the proxy; not judged.")
+    request_data: dict[str, Any] | None = Field(
+        default=None,
+        description="Request data of the proxy; judged, except for identifiers and fields about the caller's key.",
+    )
     input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
     additional_provider_specific_params: ProviderParams | None = Field(
         default=None, description="What the proxy's configuration says for this guardrail."
@@ -106,13 +109,13 @@ class GuardrailReply(Sent):
 async def guardrail(request: Request) -> JSONResponse:
     """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are not changed.
 
-    Every text in the request (messages, reasoning, definitions and calls of tools, fields that are not known) is
-    judged with the others and by itself, in overlapping windows where there is more than the guard reads at once, and
-    with all pictures; a response also in the short windows in which replies are judged while they are generated. What
-    cannot be judged is an error, which LiteLLM takes for a block.
+    Every text in the request (messages, reasoning, tool definitions and calls, unknown fields) is judged with the
+    others and by itself, together with all pictures, in overlapping windows if there is more than the guard reads at
+    once; a response also in the short windows in which replies are judged while they are generated. Content that cannot
+    be judged is an error, which LiteLLM treats as a block.
 
-    With `drop_refused_turns` among its parameters, refused questions of a conversation of texts are replaced together
-    with their answers (`GUARDRAIL_INTERVENED`), and what is left decides.
+    With the parameter `drop_refused_turns`, refused questions of a text-only conversation are replaced together with
+    their answers (`GUARDRAIL_INTERVENED`), and the rest decides.
     """
     service, record = service_of(request), record_of(request)
     service.readiness.require()
@@ -184,7 +187,7 @@ async def guardrail(request: Request) -> JSONResponse:
 
 
 def extracted(asked: GuardrailRequest) -> Extracted:
-    """Everything in a request that a model may read or see; raises InputError where some of it cannot be judged."""
+    """All texts and pictures in a request that a model may read; raises InputError if some content cannot be judged."""
     found = Extracted()
     found.add_texts(map(as_read, asked.texts or []))
     found.add_pictures(asked.images or [])
@@ -200,5 +203,5 @@ def extracted(asked: GuardrailRequest) -> Extracted:
 
 
 def _names_somebody(name: str, value: Any) -> bool:
-    """Whether a field of ``request_data`` says who asks: an identifier, or any field of the proxy's key."""
+    """Whether a field of ``request_data`` identifies the caller: an identifier, or any field of the proxy's key."""
     return name.startswith(_ABOUT_THE_KEY) or (isinstance(value, str) and not any(map(str.isspace, value)))

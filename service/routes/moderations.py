@@ -27,8 +27,7 @@ router = APIRouter(route_class=OpenAIRoute)
 
 
 _OPENAI_MODEL = re.compile(r"(?:openai/)?(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
-"""OpenAI's moderation models, which clients name by default, LiteLLM with their provider: here they stand for
-the one that is served."""
+"""OpenAI's moderation models, the default of clients (LiteLLM adds the provider); they select the served model."""
 
 
 @router.post(
@@ -39,10 +38,10 @@ the one that is served."""
     summary="Judge texts and images, as OpenAI's clients do",
 )
 async def moderations(request: Request) -> JSONResponse:
-    """One result for a text, one for each of several texts, one for texts and images that belong together.
+    """One result for a text, one for each of several texts, or one for texts and images that belong together.
 
-    Our risk types stand under their own names, and under those of OpenAI that mean the same. `model` in the reply is
-    what judged, whichever of OpenAI's names was asked for.
+    Risk types are reported under their own names, and under OpenAI's names of equivalent categories. `model` in the
+    reply is the served checkpoint, whichever of OpenAI's names was requested.
     """
     service = service_of(request)
     service.readiness.require()

@@ -23,13 +23,13 @@ async def healthz() -> JSONResponse:
 async def readyz(request: Request) -> JSONResponse:
     """200 once the model is loaded and the canary image got its known verdict, else 503.
 
-    `detail` names files whose newest version is not in force, and says what is; the log says why.
+    `detail` lists files whose newest version is not in force, and what is in force instead; the log has the reason.
     """
     service = service_of(request)
     service.readiness.require()
     stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
     if service.settings.wants_keys and not service.keys.content:
-        stale.setdefault(service.keys.name, "There is no valid key: every request that needs one is refused.")
+        stale.setdefault(service.keys.name, "There is no valid API key; every request that needs one is refused.")
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
 
@@ -52,7 +52,7 @@ async def models(request: Request) -> JSONResponse:
     response_model=ModelOut,
     responses=BAD_PATH | NO_MODEL,
     openapi_extra=MODEL_NAME,
-    summary="The model of a name",
+    summary="One model by name",
 )
 async def model(request: Request) -> JSONResponse:
     """The entry of `/v1/models` with this name."""
@@ -62,7 +62,7 @@ async def model(request: Request) -> JSONResponse:
 
 
 def _created(service: Service) -> int:
-    """When the checkpoint was made, in seconds since 1970, by its configuration file; 0 where it cannot be seen."""
+    """Modification time of the checkpoint's configuration file, in seconds since 1970; 0 if it cannot be read."""
     try:
         return max(0, int((service.settings.checkpoint / SPEC_FILE).stat().st_mtime))
     except OSError:

@@ -1,4 +1,4 @@
-"""Paths for people: where a visitor is sent first, and the documentation of the API. No interface for programs."""
+"""Pages for people: the start page and the documentation of the API. Not an interface for programs."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -13,7 +13,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def root(request: Request) -> Response:
-    """The playground for a browser, and what is here for anybody else; all links are relative."""
+    """Redirect browsers to the playground, and list the server's paths for other clients; all links are relative."""
     service = service_of(request)
     if service.settings.playground and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("playground", 307)
@@ -40,13 +40,13 @@ async def docs() -> HTMLResponse:
 
 @router.get("/redoc")
 async def redoc() -> HTMLResponse:
-    """The OpenAPI document in Redoc, to be read."""
+    """The OpenAPI document in Redoc, read-only."""
     return HTMLResponse(documentation.PAGES["redoc"], headers=documentation.HEADERS)
 
 
 @router.get("/docs/{name}")
 async def docs_file(name: str) -> Response:
-    """Part of these pages."""
+    """An asset of these pages."""
     try:
         data, media_type = documentation.asset(name)
     except KeyError as exc:

@@ -1,4 +1,4 @@
-"""Paths of OpenAI's API that are not served here: clients that are pointed at them learn which path to use."""
+"""Paths of OpenAI's API that are not served here: the error names the path to use, if there is one."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -19,11 +19,11 @@ UNSUPPORTED = {
     "/v1/audio/transcriptions": None,
     "/v1/audio/translations": None,
 }
-"""Path → the one that does the same here, None where none does."""
+"""Path → the served path with the same purpose, None if there is none."""
 
 
 async def unsupported(request: Request) -> Response:
-    """Always 404 with the code ``unsupported_endpoint``; a 5xx would make clients try again."""
+    """Always 404 with the code ``unsupported_endpoint``; clients would retry after a 5xx."""
     path = request.scope["route"].path
     instead = UNSUPPORTED[path]
     advice = "" if instead is None else f"; use {instead} instead"

@@ -177,7 +177,7 @@ def test_a_file_that_is_removed_is_begun_anew_and_said(path: Path, caplog: pytes
         assert [entry.request_id for entry in read_entries(path)] == [asked.headers["x-request-id"]]
         path.unlink()
         eventually(path.exists)
-        eventually(lambda: caplog.text.count("another one was begun in its place") == 2)
+        eventually(lambda: caplog.text.count("a new one was started in its place") == 2)
         assert client.get("/readyz").status_code == 200
 
 

@@ -115,7 +115,7 @@ def completion(*contents: Any) -> dict[str, Any]:
         (completion("a", ["b"]), "messages.1.content.0", "object"),
         (completion([TEXT, {}]), "messages.0.content.1.type", "required"),
         (completion([TEXT, {"type": "video_url"}]), "messages.0.content.1.type", "Parts of type video_url"),
-        (completion([TEXT, {"type": ["SECRET"]}]), "messages.0.content.1.type", "not known"),
+        (completion([TEXT, {"type": ["SECRET"]}]), "messages.0.content.1.type", "is unknown"),
         (completion([{"type": "text"}]), "messages.0.content.0.text", "required"),
         (completion([{"type": "text", "text": ["SECRET"]}]), "messages.0.content.0.text", "string"),
         (completion([{"type": "refusal", "refusal": 1}]), "messages.0.content.0.refusal", "string"),

@@ -160,7 +160,7 @@ def test_a_policy_changes_without_a_restart_and_a_broken_one_changes_nothing(
         assert says("Other words.")()
         ready = client.get("/readyz")
         assert ready.status_code == 200
-        assert ready.json()["detail"] == {"policies": "The newest version is broken; the one before it is in force."}
+        assert ready.json()["detail"] == {"policies": "The newest version is invalid; the previous one stays in force."}
         assert metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 1
         assert "policy.yaml:2: thresholds.privacy.3: a number is needed" in caplog.text
         file.write_text("refusals: {politics: Better.}\n", encoding="utf-8")

@@ -56,7 +56,7 @@ def test_a_broken_version_is_complained_of_once_and_the_old_one_stays(
     asyncio.run(file.check())
     asyncio.run(file.check())
     assert (file.content, file.complaint, told) == ("one", "broken", [])
-    assert caplog.text.count("the one before it is in force") == 1
+    assert caplog.text.count("the previous one stays in force") == 1
     path.write_text("three")
     asyncio.run(file.check())
     assert (file.content, file.complaint, told) == ("three", None, ["three"])
@@ -119,8 +119,8 @@ def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
     for file in (void, kept):
         asyncio.run(file.check())
     assert (void.content, kept.content) == ("", "one")
-    assert "nothing that stood in it is valid" in str(void.detail)
-    assert "the version before is in force" in str(kept.detail)
+    assert "none of its entries is valid" in str(void.detail)
+    assert "the previous version stays in force" in str(kept.detail)
     path.write_text("two")
     for file in (void, kept):
         asyncio.run(file.check())

@@ -248,7 +248,7 @@ def test_missing_pictures_are_named(tmp_path: Path) -> None:
     rows = "".join(f"safebench,1,{task},Illegal Activities,How?,Steps to.\n" for task in (1, 2, 3))
     text(tmp_path / "figstep" / "question" / "safebench.csv", header + rows)
     picture(tmp_path / "figstep" / "images" / "SafeBench" / "query_ForbidQI_1_2_6.png")
-    with pytest.raises(SampleError, match=r"safebench\.csv:2: image: .*query_ForbidQI_1_1_6\.png is not there"):
+    with pytest.raises(SampleError, match=r"safebench\.csv:2: image: .*query_ForbidQI_1_1_6\.png does not exist"):
         convert("figstep", tmp_path / "figstep", tmp_path / "out.jsonl")
     report = convert("figstep", tmp_path / "figstep", tmp_path / "out.jsonl", skip_bad=True)
     assert report.count == 1
@@ -267,7 +267,7 @@ def test_records_that_are_none_of_the_sets_can_be_left_out(tmp_path: Path) -> No
     report = convert("rtvlm", root, tmp_path / "out.jsonl", skip_bad=True)
     assert (report.count, [error.line for error in report.skipped]) == (1, [2, 3, 4, 5, 6])
     (root / "Politics" / "a.jpg").unlink()
-    with pytest.raises(SampleError, match=r"no record of rtvlm was found, 6 were left out"):
+    with pytest.raises(SampleError, match=r"no record of rtvlm was found, 6 were skipped"):
         convert("rtvlm", root, tmp_path / "out.jsonl", skip_bad=True)
 
 
