@@ -16,7 +16,7 @@ from service.app import create_app, load_configured_guard
 from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.logs import set_up_logging
 from service.protocol import ACCEPTED_AT_ONCE, with_deadlines
-from service.ruling import check_policies, read_policies
+from service.ruling import check_policies, check_policy_file, read_policies
 from service.settings import Settings, read_settings
 from service.spinning import spin_briefly
 
@@ -83,6 +83,7 @@ def main() -> int:
         disable_progress_bar()  # of loading weights: hundreds of redrawn lines in a log file
         keys = read_keys(settings.api_keys_file, settings.api_keys)
         host = bound_host(settings, keys)
+        check_policy_file(settings)
         guard = load_configured_guard(settings)
         check_policies(keys, read_policies(settings, guard.info))
     except SafeVLMError as exc:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -23,9 +24,9 @@ from safety_core.images import ImageLimits
 from service.auditing import auditing
 from service.decoders import Decoders, started_pool
 from service.document import completed
-from service.errors import reply_to, reply_to_status
+from service.errors import ErrorReply, reply_to, reply_to_status
 from service.fetching import Fetcher
-from service.gate import Gate
+from service.gate import PERMISSION, Gate
 from service.holding import HeldMemory
 from service.intake import LOWERED
 from service.keys import Allowance, read_keys
@@ -46,7 +47,7 @@ from service.routes import (
     playground,
     unsupported,
 )
-from service.ruling import check_policies, complain, lost_policies, read_policies
+from service.ruling import check_policies, check_policy_file, complain, lost_policies, read_policies
 from service.settings import Settings
 from service.state import Service, service_of
 from service.streaming import ClientLeft
@@ -59,6 +60,13 @@ _Loaded = TypeVar("_Loaded")
 
 _REQUESTS_THAT_WAIT = 8
 """Maximal requests whose pictures may wait for decoding; more could not be decoded in time."""
+
+_NO_PREFLIGHT = ErrorReply(
+    status=403,
+    message="Pages of this origin cannot use this server, or not with this method or these headers.",
+    type=PERMISSION,
+    code="cross_site",
+)
 
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
@@ -73,9 +81,12 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Service]]:
+        if guard is None:
+            check_policy_file(settings)
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
         documented.model, documented.fitness = loaded.info.checkpoint, loaded.info.description
-        metrics, allowance = Metrics(), Allowance()
+        metrics = Metrics(names_risk=settings.expose_risk or settings.wants_keys)
+        allowance = Allowance()
         keys = WatchedFile(
             "API keys",
             [] if settings.api_keys_file is None else [settings.api_keys_file],
@@ -174,13 +185,25 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     return documented
 
 
+class _Cors(CORSMiddleware):
+    """Starlette's middleware, whose refusals have the form of all other errors."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a preflight."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return JSONResponse(_NO_PREFLIGHT.body, _NO_PREFLIGHT.status, headers=headers)
+
+
 def _cors(settings: Settings) -> list[Middleware]:
     """CORS middleware for the allowed origins; outermost, so that pages can read errors as well."""
     if not settings.allowed_origins:
         return []
     return [
         Middleware(
-            CORSMiddleware,
+            _Cors,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],

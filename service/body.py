@@ -15,7 +15,7 @@ from email.message import Message
 from urllib.parse import unquote
 
 from fastapi import Request
-from python_multipart.exceptions import FormParserError
+from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from safety_core.errors import ImageError, InputError
@@ -42,6 +42,11 @@ _CHARSETS = frozenset(
     }
 )  # fmt: skip
 """Encodings that a text may have; Python's own list also has encodings that are not for text."""
+
+_BAD_FRAMING = (
+    "The multipart body is malformed: each line of its framing ends with CR and LF, "
+    "and no header goes on in a second line."
+)
 
 _NAMES = ("name", "filename")
 """The headers of a part."""
@@ -149,6 +154,8 @@ async def read_form(request: Request, limits: BodyLimits, memory: Holding | None
         async for chunk in _chunks(request, limits, memory):
             parser.write(beginning.passed(chunk))
         parser.finalize()
+    except ParseError as exc:  # where the parser found it; what it says may quote the body
+        raise InputError(_BAD_FRAMING, code="body_malformed") from exc
     except FormParserError as exc:
         raise InputError("The multipart body is malformed.", code="body_malformed") from exc
     if not reader.finished:
@@ -224,6 +231,8 @@ class _Beginning:
         rest = bytes(self._held[delimiter.end() :])
         line = rest.lstrip(b" \t")
         if not rest.startswith(b"--") and not line.startswith(b"\r\n"):
+            if line.startswith(b"\n"):
+                raise InputError(_BAD_FRAMING, code="body_malformed")
             if line.strip(b"\r") or len(rest) > _MAX_PADDING:
                 raise FormParserError("the first delimiter does not end its line")
             return b""

@@ -19,13 +19,19 @@ from service.watching import Watched
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _LONG_SECONDS = (*_SECONDS, 300, 600)
+_HIDDEN = ("hidden", "hidden")
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """One server's metrics, in a registry of its own so that two servers in one process do not mix."""
+    """One server's metrics, in a registry of its own so that two servers in one process do not mix.
 
-    def __init__(self) -> None:
+    Args:
+        names_risk: whether requests are counted by the type and level of their risk; else both are ``hidden``.
+    """
+
+    def __init__(self, *, names_risk: bool = True) -> None:
+        self._names_risk = names_risk
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "safevlm_requests", "Requests that got a verdict.", ["endpoint", "decision"], registry=self.registry
@@ -156,7 +162,8 @@ class Metrics:
             self._stage(record, "guard", verdict.guard_ms)
         self._decided(record.policy or DEFAULT_POLICY, verdict)
         if verdict.assessment is not None:
-            self.risk.labels(verdict.assessment.type, verdict.assessment.level.name).inc()
+            found = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
+            self.risk.labels(*found).inc()
 
     def waited(self, record: RequestRecord, queue_ms: float) -> None:
         """A request is done waiting, for its verdict and for a place among the running replies."""

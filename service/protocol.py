@@ -630,7 +630,7 @@ class BoundedProtocol(HttpToolsProtocol):
             access_log=False,  # it would write query strings
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
+            expect_100_continue=self.expect_100_continue and self.scope["http_version"] != "1.0",  # knows no 100
             keep_alive=keeps_alive,
             on_response=self.on_response_complete,
         )

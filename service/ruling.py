@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from fastapi import Request
 
 from safety_core.engine.messages import GuardInfo
-from safety_core.errors import ConfigError, InputError, NoVerdictError
+from safety_core.errors import ConfigError, InputError, NoVerdictError, SafeVLMError
+from safety_core.model.spec import POLICY_FILE, read_spec
 from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
+from safety_core.policy import Policy
 from safety_core.policy_file import read_book
 from service.keys import ApiKey, KeySet
 from service.record import record_of
@@ -85,6 +87,22 @@ def read_policies(settings: Settings, info: GuardInfo) -> PolicyBook:
     for warning in book.warnings:
         _logger.warning("%s", warning)
     return book
+
+
+def check_policy_file(settings: Settings) -> None:
+    """Read the operator's policies over the checkpoint's text files alone: loading its model may take minutes.
+
+    Raises:
+        ConfigError: the file is malformed, or cannot be read.
+    """
+    if settings.policy is None:
+        return
+    try:
+        taxonomy = read_spec(settings.checkpoint).taxonomy
+        base = Policy.load(settings.checkpoint / POLICY_FILE, taxonomy)
+    except SafeVLMError:  # loading the checkpoint says more about what is wrong with it
+        return
+    read_book(settings.policy, base, taxonomy)
 
 
 def lost_policies(keys: KeySet, book: PolicyBook) -> list[str]:

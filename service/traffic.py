@@ -63,6 +63,8 @@ class Traffic:
             return
         if self._root_path:
             scope["root_path"] = self._root_path
+            if scope["path"] == self._root_path:  # the route of / sends a client on to where relative links work
+                scope["path"] += "/"
         is_sound = not _has_control_characters(scope)
         route = self._find(scope) if is_sound else Route(endpoint=UNMATCHED, is_matched=False)
         endpoint = route.endpoint or UNMATCHED

@@ -19,6 +19,7 @@ from safety_core.engine.messages import MAX_REPLY_CHARACTERS, GuardRequest, Guar
 from safety_core.errors import InputError
 from safety_core.policy import Decision
 from safety_core.prompts import Turn
+from service.body import too_many_images
 from service.classifying import assessed
 from service.decoders import in_time
 from service.extraction import Extracted, as_read
@@ -143,6 +144,11 @@ async def guardrail(request: Request) -> JSONResponse:
         record.error = exc.code
         service.metrics.rejected.labels(exc.code).inc()
         return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=exc.message).sent())
+    if len(found.pictures) > service.settings.max_images:
+        refusal = too_many_images(service.settings.max_images)
+        record.error = refusal.code
+        service.metrics.rejected.labels(refusal.code).inc()
+        return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=refusal.message).sent())
     loaded = await unless_client_leaves(request, service.pictures.load(found.pictures, record))
     turns = tuple(Turn(role="user", text=text) for text in found.texts)
     wanted = [GuardRequest(images=loaded.images, turns=turns, rules=rules)]

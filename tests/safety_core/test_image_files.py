@@ -1,6 +1,8 @@
 """What is read of picture files by hand: counted, looked at once, and nothing of EXIF but the orientation."""
 
+import re
 import struct
+import sys
 import tracemalloc
 import zlib
 
@@ -9,6 +11,7 @@ from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from safety_core import image_files
 from safety_core.errors import ImageError
 from safety_core.image_files import orientation, png_key, read_picture_file
 from safety_core.images import ImageLimits, decode
@@ -431,3 +434,33 @@ def test_steps_of_a_profile_that_no_browser_takes_are_not_taken(kind: str) -> No
     assert b"rXYZ" in kept
     assert b"A2B0" not in kept
     assert b"D2B0" not in kept
+
+
+JPEG = encoded(scene(), "JPEG")
+
+
+@pytest.mark.parametrize("shift", range(-70, 71, 5))
+def test_markers_are_found_wherever_slices_of_a_search_end(shift: int) -> None:
+    start = JPEG.index(b"\xff\xda")
+    end = start + 2 + int.from_bytes(JPEG[start + 2 : start + 4], "big")
+    scan = JPEG[:end] + b"a" * (image_files._MARKER_SLICE + shift)
+    kept = read_picture_file(scan + b"\xff\xd9" + b"rest", max_segments=100, max_scans=4).data
+    assert kept.endswith(b"a\xff\xd9")
+    with pytest.raises(ImageError, match="fill bytes"):
+        read_picture_file(scan + b"\xff" * 70 + b"\xd9", max_segments=100, max_scans=4)
+    with pytest.raises(ImageError, match="more than 1 scans"):
+        read_picture_file(scan + JPEG[start:end] + b"\xff\xd9", max_segments=100, max_scans=1)
+
+
+def test_a_long_scan_is_searched_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A search holds the interpreter lock from its beginning to its end.
+    pattern, spans = image_files._NEXT_MARKER, list[int]()
+
+    class Recorded:
+        def search(self, data: bytes, at: int, end: int = sys.maxsize) -> re.Match[bytes] | None:
+            spans.append(min(end, len(data)) - at)
+            return pattern.search(data, at, end)
+
+    monkeypatch.setattr(image_files, "_NEXT_MARKER", Recorded())
+    read_picture_file(JPEG[:-2] + b"\xff\x00" * 500_000 + b"\xff\xd9", max_segments=100, max_scans=4)
+    assert max(spans) <= 64 * 1024

@@ -266,6 +266,22 @@ def test_other_framings_are_refused_and_lose_nothing_in_silence(body: bytes) -> 
         assert refusal(partial(read_form, made, WIDE)) == "body_malformed"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        (part("prompt", b"x") + END).replace(b"\r\n", b"\n"),
+        part("prompt", b"x").replace(b"\r\n\r\n", b"\n\n") + END,
+        headed('Content-Disposition: form-data;\r\n name="prompt"') + END,
+        headed('Content-Disposition: form-data;\r\n\tname="prompt"') + END,
+        headed('Content-Disposition: form-data; name="prompt"\r\nX-Note: a\r\n  b') + END,
+    ],
+)
+def test_a_framing_that_is_not_read_is_told_what_it_lacks(body: bytes) -> None:
+    with pytest.raises(InputError, match="ends with CR and LF, and no header goes on") as caught:
+        form_of(body, WIDE)
+    assert caught.value.code == "body_malformed"
+
+
 def test_a_boundary_is_needed() -> None:
     for kind in ("multipart/form-data", f"multipart/form-data; boundary={'x' * 300}"):
         made = request([END], kind=kind)

@@ -317,9 +317,20 @@ def test_pages_of_allowed_origins_may_ask_and_read_errors_too() -> None:
             assert "credentials" not in str(response.headers)
         for origin in ("https://evil.example", "http://app.example.org", f"{ORIGIN}.evil.example", "null"):
             response = client.options("/v1/chat", headers=preflight | {"origin": origin})
-            assert response.status_code >= 400
+            assert (response.status_code, response.json()["error"]["code"]) == (403, "cross_site")
+            assert response.headers["content-type"] == "application/json"
             assert "access-control-allow-origin" not in response.headers
             assert asked(client, {"origin": origin, **bearer(CHAT)}) == (403, "cross_site")
+
+
+@pytest.mark.parametrize(
+    "asked_for", [{"access-control-request-method": "DELETE"}, {"access-control-request-method": ""}]
+)
+def test_a_preflight_for_what_is_not_served_is_refused_as_all_else_is(asked_for: dict[str, str]) -> None:
+    with served(FakeGuard(), allowed_origins=ORIGIN) as client:
+        response = client.options("/v1/chat", headers={"origin": ORIGIN, **asked_for})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "cross_site")
+    assert "Origin" in response.headers["vary"]
 
 
 def test_such_pages_can_read_the_headers_that_say_something_about_a_reply() -> None:

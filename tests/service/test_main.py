@@ -174,6 +174,12 @@ def test_it_says_in_one_line_why_it_does_not_start(
     assert "policy.yaml:1: enabled.weapons" in refusal_to_start(
         monkeypatch, capsys, checkpoint=tiny_checkpoint, policy=overlay
     )
+    with monkeypatch.context() as patch:  # the file is read before the model, which may take minutes
+        patch.setattr("service.__main__.load_configured_guard", lambda settings: pytest.fail("loads a model"))
+        overlay.write_text("enabled: [")
+        assert "policy.yaml" in refusal_to_start(patch, capsys, checkpoint=tiny_checkpoint, policy=overlay)
+        missing = refusal_to_start(patch, capsys, checkpoint=tiny_checkpoint, policy=tmp_path / "none.yaml")
+        assert "none.yaml" in missing
     line = refusal_to_start(monkeypatch, capsys, expose_rsik="false")
     assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK (did you mean SAFEVLM_EXPOSE_RISK?)"
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from safety_core.engine.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
 from safety_core.policy import Decision
 from service.errors import NotReadyError
+from service.keys import Scope, as_yaml
 from service.readiness import Readiness
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.safety_core.engine.test_async_guard import ASK, run
@@ -87,6 +89,22 @@ def test_a_busy_worker_is_not_asked() -> None:
         await running
 
     run(fake, scenario)
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({}, ("safe", "safe")),
+        ({"expose_risk": False}, ("hidden", "hidden")),
+        ({"expose_risk": False, "api_keys": as_yaml("any", "any", [Scope.METRICS, Scope.CLASSIFY])}, ("safe", "safe")),
+    ],
+)
+def test_who_may_not_know_risks_does_not_count_them(settings: dict[str, Any], shown: tuple[str, str]) -> None:
+    with served(FakeGuard(), **settings) as client:
+        client.post("/v1/classify", json={"prompt": "a"}, headers={"authorization": "Bearer any"})
+        text = client.get("/metrics", headers={"authorization": "Bearer any"}).text
+    assert metric(text, "safevlm_risk_total", type=shown[0], level=shown[1]) == 1
+    assert text.count("\nsafevlm_risk_total{") == 1
 
 
 def test_metrics_have_their_names_and_count() -> None:

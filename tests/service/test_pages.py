@@ -29,6 +29,19 @@ def test_a_browser_is_led_to_the_playground_and_a_program_is_told_what_is_here()
         assert "playground" not in told["paths"]
 
 
+def test_the_prefix_itself_leads_to_where_its_links_work() -> None:
+    with served(FakeGuard(), root_path="/tools/guard") as client:
+        for method in ("GET", "HEAD"):
+            response = client.request(method, "/tools/guard?a=b", follow_redirects=False)
+            assert (response.status_code, response.headers["location"]) == (307, "guard/")
+        assert client.get("/tools/guard").json()["paths"]["api"] == "v1/models"
+        assert client.get("/tools/guard", headers={"accept": "text/html"}).url.path == "/tools/guard/playground"
+        assert client.post("/tools/guard", follow_redirects=False).status_code == 405
+        assert client.get("/tools").status_code == client.get("/tools/guards").status_code == 404
+    with served(FakeGuard(), root_path="/guard", api_keys=as_yaml("any", "any", [Scope.CHAT])) as client:
+        assert client.get("/guard", follow_redirects=False).status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_the_documentation_loads_from_this_server_only(path: str) -> None:
     with served(FakeGuard()) as client:

@@ -309,6 +309,16 @@ def test_a_stream_to_a_client_of_old_ends_with_the_connection() -> None:
         assert b"event: done" in reply
 
 
+def test_a_client_of_old_is_not_told_to_continue() -> None:
+    body = b'{"prompt": "a"}'
+    asked = HEAD + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with listening(FakeGuard()) as port:
+        for version, first in ((b"HTTP/1.1", b"HTTP/1.1 100"), (b"HTTP/1.0", b"HTTP/1.1 200")):
+            with connected(port) as connection:
+                connection.sendall(asked.replace(b"HTTP/1.1", version))
+                assert received_until_closed(connection).startswith(first)
+
+
 # --- how many connections --------------------------------------------------------------------------------------------
 
 
