@@ -13,14 +13,10 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def root(request: Request) -> Response:
-<<<<<<< HEAD
     """Redirect browsers to the playground, and list the server's paths for other clients; all links are relative."""
-=======
-    """The playground for a browser, and what is here for anybody else; all links are relative."""
     prefix, raw_path = request.scope.get("root_path", ""), request.scope.get("raw_path") or b"/"
     if prefix and not raw_path.endswith(b"/"):  # /guard: links are relative to what stands before its last part
         return RedirectResponse(prefix.rpartition("/")[2] + "/", 307)
->>>>>>> last/door2
     service = service_of(request)
     if service.settings.playground and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("playground", 307)
