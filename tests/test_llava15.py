@@ -5,8 +5,10 @@ and every other attempt is refused and seen.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -138,6 +140,8 @@ def test_without_the_network_it_is_said_what_is_missing(
     hub: Hub, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("init", tmp_path / "start", "--backbone", LLAVA_ID)
+    # The hub's client tries again and again, and waits in between.
+    monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
     with network_guard(monkeypatch):
         assert "NOT TRAINED" in run("verify", tmp_path / "start")
         command = ["train", "--backbone", tmp_path / "start", "--data", data, "--out", tmp_path / "out"]

@@ -14,17 +14,24 @@ class Bounds:
     seed: int = 0
     """Which of endlessly many runs."""
 
-    decoded: int = 40_000
+    decoded: int = 15_000
     """Damaged files that are decoded."""
 
-    served: int = 700
+    served: int = 400
     """Damaged files that are sent to a server."""
 
-    examples: int = 25
+    examples: int = 8
     """Requests made up for each operation and each kind of data, besides those that every run makes."""
 
-    scenarios: int = 20
+    scenarios: int = 8
     """Sequences of requests."""
+
+    keyless_edges: bool = False
+    """Whether the edges of every field are tried on a server without keys too, not only on one with keys."""
+
+
+PER_MILLION = Bounds(decoded=1_000_000, served=17_500, examples=625, scenarios=500, keyless_edges=True)
+"""What `make fuzz` tries by default; other numbers of cases change the rest in proportion."""
 
 
 def bounds() -> Bounds:
@@ -32,11 +39,12 @@ def bounds() -> Bounds:
     seed, cases = int(os.environ.get("FUZZ_SEED", "0")), os.environ.get("FUZZ_CASES", "")
     if not cases:
         return Bounds(seed=seed)
-    share = int(cases) / Bounds().decoded
+    share = int(cases) / PER_MILLION.decoded
     return Bounds(
         seed=seed,
         decoded=int(cases),
-        served=max(1, round(share * Bounds().served)),
-        examples=max(1, round(share * Bounds().examples)),
-        scenarios=max(1, round(share * Bounds().scenarios)),
+        served=max(1, round(share * PER_MILLION.served)),
+        examples=max(1, round(share * PER_MILLION.examples)),
+        scenarios=max(1, round(share * PER_MILLION.scenarios)),
+        keyless_edges=True,
     )

@@ -19,7 +19,7 @@ from tests.service.clients import ROOT, ServerProcess, metric, png, running_serv
 
 MAX_GROWTH_BYTES = 48 * 2**20
 """How much larger the server may be at the end than after its first requests. Its allocator settles within a third of
-that; in CI's run it stands for a hundred kilobytes a request, in a longer one for less."""
+that; in CI's run it stands for a quarter of a megabyte a request, in a longer one for less."""
 
 _SETTLING = 200
 _STEP = 100

@@ -40,14 +40,15 @@ class FickleGuard(FakeGuard):
         return super().assess(request)
 
 
-def config() -> schemathesis.Config:
-    """Bounded, and the same requests every time."""
+def config(*, edges: bool = True) -> schemathesis.Config:
+    """Bounded, and the same requests every time; ``edges`` tries the edges of every field besides random requests."""
     wanted = bounds()
     return schemathesis.Config.from_dict(
         {
             "seed": wanted.seed,
             # How hard it is to make up a request says nothing of the server.
             "suppress-health-check": ["all"],
+            "phases": {"coverage": {"enabled": edges}},
             "generation": {"max-examples": wanted.examples, "database": "none"},
             "operations": [
                 {
@@ -67,7 +68,9 @@ def document(**chosen: Any) -> dict[str, Any]:
 
 for kind, picture in KINDS_OF_PICTURE.items():
     schemathesis.openapi.format(kind, st.just(picture))
-API = schemathesis.openapi.from_dict(document(), config=config())
+# Edges are worked out while tests are collected, in every process: once is enough where time is short. With a key
+# a request goes the same way and is asked to prove itself besides.
+API = schemathesis.openapi.from_dict(document(), config=config(edges=bounds().keyless_edges))
 API_WITH_KEYS = schemathesis.openapi.from_dict(document(api_keys=KEYS), config=config())
 
 

@@ -93,6 +93,13 @@ def server_environment(**settings: object) -> dict[str, str]:
     return {**kept, **{f"SAFEVLM_{name.upper()}": str(value) for name, value in settings.items()}}
 
 
+def replace_file(file: Path, content: str | bytes) -> None:
+    """Change a file that a server watches as one step: written in place, it would be empty for a moment."""
+    new = file.with_name(f"{file.name}.new")
+    new.write_bytes(content if isinstance(content, bytes) else content.encode())
+    os.replace(new, file)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

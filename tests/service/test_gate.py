@@ -18,7 +18,7 @@ from service.keys import Scope, as_yaml
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric, served
+from tests.service.clients import metric, replace_file, served
 from tests.service.test_traffic import eventually, listening
 
 CHAT, CLASSIFY, METRICS = "chat-secret", "classify-secret", "metrics-secret"
@@ -163,15 +163,13 @@ def test_keys_change_without_a_restart_and_a_broken_file_changes_nothing(tmp_pat
 
     with served(FakeGuard(), api_keys_file=file, reload_interval_s=0.02) as client:
         assert statuses(client) == [200, 401]
-        file.write_text(as_yaml("new", "new", [Scope.CHAT]) + "\n# rotated\n")
+        replace_file(file, as_yaml("new", "new", [Scope.CHAT]) + "\n# rotated\n")
         eventually(lambda: statuses(client) == [401, 200])
         for broken in (b"keys: [", b"keys: 7", b"\xff\xfe"):
-            # Replaced by renaming: a file that is written in place is empty for a moment, which revokes all keys.
-            (tmp_path / "next.yaml").write_bytes(broken)
-            (tmp_path / "next.yaml").replace(file)
+            replace_file(file, broken)
             eventually(lambda: "newest version is invalid" in detail(client))
             assert statuses(client) == [401, 200]
-            file.write_text(as_yaml("new", "new", [Scope.CHAT]))
+            replace_file(file, as_yaml("new", "new", [Scope.CHAT]))
             eventually(lambda: detail(client) == "")
 
 
@@ -196,14 +194,14 @@ def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path, content: str | N
         if content is None:
             file.unlink()
         else:
-            file.write_text(content)
+            replace_file(file, content)
         eventually(lambda: status(client, **bearer("old")) == 401)
         assert status(client) == 401
         assert client.get("/readyz").status_code == 200
         assert ("none of its entries is valid" in detail(client)) == (content is None)
         assert status(client, **bearer("kept")) == (200 if others else 401)
         assert others or detail(client)
-        file.write_text(as_yaml("old", "old", [Scope.CHAT]))
+        replace_file(file, as_yaml("old", "old", [Scope.CHAT]))
         eventually(lambda: status(client, **bearer("old")) == 200)
         assert detail(client) == ""
 

@@ -11,7 +11,7 @@ from safety_core.policy import Decision
 from service.keys import Scope, as_yaml
 from service.ruling import accepted_languages
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric, served
+from tests.service.clients import metric, replace_file, served
 from tests.service.test_gate import bearer
 from tests.service.test_traffic import eventually
 
@@ -137,7 +137,7 @@ def test_a_key_whose_policy_was_taken_away_gets_nothing(file: Path, caplog: pyte
     keys = as_yaml("shop", "shop", [Scope.CHAT]) + "  policies: [hidden]\n"
     with served(FakeGuard(), policy=file, api_keys=keys, reload_interval_s=0.02) as client:
         assert chatted(client, bearer("shop")).status_code == 200
-        file.write_text(POLICIES.replace("  hidden: {}\n", ""), encoding="utf-8")
+        replace_file(file, POLICIES.replace("  hidden: {}\n", ""))
         eventually(lambda: chatted(client, bearer("shop")).status_code == 503)
         assert chatted(client, bearer("shop")).json()["error"]["code"] == "no_verdict"
     assert "the key shop names the policy hidden, which is not there" in caplog.text
@@ -152,10 +152,10 @@ def test_a_policy_changes_without_a_restart_and_a_broken_one_changes_nothing(
             return lambda: chatted(client).json()["refusal"] == text
 
         assert says("No.")()
-        file.write_text("refusals: {politics: Other words.}\n", encoding="utf-8")
+        replace_file(file, "refusals: {politics: Other words.}\n")
         eventually(says("Other words."))
         assert client.get("/readyz").json() == {"status": "ready"}
-        file.write_text("refusals: {politics: Worse.}\nthresholds: {privacy: {3: SECRET}}\n", encoding="utf-8")
+        replace_file(file, "refusals: {politics: Worse.}\nthresholds: {privacy: {3: SECRET}}\n")
         eventually(lambda: "detail" in client.get("/readyz").json())
         assert says("Other words.")()
         ready = client.get("/readyz")
@@ -163,7 +163,7 @@ def test_a_policy_changes_without_a_restart_and_a_broken_one_changes_nothing(
         assert ready.json()["detail"] == {"policies": "The newest version is invalid; the previous one stays in force."}
         assert metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 1
         assert "policy.yaml:2: thresholds.privacy.3: a number is needed" in caplog.text
-        file.write_text("refusals: {politics: Better.}\n", encoding="utf-8")
+        replace_file(file, "refusals: {politics: Better.}\n")
         eventually(says("Better."))
         assert client.get("/readyz").json() == {"status": "ready"}
         assert metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 0
@@ -176,10 +176,10 @@ def test_a_file_that_is_gone_or_emptied_leaves_its_policy_in_force(file: Path, c
         if content is None:
             file.unlink()
         else:
-            file.write_text(content, encoding="utf-8")
+            replace_file(file, content)
         eventually(lambda: "policies" in client.get("/readyz").json().get("detail", {}))
         assert chatted(client).json()["refusal"] == "No."
-        file.write_text(before, encoding="utf-8")
+        replace_file(file, before)
         eventually(lambda: client.get("/readyz").json() == {"status": "ready"})
 
 

@@ -119,7 +119,7 @@ def test_replies_do_not_depend_on_company_order_departures_or_reused_rows(
     chance = random.Random(seed)
     generator = Generator(model, max_rows=max_rows, max_positions=1 << 14)
     coming = []
-    for number in range(120):
+    for number in range(60):
         pictures = [chance.randrange(len(COLOURS)) for _ in range(chance.choice([0, 1, 1, 1, 2, 3]))]
         drawn = {"temperature": chance.uniform(0.2, 2), "top_p": chance.uniform(0.3, 1), "seed": number}
         options = {"max_new_tokens": chance.randint(1, 24), **(drawn if chance.random() < 0.3 else {})}
@@ -148,7 +148,7 @@ def test_replies_do_not_depend_on_company_order_departures_or_reused_rows(
                 elif client.leaves_after is not None and len(row.token_ids) >= client.leaves_after:
                     generator.drop(row)
                     del clients[id(row)]
-    assert len(finished) > 90
+    assert len(finished) > 45
     for client, row in finished:
         assert_as_alone(model, row)
         assert client.said == row.text

@@ -19,7 +19,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
-from safety_core.training.run import train
+from safety_core.training.run import _warnings, train
 from safety_core.training.states import last_complete
 from tests.safety_core.training.conftest import rows
 
@@ -59,15 +59,15 @@ def test_the_head_learns_what_picture_and_words_say_together(config_for: ConfigF
     config = config_for(
         train_parts="head",
         cache_features=str(tmp_path / "cache"),
-        max_steps=150,
+        max_steps=80,
         batch_size=28,
-        lr=5e-3,
+        lr=1e-2,
         log_steps=10,
         eval_data=(str(data),),
-        eval_steps=75,
+        eval_steps=40,
     )
     report = train(config)
-    assert (report.steps, report.samples, report.resumed_from, report.skipped) == (150, 28, 0, ())
+    assert (report.steps, report.samples, report.resumed_from, report.skipped) == (80, 28, 0, ())
     assert report.metrics["eval_type_accuracy"] == pytest.approx(1.0)
     assert report.metrics["eval_level_accuracy"] == pytest.approx(1.0)
     lines = log_of(config)
@@ -169,9 +169,9 @@ def test_the_head_alone_never_runs_the_language_model(
 
 def test_texts_alone_teach_the_language_models_tokens_nothing(config_for: ConfigFor, data: Path) -> None:
     pictured = sum(row["image"] is not None for row in rows())
-    report = train(config_for(train_parts="lm", batch_size=1, max_steps=2 * len(rows())))
+    report = train(config_for(train_parts="lm", batch_size=1, max_steps=len(rows())))
     assert report.samples == pictured
-    assert report.steps == 2 * len(rows())
+    assert report.steps == len(rows())
 
 
 def test_with_a_cache_the_tower_runs_once_for_each_picture(
@@ -442,27 +442,42 @@ def test_only_whole_states_count(tmp_path: Path) -> None:
     assert last_complete(tmp_path) == tmp_path / "checkpoint-10"
 
 
-def test_a_run_that_hardly_trained_says_so(config_for: ConfigFor, tmp_path: Path) -> None:
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Steps that are just enough not to count as hardly any; three will do to see the difference."""
+    monkeypatch.setattr("safety_core.training.run._FEW_STEPS", 3)
+    return 4
+
+
+def test_a_run_that_hardly_trained_says_so(config_for: ConfigFor, tmp_path: Path, few_steps: int) -> None:
     report = train(config_for(max_steps=1))
     (warning,) = report.warnings
     assert warning.startswith("1 optimizer steps over 28 samples: the modules have hardly learned")
     assert verify(report.out).spec.provenance["steps"] == 1
-    second = train(config_for(backbone=str(report.out), stage=2, max_steps=30, out=str(tmp_path / "second")))
+    second = train(config_for(backbone=str(report.out), stage=2, max_steps=few_steps, out=str(tmp_path / "second")))
     assert second.warnings == ()
 
 
-def test_stage_2_on_untrained_modules_says_so(config_for: ConfigFor) -> None:
-    report = train(config_for(stage=2, max_steps=30))
+@pytest.mark.parametrize(("steps", "samples", "warned"), [(19, 28, 1), (20, 28, 0), (20, 161, 1), (20, 160, 0)])
+def test_few_steps_and_less_than_an_epoch_are_hardly_any(
+    config_for: ConfigFor, steps: int, samples: int, warned: int
+) -> None:
+    found = list(_warnings(config_for(), start_trained=True, trained=True, steps=steps, samples=samples))
+    assert len(found) == warned
+
+
+def test_stage_2_on_untrained_modules_says_so(config_for: ConfigFor, few_steps: int) -> None:
+    report = train(config_for(stage=2, max_steps=few_steps))
     (warning,) = report.warnings
     assert "stage 1 should come first" in warning
 
 
 @pytest.mark.parametrize("stage", [1, 2])
 def test_modules_whose_head_was_left_out_stay_untrained(config_for: ConfigFor, stage: int, tmp_path: Path) -> None:
-    report = train(config_for(stage=stage, train_parts="lm", max_steps=30))
+    report = train(config_for(stage=stage, train_parts="lm", max_steps=4))
     assert not verify(report.out).spec.trained
     assert any("still counts as untrained" in warning for warning in report.warnings)
-    after = train(config_for(backbone=str(report.out), train_parts="all", max_steps=30, out=str(tmp_path / "after")))
+    after = train(config_for(backbone=str(report.out), train_parts="all", max_steps=4, out=str(tmp_path / "after")))
     assert verify(after.out).spec.trained
 
 

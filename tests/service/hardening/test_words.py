@@ -224,14 +224,18 @@ ODDLY: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("name", ODDLY)
 def test_unicode_is_not_needed_to_write_oddly(nano: TestClient, name: str) -> None:
-    """Capitals and line breaks change no decision, neither of what is refused nor of what is not."""
+    """Capitals and line breaks change no decision, neither of what is refused nor of what is not.
+
+    Words go through every route. Of the pictures each route gets one that is refused and one that is not, in turns:
+    over all ways to write, every route is asked every question.
+    """
     write = ODDLY[name]
-    for route in ROUTES:
+    for number, route in enumerate(ROUTES, start=list(ODDLY).index(name)):
         assert refused(ask(nano, route, write(STEAL)))
-        assert refused(ask(nano, route, write(MAKE), WEAPON))
-        assert refused(ask(nano, route, write(OBEY), REQUEST))
-        assert not refused(ask(nano, route, write(LOOK), SCENE))
-        assert not refused(ask(nano, route, write(WHAT), WEAPON))
+        asked, picture = ((MAKE, WEAPON), (OBEY, REQUEST))[number % 2]
+        assert refused(ask(nano, route, write(asked), picture))
+        asked, picture = ((LOOK, SCENE), (WHAT, WEAPON))[number // 2 % 2]
+        assert not refused(ask(nano, route, write(asked), picture))
 
 
 @pytest.mark.parametrize("name", [name for name in ODDLY if "capitals" in name])
