@@ -45,8 +45,8 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """The conversation that some messages make.
 
     Messages that say and show nothing are skipped: clients send a refused reply back without its refusal, and empty
-    instructions. What the assistant said before the user said anything is read as instructions. Only the user's last message must say or show anything; where it only shows pictures, the default
-    question stands in for the words.
+    instructions. What the assistant said before the user said anything is read as instructions. Only the user's last
+    message must say or show anything; where it only shows pictures, the default question stands in for the words.
 
     Raises:
         PromptError: that one is empty, a message has what its role cannot, or the last one is not the user's.
