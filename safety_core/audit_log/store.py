@@ -254,9 +254,7 @@ class AuditLog:
         self._connection = file
         self._identity = _identity_of(self._path)
         self._side_files = {
-            suffix: inode
-            for suffix in ("-wal", "-shm")
-            if (inode := _inode_of(self._side_file(suffix))) is not None
+            suffix: inode for suffix in ("-wal", "-shm") if (inode := _inode_of(self._side_file(suffix))) is not None
         }
 
     def _side_file(self, suffix: str) -> Path:
