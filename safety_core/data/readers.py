@@ -144,7 +144,7 @@ def _files(root: Path, *patterns: str) -> list[Path]:
 
 
 def _is_hidden(inside: Path) -> bool:
-    """Whether a file below a set's folder is no part of the set: what systems and tools leave in archives and copies."""
+    """Whether a file below a set's folder is no part of the set, but what systems and tools leave in archives."""
     return any(part.startswith(".") or part == "__MACOSX" for part in inside.parts)
 
 
