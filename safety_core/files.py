@@ -4,8 +4,10 @@ Standard library only.
 """
 
 import codecs
+import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,6 +52,16 @@ def read_json(path: Path) -> Any:
         ValueError: it is no JSON text.
     """
     return json.loads(read_text(path))
+
+
+def require_plain(path: Path) -> None:
+    """Refuse a pipe, a socket or a device, which could be waited for, or read, without end.
+
+    Raises:
+        OSError: it is one, or there is nothing.
+    """
+    if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is no plain file")
 
 
 def why_unreadable(error: Exception, content: str = "text") -> str:

@@ -13,6 +13,7 @@ from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.quiet import silence_libraries
 from service.announcing import AnnouncingServer
 from service.app import create_app, load_configured_guard
+from service.auditing import check_audit_log
 from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.logs import set_up_logging
 from service.protocol import ACCEPTED_AT_ONCE, with_deadlines
@@ -84,6 +85,7 @@ def main() -> int:
         keys = read_keys(settings.api_keys_file, settings.api_keys)
         host = bound_host(settings, keys)
         check_policy_file(settings)
+        check_audit_log(settings)
         guard = load_configured_guard(settings)
         check_policies(keys, read_policies(settings, guard.info))
     except SafeVLMError as exc:

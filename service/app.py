@@ -32,7 +32,7 @@ from service.intake import LOWERED
 from service.keys import Allowance, read_keys
 from service.memory import MemoryBudget, trimming
 from service.metrics import Metrics
-from service.openai_errors import openai_reply, speaks_openai
+from service.openai_errors import openai_reply, speaks_openai, with_field_of
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
@@ -276,6 +276,7 @@ async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
+    reply = with_field_of(request, reply)
     if speaks_openai(request):
         reply = openai_reply(reply)
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))

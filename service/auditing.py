@@ -204,6 +204,23 @@ def _entry(kind: Kind, record: RequestRecord, item: int, **said: Any) -> Entry:
     )
 
 
+def check_audit_log(settings: Settings) -> None:
+    """Open the audit log that the settings ask for once; raises ConfigError where it cannot be opened."""
+    if settings.audit_log is None:
+        return
+    try:
+        _opened(settings).close()
+    except ConfigError as exc:
+        raise ConfigError(f"SAFEVLM_AUDIT_LOG: {settings.audit_log} cannot be opened as an audit log") from exc
+
+
+def _opened(settings: Settings) -> AuditLog:
+    assert settings.audit_log is not None
+    return AuditLog(
+        settings.audit_log, max_age_s=settings.audit_log_days * _DAY_S, max_entries=settings.audit_log_entries
+    )
+
+
 @asynccontextmanager
 async def auditing(settings: Settings, *, checkpoint: str) -> AsyncIterator[Auditor]:
     """The auditor that the settings ask for; what was begun is written before it ends.
@@ -215,9 +232,7 @@ async def auditing(settings: Settings, *, checkpoint: str) -> AsyncIterator[Audi
         if settings.audit_log is None:
             yield Auditor(None, writer, checkpoint=checkpoint)
             return
-        with AuditLog(
-            settings.audit_log, max_age_s=settings.audit_log_days * _DAY_S, max_entries=settings.audit_log_entries
-        ) as log:
+        with _opened(settings) as log:
             auditor = Auditor(log, writer, checkpoint=checkpoint)
             async with (
                 in_background(auditor.keep_bounded()),

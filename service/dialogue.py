@@ -45,7 +45,8 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """Convert messages to a conversation.
 
     Empty messages are skipped, because clients send a refused reply back without its refusal, and empty instructions.
-    Only the user's last message must contain text or pictures; if it contains only pictures, the default question is
+    What the assistant said before the user's first message is read as instructions. Only the user's last message must
+    contain text or pictures; if it contains only pictures, the default question is
     used as its text.
 
     Raises:
@@ -53,15 +54,15 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     """
     last = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     found = [_message(message, index) for index, message in enumerate(messages)]
-    said = [one for one, _ in found]
+    said = _with_greeting([one for one, _ in found])
     if last >= 0:
         if not said[last].texts and not said[last].images:
             raise PromptError("The last message is empty.", code="prompt_empty", param=f"messages.{last}.content")
         said[last] = _with_question(said, last)
     turns = join_messages(said)
-    if not turns or turns[0].role != "user" or turns[-1].role != "user":
+    if not turns or turns[-1].role != "user":
         raise PromptError(
-            "The first message after the instructions, and the last one, must be the user's.",
+            "The last message must be the user's.",
             code="turn_order",
             param="messages",
         )
@@ -102,6 +103,19 @@ def _message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[in
     if not any(word.strip() for word in spoken):
         spoken = []
     return ClientMessage(role=_ROLES[message.role], texts=tuple(spoken), images=len(shown)), shown
+
+
+def _with_greeting(messages: Sequence[ClientMessage]) -> list[ClientMessage]:
+    """The messages, with what the assistant said first as instructions.
+
+    Applications often begin with a greeting of the assistant. A prompt begins with the user's turn, and what stands in
+    that is judged in full.
+    """
+    first = next((i for i, one in enumerate(messages) if one.role == "user" and (one.texts or one.images)), 0)
+    return [
+        replace(one, role="instructions") if index < first and one.role == "assistant" else one
+        for index, one in enumerate(messages)
+    ]
 
 
 def _with_question(messages: Sequence[ClientMessage], last: int) -> ClientMessage:

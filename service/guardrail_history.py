@@ -19,7 +19,8 @@ _ROLES: Mapping[object, Literal["instructions", "user", "assistant"]] = {
     "assistant": "assistant",
 }
 _SILENT = frozenset({"role", "content", "name"})
-"""Fields of a message without other content."""
+"""Fields of a message without other content. An assistant's refusal may be among them: the model reads it, and it is
+judged there."""
 
 
 def plain_history(texts: Sequence[str], messages: Sequence[Mapping[str, Any]]) -> tuple[ClientMessage, ...] | None:
@@ -53,7 +54,8 @@ def dropped_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> f
 
 def _plain_message(message: Mapping[str, Any]) -> ClientMessage | None:
     role, content = _ROLES.get(message.get("role")), message.get("content")
-    extra = {name for name, value in message.items() if name not in _SILENT and value not in (None, "", [], {})}
+    silent = _SILENT | {"refusal"} if role == "assistant" else _SILENT
+    extra = {name for name, value in message.items() if name not in silent and value not in (None, "", [], {})}
     if role is None or extra:
         return None
     parts = [] if content is None else [content] if isinstance(content, str) else content

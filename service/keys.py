@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from safety_core.documents import parse_document
 from safety_core.errors import ConfigError
-from safety_core.files import why_unreadable
+from safety_core.files import require_plain, why_unreadable
 from service.watching import UnreadableFileError
 
 _PREFIX = "sk-safevlm-"
@@ -137,6 +137,7 @@ def read_keys(file: Path | None, text: str | None) -> KeySet:
     found: list[ApiKey] = []
     if file is not None:
         try:
+            require_plain(file)
             content = file.read_text(encoding="utf-8-sig")
         except OSError as exc:
             raise UnreadableFileError(f"SAFEVLM_API_KEYS_FILE: {file} {why_unreadable(exc)}") from exc

@@ -19,6 +19,7 @@ from service.schemas import (
     AssessmentOut,
     ChatTimings,
     Language,
+    Neutral,
     Picture,
     PolicyName,
     RefusalIn,
@@ -47,6 +48,12 @@ Null = Annotated[Any, neutral()]
 
 Empty = Annotated[Any, EMPTY]
 """An unsupported feature that is not requested while the field is empty."""
+
+NO_THINKING = Neutral(("", [], {}, {"enable_thinking": False}, {"thinking": False}), members=True)
+"""Arguments of a chat template that ask for no reasoning, as clients of models that reason send them."""
+
+NO_REASONING = Neutral(("", [], {}, {"effort": "none"}, {"enabled": False}), members=True)
+"""Settings of reasoning that ask for none."""
 
 StopString = Annotated[str, Field(max_length=64)]
 """What may become one is held back and then said in one piece: a long one would thin what the output rail judges."""
@@ -266,7 +273,7 @@ class _OfOtherServers(Received):
     best_of: Annotated[Any, neutral(1)] = None
     cache_prompt: bool | None = None
     chat_template: Null = None
-    chat_template_kwargs: Empty = None
+    chat_template_kwargs: Annotated[Any, NO_THINKING] = None
     continue_final_message: Off = None
     data_sources: Empty = None
     documents: Empty = None
@@ -293,7 +300,7 @@ class _OfOtherServers(Received):
     priority: Zero = None
     prompt_logprobs: Zero = None
     provider: Empty = None
-    reasoning: Empty = None
+    reasoning: Annotated[Any, NO_REASONING] = None
     repeat_penalty: Annotated[Any, neutral(1)] = None
     repetition_penalty: Annotated[Any, neutral(1)] = None
     request_id: Label | None = None

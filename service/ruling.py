@@ -11,6 +11,7 @@ from fastapi import Request
 
 from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, InputError, NoVerdictError, SafeVLMError
+from safety_core.files import require_plain, why_unreadable
 from safety_core.model.spec import POLICY_FILE, read_spec
 from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
 from safety_core.policy import Policy
@@ -79,10 +80,14 @@ def read_policies(settings: Settings, info: GuardInfo) -> PolicyBook:
     """The operator's policies, over the checkpoint's own.
 
     Raises:
-        ConfigError: the file is malformed.
+        ConfigError: the file is malformed, or cannot be read.
     """
     if settings.policy is None:
         return PolicyBook.of(info.policy)
+    try:
+        require_plain(settings.policy)
+    except OSError as exc:
+        raise ConfigError(f"SAFEVLM_POLICY: {settings.policy} {why_unreadable(exc)}") from exc
     book = read_book(settings.policy, info.policy, info.taxonomy)
     for warning in book.warnings:
         _logger.warning("%s", warning)

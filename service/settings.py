@@ -298,6 +298,13 @@ class Settings(BaseSettings):
     def _hosts(cls, value: object) -> object:
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value
 
+    @field_validator("checkpoint", "policy", "api_keys_file", "audit_log", mode="before")
+    @classmethod
+    def _is_some_path(cls, value: object) -> object:
+        if value == "":  # a path of no characters would be the working directory
+            raise ValueError("expected a path; leave the variable out where there is none")
+        return value
+
     @field_validator("checkpoint")
     @classmethod
     def _is_found(cls, value: Path) -> Path:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from safety_core.engine.faults import describe
 from safety_core.errors import ConfigError, SafeVLMError
+from safety_core.files import require_plain, why_unreadable
 
 _logger = logging.getLogger(__name__)
 
@@ -104,6 +105,11 @@ class WatchedFile(Generic[_Content]):
         self._put_in_force(content)
 
     def _read_sound(self) -> _Content:
+        try:
+            for file in filter(Path.exists, self._files):
+                require_plain(file)
+        except OSError as exc:
+            raise UnreadableFileError(f"{self._name}: a file {why_unreadable(exc)}") from exc
         if self._blank_is_broken and not any(file.read_bytes().strip() for file in self._files if file.exists()):
             raise ConfigError(f"{self._name}: the file is empty")
         return self._read()

@@ -185,6 +185,7 @@ def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
         raise TooLongError(
             f"The texts have more than {limits.max_characters} characters in total, which is too long to be judged.",
             code="prompt_too_long",
+            param="prompt",
         )
 
 
@@ -253,7 +254,9 @@ async def _assessed_window(
     if verdict is not None:
         return verdict
     if max_tokens < 2 * _MIN_WINDOW:
-        raise PromptError("A text has too many tokens for its length and cannot be judged.", code="prompt_too_long")
+        raise PromptError(
+            "A text has too many tokens for its length and cannot be judged.", code="prompt_too_long", param="prompt"
+        )
     found = [
         await _assessed_window(assess, request, one, max_tokens // 2)
         for one in split_into_windows(texts, max_tokens // 2, max_tokens // 2 // _OVERLAP_SHARE)

@@ -214,9 +214,12 @@ class AuditLog:
         return self._connection
 
     def _is_in_place(self) -> bool:
-        """Whether the path still names the open file, and the file was not truncated."""
+        """Whether the path still names the open file, with its side files, and the file was not truncated."""
         known, found = self._identity, _identity_of(self._path)
         if known is None or found is None or found.inode != known.inode or found.size < known.size:
+            return False
+        # Entries that are not in the file yet are in its side files: without them nobody else could read it.
+        if any(_inode_of(self._side_file(suffix)) != inode for suffix, inode in self._side_files.items()):
             return False
         self._identity = found
         return True
@@ -232,9 +235,8 @@ class AuditLog:
         self._connection = None
         # SQLite leaves the side files of a database that was moved. The next one would take them for its own.
         for suffix, inode in self._side_files.items():
-            side = Path(f"{self._path}{suffix}")
-            found = _identity_of(side)
-            if found is not None and found.inode == inode:
+            side = self._side_file(suffix)
+            if _inode_of(side) == inode:
                 side.unlink(missing_ok=True)
 
     def _open(self) -> None:
@@ -252,10 +254,11 @@ class AuditLog:
         self._connection = file
         self._identity = _identity_of(self._path)
         self._side_files = {
-            suffix: found.inode
-            for suffix in ("-wal", "-shm")
-            if (found := _identity_of(Path(f"{self._path}{suffix}"))) is not None
+            suffix: inode for suffix in ("-wal", "-shm") if (inode := _inode_of(self._side_file(suffix))) is not None
         }
+
+    def _side_file(self, suffix: str) -> Path:
+        return Path(f"{self._path}{suffix}")
 
     def _set_up(self, file: sqlite3.Connection) -> None:
         file.execute("PRAGMA journal_mode = WAL")
@@ -335,7 +338,8 @@ def read_entries(path: Path, query: Query | None = None) -> Iterator[Entry]:
     """
     query = Query() if query is None else query
     if not path.is_file():
-        raise ConfigError(f"audit log: {path} cannot be read: there is no such file")
+        why = "it is no plain file" if path.exists() else "there is no such file"
+        raise ConfigError(f"audit log: {path} cannot be read: {why}")
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=_WAIT_S)) as file:
@@ -382,6 +386,11 @@ def _identity_of(path: Path) -> _Identity | None:
     except OSError:
         return None
     return _Identity((found.st_dev, found.st_ino), found.st_size)
+
+
+def _inode_of(path: Path) -> tuple[int, int] | None:
+    found = _identity_of(path)
+    return None if found is None else found.inode
 
 
 def _column(name: str) -> str:

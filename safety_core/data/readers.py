@@ -130,10 +130,22 @@ def _text(row: Row, field: str, file: Path, line: int) -> str:
 
 def _files(root: Path, *patterns: str) -> list[Path]:
     """Files below a folder that match a pattern, in order; raises SampleError if there are none."""
-    found = sorted({path for pattern in patterns for path in root.glob(pattern) if path.is_file()})
+    found = sorted(
+        {
+            path
+            for pattern in patterns
+            for path in root.glob(pattern)
+            if path.is_file() and not _is_hidden(path.relative_to(root))
+        }
+    )
     if not found:
         raise SampleError(f"no file matches {list(patterns)}", file=str(root), line=0, field="file")
     return found
+
+
+def _is_hidden(inside: Path) -> bool:
+    """Whether a file below a set's folder is no part of the set, but what systems and tools leave in archives."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in inside.parts)
 
 
 def _first_file(root: Path, *names: str) -> Path:
@@ -247,7 +259,11 @@ def read_rtvlm(root: Path, split: str | None) -> Found:
 
 def _pictures_below(folder: Path) -> dict[str, Path]:
     """Pictures by their name, with and without its suffix."""
-    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES]
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in PICTURES and not _is_hidden(path.relative_to(folder))
+    ]
     return {path.stem: path for path in found} | {path.name: path for path in found}
 
 
@@ -388,8 +404,8 @@ def read_xstest(root: Path, split: str | None) -> Found:
 def read_folder(root: Path, split: str | None) -> Found:
     """A plain folder of pictures: each subfolder names a category (a risk type), pictures at the top are safe."""
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in PICTURES and path.is_file():
-            inside = path.relative_to(root)
+        inside = path.relative_to(root)
+        if path.suffix.lower() in PICTURES and path.is_file() and not _is_hidden(inside):
             category = inside.parts[0] if len(inside.parts) > 1 else "safe"
             yield Item(
                 id=inside.as_posix(),

@@ -17,6 +17,9 @@ from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityErr
 
 MANIFEST = "manifest.json"
 
+_SPEC_FILE = "safevlm.json"
+"""Configuration file of every checkpoint."""
+
 PARTIAL = ".partial"
 """Ends the names of files that are being written, directly in the directory: no part of it, and never read."""
 
@@ -67,6 +70,9 @@ def check_manifest(path: Path) -> dict[str, str]:
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such checkpoint directory")
+    # Any folder can be named by mistake, also a large one that others write to: nothing else of it is looked at.
+    if not any((path / name).exists() for name in (MANIFEST, _SPEC_FILE)):
+        raise IntegrityError(f"{path}: this folder holds no checkpoint, {MANIFEST} is missing")
     refuse_forbidden(path)
     expected, later = _read(path / MANIFEST)
     present = set(_listed(path))

@@ -175,7 +175,8 @@ async def guardrail(request: Request) -> JSONResponse:
             return verdict
         # What is left must pass as any request does: in windows, with tools and all else that the model will read.
         # A text that stands elsewhere as well is not taken out there.
-        elsewhere = extracted(asked.model_copy(update={"texts": None, "structured_messages": None})).texts
+        refusals = [{"refusal": one["refusal"]} for one in asked.structured_messages or [] if one.get("refusal")]
+        elsewhere = extracted(asked.model_copy(update={"texts": None, "structured_messages": refusals})).texts
         left_out = dropped_texts(history, reduced.dropped_messages).difference(elsewhere)
         turns = tuple(Turn(role="user", text=text) for text in found.texts if text not in left_out)
         users = [text for text in found.user_texts if text not in left_out]

@@ -73,8 +73,10 @@ async def _requests(
         raise PromptError(f"At most {limit} texts are accepted.", code="too_many_inputs", param="input")
     together = bool(sources) or any(isinstance(part, TextPart) for part in given)
     items = ["\n".join(texts)] if together else texts
-    if not given or (not sources and not all(text.strip() for text in items)):
-        raise PromptError("There is nothing to judge.", code="input_empty", param="input")
+    empty = next((index for index, text in enumerate(items) if not text.strip()), None)
+    if not given or (not sources and empty is not None):
+        place = "input" if together or len(items) < 2 else f"input.{empty}"
+        raise PromptError("There is nothing to judge.", code="input_empty", param=place)
     parts = tuple(texts) if together and len(texts) > 1 else ()
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     check_length(texts, service.settings.window_limits)

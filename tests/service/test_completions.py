@@ -400,6 +400,7 @@ UNPROCESSABLE = openai.UnprocessableEntityError
         ([asked(" ")], {}, openai.BadRequestError, "prompt_empty"),
         ([asked(LOOK), said("a")], {}, openai.BadRequestError, "turn_order"),
         ([asked("word " * 5000)], {}, openai.BadRequestError, "prompt_too_long"),
+        ([asked("\u200b")], {}, openai.BadRequestError, "input_empty"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -415,3 +416,4 @@ def test_errors_are_the_clients_own(
         client.chat.completions.create(**{"model": MODEL, "messages": messages, "stream": stream, **options})
     assert error.value.code == code
     assert error.value.message
+    assert error.value.param != "prompt"

@@ -97,6 +97,26 @@ def test_what_is_skipped_moves_no_picture() -> None:
     )
 
 
+@pytest.mark.parametrize("before", [[], [{"role": "system", "content": ""}], [{"role": "user", "content": ""}]])
+def test_a_greeting_of_the_assistant_is_read_as_instructions(before: list[dict[str, Any]]) -> None:
+    greeting = {"role": "assistant", "content": "How may I help?"}
+    answer = {"role": "assistant", "content": "b"}
+    messages = [*before, greeting, {"role": "user", "content": "a"}, answer, {"role": "user", "content": "c"}]
+    dialogue = dialogue_of(MESSAGES.validate_python(messages))
+    assert dialogue.turns == (
+        Turn(role="user", text="How may I help?\na", parts=("How may I help?", "a")),
+        Turn(role="assistant", text="b"),
+        Turn(role="user", text="c"),
+    )
+    assert [one.role for one in dialogue.messages[-4:]] == ["instructions", "user", "assistant", "user"]
+
+
+def test_a_picture_behind_a_greeting_is_asked_about() -> None:
+    greeting = {"role": "assistant", "content": "How may I help?"}
+    (turn,) = turns(greeting, {"role": "user", "content": [shown("1")]})
+    assert turn.parts == ("How may I help?", DEFAULT_QUESTION)
+
+
 def test_a_refusal_counts_as_words_of_the_assistant_once() -> None:
     refusal = {"type": "refusal", "refusal": "No."}
     for message in ({"content": [refusal]}, {"refusal": "No."}, {"content": "No.", "refusal": "No."}):
@@ -118,7 +138,6 @@ def test_a_refusal_counts_as_words_of_the_assistant_once() -> None:
         ([{"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}], "invalid_field"),
         ([{"role": "user", "content": []}], "prompt_empty"),
         ([{"role": "user"}], "prompt_empty"),
-        ([{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}], "turn_order"),
         ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "turn_order"),
         ([{"role": "system", "content": [shown("1")]}, {"role": "user", "content": "a"}], "invalid_field"),
         ([{"role": "user", "content": "a", "refusal": "b"}], "invalid_field"),

@@ -300,6 +300,8 @@ def test_the_list_means_what_it_says(authority: trustme.CA, hosts: str, host: st
         ("0.1.2.3", False),
         ("100.127.255.255", False),
         ("192.0.0.8", False),
+        ("168.63.129.16", False),
+        ("168.63.129.17", True),
         ("192.0.0.170", False),
         ("192.0.2.1", False),
         ("192.88.99.1", False),

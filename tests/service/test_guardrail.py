@@ -210,6 +210,12 @@ def test_what_is_too_long_is_blocked_with_a_reason(fake: FakeGuard) -> None:
 
 
 @pytest.mark.slow
+def test_errors_about_texts_and_pictures_name_the_protocols_fields(nano_server: ServerProcess) -> None:
+    for body, param in (({"texts": ["\u200b"]}, "texts"), ({"images": ["AAAA"]}, "images")):
+        assert httpx.post(f"{nano_server.url}{PATH}", json=body).json()["error"]["param"] == param
+
+
+@pytest.mark.slow
 def test_the_nano_blocks_requests_and_answers(nano_server: ServerProcess) -> None:
     picture = base64.b64encode((ROOT / "examples" / "weapon.png").read_bytes()).decode()
 
@@ -343,13 +349,20 @@ def test_a_refused_question_is_taken_out_where_the_operator_wants_it() -> None:
         parts = [{"type": "text", "text": "a BAD"}, {"type": "text", "text": "one"}]
         assert answer(talk(parts, "No.", "Hello!"))["texts"] == [REMOVED, REMOVED, REMOVED, "Hello!"]
         assert answer(talk("a BAD one", None, "Hello!"))["texts"] == [REMOVED, "Hello!"]
+        assert answer(talk("a BAD one", "", "Hello!", texts=["a BAD one", "", "Hello!"]))["texts"][-1] == "Hello!"
+        refused = {"role": "assistant", "content": None, "refusal": "No."}
+        messages = [{"role": "user", "content": "a BAD one"}, refused, {"role": "user", "content": "Hello!"}]
+        assert answer(talk("a BAD one", None, "Hello!", structured_messages=messages))["texts"] == [REMOVED, "Hello!"]
         assert answer(talk("a", "b", "c")) == {"action": "NONE"}
 
 
 def test_whatever_cannot_be_taken_out_blocks() -> None:
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64_png()}"}}
+    refused = {"role": "assistant", "content": None, "refusal": "a BAD one"}
+    messages = [{"role": "user", "content": "a BAD one"}, refused, {"role": "user", "content": "Hello!"}]
     with served(ByWords()) as client:
         for body in (
+            talk("a BAD one", None, "Hello!", structured_messages=messages),
             talk("a BAD one", "No.", "Hello!", params={}),
             talk("a BAD one", "No.", "another BAD one"),
             talk("a", "BAD", "c"),

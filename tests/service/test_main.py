@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -180,6 +181,17 @@ def test_it_says_in_one_line_why_it_does_not_start(
         assert "policy.yaml" in refusal_to_start(patch, capsys, checkpoint=tiny_checkpoint, policy=overlay)
         missing = refusal_to_start(patch, capsys, checkpoint=tiny_checkpoint, policy=tmp_path / "none.yaml")
         assert "none.yaml" in missing
+    monkeypatch.delenv("SAFEVLM_POLICY")
+    nowhere = tmp_path / "nowhere" / "audit.db"
+    line = refusal_to_start(monkeypatch, capsys, audit_log=nowhere)
+    assert line == f"safevlm-serve: SAFEVLM_AUDIT_LOG: {nowhere} cannot be opened as an audit log"
+    monkeypatch.delenv("SAFEVLM_AUDIT_LOG")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for name in ("api_keys_file", "policy"):
+        line = refusal_to_start(monkeypatch, capsys, **{name: pipe})
+        assert line == f"safevlm-serve: SAFEVLM_{name.upper()}: {pipe} cannot be read: it is no plain file"
+        monkeypatch.delenv(f"SAFEVLM_{name.upper()}")
     line = refusal_to_start(monkeypatch, capsys, expose_rsik="false")
     assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK (did you mean SAFEVLM_EXPOSE_RISK?)"
 

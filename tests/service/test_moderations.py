@@ -129,16 +129,18 @@ def test_a_long_text_is_judged_in_windows(client: OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("given", "code", "param"),
     [
-        ([], "input_empty"),
-        (" ", "input_empty"),
-        (["a", " "], "input_empty"),
-        (["a"] * 4, "too_many_inputs"),
-        ("word " * 30_000, "prompt_too_long"),
+        ([], "input_empty", "input"),
+        (" ", "input_empty", "input"),
+        ("\u200b", "input_empty", "input"),
+        ([{"type": "text", "text": " "}, {"type": "text", "text": ""}], "input_empty", "input"),
+        (["a", " "], "input_empty", "input.1"),
+        (["a"] * 4, "too_many_inputs", "input"),
+        ("word " * 30_000, "prompt_too_long", "input"),
     ],
 )
-def test_what_cannot_be_judged_is_an_error(client: OpenAI, given: Any, code: str) -> None:
+def test_what_cannot_be_judged_is_an_error(client: OpenAI, given: Any, code: str, param: str) -> None:
     with pytest.raises(openai.BadRequestError) as error:
         client.moderations.create(input=given)
-    assert error.value.code == code
+    assert (error.value.code, error.value.param) == (code, param)

@@ -92,6 +92,8 @@ def test_every_optional_field_of_a_request_may_be_null() -> None:
         {"top_k": -1, "min_p": 0, "repetition_penalty": 1.0, "best_of": 1, "ignore_eos": False},
         {"skip_special_tokens": True, "stop_token_ids": [], "chat_template_kwargs": {}, "guided_json": None},
         {"think": False, "thinking": {"type": "disabled"}, "reasoning": {}, "include_reasoning": False, "format": ""},
+        {"chat_template_kwargs": {"enable_thinking": False}, "reasoning": {"effort": "none"}},
+        {"chat_template_kwargs": {"thinking": False}, "reasoning": {"enabled": False}},
         {"refusal_in": "both", "policy": "default", "language": "de"},
     ],
 )
@@ -115,7 +117,8 @@ def test_what_has_no_effect_is_taken(options: dict[str, Any]) -> None:
         {"guided_json": {"type": "object"}}, {"chat_template": ""}, {"chat_template_kwargs": {"system": "x"}},
         {"thinking": {"type": "enabled"}}, {"continue_final_message": True}, {"documents": [{"text": "x"}]},
         {"safety_identifier": 5}, {"user": "u" * 257}, {"prompt_cache_options": {"text": "x"}}, {"refusal_in": "x"},
-        {"extra_body": {"refusal_in": "content"}},
+        {"extra_body": {"refusal_in": "content"}}, {"chat_template_kwargs": {"enable_thinking": True}},
+        {"chat_template_kwargs": {"enable_thinking": False, "system": "x"}}, {"reasoning": {"effort": "low"}},
     ],
 )  # fmt: skip
 def test_what_would_have_one_or_is_of_another_type_is_refused(options: dict[str, Any]) -> None:

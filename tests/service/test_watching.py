@@ -1,6 +1,7 @@
 """Files that change while the server runs: when they are read, who is told, and what a broken one does."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,24 @@ def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
     for file in (void, kept):
         asyncio.run(file.check())
     assert [(file.content, file.complaint, file.detail) for file in (void, kept)] == [("two", None, None)] * 2
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_text("one")
+    void = WatchedFile("words", [path], lambda: unreadable(path), without=lambda: "", blank_is_broken=True)
+    kept = WatchedFile("words", [path], lambda: unreadable(path))
+    path.unlink()
+    os.mkfifo(path)
+    for file in (void, kept):
+        asyncio.run(file.check())
+    assert (void.content, kept.content) == ("", "one")
+    assert "no plain file" in str(void.complaint)
+    path.unlink()
+    path.write_text("two")
+    for file in (void, kept):
+        asyncio.run(file.check())
+    assert [(file.content, file.complaint) for file in (void, kept)] == [("two", None)] * 2
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t"])

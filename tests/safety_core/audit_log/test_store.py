@@ -311,6 +311,25 @@ def test_where_no_other_file_can_be_begun_nothing_is_written_until_it_can(tmp_pa
         assert [entry.request_id for entry in read_entries(path)] == ["b"]
 
 
+@pytest.mark.parametrize("suffixes", [("-wal",), ("-shm",), ("-wal", "-shm")])
+def test_entries_outlive_the_removal_of_side_files(tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+    path = tmp_path / "audit.db"
+    with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
+        log.append([decision("before")])
+        for suffix in suffixes:
+            Path(f"{path}{suffix}").unlink()
+        log.append([decision("after")])
+        assert [entry.request_id for entry in read_entries(path)] == ["before", "after"]
+        log.append([decision("later")])
+        assert [entry.request_id for entry in read_entries(path)] == ["before", "after", "later"]
+        assert log.renewals == 1
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no plain file"):
+        list(read_entries(tmp_path))
+
+
 def test_a_file_that_was_cut_is_never_written_as_if_nothing_had_happened(tmp_path: Path) -> None:
     path = tmp_path / "audit.db"
     with AuditLog(path, max_age_s=1e9, max_entries=100) as log:

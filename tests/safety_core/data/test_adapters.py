@@ -82,6 +82,7 @@ def test_rtvlm(tmp_path: Path) -> None:
         {"index": 3, "instruction": "Describe", "refused_to_answer": "Safe to Answer"},
     ]
     text(root / "Jailbreak" / "jailbreak.jsonl", "\n".join(json.dumps(row) for row in jailbreak))
+    text(root / "__MACOSX" / "Jailbreak" / "._jailbreak.jsonl", "\0\5\26\7")
     samples = converted("rtvlm", root, tmp_path)
     assert labels(samples) == [("illegal", 3), ("safe", 0), ("politics", 1)]
     assert [sample.turns[0].text for sample in samples] == ["Do it", "Describe", "Who is he?"]
@@ -339,6 +340,9 @@ def test_folder(tmp_path: Path) -> None:
     root = tmp_path / "folder"
     picture(root / "plain.png")
     picture(root / "privacy" / "card.png")
+    text(root / "__MACOSX" / "privacy" / "._card.png", "no picture")
+    text(root / "privacy" / "._card.png", "no picture")
+    picture(root / ".ipynb_checkpoints" / "plain-checkpoint.png")
     samples = converted("folder", root, tmp_path)
     assert labels(samples) == [("safe", 0), ("privacy", 3)]
     assert [sample.id for sample in samples] == ["plain.png", "privacy/card.png"]

@@ -165,6 +165,13 @@ def test_an_unreadable_manifest_is_no_manifest(folder: Path, content: str | None
         check_manifest(folder)
 
 
+def test_of_a_folder_that_holds_no_checkpoint_nothing_else_is_read(tmp_path: Path) -> None:
+    (tmp_path / "notes.pkl").write_bytes(b"\x80\x04\x95")
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(IntegrityError, match=f"{tmp_path}: this folder holds no checkpoint, {MANIFEST} is missing"):
+        check_manifest(tmp_path)
+
+
 def test_no_folder_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         check_manifest(tmp_path / "nothing")
