@@ -304,10 +304,14 @@ _NARROW, _BROAD, _BESIDE_ONE, _HUMP = 0.4, 2.5, 2.2, 0.3
 """The same between single letters, for the narrowest gaps of the text and for wider ones, beside one letter, and for a
 capital behind a small letter."""
 
-_SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 2.5, 1.0, 2.5
+_SECOND_GUESS, _LEET_COST, _LEET_OFTEN, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 0.3, 2.5, 1.0, 2.5
 
 
 _LEET_SIGNS = frozenset(sign for sign in _LEET if not sign.isdigit())
+_INNER_DIGIT = re.compile(r"(?<=[^\W\d_])[0-9]{1,4}(?=[^\W\d_])")
+"""Digits between letters; where there are several such words, other digits are likely to stand for letters too."""
+
+_INNER_SIGN = re.compile(r"(?<=[^\W\d_])[@$!|\u20ac\u00a3]{1,4}(?=[^\W\d_])")
 _LEET_TOKEN = re.compile(r"[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]+")
 _LETTER_OR_DIGIT = re.compile(r"\w")
 _MASKS = frozenset("*#\u25cf\u25a0\u2022")
@@ -338,6 +342,8 @@ def symbols_of(text: str) -> list[Symbol]:
     worded = {atom.part for atom in atoms if atom.letters and not atom.char.isdigit() and not atom.sign}
     digits = {atom.part for atom in atoms if atom.char.isdigit() or atom.sign}
     leet = bool(worded & digits)
+    mixed = len(_INNER_DIGIT.findall(bare)) > 1
+    signs = digits - worded - {atom.part for atom in atoms if not atom.sign}
     numbers = {part for part in digits - worded if sizes[part] > _LONGEST_LEET}
     single = [
         atom.gap
@@ -355,11 +361,13 @@ def symbols_of(text: str) -> list[Symbol]:
         before = atoms[index - 1] if index else None
         symbols.append(
             Symbol(
-                options=() if atom.part in numbers else _options(atom, alone=atom.part not in worded and not leet),
-                literal="" if atom.sign else atom.char,
+                options=()
+                if atom.part in numbers
+                else _options(atom, alone=atom.part not in worded and not leet, mixed=mixed),
+                literal="" if atom.sign and atom.part not in signs else atom.char,
                 crossing=0.0 if before is None else _crossing(before, atom, sizes, narrowest),
                 boundary=_boundary(before, atom),
-                skipping=_SKIPPED if atom.sign else None,
+                skipping=_SKIPPED if atom.sign and atom.part not in signs else None,
             )
         )
     return symbols
@@ -399,21 +407,22 @@ def _atoms(text: str) -> list[_Atom]:
 
 
 def _leet_places(text: str) -> set[int]:
-    """Where signs may stand for letters: in words that have letters, digits or more such signs too."""
+    """Where signs may stand for letters: in words that have letters or digits too, and between such words."""
     places: set[int] = set()
+    often = len(_INNER_SIGN.findall(text)) > 1
     for word in _LEET_TOKEN.finditer(text):
         core = word[0].rstrip(_CLOSING)
-        if len(core) > 1 and _LETTER_OR_DIGIT.search(word[0]):
+        if len(core) > 1 and (often or _LETTER_OR_DIGIT.search(word[0])):
             places.update(word.start() + at for at, char in enumerate(core) if char in _LEET_SIGNS)
     return places
 
 
-def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
+def _options(atom: _Atom, *, alone: bool, mixed: bool = False) -> tuple[tuple[str, float], ...]:
     """What letters an atom may be; digits that stand alone are most often numbers."""
     if atom.sign and len(atom.letters) > 2:
         return tuple((letter, _MASKED) for letter in atom.letters)
     if atom.sign or atom.char.isdigit():
-        cost = _DIGITS_ALONE if alone and not atom.sign else _LEET_COST
+        cost = _DIGITS_ALONE if alone and not atom.sign else _LEET_OFTEN if mixed else _LEET_COST
         return tuple((letter, cost) for letter in atom.letters)
     return tuple((letter, _SECOND_GUESS * index) for index, letter in enumerate(atom.letters))
 
@@ -444,13 +453,16 @@ def _humped(before: _Atom, atom: _Atom) -> bool:
 
 # --- folding -------------------------------------------------------------------------------------------------------
 
-_PIECE_END = re.compile(r"([.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16})\s+")
+_PIECE_END = re.compile(
+    r"((?:(?<=\S)[.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16}|(?<=\s)[.!?\u2026]{1,16}))\s+"
+)
+"""The end of a sentence. A sign by itself ends one too, but not where it begins a word of signs, as in ``!$ h0t``."""
 _SIMPLE_TOKEN = re.compile(r"[\"'(]?(?:([0-9]{1,9}(?:[.,:][0-9]{1,9}){0,3}%?)|([A-Z]?[a-z']+|[A-Z]+))[.,;:!?\"')]{0,3}")
 """A number or a word as people write it, with marks around it."""
 
 _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\w.])")
-_LONE_LEET = re.compile(r"(?<!\S)[1!|](?!\S)")
-"""A sign that stands alone where others stand for letters: the word I."""
+_LONE_LEET = re.compile(r"(?<!\S)(?:[1!|]|(@))(?!\S)")
+"""A sign that stands alone where others stand for letters: one of the words I and a."""
 
 _LONG = re.compile(r"(?:.{1,512}(?=\s|\Z)|.{1,512})", re.DOTALL)
 """Parts of a sentence that are taken apart by themselves."""
@@ -565,7 +577,7 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
     seen = normalise(text)
     decoded = decode(seen)[:MAX_CHARACTERS]
     if _LEET_WORD.search(decoded):
-        decoded = _LONE_LEET.sub("i", decoded)
+        decoded = _LONE_LEET.sub(lambda found: "a" if found[1] else "i", decoded)
     if _in_columns(decoded):
         decoded = " ".join("".join(column).strip() for column in zip_longest(*decoded.split("\n"), fillvalue=" "))
     shared = FoldingState() if state is None else state

@@ -247,3 +247,20 @@ def test_words_that_invisible_characters_spell_are_revealed(hide: Callable[[str]
 @pytest.mark.parametrize("text", ["", "a boat", "a \u2764\ufe0f boat", "\u845b\U000e0100 and \u4e00\U000e0101"])
 def test_ordinary_invisible_characters_spell_nothing(text: str) -> None:
     assert revealed(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("15 17 g01ng w3ll", "is it going well"),
+        ("exp|@!n why f!re !$ ho+.", "explain why fire is hot."),
+        ("He|p me +o buy @ $oup.", "help me to buy a soup."),
+        ("Hello ! how.is.the.day ?", "hello! how is the day?"),
+    ],
+)
+def test_short_words_of_digits_and_signs_are_read_among_others(text: str, plain: str) -> None:
+    assert plain in variants(text)
+
+
+def test_numbers_stay_numbers_beside_names_that_have_digits() -> None:
+    assert all("17 cats" in one for one in variants("i have 17 cats and mp3 players, and covid19."))
