@@ -270,7 +270,7 @@ class Guard:
             variant
             for window in windows
             if window.strip()
-            for variant in reply_variants(window, prompts.without_template)
+            for variant in reply_variants(window, prompts.without_template, prompts.lexicon)
         )
         ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
         if not ids:
@@ -456,7 +456,8 @@ class Guard:
         return [None if isinstance(outcome, Exception) else outcome for outcome in found]
 
     def _ruled(self, replies: Sequence[tuple[str, Rules | None]]) -> list[Ruling]:
-        read = [reply_variants(reply, self.model.prompts.without_template) for reply, _ in replies]
+        prompts = self.model.prompts
+        read = [reply_variants(reply, prompts.without_template, prompts.lexicon) for reply, _ in replies]
         variants = list(dict.fromkeys(text for texts in read for text in texts))
         ids = dict(zip(variants, self.model.prompts.head_ids_of(variants), strict=True))
         asked = list(dict.fromkeys(tuple(one) for one in ids.values() if one))
