@@ -99,7 +99,7 @@ _UNFINISHED = frozenset(
 
 _OPENING = re.compile(
     r"(?:(?:please|hey|hello|hi|now|so|ok|okay|thanks|and|then|also)[\s,]+)*"
-    r"(?:what|why|how|who|where|when|which|explain|describe|teach|tell|help|i believe|i think"
+    r"(?:what|why|how|who|where|when|which|explain|describe|teach|tell|help|show|say|write|give|list|i believe|i think"
     r"|(?:is|are|was|were|can|could|would|will|should|do|does|did) (?:it|you|i|we|they|there))\b",
     re.IGNORECASE,
 )
@@ -110,6 +110,14 @@ _OPENED_WORDS = 4
 
 _FILLER = re.compile(r"\s*\w+(?:\s+\w+)?\s*[.!?\u2026,]+\s*")
 """A turn that only continues a conversation: a word or two with punctuation."""
+
+_COURTESY = re.compile(
+    r"\s*(?:(?:hey|hi|hello)[\s,]+)?(?:thanks|thank you|hello|hi|hey|good (?:morning|evening|day|night|bye)|goodbye|bye"
+    r"|see you|you are welcome)(?: very much| so much| a lot| again| to you| there| later| soon| tomorrow"
+    r"| in the morning| for (?:me|that|this)){0,2}(?:[\s,]+(?:please|thanks))?\s*[.!?\u2026]*\s*",
+    re.IGNORECASE,
+)
+"""A greeting or thanks, and nothing else: it belongs to no sentence that stands in other turns."""
 
 _END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
 
@@ -272,7 +280,7 @@ class PromptBuilder:
         said = [text for turn in turns for text in (turn.text, *turn.parts)]
         asked = [turn.text for turn in turns if turn.role == "user"]
         texts = [*said, *(plain for text in said if (plain := self._plainly(text)) != _trimmed(text))]
-        texts += [self._plainly(" ".join(asked))] if len(asked) > 1 else []
+        texts += [self._plainly(" ".join(asked))] if len(asked) > 1 and not asks_whole_questions(turns) else []
         folding = FoldingState()
         folded = {text: self._fold(text, folding) for text in dict.fromkeys(said)} if sentences else {}
         texts += self._across_turns(turns, folded, folding)
@@ -444,7 +452,7 @@ def _rows_of(turns: Sequence[Turn], limit: int) -> list[str]:
     rows = [whole] if _is_one_text(everything, whole := " ".join(everything)) else []
     rows += [*_windows(everything, limit // 2), *_windows(asked, limit // 4)]
     rows += _windows([*answered, turns[-1].text], limit // 4)
-    return [*rows, *_windows([text for text in everything if not _FILLER.fullmatch(text)], limit // 2)]
+    return [*rows, *_windows([text for text in everything if not _is_filler(text)], limit // 2)]
 
 
 def _is_one_text(texts: Sequence[str], whole: str) -> bool:
@@ -485,7 +493,11 @@ def _runs_on(text: str, following: str) -> bool:
     neither punctuation, nor a question or request of several words that follows as many words.
     """
     words = text.split()
-    if _is_unfinished(text) or max(len(words), len(following.split())) < _SENTENCE_WORDS:
+    if _is_unfinished(text):
+        return True
+    if _COURTESY.fullmatch(text) or _COURTESY.fullmatch(following):
+        return False
+    if max(len(words), len(following.split())) < _SENTENCE_WORDS:
         return True
     if text.rstrip("\"')")[-1:] in _SENTENCE_MARKS:
         return False
@@ -495,6 +507,25 @@ def _runs_on(text: str, following: str) -> bool:
 def _is_unfinished(text: str) -> bool:
     """Whether a text ends with a word that rarely ends a sentence."""
     return text.split()[-1].strip(_END_MARKS).lower() in _UNFINISHED
+
+
+def asks_whole_questions(turns: Sequence[Turn]) -> bool:
+    """Whether the user speaks several times, and each time asks one whole question or request, or greets or thanks.
+
+    What such turns say together is nothing that anybody said; each of them is judged alone.
+    """
+    asked = [text for turn in turns if turn.role == "user" for text in (turn.parts or (turn.text,))]
+    return len(asked) > 1 and all(map(_is_complete, asked))
+
+
+def _is_filler(text: str) -> bool:
+    """Whether a text only keeps a conversation going."""
+    return bool(_FILLER.fullmatch(text) or _COURTESY.fullmatch(text))
+
+
+def _is_complete(text: str) -> bool:
+    """Whether a text is a whole question or request, a greeting, or empty: no piece of what other turns say."""
+    return not text.strip() or bool(_COURTESY.fullmatch(text)) or (_opens(text) and not _is_unfinished(text))
 
 
 def _opens(text: str) -> bool:

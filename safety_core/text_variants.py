@@ -125,7 +125,7 @@ _ESCAPE = re.compile(
 )
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 _QUOTED = re.compile(r"=\n|(?:=[0-9A-F]{2})+")
-_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _LIST_MARK = re.compile(r"^[ >]{0,8}(?:[0-9]{1,3}[.)]|[-*+>\u2022]|#{1,6})[ ]+", re.MULTILINE)
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010] {0,8}\n[ >]{0,8}(?=[^\W\d_])")
 
@@ -165,11 +165,19 @@ def _unescaped(text: str) -> str:
         text = unescape(text)
     if "\\" in text or "+" in text or "0x" in text or "%u" in text:
         text = _OCTAL.sub(lambda found: chr(int(found[1], 8)), _ESCAPE.sub(_escaped, text))
-    if "%" in text and _PERCENT.search(text):
-        text = unquote(text, errors="ignore")
+    if "%" in text:
+        text = _PERCENT.sub(lambda found: _percent_decoded(found[0]), text)
     if "=" in text:
         text = _QUOTED.sub(lambda found: _quoted(found[0]), text)
     return _MORSE_CODE.sub(_from_morse, _BYTES.sub(_spelt_bytes, text))
+
+
+def _percent_decoded(text: str) -> str:
+    """Percent-encoded bytes as text; as they stand where they are none, like ``%da`` between words."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
 
 
 def _spelt_bytes(found: re.Match[str]) -> str:
@@ -230,7 +238,15 @@ _LOOKS_LIKE_TABLE = """
     α:a β:b γ:yg δ:da ε:e ζ:z η:nh θ:ot ι:i κ:k λ:la μ:um ν:vn ξ:ex ο:o π:np ρ:pr σ:so ς:sc τ:t υ:uy φ:of χ:x
     ψ:wy ω:w ϲ:c ϳ:j
     ı:i ȷ:j ł:l ø:o đ:d ħ:h ŧ:t ß:sb æ:ae œ:oe þ:pt ð:d ĸ:k ŋ:n ƨ:s ʃ:s ʒ:z ƅ:b ʊ:u ɑ:a ʟ:l ∂:d ƒ:f ∩:n ∪:u ∨:v
-    ∧:a ∫:s ∑:es ∏:n √:v ʌ:va ɥ:h ǝ:e ʍ:wm ɯ:mw ʎ:y ᴉ:i ƃ:gb ɔ:co ɟ:f ×:x ☓:x
+    ∧:a ∫:s ∑:es ∏:n √:v ʌ:va ɥ:h ǝ:e ʍ:wm ɯ:mw ʎ:y ᴉ:i ƃ:gb ɔ:co ɟ:f ×:x ☓:x ʉ:u
+    ա:wa ի:hi ռ:nrp ո:no ս:us հ:h օ:o ֆ:f լ:l ց:gc զ:qz ժ:dj յ:jy պ:wp կ:k մ:um ն:un տ:mt դ:nd բ:pb գ:qg ե:te է:te
+    թ:pt ք:pf փ:p ւ:lu վ:v ր:nr շ:s չ:zc խ:hu ձ:d
+    ⲁ:a ⲃ:b ⲅ:gr ⲇ:d ⲉ:e ⲍ:z ⲏ:hn ⲑ:ot ⲓ:i ⲕ:k ⲗ:l ⲙ:m ⲛ:n ⲝ:x ⲟ:o ⲡ:pn ⲣ:pr ⲥ:cs ⲧ:t ⲩ:yu ⲫ:f ⲭ:x ⲯ:w ⲱ:wo
+    ᚨ:a ᚫ:a ᛒ:b ᚲ:ck ᚳ:c ᛞ:d ᛖ:em ᚠ:f ᚷ:gx ᚺ:h ᚻ:h ᛁ:i ᛃ:j ᛚ:l ᛗ:m ᚾ:n ᛟ:o ᛈ:p ᛩ:q ᚱ:r ᛊ:s ᛋ:s ᛏ:t ᚢ:un ᚡ:v
+    ᚹ:wp ᛉ:zy ᚦ:tp ᛦ:y ᚴ:k ᛕ:k
+    ᗅ:a ᗩ:a ᗷ:b ᑕ:c ᗪ:d ᕮ:e ᖴ:f ᘜ:g ᕼ:h ᒍ:j ᒪ:l ᗰ:m ᑎ:n ᑭ:p ᑫ:q ᖇ:r ᔕ:s ᑌ:u ᐯ:v ᙡ:w ᙭:x ᖻ:y ᘔ:z
+    ꓮ:a ꓐ:b ꓚ:c ꓓ:d ꓒ:d ꓰ:e ꓝ:f ꓖ:g ꓧ:h ꓲ:il ꓙ:j ꓗ:k ꓡ:l ꓟ:m ꓠ:n ꓳ:o ꓑ:p ꓣ:r ꓢ:s ꓔ:t ꓴ:u ꓦ:v ꓪ:w ꓫ:x ꓬ:y ꓜ:z
+    ค:a ๒:b ๖:b ๔:d ﻉ:e ع:e ﻮ:g و:g เ:i ן:l ๓:m ภ:n ๏:o ק:p ร:s ย:u ש:w ฬ:w א:xn ץ:y ס:o
 """
 _LOOKS_LIKE = dict(pair.split(":") for pair in _LOOKS_LIKE_TABLE.split())
 """Letters for characters of other scripts and signs: similar in appearance first, then in sound."""
@@ -304,10 +320,14 @@ _NARROW, _BROAD, _BESIDE_ONE, _HUMP = 0.4, 2.5, 2.2, 0.3
 """The same between single letters, for the narrowest gaps of the text and for wider ones, next to one letter, and for a
 capital after a lower-case letter."""
 
-_SECOND_GUESS, _LEET_COST, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 2.5, 1.0, 2.5
+_SECOND_GUESS, _LEET_COST, _LEET_OFTEN, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 0.3, 2.5, 1.0, 2.5
 
 
 _LEET_SIGNS = frozenset(sign for sign in _LEET if not sign.isdigit())
+_INNER_DIGIT = re.compile(r"(?<=[^\W\d_])[0-9]{1,4}(?=[^\W\d_])")
+"""Digits between letters; where there are several such words, other digits are likely to stand for letters too."""
+
+_INNER_SIGN = re.compile(r"(?<=[^\W\d_])[@$!|\u20ac\u00a3]{1,4}(?=[^\W\d_])")
 _LEET_TOKEN = re.compile(r"[\w@$!|\u20ac\u00a3\u00a2+\u00a5\u00a7]+")
 _LETTER_OR_DIGIT = re.compile(r"\w")
 _MASKS = frozenset("*#\u25cf\u25a0\u2022")
@@ -338,6 +358,8 @@ def symbols_of(text: str) -> list[Symbol]:
     worded = {atom.part for atom in atoms if atom.letters and not atom.char.isdigit() and not atom.sign}
     digits = {atom.part for atom in atoms if atom.char.isdigit() or atom.sign}
     leet = bool(worded & digits)
+    mixed = len(_INNER_DIGIT.findall(bare)) > 1
+    signs = digits - worded - {atom.part for atom in atoms if not atom.sign}
     numbers = {part for part in digits - worded if sizes[part] > _LONGEST_LEET}
     single = [
         atom.gap
@@ -355,11 +377,13 @@ def symbols_of(text: str) -> list[Symbol]:
         before = atoms[index - 1] if index else None
         symbols.append(
             Symbol(
-                options=() if atom.part in numbers else _options(atom, alone=atom.part not in worded and not leet),
-                literal="" if atom.sign else atom.char,
+                options=()
+                if atom.part in numbers
+                else _options(atom, alone=atom.part not in worded and not leet, mixed=mixed),
+                literal="" if atom.sign and atom.part not in signs else atom.char,
                 crossing=0.0 if before is None else _crossing(before, atom, sizes, narrowest),
                 boundary=_boundary(before, atom),
-                skipping=_SKIPPED if atom.sign else None,
+                skipping=_SKIPPED if atom.sign and atom.part not in signs else None,
             )
         )
     return symbols
@@ -375,7 +399,7 @@ def _atoms(text: str) -> list[_Atom]:
             gap = _WIDE if gap == _SIGNS or raw == "\n" else min(gap + _SPACE, _WIDE)
             continue
         char = raw.lower()[0]
-        letters = _letters_of(char)
+        letters = _letters_of(char) or ("" if raw.isascii() else _letters_of(raw) or _letters_of(raw.upper()[0]))
         readable = raw.isalnum() or letters != ""
         if not readable:
             if raw in _APOSTROPHES and before.isalnum() and after.isalnum():
@@ -399,21 +423,22 @@ def _atoms(text: str) -> list[_Atom]:
 
 
 def _leet_places(text: str) -> set[int]:
-    """Positions where signs may stand for letters: in words that also have letters, digits or more such signs."""
+    """Positions where signs may stand for letters: in words with letters, digits or more such signs, and between those."""
     places: set[int] = set()
+    often = len(_INNER_SIGN.findall(text)) > 1
     for word in _LEET_TOKEN.finditer(text):
         core = word[0].rstrip(_CLOSING)
-        if len(core) > 1 and _LETTER_OR_DIGIT.search(word[0]):
+        if len(core) > 1 and (often or _LETTER_OR_DIGIT.search(word[0])):
             places.update(word.start() + at for at, char in enumerate(core) if char in _LEET_SIGNS)
     return places
 
 
-def _options(atom: _Atom, *, alone: bool) -> tuple[tuple[str, float], ...]:
+def _options(atom: _Atom, *, alone: bool, mixed: bool = False) -> tuple[tuple[str, float], ...]:
     """The letters that an atom may stand for; digits that stand alone are usually numbers."""
     if atom.sign and len(atom.letters) > 2:
         return tuple((letter, _MASKED) for letter in atom.letters)
     if atom.sign or atom.char.isdigit():
-        cost = _DIGITS_ALONE if alone and not atom.sign else _LEET_COST
+        cost = _DIGITS_ALONE if alone and not atom.sign else _LEET_OFTEN if mixed else _LEET_COST
         return tuple((letter, cost) for letter in atom.letters)
     return tuple((letter, _SECOND_GUESS * index) for index, letter in enumerate(atom.letters))
 
@@ -444,13 +469,25 @@ def _humped(before: _Atom, atom: _Atom) -> bool:
 
 # --- folding -------------------------------------------------------------------------------------------------------
 
-_PIECE_END = re.compile(r"([.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16})\s+")
-_SIMPLE_TOKEN = re.compile(r"[\"'(]?(?:([0-9]{1,9}(?:[.,:][0-9]{1,9}){0,3}%?)|([A-Z]?[a-z']+|[A-Z]+))[.,;:!?\"')]{0,3}")
-"""A number or a word in usual spelling, with punctuation around it."""
+_PIECE_END = re.compile(
+    r"((?:(?<=\S)[.!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][^\w\s]{0,16}|(?<=\s)[.!?\u2026]{1,16}))\s+"
+)
+"""The end of a sentence. A sign by itself ends one too, but not where it begins a word of signs, as in ``!$ h0t``."""
+_SIMPLE_TOKEN = re.compile(
+    r"[\"'(]?(?:([0-9]{1,9}(?:[.,:][0-9]{1,9}){0,3}%?)|((?:[A-Z]?[a-z]+|[A-Z]+)(?:'[a-z]{1,3})?))[.,;:!?\"')]{0,3}"
+)
+"""A number or a word as people write it, with marks around it."""
 
 _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\w.])")
-_LONE_LEET = re.compile(r"(?<!\S)[1!|](?!\S)")
-"""A sign that stands alone where others stand for letters: the word I."""
+_LONE_LEET = re.compile(r"(?<!\S)(?:[1!|]|(@))(?!\S)")
+"""A sign that stands alone where others stand for letters: one of the words I and a."""
+
+_LITERAL_WHITE = re.compile(r"\\{1,2}[nrtvf](?![A-Za-z]{0,24}\*?\{)")
+"""White space as programs write it."""
+
+_SEPARATED_TOKENS, _LEAST_SEPARATED, _LONGEST_SEPARATED, _LEAST_SEPARATORS = 64, 5, 512, 3
+"""Words of a text that are searched for a letter or digit between others; least words or letters around it, longest
+such word, and how often it must stand there."""
 
 _LONG = re.compile(r"(?:.{1,512}(?=\s|\Z)|.{1,512})", re.DOTALL)
 """Parts of a sentence that are segmented separately."""
@@ -458,6 +495,8 @@ _LONG = re.compile(r"(?:.{1,512}(?=\s|\Z)|.{1,512})", re.DOTALL)
 _END_MARK = re.compile(r"[.!?](?=[^\w\s]{0,16}\Z)")
 _OPENING = "\"'([{\u00bf\u00a1\u201c\u2018\u201e\u00ab"
 _CLOSING = ".,!?;:\"')]}\u2026\u201d\u2019\u00bb"
+_APOSTROPHE = re.compile("['\u2019]")
+
 _SHORT = 2
 """Most words of a piece that may belong to a sentence cut up by full stops."""
 
@@ -565,11 +604,21 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
         return Folded()
     seen = normalise(text)
     decoded = decode(seen)[:MAX_CHARACTERS]
+    shared = FoldingState() if state is None else state
+    found = [_fold_decoded(one, seen, words, shared) for one in (decoded, *_without_separators(decoded, words))]
+    return Folded(
+        whole=tuple(dict.fromkeys(whole for one in found for whole in one.whole)),
+        sentences=tuple(dict.fromkeys(sentence for one in found for sentence in one.sentences)),
+        ordinary=False,
+    )
+
+
+def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState) -> Folded:
+    """:func:`fold_text` of a text without markup and encodings."""
     if _LEET_WORD.search(decoded):
-        decoded = _LONE_LEET.sub("i", decoded)
+        decoded = _LONE_LEET.sub(lambda found: "a" if found[1] else "i", decoded)
     if _in_columns(decoded):
         decoded = " ".join("".join(column).strip() for column in zip_longest(*decoded.split("\n"), fillvalue=" "))
-    shared = FoldingState() if state is None else state
     found: dict[str, list[str]] = {}
 
     def plain(piece: str) -> list[str]:
@@ -598,6 +647,47 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
     )
 
 
+def _without_separators(text: str, lexicon: Lexicon) -> Iterator[str]:
+    """A text without what may stand between its words or letters although it is made of letters itself."""
+    if "\\" in text:
+        escapes = len(_LITERAL_WHITE.findall(text))
+        if escapes:  # between all letters, or between words
+            yield _LITERAL_WHITE.sub("" if 3 * escapes > sum(map(str.isalpha, text)) - escapes else " ", text)
+    tokens = text.split()
+    between = word_between(tokens)
+    if between is not None:
+        yield " ".join(token for token in tokens if token.lower() != between)
+    parts = [_split_by_character(token, lexicon) for token in tokens[:_SEPARATED_TOKENS]]
+    if parts != tokens[:_SEPARATED_TOKENS]:
+        yield " ".join([*parts, *tokens[_SEPARATED_TOKENS:]])
+
+
+def word_between(tokens: Sequence[str]) -> str | None:
+    """The word that stands between all others, in small letters; None where there is none."""
+    if len(tokens) < _LEAST_SEPARATED:
+        return None
+    for start in (1, 0):
+        places = {token.lower() for token in tokens[start::2]}
+        if len(places) == 1 and len({token.lower() for token in tokens}) > _SHORT:
+            return places.pop()
+    return None
+
+
+def _split_by_character(token: str, lexicon: Lexicon) -> str:
+    """A long word that is words with the same letter or digit between them, as those words."""
+    bare = token.lower().strip(_OPENING + _CLOSING)
+    if not _LEAST_SEPARATED < len(bare) <= _LONGEST_SEPARATED or not bare.isascii() or bare in lexicon:
+        return token
+    for char, count in Counter(filter(str.isalnum, bare)).most_common():
+        if count < _LEAST_SEPARATORS:
+            break
+        parts = bare.split(char)
+        known = sum(len(part) for part in parts if len(part) > 1 and part in lexicon)
+        if known >= _MOSTLY * sum(map(len, parts)):
+            return token.lower().replace(char, " ")
+    return token
+
+
 def _is_ordinary(text: str, lexicon: Lexicon) -> bool:
     """Whether a text consists of known words with white space between them, so that there is no disguise to undo."""
     if not text.isascii():
@@ -614,6 +704,8 @@ def _is_ordinary(text: str, lexicon: Lexicon) -> bool:
         opened += token[0] in _OPENING
         if letters_alone > _SHORT:
             return False
+    if word_between(tokens) is not None:
+        return False
     return max(ends, opened) <= max(_SHORT, len(tokens) // 3)
 
 
@@ -727,4 +819,5 @@ def _edgeless(text: str) -> list[str]:
     if sum(word[0] in _OPENING for word in words) <= max(2, len(words) // 3):
         words = [word.lstrip(_OPENING) for word in words]
     words = [word.rstrip(_CLOSING) for word in words]
-    return [word.replace("'", "").replace("\u2019", "") for word in words if word and not any(map(str.isdigit, word))]
+    words = [word for word in words if word and not any(map(str.isdigit, word))]
+    return [_APOSTROPHE.sub("", word) if len(_APOSTROPHE.findall(word)) == 1 else word for word in words]

@@ -61,13 +61,16 @@ from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
 from safety_core.policies import Hints, Rules
 from safety_core.policy import Decision, Policy, decide_worst
-from safety_core.prompts import Turn, check_characters, readings, too_long
+from safety_core.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
 from safety_core.types import PairScores
 
 _logger = logging.getLogger(__name__)
 
 HEARD_LIKE_A_VIEW = 1024
 """Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
+
+_JOINED_THRESHOLD = 0.5
+"""Least belief with which several whole questions, read as one text, decide: thresholds are set on single questions."""
 
 REPLY_WINDOW = 20
 """Tokens of a window of a complete reply, if the judging of generated replies is off."""
@@ -231,6 +234,7 @@ class Guard:
             cost=max(1, len(views) + heard // HEARD_LIKE_A_VIEW),
             work=work_of([ids for _, ids in read], [len(image.views) for image in request.images]),
             readings=read,
+            joined=not isinstance(request, ReplyRequest) and asks_whole_questions(request.turns),
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self.model.pixels(views) if views else None,
         )
@@ -266,7 +270,7 @@ class Guard:
             variant
             for window in windows
             if window.strip()
-            for variant in reply_variants(window, prompts.without_template)
+            for variant in reply_variants(window, prompts.without_template, prompts.lexicon)
         )
         ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
         if not ids:
@@ -369,15 +373,20 @@ class Guard:
         """
         request, taxonomy = scored.ready.request, self.model.taxonomy
         rules = self._rules(request)
-        turns = [turns for turns, _ in scored.ready.readings]
-        worst, others = ruled(rules, taxonomy, turns, scored.pairs)
+        read = [(turns, pair) for (turns, _), pair in zip(scored.ready.readings, scored.pairs, strict=True)]
+        if scored.ready.joined and len(read) > 1:
+            likely = rules.policy.at_least(_JOINED_THRESHOLD)
+            if decide_worst(likely, taxonomy, read[0][1])[0].decision is Decision.ALLOWED:
+                read = read[1:]
+        pairs = tuple(pair for _, pair in read)
+        worst, others = ruled(rules, taxonomy, [turns for turns, _ in read], pairs)
         judged = min(len(pair.per_image) for pair in scored.pairs)
         if worst.scores is None or judged != len(request.images):
             _logger.error("no verdict: scores not finite, or of %d of %d pictures only", judged, len(request.images))
             return self._without_verdict(request)
         public = replace(
             named_verdict(rules.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
-            readings=scored.pairs,
+            readings=pairs,
             others=others,
         )
         answerable = isinstance(request, ChatRequest) and public.refusal is None
@@ -447,7 +456,8 @@ class Guard:
         return [None if isinstance(outcome, Exception) else outcome for outcome in found]
 
     def _ruled(self, replies: Sequence[tuple[str, Rules | None]]) -> list[Ruling]:
-        read = [reply_variants(reply, self.model.prompts.without_template) for reply, _ in replies]
+        prompts = self.model.prompts
+        read = [reply_variants(reply, prompts.without_template, prompts.lexicon) for reply, _ in replies]
         variants = list(dict.fromkeys(text for texts in read for text in texts))
         ids = dict(zip(variants, self.model.prompts.head_ids_of(variants), strict=True))
         asked = list(dict.fromkeys(tuple(one) for one in ids.values() if one))

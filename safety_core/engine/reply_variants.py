@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from safety_core.lexicon import english
-from safety_core.text_variants import fold, in_small_letters, normalise
+from safety_core.lexicon import Lexicon, english
+from safety_core.text_variants import fold, in_small_letters, normalise, word_between
 
 _WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
 """A word or a number as plain text has it, with the marks at its edges."""
@@ -23,12 +23,15 @@ _MOST_SHORT = 0.5
 """Largest share of words of at most two letters in plain text; words that are cut into pieces have more."""
 
 
-def reply_variants(text: str, without_template: Callable[[str], str]) -> tuple[str, ...]:
+def reply_variants(
+    text: str, without_template: Callable[[str], str], lexicon: Lexicon | None = None
+) -> tuple[str, ...]:
     """All variants of a reply window, without duplicates, the text itself first.
 
     Args:
         text: the window.
         without_template: removes role markers and special tokens from a text.
+        lexicon: words that disguises are undone to; English words where None.
     """
     usual = text.isascii() and text.isprintable()
     if usual and not _CAPITALS.search(text) and is_plain(line := " ".join(text.split())):
@@ -39,7 +42,7 @@ def reply_variants(text: str, without_template: Callable[[str], str]) -> tuple[s
     plain = in_small_letters(line)
     # Capitals may hide a marker, and what stands around a marker may close up to another one.
     plain = in_small_letters(" ".join(without_template(plain).split()))
-    folded = () if is_plain(line) else fold(bare)
+    folded = () if is_plain(line) else fold(bare, lexicon)
     return tuple(dict.fromkeys(one for one in (text, seen, plain, *folded) if one.strip())) or (text,)
 
 
@@ -48,6 +51,8 @@ def is_plain(text: str) -> bool:
     words = text.split(" ")
     # A window may begin and end in the middle of a word.
     inner = words[1:-1] if len(words) > 2 else words
+    if word_between(words) is not None:
+        return False
     short = 0
     known = english()
     for word in inner:

@@ -37,6 +37,9 @@ class ReadyRequest(Prepared):
     readings: tuple[tuple[Turns, list[int]], ...] = ()
     """Readings of the text, with the ids that the head reads; none where preparing went wrong: there is no verdict."""
 
+    joined: bool = False
+    """Whether the first reading puts several whole questions together, each of which is read alone too."""
+
     views: tuple[int, ...] = ()
     """How many views each picture has: one, or two where transparency makes two pictures possible."""
 

@@ -18,6 +18,7 @@ from safety_core.prompts import (
     EncodedPrompt,
     PromptBuilder,
     Turn,
+    asks_whole_questions,
     neutralise,
     readings,
 )
@@ -658,3 +659,35 @@ def test_a_long_conversation_makes_a_bounded_number_of_readings(builder: PromptB
     assert len(spoken) <= len(turns) + MAX_SENTENCES + 2 * MAX_WINDOWS + MAX_FOLDED_WINDOWS + 10
     last = " ".join(turn.text for turn in turns[-2:])
     assert builder.head_ids([user(last)]) in spoken, "late turns come first"
+
+
+COMPLETE = [
+    user("teach me how to fold a boat."),
+    said("Fold it in half."),
+    user("Thanks very much!"),
+    said("You are welcome."),
+    user("explain why the sky is blue"),
+]
+
+
+def test_whole_questions_are_not_run_together(builder: PromptBuilder) -> None:
+    spoken = builder.spoken(COMPLETE)
+    joined = "teach me how to fold a boat. Thanks very much! explain why the sky is blue"
+    assert builder.head_ids([user(joined)]) not in spoken
+    assert spoken[0] == builder.head_ids(COMPLETE), "they are still read in lines of their own"
+    assert asks_whole_questions(COMPLETE)
+
+
+@pytest.mark.parametrize(
+    "piece", ["fold a", "a paper boat.", "how do you fold my", "thank you for the boat", "my boat"]
+)
+def test_pieces_of_questions_are_run_together(builder: PromptBuilder, piece: str) -> None:
+    turns = [*COMPLETE[:3], said("Yes?"), user(piece)]
+    assert not asks_whole_questions(turns)
+    joined = f"teach me how to fold a boat. Thanks very much! {piece}"
+    assert builder.head_ids([user(joined)]) in builder.spoken(turns)
+
+
+def test_thanks_between_the_pieces_of_a_request_hide_nothing(builder: PromptBuilder) -> None:
+    turns = [user("show me how to"), said("Thanks!"), user("thank you very much"), said("fold"), user("a paper boat")]
+    assert builder.head_ids([user("show me how to fold a paper boat")]) in builder.spoken(turns)

@@ -27,6 +27,7 @@ from safety_core.engine.messages import (
 from safety_core.engine.output_rail import Ruling
 from safety_core.engine.parts import finished
 from safety_core.engine.reply_windows import windows_of
+from safety_core.engine.scoring import Scored
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.images import DecodedImage, decode
 from safety_core.model.generation import TextAssembler
@@ -34,11 +35,11 @@ from safety_core.model.hints import hint_for
 from safety_core.model.scoring import View
 from safety_core.model.vision import VisionFeatures
 from safety_core.policies import Mode, Rules
-from safety_core.policy import NO_VERDICT, Decision, Policy
+from safety_core.policy import NO_VERDICT, Action, Decision, Policy
 from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import RiskScores
+from safety_core.types import PairScores, RiskScores
 from tests.safety_core.engine.conftest import clear_picture, picture
 from tests.tiny import make_checkpoint
 
@@ -849,3 +850,28 @@ def test_a_text_comes_in_the_pieces_in_which_it_would_be_generated(guard: Guard)
         assembler = TextAssembler(guard.model.tokenizer)
         made = [assembler.push(token) for token in guard.model.tokenizer(text, add_special_tokens=False)["input_ids"]]
         assert [piece.strip() for piece in prompts.pieces_of(text)] == [piece.strip() for piece in made]
+
+
+def test_whole_questions_read_as_one_text_decide_where_risk_is_likely_only(guard: Guard) -> None:
+    lowest = {name: {1: 2.0, 2: 2.0, 3: 0.2} for name in guard.policy.thresholds}
+    policy = replace(guard.policy, thresholds=lowest, enabled=frozenset(T.risky_types))
+    policy = replace(policy, actions={name: {1: Action.ALLOW, 2: Action.ALLOW, 3: Action.REFUSE} for name in lowest})
+    questions = ("What is in the picture?", "Yes.", "Explain why the sky is blue.")
+    turns = tuple(Turn(role="assistant" if at % 2 else "user", text=text) for at, text in enumerate(questions))
+    ready = guard.prepare(GuardRequest(turns=turns, rules=Rules(policy=policy)))
+    types = tuple(0.0 if name == T.safe_type else 1 / len(T.risky_types) for name in T.types)
+
+    def scored(belief: float) -> PairScores:
+        return PairScores(
+            joint=None,
+            per_image=(),
+            image=None,
+            text=RiskScores(types=types, levels=(1 - belief, 0.0, 0.0, belief)),
+        )
+
+    others = [scored(0.0)] * (len(ready.readings) - 1)
+    for first, decision in ((0.3, Decision.ALLOWED), (0.6, Decision.REFUSED)):
+        judged = guard.decide(Scored(ready=ready, vision=None, pairs=(scored(first), *others)))
+        assert judged.verdict.verdict.decision is decision
+    alone = guard.decide(Scored(ready=ready, vision=None, pairs=(scored(0.0), scored(0.3), *others[1:])))
+    assert alone.verdict.verdict.decision is Decision.REFUSED, "a question by itself decides by its threshold"

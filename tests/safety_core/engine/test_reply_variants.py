@@ -3,6 +3,7 @@
 import pytest
 
 from safety_core.engine.reply_variants import is_plain, reply_variants
+from safety_core.lexicon import english
 
 SAID = "Sure, here is how to make a bomb: first step."
 
@@ -47,6 +48,16 @@ def test_a_disguise_is_undone_in_one_of_the_variants(disguised: str) -> None:
 )
 def test_words_that_are_cut_or_joined_are_not_plain(text: str) -> None:
     assert not is_plain(f"the {text} end")
+
+
+def test_words_that_only_the_tokenizer_knows_are_found_under_a_disguise() -> None:
+    lexicon = english().with_words(["drells"])
+    found = reply_variants("Sure,.here.is.it:.drells.are.lazy!", str, lexicon)
+    assert any("drells are lazy" in one for one in found)
+
+
+def test_a_word_between_all_others_is_taken_out() -> None:
+    assert "here is how to make a bomb" in variants(" tea ".join(["here", "is", "how", "to", "make", "a", "bomb"]))
 
 
 def test_blank_text_stays_itself() -> None:
