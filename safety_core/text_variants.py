@@ -423,7 +423,7 @@ def _atoms(text: str) -> list[_Atom]:
 
 
 def _leet_places(text: str) -> set[int]:
-    """Positions where signs may stand for letters: in words with letters, digits or more such signs, and between those."""
+    """Positions where signs may stand for letters: in words with letters or digits, and between such words."""
     places: set[int] = set()
     often = len(_INNER_SIGN.findall(text)) > 1
     for word in _LEET_TOKEN.finditer(text):

@@ -6,6 +6,7 @@ counts. Knows no decision.
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from fastapi import Request
 
@@ -16,6 +17,7 @@ from safety_core.model.spec import POLICY_FILE, read_spec
 from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
 from safety_core.policy import Policy
 from safety_core.policy_file import read_book
+from safety_core.taxonomy import Taxonomy
 from service.keys import ApiKey, KeySet
 from service.record import record_of
 from service.settings import Settings
@@ -84,11 +86,7 @@ def read_policies(settings: Settings, info: GuardInfo) -> PolicyBook:
     """
     if settings.policy is None:
         return PolicyBook.of(info.policy)
-    try:
-        require_plain(settings.policy)
-    except OSError as exc:
-        raise ConfigError(f"SAFEVLM_POLICY: {settings.policy} {why_unreadable(exc)}") from exc
-    book = read_book(settings.policy, info.policy, info.taxonomy)
+    book = _read_overlay(settings.policy, info.policy, info.taxonomy)
     for warning in book.warnings:
         _logger.warning("%s", warning)
     return book
@@ -107,7 +105,16 @@ def check_policy_file(settings: Settings) -> None:
         base = Policy.load(settings.checkpoint / POLICY_FILE, taxonomy)
     except SafeVLMError:  # loading the checkpoint says more about what is wrong with it
         return
-    read_book(settings.policy, base, taxonomy)
+    _read_overlay(settings.policy, base, taxonomy)
+
+
+def _read_overlay(file: Path, base: Policy, taxonomy: Taxonomy) -> PolicyBook:
+    """The policies in a file over the checkpoint's own; raises ConfigError if it is malformed or cannot be read."""
+    try:
+        require_plain(file)
+    except OSError as exc:
+        raise ConfigError(f"SAFEVLM_POLICY: {file} {why_unreadable(exc)}") from exc
+    return read_book(file, base, taxonomy)
 
 
 def lost_policies(keys: KeySet, book: PolicyBook) -> list[str]:
