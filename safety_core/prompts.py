@@ -13,11 +13,11 @@ from itertools import pairwise, starmap
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
+from safety_core.folding import Folding, FoldingProcess, LocalFolding
 from safety_core.lexicon import Lexicon, english
 from safety_core.text_variants import (
     Folded,
     FoldingState,
-    fold_text,
     in_small_letters,
     normalise,
     reads_differently,
@@ -219,6 +219,8 @@ class PromptBuilder:
         probe = tokenizer.convert_ids_to_tokens(self._ids("x"))
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
         self._lexicon: Lexicon | None = None
+        self.folding: Folding = self.local_folding
+        """Where disguises are undone."""
 
     def encode(
         self, turns: Sequence[Turn], num_images: int, hint: str | None = None, answer: str | None = None
@@ -303,10 +305,23 @@ class PromptBuilder:
     def lexicon(self) -> Lexicon:
         """The words that disguised texts are searched for: English ones, and whole words of the tokenizer."""
         if self._lexicon is None:
-            vocabulary = self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))
-            whole = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
-            self._lexicon = english().with_words(word for word in whole if len(word) >= _WHOLE_WORD and _is_word(word))
+            self._lexicon = english().with_words(self._whole_words())
         return self._lexicon
+
+    @property
+    def local_folding(self) -> LocalFolding:
+        """Undoes disguises in the calling thread."""
+        return LocalFolding(lambda: self.lexicon, self._template_words)
+
+    def folding_process(self) -> FoldingProcess:
+        """Undoes disguises in a process of its own; to be closed by the caller."""
+        return FoldingProcess(self._whole_words(), self._template_words, self.local_folding)
+
+    def _whole_words(self) -> list[str]:
+        """Whole words of the tokenizer's vocabulary."""
+        vocabulary = self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))
+        whole = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
+        return [word for word in whole if len(word) >= _WHOLE_WORD and _is_word(word)]
 
     def head_ids(self, turns: Sequence[Turn]) -> list[int]:
         """Ids of the user turns' words alone, a line break between turns: what the safety head reads.
@@ -365,7 +380,7 @@ class PromptBuilder:
 
     def _fold(self, text: str, state: FoldingState) -> Folded:
         """Folded variants of a text and of its sentences."""
-        return fold_text(self._template_words.sub(" ", text), self.lexicon, state)
+        return self.folding.fold(self._template_words.sub(" ", text), state)
 
     def _folded(self, found: Mapping[str, Folded]) -> list[str]:
         """Folded variants of texts and of their sentences."""
@@ -402,7 +417,7 @@ class PromptBuilder:
             unfolded = {text: found.whole[0] for text, found in folded.items() if found.whole}
             rows += _rows_of([_reworded(turn, unfolded) for turn in turns], MAX_WINDOWS) if unfolded else []
         plain = dict.fromkeys(map(self._plainly, rows))
-        return [*plain, *(variant for row in searched for variant in fold_text(row, self.lexicon, state).whole)]
+        return [*plain, *(variant for row in searched for variant in self.folding.fold(row, state).whole)]
 
     def _words(self, text: str, *, after: str = "") -> list[int]:
         """A user's words as they tokenise behind ``after``, which stays out of them."""

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from html import unescape
-from itertools import pairwise, zip_longest
+from itertools import count, pairwise, zip_longest
 from string import ascii_lowercase
 from urllib.parse import unquote
 
@@ -566,6 +566,9 @@ class FoldingState:
     known: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
     """Plain words of the sentences so far, and whether they were also tried backwards and as ciphers."""
 
+    number: int = field(default_factory=count().__next__)
+    """Names the request among those of this process."""
+
 
 def variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
     """All variants of a text to judge: as displayed, plain, and folded.
@@ -600,7 +603,7 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
     if len(text) > MAX_CHARACTERS or not text.strip():
         return Folded()
     words = english() if lexicon is None else lexicon
-    if _is_ordinary(text, words):
+    if is_ordinary(text, words):
         return Folded()
     seen = normalise(text)
     decoded = decode(seen)[:MAX_CHARACTERS]
@@ -626,7 +629,7 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
             undo = len(found) < _MAX_UNDONE
             known = shared.known.get((piece, True)) or (None if undo else shared.known.get((piece, False)))
             if known is None:
-                ordinary = _is_ordinary(piece, words)
+                ordinary = is_ordinary(piece, words)
                 known = [" ".join(piece.lower().split())] if ordinary else []
                 known = known or _plain_words(piece, words, shared.effort, undo=undo)
                 shared.known[piece, undo] = known
@@ -678,8 +681,8 @@ def _split_by_character(token: str, lexicon: Lexicon) -> str:
     bare = token.lower().strip(_OPENING + _CLOSING)
     if not _LEAST_SEPARATED < len(bare) <= _LONGEST_SEPARATED or not bare.isascii() or bare in lexicon:
         return token
-    for char, count in Counter(filter(str.isalnum, bare)).most_common():
-        if count < _LEAST_SEPARATORS:
+    for char, times in Counter(filter(str.isalnum, bare)).most_common():
+        if times < _LEAST_SEPARATORS:
             break
         parts = bare.split(char)
         known = sum(len(part) for part in parts if len(part) > 1 and part in lexicon)
@@ -688,7 +691,7 @@ def _split_by_character(token: str, lexicon: Lexicon) -> str:
     return token
 
 
-def _is_ordinary(text: str, lexicon: Lexicon) -> bool:
+def is_ordinary(text: str, lexicon: Lexicon) -> bool:
     """Whether a text consists of known words with white space between them, so that there is no disguise to undo."""
     if not text.isascii():
         return False

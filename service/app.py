@@ -84,6 +84,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         if guard is None:
             check_policy_file(settings)
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
+        folding = loaded.fold_in_process()
         documented.model, documented.fitness = loaded.info.checkpoint, loaded.info.description
         metrics = Metrics(names_risk=settings.expose_risk or settings.wants_keys)
         allowance = Allowance()
@@ -105,6 +106,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         policies.then(lambda found: complain(lost_policies(keys.content, found)))
         async with AsyncExitStack() as resources:
             auditor = await resources.enter_async_context(auditing(settings, checkpoint=loaded.info.checkpoint))
+            resources.callback(folding.close)
             parsers = resources.enter_context(started_pool(settings.decode_workers, "prepare"))
             decoders = Decoders(
                 workers=settings.decode_workers,

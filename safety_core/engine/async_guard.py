@@ -43,6 +43,12 @@ from safety_core.errors import DeadlineError, OverloadedError, StoppedError
 _CHARACTERS_PER_TOKEN = 4
 """Of plain text; what a prompt really takes is known too late to turn it away at once."""
 
+_CHARACTERS_PER_VIEW = 50
+"""Of a text that is searched for disguises; preparing it takes as long as preparing a view of a picture."""
+
+_EXPENSIVE_CHARACTERS = 512
+"""Preparing more takes so long, up to half a second, that other requests are not made to wait for it."""
+
 _ROW_TOKENS = 16
 """Fixed cost of judging a sentence, in head tokens, in addition to its words."""
 
@@ -371,6 +377,7 @@ class AsyncGuard:
             prepared: Prepared = await self._preparing.run(
                 lambda: self._prepared(request, None if urgent else client),
                 order=lambda: (not urgent, verdicts.served_s(client), _length(request)),
+                expensive=_length(request) > _EXPENSIVE_CHARACTERS,
             )
         except BaseException:
             verdicts.no_longer_expect()
@@ -496,7 +503,8 @@ def _least_work(request: GuardRequest) -> Work:
 
 def _length(request: GuardRequest) -> int:
     """Cost of preparing a request, for ordering, in characters; pictures count as a number of characters."""
-    return sum(len(turn.text) for turn in request.turns) + 1000 * sum(len(image.views) for image in request.images)
+    views = sum(len(image.views) for image in request.images)
+    return sum(len(turn.text) for turn in request.turns) + _CHARACTERS_PER_VIEW * views
 
 
 def _timed(judged: Judged, *, prepare_ms: float, queue_ms: float) -> Judged:

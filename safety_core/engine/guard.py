@@ -50,10 +50,10 @@ from safety_core.engine.parts import in_parts, in_parts_by_slices, out_of_memory
 from safety_core.engine.picture_questions import lacks_picture, no_picture_reply
 from safety_core.engine.readings import Turns, ruled
 from safety_core.engine.replies import answered, refused
-from safety_core.engine.reply_variants import reply_variants
 from safety_core.engine.reply_windows import windows_of
 from safety_core.engine.scoring import Pace, ReadyRequest, Scored, Scorer, work_of
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
+from safety_core.folding import FoldingProcess
 from safety_core.images import Colour
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
@@ -62,6 +62,7 @@ from safety_core.model.vision import VisionFeatures
 from safety_core.policies import Hints, Rules
 from safety_core.policy import Decision, Policy, decide_worst
 from safety_core.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
+from safety_core.reply_variants import reply_variants
 from safety_core.types import PairScores
 
 _logger = logging.getLogger(__name__)
@@ -192,6 +193,12 @@ class Guard:
 
     # --- without the model ---------------------------------------------------------------------------------------
 
+    def fold_in_process(self) -> FoldingProcess:
+        """Undo disguises of long texts in another process from now on, until what this returns is closed."""
+        process = self.model.prompts.folding_process()
+        self.model.prompts.folding = process
+        return process
+
     def prepare(self, request: GuardRequest) -> ReadyRequest:
         """Everything about a request that needs no model.
 
@@ -266,12 +273,8 @@ class Guard:
             raise too_long(length, MAX_REPLY_CHARACTERS, "characters")
         prompts, size = self.model.prompts, self.limits.reply_window or REPLY_WINDOW
         windows = dict.fromkeys(window for text in texts for window in windows_of(prompts.pieces_of(text), size))
-        variants = dict.fromkeys(
-            variant
-            for window in windows
-            if window.strip()
-            for variant in reply_variants(window, prompts.without_template, prompts.lexicon)
-        )
+        found = prompts.folding.reply_variants([window for window in windows if window.strip()])
+        variants = dict.fromkeys(variant for one in found for variant in one)
         ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
         if not ids:
             raise PromptError("There is no reply to judge.", code="input_empty", param="texts")

@@ -359,6 +359,13 @@ class GeneratorLike(Protocol):
         """Give back memory that no running reply needs."""
 
 
+class Closing(Protocol):
+    """Something that ends when it is closed."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 class GuardLike(Protocol):
     """What a server needs of a guard; :class:`safety_core.engine.guard.Guard` is the real one."""
 
@@ -372,6 +379,9 @@ class GuardLike(Protocol):
 
     def prepare(self, request: GuardRequest) -> Prepared:
         """Everything that needs no model; safe in any thread. Raises InputError."""
+
+    def fold_in_process(self) -> Closing:
+        """Undo disguises of long texts in another process from now on, until what this returns is closed."""
 
     def judge(self, batch: Sequence[Prepared]) -> Sequence[Judged | Exception]:
         """Verdicts, or what kept one from being reached; in the worker's thread only."""

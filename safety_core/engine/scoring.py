@@ -21,7 +21,7 @@ from safety_core.engine.messages import GuardRequest, Prepared, Work
 from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.scoring import Prompt, View, ViewScores, pair_scores, weight_of
+from safety_core.model.scoring import View, ViewScores, pair_scores, weight_of, weight_of_row
 from safety_core.model.scoring import views_of as all_views
 from safety_core.model.vision import VisionFeatures
 from safety_core.types import PairScores
@@ -324,11 +324,12 @@ def work_of(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
         ids: the head's token ids for each variant of the text.
         views: how many views each picture has.
     """
-    rows, pictures = tuple(range(sum(views))), tuple(range(len(views)))
-    asked = [tuple(one) for one in ids if one]
-    alone: Sequence[Prompt | None] = asked or [None]
-    wanted = [View((row,), prompt) for prompt in alone for row in rows]
-    wanted += [View((), prompt) for prompt in asked]
-    wanted += [View(pictures, prompt) for prompt in asked if len(pictures) > 1]
-    wanted += [View(pictures, None)] if len(pictures) > 1 or (pictures and asked) else []
-    return Work(requests=1, views=len(rows), tokens=sum(map(weight_of, wanted)))
+    rows, pictures = sum(views), len(views)
+    asked = [len(one) for one in ids if one]
+    tokens = sum(rows * weight_of_row(length, 1) for length in asked or [0])
+    tokens += sum(weight_of_row(length, 0) for length in asked)
+    if pictures > 1:
+        tokens += sum(weight_of_row(length, pictures) for length in asked)
+    if pictures > 1 or (pictures and asked):
+        tokens += weight_of_row(0, pictures)
+    return Work(requests=1, views=rows, tokens=tokens)

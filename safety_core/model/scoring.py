@@ -74,8 +74,13 @@ def batches_of(views: Sequence[View], *, rows: int) -> list[list[View]]:
 
 
 def weight_of(view: View) -> int:
-    """Cost of a view in the head, in tokens: those of its prompt, plus fixed costs for the row and its pictures."""
-    return len(view.prompt or ()) + _ROW_TOKENS + _IMAGE_TOKENS * len(view.images)
+    """How long the head takes for a view, in tokens."""
+    return weight_of_row(len(view.prompt or ()), len(view.images))
+
+
+def weight_of_row(tokens: int, images: int) -> int:
+    """The same for a prompt of so many tokens and so many pictures: what stands for the row and its pictures, too."""
+    return tokens + _ROW_TOKENS + _IMAGE_TOKENS * images
 
 
 def pieces_of(batch: Sequence[View], limit: Callable[[], int]) -> Iterator[Sequence[View]]:

@@ -188,6 +188,12 @@ class FakeGuard:
     def complaint(self, verdict: GuardVerdict) -> str | None:
         return self.wrong
 
+    def fold_in_process(self) -> "FakeGuard":
+        return self
+
+    def close(self) -> None:
+        pass
+
     def prepare(self, request: GuardRequest) -> Prepared:
         if self.failure is not None:
             raise self.failure

@@ -54,3 +54,25 @@ def test_a_job_that_fails_or_is_called_off_gives_its_slot_back() -> None:
             assert await queue.run(lambda: 7, order=lambda: 0) == 7
 
     asyncio.run(scenario())
+
+
+def test_one_of_several_slots_is_kept_for_jobs_that_are_not_expensive() -> None:
+    release, began = threading.Event(), threading.Semaphore(0)
+    done: list[str] = []
+
+    def expensive() -> None:
+        began.release()
+        assert release.wait(240)
+        done.append("expensive")
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            queue = PrepareQueue(pool, slots=2)
+            dear = [asyncio.create_task(queue.run(expensive, order=lambda: 0, expensive=True)) for _ in range(3)]
+            await asyncio.to_thread(began.acquire)
+            await queue.run(lambda: done.append("cheap"), order=lambda: 1)
+            release.set()
+            await asyncio.gather(*dear)
+
+    asyncio.run(scenario())
+    assert done == ["cheap", *["expensive"] * 3]

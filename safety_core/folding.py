@@ -1,0 +1,234 @@
+"""Where disguises are undone: in the calling thread, or in a process of its own.
+
+Undoing the disguise of a long text takes up to half a second of pure Python. In a thread of a server it would hold the
+interpreter lock meanwhile, which the model's thread needs for each of hundreds of small operations: all requests that
+are judged at that time would take many times as long. Both places give the same results.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from safety_core.lexicon import Lexicon, english
+from safety_core.reply_variants import reply_variants
+from safety_core.text_variants import Folded, FoldingState, fold_text, is_ordinary
+
+_logger = logging.getLogger(__name__)
+
+SHORT = 128
+"""Characters up to which a text is not worth the way to another process: it takes some ten milliseconds."""
+
+ANSWER_TIMEOUT_S = 60.0
+"""Longest wait for the process; the effort for one text is bounded, so it takes longer only if it is stuck."""
+
+PAUSE_S = 30.0
+"""Time for which no new process is started after two have failed for the same text."""
+
+_MAX_STATES = 64
+"""Requests whose state the process remembers."""
+
+_NICENESS = 5
+"""The process gives way to the model: what it works on is rarely anybody's next request."""
+
+
+class Folding(Protocol):
+    """Undoes disguises, with one lexicon and one tokenizer's template."""
+
+    def fold(self, text: str, state: FoldingState) -> Folded:
+        """:func:`safety_core.text_variants.fold_text`."""
+
+    def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
+        """:func:`safety_core.reply_variants.reply_variants` of each window."""
+
+
+class LocalFolding:
+    """Undoes disguises in the calling thread.
+
+    Args:
+        lexicon: makes the lexicon at the first use.
+        template: matches special tokens and role markers that a text spells.
+    """
+
+    def __init__(self, lexicon: Callable[[], Lexicon], template: re.Pattern[str]) -> None:
+        self._lexicon = lexicon
+        self._template = template
+
+    def fold(self, text: str, state: FoldingState) -> Folded:
+        """As of :class:`Folding`."""
+        return fold_text(text, self._lexicon(), state)
+
+    def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
+        """As of :class:`Folding`."""
+        return [
+            reply_variants(window, lambda text: self._template.sub(" ", text), self._lexicon()) for window in windows
+        ]
+
+    def is_quick(self, text: str) -> bool:
+        """Whether a text takes so little time that the way to another process would take longer."""
+        return len(text) <= SHORT or is_ordinary(text, self._lexicon())
+
+
+class FoldingProcess:
+    """Undoes disguises of longer texts in a process of its own, which is started at the first of them.
+
+    A process that fails is replaced once. If that one fails too, or none can be started, texts are folded in the
+    calling thread for a while, with the same result.
+
+    Args:
+        words: the words that the lexicon has beside the English ones.
+        template: as of :class:`LocalFolding`.
+        local: folds short texts, and all of them where there is no process.
+    """
+
+    def __init__(self, words: Sequence[str], template: re.Pattern[str], local: LocalFolding) -> None:
+        self._setup = _line({"words": list(words), "template": template.pattern})
+        self._local = local
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._not_before = 0.0
+        self._closed = False
+
+    def fold(self, text: str, state: FoldingState) -> Folded:
+        """As of :class:`Folding`."""
+        if self._local.is_quick(text):
+            return self._local.fold(text, state)
+        found = self._ask({"state": state.number, "text": text})
+        if found is None:
+            return self._local.fold(text, state)
+        return Folded(
+            whole=tuple(found["whole"]), sentences=tuple(found["sentences"]), ordinary=bool(found["ordinary"])
+        )
+
+    def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
+        """As of :class:`Folding`."""
+        if all(map(self._local.is_quick, windows)) and sum(map(len, windows)) <= SHORT:
+            return self._local.reply_variants(windows)
+        found = self._ask({"windows": list(windows)})
+        return self._local.reply_variants(windows) if found is None else [tuple(one) for one in found["variants"]]
+
+    def close(self) -> None:
+        """End the process; texts are folded in the calling thread from now on."""
+        self._closed = True
+        process = self._process
+        if process is not None:  # whoever waits for it gets no answer, and folds by itself
+            process.kill()
+        with self._lock:
+            self._end()
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """The process's answer; None if there is none."""
+        sent = _line(message)
+        with self._lock:
+            for _ in range(2):
+                if self._closed or time.monotonic() < self._not_before:
+                    return None
+                try:
+                    answer: dict[str, Any] = json.loads(_exchange(self._started(), sent))
+                except (OSError, ValueError) as exc:
+                    self._end()
+                    if not self._closed:
+                        _logger.warning("the process that undoes disguises failed: %s", type(exc).__name__)
+                    continue
+                return None if answer.get("failed") else answer
+            self._not_before = time.monotonic() + PAUSE_S
+        return None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """The process, started if there is none; raises OSError if that is impossible."""
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "safety_core.folding"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # an error's message may hold a part of the text
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
+            )
+            assert self._process.stdin is not None
+            self._process.stdin.write(self._setup)
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what was not sent has nobody to read it
+                    pipe.close()
+        process.wait()
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    """A message as one line of ASCII; lone surrogates survive."""
+    return json.dumps(message).encode("ascii") + b"\n"
+
+
+def _exchange(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
+    """Send a line and read the answer; raises OSError if the process has ended or does not answer in time."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(sent)
+    process.stdin.flush()
+    received = bytearray()
+    end = time.monotonic() + ANSWER_TIMEOUT_S
+    descriptor = process.stdout.fileno()
+    poll = select.poll()  # unlike select.select it knows no limit of descriptors
+    poll.register(descriptor, select.POLLIN)
+    while not received.endswith(b"\n"):
+        if not poll.poll(1000 * max(0.0, end - time.monotonic())):
+            raise TimeoutError("no answer")
+        part = os.read(descriptor, 1 << 16)
+        if not part:
+            raise ConnectionError("the process has ended")
+        received += part
+    return bytes(received)
+
+
+def main() -> None:
+    """The process: answers one line for each line, until its input ends with the server."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when this ends
+    with suppress(OSError):
+        os.nice(_NICENESS)
+    receive = iter(sys.stdin.buffer.readline, b"")
+    setup = json.loads(next(receive, b"{}"))
+    if not setup:
+        return
+    lexicon = english().with_words(setup["words"])
+    local = LocalFolding(lambda: lexicon, re.compile(setup["template"]))
+    states: OrderedDict[int, FoldingState] = OrderedDict()
+    for line in receive:
+        try:
+            answer = _answered(json.loads(line), local, states)
+        except Exception:  # the server meets the same error by itself, and knows what to do
+            answer = {"failed": True}
+        sys.stdout.buffer.write(_line(answer))
+        sys.stdout.buffer.flush()
+
+
+def _answered(message: dict[str, Any], local: LocalFolding, states: OrderedDict[int, FoldingState]) -> dict[str, Any]:
+    if "windows" in message:
+        return {"variants": local.reply_variants(message["windows"])}
+    state = states.setdefault(message["state"], FoldingState())
+    states.move_to_end(message["state"])
+    if len(states) > _MAX_STATES:
+        states.popitem(last=False)
+    found = local.fold(message["text"], state)
+    return {"whole": found.whole, "sentences": found.sentences, "ordinary": found.ordinary}
+
+
+if __name__ == "__main__":
+    main()
