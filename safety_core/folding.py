@@ -40,7 +40,7 @@ PAUSE_S = 30.0
 _MAX_STATES = 64
 """Requests whose state the process remembers."""
 
-_NICENESS = 5
+_NICENESS = 19
 """The process gives way to the model: what it works on is rarely anybody's next request."""
 
 

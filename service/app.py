@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardInfo, GuardLike
-from safety_core.errors import SafeVLMError
+from safety_core.errors import OverloadedError, SafeVLMError
 from safety_core.images import ImageLimits
 from service.auditing import auditing
 from service.decoders import Decoders, started_pool
@@ -67,6 +67,10 @@ _NO_PREFLIGHT = ErrorReply(
     type=PERMISSION,
     code="cross_site",
 )
+
+_OVERLOADED_PAUSE_S = 0.25
+"""Seconds until a client is told that its request was rejected for overload: one that sends it again at once, without
+regard to Retry-After, then costs little."""
 
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
@@ -278,6 +282,8 @@ async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
+    if isinstance(exc, OverloadedError):
+        await asyncio.sleep(_OVERLOADED_PAUSE_S)
     reply = with_field_of(request, reply)
     if speaks_openai(request):
         reply = openai_reply(reply)

@@ -8,6 +8,8 @@ one event loop.
 """
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -29,6 +31,10 @@ _TOO_LATE = "the pictures could not be decoded in time"
 
 CHEAP_COST = 5_000_000
 """Maximum cost of a cheap job in pixels: a tenth of a second on a common core."""
+
+_DEAR_NICENESS = 15
+"""Threads for dear jobs give way to the model's: it computes in several threads that wait for each other, so that it is
+slowed down many times over if any of them has to share its core."""
 
 _OLDEST_EVERY = 4
 """Interval in jobs at which the oldest waiting job is next."""
@@ -59,7 +65,7 @@ class Decoders:
 
     def __init__(self, *, workers: int, max_waiting: int, max_memory: int) -> None:
         self._cheap = _Lane(started_pool(workers, "decode"), workers, max_waiting)
-        self._dear = _Lane(started_pool(workers, "decode-dear"), workers, max_waiting)
+        self._dear = _Lane(started_pool(workers, "decode-dear", niceness=_DEAR_NICENESS), workers, max_waiting)
         self._max_memory = max_memory
         self._memory = 0
         self._served = _Shares()
@@ -88,7 +94,7 @@ class Decoders:
             DeadlineError: they were not done in time.
             Exception: what a job raises.
         """
-        group = _Group(client, deadline)
+        group = _Group(client, deadline, sum(job.cost for job in jobs))
         entries = [_Entry(job, group, next(self._numbers)) for job in jobs]
         for lane in self._lanes:
             self._admit(lane, [entry for entry in entries if self._lane_of(entry) is lane], client)
@@ -115,7 +121,7 @@ class Decoders:
         return self._cheap, self._dear
 
     def _lane_of(self, entry: "_Entry") -> "_Lane":
-        return self._cheap if entry.job.cost <= CHEAP_COST else self._dear
+        return self._cheap if entry.group.cost <= CHEAP_COST else self._dear
 
     def _withdraw(self, entry: "_Entry") -> None:
         """Cancel a job, so that it does not start."""
@@ -214,12 +220,25 @@ async def in_time(deadline: float | None) -> AsyncIterator[None]:
         raise DeadlineError(_TOO_LATE) from exc
 
 
-def started_pool(workers: int, name: str) -> ThreadPoolExecutor:
-    """A pool whose threads are already running, because there may be no memory to start one later."""
+def started_pool(workers: int, name: str, *, niceness: int = 0) -> ThreadPoolExecutor:
+    """A pool whose threads already run: later there may not be the memory to start one.
+
+    Args:
+        workers: threads.
+        name: of the threads.
+        niceness: of the threads, as of ``nice``; only Linux has one for each thread.
+    """
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     together = threading.Barrier(workers + 1)
+
+    def begin() -> None:
+        if niceness and sys.platform == "linux":
+            with suppress(OSError):  # forbidden in some sandboxes
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+        together.wait()
+
     for _ in range(workers):
-        pool.submit(together.wait)
+        pool.submit(begin)
     together.wait()
     return pool
 
@@ -230,6 +249,7 @@ class _Group:
 
     client: str
     deadline: float | None
+    cost: int
     abandoned: bool = False
 
     def check(self) -> None:

@@ -88,7 +88,8 @@ class Pictures:
 
     require_room: Callable[[int, RequestRecord], None] = lambda pictures, record: None
     """Raises OverloadedError if a request with this number of pictures would be rejected after decoding; called if
-    decoding is expensive. Verdicts of other requests may be cached, which is only known after decoding."""
+    decoding is expensive, or there are several. Verdicts of other requests may be cached, which is only known after
+    decoding."""
 
     async def load(self, sources: Sequence[Source], record: RequestRecord, places: Sequence[str] = ()) -> Loaded:
         """Decode the pictures of one request.
@@ -118,7 +119,7 @@ class Pictures:
         ]
         files = await self._inspect_all(await self._fetch_all(sources, which, record), which, record)
         self._check_cost(files, which)
-        if sum(file.cost for file in files) > CHEAP_COST:
+        if sum(file.cost for file in files) > CHEAP_COST or len(files) > 1:
             self.require_room(len(files), record)
         sizes = [len(file.file.data) for file in files]
         images: list[DecodedImage] = await self.decoders.run(

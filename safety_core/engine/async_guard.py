@@ -34,6 +34,7 @@ from safety_core.engine.messages import (
 )
 from safety_core.engine.picture_questions import NO_PICTURE, lacks_picture, no_picture_reply
 from safety_core.engine.prepare_queue import PrepareQueue
+from safety_core.engine.rejections import Rejections
 from safety_core.engine.replies import answered, refused
 from safety_core.engine.scheduler import Observer, Progress, Scheduler, Ticket
 from safety_core.engine.supervisor import Supervisor
@@ -148,6 +149,7 @@ class AsyncGuard:
         self._readers: dict[Ticket, asyncio.Queue[Progress]] = {}
         self._positions: Counter[str] = Counter()
         self._chat_s = 1.0
+        self._rejections = Rejections()
         self._preparing = PrepareQueue(preparers, slots=self._config.prepare_slots)
         self._scheduler = Scheduler(
             guard,
@@ -230,6 +232,7 @@ class AsyncGuard:
             OverloadedError: as :meth:`assess`.
             DeadlineError: the deadline has passed.
         """
+        self._rejections.require_none(client, pictures)
         least = Work(requests=1, views=pictures)
         self._scheduler.require_room(GuardRequest(), least, deadline=self._due(deadline), client=client)
 
@@ -369,9 +372,10 @@ class AsyncGuard:
     ) -> Judged:
         """Prepare a request and have it judged."""
         asked = time.perf_counter()
-        verdicts = self._scheduler.verdicts
+        verdicts, least = self._scheduler.verdicts, _least_work(request)
         if not urgent:  # what will be refused anyway need not be prepared, which takes time from others
-            self._scheduler.require_room(request, _least_work(request), deadline=deadline, client=client)
+            self._rejections.require_none(client, len(request.images), least.tokens)
+            self._scheduler.require_room(request, least, deadline=deadline, client=client)
         verdicts.expect()
         try:
             prepared: Prepared = await self._preparing.run(
@@ -383,13 +387,17 @@ class AsyncGuard:
             verdicts.no_longer_expect()
             raise
         queued = time.perf_counter()
-        future = self._scheduler.judge(
-            prepared,
-            deadline=deadline if flight is None else flight.deadline,
-            expected=True,
-            client=client,
-            urgent=urgent,
-        )
+        try:
+            future = self._scheduler.judge(
+                prepared,
+                deadline=deadline if flight is None else flight.deadline,
+                expected=True,
+                client=client,
+                urgent=urgent,
+            )
+        except OverloadedError as exc:
+            self._rejections.add(client, len(request.images), least.tokens, exc.retry_after_s)
+            raise
         if flight is not None:
             flight.future = future
         judged = await asyncio.wrap_future(future)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from safety_core.engine.async_guard import AsyncGuard, EngineConfig, EngineObserver
-from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Prepared, Reply
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Prepared, Reply, Work
 from safety_core.errors import (
     DeadlineError,
     ExhaustedError,
@@ -675,6 +675,39 @@ def test_no_thread_to_prepare_in_is_a_want_of_memory() -> None:
         assert await guard.close(timeout_s=240)
 
     asyncio.run(scenario())
+
+
+def test_what_was_rejected_after_it_was_prepared_is_not_prepared_again_at_once() -> None:
+    fake, prepared = FakeGuard(), Counter[str]()
+    fake.gate.clear()
+    prepare = fake.prepare
+
+    def dear(request: GuardRequest) -> Prepared:
+        prepared[request.turns[0].text[:4]] += 1
+        ready = replace(prepare(request), cost=1000)
+        is_dear = request.turns[0].text.startswith("dear")
+        return replace(ready, work=Work(requests=1, tokens=10**9)) if is_dear else ready
+
+    fake.prepare = dear  # type: ignore[method-assign]
+    long = " and so on" * 200
+
+    async def scenario(guard: AsyncGuard) -> None:
+        far = time.monotonic() + 1e6
+        busy = [asyncio.create_task(guard.assess(asking(text), deadline=far)) for text in ("busy 1", "busy 2")]
+        await until(lambda: len(fake.requests) == 1 and guard.depth == 1)
+        for text in ("dear 1" + long, "dear 2" + long, "dear 3, and more of it" + long):
+            with pytest.raises(OverloadedError):
+                await guard.assess(asking(text), client="hog", deadline=time.monotonic() + 600)
+        assert prepared["dear"] == 1
+        with pytest.raises(OverloadedError):
+            await guard.assess(asking("dear 4" + long), client="another", deadline=time.monotonic() + 600)
+        assert prepared["dear"] == 2
+        small = asyncio.create_task(guard.assess(asking("a"), client="hog", deadline=far))
+        await until(lambda: prepared["a"] == 1)
+        fake.gate.set()
+        await asyncio.gather(*busy, small)
+
+    run(fake, scenario)
 
 
 def test_what_will_be_refused_anyway_is_not_prepared() -> None:
