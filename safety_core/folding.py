@@ -40,8 +40,8 @@ PAUSE_S = 30.0
 _MAX_STATES = 64
 """Requests whose state the process remembers."""
 
-_NICENESS = 19
-"""The process gives way to the model: what it works on is rarely anybody's next request."""
+_NICENESS = 5
+"""The process gives way to the model, but not so far that others on a busy machine would starve it."""
 
 
 class Folding(Protocol):

@@ -8,8 +8,6 @@ one event loop.
 """
 
 import asyncio
-import os
-import sys
 import threading
 import time
 from collections import Counter
@@ -30,11 +28,7 @@ _Result = TypeVar("_Result")
 _TOO_LATE = "the pictures could not be decoded in time"
 
 CHEAP_COST = 5_000_000
-"""Maximum cost of a cheap job in pixels: a tenth of a second on a common core."""
-
-_DEAR_NICENESS = 15
-"""Threads for dear jobs give way to the model's: it computes in several threads that wait for each other, so that it is
-slowed down many times over if any of them has to share its core."""
+"""Maximum cost in pixels of all cheap jobs of a request: a tenth of a second on a common core."""
 
 _OLDEST_EVERY = 4
 """Interval in jobs at which the oldest waiting job is next."""
@@ -65,7 +59,7 @@ class Decoders:
 
     def __init__(self, *, workers: int, max_waiting: int, max_memory: int) -> None:
         self._cheap = _Lane(started_pool(workers, "decode"), workers, max_waiting)
-        self._dear = _Lane(started_pool(workers, "decode-dear", niceness=_DEAR_NICENESS), workers, max_waiting)
+        self._dear = _Lane(started_pool(workers, "decode-dear"), workers, max_waiting)
         self._max_memory = max_memory
         self._memory = 0
         self._served = _Shares()
@@ -220,25 +214,12 @@ async def in_time(deadline: float | None) -> AsyncIterator[None]:
         raise DeadlineError(_TOO_LATE) from exc
 
 
-def started_pool(workers: int, name: str, *, niceness: int = 0) -> ThreadPoolExecutor:
-    """A pool whose threads already run: later there may not be the memory to start one.
-
-    Args:
-        workers: threads.
-        name: of the threads.
-        niceness: of the threads, as of ``nice``; only Linux has one for each thread.
-    """
+def started_pool(workers: int, name: str) -> ThreadPoolExecutor:
+    """A pool whose threads are already running, because there may be no memory to start one later."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     together = threading.Barrier(workers + 1)
-
-    def begin() -> None:
-        if niceness and sys.platform == "linux":
-            with suppress(OSError):  # forbidden in some sandboxes
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
-        together.wait()
-
     for _ in range(workers):
-        pool.submit(begin)
+        pool.submit(together.wait)
     together.wait()
     return pool
 
