@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from multiprocessing.synchronize import Event
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -91,6 +92,7 @@ def drip_bodies(url: str) -> None:
     """300 connections that send one byte a second of a body that nobody reads."""
     head = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10000000\r\n\r\n"
     connections: list[socket.socket] = []
+    _begin()
     while True:
         while len(connections) < 300:
             try:
@@ -150,9 +152,25 @@ ATTACKS: dict[str, Attack] = {
 """Hostile clients by the name of their figures."""
 
 
-def run_attack(name: str, url: str) -> None:
-    """Attack a server until the process is terminated; the entry point of the attacker's process."""
+def run_attack(name: str, url: str, began: Event) -> None:
+    """Attack a server until the process is terminated; the entry point of the attacker's process.
+
+    Args:
+        name: of the attack.
+        url: of the server.
+        began: set when the inputs are made and the first is about to be sent. Making them takes a core of its own.
+    """
+    global _began
+    _began = began
     ATTACKS[name].run(url)
+
+
+_began: Event | None = None
+
+
+def _begin() -> None:
+    if _began is not None:
+        _began.set()
 
 
 def _encoded(image: Image.Image, kind: str) -> str:
@@ -163,6 +181,7 @@ def _encoded(image: Image.Image, kind: str) -> str:
 
 def _post_forever(url: str, path: str, bodies: Sequence[bytes]) -> None:
     """Send each body again and again, from a connection and a thread of its own."""
+    _begin()
     with ThreadPoolExecutor(len(bodies)) as pool:
         list(pool.map(lambda body: _post_one_forever(url, path, body), bodies))
 
@@ -186,6 +205,7 @@ def _post_one_forever(url: str, path: str, body: bytes) -> None:
 
 def _send_forever(url: str, head: bytes, block: bytes) -> None:
     """Send ``head`` once and ``block`` again and again; connect anew whenever the server closes."""
+    _begin()
     while True:
         try:
             with _connect(url) as connection:

@@ -31,6 +31,9 @@ SLOWDOWN = 3.0
 
 _WARM_UP_S = 2.0
 _PLAIN_TIMEOUT_S = 60.0
+_PREPARING_S = 120.0
+"""Longest time that an attacker may take to make its inputs."""
+
 _SETTLE_S = 2.0
 """Seconds that an attack runs before the plain client is measured."""
 
@@ -136,10 +139,14 @@ def _measure(name: str, seconds: float) -> Outcome:
         _work(server, plain, _WARM_UP_S)
         idle = _work(server, plain, seconds)
         before_mb = server.rss_mb()
-        attacker = multiprocessing.get_context("spawn").Process(target=run_attack, args=(name, server.url), daemon=True)
+        context = multiprocessing.get_context("spawn")
+        began = context.Event()
+        attacker = context.Process(target=run_attack, args=(name, server.url, began), daemon=True)
         attacker.start()
         with _peak_memory(server) as peak_mb:
             try:
+                if not began.wait(_PREPARING_S):
+                    raise RuntimeError(f"the attack {name} did not begin")
                 time.sleep(_SETTLE_S)
                 attacked = _work(server, plain, seconds)
             finally:
