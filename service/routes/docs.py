@@ -192,7 +192,7 @@ def request_body(*, answered: bool) -> dict[str, Any]:
         prompt: dict[str, Any] = {**NOT_BLANK} if answered else {"type": "string", "minLength": 1}
         schema["anyOf"] = [
             {"properties": {"prompt": prompt}, "required": ["prompt"]},
-            {"properties": {images: {"minItems": 1}}, "required": [images]},
+            {"properties": {images: {"type": "array", "minItems": 1}}, "required": [images]},
         ]
     multipart = {"schema": form, "encoding": {"image": {"contentType": ", ".join(MEDIA_TYPES)}}}
     return {"requestBody": {"required": True, "content": {MULTIPART: multipart, JSON: {"schema": body}}}}

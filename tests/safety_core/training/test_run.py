@@ -510,7 +510,7 @@ def test_what_does_not_fit_the_context_is_an_error(config_for: ConfigFor, data: 
     for bad in (long_answer, many_pictures):
         file = data.with_name(f"{bad['id']}.jsonl")
         write_jsonl(file, [*records, bad])
-        with pytest.raises(SampleError, match=rf"{bad['id']}\.jsonl:29: .*the model reads 512"):
+        with pytest.raises(SampleError, match=rf"{bad['id']}\.jsonl:29: .*the model's context has 512"):
             train(config_for(data=(str(file),), max_steps=1))
         # The head reads no answer, and pictures one by one: it can learn from them.
         assert train(config_for(data=(str(file),), max_steps=1, train_parts="head", out=f"{file}.head")).samples == 29
