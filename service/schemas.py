@@ -142,26 +142,15 @@ Picture = Annotated[str, Field(json_schema_extra={"format": "image"})]
 """Base64, a base64 data URL, or the https URL of a host that the operator lists."""
 
 
-_FORM_BOOLEANS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
-"""Booleans as forms spell them: browsers send ``on`` for a ticked box."""
-
-
 class FormRequest(Options):
-    """A request as ``multipart/form-data``, whose values are texts; an empty value counts as not sent."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _none_if_empty(cls, value: object) -> object:
-        return None if value == "" else value
+    """A request as ``multipart/form-data``, whose values are texts, spelled as in JSON."""
 
     @field_validator("stream", "explain", mode="before")
     @classmethod
     def _true_or_false(cls, value: object) -> object:
-        if not isinstance(value, str) or not value:
-            return value
-        if value.lower() not in _FORM_BOOLEANS:
+        if isinstance(value, str) and value.lower() not in ("true", "false"):
             raise PydanticCustomError("bool_parsing", "Input should be true or false")
-        return _FORM_BOOLEANS[value.lower()]
+        return value
 
 
 class JsonRequest(Options):
