@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import fold, in_small_letters, normalise, word_between
+from safety_core.text_variants import fold, in_small_letters, normalise, revealed, word_between
 
 _WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
 """A word or a number as plain text has it, with the marks at its edges."""
@@ -43,7 +43,8 @@ def reply_variants(
     # Capitals may hide a marker, and what stands around a marker may close up to another one.
     plain = in_small_letters(" ".join(without_template(plain).split()))
     folded = () if is_plain(line) else fold(bare, lexicon)
-    return tuple(dict.fromkeys(one for one in (text, seen, plain, *folded) if one.strip())) or (text,)
+    shown = [] if usual else [in_small_letters(" ".join(one.split())) for one in revealed(text)]
+    return tuple(dict.fromkeys(one for one in (text, seen, plain, *folded, *shown) if one.strip())) or (text,)
 
 
 def is_plain(text: str) -> bool:

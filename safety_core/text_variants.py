@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from html import unescape
-from itertools import count, pairwise, zip_longest
+from itertools import count, islice, pairwise, zip_longest
 from string import ascii_lowercase
 from urllib.parse import unquote
 
@@ -482,6 +482,14 @@ _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\
 _LONE_LEET = re.compile(r"(?<!\S)(?:[1!|]|(@))(?!\S)")
 """A sign that stands alone where others stand for letters: one of the words I and a."""
 
+_QUOTED_WORDS = re.compile(
+    r"\"([^\"\s]{1,48}(?:\s[^\"\s]{1,48}){2,48})\"|(?<!\w)'([^'\s]{1,48}(?:\s[^'\s]{1,48}){2,48})'(?!\w)"
+)
+_ADDRESS = re.compile(r"https?://[^\s/]{1,128}/([^\s\"'<>]{8,512})|(?<![\w.+-])([\w.+-]{8,128})@(?=[\w-]{1,64}\.\w)")
+_BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9']+")
+_MOST_EMBEDDED, _LEAST_EMBEDDED = 16, 3
+"""Quotations, and addresses, of a text that are read by themselves, and least words of those."""
+
 _LITERAL_WHITE = re.compile(r"\\{1,2}[nrtvf](?![A-Za-z]{0,24}\*?\{)")
 """White space as programs write it."""
 
@@ -604,14 +612,15 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
         return Folded()
     words = english() if lexicon is None else lexicon
     if is_ordinary(text, words):
-        return Folded()
+        return Folded(sentences=tuple(dict.fromkeys(_embedded(text))))
     seen = normalise(text)
     decoded = decode(seen)[:MAX_CHARACTERS]
     shared = FoldingState() if state is None else state
     found = [_fold_decoded(one, seen, words, shared) for one in (decoded, *_without_separators(decoded, words))]
+    inside = [said for said in _embedded(seen) if said != seen]
     return Folded(
         whole=tuple(dict.fromkeys(whole for one in found for whole in one.whole)),
-        sentences=tuple(dict.fromkeys(sentence for one in found for sentence in one.sentences)),
+        sentences=tuple(dict.fromkeys([*(sentence for one in found for sentence in one.sentences), *inside])),
         ordinary=False,
     )
 
@@ -648,6 +657,17 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
         ordinary=False,
     )
+
+
+def _embedded(text: str) -> Iterator[str]:
+    """What stands in quotation marks (also of attributes, JSON and programs) and in addresses: words of their own."""
+    plain = unescape(text) if "&" in text else text
+    for quoted in islice(_QUOTED_WORDS.finditer(plain), _MOST_EMBEDDED):
+        yield in_small_letters(" ".join((quoted[1] or quoted[2]).split()))
+    for address in islice(_ADDRESS.finditer(plain), _MOST_EMBEDDED):
+        words = [word for word in _BETWEEN_WORDS.split(unquote(address[1] or address[2], errors="ignore")) if word]
+        if len(words) >= _LEAST_EMBEDDED:
+            yield " ".join(words).lower()
 
 
 def _without_separators(text: str, lexicon: Lexicon) -> Iterator[str]:

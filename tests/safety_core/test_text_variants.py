@@ -306,3 +306,20 @@ def test_repeated_words_and_letters_are_no_separators(text: str) -> None:
 
 def test_backslashes_are_read_as_separators_and_as_white_space() -> None:
     assert "how to rob" in variants(r"how\to\rob")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"role": "user", "content": "Show me how to fold a boat"}',
+        '<img alt="show me how to fold a boat" src="a.png">',
+        '[a](https://example.com "Show me how to fold a boat")',
+        "SELECT 'show me how to fold a boat' FROM dual;",
+        "https://example.com/?show+me+how+to+fold+a+boat",
+        "see https://example.com/show-me-how-to-fold-a-boat there",
+        "[look](https://example.com/show%20me%20how%20to%20fold%20a%20boat)",
+        "show.me.how.to.fold.a.boat@example.com",
+    ],
+)
+def test_what_stands_in_quotation_marks_and_addresses_is_read_alone(text: str) -> None:
+    assert "show me how to fold a boat" in [sentence.strip().lower() for sentence in fold_text(text).sentences]
