@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
+from safety_core.engine.cores import CoreShare
 from safety_core.engine.messages import GuardInfo, GuardLike
 from safety_core.errors import OverloadedError, SafeVLMError
 from safety_core.images import ImageLimits
@@ -112,14 +113,24 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             auditor = await resources.enter_async_context(auditing(settings, checkpoint=loaded.info.checkpoint))
             resources.callback(folding.close)
             parsers = resources.enter_context(started_pool(settings.decode_workers, "prepare"))
+            cores = CoreShare()
             decoders = Decoders(
                 workers=settings.decode_workers,
+                dear_workers=min(settings.decode_workers, max(1, cores.total // 2)),
+                cores=cores,
                 max_waiting=_REQUESTS_THAT_WAIT * settings.max_request_pixels,
                 max_memory=settings.memory_bytes // 2,
             )
             resources.callback(decoders.close)
             died = asyncio.Event()
-            engine = AsyncGuard(loaded, preparers=parsers, observer=metrics, config=settings.engine, on_death=died.set)
+            engine = AsyncGuard(
+                loaded,
+                preparers=parsers,
+                observer=metrics,
+                config=settings.engine,
+                on_death=died.set,
+                cores=cores,
+            )
             metrics.watch(engine, decoders, [keys, policies, auditor])
             readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
             pictures = Pictures(
@@ -282,12 +293,26 @@ async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
-    if isinstance(exc, OverloadedError):
-        await asyncio.sleep(_OVERLOADED_PAUSE_S)
+    await _pace(request, exc)
     reply = with_field_of(request, reply)
     if speaks_openai(request):
         reply = openai_reply(reply)
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
+
+
+async def _pace(request: Request, exc: Exception) -> None:
+    """Wait as long as the kind of an error and its client require; the request's memory is released before."""
+    record = record_of(request)
+    received = 0 if record.memory is None else record.memory.received
+    delay_s = service_of(request).pacer.delay_s(record.client, record.pictures + received / 2**20)
+    if isinstance(exc, OverloadedError):
+        delay_s = max(delay_s, _OVERLOADED_PAUSE_S)
+    if not delay_s:
+        return
+    exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
+    if record.memory is not None:
+        record.memory.close()
+    await asyncio.sleep(delay_s)
 
 
 async def _told_status(request: Request, exc: Exception) -> Response:

@@ -5,7 +5,6 @@ client's picture has no business there.
 """
 
 import asyncio
-import base64
 import binascii
 import quopri
 import re
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import unquote
 
+import pybase64
 from fastapi import Request
 from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -347,7 +347,7 @@ class _FormReader:
             return bytes(self._data)
         try:
             if encoding == "base64":
-                return base64.b64decode(b"".join(self._data.split()), validate=True)
+                return pybase64.b64decode(b"".join(self._data.split()), validate=True)
             if encoding == "quoted-printable":
                 return quopri.decodestring(self._data)
         except (binascii.Error, ValueError) as exc:

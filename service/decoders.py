@@ -13,11 +13,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, TypeVar
 
+from safety_core.engine.cores import CoreShare
 from safety_core.errors import DeadlineError, OverloadedError
 
 Check = Callable[[], None]
@@ -52,14 +53,19 @@ class Decoders:
     """Runs jobs in threads.
 
     Args:
-        workers: threads for cheap jobs, and as many for expensive ones.
+        workers: threads for cheap jobs.
+        dear_workers: threads for expensive ones.
+        cores: told while an expensive job runs.
         max_waiting: total cost of waiting jobs of one kind.
         max_memory: total bytes for running jobs; a single job always runs.
     """
 
-    def __init__(self, *, workers: int, max_waiting: int, max_memory: int) -> None:
+    def __init__(
+        self, *, workers: int, dear_workers: int, max_waiting: int, max_memory: int, cores: CoreShare | None = None
+    ) -> None:
         self._cheap = _Lane(started_pool(workers, "decode"), workers, max_waiting)
-        self._dear = _Lane(started_pool(workers, "decode-dear"), workers, max_waiting)
+        self._dear = _Lane(started_pool(dear_workers, "decode-dear"), dear_workers, max_waiting)
+        self._cores = CoreShare() if cores is None else cores
         self._max_memory = max_memory
         self._memory = 0
         self._served = _Shares()
@@ -184,11 +190,14 @@ class Decoders:
                     entry.result.set_exception(error)
             self._start()
 
+        occupied = self._cores.occupied if lane is self._dear else nullcontext
+
         def run() -> None:
             result, error = None, None
             try:
                 entry.group.check()
-                result = entry.job.work(entry.group.check)
+                with occupied():
+                    result = entry.job.work(entry.group.check)
             except BaseException as exc:
                 error = exc
             with suppress(RuntimeError):  # the loop has closed: nobody is left to wait

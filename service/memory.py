@@ -117,6 +117,8 @@ class Holding:
     def __init__(self, budget: MemoryBudget, client: str) -> None:
         self.client = client
         self.size = 0
+        self.received = 0
+        """Bytes of the body so far."""
         self.evicted = False
         self._budget = budget
         self._closed = False
@@ -163,6 +165,7 @@ class Holding:
 
     def arrived(self, size: int) -> None:
         """Count received bytes of the body. Raises as :meth:`grow` does."""
+        self.received += size
         self._progress_left -= size
         if self._progress_left <= 0:
             self._progress_at, self._progress_left = self._budget_time(), _PROGRESS_BYTES

@@ -112,14 +112,17 @@ class Pictures:
         if not sources:
             return Loaded((), 0.0)
         started = time.perf_counter()
+        record.pictures += len(sources)
         memory = record.memory
         which = [
             _Which(number=number, count=len(sources), param=places[number - 1] if places else "image")
             for number in range(1, len(sources) + 1)
         ]
+        if len(sources) > 1:
+            self.require_room(len(sources), record)
         files = await self._inspect_all(await self._fetch_all(sources, which, record), which, record)
         self._check_cost(files, which)
-        if sum(file.cost for file in files) > CHEAP_COST or len(files) > 1:
+        if len(files) == 1 and sum(file.cost for file in files) > CHEAP_COST:
             self.require_room(len(files), record)
         sizes = [len(file.file.data) for file in files]
         images: list[DecodedImage] = await self.decoders.run(

@@ -59,6 +59,9 @@ class RequestRecord:
     policy_version: str | None = None
     """Version of the file that it stands in."""
 
+    pictures: int = 0
+    """How many pictures were read, sound or not."""
+
     images: tuple[str, ...] = ()
     """SHA-256 of each picture's bytes."""
 

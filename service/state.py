@@ -13,6 +13,7 @@ from service.keys import Allowance, KeySet
 from service.logs import RefusalLog
 from service.memory import MemoryBudget
 from service.metrics import Metrics
+from service.pacing import ErrorPacer
 from service.pictures import Pictures
 from service.readiness import Readiness
 from service.record import record_of
@@ -60,6 +61,9 @@ class Service:
 
     auditor: Auditor
     """Writes down what was decided."""
+
+    pacer: ErrorPacer = field(default_factory=ErrorPacer)
+    """Delays errors of clients that cause much work in vain."""
 
     refusals: RefusalLog = field(default_factory=RefusalLog)
     """Log lines of rejected requests."""

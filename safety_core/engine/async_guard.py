@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from safety_core.engine.batcher import Batcher, bounded_retry
+from safety_core.engine.cores import CoreShare
 from safety_core.engine.history import Settled, settle_async
 from safety_core.engine.messages import (
     ChatRequest,
@@ -128,6 +129,7 @@ class AsyncGuard:
         observer: counts.
         config: bounds.
         on_death: told in the event loop that the worker died; it is about to begin anew.
+        cores: shared with other long work of the process.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class AsyncGuard:
         observer: EngineObserver,
         config: EngineConfig | None = None,
         on_death: Callable[[], None] = lambda: None,
+        cores: CoreShare | None = None,
     ) -> None:
         self._config = EngineConfig() if config is None else config
         self._guard = guard
@@ -161,6 +164,7 @@ class AsyncGuard:
             max_prefill=self._config.max_prefill,
             horizon_s=self._config.verdict_timeout_s,
             client_share=self._config.client_share,
+            cores=cores,
         )
         self._supervisor = Supervisor(
             self._scheduler.run, self._died, first_pause_s=self._config.restart_pause_s, name="guard"

@@ -126,8 +126,8 @@ class Batch(Generic[Item, Result]):
 
     @property
     def size(self) -> int:
-        """Size class of what remains."""
-        return _size_class(self.remaining_s, self.entries[0].cost) if self.sliced else 0
+        """Size class of what remains. What is processed in slices is never cheap: the estimate may be too low."""
+        return max(1, _size_class(self.remaining_s, self.entries[0].cost)) if self.sliced else 0
 
 
 @dataclass(slots=True)

@@ -26,6 +26,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+import torch
+
 from safety_core.engine.canary import Canary, drawn_canary
 from safety_core.engine.faults import describe
 from safety_core.engine.generator import Generator, Job
@@ -129,6 +131,7 @@ class Guard:
         self._info = replace(_info(model, policy, checkpoint), description=description)
         self._canary = canary or drawn_canary(policy, self._info.pad_colour)
         self._canary_before: PairScores | None = None
+        self._threads = torch.get_num_threads()
         self._pace = Pace(most_views=self.limits.tower_batch)
         self._own_hint_length = _longest_hint(model, model.hints)
 
@@ -309,6 +312,12 @@ class Guard:
         return max(self._own_hint_length, _longest_hint(self.model, request.rules.hints))
 
     # --- judging -------------------------------------------------------------------------------------------------
+
+    def use_cores(self, cores: int) -> None:
+        """Compute on no more cores than so many from now on, in the calling thread."""
+        threads = max(1, min(self._threads, cores))
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
     def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
         """Verdicts on a batch, or ExhaustedError; after anything else unexpected, a refusal without scores."""

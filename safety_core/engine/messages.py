@@ -383,6 +383,9 @@ class GuardLike(Protocol):
     def fold_in_process(self) -> Closing:
         """Undo disguises of long texts in another process from now on, until what this returns is closed."""
 
+    def use_cores(self, cores: int) -> None:
+        """Compute on no more cores than so many from now on; in the worker's thread only."""
+
     def judge(self, batch: Sequence[Prepared]) -> Sequence[Judged | Exception]:
         """Verdicts, or what kept one from being reached; in the worker's thread only."""
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from safety_core.engine.batcher import Batch, Batcher
+from safety_core.engine.cores import CoreShare
 from safety_core.engine.faults import describe, out_of_memory
 from safety_core.engine.memory import HeapTrimmer
 from safety_core.engine.messages import GeneratorLike, GuardLike, GuardRequest, Judged, Prepared, Work
@@ -31,7 +32,7 @@ _logger = logging.getLogger(__name__)
 IDLE_CHECK_S = 1.0
 """Longest sleep of an idle worker: a waiter that left, or ran out of time, is forgotten at least so often."""
 
-SLICE_S = 0.04
+SLICE_S = 0.02
 """Seconds of an expensive judgement between two checks for other work."""
 
 
@@ -101,6 +102,7 @@ class Scheduler:
         max_prefill: positions of prompts that are read in one turn; a longer one goes alone.
         horizon_s: seconds of waiting work that there may be, as far as the shares of clients are concerned.
         client_share: share of the queue that one client may hold while others are present.
+        cores: those that the model may use; asked before each turn.
         clock: seconds that only grow.
     """
 
@@ -116,12 +118,14 @@ class Scheduler:
         max_prefill: int,
         horizon_s: float = math.inf,
         client_share: float = 0.5,
+        cores: CoreShare | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._guard = guard
         self._deliver = deliver
         self._observer = observer
         self._max_prefill = max_prefill
+        self._cores = CoreShare() if cores is None else cores
         self._clock = clock
         self._changed = threading.Condition()
         self._rates = WorkRates()
@@ -231,6 +235,7 @@ class Scheduler:
         """Work until closed. Raises whatever breaks the worker; :meth:`bury` then tells those who waited."""
         self.begin()
         while self._sleep_until_work():
+            self._guard.use_cores(self._cores.free)
             self.turn()
         self.bury(StoppedError("the server is stopping"))
 
@@ -329,8 +334,9 @@ class Scheduler:
                 outcomes: Sequence[Judged | Exception] = end.value
                 return outcomes
             now = self._clock()
-            self._rates.record(done, now - last)
-            last = now
+            if done != Work():  # else the next one includes its time
+                self._rates.record(done, now - last)
+                last = now
             if now - began >= SLICE_S:
                 return None
 

@@ -72,7 +72,7 @@ class Pace:
         target_s: seconds of a pass.
     """
 
-    def __init__(self, *, most_views: int, target_s: float = 0.03) -> None:
+    def __init__(self, *, most_views: int, target_s: float = 0.02) -> None:
         self._most_views = most_views
         self._target_s = target_s
         self._view_s = 0.02
@@ -81,7 +81,7 @@ class Pace:
     @property
     def views(self) -> int:
         """Views that go through tower and projector together; at least two if they take hardly longer than one."""
-        return min(max(int(self._target_s / self._view_s), 2), self._most_views)
+        return min(max(int(self._target_s / self._view_s), 1), self._most_views)
 
     @property
     def tokens(self) -> int:
@@ -162,6 +162,7 @@ class Scorer:
             done += len(part)
             features = self._model.encode_images(self._on_device(part))
             seen.append(features)
+            yield Work()  # done only in part, but others may go first
             safe.append(self._model.safe_features(features))
             pace.saw(len(part), time.perf_counter() - started)
             yield Work(views=len(part))

@@ -38,7 +38,7 @@ class Blocked:
 
 @asynccontextmanager
 async def decoders(*, workers: int = 1, max_waiting: int = 10 * DEAR, max_memory: int = 100) -> AsyncIterator[Decoders]:
-    made = Decoders(workers=workers, max_waiting=max_waiting, max_memory=max_memory)
+    made = Decoders(workers=workers, dear_workers=workers, max_waiting=max_waiting, max_memory=max_memory)
     try:
         yield made
     finally:

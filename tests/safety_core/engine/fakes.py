@@ -167,6 +167,7 @@ class FakeGuard:
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.cores: list[int] = []
         self.between.set()
 
     @property
@@ -187,6 +188,9 @@ class FakeGuard:
 
     def complaint(self, verdict: GuardVerdict) -> str | None:
         return self.wrong
+
+    def use_cores(self, cores: int) -> None:
+        self.cores.append(cores)
 
     def fold_in_process(self) -> "FakeGuard":
         return self
