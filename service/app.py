@@ -73,6 +73,8 @@ _OVERLOADED_PAUSE_S = 0.25
 """Seconds until a client is told that its request was rejected for overload: one that sends it again at once, without
 regard to Retry-After, then costs little."""
 
+_MEBIBYTE = 2**20
+
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
 
@@ -304,7 +306,7 @@ async def _pace(request: Request, exc: Exception) -> None:
     """Wait as long as the kind of an error and its client require; the request's memory is released before."""
     record = record_of(request)
     received = 0 if record.memory is None else record.memory.received
-    delay_s = service_of(request).pacer.delay_s(record.client, record.pictures + received / 2**20)
+    delay_s = service_of(request).pacer.delay_s(record.client, record.pictures + received // _MEBIBYTE)
     if isinstance(exc, OverloadedError):
         delay_s = max(delay_s, _OVERLOADED_PAUSE_S)
     if not delay_s:

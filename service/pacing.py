@@ -9,10 +9,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-RATE = 16.0
-"""Work for each client and second, above which its errors are delayed. Reading a picture is 1, and so is a mebibyte."""
+RATE = 16
+"""Work for each client and second above which its errors are delayed; a picture is 1, and so is each whole mebibyte of
+the body."""
 
-BURST = 64.0
+BURST = 64
 """Work that a client may cause at once before its errors are delayed."""
 
 LONGEST_S = 4.0
@@ -33,7 +34,7 @@ class ErrorPacer:
         self._clock = clock
         self._paid_at: OrderedDict[str, float] = OrderedDict()
 
-    def delay_s(self, client: str, work: float) -> float:
+    def delay_s(self, client: str, work: int) -> float:
         """Count the work of a request that ended in an error, and return how long to wait before the reply is sent.
 
         Args:

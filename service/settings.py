@@ -200,7 +200,9 @@ class Settings(BaseSettings):
     decode_workers: int = Field(
         default=2,
         ge=1,
-        description="Threads for small images, as many for large ones (at most one for two cores), and as many for texts.",
+        description=(
+            "Threads for small images, as many for texts, and as many for large images, but at most one for two cores."
+        ),
     )
     max_batch: int = Field(default=16, ge=1, description="Pictures judged together in one batch.")
     max_wait_ms: float = Field(

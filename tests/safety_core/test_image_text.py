@@ -128,3 +128,17 @@ def test_every_text_is_bytes_or_refused() -> None:
         for written in (text, f"data:;base64,{text}"):
             with suppress(ImageError):  # anything else fails
                 decode_base64(written, max_bytes=100)
+
+
+def test_what_is_read_is_what_the_standard_library_reads() -> None:
+    chance = random.Random(1)
+    for size in [*range(60), 100_000]:
+        data = chance.randbytes(size)
+        written = base64.b64encode(data).decode()
+        if data:
+            assert decode_base64(written, max_bytes=200_000) == base64.b64decode(written, validate=True) == data
+        for spoilt in (f"{written}=", f"{written}A", f"{written[:5]}={written[5:]}", f"{written}é", f"{written}\0"):
+            with suppress(ImageError):
+                packed = spoilt.rstrip("=")
+                whole = packed + "=" * (-len(packed) % 4)
+                assert decode_base64(spoilt, max_bytes=200_000) == base64.b64decode(whole, validate=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from safety_core.engine.cores import CoreShare
 from safety_core.errors import DeadlineError, OverloadedError
 from service.decoders import CHEAP_COST, Check, Decoders, Job, in_time, started_pool
 
@@ -57,6 +58,18 @@ async def busy(made: Decoders, cost: int = DEAR, memory: int = 0) -> tuple[Block
     task = asyncio.create_task(made.run([Job(work=blocked, cost=cost, memory=memory)], client="first"))
     await until(blocked.began.is_set)
     return blocked, task
+
+
+async def test_a_core_is_occupied_while_an_expensive_job_runs() -> None:
+    cores = CoreShare(4)
+    made = Decoders(workers=1, dear_workers=1, max_waiting=10 * DEAR, max_memory=100, cores=cores)
+    for cost, free in ((DEAR, 3), (1, 4)):
+        blocked, task = await busy(made, cost)
+        assert cores.free == free
+        blocked.free.set()
+        await task
+        assert cores.free == 4
+    made.close()
 
 
 async def order_of(made: Decoders, wanted: list[tuple[str, int]]) -> list[int]:

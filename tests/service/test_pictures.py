@@ -240,6 +240,8 @@ def test_dear_pictures_of_a_request_that_will_be_refused_are_not_decoded(slow: S
             time.sleep(0.005)
         service.guard._scheduler.verdicts._max_queue = 0
         assert failure(client.post(CLASSIFY, files=large(1))) == (429, "overloaded")
+        damaged = [("image", (f"{number}.png", b"not a picture")) for number in range(2)]
+        assert failure(client.post(CLASSIFY, files=damaged)) == (429, "overloaded"), "several are not even inspected"
         assert slow.decoded == []
         fake.gate.set()
         assert waiting.result().status_code == 200

@@ -226,6 +226,16 @@ def test_a_cheap_entry_waits_for_one_slice_of_a_dear_one_whoever_sent_it() -> No
         assert served.done["cheap"] - began < 0.04 + 2 * served.slice_s
 
 
+def test_a_cheap_entry_does_not_wait_for_a_dear_one_that_takes_longer_than_estimated() -> None:
+    served = Served()
+    served.put("dear", 1.0)
+    served.slice()
+    (batch,) = served.queue._open
+    batch.spent_s = 0.99  # almost nothing is left of the estimate
+    served.put("cheap", 0.04)
+    assert served.slice() == [0.04]
+
+
 def test_a_dear_entry_is_delayed_but_not_starved_by_cheap_ones_that_keep_coming() -> None:
     served = Served()
     served.put("dear", 1.0)

@@ -165,6 +165,14 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
+def test_the_model_computes_on_the_cores_that_it_is_given_but_on_no_more_than_before(guard: Guard) -> None:
+    guard._threads = 3
+    for cores, threads in ((2, 2), (8, 3), (0, 1)):
+        guard.use_cores(cores)
+        assert torch.get_num_threads() == threads
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_request_is_judged_and_refused_by_the_rules_that_it_brings(guard: Guard) -> None:
     guard.policy = forced(Decision.ALLOWED)
     german = replace(forced(Decision.REFUSED), refusals=dict.fromkeys(T.risky_types, "Nein."))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from safety_core.engine.cores import CoreShare
 from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, Prepared, Work
 from safety_core.engine.scheduler import Progress, Scheduler, Ticket
 from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
@@ -57,6 +58,22 @@ class Bench(Silence):
 
     def said(self, ticket: Ticket) -> str:
         return "".join(progress.piece for progress in self.news if progress.ticket is ticket)
+
+
+def test_the_model_uses_the_cores_that_are_free_at_each_turn() -> None:
+    cores, guard = CoreShare(3), FakeGuard()
+    scheduler: Scheduler
+
+    def deliver(news: Sequence[Progress]) -> None:
+        scheduler.close()
+
+    scheduler = Scheduler(
+        guard, deliver, Silence(), max_queue=9, max_cost=4, max_wait_s=0.0, max_prefill=9, cores=cores
+    )
+    scheduler.answer(CHAT, deadline=1e9)
+    with cores.occupied():
+        scheduler.run()
+    assert set(guard.cores) == {2}
 
 
 def test_long_replies_and_many_verdicts_take_turns() -> None:
