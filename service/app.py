@@ -73,8 +73,6 @@ _OVERLOADED_PAUSE_S = 0.25
 """Seconds until a client is told that its request was rejected for overload: one that sends it again at once, without
 regard to Retry-After, then costs little."""
 
-_MEBIBYTE = 2**20
-
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
 
@@ -295,26 +293,13 @@ async def _told(request: Request, exc: Exception) -> Response:
     reply = reply_to(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
-    await _pace(request, exc)
+    exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
+    least_s = _OVERLOADED_PAUSE_S if isinstance(exc, OverloadedError) else 0.0
+    await service_of(request).pacer.pace(record_of(request), least_s=least_s)
     reply = with_field_of(request, reply)
     if speaks_openai(request):
         reply = openai_reply(reply)
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
-
-
-async def _pace(request: Request, exc: Exception) -> None:
-    """Wait as long as the kind of an error and its client require; the request's memory is released before."""
-    record = record_of(request)
-    received = 0 if record.memory is None else record.memory.received
-    delay_s = service_of(request).pacer.delay_s(record.client, record.pictures + received // _MEBIBYTE)
-    if isinstance(exc, OverloadedError):
-        delay_s = max(delay_s, _OVERLOADED_PAUSE_S)
-    if not delay_s:
-        return
-    exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
-    if record.memory is not None:
-        record.memory.close()
-    await asyncio.sleep(delay_s)
 
 
 async def _told_status(request: Request, exc: Exception) -> Response:

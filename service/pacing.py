@@ -5,9 +5,12 @@ once, on a few connections, would keep a core busy. Replies that are not errors 
 errors that cost little.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+
+from service.record import RequestRecord
 
 RATE = 16
 """Work for each client and second above which its errors are delayed; a picture is 1, and so is each whole mebibyte of
@@ -18,6 +21,8 @@ BURST = 64
 
 LONGEST_S = 4.0
 """Longest delay."""
+
+_MEBIBYTE = 2**20
 
 _MAX_CLIENTS = 1024
 """Clients that are remembered, the most recent ones."""
@@ -33,6 +38,20 @@ class ErrorPacer:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._paid_at: OrderedDict[str, float] = OrderedDict()
+
+    async def pace(self, record: RequestRecord, *, least_s: float = 0.0) -> None:
+        """Wait until a request may be told that it ended in an error; it holds no memory meanwhile.
+
+        Args:
+            record: of the request.
+            least_s: how long it waits in any case.
+        """
+        received = 0 if record.memory is None else record.memory.received
+        delay_s = max(least_s, self.delay_s(record.client, record.pictures + received // _MEBIBYTE))
+        if delay_s:
+            if record.memory is not None:
+                record.memory.close()
+            await asyncio.sleep(delay_s)
 
     def delay_s(self, client: str, work: int) -> float:
         """Count the work of a request that ended in an error, and return how long to wait before the reply is sent.

@@ -140,15 +140,9 @@ async def guardrail(request: Request) -> JSONResponse:
     try:
         check_length(found.texts, limits)
     except TooLongError as exc:
-        # An error passes where the proxy is told to go on after errors; nothing that a client can bring about may.
-        record.error = exc.code
-        service.metrics.rejected.labels(exc.code).inc()
-        return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=exc.message).sent())
+        return await _blocked(request, exc)
     if len(found.pictures) > service.settings.max_images:
-        refusal = too_many_images(service.settings.max_images)
-        record.error = refusal.code
-        service.metrics.rejected.labels(refusal.code).inc()
-        return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=refusal.message).sent())
+        return await _blocked(request, too_many_images(service.settings.max_images))
     loaded = await unless_client_leaves(request, service.pictures.load(found.pictures, record))
     turns = tuple(Turn(role="user", text=text) for text in found.texts)
     wanted = [GuardRequest(images=loaded.images, turns=turns, rules=rules)]
@@ -191,6 +185,18 @@ async def guardrail(request: Request) -> JSONResponse:
         texts = replaced_texts(history, worst.dropped_messages)
         return JSONResponse(GuardrailReply(action="GUARDRAIL_INTERVENED", texts=texts).sent())
     return JSONResponse(GuardrailReply(action="NONE").sent())
+
+
+async def _blocked(request: Request, reason: InputError) -> JSONResponse:
+    """`BLOCKED` for more than is judged.
+
+    An error passes where the proxy is told to go on after errors; nothing that a client can bring about may.
+    """
+    service, record = service_of(request), record_of(request)
+    record.error = reason.code
+    service.metrics.rejected.labels(reason.code).inc()
+    await service.pacer.pace(record)
+    return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=reason.message).sent())
 
 
 def extracted(asked: GuardrailRequest) -> Extracted:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from starlette.testclient import TestClient
 
-from service import app, pacing
+from service import pacing
 from service.pacing import BURST, LONGEST_S, RATE, ErrorPacer
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import png, served
@@ -64,7 +64,7 @@ def slept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[flo
     async def sleep(seconds: float) -> None:
         found.append((seconds, client.app_state["service"].memory.used))
 
-    monkeypatch.setattr(app, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
     return found
 
 
@@ -95,4 +95,13 @@ def test_large_bodies_that_end_in_errors_are_delayed_on_every_path(
     body = b'{"prompt": "' + b"a" * 2**23
     for _ in range(2 + BURST // 8):
         assert client.post(path, content=body, headers={"content-type": "application/json"}).status_code >= 400
+    assert slept
+
+
+def test_what_the_guardrail_blocks_for_its_size_is_delayed_too(
+    client: TestClient, slept: list[tuple[float, int]]
+) -> None:
+    for _ in range(2 + BURST // 8):
+        answer = client.post(GUARDRAIL, json={"texts": ["many words " * 2**20]})
+        assert answer.json()["action"] == "BLOCKED"
     assert slept
