@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from html import unescape
-from itertools import count, islice, pairwise, zip_longest
+from itertools import count, pairwise, zip_longest
 from string import ascii_lowercase
 from urllib.parse import unquote
 
@@ -159,10 +159,21 @@ _BRAILLE = str.maketrans("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗
 """Letters of English braille, without the signs for capitals and numbers."""
 
 
+_ENTITY_ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#[xX])0+(?=[0-9a-fA-F])")
+_LONG_ENTITY = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
+"""An entity whose number exceeds all characters; Python refuses to read the longest."""
+
+
+def _html_unescaped(text: str) -> str:
+    """A text without HTML's entities; numbers that are no characters are removed, however long."""
+    if "&" not in text:
+        return text
+    return unescape(_LONG_ENTITY.sub("", _ENTITY_ZEROS.sub("", text)) if "&#" in text else text)
+
+
 def _unescaped(text: str) -> str:
     text = text if text.isascii() else text.translate(_BRAILLE)
-    if "&" in text:
-        text = unescape(text)
+    text = _html_unescaped(text)
     if "\\" in text or "+" in text or "0x" in text or "%u" in text:
         text = _OCTAL.sub(lambda found: chr(int(found[1], 8)), _ESCAPE.sub(_escaped, text))
     if "%" in text:
@@ -484,11 +495,15 @@ _LONE_LEET = re.compile(r"(?<!\S)(?:[1!|]|(@))(?!\S)")
 
 _QUOTED_WORDS = re.compile(
     r"\"([^\"\s]{1,48}(?:\s[^\"\s]{1,48}){2,48})\"|(?<!\w)'([^'\s]{1,48}(?:\s[^'\s]{1,48}){2,48})'(?!\w)"
+    r"|[\u201c\u201d\u201e\u00ab\u00bb]([^\s\u201c-\u201e\u00ab\u00bb]{1,48}"
+    r"(?:\s[^\s\u201c-\u201e\u00ab\u00bb]{1,48}){2,48})(?=[\u201c\u201d\u00ab\u00bb])"
 )
-_ADDRESS = re.compile(r"https?://[^\s/]{1,128}/([^\s\"'<>]{8,512})|(?<![\w.+-])([\w.+-]{8,128})@(?=[\w-]{1,64}\.\w)")
+_ADDRESS = re.compile(
+    r"https?://[^\s/?#]{1,128}[/?#]([^\s\"'<>]{8,512})|(?<![\w.+-])([\w.+-]{8,128})@(?=[\w-]{1,64}\.\w)"
+)
 _BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9']+")
-_MOST_EMBEDDED, _LEAST_EMBEDDED = 16, 3
-"""Quotations, and addresses, of a text that are read by themselves, and least words of those."""
+_LEAST_EMBEDDED = 3
+"""Least words of an address that is read by itself."""
 
 _LITERAL_WHITE = re.compile(r"\\{1,2}[nrtvf](?![A-Za-z]{0,24}\*?\{)")
 """White space as programs write it."""
@@ -661,10 +676,10 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
 
 def _embedded(text: str) -> Iterator[str]:
     """What stands in quotation marks (also of attributes, JSON and programs) and in addresses: words of their own."""
-    plain = unescape(text) if "&" in text else text
-    for quoted in islice(_QUOTED_WORDS.finditer(plain), _MOST_EMBEDDED):
-        yield in_small_letters(" ".join((quoted[1] or quoted[2]).split()))
-    for address in islice(_ADDRESS.finditer(plain), _MOST_EMBEDDED):
+    plain = _html_unescaped(text)
+    for quoted in _QUOTED_WORDS.finditer(plain):
+        yield in_small_letters(" ".join((quoted[1] or quoted[2] or quoted[3]).split()))
+    for address in _ADDRESS.finditer(plain):
         words = [word for word in _BETWEEN_WORDS.split(unquote(address[1] or address[2], errors="ignore")) if word]
         if len(words) >= _LEAST_EMBEDDED:
             yield " ".join(words).lower()

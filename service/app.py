@@ -34,9 +34,10 @@ from service.keys import Allowance, read_keys
 from service.memory import MemoryBudget, trimming
 from service.metrics import Metrics
 from service.openai_errors import openai_reply, speaks_openai, with_field_of
+from service.pacing import ErrorPacer
 from service.pictures import Pictures
 from service.readiness import Readiness
-from service.record import record_of
+from service.record import RequestRecord, record_of
 from service.routes import (
     chat,
     classify,
@@ -59,8 +60,8 @@ _logger = logging.getLogger(__name__)
 
 _Loaded = TypeVar("_Loaded")
 
-_REQUESTS_THAT_WAIT = 8
-"""Maximal requests whose pictures may wait for decoding; more could not be decoded in time."""
+_REQUESTS_THAT_WAIT = 4
+"""Maximal requests whose pictures may wait for each decoder of expensive ones; more could not be decoded in time."""
 
 _NO_PREFLIGHT = ErrorReply(
     status=403,
@@ -114,11 +115,12 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             resources.callback(folding.close)
             parsers = resources.enter_context(started_pool(settings.decode_workers, "prepare"))
             cores = CoreShare()
+            dear_workers = min(settings.decode_workers, max(1, cores.total // 2))
             decoders = Decoders(
                 workers=settings.decode_workers,
-                dear_workers=min(settings.decode_workers, max(1, cores.total // 2)),
+                dear_workers=dear_workers,
                 cores=cores,
-                max_waiting=_REQUESTS_THAT_WAIT * settings.max_request_pixels,
+                max_waiting=_REQUESTS_THAT_WAIT * dear_workers * settings.max_request_pixels,
                 max_memory=settings.memory_bytes // 2,
             )
             resources.callback(decoders.close)
@@ -133,6 +135,12 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             )
             metrics.watch(engine, decoders, [keys, policies, auditor])
             readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
+            pacer = ErrorPacer()
+
+            def require_room(count: int, record: RequestRecord) -> None:
+                pacer.require_paid(record.client)
+                engine.require_room(count, client=record.client, deadline=record.deadline)
+
             pictures = Pictures(
                 decoders=decoders,
                 limits=image_limits(settings, loaded.info),
@@ -142,9 +150,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 fetcher=Fetcher(
                     settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
                 ),
-                require_room=lambda count, record: engine.require_room(
-                    count, client=record.client, deadline=record.deadline
-                ),
+                require_room=require_room,
             )
             service = Service(
                 settings=settings,
@@ -159,6 +165,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 allowance=allowance,
                 policies=policies,
                 auditor=auditor,
+                pacer=pacer,
             )
             try:
                 async with (
@@ -294,8 +301,10 @@ async def _told(request: Request, exc: Exception) -> Response:
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
-    least_s = _OVERLOADED_PAUSE_S if isinstance(exc, OverloadedError) else 0.0
-    await service_of(request).pacer.pace(record_of(request), least_s=least_s)
+    if isinstance(exc, OverloadedError):
+        await asyncio.sleep(_OVERLOADED_PAUSE_S)
+    else:
+        await service_of(request).pacer.pace(record_of(request))
     reply = with_field_of(request, reply)
     if speaks_openai(request):
         reply = openai_reply(reply)
@@ -311,4 +320,6 @@ async def _told_status(request: Request, exc: Exception) -> Response:
 
 
 async def _untold(request: Request, exc: Exception) -> Response:
+    exc.__traceback__ = exc.__context__ = exc.__cause__ = None
+    await service_of(request).pacer.pace(record_of(request))  # it has left, but keeps its place as long as others
     return Response(status_code=_CLIENT_LEFT)

@@ -19,7 +19,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from safety_core.engine.cores import CoreShare
-from safety_core.errors import DeadlineError, OverloadedError
+from safety_core.errors import DeadlineError, OverloadedError, SafeVLMError
 
 Check = Callable[[], None]
 """Raises DeadlineError if a job's result is no longer needed; called by jobs between their stages."""
@@ -193,11 +193,15 @@ class Decoders:
         occupied = self._cores.occupied if lane is self._dear else nullcontext
 
         def run() -> None:
-            result, error = None, None
+            result: Any = None
+            error: BaseException | None = None
             try:
                 entry.group.check()
                 with occupied():
                     result = entry.job.work(entry.group.check)
+            except SafeVLMError as exc:  # whoever handles it needs none of the frames, and they hold the picture
+                exc.__traceback__ = exc.__context__ = exc.__cause__ = None
+                error = exc
             except BaseException as exc:
                 error = exc
             with suppress(RuntimeError):  # the loop has closed: nobody is left to wait

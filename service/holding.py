@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from safety_core.errors import OverloadedError
 from service.errors import reply_to
+from service.pacing import LARGE_BYTES
 from service.record import RequestRecord
 from service.state import Service
 
@@ -40,8 +42,9 @@ class HeldMemory:
             return
         service: Service = scope["state"]["service"]
         record: RequestRecord = scope["state"]["record"]
-        if record.has_line and self._has_share(record.client, service.settings.max_requests):
-            failure = reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s()))
+        refusal = self._refusal(scope, record, service) if record.has_line else None
+        if refusal is not None:
+            failure = reply_to(refusal)
             service.metrics.rejected.labels(failure.code).inc()
             record.error = failure.code
             response = JSONResponse(failure.body, failure.status, headers=dict(failure.headers))
@@ -49,6 +52,18 @@ class HeldMemory:
             return
         with self._placed(record), service.memory.holding(record.client) as record.memory:
             await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope, record: RequestRecord, service: Service) -> OverloadedError | None:
+        """Why a request is rejected before its body is read; None if it is not."""
+        if self._has_share(record.client, service.settings.max_requests):
+            return OverloadedError(retry_after_s=service.guard.retry_after_s())
+        size = Headers(scope=scope).get("content-length", "")
+        if not size.isdecimal() or int(size) >= LARGE_BYTES:  # of unknown size
+            try:
+                service.pacer.require_paid(record.client)
+            except OverloadedError as exc:
+                return exc
+        return None
 
     def _has_share(self, client: str, places: int) -> bool:
         """Whether a client has reached its share of the places."""

@@ -1,8 +1,9 @@
-"""Delays error replies to a client whose requests cost work and end in errors.
+"""Limits the work that a client causes with requests that end in errors.
 
-Work that ends in an error is not limited by the queue of the model: a client that sends the same rejected file again at
-once, on a few connections, would keep a core busy. Replies that are not errors are never delayed, and neither are
-errors that cost little.
+Such work does not pass the queue of the model: a client that sends the same damaged file again at once, on a few
+connections, would keep a core busy. So it is counted for each client. A client that exceeds its rate gets its errors
+later; while it exceeds it by far, its large requests and those with several pictures are rejected before they are read.
+Replies that are not errors are never delayed, and neither are errors that cost little.
 """
 
 import asyncio
@@ -10,17 +11,29 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from safety_core.errors import OverloadedError
 from service.record import RequestRecord
 
 RATE = 16
-"""Work for each client and second above which its errors are delayed; a picture is 1, and so is each whole mebibyte of
-the body."""
+"""Work in errors that a client may cause each second; a picture is 1, and so is a mebibyte of a body."""
 
 BURST = 64
-"""Work that a client may cause at once before its errors are delayed."""
+"""Work in errors that a client may cause at once."""
 
 LONGEST_S = 4.0
-"""Longest delay."""
+"""Longest delay of an error."""
+
+REJECTED_FROM_S = 2.0
+"""Delay from which large requests are rejected."""
+
+LARGE_BYTES = 1024 * 1024
+"""Size from which a request counts as large."""
+
+_LONGEST_DEBT_S = 30.0
+"""Time after which all work is forgotten."""
+
+_SMALL_BYTES = 64 * 1024
+"""Size up to which reading a body is not counted."""
 
 _MEBIBYTE = 2**20
 
@@ -29,7 +42,7 @@ _MAX_CLIENTS = 1024
 
 
 class ErrorPacer:
-    """How long the error replies to each client are delayed; for one event loop.
+    """Counts the work of each client; for one event loop.
 
     Args:
         clock: seconds that only grow.
@@ -39,33 +52,33 @@ class ErrorPacer:
         self._clock = clock
         self._paid_at: OrderedDict[str, float] = OrderedDict()
 
-    async def pace(self, record: RequestRecord, *, least_s: float = 0.0) -> None:
-        """Wait until a request may be told that it ended in an error; it holds no memory meanwhile.
+    async def pace(self, record: RequestRecord) -> None:
+        """Count the work of a request that ended in an error, and wait until its client may be told so.
 
-        Args:
-            record: of the request.
-            least_s: how long it waits in any case.
+        The request holds no memory while it waits.
         """
         received = 0 if record.memory is None else record.memory.received
-        delay_s = max(least_s, self.delay_s(record.client, record.pictures + received // _MEBIBYTE))
+        work = record.pictures + (received / _MEBIBYTE if received > _SMALL_BYTES else 0)
+        delay_s = min(self.charge(record.client, work), LONGEST_S)
         if delay_s:
             if record.memory is not None:
                 record.memory.close()
             await asyncio.sleep(delay_s)
 
-    def delay_s(self, client: str, work: int) -> float:
-        """Count the work of a request that ended in an error, and return how long to wait before the reply is sent.
-
-        Args:
-            client: whose request it was.
-            work: that it caused; none if it was rejected before its body was read.
-        """
+    def charge(self, client: str, work: float) -> float:
+        """Count some work, and return the seconds until the client has paid for it; 0 if it costs nothing."""
         if not work:
             return 0.0
         now = self._clock()
         paid_at = max(self._paid_at.get(client, 0.0), now - BURST / RATE) + work / RATE
-        self._paid_at[client] = min(paid_at, now + LONGEST_S)
+        self._paid_at[client] = min(paid_at, now + _LONGEST_DEBT_S)
         self._paid_at.move_to_end(client)
         if len(self._paid_at) > _MAX_CLIENTS:
             self._paid_at.popitem(last=False)
         return max(0.0, self._paid_at[client] - now)
+
+    def require_paid(self, client: str) -> None:
+        """Raise OverloadedError if a client exceeds its rate by far."""
+        left_s = self._paid_at.get(client, 0.0) - self._clock() - REJECTED_FROM_S
+        if left_s >= 0:
+            raise OverloadedError("the client's requests have caused too many errors", retry_after_s=max(left_s, 1.0))

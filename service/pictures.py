@@ -112,7 +112,6 @@ class Pictures:
         if not sources:
             return Loaded((), 0.0)
         started = time.perf_counter()
-        record.pictures += len(sources)
         memory = record.memory
         which = [
             _Which(number=number, count=len(sources), param=places[number - 1] if places else "image")
@@ -120,6 +119,7 @@ class Pictures:
         ]
         if len(sources) > 1:
             self.require_room(len(sources), record)
+        record.pictures += len(sources)
         files = await self._inspect_all(await self._fetch_all(sources, which, record), which, record)
         self._check_cost(files, which)
         if len(files) == 1 and sum(file.cost for file in files) > CHEAP_COST:

@@ -62,8 +62,8 @@ class Service:
     auditor: Auditor
     """Writes down what was decided."""
 
-    pacer: ErrorPacer = field(default_factory=ErrorPacer)
-    """Delays errors of clients that cause much work in vain."""
+    pacer: ErrorPacer
+    """Limits the work that a client causes with requests that end in errors."""
 
     refusals: RefusalLog = field(default_factory=RefusalLog)
     """Log lines of rejected requests."""

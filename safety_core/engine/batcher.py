@@ -112,6 +112,9 @@ class Batch(Generic[Item, Result]):
     spent_s: float = 0.0
     """Seconds of worker time spent on it so far."""
 
+    unrecorded_s: float = 0.0
+    """Seconds of it since work was last done and its duration recorded."""
+
     overtaken: str | None = None
     """The client whose oldest entry had to wait for this slice of it."""
 

@@ -334,9 +334,11 @@ class Scheduler:
                 outcomes: Sequence[Judged | Exception] = end.value
                 return outcomes
             now = self._clock()
-            if done != Work():  # else the next one includes its time
-                self._rates.record(done, now - last)
-                last = now
+            batch.unrecorded_s += now - last
+            last = now
+            if done != Work():
+                self._rates.record(done, batch.unrecorded_s)
+                batch.unrecorded_s = 0.0
             if now - began >= SLICE_S:
                 return None
 

@@ -81,7 +81,7 @@ class Pace:
     @property
     def views(self) -> int:
         """Views that go through tower and projector together; at least two if they take hardly longer than one."""
-        return min(max(int(self._target_s / self._view_s), 1), self._most_views)
+        return min(max(int(self._target_s / self._view_s), 2), self._most_views)
 
     @property
     def tokens(self) -> int:
@@ -162,9 +162,11 @@ class Scorer:
             done += len(part)
             features = self._model.encode_images(self._on_device(part))
             seen.append(features)
+            spent_s = time.perf_counter() - started
             yield Work()  # done only in part, but others may go first
+            started = time.perf_counter()
             safe.append(self._model.safe_features(features))
-            pace.saw(len(part), time.perf_counter() - started)
+            pace.saw(len(part), spent_s + time.perf_counter() - started)
             yield Work(views=len(part))
         vision = self._seen(batch, unseen, seen, views_of)
         safe += [self._model.safe_features(ready.vision) for ready in batch if ready.vision is not None]

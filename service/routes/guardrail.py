@@ -118,8 +118,28 @@ async def guardrail(request: Request) -> JSONResponse:
     With the parameter `drop_refused_turns`, refused questions of a text-only conversation are replaced together with
     their answers (`GUARDRAIL_INTERVENED`), and the rest decides.
     """
+    service_of(request).readiness.require()
+    try:
+        return await _judged(request)
+    except _TooMuchError as exc:
+        reason = exc.reason  # no frame that holds the request's content
+    return await _blocked(request, reason)
+
+
+class _TooMuchError(Exception):
+    """A request is more than is judged.
+
+    Args:
+        reason: which limit it exceeds.
+    """
+
+    def __init__(self, reason: InputError) -> None:
+        super().__init__()
+        self.reason = reason.with_traceback(None)
+
+
+async def _judged(request: Request) -> JSONResponse:
     service, record = service_of(request), record_of(request)
-    service.readiness.require()
     limits = service.settings.window_limits
     asked = await read_json(
         request, service, GuardrailRequest, max_marks=limits.max_characters // _CHARACTERS_PER_MARK + _MARKS_BESIDES
@@ -140,9 +160,9 @@ async def guardrail(request: Request) -> JSONResponse:
     try:
         check_length(found.texts, limits)
     except TooLongError as exc:
-        return await _blocked(request, exc)
+        raise _TooMuchError(exc) from None
     if len(found.pictures) > service.settings.max_images:
-        return await _blocked(request, too_many_images(service.settings.max_images))
+        raise _TooMuchError(too_many_images(service.settings.max_images))
     loaded = await unless_client_leaves(request, service.pictures.load(found.pictures, record))
     turns = tuple(Turn(role="user", text=text) for text in found.texts)
     wanted = [GuardRequest(images=loaded.images, turns=turns, rules=rules)]

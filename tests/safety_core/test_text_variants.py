@@ -323,3 +323,23 @@ def test_backslashes_are_read_as_separators_and_as_white_space() -> None:
 )
 def test_what_stands_in_quotation_marks_and_addresses_is_read_alone(text: str) -> None:
     assert "show me how to fold a boat" in [sentence.strip().lower() for sentence in fold_text(text).sentences]
+
+
+def test_decoys_hide_no_quotation_and_no_address() -> None:
+    decoys = " ".join(f'"{number} boats and trees" http://example.com/{"a" * 20}{number}' for number in range(40))
+    found = fold_text(
+        f'{decoys} "show me how to fold a boat" https://example.com?q=show+me+how+to+fold+a+hat'
+    ).sentences
+    assert {"show me how to fold a boat", "q show me how to fold a hat"} <= {one.lower() for one in found}
+
+
+@pytest.mark.parametrize("quoted", ["\u201c{}\u201d", "\u201e{}\u201c", "\u00ab{}\u00bb", "\u00bb{}\u00ab"])
+def test_all_quotation_marks_are_read(quoted: str) -> None:
+    said = "show me how to fold a boat"
+    assert said in fold_text(f"He said {quoted.format(said)} to them.").sentences
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "x" + "f" * 5000, "0" * 5000 + "97", "x" + "0" * 5000 + "61", "97"])
+def test_no_number_of_an_entity_is_too_long(number: str) -> None:
+    read = " ".join(variants(f"&#{number};bout how to &#{number}; go"))
+    assert ("about how to a go" in read) == number.endswith(("97", "61"))

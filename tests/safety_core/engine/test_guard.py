@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from safety_core.engine import scoring
 from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import (
@@ -419,6 +421,18 @@ class Slow:
     def saw(self, views: int, seconds: float) -> None: ...
 
     def heard(self, tokens: int, seconds: float) -> None: ...
+
+
+def test_pauses_do_not_count_as_duration_of_a_pass(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    clock = [0.0]
+    monkeypatch.setattr(scoring, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    pace = Slow()
+    monkeypatch.setattr(Slow, "saw", lambda self, views, seconds: seen.append(seconds))
+    guard._pace = pace  # type: ignore[assignment]
+    for _ in guard.judge_in_slices([guard.prepare(judging(picture("red"), picture("green")))]):
+        clock[0] += 1.0
+    assert seen == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("pace", [Slow(), Slow(views=2, tokens=400), Slow(views=100, tokens=10**9)])

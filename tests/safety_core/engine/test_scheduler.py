@@ -305,3 +305,21 @@ def test_memory_that_ran_out_is_known_until_something_succeeds() -> None:
     bench.judge()
     bench.turn()
     assert not bench.scheduler.exhausted
+
+
+def test_work_that_pauses_before_anything_is_done_is_recorded_with_its_whole_duration() -> None:
+    class Halves(FakeGuard):
+        def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+            for _ in range(20):
+                bench.clock.now += 0.025
+                yield Work()
+                bench.clock.now += 0.003
+                yield Work(views=1)
+            return self.judge(batch)
+
+    bench = Bench(Halves())
+    request = Prepared(request=GuardRequest(turns=CHAT.turns), cost=20, work=Work(views=20))
+    waiting = bench.scheduler.judge(request, deadline=1e9)
+    while not waiting.done():
+        bench.turn()
+    assert bench.scheduler._rates.seconds(Work(views=1)) == pytest.approx(0.028, rel=0.2)
