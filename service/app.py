@@ -70,10 +70,6 @@ _NO_PREFLIGHT = ErrorReply(
     code="cross_site",
 )
 
-_OVERLOADED_PAUSE_S = 0.25
-"""Seconds until a client is told that its request was rejected for overload: one that sends it again at once, without
-regard to Retry-After, then costs little."""
-
 _CLIENT_LEFT = 499  # nginx's name for it; nobody reads the reply, but the log line does
 
 
@@ -302,7 +298,7 @@ async def _told(request: Request, exc: Exception) -> Response:
     record_of(request).error = reply.code
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
     if isinstance(exc, OverloadedError):
-        await asyncio.sleep(_OVERLOADED_PAUSE_S)
+        await service_of(request).pacer.pace_overload(record_of(request))
     else:
         await service_of(request).pacer.pace(record_of(request))
     reply = with_field_of(request, reply)

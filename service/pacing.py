@@ -23,6 +23,9 @@ BURST = 64
 LONGEST_S = 4.0
 """Longest delay of an error."""
 
+OVERLOADED_S = 0.25
+"""Least delay of a rejection for overload."""
+
 REJECTED_FROM_S = 2.0
 """Delay from which large requests are rejected."""
 
@@ -49,8 +52,8 @@ class ErrorPacer:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._paid_at: OrderedDict[str, float] = OrderedDict()
+        self._errors = _Debts(clock)
+        self._overloads = _Debts(clock)
 
     async def pace(self, record: RequestRecord) -> None:
         """Count the work of a request that ended in an error, and wait until its client may be told so.
@@ -65,10 +68,40 @@ class ErrorPacer:
                 record.memory.close()
             await asyncio.sleep(delay_s)
 
+    async def pace_overload(self, record: RequestRecord) -> None:
+        """Count a request that was rejected for overload, and wait until its client may be told so.
+
+        A client that sends it again at once, without regard to ``Retry-After``, then costs little.
+        """
+        delay_s = self._overloads.add(record.client, 1)
+        if record.memory is not None:
+            record.memory.close()
+        await asyncio.sleep(min(max(delay_s, OVERLOADED_S), LONGEST_S))
+
     def charge(self, client: str, work: float) -> float:
         """Count some work, and return the seconds until the client has paid for it; 0 if it costs nothing."""
-        if not work:
-            return 0.0
+        return self._errors.add(client, work) if work else 0.0
+
+    def require_paid(self, client: str) -> None:
+        """Raise OverloadedError if a client exceeds its rate by far."""
+        left_s = self._errors.left_s(client) - REJECTED_FROM_S
+        if left_s >= 0:
+            raise OverloadedError("the client's requests have caused too many errors", retry_after_s=max(left_s, 1.0))
+
+
+class _Debts:
+    """What clients have to pay for, in seconds of their rate.
+
+    Args:
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._paid_at: OrderedDict[str, float] = OrderedDict()
+
+    def add(self, client: str, work: float) -> float:
+        """Count work of a client; the seconds until it has paid."""
         now = self._clock()
         paid_at = max(self._paid_at.get(client, 0.0), now - BURST / RATE) + work / RATE
         self._paid_at[client] = min(paid_at, now + _LONGEST_DEBT_S)
@@ -77,8 +110,6 @@ class ErrorPacer:
             self._paid_at.popitem(last=False)
         return max(0.0, self._paid_at[client] - now)
 
-    def require_paid(self, client: str) -> None:
-        """Raise OverloadedError if a client exceeds its rate by far."""
-        left_s = self._paid_at.get(client, 0.0) - self._clock() - REJECTED_FROM_S
-        if left_s >= 0:
-            raise OverloadedError("the client's requests have caused too many errors", retry_after_s=max(left_s, 1.0))
+    def left_s(self, client: str) -> float:
+        """Seconds until a client has paid; negative if it has."""
+        return self._paid_at.get(client, 0.0) - self._clock()

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -154,6 +154,7 @@ class AsyncGuard:
         self._chat_s = 1.0
         self._rejections = Rejections()
         self._preparing = PrepareQueue(preparers, slots=self._config.prepare_slots)
+        self._cores = CoreShare() if cores is None else cores
         self._scheduler = Scheduler(
             guard,
             self._deliver,
@@ -164,7 +165,7 @@ class AsyncGuard:
             max_prefill=self._config.max_prefill,
             horizon_s=self._config.verdict_timeout_s,
             client_share=self._config.client_share,
-            cores=cores,
+            cores=self._cores,
         )
         self._supervisor = Supervisor(
             self._scheduler.run, self._died, first_pause_s=self._config.restart_pause_s, name="guard"
@@ -381,11 +382,17 @@ class AsyncGuard:
             self._rejections.require_none(client, len(request.images), least.tokens)
             self._scheduler.require_room(request, least, deadline=deadline, client=client)
         verdicts.expect()
+        is_expensive = _length(request) > _EXPENSIVE_CHARACTERS
+
+        def prepare() -> Prepared:
+            with self._cores.occupied() if is_expensive else nullcontext():
+                return self._prepared(request, None if urgent else client)
+
         try:
-            prepared: Prepared = await self._preparing.run(
-                lambda: self._prepared(request, None if urgent else client),
+            prepared = await self._preparing.run(
+                prepare,
                 order=lambda: (not urgent, verdicts.served_s(client), _length(request)),
-                expensive=_length(request) > _EXPENSIVE_CHARACTERS,
+                expensive=is_expensive,
             )
         except BaseException:
             verdicts.no_longer_expect()

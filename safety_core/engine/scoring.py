@@ -80,8 +80,9 @@ class Pace:
 
     @property
     def views(self) -> int:
-        """Views that go through tower and projector together; at least two if they take hardly longer than one."""
-        return min(max(int(self._target_s / self._view_s), 2), self._most_views)
+        """Views that go through tower and projector together; at least two if several threads share them."""
+        least = min(2, torch.get_num_threads())
+        return min(max(int(self._target_s / self._view_s), least), self._most_views)
 
     @property
     def tokens(self) -> int:
