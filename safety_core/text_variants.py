@@ -675,7 +675,7 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
 
 
 def _embedded(text: str) -> Iterator[str]:
-    """What stands in quotation marks (also of attributes, JSON and programs) and in addresses: words of their own."""
+    """The words in quotation marks (also those of attributes, JSON and source code), URLs and e-mail addresses."""
     plain = _html_unescaped(text)
     for quoted in _QUOTED_WORDS.finditer(plain):
         yield in_small_letters(" ".join((quoted[1] or quoted[2] or quoted[3]).split()))

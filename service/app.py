@@ -317,5 +317,5 @@ async def _told_status(request: Request, exc: Exception) -> Response:
 
 async def _untold(request: Request, exc: Exception) -> Response:
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None
-    await service_of(request).pacer.pace(record_of(request))  # it has left, but keeps its place as long as others
+    await service_of(request).pacer.pace(record_of(request))  # the work counts, and the place stays taken
     return Response(status_code=_CLIENT_LEFT)

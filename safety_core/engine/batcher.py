@@ -113,7 +113,7 @@ class Batch(Generic[Item, Result]):
     """Seconds of worker time spent on it so far."""
 
     unrecorded_s: float = 0.0
-    """Seconds of it since work was last done and its duration recorded."""
+    """Seconds of ``spent_s`` that are not yet part of a recorded duration."""
 
     overtaken: str | None = None
     """The client whose oldest entry had to wait for this slice of it."""

@@ -1,7 +1,7 @@
 """Counts the cores of the machine that are free for the model. Knows no torch.
 
 The threads of an operation of the model wait for each other. If another thread computes on the same cores, one of them
-is suspended for milliseconds again and again while the others wait: judging takes five times as long, not twice. With
+is suspended for milliseconds again and again while the others wait: judging takes longer than with one thread. With
 no more threads than free cores, they never wait for a core.
 """
 
@@ -30,7 +30,7 @@ class CoreShare:
 
     @contextmanager
     def occupied(self) -> Iterator[None]:
-        """Context manager for a thread that computes for long; one core is not free meanwhile."""
+        """Context manager for a long computation in one thread; one core is not free meanwhile."""
         with self._lock:
             self._occupied += 1
         try:

@@ -314,7 +314,7 @@ class Guard:
     # --- judging -------------------------------------------------------------------------------------------------
 
     def use_cores(self, cores: int) -> None:
-        """Compute on no more cores than so many from now on, in the calling thread."""
+        """Limit the model to this number of cores from now on; to be called in the thread that runs it."""
         threads = max(1, min(self._threads, cores))
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)

@@ -384,7 +384,7 @@ class GuardLike(Protocol):
         """Undo disguises of long texts in another process from now on, until what this returns is closed."""
 
     def use_cores(self, cores: int) -> None:
-        """Compute on no more cores than so many from now on; in the worker's thread only."""
+        """Limit the model to this number of cores from now on; in the worker's thread only."""
 
     def judge(self, batch: Sequence[Prepared]) -> Sequence[Judged | Exception]:
         """Verdicts, or what kept one from being reached; in the worker's thread only."""

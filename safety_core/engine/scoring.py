@@ -164,7 +164,7 @@ class Scorer:
             features = self._model.encode_images(self._on_device(part))
             seen.append(features)
             spent_s = time.perf_counter() - started
-            yield Work()  # done only in part, but others may go first
+            yield Work()  # the pass is half done; other requests may go first
             started = time.perf_counter()
             safe.append(self._model.safe_features(features))
             pace.saw(len(part), spent_s + time.perf_counter() - started)
