@@ -7,10 +7,17 @@ library needs the network, and a server starts without the hub.
 import json
 from pathlib import Path
 
-from httpx import HTTPError
 from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 
 from safety_core.errors import CheckpointError
+
+_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
+)
+"""What a download raises; the HTTP library, and so its errors, differ between versions of the hub's client."""
 
 _SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")
 """Config, tokenizer and image processor: everything of a backbone except its weights."""
@@ -31,7 +38,7 @@ def resolve_commit(hub_id: str, revision: str | None = None) -> str:
     """
     try:
         file = hf_hub_download(hub_id, "config.json", revision=revision)
-    except (OSError, ValueError, HTTPError) as exc:
+    except _ERRORS as exc:
         raise CheckpointError(f"{hub_id} is neither a folder nor a reachable hub repository") from exc
     # The hub's cache keeps every commit in a folder of its name.
     return Path(file).parent.name
@@ -91,7 +98,7 @@ def _download(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path:
         return Path(
             snapshot_download(hub_id, revision=commit, allow_patterns=list(patterns), ignore_patterns=list(_SUBFOLDERS))
         )
-    except (OSError, ValueError, HTTPError) as exc:
+    except _ERRORS as exc:
         raise CheckpointError(
             f"{hub_id} at {commit} is not on this machine, and the hub cannot be reached ({type(exc).__name__})"
         ) from exc
