@@ -131,14 +131,21 @@ def picture(data: bytes) -> Image.Image:
 class Watched:
     """What passed through a model."""
 
-    pixels: list[torch.Tensor] = field(default_factory=list)
-    """Inputs of the vision tower, one entry a pass."""
-
-    features: list[VisionFeatures] = field(default_factory=list)
-    """What it made of them."""
+    passes: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    """Inputs of the vision tower and its projected features, one entry a pass."""
 
     read: list[tuple[list[int], VisionFeatures | None]] = field(default_factory=list)
     """What the language model read: prompt and pictures."""
+
+    @property
+    def pixels(self) -> torch.Tensor:
+        """All inputs of the vision tower; a slow machine divides them into several passes."""
+        return torch.cat([pixels for pixels, _ in self.passes])
+
+    @property
+    def projected(self) -> torch.Tensor:
+        """The projected features of all inputs."""
+        return torch.cat([projected for _, projected in self.passes])
 
 
 @contextmanager
@@ -148,9 +155,9 @@ def watched(guard: Guard) -> Iterator[Watched]:
     encode, embed = model.encode_images, model.embed
 
     def encoded(pixels: torch.Tensor) -> VisionFeatures:
-        seen.pixels.append(pixels.clone())
-        seen.features.append(encode(pixels))
-        return seen.features[-1]
+        features = encode(pixels)
+        seen.passes.append((pixels.clone(), features.projected_BPD))
+        return features
 
     def embedded(prompts: Sequence[Any], vision: VisionFeatures | None, *args: Any, **kwargs: Any) -> Any:
         seen.read += [(prompt.input_ids, vision) for prompt in prompts]
@@ -162,9 +169,10 @@ def watched(guard: Guard) -> Iterator[Watched]:
         yield seen
 
 
-def assert_read_what_was_scored(seen: Watched, *, view: int = 0) -> None:
-    """The tower ran once, and the language model got the very features that the head judged."""
-    (features,), ((_, given),) = seen.features, seen.read
+def assert_read_what_was_scored(seen: Watched, *, views: int = 1, view: int = 0) -> None:
+    """The tower saw each view once, and the language model got the very features that the head judged."""
+    ((_, given),) = seen.read
     assert given is not None
     assert len(given) == 1
-    assert torch.equal(given.projected_BPD[0], features.projected_BPD[view])
+    assert len(seen.projected) == views
+    assert torch.equal(given.projected_BPD[0], seen.projected[view])

@@ -171,8 +171,7 @@ def test_alpha_trns_palette_gives_the_model_the_view_that_was_scored_worse(
         answer = ask(nano, route, WHAT, data)
     assert told(answer)["decision"] == "cautioned"
     assert told(answer)["risk"]["surfaces"]["joint"] == pytest.approx(max(views), abs=1e-4)
-    assert len(seen.pixels[0]) == 2
-    assert_read_what_was_scored(seen, view=views.index(max(views)))
+    assert_read_what_was_scored(seen, views=2, view=views.index(max(views)))
 
 
 # --- sizes and shapes ------------------------------------------------------------------------------------------------
@@ -203,7 +202,8 @@ def test_image_scaling_payload(nano: TestClient, guard: Guard, side: int, step: 
         with watched(guard) as seen:
             answer = ask(nano, route, LOOK, harmless)
         assert not refused(answer)
-        (pixels,) = seen.pixels
+        pixels = seen.pixels
+        assert len(pixels) == 1
         assert (pixels - there).abs().mean() < (pixels - hidden).abs().mean() / 2
         if route in ANSWERING:
             assert_read_what_was_scored(seen)
@@ -228,7 +228,7 @@ def test_aspect_ratio_and_crop(nano: TestClient, guard: Guard, size: tuple[int, 
         with watched(guard) as seen:
             ask(nano, CLASSIFY, LOOK, encoded(marked, "PNG"))
         (pixels,) = seen.pixels
-        changed = (pixels - empty)[0].amax(0) > 0.1
+        changed = (pixels - empty).amax(0) > 0.1
         expected = mark**2 * (SIDE / max(size)) ** 2
         assert changed.sum() > expected / 2
         rows, columns = torch.nonzero(changed.any(1)).flatten(), torch.nonzero(changed.any(0)).flatten()
@@ -279,10 +279,10 @@ def test_several_images(nano: TestClient, client: TestClient) -> None:
 def test_several_images_are_all_that_the_model_reads(nano: TestClient, guard: Guard) -> None:
     with watched(guard) as seen:
         assert not refused(ask(nano, ANSWERING[0], LOOK, SCENE, encoded(Image.new("RGB", (9, 9)), "PNG"), SCENE))
-    (features,), ((prompt, given),) = seen.features, seen.read
-    assert len(features) == 2  # of equal files only one goes through the tower
+    ((prompt, given),) = seen.read
+    assert len(seen.projected) == 2  # of equal files only one goes through the tower
     assert given is not None
-    assert torch.equal(given.projected_BPD, features.projected_BPD[[0, 1, 0]])
+    assert torch.equal(given.projected_BPD, seen.projected[[0, 1, 0]])
     assert prompt.count(guard.model.backbone.config.image_token_id) == 3
 
 
