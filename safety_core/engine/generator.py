@@ -24,6 +24,7 @@ from safety_core.engine.slots import SlotCache
 from safety_core.engine.stops import StopStrings
 from safety_core.errors import ExhaustedError, GenerationError, PromptError, SafeVLMError
 from safety_core.model.generation import CACHE_ARGUMENT, TextAssembler
+from safety_core.model.llama import has_quick_step, quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
 from safety_core.model.vision import VisionFeatures
@@ -152,6 +153,8 @@ class Generator:
         self._banned_ids = list(model.banned_ids)
         self._rows: list[Row] = []
         self._cache = SlotCache(text.num_hidden_layers)
+        text_model = model.backbone.model.language_model
+        self._quick_model = text_model if has_quick_step(text_model) else None
 
     @property
     def running(self) -> int:
@@ -274,7 +277,10 @@ class Generator:
         return self._append(rows, self._logits(hidden_R1D[:, 0]))
 
     def _forward(self, embeds_RTD: Tensor, positions_RT: Tensor, mask: Tensor | None) -> Tensor:
-        output = self._model.backbone.model.language_model(
+        text_model: Any = self._model.backbone.model.language_model
+        if mask is not None and text_model is self._quick_model:
+            return quick_step(text_model, embeds_RTD, positions_RT, mask, self._cache)
+        output = text_model(
             inputs_embeds=embeds_RTD,
             attention_mask=mask,
             position_ids=positions_RT,

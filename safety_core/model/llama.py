@@ -1,0 +1,100 @@
+"""A decoding step of a Llama text model in fewer operations than transformers' own modules take.
+
+A step computes one position of each row. What a small operation costs does not depend on its size, so their number
+decides how long a step takes. The linear layers are called as modules: quantised ones, and adapters inside the layers,
+work as usual.
+Shapes: R rows · D width · H heads · K key-value heads · G heads that share one · d width of a head · L positions that
+are read.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Cache
+from transformers.models.llama.modeling_llama import (
+    LlamaAttention,
+    LlamaDecoderLayer,
+    LlamaMLP,
+    LlamaModel,
+    LlamaRMSNorm,
+)
+
+_FUSED = {LlamaModel, LlamaDecoderLayer, LlamaAttention, LlamaMLP, LlamaRMSNorm}
+"""Modules whose ``forward`` is computed here instead."""
+
+
+def has_quick_step(text_model: nn.Module) -> bool:
+    """Whether :func:`quick_step` computes what the model's own ``forward`` does.
+
+    It does not for other architectures, other attention kernels, models wrapped in an adapter, and modules with hooks
+    or a replaced ``forward``, such as those of a model that is divided between devices.
+    """
+    return (
+        type(text_model) is LlamaModel
+        and text_model.config._attn_implementation == "sdpa"
+        and not text_model.training
+        and all(type(layer) is LlamaDecoderLayer for layer in text_model.layers)
+        and all(map(_is_unchanged, (one for one in text_model.modules() if type(one) in _FUSED)))
+        and all(
+            (type(layer.self_attn), type(layer.mlp), type(layer.input_layernorm), type(layer.post_attention_layernorm))
+            == (LlamaAttention, LlamaMLP, LlamaRMSNorm, LlamaRMSNorm)
+            for layer in text_model.layers
+        )
+    )
+
+
+def quick_step(text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R11L: Tensor, cache: Cache) -> Tensor:
+    """Last hidden states of one more position of each row.
+
+    Args:
+        text_model: a model for which :func:`has_quick_step` holds.
+        embeds_R1D: embedded tokens.
+        positions_R1: their positions.
+        mask_R11L: True where a row may look.
+        cache: keys and values of earlier positions; updated.
+
+    Returns:
+        hidden_R1D, up to rounding the ``last_hidden_state`` of the model's own ``forward``.
+    """
+    rows = len(embeds_R1D)
+    cos_R1d, sin_R1d = text_model.rotary_emb(embeds_R1D, positions_R1)
+    half = cos_R1d.shape[-1] // 2
+    cos_R11d = cos_R1d[:, None]
+    # Rotating by half a head then needs no negation: the sign is here.
+    sin_R11d = torch.cat((-sin_R1d[..., :half], sin_R1d[..., half:]), dim=-1)[:, None]
+    bias_R11L = torch.zeros_like(mask_R11L, dtype=embeds_R1D.dtype).masked_fill_(~mask_R11L, float("-inf"))
+    hidden_R1D = embeds_R1D
+    for layer in text_model.layers:
+        attention = layer.self_attn
+        normed_R1D = _normalise(layer.input_layernorm, hidden_R1D)
+        query_RH1d = attention.q_proj(normed_R1D).view(rows, -1, 1, attention.head_dim)
+        key_RK1d = attention.k_proj(normed_R1D).view(rows, -1, 1, attention.head_dim)
+        value_RK1d = attention.v_proj(normed_R1D).view(rows, -1, 1, attention.head_dim)
+        query_RH1d = query_RH1d * cos_R11d + query_RH1d.roll(half, -1) * sin_R11d
+        key_RK1d = key_RK1d * cos_R11d + key_RK1d.roll(half, -1) * sin_R11d
+        keys_RKLd, values_RKLd = cache.update(key_RK1d, value_RK1d, attention.layer_idx)
+        # Heads that share keys and values go together, as if they were positions of one head.
+        query_RKGd = query_RH1d.view(rows, -1, attention.num_key_value_groups, attention.head_dim)
+        read_RKGd = F.scaled_dot_product_attention(
+            query_RKGd, keys_RKLd, values_RKLd, attn_mask=bias_R11L, scale=attention.scaling
+        )
+        hidden_R1D = hidden_R1D + attention.o_proj(read_RKGd.reshape(rows, 1, -1))
+        mlp = layer.mlp
+        normed_R1D = _normalise(layer.post_attention_layernorm, hidden_R1D)
+        hidden_R1D = hidden_R1D + mlp.down_proj(mlp.act_fn(mlp.gate_proj(normed_R1D)) * mlp.up_proj(normed_R1D))
+    return _normalise(text_model.norm, hidden_R1D)
+
+
+def _normalise(norm: Any, hidden_R1D: Tensor) -> Tensor:
+    """What LlamaRMSNorm computes."""
+    if hidden_R1D.dtype != torch.float32:  # the module rounds before it multiplies by its weight
+        normed: Tensor = norm.forward(hidden_R1D)
+        return normed
+    return F.rms_norm(hidden_R1D, norm.weight.shape, norm.weight, norm.variance_epsilon)
+
+
+def _is_unchanged(module: nn.Module) -> bool:
+    """Whether a module computes what its class does: no hooks, no ``forward`` of its own."""
+    return "forward" not in vars(module) and not (module._forward_hooks or module._forward_pre_hooks)
