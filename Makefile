@@ -32,10 +32,11 @@ serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
 test: lint types  ## everything CI runs: format, lint, types, import order, tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(TEST_ARGS)
 
-lint: $(VENV)/.dev  ## formatting, lint rules and the import order
+lint: $(VENV)/.dev  ## formatting, lint rules, the import order and undeclared dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/deptry service safety_core
 
 types: $(VENV)/.dev  ## strict types over code and tests
 	$(BIN)/mypy --num-workers 2

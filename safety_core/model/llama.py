@@ -21,8 +21,8 @@ from transformers.models.llama.modeling_llama import (
     LlamaRMSNorm,
 )
 
-_FUSED = {LlamaModel, LlamaDecoderLayer, LlamaAttention, LlamaMLP, LlamaRMSNorm}
-"""Modules whose ``forward`` is computed here instead."""
+_REPLACED = (LlamaModel, LlamaDecoderLayer, LlamaAttention, LlamaMLP, LlamaRMSNorm)
+"""Classes of the modules whose ``forward`` is not called in a quick step."""
 
 
 def has_quick_step(text_model: nn.Module) -> bool:
@@ -31,18 +31,12 @@ def has_quick_step(text_model: nn.Module) -> bool:
     It does not for other architectures, other attention kernels, models wrapped in an adapter, and modules with hooks
     or a replaced ``forward``, such as those of a model that is divided between devices.
     """
-    return (
-        type(text_model) is LlamaModel
-        and text_model.config._attn_implementation == "sdpa"
-        and not text_model.training
-        and all(type(layer) is LlamaDecoderLayer for layer in text_model.layers)
-        and all(map(_is_unchanged, (one for one in text_model.modules() if type(one) in _FUSED)))
-        and all(
-            (type(layer.self_attn), type(layer.mlp), type(layer.input_layernorm), type(layer.post_attention_layernorm))
-            == (LlamaAttention, LlamaMLP, LlamaRMSNorm, LlamaRMSNorm)
-            for layer in text_model.layers
-        )
-    )
+    if type(text_model) is not LlamaModel or text_model.training or text_model.config._attn_implementation != "sdpa":
+        return False
+    replaced: list[Any] = [text_model, text_model.norm]
+    for layer in text_model.layers:
+        replaced += [layer, layer.self_attn, layer.mlp, layer.input_layernorm, layer.post_attention_layernorm]
+    return all(type(module) in _REPLACED and _is_unchanged(module) for module in replaced)
 
 
 def quick_step(text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R11L: Tensor, cache: Cache) -> Tensor:
@@ -62,7 +56,7 @@ def quick_step(text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R
     cos_R1d, sin_R1d = text_model.rotary_emb(embeds_R1D, positions_R1)
     half = cos_R1d.shape[-1] // 2
     cos_R11d = cos_R1d[:, None]
-    # Rotating by half a head then needs no negation: the sign is here.
+    # With the sign in the sine, the rotation needs no negation.
     sin_R11d = torch.cat((-sin_R1d[..., :half], sin_R1d[..., half:]), dim=-1)[:, None]
     bias_R11L = torch.zeros_like(mask_R11L, dtype=embeds_R1D.dtype).masked_fill_(~mask_R11L, float("-inf"))
     hidden_R1D = embeds_R1D
@@ -96,5 +90,5 @@ def _normalise(norm: Any, hidden_R1D: Tensor) -> Tensor:
 
 
 def _is_unchanged(module: nn.Module) -> bool:
-    """Whether a module computes what its class does: no hooks, no ``forward`` of its own."""
+    """Whether a module has neither hooks nor a ``forward`` of its own."""
     return "forward" not in vars(module) and not (module._forward_hooks or module._forward_pre_hooks)
