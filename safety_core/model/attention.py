@@ -30,11 +30,10 @@ class ContextLayers(nn.Module):
 
     def forward(self, x_BQD: Tensor, mask_BQ: Tensor) -> Tensor:
         """The queries with their context added; padded queries hold rubbish and must stay masked."""
-        reduced_BQR = self.down(x_BQD)
+        reduced_BQR = apply_linear(self.down, x_BQD)
         for layer in self.layers:
             reduced_BQR = layer(reduced_BQR, mask_BQ)
-        context_BQD: Tensor = self.up(self.norm(reduced_BQR))
-        return x_BQD + context_BQD
+        return x_BQD + apply_linear(self.up, apply_norm(self.norm, reduced_BQR))
 
 
 class ContextLayer(nn.Module):
@@ -51,13 +50,15 @@ class ContextLayer(nn.Module):
 
     def forward(self, x_BQD: Tensor, mask_BQ: Tensor) -> Tensor:
         """Self-attention over real positions, then the MLP."""
-        qkv_BQ3hd = self.qkv(self.norm(x_BQD)).unflatten(-1, (3, self.num_heads, -1))
+        qkv_BQE = apply_linear(self.qkv, apply_norm(self.norm, x_BQD))
+        qkv_BQ3hd = qkv_BQE.view(*qkv_BQE.shape[:2], 3, self.num_heads, -1)
         qkv_3BhQd = qkv_BQ3hd.permute(2, 0, 3, 1, 4)
         q_BhQd, k_BhQd = rotate(qkv_3BhQd[:2])
         attended_BhQd = F.scaled_dot_product_attention(
             q_BhQd, k_BhQd, qkv_3BhQd[2], attn_mask=mask_BQ[:, None, None, :]
         )
-        x_BQD = x_BQD + self.dropout(self.out(merge_heads(attended_BhQd)))
+        attended_BQD = apply_linear(self.out, merge_heads(attended_BhQd))
+        x_BQD = x_BQD + (self.dropout(attended_BQD) if self.training else attended_BQD)
         out_BQD: Tensor = self.mlp(x_BQD)
         return out_BQD
 
@@ -85,21 +86,30 @@ class CrossAttention(nn.Module):
 
     def project(self, looked_at_BKD: Tensor) -> KeyValues:
         """Keys and values of what queries look at; rows that look at the same thing can share them."""
-        return KeyValues(self.key(looked_at_BKD), self.value(looked_at_BKD))
+        return KeyValues(apply_linear(self.key, looked_at_BKD), apply_linear(self.value, looked_at_BKD))
 
     def forward(
         self, x_BQD: Tensor, looked_at: KeyValues, mask_BK: Tensor, *, weights: bool = True
     ) -> tuple[Tensor, Tensor | None]:
-        """Attended values out_BQD and, unless ``weights`` is off, their mean weights over heads weight_BQK."""
-        q_BhQd = split_heads(self.query(x_BQD), self.num_heads)
+        """Attend to keys and values.
+
+        Args:
+            x_BQD: the queries.
+            looked_at: their keys and values; a single row of them is shared by all rows of queries, without copies.
+            mask_BK: True where a row of queries may look.
+            weights: whether to return the attention weights.
+
+        Returns:
+            The attended values out_BQD, and their weights weight_BQK, the mean over heads.
+        """
+        q_BhQd = split_heads(apply_linear(self.query, x_BQD), self.num_heads)
         k_BhKd = split_heads(looked_at.keys_BKD, self.num_heads)
         v_BhKd = split_heads(looked_at.values_BKD, self.num_heads)
         if not weights:
-            out_BhQd = F.scaled_dot_product_attention(q_BhQd, k_BhKd, v_BhKd, attn_mask=mask_BK[:, None, None, :])
-            return self.out(merge_heads(out_BhQd)), None
+            return apply_linear(self.out, _attend(q_BhQd, k_BhKd, v_BhKd, mask_BK)), None
         logits_BhQK = q_BhQd @ k_BhKd.transpose(-1, -2) * q_BhQd.shape[-1] ** -0.5
         weight_BhQK = logits_BhQK.masked_fill(~mask_BK[:, None, None, :], float("-inf")).softmax(-1)
-        return self.out(merge_heads(weight_BhQK @ v_BhKd)), weight_BhQK.mean(1)
+        return apply_linear(self.out, merge_heads(weight_BhQK @ v_BhKd)), weight_BhQK.mean(1)
 
 
 class ResidualMLP(nn.Module):
@@ -108,12 +118,16 @@ class ResidualMLP(nn.Module):
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.body = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width), nn.Dropout(dropout))
+        widen, narrow, drop = nn.Linear(width, hidden), nn.Linear(hidden, width), nn.Dropout(dropout)
+        self.body = nn.Sequential(widen, nn.GELU(), narrow, drop)
+        self._layers = widen, narrow, drop  # Sequential's own lookup takes microseconds
 
     def forward(self, x_BQD: Tensor) -> Tensor:
         """Add what the MLP says."""
-        out_BQD: Tensor = x_BQD + self.body(self.norm(x_BQD))
-        return out_BQD
+        widen, narrow, drop = self._layers
+        hidden_BQE = F.gelu(apply_linear(widen, apply_norm(self.norm, x_BQD)))
+        out_BQD = apply_linear(narrow, hidden_BQE)
+        return x_BQD + (drop(out_BQD) if self.training else out_BQD)
 
 
 class AttentionPooling(nn.Module):
@@ -126,12 +140,34 @@ class AttentionPooling(nn.Module):
 
     def forward(self, x_BQD: Tensor, mask_BQ: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled pooled_BD and the mean weights over heads weight_BQ."""
-        logits_BQh = self.score(x_BQD).masked_fill(~mask_BQ[..., None], float("-inf"))
+        logits_BQh = apply_linear(self.score, x_BQD).masked_fill(~mask_BQ[..., None], float("-inf"))
         weight_BhQ = logits_BQh.softmax(1).transpose(1, 2)
         # A padded query holds rubbish that may be non-finite; zero weight alone would not silence it.
         values_BhQd = split_heads(x_BQD.masked_fill(~mask_BQ[..., None], 0.0), self.num_heads)
         pooled_Bhd = (weight_BhQ[:, :, None, :] @ values_BhQd).squeeze(2)
         return pooled_Bhd.flatten(1), weight_BhQ.mean(1)
+
+
+def apply_linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """A linear layer without its module call, which takes longer than the layer does for a few rows."""
+    return F.linear(x, layer.weight, layer.bias)
+
+
+def apply_norm(layer: nn.LayerNorm, x: Tensor) -> Tensor:
+    """A layer norm without its module call."""
+    return torch.layer_norm(x, layer.normalized_shape, layer.weight, layer.bias, layer.eps)
+
+
+def _attend(q_BhQd: Tensor, k_BhKd: Tensor, v_BhKd: Tensor, mask_BK: Tensor) -> Tensor:
+    """Attended values out_BQD; where all rows share their keys, the queries of all are one row."""
+    batch, _, queries, _ = q_BhQd.shape
+    mask_B1QK = mask_BK[:, None, None, :]
+    shared = len(k_BhKd) < batch
+    if shared:
+        q_BhQd = q_BhQd.transpose(0, 1).flatten(1, 2)[None]
+        mask_B1QK = mask_B1QK.expand(-1, -1, queries, -1).reshape(1, 1, batch * queries, -1)
+    out_BQD = merge_heads(F.scaled_dot_product_attention(q_BhQd, k_BhKd, v_BhKd, attn_mask=mask_B1QK))
+    return out_BQD.reshape(batch, queries, -1) if shared else out_BQD
 
 
 def split_heads(x_BQD: Tensor, num_heads: int) -> Tensor:

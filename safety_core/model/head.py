@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from safety_core.errors import ConfigError
-from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, KeyValues, ResidualMLP
+from safety_core.model.attention import (
+    AttentionPooling,
+    ContextLayers,
+    CrossAttention,
+    KeyValues,
+    ResidualMLP,
+    apply_linear,
+    apply_norm,
+)
 from safety_core.model.config import BackboneDims, HeadConfig
 from safety_core.model.derived import Derived
 
@@ -100,8 +108,9 @@ class SafetyHead(nn.Module):
             prompt_of_B: which of the prompts each sample has, where several share one: it is read once. In order
                 where None.
             safe: safety features safe_BFD of each sample's images one after the other, or what :meth:`read` made of
-                them; None where no sample has an image.
-            safe_mask_BF: True at real features; a row without any has no image. None with features: all are real.
+                them; None where no sample has an image. A single row is shared by all samples, without copies.
+            safe_mask_BF: True at real features; a row without any has no image. None with features: all are real, one
+                row for each sample.
             tokens_SD: the head's safety tokens.
             attention: whether to say where the head looked.
 
@@ -110,11 +119,15 @@ class SafetyHead(nn.Module):
         """
         features = self.read(safe) if isinstance(safe, Tensor) else safe
         asked = prompt_BTD if prompt_of_B is None else prompt_of_B
-        known = asked if features is None else features.keys_BKD
+        if features is not None and safe_mask_BF is None:
+            safe_mask_BF = _all_real(features.keys_BKD)
+        known = asked if safe_mask_BF is None else safe_mask_BF
         if known is None:
             raise ValueError("a prompt or an image is needed, got neither")
         if asked is not None and len(asked) != len(known):
             raise ValueError(f"{len(known)} rows of safety features were given for {len(asked)} prompts")
+        if features is not None and len(features.keys_BKD) not in {1, len(known)}:
+            raise ValueError(f"{len(features.keys_BKD)} rows of safety features were given for {len(known)} masks")
         queries_BQD, query_mask_BQ = self._queries(prompt_BTD, prompt_mask_BT, batch=len(known))
         if prompt_BTD is not None and prompt_of_B is not None:
             queries_BQD, query_mask_BQ = queries_BQD[prompt_of_B], query_mask_BQ[prompt_of_B]
@@ -129,8 +142,8 @@ class SafetyHead(nn.Module):
             weight_BQF = weight_BQK[:, :, len(tokens_SD) + 1 :]
             attention_BF = weight_BQF[:, 0] if weight_BQ is None else torch.einsum("bq,bqf->bf", weight_BQ, weight_BQF)
         return HeadOutput(
-            type_logits_BC=self.type_classifier(pooled_BD),
-            level_logits_BL=self.level_classifier(pooled_BD),
+            type_logits_BC=apply_linear(self.type_classifier, pooled_BD),
+            level_logits_BL=apply_linear(self.level_classifier, pooled_BD),
             attention_BF=attention_BF,
         )
 
@@ -138,7 +151,7 @@ class SafetyHead(nn.Module):
         """Keys and values of safety features; those of an image serve every row that looks at it."""
         if self.config.fusion == "block":
             place_MD = self._place.of([self.place], self._places)
-            normed_BFD = self.key_norm(safe_BFD)
+            normed_BFD = apply_norm(self.key_norm, safe_BFD)
             safe_BFD = (normed_BFD.unflatten(1, (-1, self.grid**2)) + place_MD).flatten(1, 2)
         return self.cross.project(safe_BFD)
 
@@ -154,7 +167,7 @@ class SafetyHead(nn.Module):
             queries_BQD = torch.cat([queries_BQD, prompt_BTD.to(queries_BQD.dtype)], dim=1)
             mask_BQ = torch.cat([mask_BQ, words_mask_BT], dim=1)
         if self.config.fusion == "block":
-            queries_BQD = self.embed_norm(queries_BQD)
+            queries_BQD = apply_norm(self.embed_norm, queries_BQD)
         if self.context is not None:
             queries_BQD = self.context(queries_BQD, mask_BQ)
         return queries_BQD, mask_BQ
@@ -168,18 +181,19 @@ class SafetyHead(nn.Module):
         self, features: KeyValues | None, safe_mask_BF: Tensor | None, tokens_SD: Tensor, *, batch: int
     ) -> tuple[KeyValues, Tensor]:
         """[head tokens ; null feature ; safety features], with their mask; the null stands in for missing images."""
-        read_by = [*self.cross.key.parameters(), *self.cross.value.parameters()]
+        key, value = self.cross.key, self.cross.value
+        read_by = [tokens_SD, self.null_D, key.weight, key.bias, value.weight, value.bias]
         if self.config.fusion == "block":
-            read_by += self.key_norm.parameters()
-        own = self._own.of([tokens_SD, self.null_D, *read_by], lambda: self._read_own(tokens_SD))
-        own_BKD = KeyValues(*(part.expand(batch, -1, -1) for part in own))
-        own_mask_BK = _all_real(own_BKD.keys_BKD)
-        if features is None:
-            return own_BKD, own_mask_BK
-        mask_BF = _all_real(features.keys_BKD) if safe_mask_BF is None else safe_mask_BF
-        null_mask_B1 = ~mask_BF.any(dim=1, keepdim=True)
-        looked_at = KeyValues(*(torch.cat(pair, dim=1) for pair in zip(own_BKD, features, strict=True)))
-        return looked_at, torch.cat([own_mask_BK[:, :-1], null_mask_B1, mask_BF], dim=1)
+            read_by += [self.key_norm.weight, self.key_norm.bias]
+        own = self._own.of(read_by, lambda: self._read_own(tokens_SD))
+        own_mask_BK = _all_real(own.keys_BKD).expand(batch, -1)
+        if features is None or safe_mask_BF is None:
+            return own, own_mask_BK
+        rows = len(features.keys_BKD)
+        own_RKD = [part.expand(rows, -1, -1) for part in own]
+        looked_at = KeyValues(*(torch.cat(pair, dim=1) for pair in zip(own_RKD, features, strict=True)))
+        null_mask_B1 = ~safe_mask_BF.any(dim=1, keepdim=True)
+        return looked_at, torch.cat([own_mask_BK[:, :-1], null_mask_B1, safe_mask_BF], dim=1)
 
     def _read_own(self, tokens_SD: Tensor) -> KeyValues:
         """Keys and values of [head tokens ; null feature], which no request changes."""
@@ -196,8 +210,10 @@ class SafetyHead(nn.Module):
         if self.config.fusion == "bare":
             bare: tuple[Tensor, Tensor | None] = self.cross(queries_BQD, looked_at, mask_BK, weights=weights)
             return bare
-        attended_BQD, weight_BQK = self.cross(self.query_norm(queries_BQD), looked_at, mask_BK, weights=weights)
-        return self.out_norm(self.mlp(queries_BQD + attended_BQD)), weight_BQK
+        attended_BQD, weight_BQK = self.cross(
+            apply_norm(self.query_norm, queries_BQD), looked_at, mask_BK, weights=weights
+        )
+        return apply_norm(self.out_norm, self.mlp(queries_BQD + attended_BQD)), weight_BQK
 
 
 def _all_real(x_BKD: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from safety_core.model.attention import KeyValues
 from safety_core.model.vision import VisionFeatures
 
 IGNORED_LABEL = -100
@@ -94,6 +95,28 @@ def gather_features(safe_BMD: Tensor, images: Sequence[Sequence[int]]) -> tuple[
     mask_PK = torch.tensor([[place < len(row) for place in range(most)] for row in images], device=safe_BMD.device)
     mask_PF = mask_PK[..., None].expand(-1, -1, features).reshape(len(images), most * features)
     return torch.stack(parts).reshape(len(images), most * features, width), mask_PF
+
+
+def gather_key_values(images: KeyValues, shown: Sequence[Sequence[int]]) -> tuple[KeyValues, Tensor]:
+    """What the head reads of several images a row, padded, and its mask_BF.
+
+    If all rows show the same images or none, these are the only row of the first result: attention shares them.
+
+    Args:
+        images: keys and values of each image.
+        shown: the images of each row.
+    """
+    distinct = {tuple(row) for row in shown if row}
+    if len(distinct) == 1:
+        (same,) = distinct
+        keys_FD, values_FD = (torch.cat([part_BKD[image] for image in same]) for part_BKD in images)
+        # Rows without an image give it a weight of zero, and zero times NaN would be NaN.
+        if all(shown) or bool(torch.isfinite(keys_FD.sum() + values_FD.sum())):
+            mask_B1 = torch.tensor([[bool(row)] for row in shown], device=keys_FD.device)
+            return KeyValues(keys_FD[None], values_FD[None]), mask_B1.expand(-1, len(keys_FD))
+    keys_BFD, mask_BF = gather_features(images.keys_BKD, shown)
+    values_BFD, _ = gather_features(images.values_BKD, shown)
+    return KeyValues(keys_BFD, values_BFD), mask_BF
 
 
 def image_rows(vision: VisionFeatures | None, images_per_sample: Sequence[int], samples: int) -> list[tuple[int, ...]]:

@@ -35,6 +35,7 @@ from safety_core.model.inputs import (
     IGNORED_LABEL,
     LmInputs,
     gather_features,
+    gather_key_values,
     image_rows,
     pad_ids,
     pad_left,
@@ -352,18 +353,17 @@ class SafeLlava(nn.Module):
         heatmap: bool,
     ) -> HeadOutput:
         """One padded batch of views through the head; a prompt that several share is read once."""
+        device = self.device
         prompts = list(dict.fromkeys(view.prompt or () for view in views))
-        ids_PT, mask_PT = pad_ids(prompts, device=self.device) if any(prompts) else (None, None)
+        ids_PT, mask_PT = pad_ids(prompts, device=device) if any(prompts) else (None, None)
         prompt_of_B = None
         if ids_PT is not None and len(prompts) < len(views):
             place = {prompt: index for index, prompt in enumerate(prompts)}
-            prompt_of_B = torch.tensor([place[view.prompt or ()] for view in views], device=self.device)
+            prompt_of_B = torch.tensor([place[view.prompt or ()] for view in views], device=device)
         shown = [view.images for view in views]
         if images is None or not any(shown):
             return self.head_logits(None, ids_PT, mask_PT, prompt_of_B=prompt_of_B)
-        keys_BFD, safe_mask_BF = gather_features(images.keys_BKD, shown)
-        values_BFD, _ = gather_features(images.values_BKD, shown)
-        features = KeyValues(keys_BFD, values_BFD)
+        features, safe_mask_BF = gather_key_values(images, shown)
         return self.head_logits(features, ids_PT, mask_PT, safe_mask_BF, prompt_of_B=prompt_of_B, attention=heatmap)
 
     # --- the language model --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, rotate
+from safety_core.model.attention import AttentionPooling, ContextLayers, CrossAttention, KeyValues, rotate
 
 
 def test_rotation_keeps_lengths_and_makes_products_relative() -> None:
@@ -75,3 +76,16 @@ def test_cross_attention_says_the_same_without_its_weights() -> None:
     torch.testing.assert_close(fused, full)
     assert weights is not None
     assert none is None
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_rows_may_share_one_row_of_keys(weights: bool) -> None:
+    torch.manual_seed(0)
+    cross = CrossAttention(16, 4)
+    queries, looked_at = torch.randn(3, 2, 16), cross.project(torch.randn(1, 5, 16))
+    mask = torch.tensor([[True] * 5, [True, False, True, False, True], [False] * 4 + [True]])
+    copied = KeyValues(*(part.expand(3, -1, -1).contiguous() for part in looked_at))
+    shared, expected = (cross(queries, keys, mask, weights=weights) for keys in (looked_at, copied))
+    torch.testing.assert_close(shared[0], expected[0])
+    if weights:
+        torch.testing.assert_close(shared[1], expected[1])

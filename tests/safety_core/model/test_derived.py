@@ -4,7 +4,7 @@ import pickle
 import torch
 from torch import Tensor, nn
 
-from safety_core.model.derived import Derived
+from safety_core.model.derived import Derived, DerivedViews
 
 
 class Doubling(nn.Module):
@@ -74,3 +74,18 @@ def test_copies_start_without_a_value() -> None:
             other.weight.fill_(7.0)
         assert infer(other) == [14.0, 14.0]
     assert infer(module) == [2.0, 2.0]
+
+
+def test_views_are_made_once_and_again_after_memory_was_replaced() -> None:
+    parameter, derived = nn.Parameter(torch.zeros(2, 3)), DerivedViews[Tensor]()
+
+    def transposed() -> Tensor:
+        return derived.of([parameter], parameter.t)
+
+    first = transposed()
+    with torch.no_grad():
+        parameter.fill_(4.0)
+    assert transposed() is first
+    assert first.tolist() == [[4.0, 4.0]] * 3
+    parameter.data = torch.ones(2, 3)
+    assert transposed().tolist() == [[1.0, 1.0]] * 3

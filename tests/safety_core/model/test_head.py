@@ -179,3 +179,21 @@ def test_inference_equals_what_is_trained_before_and_after_a_step(
                 same(modules.judge(words(3, 70), None, safe_BFD, None), trained)
         (trained.type_logits_BC.square().sum() + trained.level_logits_BL.square().sum()).backward()
         optimizer.step()
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("attention", [True, False])
+def test_samples_may_share_one_row_of_features(dims: BackboneDims, head: HeadConfig | None, attention: bool) -> None:
+    modules, prompt = make(dims, head), words(3, 5)
+    mask = torch.tensor([[True] * FEATURES, [False] * FEATURES, [True] * FEATURES])
+    shared = modules.judge(prompt, None, features(1), mask, attention=attention)
+    expected = modules.judge(prompt, None, features(1).expand(3, -1, -1), mask, attention=attention)
+    same(shared, expected)
+    if attention:
+        torch.testing.assert_close(shared.attention_BF, expected.attention_BF)
+
+
+def test_features_need_as_many_rows_as_their_mask_or_one(dims: BackboneDims) -> None:
+    mask = torch.ones(3, FEATURES, dtype=torch.bool)
+    with pytest.raises(ValueError, match="2 rows of safety features were given for 3 masks"):
+        make(dims).judge(words(3, 2), None, features(2), mask)

@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from safety_core.model.inputs import IGNORED_LABEL, gather_features, image_rows, pad_ids, pad_left, pad_right, splice
+from safety_core.model.attention import KeyValues
+from safety_core.model.inputs import (
+    IGNORED_LABEL,
+    gather_features,
+    gather_key_values,
+    image_rows,
+    pad_ids,
+    pad_left,
+    pad_right,
+    splice,
+)
 from safety_core.model.vision import VisionFeatures
 
 
@@ -46,6 +56,40 @@ def test_features_are_gathered_image_after_image() -> None:
     assert gathered[0, :, 0].tolist() == [2, 2, 0, 0]
     assert gathered[1, :2, 0].tolist() == [1, 1]
     assert mask.tolist() == [[True] * 4, [True, True, False, False], [False] * 4]
+
+
+def key_values(images: int) -> KeyValues:
+    generator = torch.Generator().manual_seed(0)
+    return KeyValues(torch.randn(images, 2, 3, generator=generator), torch.randn(images, 2, 3, generator=generator))
+
+
+@pytest.mark.parametrize(
+    ("shown", "rows"),
+    [
+        ([(1,), (1,), ()], 1),
+        ([(1,)], 1),
+        ([(2, 0), (), (2, 0)], 1),
+        ([(0,), (1,), ()], 3),
+        ([(0, 1), (0,)], 2),
+    ],
+)
+def test_rows_that_show_the_same_images_share_their_keys(shown: list[tuple[int, ...]], rows: int) -> None:
+    images = key_values(3)
+    gathered, mask = gather_key_values(images, shown)
+    assert len(gathered.keys_BKD) == len(gathered.values_BKD) == rows
+    for found, of_images in zip(gathered, images, strict=True):
+        expected, expected_mask = gather_features(of_images, shown)
+        assert torch.equal(mask, expected_mask)
+        assert torch.equal(found.expand(len(shown), -1, -1)[mask], expected[mask])
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_an_image_that_is_not_finite_is_kept_from_rows_that_do_not_show_it(broken: float) -> None:
+    images = key_values(1)
+    images.values_BKD[0, 1, 2] = broken
+    gathered, mask = gather_key_values(images, [(0,), ()])
+    assert gathered.values_BKD[1].isfinite().all()
+    assert mask.tolist() == [[True] * 2, [False] * 2]
 
 
 def test_every_image_belongs_to_one_sample() -> None:

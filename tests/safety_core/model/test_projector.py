@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import pytest
@@ -89,3 +90,35 @@ def test_inference_equals_what_is_trained(dims: BackboneDims, layers: int) -> No
         torch.testing.assert_close(projector(feat_BNV), trained_BMD.detach(), atol=1e-6, rtol=1e-5)
     for before, after in zip(given, feat_BNV, strict=True):
         assert torch.equal(before, after), "the features are the language model's too"
+
+
+def test_inference_sees_every_change_of_a_parameter(dims: BackboneDims) -> None:
+    projector, feat_BNV = make(dims), [torch.randn(1, 16, 24)]
+
+    def check() -> None:
+        with torch.inference_mode():
+            inferred = projector(feat_BNV)
+        torch.testing.assert_close(inferred, projector(feat_BNV).detach(), atol=1e-6, rtol=1e-5)
+
+    check()
+    conv = next(module for module in projector.modules() if isinstance(module, Conv1x1))
+    with torch.no_grad():
+        conv.weight.mul_(2.0)
+    check()
+    conv.weight = nn.Parameter(torch.randn(conv.weight.shape))
+    check()
+    state = {name: torch.randn_like(value) for name, value in projector.state_dict().items()}
+    projector.load_state_dict(state, assign=True)
+    check()
+    for parameter in projector.parameters():
+        parameter.data = parameter.data.clone() * 0.5
+    check()
+    projector.double()
+    feat_BNV = [feat.double() for feat in feat_BNV]
+    check()
+    copied = copy.deepcopy(projector)
+    with torch.no_grad():
+        for parameter in projector.parameters():
+            parameter.zero_()
+    with torch.inference_mode():
+        assert not torch.equal(copied(feat_BNV), projector(feat_BNV)), "a copy has parameters of its own"
