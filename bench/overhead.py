@@ -23,8 +23,8 @@ TOKENS = 48
 
 
 def overhead(
-    starts: Annotated[int, typer.Option(help="Times that both servers are started.", min=1)] = 4,
-    rounds: Annotated[int, typer.Option(help="Times that they take turns after each start.", min=3)] = 4,
+    starts: Annotated[int, typer.Option(help="Times that both servers are started.", min=1)] = 8,
+    rounds: Annotated[int, typer.Option(help="Times that they take turns after each start.", min=3)] = 3,
     requests: Annotated[int, typer.Option(help="Requests of each in a turn.", min=1)] = 12,
 ) -> None:
     """Guarded against unguarded chat: time to first token, tokens a second."""
