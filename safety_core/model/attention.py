@@ -118,15 +118,12 @@ class ResidualMLP(nn.Module):
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        widen, narrow, drop = nn.Linear(width, hidden), nn.Linear(hidden, width), nn.Dropout(dropout)
-        self.body = nn.Sequential(widen, nn.GELU(), narrow, drop)
-        self._layers = widen, narrow, drop  # Sequential's own lookup takes microseconds
+        self.body = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width), nn.Dropout(dropout))
 
     def forward(self, x_BQD: Tensor) -> Tensor:
         """Add what the MLP says."""
-        widen, narrow, drop = self._layers
-        hidden_BQE = F.gelu(apply_linear(widen, apply_norm(self.norm, x_BQD)))
-        out_BQD = apply_linear(narrow, hidden_BQE)
+        widen, activate, narrow, drop = self.body
+        out_BQD: Tensor = narrow(activate(widen(apply_norm(self.norm, x_BQD))))
         return x_BQD + (drop(out_BQD) if self.training else out_BQD)
 
 

@@ -121,7 +121,7 @@ class SafetyHead(nn.Module):
         asked = prompt_BTD if prompt_of_B is None else prompt_of_B
         if features is not None and safe_mask_BF is None:
             safe_mask_BF = _all_real(features.keys_BKD)
-        known = asked if safe_mask_BF is None else safe_mask_BF
+        known = asked if features is None else safe_mask_BF
         if known is None:
             raise ValueError("a prompt or an image is needed, got neither")
         if asked is not None and len(asked) != len(known):

@@ -18,6 +18,9 @@ from safety_core.model.vision import VisionFeatures
 IGNORED_LABEL = -100
 """Label of a position that the loss leaves out."""
 
+LARGEST_SHARED = 1e6
+"""Largest key or value of an image that a row without that image may share; those of the nano are below 10."""
+
 
 @dataclass(frozen=True, slots=True)
 class LmInputs:
@@ -98,20 +101,21 @@ def gather_features(safe_BMD: Tensor, images: Sequence[Sequence[int]]) -> tuple[
 
 
 def gather_key_values(images: KeyValues, shown: Sequence[Sequence[int]]) -> tuple[KeyValues, Tensor]:
-    """What the head reads of several images a row, padded, and its mask_BF.
+    """Keys and values of each row's images, padded, with their mask_BF: True where a row has an image.
 
-    If all rows show the same images or none, these are the only row of the first result: attention shares them.
+    If every row that has images has the same ones, their keys and values are returned once, as a single row that
+    attention shares among all rows. Very large or non-finite features are never shared with a row without images.
 
     Args:
         images: keys and values of each image.
-        shown: the images of each row.
+        shown: the images of each row; at least one row has some.
     """
     distinct = {tuple(row) for row in shown if row}
     if len(distinct) == 1:
         (same,) = distinct
         keys_FD, values_FD = (torch.cat([part_BKD[image] for image in same]) for part_BKD in images)
-        # Rows without an image give it a weight of zero, and zero times NaN would be NaN.
-        if all(shown) or bool(torch.isfinite(keys_FD.sum() + values_FD.sum())):
+        # A masked weight is zero, but zero times NaN is NaN, and so is minus infinity plus infinity.
+        if all(shown) or bool(torch.maximum(keys_FD.abs().amax(), values_FD.abs().amax()) < LARGEST_SHARED):
             mask_B1 = torch.tensor([[bool(row)] for row in shown], device=keys_FD.device)
             return KeyValues(keys_FD[None], values_FD[None]), mask_B1.expand(-1, len(keys_FD))
     keys_BFD, mask_BF = gather_features(images.keys_BKD, shown)

@@ -37,8 +37,6 @@ class SafetyProjector(nn.Module):
         self.readout = nn.Sequential(
             nn.Linear(config.hidden, dims.llm_width), nn.SiLU(), nn.Linear(dims.llm_width, dims.llm_width)
         )
-        stages = [*self.stage_in.modules(), *self.stage_out.modules()]
-        self._parametrised = [module for module in stages if next(module.parameters(recurse=False), None) is not None]
         self._blocks: DerivedViews[tuple[list[InferenceBlock], list[InferenceBlock]]] = DerivedViews()
 
     def forward(self, layers_BNV: Sequence[Tensor]) -> Tensor:
@@ -59,9 +57,9 @@ class SafetyProjector(nn.Module):
 
     def _infer(self, feat_BNV: Tensor) -> Tensor:
         """:meth:`forward` from the parameters themselves, see :class:`InferenceBlock`."""
-        parameters = [one for module in self._parametrised for one in module._parameters.values() if one is not None]
+        parameters = [*_parameters_of(self.stage_in), *_parameters_of(self.stage_out)]
         stage_in, stage_out = self._blocks.of(parameters, self._inference_blocks)
-        x_BhwC = feat_BNV.reshape(len(feat_BNV), self.patch_grid, self.patch_grid, -1)
+        x_BhwC = feat_BNV.unflatten(1, (self.patch_grid, self.patch_grid))
         for block in stage_in:
             x_BhwC = block(x_BhwC)
         x_BhwC = self._pooled(x_BhwC)
@@ -71,11 +69,7 @@ class SafetyProjector(nn.Module):
         return safe_BMD
 
     def _inference_blocks(self) -> "tuple[list[InferenceBlock], list[InferenceBlock]]":
-        stage_in, stage_out = (
-            [InferenceBlock(block) for block in stage.children() if isinstance(block, Bottleneck)]
-            for stage in (self.stage_in, self.stage_out)
-        )
-        return stage_in, stage_out
+        return [InferenceBlock(block) for block in self.stage_in], [InferenceBlock(block) for block in self.stage_out]
 
     def _pooled(self, x_BhwH: Tensor) -> Tensor:
         """The map on the output grid."""
@@ -164,13 +158,18 @@ class Depthwise3x3(nn.Conv2d):
 
 
 class InferenceBlock:
-    """A :class:`Bottleneck` for inference: its parameters, and no operation that is not arithmetic.
+    """A :class:`Bottleneck` for inference: the same arithmetic on views of its parameters, without module calls.
 
-    One picture's maps are so small that module calls, views and allocation take a quarter of the time. Works in place
-    on its own intermediate results, which autograd would need.
+    One picture's maps are so small that module calls, attribute lookups and allocation take a quarter of the time.
+    Works in place on its own intermediate results, which autograd would need.
+
+    Raises:
+        TypeError: the block or one of its layers was replaced by, or wrapped in, a module of another class.
     """
 
-    def __init__(self, block: Bottleneck) -> None:
+    def __init__(self, block: nn.Module) -> None:
+        if not isinstance(block, Bottleneck):
+            raise TypeError(f"a {type(block).__name__} stands where the projector needs a Bottleneck")
         self._expand, self._expand_norm = _matrix(block.expand[0]), _norm(block.expand[1])
         self._kernel, self._spatial_norm = _weight(block.spatial[0]), _norm(block.spatial[1])
         self._squeeze, self._squeeze_bias = _matrix(block.excite.gate[1]), _bias(block.excite.gate[1])
@@ -201,9 +200,28 @@ class InferenceBlock:
         return F.silu(y_PC, inplace=True).view(batch, height, width, channels)
 
 
+def _parameters_of(module: nn.Module) -> list[Tensor]:
+    """All parameters of a module; ``Module.parameters`` takes ten times as long."""
+    found: list[Tensor] = []
+    waiting: list[nn.Module | None] = [module]
+    while waiting:
+        one = waiting.pop()
+        if one is not None:
+            found += [parameter for parameter in one._parameters.values() if parameter is not None]
+            waiting += one._modules.values()
+    return found
+
+
+def _view(parameter: Tensor | None) -> Tensor:
+    if not isinstance(parameter, nn.Parameter):
+        raise TypeError("a weight that is computed from others has no memory to share")
+    return parameter.detach()
+
+
 def _weight(conv: nn.Module) -> Tensor:
-    assert isinstance(conv, nn.Conv2d)
-    return conv.weight
+    if not isinstance(conv, Conv1x1 | Depthwise3x3):
+        raise TypeError(f"a {type(conv).__name__} stands where the projector needs a convolution")
+    return _view(conv.weight)
 
 
 def _matrix(conv: nn.Module) -> Tensor:
@@ -212,15 +230,16 @@ def _matrix(conv: nn.Module) -> Tensor:
 
 
 def _bias(conv: nn.Module) -> Tensor:
-    assert isinstance(conv, nn.Conv2d)
-    assert conv.bias is not None
-    return conv.bias
+    if not isinstance(conv, Conv1x1):
+        raise TypeError(f"a {type(conv).__name__} stands where the projector needs a 1x1 convolution")
+    return _view(conv.bias)
 
 
 def _norm(norm: nn.Module) -> tuple[tuple[int, ...], Tensor, Tensor, float]:
     """Arguments of torch's layer norm."""
-    assert isinstance(norm, nn.LayerNorm)
-    return norm.normalized_shape, norm.weight, norm.bias, norm.eps
+    if not isinstance(norm, nn.LayerNorm):
+        raise TypeError(f"a {type(norm).__name__} stands where the projector needs a layer norm")
+    return norm.normalized_shape, _view(norm.weight), _view(norm.bias), norm.eps
 
 
 def _stage(width_in: int, config: ProjectorConfig) -> nn.Sequential:

@@ -140,8 +140,9 @@ def test_several_images_share_their_places(dims: BackboneDims) -> None:
 
 
 def test_nothing_to_judge_is_refused(dims: BackboneDims) -> None:
-    with pytest.raises(ValueError, match="neither"):
-        make(dims).judge(None, None, None, None)
+    for mask in (None, torch.ones(3, FEATURES, dtype=torch.bool)):
+        with pytest.raises(ValueError, match="neither"):
+            make(dims).judge(None, None, None, mask)
 
 
 @pytest.mark.parametrize("head", HEADS)

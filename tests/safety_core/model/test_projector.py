@@ -103,7 +103,7 @@ def test_inference_sees_every_change_of_a_parameter(dims: BackboneDims) -> None:
     check()
     conv = next(module for module in projector.modules() if isinstance(module, Conv1x1))
     with torch.no_grad():
-        conv.weight.mul_(2.0)
+        conv.weight.normal_()
     check()
     conv.weight = nn.Parameter(torch.randn(conv.weight.shape))
     check()
@@ -112,6 +112,8 @@ def test_inference_sees_every_change_of_a_parameter(dims: BackboneDims) -> None:
     check()
     for parameter in projector.parameters():
         parameter.data = parameter.data.clone() * 0.5
+    check()
+    projector.stage_out[0].get_submodule("reduce").register_module("0", Conv1x1(16, 16, bias=False))
     check()
     projector.double()
     feat_BNV = [feat.double() for feat in feat_BNV]
@@ -122,3 +124,20 @@ def test_inference_sees_every_change_of_a_parameter(dims: BackboneDims) -> None:
             parameter.zero_()
     with torch.inference_mode():
         assert not torch.equal(copied(feat_BNV), projector(feat_BNV)), "a copy has parameters of its own"
+
+
+def test_inference_refuses_a_block_that_it_does_not_know(dims: BackboneDims) -> None:
+    wrapped, computed = make(dims), make(dims)
+    wrapped.stage_out[0] = nn.Sequential(wrapped.stage_out[0])
+    conv = next(module for module in computed.modules() if isinstance(module, Conv1x1))
+    nn.utils.parametrizations.weight_norm(conv)
+    for projector in (wrapped, computed):
+        with torch.inference_mode(), pytest.raises(TypeError):
+            projector([torch.randn(1, 16, 24)])
+
+
+def test_no_pictures_have_no_features(dims: BackboneDims) -> None:
+    projector, nothing = make(dims), [torch.zeros(0, 16, 24)]
+    with torch.inference_mode():
+        assert projector(nothing).shape == projector([feat.clone() for feat in nothing]).shape
+        assert len(projector(nothing)) == 0
