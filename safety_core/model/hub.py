@@ -98,7 +98,8 @@ def _download(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path:
         return Path(
             snapshot_download(hub_id, revision=commit, allow_patterns=list(patterns), ignore_patterns=list(_SUBFOLDERS))
         )
-    except _ERRORS as exc:
+    except (*_ERRORS, RuntimeError) as exc:
+        # Files are fetched in several threads; when one fails, the client is closed under the others (RuntimeError).
         raise CheckpointError(
             f"{hub_id} at {commit} is not on this machine, and the hub cannot be reached ({type(exc).__name__})"
         ) from exc
