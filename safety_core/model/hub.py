@@ -15,6 +15,7 @@ from safety_core.errors import CheckpointError
 _ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
+    RuntimeError,  # files are fetched in several threads; when one fails, the client is closed while others still send
     *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
 )
 """What a download raises; the HTTP library, and so its errors, differ between versions of the hub's client."""
@@ -98,8 +99,7 @@ def _download(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path:
         return Path(
             snapshot_download(hub_id, revision=commit, allow_patterns=list(patterns), ignore_patterns=list(_SUBFOLDERS))
         )
-    except (*_ERRORS, RuntimeError) as exc:
-        # Files are fetched in several threads; when one fails, the client is closed under the others (RuntimeError).
+    except _ERRORS as exc:
         raise CheckpointError(
             f"{hub_id} at {commit} is not on this machine, and the hub cannot be reached ({type(exc).__name__})"
         ) from exc

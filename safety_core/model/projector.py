@@ -9,6 +9,7 @@ M safety features · D LLM width.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch.nn import functional as F
 
 from safety_core.model.config import BackboneDims, ProjectorConfig
 from safety_core.model.derived import DerivedViews
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class SafetyProjector(nn.Module):
@@ -168,10 +171,12 @@ class InferenceBlock:
     """
 
     def __init__(self, block: nn.Module) -> None:
-        if not isinstance(block, Bottleneck):
-            raise TypeError(f"a {type(block).__name__} stands where the projector needs a Bottleneck")
+        block = _expect(Bottleneck, block)
         self._expand, self._expand_norm = _matrix(block.expand[0]), _norm(block.expand[1])
-        self._kernel, self._spatial_norm = _weight(block.spatial[0]), _norm(block.spatial[1])
+        self._kernel, self._spatial_norm = (
+            _view(_expect(Depthwise3x3, block.spatial[0]).weight),
+            _norm(block.spatial[1]),
+        )
         self._squeeze, self._squeeze_bias = _matrix(block.excite.gate[1]), _bias(block.excite.gate[1])
         self._unsqueeze, self._unsqueeze_bias = _matrix(block.excite.gate[3]), _bias(block.excite.gate[3])
         self._reduce, self._reduce_norm = _matrix(block.reduce[0]), _norm(block.reduce[1])
@@ -212,33 +217,30 @@ def _parameters_of(module: nn.Module) -> list[Tensor]:
     return found
 
 
+def _expect(kind: type[M], module: nn.Module) -> M:
+    if not isinstance(module, kind):
+        raise TypeError(f"the safety projector needs a {kind.__name__} here, found a {type(module).__name__}")
+    return module
+
+
 def _view(parameter: Tensor | None) -> Tensor:
     if not isinstance(parameter, nn.Parameter):
-        raise TypeError("a weight that is computed from others has no memory to share")
+        raise TypeError("every weight of the safety projector must be a parameter, found a computed one")
     return parameter.detach()
-
-
-def _weight(conv: nn.Module) -> Tensor:
-    if not isinstance(conv, Conv1x1 | Depthwise3x3):
-        raise TypeError(f"a {type(conv).__name__} stands where the projector needs a convolution")
-    return _view(conv.weight)
 
 
 def _matrix(conv: nn.Module) -> Tensor:
     """The weight of a 1x1 convolution, to be multiplied from the right."""
-    return _weight(conv).flatten(1).t()
+    return _view(_expect(Conv1x1, conv).weight).flatten(1).t()
 
 
 def _bias(conv: nn.Module) -> Tensor:
-    if not isinstance(conv, Conv1x1):
-        raise TypeError(f"a {type(conv).__name__} stands where the projector needs a 1x1 convolution")
-    return _view(conv.bias)
+    return _view(_expect(Conv1x1, conv).bias)
 
 
 def _norm(norm: nn.Module) -> tuple[tuple[int, ...], Tensor, Tensor, float]:
     """Arguments of torch's layer norm."""
-    if not isinstance(norm, nn.LayerNorm):
-        raise TypeError(f"a {type(norm).__name__} stands where the projector needs a layer norm")
+    norm = _expect(nn.LayerNorm, norm)
     return norm.normalized_shape, _view(norm.weight), _view(norm.bias), norm.eps
 
 
