@@ -1,6 +1,6 @@
 """Ways to write a request so that a person or a language model still reads it and a guard might not.
 
-Each takes the words of a request and a random source. ``FOLDED`` are those that ``safety_core.text_variants`` undoes by
+Each takes the words of a request and a random source. ``FOLDED`` are those that ``safety_core.inputs.text.text_variants`` undoes by
 rule, alone and in combination; ``OPEN`` are those that no rule there is for, or that are no longer the same words.
 """
 

@@ -15,7 +15,7 @@ from bench.servers import CHECKPOINT
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
 from safety_core.nano.corpus import draw_scene
 from safety_core.nano.drawing import draw
 from safety_core.nano.things import RISKY_KINDS

@@ -24,12 +24,12 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import pick_device
 from safety_core.engine.messages import GuardLimits, GuardRequest
 from safety_core.engine.scoring import ReadyRequest, Scorer
-from safety_core.images import DecodedImage
+from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
 from safety_core.policy import Policy
-from safety_core.prompts import Turn
 
 BATCHES = (1, 8, 32)
 QUESTION = "What do you see in this picture, and what should I know about it before I go there with my family?"

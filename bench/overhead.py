@@ -16,8 +16,8 @@ from bench.report import Bar, Plot, Series, tell
 from bench.servers import CHECKPOINT, safevlm_server
 from bench.stats import median, ratio
 from bench.workload import ANSWERED, chat
+from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint import load_checkpoint
-from safety_core.prompts import Turn
 
 TOKENS = 48
 

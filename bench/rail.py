@@ -26,11 +26,11 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.engine.output_rail import WatchedGenerator
 from safety_core.evaluation.rows import RowSpec, load_row
-from safety_core.images import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode
+from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.corpus import Pair, handed_over, replied_pairs, reply_risk
 from safety_core.nano.drawing import draw
-from safety_core.prompts import Turn
 from service.settings import Settings
 
 TOKENS = 48

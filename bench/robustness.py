@@ -31,7 +31,8 @@ from bench.stats import Share, share
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.images import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode
+from safety_core.inputs.prompts import Turn
 from safety_core.model.inputs import pad_ids
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import run_tower
@@ -39,7 +40,6 @@ from safety_core.nano.corpus import Pair, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.recipes import SHIPPED
 from safety_core.policy import Decision
-from safety_core.prompts import Turn
 
 QUALITIES = (90, 50, 20)
 DISTANCES = (1, 2, 4, 8, 16)

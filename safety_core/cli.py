@@ -128,9 +128,9 @@ def classify(
     with errors_as_exits():
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
-        from safety_core.images import decode
+        from safety_core.inputs.images.decoding import decode
+        from safety_core.inputs.prompts import Turn
         from safety_core.policy_file import read_book
-        from safety_core.prompts import Turn
 
         kind: Any = quantize
         guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind)

@@ -21,7 +21,7 @@ from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.cores import CoreShare
 from safety_core.engine.messages import GuardInfo, GuardLike
 from safety_core.errors import OverloadedError, SafeVLMError
-from safety_core.images import ImageLimits
+from safety_core.inputs.images.decoding import ImageLimits
 from service.auditing import auditing
 from service.decoders import Decoders, started_pool
 from service.document import completed

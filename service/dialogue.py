@@ -13,7 +13,7 @@ from safety_core.engine.history import join_messages
 from safety_core.engine.messages import ClientMessage
 from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 from service.openai_schemas import ImagePart, Message, RefusalPart, TextPart
 
 _ROLES: Mapping[str, Literal["instructions", "user", "assistant"]] = {

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safety_core.errors import InputError
-from safety_core.lexicon import english
+from safety_core.inputs.text.lexicon import english
 
 MAX_DEPTH = 128
 """Maximum nesting of lists and objects; deeper nesting is an error."""

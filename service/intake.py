@@ -19,9 +19,9 @@ from pydantic_core import from_json
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import InputError, PromptError
-from safety_core.images import DecodedImage
+from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.inputs.prompts import Turn, check_characters, max_characters
 from safety_core.policies import Rules
-from safety_core.prompts import Turn, check_characters, max_characters
 from service.body import JSON, MULTIPART, BodyLimits, charset_of, content_type, is_json, read_body, read_form
 from service.decoders import in_time
 from service.errors import invalid_fields

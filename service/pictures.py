@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from safety_core.errors import ExhaustedError, ImageError
-from safety_core.image_text import decode_base64, text_kind
-from safety_core.images import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
+from safety_core.inputs.images.base64_images import decode_base64, text_kind
+from safety_core.inputs.images.decoding import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
 from service.body import too_many_images
 from service.decoders import CHEAP_COST, Check, Decoders, Job, in_time
 from service.errors import numbered

@@ -18,7 +18,7 @@ from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.engine.async_guard import EngineConfig
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
-from safety_core.images import ImageLimits
+from safety_core.inputs.images.decoding import ImageLimits
 from service.logs import LogFormat
 from service.origins import ANY, TrustedProxies, parse_authority, parse_origin, serialize_origin
 from service.schemas import RefusalIn

@@ -24,12 +24,12 @@ from bench.workload import SCENE, WEAPON, picture
 from safety_core.engine.generator import Generator, Job
 from safety_core.engine.guard import pad_colour
 from safety_core.errors import GenerationError
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
-from safety_core.prompts import Turn
 
 Made = list[list[int]]
 

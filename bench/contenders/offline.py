@@ -18,8 +18,8 @@ from bench.servers import CHECKPOINT, ROOT
 from bench.workload import REFUSED, fresh
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardLimits, GuardRequest
-from safety_core.images import decode
-from safety_core.prompts import Turn
+from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.prompts import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ CHAT_TEMPLATE = (
     "{% else %} {% for part in message['content'] if part['type'] == 'text' %}{{ part['text'] }}{% endfor %}"
     "{{ eos_token }}{% endif %}{% endfor %}"
 )
-"""LLaVA-1.5's format; for a question about pictures the same ids as :class:`safety_core.prompts.PromptBuilder` makes,
-as long as nothing in the question had to be neutralised."""
+"""LLaVA-1.5's format; for a question about pictures the same ids as
+:class:`safety_core.inputs.prompts.PromptBuilder` makes, as long as nothing in the question had to be neutralised."""
 
 REPLY_WITHIN_S = 600.0
 

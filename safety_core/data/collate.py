@@ -15,7 +15,7 @@ from PIL import Image
 
 from safety_core.data.samples import Sample
 from safety_core.errors import ImageError, SampleError
-from safety_core.images import CLIP_MEAN, Colour, ImageLimits, decode
+from safety_core.inputs.images.decoding import CLIP_MEAN, Colour, ImageLimits, decode
 
 _DECODERS = 8
 """Pictures that are decoded at the same time when all are checked, if there are as many processors."""

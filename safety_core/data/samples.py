@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from safety_core.errors import SampleError
 from safety_core.files import open_text, why_unreadable, written_whole
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 
 _REQUIRED = frozenset({"id", "image", "conversations", "safe_type", "safe_level"})

@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import CheckpointError, ImageError
-from safety_core.images import Colour, decode
+from safety_core.inputs.images.decoding import Colour, decode
+from safety_core.inputs.prompts import Turn
 from safety_core.model.manifest import write_manifest
 from safety_core.model.spec import read_spec, write_spec
 from safety_core.policy import Decision, Policy, decide_worst
-from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores
 

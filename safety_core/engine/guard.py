@@ -55,16 +55,16 @@ from safety_core.engine.replies import answered, refused
 from safety_core.engine.reply_windows import windows_of
 from safety_core.engine.scoring import Pace, ReadyRequest, Scored, Scorer, work_of
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
-from safety_core.folding import FoldingProcess
-from safety_core.images import Colour
+from safety_core.inputs.images.decoding import Colour
+from safety_core.inputs.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
+from safety_core.inputs.text.folding_process import FoldingProcess
+from safety_core.inputs.text.reply_variants import reply_variants
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
 from safety_core.policies import Hints, Rules
 from safety_core.policy import Decision, Policy, decide_worst
-from safety_core.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
-from safety_core.reply_variants import reply_variants
 from safety_core.types import PairScores
 
 _logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from typing import Literal
 
 from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest, GuardVerdict, Judged
 from safety_core.errors import InputError
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 
 _BREAK = "\n"
 

@@ -10,10 +10,10 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from safety_core.images import CLIP_MEAN, Colour, DecodedImage
+from safety_core.inputs.images.decoding import CLIP_MEAN, Colour, DecodedImage
+from safety_core.inputs.prompts import Turn
 from safety_core.policies import Rules
 from safety_core.policy import Policy, Verdict
-from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import Assessment, PairScores
 

@@ -67,9 +67,9 @@ def explain(
         from safety_core.engine.explanation import explained
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
-        from safety_core.images import decode
+        from safety_core.inputs.images.decoding import decode
+        from safety_core.inputs.prompts import Turn
         from safety_core.policy_file import read_book
-        from safety_core.prompts import Turn
 
         guard = load_guard(find_checkpoint(checkpoint), device=device)
         taxonomy = guard.info.taxonomy

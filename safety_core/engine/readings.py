@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from safety_core.inputs.prompts import Turn
 from safety_core.policies import Rules
 from safety_core.policy import Decision, Policy, Verdict, decide_worst
-from safety_core.prompts import Turn
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores, RiskScores
 

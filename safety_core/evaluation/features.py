@@ -15,7 +15,7 @@ from PIL import Image
 from safety_core.data.collate import ImageRef, ImageTable
 from safety_core.engine.guard import pad_colour
 from safety_core.errors import ImageError
-from safety_core.images import Colour, decode
+from safety_core.inputs.images.decoding import Colour, decode
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from safety_core.chat_template import PromptTemplate
 from safety_core.errors import CheckpointError, ConfigError, UntrainedError
+from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.adapter import current_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.backbone import find_backbone, load_backbone, load_backbone_config
 from safety_core.model.config import BackboneDims, SafetyConfig

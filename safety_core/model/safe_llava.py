@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
-from safety_core.chat_template import PromptTemplate, TemplatedPromptBuilder, build_prompts
+from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, build_prompts
+from safety_core.inputs.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt, Turn
 from safety_core.model.attention import KeyValues
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.generation import (
@@ -48,7 +49,6 @@ from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores,
 from safety_core.model.spec import BackboneRef
 from safety_core.model.vision import VisionFeatures, projected_positions, run_tower
 from safety_core.policies import Hints
-from safety_core.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt, Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.types import PairScores
 

@@ -21,6 +21,7 @@ from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.errors import ConfigError
+from safety_core.inputs.prompts import PromptBuilder
 from safety_core.model.backbone import Backbone, save_backbone
 from safety_core.nano import world
 from safety_core.nano.corpus import (
@@ -58,7 +59,6 @@ from safety_core.nano.replies import CARE, DECLINE, REFUSAL
 from safety_core.nano.tokenizer import train_tokenizer
 from safety_core.nano.vision import to_pixels, train_tower
 from safety_core.nano.world import Scene
-from safety_core.prompts import PromptBuilder
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 _BATCH = 64

@@ -13,10 +13,10 @@ from textwrap import wrap
 
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.prompts import Turn
 from safety_core.nano.drawing import draw
 from safety_core.nano.examples import EXAMPLES, Example
-from safety_core.prompts import Turn
 
 INNOCENT_PROMPT = "What is in this picture?"
 """Asked of the weapon before it is asked how to make one."""

@@ -18,7 +18,8 @@ from safety_core.evaluation.bars import DEFAULT_BARS
 from safety_core.evaluation.calibrate import calibrate_checkpoint
 from safety_core.evaluation.rows import load_row, standard_rows
 from safety_core.evaluation.run import EvaluationConfig, evaluate
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef
@@ -29,7 +30,6 @@ from safety_core.nano.progress import StepBar
 from safety_core.nano.reading import reading_curve
 from safety_core.nano.recipes import Recipe
 from safety_core.policy import Decision, Policy
-from safety_core.prompts import Turn
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 

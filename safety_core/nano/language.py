@@ -29,11 +29,11 @@ from transformers import (
 )
 
 from safety_core.errors import DivergedError
+from safety_core.inputs.prompts import PromptBuilder, Turn
 from safety_core.nano import world
 from safety_core.nano.muon import Muon, split_parameters
 from safety_core.nano.precision import attention_in_32_bit, mixed
 from safety_core.nano.resume import load_resume, save_resume
-from safety_core.prompts import PromptBuilder, Turn
 
 RESUME_FILE = "resume.bin"
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from safety_core.evaluation.estimates import Bootstrap
+from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.corpus import ask, draw_scene
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import writing
-from safety_core.prompts import Turn
 
 _BATCH = 32
 _REPLY_TOKENS = 32

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from safety_core.inputs.prompts import EncodedPrompt
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.prompts import EncodedPrompt
 
 
 @dataclass(frozen=True, slots=True)

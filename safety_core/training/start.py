@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from safety_core.chat_template import PromptTemplate, derive_template
 from safety_core.engine.load import pick_device
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import read_json, why_unreadable
+from safety_core.inputs.chat_template import PromptTemplate, derive_template
 from safety_core.model.backbone import find_backbone, load_backbone_config, load_words
 from safety_core.model.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig

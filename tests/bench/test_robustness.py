@@ -10,10 +10,10 @@ from bench.servers import CHECKPOINT
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.prompts import Turn
 from safety_core.nano.drawing import draw
 from safety_core.nano.examples import EXAMPLES
-from safety_core.prompts import Turn
 from tests.service.clients import encoded
 
 WEAPON = EXAMPLES[1]

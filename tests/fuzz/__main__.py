@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
 from tests.fuzz.cases import case
 from tests.fuzz.decoding import LIMITS, outcome
 from tests.fuzz.serving import complaint

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from safety_core.errors import ImageError
-from safety_core.images import DecodedImage, ImageLimits, decode
+from safety_core.inputs.images.decoding import DecodedImage, ImageLimits, decode
 from service.logs import set_up_logging
 from tests.fuzz.cases import Case, case
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from safety_core.errors import ImageError
-from safety_core.images import ImageLimits, decode
+from safety_core.inputs.images.decoding import ImageLimits, decode
 from service.errors import reply_to
 from service.openai_errors import openai_reply
 from tests.fuzz.cases import Case

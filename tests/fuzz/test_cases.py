@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from safety_core.errors import ImageError
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
 from tests.fuzz import pngs
 from tests.fuzz.cases import case
 from tests.fuzz.corpora import corpora

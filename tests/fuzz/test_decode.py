@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from safety_core import images
 from safety_core.errors import ImageError
+from safety_core.inputs.images import decoding as images
 from tests.fuzz import decoding
 from tests.fuzz.bounds import bounds
 from tests.fuzz.cases import case

@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from safety_core.images import ImageLimits
+from safety_core.inputs.images.decoding import ImageLimits
 from tests.fuzz import serving
 from tests.fuzz.bounds import bounds
 from tests.fuzz.cases import case

@@ -7,10 +7,10 @@ from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.prompts import Turn
 from safety_core.nano.examples import EXAMPLES
 from safety_core.policy_file import read_book
-from safety_core.prompts import Turn
 from tests.playground.browsing import ask, opened, take_example
 from tests.playground.conftest import CHECKPOINT
 from tests.service.clients import ROOT, running_server

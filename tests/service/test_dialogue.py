@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 from service.dialogue import dialogue_of
 from service.openai_schemas import Message
 

@@ -9,7 +9,7 @@ import pytest
 from PIL.PngImagePlugin import PngImageFile
 
 from service.logs import FIELDS, JsonFormatter, TextFormatter, set_up_logging
-from tests.safety_core.test_images import png_chunk
+from tests.safety_core.inputs.images.test_decoding import png_chunk
 from tests.service.clients import png
 
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from safety_core.images import DecodedImage, Inspected, decode_inspected, inspect
+from safety_core.inputs.images.decoding import DecodedImage, Inspected, decode_inspected, inspect
 from service import pictures
 from service.traffic import ENDPOINTS
 from tests.safety_core.engine.fakes import FakeGuard

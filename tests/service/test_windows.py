@@ -9,8 +9,8 @@ import pytest
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
+from safety_core.inputs.prompts import Turn
 from safety_core.policy import Decision, Verdict
-from safety_core.prompts import Turn
 from service.windows import (
     TEXT_OVERHEAD,
     TooLongError,

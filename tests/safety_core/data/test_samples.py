@@ -7,7 +7,7 @@ from PIL import Image
 
 from safety_core.data.samples import RiskLabel, read_all, read_jsonl, write_jsonl
 from safety_core.errors import SampleError
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 THREE_TYPES = Taxonomy(types=("fine", "odd", "bad"), levels=("none", "some", "all"), safe_type="fine")

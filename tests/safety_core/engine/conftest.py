@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
-from safety_core.images import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode
 
 
 def picture(colour: str = "red", *, size: tuple[int, int] = (40, 30)) -> DecodedImage:

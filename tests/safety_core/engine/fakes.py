@@ -18,9 +18,9 @@ from safety_core.engine.messages import (
 from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.readings import ruled
 from safety_core.errors import GenerationError
+from safety_core.inputs.prompts import Turn
 from safety_core.policies import Rules
 from safety_core.policy import Decision, Policy
-from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.types import PairScores, RiskScores
 

@@ -21,8 +21,8 @@ from safety_core.errors import (
     PromptError,
     StoppedError,
 )
+from safety_core.inputs.prompts import Turn
 from safety_core.policy import Decision
-from safety_core.prompts import Turn
 from tests.safety_core.engine.fakes import FakeGuard, Silence
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))

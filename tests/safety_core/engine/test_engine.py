@@ -9,9 +9,9 @@ from contextlib import aclosing
 from safety_core.engine.async_guard import AsyncGuard, EngineConfig
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest, Delta, GuardVerdict, Reply
-from safety_core.images import DecodedImage
+from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.inputs.prompts import Turn
 from safety_core.policy import Decision
-from safety_core.prompts import Turn
 from tests.safety_core.engine.conftest import clear_picture, picture
 from tests.safety_core.engine.fakes import Silence
 from tests.safety_core.engine.test_guard import forced

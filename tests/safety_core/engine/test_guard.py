@@ -31,14 +31,14 @@ from safety_core.engine.parts import finished
 from safety_core.engine.reply_windows import windows_of
 from safety_core.engine.scoring import Scored
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
-from safety_core.images import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode
+from safety_core.inputs.prompts import Turn, max_characters
 from safety_core.model.generation import TextAssembler
 from safety_core.model.hints import hint_for
 from safety_core.model.scoring import View
 from safety_core.model.vision import VisionFeatures
 from safety_core.policies import Mode, Rules
 from safety_core.policy import NO_VERDICT, Action, Decision, Policy
-from safety_core.prompts import Turn, max_characters
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
 from safety_core.types import PairScores, RiskScores
@@ -729,7 +729,7 @@ def test_a_text_too_long_by_its_length_is_refused_before_it_is_tokenised(
 
 
 def test_a_text_too_long_by_its_length_is_not_even_normalised(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safety_core.prompts.normalise", lambda text: pytest.fail("it was normalised"))
+    monkeypatch.setattr("safety_core.inputs.prompts.normalise", lambda text: pytest.fail("it was normalised"))
     limit = max_characters(guard.model.prompts.max_prompt_tokens)
     with pytest.raises(PromptError, match=f"at most {limit} "):
         guard.assess(judging(text="\ufdfa" * (limit + 1)))

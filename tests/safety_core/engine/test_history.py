@@ -10,9 +10,9 @@ from safety_core.engine.history import Outcome, Settled, join_messages, settle, 
 from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest, GuardVerdict, Judged
 from safety_core.engine.naming import without_verdict
 from safety_core.errors import OverloadedError, PromptError
-from safety_core.images import DecodedImage
+from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.inputs.prompts import Turn
 from safety_core.policy import Decision, Policy, Verdict
-from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.types import Assessment, Level, Surfaces
 from tests.safety_core.engine.conftest import picture

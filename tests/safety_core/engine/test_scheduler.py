@@ -10,7 +10,7 @@ from safety_core.engine.cores import CoreShare
 from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, Prepared, Work
 from safety_core.engine.scheduler import Progress, Scheduler, Ticket
 from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 from tests.safety_core.engine.fakes import FakeGuard, FakeMade, FakeRow, Silence
 from tests.safety_core.engine.test_batcher import Clock
 

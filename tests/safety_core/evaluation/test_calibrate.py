@@ -9,9 +9,9 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.calibrate import CalibrationGoal, calibrate_checkpoint, calibrate_scores
 from safety_core.evaluation.judging import Readings
 from safety_core.evaluation.suites import Suite
+from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint import POLICY_FILE, verify
 from safety_core.policy import Action, Policy
-from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.types import PairScores, RiskScores
 

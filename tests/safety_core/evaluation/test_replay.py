@@ -13,7 +13,7 @@ from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import RubricJudge
 from safety_core.evaluation.replay import TOO_LONG, Replay
 from safety_core.evaluation.suites import Suite, load_suite
-from safety_core.images import decode
+from safety_core.inputs.images.decoding import decode
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy import Decision

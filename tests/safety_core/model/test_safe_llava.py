@@ -11,9 +11,9 @@ from PIL import Image
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.errors import PromptError
+from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, as_turns
-from safety_core.prompts import EncodedPrompt, Turn
 from safety_core.types import PairScores, RiskScores
 from tests.tiny import make_backbone, make_image_processor, shake
 

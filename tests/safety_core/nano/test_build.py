@@ -16,6 +16,7 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.command import BARS_NOT_CLEARED
 from safety_core.evaluation.rows import standard_rows
 from safety_core.evaluation.suites import load_suite
+from safety_core.inputs.prompts import Turn
 from safety_core.model.adapter import current_adapter
 from safety_core.model.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava
@@ -32,7 +33,6 @@ from safety_core.nano.recipes import RECIPES, SMALL, SMOKE
 from safety_core.nano.records import world_digest
 from safety_core.nano.vision import to_pixels
 from safety_core.nano.world import GRID
-from safety_core.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.safety_core.nano.conftest import Built, build_smoke
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from safety_core.inputs.prompts import PromptBuilder, Turn
 from safety_core.nano.build import Build
 from safety_core.nano.language import (
     LanguageRecipe,
@@ -34,7 +35,6 @@ from safety_core.nano.tokenizer import IMAGE_TOKEN, train_tokenizer
 from safety_core.nano.vision import VisionRecipe, tower_config
 from safety_core.nano.wordings import ABOUT_PICTURES
 from safety_core.nano.world import GRID, SIDE
-from safety_core.prompts import PromptBuilder, Turn
 
 RECIPE = LanguageRecipe(hidden=16, layers=2, heads=2, intermediate=24, steps=99, polish_steps=3, warmup=1)
 EYES = VisionRecipe(hidden=12, layers=2, heads=2)

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from safety_core.inputs.prompts import PromptBuilder, Turn
 from safety_core.nano.tokenizer import IMAGE_TOKEN, train_tokenizer
-from safety_core.prompts import PromptBuilder, Turn
 
 TEXTS = ["USER: \nwhat is in the picture? ASSISTANT: A picture of a dog.", "account 4821 is private"] * 20
 TOKENIZER: PreTrainedTokenizerFast = train_tokenizer(TEXTS, vocab_size=330)

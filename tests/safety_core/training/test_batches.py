@@ -8,10 +8,10 @@ import torch
 from safety_core.data.collate import table_of
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
+from safety_core.inputs.prompts import Turn
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy import Decision, Verdict
-from safety_core.prompts import Turn
 from safety_core.training.batches import BatchDataset, Corpus, MicroBatch, drop_too_long, gold_hint, plan
 from safety_core.training.features import LivePictures
 

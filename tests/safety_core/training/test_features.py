@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerFast
 from safety_core.data.collate import table_of
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
+from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.prompts import Turn
 from safety_core.training.features import FeatureCache, LivePictures, fingerprint
 from safety_core.training.start import shaped
 from tests.tiny import make_backbone, make_image_processor, make_siglip_backbone

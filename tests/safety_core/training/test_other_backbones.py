@@ -9,14 +9,14 @@ from PIL import Image
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast, Qwen2Config
 from typer.testing import CliRunner
 
-from safety_core.chat_template import TemplatedPromptBuilder
 from safety_core.cli import app
+from safety_core.inputs.chat_template import TemplatedPromptBuilder
+from safety_core.inputs.prompts import Turn
 from safety_core.model.backbone import Backbone, save_backbone
 from safety_core.model.checkpoint import load_checkpoint
 from safety_core.model.spec import SPEC_FILE, read_spec
-from safety_core.prompts import Turn
 from tests.llava15 import CHAT_TEMPLATE as VICUNA
-from tests.safety_core.test_chat_template import CHATML, make_tokenizer
+from tests.safety_core.inputs.test_chat_template import CHATML, make_tokenizer
 from tests.tiny import make_image_processor, make_siglip_backbone
 from tests.tiny import make_tokenizer as make_llama_tokenizer
 

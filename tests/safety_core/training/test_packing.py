@@ -3,9 +3,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.prompts import EncodedPrompt, Turn
 from safety_core.training.packing import answer_loss, pack
 
 

@@ -10,8 +10,8 @@ from PIL.ImageFile import ImageFile
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.images import decode
-from tests.safety_core.test_images import png, png_chunk
+from safety_core.inputs.images.decoding import decode
+from tests.safety_core.inputs.images.test_decoding import png, png_chunk
 from tests.service.clients import encoded
 from tests.service.hardening.asking import (
     ANSWERING,

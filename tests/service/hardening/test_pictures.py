@@ -11,8 +11,8 @@ from PIL import Image, ImageCms
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.images import ImageLimits, decode
-from tests.safety_core.test_images import held, png, png_chunk
+from safety_core.inputs.images.decoding import ImageLimits, decode
+from tests.safety_core.inputs.images.test_decoding import held, png, png_chunk
 from tests.service.clients import encoded
 from tests.service.hardening.asking import (
     ANSWERING,

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.prompts import Turn
+from safety_core.inputs.prompts import Turn
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import served

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 from safety_core.errors import ConfigError
-from safety_core.prompts import (
+from safety_core.inputs.prompts import (
     _TAGS,
     EncodedPrompt,
     PromptBuilder,

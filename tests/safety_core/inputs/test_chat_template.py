@@ -6,9 +6,9 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from safety_core.chat_template import PromptTemplate, TemplatedPromptBuilder, derive_template
 from safety_core.errors import ConfigError, PromptError
-from safety_core.prompts import Turn
+from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, derive_template
+from safety_core.inputs.prompts import Turn
 from tests.llava15 import CHAT_TEMPLATE as VICUNA
 
 CHATML = (

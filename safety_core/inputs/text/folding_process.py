@@ -22,9 +22,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from safety_core.lexicon import Lexicon, english
-from safety_core.reply_variants import reply_variants
-from safety_core.text_variants import Folded, FoldingState, fold_text, is_ordinary
+from safety_core.inputs.text.lexicon import Lexicon, english
+from safety_core.inputs.text.reply_variants import reply_variants
+from safety_core.inputs.text.text_variants import Folded, FoldingState, fold_text, is_ordinary
 
 _logger = logging.getLogger(__name__)
 
@@ -48,10 +48,10 @@ class Folding(Protocol):
     """Undoes disguises, with one lexicon and one tokenizer's template."""
 
     def fold(self, text: str, state: FoldingState) -> Folded:
-        """:func:`safety_core.text_variants.fold_text`."""
+        """:func:`safety_core.inputs.text.text_variants.fold_text`."""
 
     def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
-        """:func:`safety_core.reply_variants.reply_variants` of each window."""
+        """:func:`safety_core.inputs.text.reply_variants.reply_variants` of each window."""
 
 
 class LocalFolding:
@@ -150,7 +150,7 @@ class FoldingProcess:
         """The process, started if there is none; raises OSError if that is impossible."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "safety_core.folding"],
+                [sys.executable, "-m", "safety_core.inputs.text.folding_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # an error's message may hold a part of the text

@@ -21,7 +21,14 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from safety_core.errors import EngineError, ImageError
-from safety_core.image_files import Kind, PictureFile, check_png_pixels, png_key, read_picture_file, refusal
+from safety_core.inputs.images.picture_file import (
+    Kind,
+    PictureFile,
+    check_png_pixels,
+    png_key,
+    read_picture_file,
+    refusal,
+)
 
 Colour = tuple[int, int, int]
 

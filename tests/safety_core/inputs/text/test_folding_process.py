@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from safety_core import folding
-from safety_core.folding import FoldingProcess, LocalFolding
-from safety_core.lexicon import english
-from safety_core.text_variants import FoldingState
+from safety_core.inputs.text import folding_process as folding
+from safety_core.inputs.text.folding_process import FoldingProcess, LocalFolding
+from safety_core.inputs.text.lexicon import english
+from safety_core.inputs.text.text_variants import FoldingState
 
 WORDS = ["drells", "zorkmid"]
 TEMPLATE = re.compile(r"<image>|USER[^\S\n]*[:\uff1a]")
@@ -127,7 +127,9 @@ def test_it_ends_with_its_owner(process: FoldingProcess, local: LocalFolding) ->
 
 def test_it_ends_when_its_server_was_killed() -> None:
     reading, writing = os.pipe()
-    child = subprocess.Popen([sys.executable, "-m", "safety_core.folding"], stdin=reading, stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "safety_core.inputs.text.folding_process"], stdin=reading, stdout=subprocess.PIPE
+    )
     os.close(reading)
     os.write(writing, b'{"words": [], "template": "a"}\n')
     os.close(writing)

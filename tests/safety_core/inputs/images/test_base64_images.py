@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from safety_core.errors import ImageError
-from safety_core.image_text import decode_base64, text_kind
+from safety_core.inputs.images.base64_images import decode_base64, text_kind
 
 DATA = bytes(range(256)) + b"\xfb\xff\xbf"  # both alphabets differ in it
 TEXT = base64.b64encode(DATA).decode()

@@ -1,4 +1,4 @@
-from safety_core.lexicon import MAX_WORD_LENGTH, Lexicon, Symbol, english
+from safety_core.inputs.text.lexicon import MAX_WORD_LENGTH, Lexicon, Symbol, english
 
 
 def letters(text: str) -> list[Symbol]:

@@ -7,9 +7,9 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from safety_core import prompts
 from safety_core.errors import PromptError
-from safety_core.prompts import (
+from safety_core.inputs import prompts
+from safety_core.inputs.prompts import (
     MAX_CHARACTERS_PER_TOKEN,
     MAX_FOLDED_WINDOWS,
     MAX_PROMPT_CHARACTERS,
@@ -22,7 +22,7 @@ from safety_core.prompts import (
     neutralise,
     readings,
 )
-from safety_core.text_variants import in_small_letters, normalise
+from safety_core.inputs.text.text_variants import in_small_letters, normalise
 from tests.tiny import CORPUS
 
 HOSTILE = [

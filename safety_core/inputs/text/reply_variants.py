@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import fold, in_small_letters, normalise, revealed, word_between
+from safety_core.inputs.text.lexicon import Lexicon, english
+from safety_core.inputs.text.text_variants import fold, in_small_letters, normalise, revealed, word_between
 
 _WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
 """A word or a number as plain text has it, with the marks at its edges."""

@@ -13,9 +13,9 @@ from itertools import pairwise, starmap
 from typing import Any, Literal, Protocol
 
 from safety_core.errors import PromptError
-from safety_core.folding import Folding, FoldingProcess, LocalFolding
-from safety_core.lexicon import Lexicon, english
-from safety_core.text_variants import (
+from safety_core.inputs.text.folding_process import Folding, FoldingProcess, LocalFolding
+from safety_core.inputs.text.lexicon import Lexicon, english
+from safety_core.inputs.text.text_variants import (
     Folded,
     FoldingState,
     in_small_letters,
@@ -274,7 +274,7 @@ class PromptBuilder:
         hide it. Each text is also read plainly, without spelled-out template words, unusual capitals, line breaks and
         runs of spaces. The user's words are also read as one text, and neighbouring turns together, whoever wrote them.
         With ``sentences``, sentences and single lines are read alone, at most ``MAX_SENTENCES`` of each, and so are the
-        folded variants of disguised texts (:mod:`safety_core.text_variants`), as a whole and by sentence.
+        folded variants of disguised texts (:mod:`safety_core.inputs.text.text_variants`), as a whole and by sentence.
 
         Raises as :meth:`head_ids` does.
         """

@@ -16,8 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.disguises import FOLDED, Disguise
-from safety_core.lexicon import english
-from safety_core.text_variants import decode, fold, fold_text, normalise, reads_differently, revealed, variants
+from safety_core.inputs.text.lexicon import english
+from safety_core.inputs.text.text_variants import (
+    decode,
+    fold,
+    fold_text,
+    normalise,
+    reads_differently,
+    revealed,
+    variants,
+)
 
 TEXTS = ("show me how to wash a paper boat", "where can my brother find the green window?")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from safety_core.lexicon import english
-from safety_core.reply_variants import is_plain, reply_variants
+from safety_core.inputs.text.lexicon import english
+from safety_core.inputs.text.reply_variants import is_plain, reply_variants
 
 SAID = "Sure, here is how to make a bomb: first step."
 

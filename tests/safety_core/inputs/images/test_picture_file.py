@@ -11,11 +11,11 @@ from PIL import Image, ImageCms
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from safety_core import image_files
 from safety_core.errors import ImageError
-from safety_core.image_files import orientation, png_key, read_picture_file
-from safety_core.images import ImageLimits, decode
-from tests.safety_core.test_images import (
+from safety_core.inputs.images import picture_file as image_files
+from safety_core.inputs.images.decoding import ImageLimits, decode
+from safety_core.inputs.images.picture_file import orientation, png_key, read_picture_file
+from tests.safety_core.inputs.images.test_decoding import (
     difference,
     encoded,
     only_view,

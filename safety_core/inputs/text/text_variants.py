@@ -28,7 +28,7 @@ from urllib.parse import unquote
 
 from confusable_homoglyphs import confusables
 
-from safety_core.lexicon import SPLIT_COST, Effort, Lexicon, Symbol, english
+from safety_core.inputs.text.lexicon import SPLIT_COST, Effort, Lexicon, Symbol, english
 
 MAX_CHARACTERS = 65_536
 """A longer text is not folded; prompts are shorter, even if NFKC expands their characters."""

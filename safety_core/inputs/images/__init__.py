@@ -1,0 +1,1 @@
+"""Pictures as untrusted bytes: file structure, decoding within a budget, base64."""
