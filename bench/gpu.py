@@ -29,7 +29,7 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision import VisionFeatures
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 
 BATCHES = (1, 8, 32)
 QUESTION = "What do you see in this picture, and what should I know about it before I go there with my family?"

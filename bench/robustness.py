@@ -39,7 +39,7 @@ from safety_core.model.vision import run_tower
 from safety_core.nano.corpus import Pair, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.recipes import SHIPPED
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 
 QUALITIES = (90, 50, 20)
 DISTANCES = (1, 2, 4, 8, 16)

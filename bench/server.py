@@ -18,9 +18,9 @@ from safety_core.engine.output_rail import Ruling
 from safety_core.engine.scoring import ReadyRequest, Scorer
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision import VisionFeatures
-from safety_core.policies import Rules
-from safety_core.policy import Verdict, decide
-from safety_core.types import PairScores, RiskScores
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Verdict, decide
+from safety_core.scores import PairScores, RiskScores
 from service.app import create_app, in_passing_thread
 from service.settings import Settings, read_settings
 

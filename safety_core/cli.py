@@ -19,8 +19,8 @@ from safety_core.engine.policy_command import app as policy_app
 from safety_core.errors import ConfigError
 from safety_core.evaluation.command import calibrate, evaluate
 from safety_core.files import read_json, why_unreadable
+from safety_core.library_warnings import silence_libraries
 from safety_core.nano.cli import app as nano_app
-from safety_core.quiet import silence_libraries
 from safety_core.training.command import train
 
 app = typer.Typer(
@@ -130,7 +130,7 @@ def classify(
         from safety_core.engine.messages import GuardRequest
         from safety_core.inputs.images.decoding import decode
         from safety_core.inputs.prompts import Turn
-        from safety_core.policy_file import read_book
+        from safety_core.policy.loader import read_book
 
         kind: Any = quantize
         guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind)

@@ -11,7 +11,7 @@ import uvicorn
 
 from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
-from safety_core.quiet import silence_libraries
+from safety_core.library_warnings import silence_libraries
 from service.announcing import AnnouncingServer
 from service.app import create_app, load_configured_guard
 from service.auditing import check_audit_log

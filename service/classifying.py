@@ -9,7 +9,7 @@ from fastapi import Request
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import NoVerdictError
-from safety_core.policies import Rules
+from safety_core.policy.book import Rules
 from service.intake import guard_request, read_request
 from service.record import record_of
 from service.ruling import rules_for

@@ -21,7 +21,7 @@ from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn, check_characters, max_characters
-from safety_core.policies import Rules
+from safety_core.policy.book import Rules
 from service.body import JSON, MULTIPART, BodyLimits, charset_of, content_type, is_json, read_body, read_form
 from service.decoders import in_time
 from service.errors import invalid_fields

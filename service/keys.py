@@ -28,9 +28,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from safety_core.documents import parse_document
 from safety_core.errors import ConfigError
 from safety_core.files import require_plain, why_unreadable
+from safety_core.yaml_documents import parse_document
 from service.watching import UnreadableFileError
 
 _PREFIX = "sk-safevlm-"

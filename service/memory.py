@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 from safety_core.errors import OverloadedError
-from safety_core.memory import release_free_memory
+from safety_core.heap import release_free_memory
 
 _SHARE = 0.75
 """Largest share of the budget for one client."""

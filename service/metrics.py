@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardVerdict, Reply
-from safety_core.policies import DEFAULT_POLICY, Mode
+from safety_core.policy.book import DEFAULT_POLICY, Mode
 from service.decoders import Decoders
 from service.record import RequestRecord
 from service.watching import Watched

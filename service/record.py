@@ -12,7 +12,7 @@ from uuid import uuid4
 from fastapi import Request
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.memory import Holding
 
 

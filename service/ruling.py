@@ -14,9 +14,9 @@ from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, InputError, NoVerdictError, SafeVLMError
 from safety_core.files import require_plain, why_unreadable
 from safety_core.model.spec import POLICY_FILE, read_spec
-from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
-from safety_core.policy import Policy
-from safety_core.policy_file import read_book
+from safety_core.policy.book import DEFAULT_POLICY, PolicyBook, Rules
+from safety_core.policy.loader import read_book
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 from service.keys import ApiKey, KeySet
 from service.record import record_of

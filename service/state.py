@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from safety_core.engine.async_guard import AsyncGuard
-from safety_core.policies import PolicyBook
+from safety_core.policy.book import PolicyBook
 from service.auditing import Auditor
 from service.decoders import Decoders
 from service.keys import Allowance, KeySet

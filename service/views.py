@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from safety_core.engine.messages import Delta, GuardInfo, GuardVerdict, Reply
-from safety_core.types import Assessment
+from safety_core.scores import Assessment
 from service.schemas import (
     AssessmentEvent,
     AssessmentOut,

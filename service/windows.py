@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
 from safety_core.inputs.prompts import Turn
-from safety_core.policy import Decision, Verdict
+from safety_core.policy.policy import Decision, Verdict
 
 Assess = Callable[[GuardRequest], Awaitable[GuardVerdict]]
 """Judges one request that is short enough."""

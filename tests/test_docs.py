@@ -3,8 +3,8 @@
 from dataclasses import fields
 from pathlib import Path
 
-from safety_core.policy import Policy
-from safety_core.policy_file import read_book
+from safety_core.policy.loader import read_book
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.training.config import TrainConfig
 

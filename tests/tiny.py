@@ -17,7 +17,7 @@ from transformers import (
 
 from safety_core.model.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 CORPUS = (

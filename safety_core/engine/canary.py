@@ -17,9 +17,9 @@ from safety_core.inputs.images.decoding import Colour, decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.manifest import write_manifest
 from safety_core.model.spec import read_spec, write_spec
-from safety_core.policy import Decision, Policy, decide_worst
+from safety_core.policy.policy import Decision, Policy, decide_worst
+from safety_core.scores import PairScores
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores
 
 CANARY_FILE = "canary.png"
 """Where :func:`write_canary` puts the picture."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from safety_core.engine.messages import GuardVerdict
-from safety_core.policies import Rules
-from safety_core.policy import Action, Verdict, decide
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Action, Verdict, decide
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from safety_core.model.llama import has_quick_step, quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
 from safety_core.model.vision import VisionFeatures
-from safety_core.policies import Rules
+from safety_core.policy.book import Rules
 
 _logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
 from safety_core.model.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
 from safety_core.model.quantize import Quantize
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 

@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol
 
 from safety_core.inputs.images.decoding import CLIP_MEAN, Colour, DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policies import Rules
-from safety_core.policy import Policy, Verdict
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Policy, Verdict
+from safety_core.scores import Assessment, PairScores
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import Assessment, PairScores
 
 MAX_REPLY_CHARACTERS = 1 << 17
 """Most characters of complete replies that are judged at once."""

@@ -2,9 +2,9 @@
 
 from safety_core.engine.heatmap import heatmap_url
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.policy import Decision, Policy, Verdict, decide, no_verdict
+from safety_core.policy.policy import Decision, Policy, Verdict, decide, no_verdict
+from safety_core.scores import PairScores, RiskScores, Surfaces, assessment_from
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores, Surfaces, assessment_from
 
 
 def named_verdict(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
-from safety_core.policies import DEFAULT_POLICY, PolicyBook, Rules
-from safety_core.policy import Policy
+from safety_core.policy.book import DEFAULT_POLICY, PolicyBook, Rules
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 
 app = typer.Typer(no_args_is_help=True, help="Check and explain the policies of operators.")
@@ -26,7 +26,7 @@ def check(
     with errors_as_exits():
         from safety_core.model.manifest import check_manifest
         from safety_core.model.spec import POLICY_FILE, read_spec
-        from safety_core.policy_file import read_book
+        from safety_core.policy.loader import read_book
 
         # What a policy is laid over stands in the checkpoint's text files: no tensor is looked at.
         folder = find_checkpoint(checkpoint)
@@ -69,7 +69,7 @@ def explain(
         from safety_core.engine.messages import GuardRequest
         from safety_core.inputs.images.decoding import decode
         from safety_core.inputs.prompts import Turn
-        from safety_core.policy_file import read_book
+        from safety_core.policy.loader import read_book
 
         guard = load_guard(find_checkpoint(checkpoint), device=device)
         taxonomy = guard.info.taxonomy

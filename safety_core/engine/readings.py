@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from safety_core.inputs.prompts import Turn
-from safety_core.policies import Rules
-from safety_core.policy import Decision, Policy, Verdict, decide_worst
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Decision, Policy, Verdict, decide_worst
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores
 
 Turns = tuple[Turn, ...]
 

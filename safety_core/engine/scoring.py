@@ -24,7 +24,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.scoring import View, ViewScores, pair_scores, weight_of, weight_of_row
 from safety_core.model.scoring import views_of as all_views
 from safety_core.model.vision import VisionFeatures
-from safety_core.types import PairScores
+from safety_core.scores import PairScores
 
 Gravity = Callable[[GuardRequest, PairScores], tuple[int, float]]
 """How bad a policy finds scores; sorts."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from safety_core.evaluation.replies import Duty, Judgement, Reply, ReplyKind
 from safety_core.evaluation.suites import Pair
 from safety_core.evaluation.usefulness import ThingFinder, exact, f1
-from safety_core.policy import Decision, Verdict
-from safety_core.types import RiskScores
+from safety_core.policy.policy import Decision, Verdict
+from safety_core.scores import RiskScores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

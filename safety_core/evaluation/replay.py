@@ -23,7 +23,7 @@ from safety_core.evaluation.rows import LoadedRow
 from safety_core.evaluation.suites import Suite
 from safety_core.model.hints import hint_for
 from safety_core.model.sampling import Sampling
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 
 BATCHES_PER_CHUNK = 8
 """Batches whose pictures are kept at a time, so that like prompts can be found among them."""

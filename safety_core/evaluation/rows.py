@@ -13,7 +13,7 @@ from safety_core.errors import ConfigError
 from safety_core.model.adapter import current_adapter
 from safety_core.model.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,8 +43,8 @@ from safety_core.model.verification import (
     check_dims,
     verify,
 )
-from safety_core.policies import Hints
-from safety_core.policy import Policy
+from safety_core.policy.book import Hints
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 UNTRAINED_CARD = """# Untrained safety modules

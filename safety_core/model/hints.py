@@ -3,8 +3,8 @@
 A checkpoint carries the hints it was trained on in ``safevlm.json``; these are for new ones. Knows no torch.
 """
 
-from safety_core.policies import Hints
-from safety_core.policy import Decision, Verdict
+from safety_core.policy.book import Hints
+from safety_core.policy.policy import Decision, Verdict
 from safety_core.taxonomy import Taxonomy
 
 _CARE = {

@@ -48,9 +48,9 @@ from safety_core.model.sampling import Sampling
 from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores, pieces_of, read_output, views_of
 from safety_core.model.spec import BackboneRef
 from safety_core.model.vision import VisionFeatures, projected_positions, run_tower
-from safety_core.policies import Hints
+from safety_core.policy.book import Hints
+from safety_core.scores import PairScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from safety_core.types import PairScores
 
 __all__ = [
     "HEAD_BATCH",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from safety_core.model.head import HeadOutput
-from safety_core.types import PairScores, RiskScores
+from safety_core.scores import PairScores, RiskScores
 
 SHORT = 32
 """Tokens of a prompt to which any may be padded: less is not worth a batch of its own."""

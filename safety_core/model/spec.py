@@ -9,7 +9,7 @@ from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
 from safety_core.files import read_json
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.policies import Hints
+from safety_core.policy.book import Hints
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1

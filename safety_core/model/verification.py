@@ -19,7 +19,7 @@ from safety_core.model.manifest import check_manifest
 from safety_core.model.modules import SafetyModules
 from safety_core.model.spec import POLICY_FILE, SPEC_FILE, CheckpointSpec, read_spec
 from safety_core.model.tensors import Shapes, check_tensors, read_shapes
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 
 SAFETY_FILE = "safety.safetensors"
 CARD_FILE = "MODEL_CARD.md"

@@ -29,7 +29,7 @@ from safety_core.nano.precision import has_bfloat16
 from safety_core.nano.progress import StepBar
 from safety_core.nano.reading import reading_curve
 from safety_core.nano.recipes import Recipe
-from safety_core.policy import Decision, Policy
+from safety_core.policy.policy import Decision, Policy
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 

@@ -20,7 +20,7 @@ from safety_core.errors import PromptError, SampleError
 from safety_core.inputs.prompts import EncodedPrompt
 from safety_core.model.hints import hint_at
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policies import Hints
+from safety_core.policy.book import Hints
 from safety_core.taxonomy import Taxonomy
 from safety_core.training.features import VisionInput, VisionSource
 

@@ -22,7 +22,7 @@ from safety_core.files import folders_made
 from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 from safety_core.training.batches import BatchDataset, Corpus, drop_too_long, plan
 from safety_core.training.config import TrainConfig

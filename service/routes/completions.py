@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.prompts import check_characters
-from safety_core.policies import Rules
+from safety_core.policy.book import Rules
 from service.answering import Chat, broken_off, counted
 from service.dialogue import dialogue_of
 from service.intake import lowered, read_json, token_limit

@@ -18,7 +18,7 @@ from safety_core.engine.history import join_messages
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, GuardRequest, GuardVerdict, ReplyRequest
 from safety_core.errors import InputError
 from safety_core.inputs.prompts import Turn
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.body import too_many_images
 from service.classifying import assessed
 from service.decoders import in_time

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
-from safety_core.policies import Rules
+from safety_core.policy.book import Rules
 from service.classifying import assessed
 from service.intake import read_json
 from service.openai_errors import OpenAIRoute

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 
 from safety_core.engine.explanation import explained
 from safety_core.errors import InputError, PolicyError
-from safety_core.policies import Rules
-from safety_core.policy import Policy, Verdict, decide_worst
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Policy, Verdict, decide_worst
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores
 from service import playground
 from service.classifying import classified
 from service.intake import read_json

@@ -7,7 +7,7 @@ import pytest
 from bench.server import Unguarded
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from tests.safety_core.engine.conftest import picture
 from tests.safety_core.engine.test_guard import asking, counted, forced, judging
 

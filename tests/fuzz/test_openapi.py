@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemathesis.generation.meta import TestPhase
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.app import create_app
 from service.body import MULTIPART
 from service.keys import Scope, as_yaml

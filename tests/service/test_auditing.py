@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from safety_core.audit_log.store import AuditLog, Entry, Kind, Query, read_entries
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.keys import Scope, as_yaml
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import base64_png, events, metric, running_server, served

@@ -12,7 +12,7 @@ import pytest
 
 from safety_core.engine.messages import Delta, Event
 from safety_core.errors import GenerationError
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
 from service.errors import INTERNAL

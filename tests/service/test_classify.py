@@ -2,7 +2,7 @@
 
 import pytest
 
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import base64_png, metric, png, served
 

@@ -13,7 +13,7 @@ from openai import OpenAI
 from safety_core.engine.messages import ChatRequest
 from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.picture_questions import NO_PICTURE
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import ROOT, ServerProcess, metric, running_server, served
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.guardrail_history import REMOVED
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import ROOT, ServerProcess, base64_png, metric, served

@@ -12,7 +12,7 @@ import pytest
 from safety_core import __version__
 from safety_core.engine.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.errors import NotReadyError
 from service.keys import Scope, as_yaml
 from service.readiness import Readiness

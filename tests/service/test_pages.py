@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from safety_core.engine.messages import GuardInfo
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service import documentation
 from service.keys import Scope, as_yaml
 from tests.safety_core.engine.fakes import FakeGuard

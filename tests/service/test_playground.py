@@ -12,9 +12,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from safety_core.nano.examples import EXAMPLES
-from safety_core.policy import Policy, decide_worst
+from safety_core.policy.policy import Policy, decide_worst
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from safety_core.types import PairScores, RiskScores
 from service.gate import SCOPES
 from service.keys import Scope, as_yaml
 from service.playground import FILES, content

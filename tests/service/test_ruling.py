@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from service.keys import Scope, as_yaml
 from service.ruling import accepted_languages
 from tests.safety_core.engine.fakes import FakeGuard

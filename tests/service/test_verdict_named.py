@@ -13,9 +13,9 @@ from safety_core.audit_log.store import read_entries
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.engine.naming import named_verdict
 from safety_core.engine.readings import ruled
-from safety_core.policies import Rules
-from safety_core.policy import Decision, Policy
-from safety_core.types import PairScores, RiskScores
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Decision, Policy
+from safety_core.scores import PairScores, RiskScores
 from service.logs import FIELDS
 from service.openai_views import OPENAI_CATEGORIES, SAME_AS
 from tests.safety_core.engine.fakes import FakeGuard

@@ -10,7 +10,7 @@ import pytest
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
 from safety_core.inputs.prompts import Turn
-from safety_core.policy import Decision, Verdict
+from safety_core.policy.policy import Decision, Verdict
 from service.windows import (
     TEXT_OVERHEAD,
     TooLongError,

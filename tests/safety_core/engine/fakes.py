@@ -19,10 +19,10 @@ from safety_core.engine.naming import named_verdict, without_verdict
 from safety_core.engine.readings import ruled
 from safety_core.errors import GenerationError
 from safety_core.inputs.prompts import Turn
-from safety_core.policies import Rules
-from safety_core.policy import Decision, Policy
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Decision, Policy
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from safety_core.types import PairScores, RiskScores
 
 MASS = {Decision.ALLOWED: 0, Decision.CAUTIONED: 1, Decision.REFUSED: -1}
 

@@ -22,7 +22,7 @@ from safety_core.errors import (
     StoppedError,
 )
 from safety_core.inputs.prompts import Turn
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from tests.safety_core.engine.fakes import FakeGuard, Silence
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))

@@ -15,7 +15,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.errors import CheckpointError
 from safety_core.model.checkpoint import SPEC_FILE, write_manifest
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 
 
 def red_picture() -> bytes:

@@ -11,7 +11,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest, Delta, GuardVerdict, Reply
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from tests.safety_core.engine.conftest import clear_picture, picture
 from tests.safety_core.engine.fakes import Silence
 from tests.safety_core.engine.test_guard import forced

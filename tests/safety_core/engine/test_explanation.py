@@ -9,8 +9,8 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policies import Mode, Rules
-from safety_core.policy import Action, Decision, Policy
+from safety_core.policy.book import Mode, Rules
+from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from tests.safety_core.engine.conftest import picture
 

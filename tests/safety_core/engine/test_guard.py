@@ -37,11 +37,11 @@ from safety_core.model.generation import TextAssembler
 from safety_core.model.hints import hint_for
 from safety_core.model.scoring import View
 from safety_core.model.vision import VisionFeatures
-from safety_core.policies import Mode, Rules
-from safety_core.policy import NO_VERDICT, Action, Decision, Policy
+from safety_core.policy.book import Mode, Rules
+from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores
 from tests.safety_core.engine.conftest import clear_picture, picture
 from tests.tiny import make_checkpoint
 

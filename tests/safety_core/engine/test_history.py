@@ -12,9 +12,9 @@ from safety_core.engine.naming import without_verdict
 from safety_core.errors import OverloadedError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policy import Decision, Policy, Verdict
+from safety_core.policy.policy import Decision, Policy, Verdict
+from safety_core.scores import Assessment, Level, Surfaces
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from safety_core.types import Assessment, Level, Surfaces
 from tests.safety_core.engine.conftest import picture
 
 GOOD, BAD, HALF = picture("green"), picture("red"), picture("blue")

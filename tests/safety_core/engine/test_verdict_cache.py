@@ -9,8 +9,8 @@ from safety_core.engine.messages import ChatRequest, GuardRequest, Judged
 from safety_core.engine.verdict_cache import VerdictCache, key_of
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policies import Rules
-from safety_core.policy import Decision, Policy
+from safety_core.policy.book import Rules
+from safety_core.policy.policy import Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.safety_core.engine.conftest import picture
 from tests.safety_core.engine.fakes import FakeGuard

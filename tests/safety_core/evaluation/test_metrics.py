@@ -5,9 +5,9 @@ from safety_core.evaluation.measures import MEASURES, Outcome
 from safety_core.evaluation.metrics import Scoreboard
 from safety_core.evaluation.replies import Judgement, Reply
 from safety_core.evaluation.suites import Pair, Suite, load_suite
-from safety_core.policy import Policy, decide
+from safety_core.policy.policy import Policy, decide
+from safety_core.scores import RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from safety_core.types import RiskScores
 from tests.safety_core.evaluation.suite_factory import RUBRIC, write_suite
 
 GOOD = {

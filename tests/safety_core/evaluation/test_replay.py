@@ -16,7 +16,7 @@ from safety_core.evaluation.suites import Suite, load_suite
 from safety_core.inputs.images.decoding import decode
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy import Decision
+from safety_core.policy.policy import Decision
 from safety_core.taxonomy import Taxonomy
 from tests.safety_core.evaluation.conftest import MakeRow
 from tests.safety_core.evaluation.suite_factory import RUBRIC, SAFE, record, write_suite

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from safety_core.model.hints import default_hints, hint_at, hint_for
 from safety_core.model.spec import hints_from_dict, hints_to_dict
-from safety_core.policy import Decision, Verdict
+from safety_core.policy.policy import Decision, Verdict
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 

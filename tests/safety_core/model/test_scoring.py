@@ -5,7 +5,7 @@ import torch
 
 from safety_core.model.head import HeadOutput
 from safety_core.model.scoring import SHORT, View, ViewScores, batches_of, pair_scores, read_output, views_of
-from safety_core.types import RiskScores
+from safety_core.scores import RiskScores
 
 WORDS = (7, 1)
 

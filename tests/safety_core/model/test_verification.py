@@ -25,7 +25,7 @@ from safety_core.model.checkpoint import load_checkpoint, save_checkpoint
 from safety_core.model.manifest import write_manifest
 from safety_core.model.spec import POLICY_FILE, SPEC_FILE
 from safety_core.model.verification import ADAPTER_DIR, BACKBONE_DIR, CARD_FILE, SAFETY_FILE, verify
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 ADAPTER = f"{ADAPTER_DIR}/{WEIGHTS_FILE}"

@@ -11,7 +11,7 @@ from safety_core.errors import SampleError
 from safety_core.inputs.prompts import Turn
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy import Decision, Verdict
+from safety_core.policy.policy import Decision, Verdict
 from safety_core.training.batches import BatchDataset, Corpus, MicroBatch, drop_too_long, gold_hint, plan
 from safety_core.training.features import LivePictures
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from safety_core.engine.guard import Guard
 from safety_core.engine.output_rail import Ruling
 from safety_core.errors import GenerationError
-from safety_core.policy import Action, Decision, Policy
+from safety_core.policy.policy import Action, Decision, Policy
 from service.fetching import Fetcher
 from service.gate import OPEN
 from service.keys import Scope, as_yaml

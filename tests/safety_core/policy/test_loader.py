@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.policies import Mode, PolicyBook, Rules
-from safety_core.policy import Action, Policy
-from safety_core.policy_file import read_book
+from safety_core.policy.book import Mode, PolicyBook, Rules
+from safety_core.policy.loader import read_book
+from safety_core.policy.policy import Action, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 T = DEFAULT_TAXONOMY

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.policies import Mode, PolicyBook, Rules
-from safety_core.policy import Policy
+from safety_core.policy.book import Mode, PolicyBook, Rules
+from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 POLICY = Policy.default(DEFAULT_TAXONOMY)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.documents import parse_document, read_document
 from safety_core.errors import ConfigError
+from safety_core.yaml_documents import parse_document, read_document
 
 TEXT = """\
 # a comment

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from safety_core.scores import PairScores, RiskScores, Surfaces, assessment_from
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from safety_core.types import PairScores, RiskScores, Surfaces, assessment_from
 
 SCORES = RiskScores(types=(0.1, 0.5, 0.1, 0.1, 0.1, 0.05, 0.05), levels=(0.1, 0.2, 0.6, 0.1))
 OTHER = replace(SCORES, levels=(0.7, 0.1, 0.1, 0.1))

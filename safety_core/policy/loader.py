@@ -26,11 +26,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safety_core.documents import read_document
 from safety_core.errors import PolicyError
-from safety_core.policies import DEFAULT_POLICY, Hints, Mode, PolicyBook, Rules
-from safety_core.policy import Action, Policy, a_mapping, a_text
+from safety_core.policy.book import DEFAULT_POLICY, Hints, Mode, PolicyBook, Rules
+from safety_core.policy.policy import Action, Policy, a_mapping, a_text
 from safety_core.taxonomy import Taxonomy
+from safety_core.yaml_documents import read_document
 
 _POLICY_FIELDS = ("enabled", "thresholds", "actions", "refusals", "fallback_refusal")
 _TEXT_FIELDS = ("refusals", "fallback_refusal", "hints")

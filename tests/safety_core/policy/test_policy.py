@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_core.errors import ConfigError
-from safety_core.policy import NO_VERDICT, Action, Decision, Policy, decide, decide_worst, level_scores
+from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy, decide, decide_worst, level_scores
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from safety_core.types import PairScores, RiskScores
 
 T = DEFAULT_TAXONOMY
 DEFAULT = Policy.default(T)

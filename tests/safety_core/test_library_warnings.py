@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import logging, warnings
-from safety_core.quiet import silence_libraries
+from safety_core.library_warnings import silence_libraries
 silence_libraries()
 logging.basicConfig()
 exec("import warnings; warnings.warn('from a library', FutureWarning)", {"__name__": "library"})

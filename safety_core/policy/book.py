@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
-from safety_core.policy import Policy
+from safety_core.policy.policy import Policy
 
 Hints = Mapping[str, Mapping[int, str]]
 """hints[type][level] → text that follows the last user turn of a cautioned request."""

@@ -4,8 +4,8 @@ import ctypes
 
 import pytest
 
-from safety_core import memory
-from safety_core.memory import release_free_memory
+from safety_core import heap as memory
+from safety_core.heap import release_free_memory
 
 
 def test_free_memory_is_released_or_left() -> None:

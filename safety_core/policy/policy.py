@@ -23,8 +23,8 @@ from typing import Self, TypeVar
 
 from safety_core.errors import ConfigError, PolicyError
 from safety_core.files import read_json, why_unreadable
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
-from safety_core.types import PairScores, RiskScores
 
 FORMAT_VERSION = 1
 """Version of the JSON form."""

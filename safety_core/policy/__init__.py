@@ -1,0 +1,1 @@
+"""Policies: what each level of risk leads to, and how an operator writes that down."""
