@@ -28,7 +28,7 @@ from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.policy import Policy
 
 BATCHES = (1, 8, 32)

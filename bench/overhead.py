@@ -17,7 +17,7 @@ from bench.servers import CHECKPOINT, safevlm_server
 from bench.stats import median, ratio
 from bench.workload import ANSWERED, chat
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
 
 TOKENS = 48
 

@@ -33,9 +33,9 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn
-from safety_core.model.inputs import pad_ids
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import run_tower
+from safety_core.model.vision.assembly import pad_ids
+from safety_core.model.vision.tower import run_tower
 from safety_core.nano.corpus import Pair, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.recipes import SHIPPED

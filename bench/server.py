@@ -17,7 +17,7 @@ from safety_core.engine.naming import named_verdict
 from safety_core.engine.output_rail import Ruling
 from safety_core.engine.scoring import ReadyRequest, Scorer
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import Rules
 from safety_core.policy.policy import Verdict, decide
 from safety_core.scores import PairScores, RiskScores

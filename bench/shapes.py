@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from bench.servers import CHECKPOINT
-from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 

@@ -59,7 +59,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) -> None:
     """Check a checkpoint's files, format and shapes without loading a weight."""
     with errors_as_exits():
-        from safety_core.model.checkpoint import verify as check
+        from safety_core.model.checkpoint.checkpoint import verify as check
 
         report = check(path)
     spec = report.spec

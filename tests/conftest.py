@@ -37,7 +37,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
     """A backbone's folder in Hugging Face layout, weights random."""
-    from safety_core.model.backbone import Backbone, save_backbone
+    from safety_core.model.checkpoint.backbone import Backbone, save_backbone
     from tests.tiny import make_backbone, make_image_processor
 
     folder = tmp_path_factory.mktemp("backbones") / "tiny"

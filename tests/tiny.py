@@ -15,7 +15,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
-from safety_core.model.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy

@@ -26,10 +26,10 @@ from safety_core.engine.guard import pad_colour
 from safety_core.errors import GenerationError
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 
 Made = list[list[int]]
 

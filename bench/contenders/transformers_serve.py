@@ -21,8 +21,8 @@ import typer
 from transformers.utils.import_utils import is_serve_available
 
 from bench.servers import free_port, process
-from safety_core.model.backbone import Backbone, save_backbone
-from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.checkpoint.backbone import Backbone, save_backbone
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"

@@ -24,11 +24,11 @@ from safety_core.engine.slots import SlotCache
 from safety_core.engine.stops import StopStrings
 from safety_core.errors import ExhaustedError, GenerationError, PromptError, SafeVLMError
 from safety_core.inputs.prompts import EncodedPrompt
-from safety_core.model.generation import CACHE_ARGUMENT, TextAssembler
-from safety_core.model.llama import has_quick_step, quick_step
+from safety_core.model.decoding import CACHE_ARGUMENT, TextAssembler
+from safety_core.model.llama_step import has_quick_step, quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import Rules
 
 _logger = logging.getLogger(__name__)

@@ -62,7 +62,7 @@ from safety_core.inputs.text.reply_variants import reply_variants
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import Hints, Rules
 from safety_core.policy.policy import Decision, Policy, decide_worst
 from safety_core.scores import PairScores

@@ -11,8 +11,8 @@ from safety_core.engine.fitness import describe_fitness
 from safety_core.engine.guard import Guard, pad_colour
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
-from safety_core.model.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
-from safety_core.model.quantize import Quantize
+from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
+from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.policy.policy import Policy
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]

@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Read a policy file as the server would, and say what it changes; exit status 1 and a line where it is wrong."""
     with errors_as_exits():
-        from safety_core.model.manifest import check_manifest
+        from safety_core.model.checkpoint.manifest import check_manifest
         from safety_core.model.spec import POLICY_FILE, read_spec
         from safety_core.policy.loader import read_book
 

@@ -20,10 +20,10 @@ from torch import Tensor
 from safety_core.engine.messages import GuardRequest, Prepared, Work
 from safety_core.engine.readings import Turns
 from safety_core.errors import NoVerdictError
+from safety_core.model.head_inputs import View, ViewScores, pair_scores, weight_of, weight_of_row
+from safety_core.model.head_inputs import views_of as all_views
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.scoring import View, ViewScores, pair_scores, weight_of, weight_of_row
-from safety_core.model.scoring import views_of as all_views
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.scores import PairScores
 
 Gravity = Callable[[GuardRequest, PairScores], tuple[int, float]]

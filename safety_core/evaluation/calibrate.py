@@ -20,7 +20,7 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.judging import Readings, chunks, judge, score_chunk
 from safety_core.evaluation.replies import Duty, duty_of
 from safety_core.evaluation.thresholds import Cut, allocate, frontier
-from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, update_policy
+from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import Taxonomy

@@ -17,7 +17,7 @@ from safety_core.engine.guard import pad_colour
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import Colour, decode
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 
 TOWER_BATCH = 64
 

@@ -17,7 +17,7 @@ from safety_core.engine.scoring import ReadyRequest
 from safety_core.errors import PromptError
 from safety_core.evaluation.features import KeptFeatures, SampleEncoder
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.policy import Policy
 from safety_core.scores import PairScores
 from safety_core.taxonomy import Taxonomy

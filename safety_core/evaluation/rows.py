@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safety_core.errors import ConfigError
-from safety_core.model.adapter import current_adapter
-from safety_core.model.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint
+from safety_core.model.checkpoint.adapter import current_adapter
+from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
 

@@ -22,17 +22,21 @@ from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreT
 
 from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, build_prompts
 from safety_core.inputs.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt, Turn
-from safety_core.model.attention import KeyValues
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.generation import (
+from safety_core.model.decoding import (
     Decoder,
     Generation,
     TextAssembler,
     finished,
 )
-from safety_core.model.head import HeadOutput
+from safety_core.model.head_inputs import View, ViewScores, batches_of, pair_scores, pieces_of, read_output, views_of
 from safety_core.model.hints import default_hints
-from safety_core.model.inputs import (
+from safety_core.model.modules.attention import KeyValues
+from safety_core.model.modules.head import HeadOutput
+from safety_core.model.modules.safety_modules import SafetyModules
+from safety_core.model.sampling import Sampling
+from safety_core.model.spec import BackboneRef
+from safety_core.model.vision.assembly import (
     IGNORED_LABEL,
     LmInputs,
     gather_features,
@@ -43,11 +47,7 @@ from safety_core.model.inputs import (
     pad_right,
     splice,
 )
-from safety_core.model.modules import SafetyModules
-from safety_core.model.sampling import Sampling
-from safety_core.model.scoring import View, ViewScores, batches_of, pair_scores, pieces_of, read_output, views_of
-from safety_core.model.spec import BackboneRef
-from safety_core.model.vision import VisionFeatures, projected_positions, run_tower
+from safety_core.model.vision.tower import VisionFeatures, projected_positions, run_tower
 from safety_core.policy.book import Hints
 from safety_core.scores import PairScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy

@@ -22,7 +22,7 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModel, LlavaForConditi
 
 from safety_core.errors import ConfigError
 from safety_core.inputs.prompts import PromptBuilder
-from safety_core.model.backbone import Backbone, save_backbone
+from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.nano import world
 from safety_core.nano.corpus import (
     Drawn,

@@ -20,7 +20,7 @@ from safety_core.evaluation.rows import load_row, standard_rows
 from safety_core.evaluation.run import EvaluationConfig, evaluate
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef
 from safety_core.nano.card import model_card

@@ -25,7 +25,7 @@ from safety_core.data.collate import ImageTable, load_image
 from safety_core.engine.guard import pad_colour
 from safety_core.errors import ConfigError
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 
 ENCODE_BATCH = 32
 _LAYOUT = "rows-1"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from safety_core.model.head import HeadOutput
+from safety_core.model.modules.head import HeadOutput
 
 
 @dataclass(frozen=True, slots=True)

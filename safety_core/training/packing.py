@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from safety_core.inputs.prompts import EncodedPrompt
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from safety_core.data.collate import drop_unreadable, table_of
 from safety_core.data.samples import Sample, read_all
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import folders_made
-from safety_core.model.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
 from safety_core.policy.policy import Policy

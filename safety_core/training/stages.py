@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import Parameter
 
 from safety_core.errors import ConfigError
-from safety_core.model.adapter import attach_adapter, current_adapter
-from safety_core.model.modules import TOKEN_NAMES
+from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
+from safety_core.model.modules.safety_modules import TOKEN_NAMES
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig
 

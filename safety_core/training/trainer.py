@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from safety_core.model.head import HeadOutput
+from safety_core.model.modules.head import HeadOutput
 from safety_core.model.safe_llava import SafeLlava, gather_features, pad_ids
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.batches import Batch, BatchDataset, HeadRow, Surface
 from safety_core.training.config import TrainConfig
 from safety_core.training.losses import ClassWeights, HeadLoss, head_loss

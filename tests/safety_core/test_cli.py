@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from safety_core.cli import app
 from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.data.samples import read_jsonl, write_jsonl
-from safety_core.model.checkpoint import verify
+from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from safety_core.inputs.images.decoding import decode
-from safety_core.model.checkpoint import init_checkpoint
+from safety_core.model.checkpoint.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from service.__main__ import CANNOT_START, bound_host, main
 from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from safety_core.evaluation.bars import DEFAULT_BARS
-from safety_core.model.checkpoint import verify
+from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.examples import EXAMPLES, Example
 from safety_core.nano.recipes import SHIPPED
 from safety_core.nano.records import CLAIMED_PX

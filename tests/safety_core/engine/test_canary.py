@@ -14,7 +14,7 @@ from safety_core.engine.canary import CANARY_FILE, write_canary
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.errors import CheckpointError
-from safety_core.model.checkpoint import SPEC_FILE, write_manifest
+from safety_core.model.checkpoint.checkpoint import SPEC_FILE, write_manifest
 from safety_core.policy.policy import Decision
 
 

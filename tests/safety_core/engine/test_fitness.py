@@ -3,7 +3,7 @@
 import pytest
 
 from safety_core.engine.fitness import NANO, TRAINED, UNTRAINED, describe_fitness
-from safety_core.model.checkpoint import read_spec
+from safety_core.model.checkpoint.checkpoint import read_spec
 from tests.service.clients import ROOT
 
 

@@ -15,11 +15,11 @@ from safety_core.engine.generator import Generator, Job, Row
 from safety_core.engine.output_rail import Ruling, WatchedGenerator
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint import load_checkpoint
-from safety_core.model.generation import Generation
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
+from safety_core.model.decoding import Generation
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from tests.safety_core.engine.conftest import picture
 from tests.safety_core.model.conftest import take_portable_kernels
 from tests.tiny import make_config, make_image_processor, make_tokenizer

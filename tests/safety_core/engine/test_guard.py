@@ -33,10 +33,10 @@ from safety_core.engine.scoring import Scored
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn, max_characters
-from safety_core.model.generation import TextAssembler
+from safety_core.model.decoding import TextAssembler
+from safety_core.model.head_inputs import View
 from safety_core.model.hints import hint_for
-from safety_core.model.scoring import View
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import Mode, Rules
 from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy
 from safety_core.scores import PairScores, RiskScores

@@ -7,7 +7,7 @@ import pytest
 from safety_core.engine.load import load_guard, pick_device
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError, UntrainedError
-from safety_core.model.checkpoint import init_checkpoint, verify
+from safety_core.model.checkpoint.checkpoint import init_checkpoint, verify
 
 
 def test_a_guard_has_the_checkpoints_policy_and_the_operators_limits(tiny_checkpoint: Path) -> None:

@@ -10,7 +10,7 @@ from safety_core.evaluation.calibrate import CalibrationGoal, calibrate_checkpoi
 from safety_core.evaluation.judging import Readings
 from safety_core.evaluation.suites import Suite
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint import POLICY_FILE, verify
+from safety_core.model.checkpoint.checkpoint import POLICY_FILE, verify
 from safety_core.policy.policy import Action, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY

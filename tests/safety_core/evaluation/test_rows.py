@@ -7,8 +7,8 @@ from peft import LoraConfig
 
 from safety_core.errors import ConfigError, UntrainedError
 from safety_core.evaluation.rows import RowSpec, load_row, standard_rows
-from safety_core.model.adapter import attach_adapter, current_adapter
-from safety_core.model.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
+from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 

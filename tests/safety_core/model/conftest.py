@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
 from tests.tiny import IMAGE_SIZE

@@ -17,8 +17,8 @@ from safety_core.evaluation.command import BARS_NOT_CLEARED
 from safety_core.evaluation.rows import standard_rows
 from safety_core.evaluation.suites import load_suite
 from safety_core.inputs.prompts import Turn
-from safety_core.model.adapter import current_adapter
-from safety_core.model.checkpoint import load_checkpoint, verify
+from safety_core.model.checkpoint.adapter import current_adapter
+from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.build import HINTS, NEEDS, Build, patch_names
 from safety_core.nano.card import model_card

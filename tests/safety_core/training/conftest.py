@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from safety_core.data.samples import Sample, read_jsonl, write_jsonl
-from safety_core.model.checkpoint import init_checkpoint, load_checkpoint
+from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.training.config import TrainConfig

@@ -11,7 +11,7 @@ from safety_core.data.collate import table_of
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint import init_checkpoint, load_checkpoint
+from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.features import FeatureCache, LivePictures, fingerprint

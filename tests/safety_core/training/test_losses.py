@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from safety_core.model.head import HeadOutput
+from safety_core.model.modules.head import HeadOutput
 from safety_core.training.losses import ClassWeights, head_loss
 
 OUTPUT = HeadOutput(type_logits_BC=torch.randn(4, 3), level_logits_BL=torch.randn(4, 2), attention_BF=None)

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from safety_core.cli import app
 from safety_core.inputs.chat_template import TemplatedPromptBuilder
 from safety_core.inputs.prompts import Turn
-from safety_core.model.backbone import Backbone, save_backbone
-from safety_core.model.checkpoint import load_checkpoint
+from safety_core.model.checkpoint.backbone import Backbone, save_backbone
+from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.spec import SPEC_FILE, read_spec
 from tests.llava15 import CHAT_TEMPLATE as VICUNA
 from tests.safety_core.inputs.test_chat_template import CHATML, make_tokenizer

@@ -5,7 +5,7 @@ import torch
 
 from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.packing import answer_loss, pack
 
 

@@ -14,9 +14,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from safety_core.data.samples import read_jsonl, write_jsonl
 from safety_core.errors import ConfigError, DivergedError, SampleError
-from safety_core.model.checkpoint import load_checkpoint, verify
+from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import _warnings, train

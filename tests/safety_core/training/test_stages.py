@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from safety_core.errors import ConfigError
-from safety_core.model.checkpoint import init_checkpoint, load_checkpoint
+from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig

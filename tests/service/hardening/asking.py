@@ -13,7 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.model.vision import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures
 from service.errors import INVALID, ErrorReply
 from service.openai_errors import openai_reply
 from service.traffic import ENDPOINTS

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: reading, verifying and writing backbones, modules and adapters."""

@@ -1,0 +1,129 @@
+"""LoRA on the language model, in PEFT's file layout, read and written strictly.
+
+The adapter wraps ``backbone.model.language_model``; vision tower, projector and safety modules never carry one.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import LlavaForConditionalGeneration
+
+from safety_core.errors import CheckpointError, ConfigError
+from safety_core.model.checkpoint.library_errors import as_checkpoint_error, offline
+from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes, to_storage
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+
+
+def attach_adapter(backbone: LlavaForConditionalGeneration, config: LoraConfig) -> PeftModel:
+    """Wrap the language model in a fresh, trainable LoRA; raises ConfigError if it already carries one."""
+    if current_adapter(backbone) is not None:
+        raise ConfigError("the language model already carries an adapter")
+    # PEFT types its argument as a whole causal model; a bare decoder works the same.
+    language_model: Any = backbone.model.language_model
+    with offline():
+        wrapped = get_peft_model(language_model, config)
+    assert isinstance(wrapped, PeftModel)
+    backbone.model.language_model = wrapped
+    return wrapped
+
+
+def current_adapter(backbone: LlavaForConditionalGeneration) -> PeftModel | None:
+    """The adapter that the language model carries, if any."""
+    language_model = backbone.model.language_model
+    return language_model if isinstance(language_model, PeftModel) else None
+
+
+def merge_adapter(backbone: LlavaForConditionalGeneration) -> None:
+    """Fold the adapter into the language model's weights; nothing happens without one."""
+    adapter = current_adapter(backbone)
+    if adapter is not None:
+        backbone.model.language_model = adapter.merge_and_unload()
+
+
+def save_adapter(adapter: PeftModel, folder: Path, dtype: torch.dtype) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors`` in 16 or 32 bit."""
+    folder.mkdir(parents=True)
+    config = adapter.peft_config[adapter.active_adapter]
+    config.inference_mode = True
+    # Where the weights came from is safevlm.json's business; a path of the training machine helps nobody.
+    config.base_model_name_or_path = None
+    with offline():
+        config.save_pretrained(str(folder))
+    save_file(to_storage(_tensors(adapter), dtype), folder / WEIGHTS_FILE)
+
+
+def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, trainable: bool = False) -> PeftModel:
+    """Read an adapter onto the language model.
+
+    Raises:
+        CheckpointError: the config is malformed, not a LoRA's, or none for this language model.
+        TensorKeyError: a tensor is missing or surplus.
+        TensorShapeError: a tensor has another shape.
+    """
+    found = read_shapes(folder / WEIGHTS_FILE)
+    config = read_adapter_config(folder)
+    config.inference_mode = not trainable
+    adapter = _attach(backbone, config, folder)
+    _check(adapter, found, folder)
+    with offline():
+        set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
+    return adapter
+
+
+def check_adapter(outline: LlavaForConditionalGeneration, folder: Path) -> None:
+    """Hold an adapter's files against a backbone on the ``meta`` device, which carries it afterwards.
+
+    Raises:
+        CheckpointError: as :func:`load_adapter`.
+    """
+    found = read_shapes(folder / WEIGHTS_FILE)
+    config = read_adapter_config(folder)
+    # How it starts changes no shape, and some ways to start compute from the backbone's weights.
+    config.init_lora_weights = False
+    with torch.device("meta"):
+        adapter = _attach(outline, config, folder)
+    _check(adapter, found, folder)
+
+
+def read_adapter_config(folder: Path) -> LoraConfig:
+    """The content of ``adapter_config.json``; raises CheckpointError if it does not describe a LoRA."""
+    if not (folder / CONFIG_FILE).is_file():
+        raise CheckpointError(f"{folder.name}: {CONFIG_FILE} is missing")
+    with as_checkpoint_error(f"{folder.name}: {CONFIG_FILE} is malformed"):
+        config = LoraConfig.from_pretrained(str(folder))
+    if not isinstance(config, LoraConfig):
+        raise CheckpointError(f"{folder.name}: {CONFIG_FILE} does not describe a LoRA")
+    return config
+
+
+def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder: Path) -> PeftModel:
+    with as_checkpoint_error(f"{folder.name}: {CONFIG_FILE} does not fit the language model"):
+        return attach_adapter(backbone, config)
+
+
+def _check(adapter: PeftModel, found: Shapes, folder: Path) -> None:
+    check_tensors(
+        found,
+        {name: tuple(tensor.shape) for name, tensor in _tensors(adapter).items()},
+        where=f"{folder.name}/{WEIGHTS_FILE}",
+    )
+
+
+def _tensors(adapter: PeftModel) -> Mapping[str, Tensor]:
+    """The adapter's own tensors by their names in a file.
+
+    Embeddings are never included, because the backbone's files contain them. By default, PEFT requests the config of
+    the model named in the language model's config from the hub, and mistakes a different vocabulary size there for
+    trained embeddings.
+    """
+    with offline():
+        tensors: Mapping[str, Tensor] = get_peft_model_state_dict(adapter, save_embedding_layers=False)
+    return tensors

@@ -1,0 +1,288 @@
+"""Checkpoint directories: everything that a server needs, written whole and loaded only once verified.
+
+Modules and adapter are stored in 16 bit and compute in float32; safetensors only.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from safety_core.errors import CheckpointError, ConfigError, UntrainedError
+from safety_core.inputs.chat_template import PromptTemplate
+from safety_core.model.checkpoint.adapter import current_adapter, load_adapter, merge_adapter, save_adapter
+from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
+from safety_core.model.checkpoint.manifest import MANIFEST, replace_file, write_manifest
+from safety_core.model.checkpoint.quantization import Quantize
+from safety_core.model.checkpoint.tensor_files import to_storage
+from safety_core.model.checkpoint.verification import (
+    ADAPTER_DIR,
+    BACKBONE_DIR,
+    CARD_FILE,
+    SAFETY_FILE,
+    VerifyReport,
+    build_modules,
+    check_dims,
+    verify,
+)
+from safety_core.model.config import BackboneDims, SafetyConfig
+from safety_core.model.hints import default_hints
+from safety_core.model.modules.safety_modules import SafetyModules
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.spec import (
+    POLICY_FILE,
+    SPEC_FILE,
+    BackboneRef,
+    CheckpointSpec,
+    check_provenance,
+    read_spec,
+    write_spec,
+)
+from safety_core.policy.book import Hints
+from safety_core.policy.policy import Policy
+from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+
+UNTRAINED_CARD = """# Untrained safety modules
+
+Freshly initialised: they judge nothing and guard nothing. Train them before serving.
+"""
+
+__all__ = [
+    "ADAPTER_DIR",
+    "BACKBONE_DIR",
+    "CARD_FILE",
+    "MANIFEST",
+    "POLICY_FILE",
+    "SAFETY_FILE",
+    "SPEC_FILE",
+    "UNTRAINED_CARD",
+    "VerifyReport",
+    "init_checkpoint",
+    "load_checkpoint",
+    "read_spec",
+    "save_checkpoint",
+    "update_policy",
+    "verify",
+    "write_manifest",
+]
+
+
+def load_checkpoint(
+    path: Path | str,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    quantize: Quantize = "none",
+    allow_untrained: bool = False,
+    merge: bool | None = None,
+) -> SafeLlava:
+    """Verify a checkpoint and load it, in evaluation mode.
+
+    Args:
+        path: the directory.
+        device: where the model runs.
+        dtype: precision of the backbone; float32 on the CPU, bfloat16 elsewhere where None. The safety modules always
+            compute in float32.
+        quantize: precision of the language model's linear layers.
+        allow_untrained: accept safety modules that guard nothing.
+        merge: fold the adapter into the weights; by default wherever these are not quantised. An adapter that is not
+            merged stays trainable.
+
+    Raises:
+        UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
+        CheckpointError: as :func:`verify`, and for a backbone that does not fit.
+        ConfigError: an adapter cannot be merged into quantised weights.
+    """
+    report = verify(path)
+    spec, path = report.spec, report.path
+    if not spec.trained and not allow_untrained:
+        raise UntrainedError(f"{path.name}: the safety modules were never trained, so they would guard nothing")
+    if merge and quantize != "none":
+        raise ConfigError("an adapter cannot be merged into quantised weights")
+    source = spec.backbone.seen_from(path)
+    check_dims(spec, load_backbone_config(source.location, revision=source.revision))
+    backbone = load_backbone(source.location, revision=source.revision, device=device, dtype=dtype, quantize=quantize)
+    merged = merge if merge is not None else quantize == "none"
+    if report.has_adapter:
+        load_adapter(backbone.model, path / ADAPTER_DIR, trainable=not merged)
+        if merged:
+            merge_adapter(backbone.model)
+    safety = build_modules(spec)
+    safety.load_state_dict(load_file(path / SAFETY_FILE), strict=True)
+    model = SafeLlava(
+        backbone.model,
+        safety.to(device),
+        taxonomy=spec.taxonomy,
+        hints=spec.hints,
+        tokenizer=backbone.tokenizer,
+        image_processor=backbone.image_processor,
+        source=source,
+        merged_adapter=path / ADAPTER_DIR if report.has_adapter and merged else None,
+        prompt_template=spec.prompt,
+    )
+    return model.eval()
+
+
+def save_checkpoint(
+    model: SafeLlava,
+    path: Path | str,
+    *,
+    policy: Policy,
+    provenance: Mapping[str, object],
+    model_card: str,
+    include_backbone: bool = False,
+    dtype: torch.dtype = torch.float16,
+) -> Path:
+    """Write a checkpoint; the directory appears whole or not at all.
+
+    The backbone is never rewritten: stage 1 and 2 leave it frozen, so its own files are copied or referred to. An
+    adapter goes along, whether the language model still carries it or it was merged on loading.
+
+    Args:
+        model: what to save; its ``source`` says where its backbone lies.
+        path: a directory that does not exist yet.
+        policy: thresholds and actions.
+        provenance: how the modules came to be; ``trained`` (bool) is required.
+        model_card: Markdown.
+        include_backbone: copy the backbone's folder into the checkpoint.
+        dtype: stored precision of modules and adapter.
+
+    Raises:
+        CheckpointError: the directory exists already, or the model's backbone has no known source.
+        ConfigError: the backbone should be included but is not a local folder, or provenance is incomplete.
+        ValueError: a weight is not finite in the stored precision.
+    """
+    if model.source is None:
+        raise CheckpointError("the model's backbone has no known source; save the backbone first")
+    adapter = current_adapter(model.backbone)
+    if adapter is not None and model.merged_adapter is not None:
+        raise ConfigError("an adapter was merged and another attached: load with merge=False to train on")
+    path = Path(path)
+    with _appearing_whole(path) as folder:
+        if adapter is not None:
+            save_adapter(adapter, folder / ADAPTER_DIR, dtype)
+        elif model.merged_adapter is not None:
+            shutil.copytree(model.merged_adapter, folder / ADAPTER_DIR)
+        _write_modules(model.safety, folder, dtype)
+        spec = CheckpointSpec(
+            backbone=_place_backbone(model.source, folder, path, include=include_backbone),
+            dims=model.dims,
+            config=model.config,
+            taxonomy=model.taxonomy,
+            hints=model.hints,
+            provenance=check_provenance(provenance),
+            prompt=model.prompt_template,
+        )
+        _write_texts(folder, spec, policy, model_card)
+    return path
+
+
+def init_checkpoint(
+    backbone: str | Path,
+    out: str | Path,
+    *,
+    revision: str | None = None,
+    config: SafetyConfig | None = None,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    hints: Hints | None = None,
+    prompt: PromptTemplate | None = None,
+    include_backbone: bool = False,
+    seed: int = 0,
+) -> Path:
+    """Make an untrained checkpoint for a backbone, reading its config but none of its weights.
+
+    Args:
+        backbone: folder in Hugging Face layout, or hub id.
+        out: a directory that does not exist yet.
+        revision: commit, tag or branch of a hub repository; the commit that it resolves to is recorded.
+        config: shape of the modules; :meth:`SafetyConfig.default_for` the backbone where None.
+        taxonomy: names of the head's classes.
+        hints: hints to train on; :func:`default_hints` where None.
+        prompt: format of conversations; LLaVA-1.5's where None.
+        include_backbone: copy the backbone's folder into the checkpoint.
+        seed: seed of the initial weights.
+
+    Raises:
+        CheckpointError: the backbone cannot be read or ``out`` exists already.
+        ConfigError: ``config`` does not fit the backbone.
+    """
+    out = Path(out)
+    source = find_backbone(backbone, revision)
+    dims = BackboneDims.from_backbone(load_backbone_config(source.location, revision=source.revision))
+    with _appearing_whole(out) as folder:
+        spec = CheckpointSpec(
+            backbone=_place_backbone(source, folder, out, include=include_backbone),
+            dims=dims,
+            config=config or SafetyConfig.default_for(dims),
+            taxonomy=taxonomy,
+            hints=default_hints(taxonomy) if hints is None else hints,
+            provenance={"trained": False, "seed": seed},
+            prompt=prompt,
+        )
+        safety = build_modules(spec).init_weights(torch.Generator().manual_seed(seed))
+        _write_modules(safety, folder, torch.float16)
+        _write_texts(folder, spec, Policy.default(taxonomy), UNTRAINED_CARD)
+    return out
+
+
+def update_policy(path: Path | str, policy: Policy) -> None:
+    """Rewrite ``policy.json`` and the manifest; a kill leaves the old policy or the new one in a sound checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint was not sound before.
+    """
+    replace_file(verify(path).path, POLICY_FILE, _json(policy.to_dict()).encode())
+
+
+@contextmanager
+def _appearing_whole(path: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its manifest and its name only after nothing has failed."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise CheckpointError(f"{path}: exists already")
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _give_usual_modes(partial, like=write_manifest(partial))
+        os.replace(partial, path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _give_usual_modes(folder: Path, *, like: Path) -> None:
+    """Let everyone read what the umask lets everyone read: safetensors keeps its files to their owner."""
+    for path in folder.rglob("*"):
+        path.chmod((folder if path.is_dir() else like).stat().st_mode)
+
+
+def _place_backbone(source: BackboneRef, folder: Path, final: Path, *, include: bool) -> BackboneRef:
+    """Copy the backbone into ``folder`` or refer to it from ``final``, where the folder will end up."""
+    if source.path is None:
+        if include:
+            raise ConfigError("only a backbone in a local folder can be included in a checkpoint")
+        return source
+    if include:
+        shutil.copytree(source.path, folder / BACKBONE_DIR)
+        return BackboneRef(path=BACKBONE_DIR)
+    return BackboneRef(path=os.path.relpath(Path(source.path).resolve(), final.resolve()))
+
+
+def _write_modules(safety: SafetyModules, folder: Path, dtype: torch.dtype) -> None:
+    save_file(to_storage(safety.state_dict(), dtype), folder / SAFETY_FILE)
+
+
+def _write_texts(folder: Path, spec: CheckpointSpec, policy: Policy, model_card: str) -> None:
+    write_spec(folder, spec)
+    (folder / POLICY_FILE).write_text(_json(policy.to_dict()), encoding="utf-8")
+    (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
+
+
+def _json(data: Mapping[str, object]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""The trained safety modules: projector, tokens and head."""

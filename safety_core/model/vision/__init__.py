@@ -1,0 +1,1 @@
+"""The vision tower, and the join of its features with words."""

@@ -1,0 +1,81 @@
+from typing import Literal
+
+import pytest
+import torch
+from PIL import Image
+from transformers import PreTrainedTokenizerFast
+
+from safety_core.model.config import BackboneDims
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.vision.tower import VisionFeatures, projected_positions, run_tower, tower_positions
+from tests.tiny import make_backbone, make_siglip_backbone
+
+
+def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) -> None:
+    pixels = model.preprocess(pictures)
+    vision = model.encode_images(pixels)
+    with torch.no_grad():
+        theirs = model.backbone.get_image_features(pixels, return_dict=True)
+    torch.testing.assert_close(vision.projected_BPD, torch.stack(list(theirs.pooler_output)))
+    torch.testing.assert_close(vision.layers[0], theirs.hidden_states[-2][:, 1:])
+
+
+@torch.no_grad()
+def test_class_token_reaches_the_llm_only_where_llava_says_so(tokenizer: PreTrainedTokenizerFast) -> None:
+    backbone = make_backbone(tokenizer)
+    backbone.config.vision_feature_select_strategy = "full"
+    dims = BackboneDims.from_backbone(backbone.config)
+    vision = run_tower(backbone, torch.randn(2, 3, 28, 28), dims, (-2, 0))
+    assert vision.projected_BPD.shape == (2, 17, 32)
+    assert [layer.shape for layer in vision.layers] == [(2, 16, 24)] * 2
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("strategy", "positions"), [("full", 16), ("default", 15)])
+def test_a_tower_without_a_class_token(
+    tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"], positions: int
+) -> None:
+    backbone = make_siglip_backbone(tokenizer, strategy)
+    dims = BackboneDims.from_backbone(backbone.config)
+    pixels = torch.randn(2, 3, 28, 28)
+    vision = run_tower(backbone, pixels, dims, (-2,))
+    theirs = backbone.get_image_features(pixels, return_dict=True)
+    torch.testing.assert_close(vision.projected_BPD, torch.stack(list(theirs.pooler_output)))
+    assert tower_positions(backbone.config) == 16
+    assert projected_positions(backbone.config) == positions == vision.projected_BPD.shape[1]
+    torch.testing.assert_close(vision.layers[0], theirs.hidden_states[-2])
+
+
+@pytest.mark.parametrize(("strategy", "positions"), [("full", 17), ("default", 16)])
+def test_a_tower_with_a_class_token(
+    tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"], positions: int
+) -> None:
+    config = make_backbone(tokenizer).config
+    config.vision_feature_select_strategy = strategy
+    assert (tower_positions(config), projected_positions(config)) == (17, positions)
+
+
+def features(images: int, layers: int = 1) -> VisionFeatures:
+    rows = torch.arange(images, dtype=torch.float32)[:, None, None]
+    return VisionFeatures(tuple(rows.expand(-1, 4, 2) for _ in range(layers)), rows.expand(-1, 4, 3))
+
+
+def test_rows_are_chosen_by_slice_or_by_list() -> None:
+    vision = features(4)
+    assert len(vision) == 4
+    assert vision[1:3].projected_BPD[:, 0, 0].tolist() == [1, 2]
+    assert vision[[3, 0]].layers[0][:, 0, 0].tolist() == [3, 0]
+    assert len(vision[[]]) == 0
+
+
+def test_batches_join_in_order() -> None:
+    joined = VisionFeatures.concat([features(2), features(3)])
+    assert joined.projected_BPD[:, 0, 0].tolist() == [0, 1, 0, 1, 2]
+    assert len(joined.layers) == 1
+
+
+def test_batches_of_different_layers_do_not_join() -> None:
+    with pytest.raises(ValueError, match=r"\[1, 2\] layers do not join"):
+        VisionFeatures.concat([features(1, layers=1), features(1, layers=2)])
+    with pytest.raises(ValueError, match="0 parts"):
+        VisionFeatures.concat([])
