@@ -19,11 +19,11 @@ from bench.results import RESULTS
 from bench.servers import ROOT
 from bench.shapes import SHAPES, random_model
 from bench.stats import Estimate, median, ratio
-from safety_core.engine.generator import Generator, Job, Row
+from safety_core.engine.generation.generator import Generator, Job, Row
 from safety_core.engine.guard import Guard
+from safety_core.engine.judging.scorer import ReadyRequest, Scorer
 from safety_core.engine.load import pick_device
 from safety_core.engine.messages import GuardLimits, GuardRequest
-from safety_core.engine.scoring import ReadyRequest, Scorer
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava

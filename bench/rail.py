@@ -20,11 +20,11 @@ from bench.report import Bar, tell
 from bench.servers import CHECKPOINT, safevlm_server
 from bench.stats import Estimate, ratio
 from bench.workload import ANSWERED, chat
-from safety_core.engine.generator import Generator, Job
+from safety_core.engine.generation.generator import Generator, Job
+from safety_core.engine.generation.output_rail import WatchedGenerator
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
-from safety_core.engine.output_rail import WatchedGenerator
 from safety_core.evaluation.rows import RowSpec, load_row
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn

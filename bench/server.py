@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.guard import Guard, JudgedRequest
+from safety_core.engine.judging.decision import named_verdict
+from safety_core.engine.judging.scorer import ReadyRequest, Scorer
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared, Work
-from safety_core.engine.naming import named_verdict
-from safety_core.engine.output_rail import Ruling
-from safety_core.engine.scoring import ReadyRequest, Scorer
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import Rules

@@ -1,32 +1,40 @@
-"""Returns freed memory to the system. Knows no torch and no server."""
+"""Heap memory of this process: returning freed memory to the system. Knows no torch and no server.
+
+glibc keeps freed blocks between blocks in use, and nearly all memory of per-thread arenas: after a burst, a process
+appears to need its highest memory for its whole lifetime. Without glibc, nothing is returned.
+"""
 
 import ctypes
-import sys
+import os
 from collections.abc import Callable
 from functools import cache
 
 
-def release_free_memory() -> bool:
+def trim_heap() -> bool:
     """Return free pages of the C allocator to the system; takes milliseconds, without the interpreter lock.
-
-    glibc keeps freed blocks between blocks in use, and nearly all memory of per-thread arenas: after a burst, the
-    process would keep its memory for its whole lifetime.
 
     Returns:
         Whether memory was returned; also False if the C library has no such function.
     """
-    trim = _malloc_trim()
+    trim = _find_malloc_trim()
     return trim is not None and bool(trim(0))
 
 
-@cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    """glibc's ``malloc_trim``; None elsewhere."""
-    if not sys.platform.startswith("linux"):
+def read_resident_bytes() -> int | None:
+    """Bytes of physical memory that this process uses; None without ``/proc``."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
         return None
+
+
+@cache
+def _find_malloc_trim() -> Callable[[int], int] | None:
+    """glibc's ``malloc_trim``; None where it does not exist."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):
         return None
     trim.argtypes, trim.restype = (ctypes.c_size_t,), ctypes.c_int
     found: Callable[[int], int] = trim

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from safety_core.engine.faults import describe
+from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import ChatRequest, Event, GuardVerdict, Reply
 from safety_core.errors import SafeVLMError
 from service.errors import reply_to

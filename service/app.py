@@ -17,9 +17,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from safety_core import __version__
-from safety_core.engine.async_guard import AsyncGuard
-from safety_core.engine.cores import CoreShare
 from safety_core.engine.messages import GuardInfo, GuardLike
+from safety_core.engine.serving.async_guard import AsyncGuard
+from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import OverloadedError, SafeVLMError
 from safety_core.inputs.images.decoding import ImageLimits
 from service.auditing import auditing

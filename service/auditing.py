@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from safety_core.audit_log.store import AuditLog, Entry, Kind
-from safety_core.engine.faults import describe
+from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.errors import ConfigError
 from service.errors import UnauditedError

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, TypeVar
 
-from safety_core.engine.cores import CoreShare
+from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import DeadlineError, OverloadedError, SafeVLMError
 
 Check = Callable[[], None]

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from safety_core.engine.history import join_messages
+from safety_core.engine.judging.history import join_messages
+from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ClientMessage
-from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
 from service.openai_schemas import ImagePart, Message, RefusalPart, TextPart

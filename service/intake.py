@@ -16,8 +16,8 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ChatRequest, GuardRequest
-from safety_core.engine.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn, check_characters, max_characters

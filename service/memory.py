@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 
 from safety_core.errors import OverloadedError
-from safety_core.heap import release_free_memory
+from safety_core.heap import trim_heap
 
 _SHARE = 0.75
 """Largest share of the budget for one client."""
@@ -202,6 +202,6 @@ def trimming(pool: Executor) -> Callable[[], None]:
 
     def submit() -> None:
         with suppress(RuntimeError):  # the server is stopping
-            pool.submit(release_free_memory)
+            pool.submit(trim_heap)
 
     return trim

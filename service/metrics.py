@@ -10,8 +10,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from safety_core import __version__
-from safety_core.engine.async_guard import AsyncGuard
 from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.book import DEFAULT_POLICY, Mode
 from service.decoders import Decoders
 from service.record import RequestRecord

@@ -10,8 +10,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from safety_core.engine.async_guard import AsyncGuard
-from safety_core.engine.faults import describe
+from safety_core.engine.exceptions import describe
+from safety_core.engine.serving.async_guard import AsyncGuard
 from service.errors import NotReadyError
 from service.watching import in_background
 

@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
-from safety_core.engine.async_guard import EngineConfig
 from safety_core.engine.messages import GuardLimits
+from safety_core.engine.serving.async_guard import EngineConfig
 from safety_core.errors import ConfigError
 from safety_core.inputs.images.decoding import ImageLimits
 from service.logs import LogFormat

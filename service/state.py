@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from safety_core.engine.async_guard import AsyncGuard
+from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.book import PolicyBook
 from service.auditing import Auditor
 from service.decoders import Decoders

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from safety_core.engine.faults import describe
+from safety_core.engine.exceptions import describe
 from safety_core.errors import OverloadedError, StoppedError
 from service.endpoints import TABLE, UNMATCHED, Route, RouteTable
 from service.errors import INVALID, ErrorReply, reply_to

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from safety_core.engine.faults import describe
+from safety_core.engine.exceptions import describe
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.files import require_plain, why_unreadable
 

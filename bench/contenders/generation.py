@@ -21,7 +21,7 @@ from torch import Tensor
 from bench.contenders.paged import PagedGenerator
 from bench.servers import CHECKPOINT, ROOT
 from bench.workload import SCENE, WEAPON, picture
-from safety_core.engine.generator import Generator, Job
+from safety_core.engine.generation.generator import Generator, Job
 from safety_core.engine.guard import pad_colour
 from safety_core.errors import GenerationError
 from safety_core.inputs.images.decoding import decode

@@ -29,9 +29,17 @@ from uuid import uuid4
 import torch
 
 from safety_core.engine.canary import Canary, drawn_canary
-from safety_core.engine.faults import describe
-from safety_core.engine.generator import Generator, Job
-from safety_core.engine.history import Settled, settle
+from safety_core.engine.exceptions import describe
+from safety_core.engine.generation.generator import Generator, Job
+from safety_core.engine.generation.outcomes import answered, refused
+from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
+from safety_core.engine.generation.reply_windows import windows_of
+from safety_core.engine.judging.batch_retry import in_parts, in_parts_by_slices, out_of_memory
+from safety_core.engine.judging.decision import named_verdict, without_verdict
+from safety_core.engine.judging.history import Settled, settle
+from safety_core.engine.judging.picture_questions import lacks_picture, no_picture_reply
+from safety_core.engine.judging.scorer import Pace, ReadyRequest, Scored, Scorer, work_of
+from safety_core.engine.judging.variant_decision import Turns, ruled
 from safety_core.engine.messages import (
     MAX_REPLY_CHARACTERS,
     ChatRequest,
@@ -46,14 +54,6 @@ from safety_core.engine.messages import (
     ReplyRequest,
     Work,
 )
-from safety_core.engine.naming import named_verdict, without_verdict
-from safety_core.engine.output_rail import Ruling, WatchedGenerator
-from safety_core.engine.parts import in_parts, in_parts_by_slices, out_of_memory
-from safety_core.engine.picture_questions import lacks_picture, no_picture_reply
-from safety_core.engine.readings import Turns, ruled
-from safety_core.engine.replies import answered, refused
-from safety_core.engine.reply_windows import windows_of
-from safety_core.engine.scoring import Pace, ReadyRequest, Scored, Scorer, work_of
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
 from safety_core.inputs.images.decoding import Colour
 from safety_core.inputs.prompts import Turn, asks_whole_questions, check_characters, readings, too_long

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 
 from safety_core.engine.canary import read_canary
-from safety_core.engine.fitness import describe_fitness
 from safety_core.engine.guard import Guard, pad_colour
 from safety_core.engine.messages import GuardLimits
+from safety_core.engine.suitability import describe_fitness
 from safety_core.errors import ConfigError
 from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
 from safety_core.model.checkpoint.quantization import Quantize

@@ -334,7 +334,7 @@ class MadeLike(Protocol):
 
 
 class GeneratorLike(Protocol):
-    """Replies that are made together; :class:`safety_core.engine.generator.Generator` is the real one."""
+    """Replies that are made together; :class:`safety_core.engine.generation.generator.Generator` is the real one."""
 
     @property
     def running(self) -> int:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from safety_core.data.samples import Sample, read_jsonl
 from safety_core.engine.guard import Guard
+from safety_core.engine.judging.variant_decision import Reading
 from safety_core.engine.messages import GuardLimits
-from safety_core.engine.readings import Reading
 from safety_core.errors import ConfigError
 from safety_core.evaluation.judging import Readings, chunks, judge, score_chunk
 from safety_core.evaluation.replies import Duty, duty_of

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from safety_core.data.collate import table_of
 from safety_core.data.samples import Sample
 from safety_core.engine.guard import Guard
-from safety_core.engine.readings import Reading, Turns, worst_reading
-from safety_core.engine.scoring import ReadyRequest
+from safety_core.engine.judging.scorer import ReadyRequest
+from safety_core.engine.judging.variant_decision import Reading, Turns, worst_reading
 from safety_core.errors import PromptError
 from safety_core.evaluation.features import KeptFeatures, SampleEncoder
 from safety_core.model.safe_llava import SafeLlava

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from safety_core.engine.generator import Generator, Job, Row
+from safety_core.engine.generation.generator import Generator, Job, Row
 from safety_core.engine.guard import Guard
+from safety_core.engine.judging.variant_decision import Reading
 from safety_core.engine.messages import GuardLimits
-from safety_core.engine.readings import Reading
 from safety_core.errors import ConfigError, PromptError
 from safety_core.evaluation.features import KeptFeatures
 from safety_core.evaluation.judges import Judge

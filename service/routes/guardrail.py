@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from safety_core.engine.history import join_messages
+from safety_core.engine.judging.history import join_messages
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, GuardRequest, GuardVerdict, ReplyRequest
 from safety_core.errors import InputError
 from safety_core.inputs.prompts import Turn

@@ -21,7 +21,7 @@ from service.record import RequestRecord
 from service.routes import chat
 from service.views import View
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.safety_core.engine.test_async_guard import ASK
+from tests.safety_core.engine.serving.test_async_guard import ASK
 from tests.service.clients import base64_png, events, metric, png, served
 
 REPLY = {

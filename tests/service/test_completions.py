@@ -10,9 +10,9 @@ import openai
 import pytest
 from openai import OpenAI
 
+from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
+from safety_core.engine.judging.picture_questions import NO_PICTURE
 from safety_core.engine.messages import ChatRequest
-from safety_core.engine.output_rail import Ruling, WatchedGenerator
-from safety_core.engine.picture_questions import NO_PICTURE
 from safety_core.policy.policy import Decision
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import ROOT, ServerProcess, metric, running_server, served

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.cores import CoreShare
+from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import DeadlineError, OverloadedError
 from service.decoders import CHEAP_COST, Check, Decoders, Job, in_time, started_pool
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from safety_core.engine.picture_questions import DEFAULT_QUESTION
+from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
 from service.dialogue import dialogue_of

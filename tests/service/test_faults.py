@@ -11,7 +11,7 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from safety_core.engine.generator import Generator
+from safety_core.engine.generation.generator import Generator
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.errors import GenerationError

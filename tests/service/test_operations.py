@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from safety_core import __version__
-from safety_core.engine.async_guard import AsyncGuard
+from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
 from service.errors import NotReadyError
 from service.keys import Scope, as_yaml
 from service.readiness import Readiness
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.safety_core.engine.test_async_guard import ASK, run
+from tests.safety_core.engine.serving.test_async_guard import ASK, run
 from tests.service.clients import events, metric, png, served
 from tests.service.test_gate import CHAT, KEYS, bearer
 from tests.service.test_gate import METRICS as SCRAPE

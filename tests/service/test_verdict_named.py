@@ -10,9 +10,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.audit_log.store import read_entries
+from safety_core.engine.judging.decision import named_verdict
+from safety_core.engine.judging.variant_decision import ruled
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.engine.naming import named_verdict
-from safety_core.engine.readings import ruled
 from safety_core.policy.book import Rules
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores

@@ -5,6 +5,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from safety_core.engine.judging.decision import named_verdict, without_verdict
+from safety_core.engine.judging.variant_decision import ruled
 from safety_core.engine.messages import (
     ChatRequest,
     FinishReason,
@@ -15,8 +17,6 @@ from safety_core.engine.messages import (
     Prepared,
     Work,
 )
-from safety_core.engine.naming import named_verdict, without_verdict
-from safety_core.engine.readings import ruled
 from safety_core.errors import GenerationError
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import Rules

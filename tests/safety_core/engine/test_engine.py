@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 
-from safety_core.engine.async_guard import AsyncGuard, EngineConfig
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest, Delta, GuardVerdict, Reply
+from safety_core.engine.serving.async_guard import AsyncGuard, EngineConfig
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision

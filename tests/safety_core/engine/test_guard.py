@@ -14,8 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from safety_core.engine import scoring
+from safety_core.engine.generation.output_rail import Ruling
+from safety_core.engine.generation.reply_windows import windows_of
 from safety_core.engine.guard import Guard, JudgedRequest
+from safety_core.engine.judging import scorer as scoring
+from safety_core.engine.judging.batch_retry import finished
+from safety_core.engine.judging.scorer import Scored
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import (
     MAX_REPLY_CHARACTERS,
@@ -26,10 +30,6 @@ from safety_core.engine.messages import (
     ReplyRequest,
     Work,
 )
-from safety_core.engine.output_rail import Ruling
-from safety_core.engine.parts import finished
-from safety_core.engine.reply_windows import windows_of
-from safety_core.engine.scoring import Scored
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn, max_characters

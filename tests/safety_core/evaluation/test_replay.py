@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.generator import Generator, Made, Row
+from safety_core.engine.generation.generator import Generator, Made, Row
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.errors import ConfigError

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.guard import Guard
-from safety_core.engine.output_rail import Ruling
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Action, Decision, Policy
 from service.fetching import Fetcher

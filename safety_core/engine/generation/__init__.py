@@ -1,0 +1,1 @@
+"""From an allowed request to text: decoding steps, stop strings and the output rail."""

@@ -1,0 +1,1 @@
+"""From a prepared request to a verdict: scores, decisions, retries and the conversation's history."""

@@ -1,0 +1,325 @@
+"""Whose turn it is, turn by turn, in the test's own thread."""
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, Prepared, Work
+from safety_core.engine.serving.cores import CoreShare
+from safety_core.engine.serving.scheduler import Progress, Scheduler, Ticket
+from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
+from safety_core.inputs.prompts import Turn
+from tests.safety_core.engine.fakes import FakeGuard, FakeMade, FakeRow, Silence
+from tests.safety_core.engine.serving.test_batcher import Clock
+
+CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))
+BROKEN = ChatRequest(turns=(Turn(role="user", text="broken"),))
+
+
+class Bench(Silence):
+    """A scheduler whose turns the test takes, with all that it said."""
+
+    def __init__(self, guard: FakeGuard | None = None, *, max_cost: int = 4, max_prefill: int = 100) -> None:
+        self.guard = guard or FakeGuard()
+        self.clock = Clock()
+        self.news: list[Progress] = []
+        self.batches: list[tuple[str, int]] = []
+        self.scheduler = Scheduler(
+            self.guard,
+            self.deliver,
+            self,
+            max_queue=100,
+            max_cost=max_cost,
+            max_wait_s=1.0,
+            max_prefill=max_prefill,
+            clock=self.clock,
+        )
+        self.scheduler.begin()
+
+    def deliver(self, news: Sequence[Progress]) -> None:
+        self.news += news
+
+    def batch(self, queue: str, size: int) -> None:
+        self.batches.append((queue, size))
+
+    def judge(self, deadline: float = 1e9) -> Future[Judged]:
+        return self.scheduler.judge(Prepared(request=GuardRequest(turns=CHAT.turns)), deadline=deadline)
+
+    def answer(self, deadline: float = 1e9) -> Ticket:
+        return self.scheduler.answer(CHAT, deadline=deadline)
+
+    def turn(self) -> list[tuple[str, int]]:
+        """What went through the model in one turn."""
+        before = len(self.batches)
+        self.scheduler.turn()
+        return self.batches[before:]
+
+    def said(self, ticket: Ticket) -> str:
+        return "".join(progress.piece for progress in self.news if progress.ticket is ticket)
+
+
+def test_the_model_uses_the_cores_that_are_free_at_each_turn() -> None:
+    cores, guard = CoreShare(3), FakeGuard()
+    scheduler: Scheduler
+
+    def deliver(news: Sequence[Progress]) -> None:
+        scheduler.close()
+
+    scheduler = Scheduler(
+        guard, deliver, Silence(), max_queue=9, max_cost=4, max_wait_s=0.0, max_prefill=9, cores=cores
+    )
+    scheduler.answer(CHAT, deadline=1e9)
+    with cores.occupied():
+        scheduler.run()
+    assert set(guard.cores) == {2}
+
+
+def test_long_replies_and_many_verdicts_take_turns() -> None:
+    bench = Bench(FakeGuard(pieces=["a"] * 50))
+    bench.answer()
+    for _ in range(12):
+        bench.judge()
+    assert [bench.turn() for _ in range(4)] == [[("guard", 4), ("generate", 1)]] * 3 + [[("generate", 1)]]
+    bench.judge()
+    bench.answer()
+    assert bench.turn() == [("guard", 1), ("generate", 2)], "who comes joins what runs"
+
+
+def test_a_verdict_that_is_held_back_for_company_holds_no_reply_back() -> None:
+    bench = Bench()
+    bench.answer()
+    bench.scheduler.verdicts.expect()
+    verdict = bench.judge()
+    assert bench.turn() == [("generate", 1)]
+    assert not verdict.done()
+    bench.clock.now = 1.5
+    assert bench.turn() == [("guard", 1), ("generate", 1)]
+
+
+def test_replies_join_in_order_as_places_become_free() -> None:
+    bench = Bench(FakeGuard(pieces="abc", max_rows=2))
+    tickets = [bench.answer() for _ in range(5)]
+    sizes: list[int] = []
+    while not sizes or sizes[-1]:
+        sizes.append(sum(size for _, size in bench.turn()))
+        assert bench.scheduler.waiting_replies <= 3
+    assert sizes == [2, 2, 2, 2, 2, 2, 1, 1, 1, 0]
+    assert [bench.said(ticket) for ticket in tickets] == ["abc"] * 5
+    assert [progress.ticket for progress in bench.news if progress.row is not None] == tickets
+
+
+def test_so_many_positions_are_read_in_one_turn_and_a_longer_prompt_alone() -> None:
+    bench = Bench(FakeGuard(pieces="abcdef"), max_prefill=14)
+    for _ in range(3):
+        bench.answer()
+    assert [bench.turn() for _ in range(2)] == [[("generate", 2)], [("generate", 3)]]
+    narrow = Bench(max_prefill=1)
+    narrow.answer()
+    narrow.answer()
+    assert [narrow.turn() for _ in range(2)] == [[("generate", 1)], [("generate", 2)]]
+
+
+def test_who_departs_leaves_before_the_next_token() -> None:
+    bench = Bench(FakeGuard(pieces="abc", max_rows=1))
+    running, waiting = bench.answer(), bench.answer()
+    bench.turn()
+    bench.scheduler.depart(running)
+    bench.scheduler.depart(waiting)
+    assert bench.turn() == []
+    assert bench.said(running) == "a"
+    assert bench.guard.stopped.is_set()
+    assert bench.scheduler.idle
+
+
+def test_a_reader_out_of_time_is_told_so() -> None:
+    bench = Bench(FakeGuard(pieces="abc", max_rows=1))
+    tickets = [bench.answer(deadline=5), bench.answer(deadline=5)]
+    bench.turn()
+    bench.clock.now = 5
+    bench.turn()
+    failures = {progress.ticket: progress.failure for progress in bench.news if progress.failure is not None}
+    assert [type(failures[ticket]) for ticket in tickets] == [DeadlineError, DeadlineError]
+
+
+def test_the_time_in_the_queue_is_told() -> None:
+    bench = Bench(FakeGuard(pieces="ab", max_rows=1))
+    first, second = bench.answer(), bench.answer()
+    for bench.clock.now in (1.0, 2.0, 3.0):
+        bench.turn()
+    assert (first.queue_s, second.queue_s) == (1.0, 3.0)
+
+
+def test_a_job_that_makes_no_row_fails_by_itself() -> None:
+    bench = Bench(FakeGuard(pieces="ab"))
+    generator = bench.guard.generator()
+    bench.scheduler._generator = generator
+    broken, sound = bench.answer(), bench.answer()
+    row = generator.row
+
+    def first_fails(job: ChatRequest) -> object:
+        generator.row = row  # type: ignore[method-assign]
+        raise ValueError("SECRET")
+
+    generator.row = first_fails  # type: ignore[assignment, method-assign]
+    bench.turn()
+    bench.turn()
+    assert bench.said(sound) == "ab"
+    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [GenerationError]
+
+
+def test_burying_tells_everybody() -> None:
+    bench = Bench(FakeGuard(pieces="abc", max_rows=1))
+    running, waiting = bench.answer(), bench.answer()
+    bench.turn()
+    verdict = bench.judge()
+    bench.scheduler.bury(StoppedError("dead"))
+    with pytest.raises(StoppedError):
+        verdict.result(0)
+    assert {one.ticket for one in bench.news if isinstance(one.failure, StoppedError)} == {running, waiting}
+    for ask in (bench.judge, bench.answer):
+        with pytest.raises(StoppedError):
+            ask()
+    bench.scheduler.begin()
+    bench.judge()
+    assert bench.turn() == [("guard", 1)]
+
+
+def test_news_of_replies_are_delivered_whatever_raises_behind_them() -> None:
+    bench = Bench(FakeGuard(pieces="ab", max_rows=8))
+    ending = bench.answer()
+    bench.turn()
+    generator: Any = bench.scheduler._generator
+    late, broken = bench.answer(deadline=5), bench.answer()
+    row, admit = generator.row, generator.admit
+    generator.row = lambda job: row(job) if job is not BROKEN else 1 / 0
+    broken.job = BROKEN
+    bench.clock.now = 5
+
+    def dies(rows: object) -> None:
+        raise RuntimeError("SECRET")
+
+    generator.admit = dies
+    joining = bench.answer()
+    with pytest.raises(RuntimeError):
+        bench.turn()
+    assert [type(one.failure) for one in bench.news if one.ticket is late] == [DeadlineError]
+    assert [type(one.failure) for one in bench.news if one.ticket is broken] == [GenerationError]
+    generator.admit = admit
+    bench.scheduler.bury(StoppedError("dead"))
+    lost = {one.ticket for one in bench.news if isinstance(one.failure, StoppedError)}
+    assert lost == {ending, joining}
+
+
+def test_a_step_that_tells_of_a_row_that_nobody_knows_still_tells_of_the_others() -> None:
+    bench = Bench(FakeGuard(pieces="a", max_rows=8))
+    ticket = bench.answer()
+    generator: Any = bench.scheduler._generator
+    step = generator.step
+    generator.step = lambda: [FakeMade(FakeRow("x", token_ids=[0]), "x"), *step(), FakeMade(FakeRow("y"), "y")]
+    bench.turn()
+    assert bench.said(ticket) == "a"
+    assert [one.row is not None for one in bench.news] == [True]
+
+
+def test_an_observer_that_raises_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(FakeGuard(pieces="ab"))
+
+    def raises(*args: object) -> None:
+        raise ValueError("SECRET")
+
+    bench.batch = raises  # type: ignore[assignment, method-assign]
+    bench.tokens = raises  # type: ignore[assignment, method-assign]
+    ticket, verdict = bench.answer(), bench.judge()
+    for _ in range(3):
+        bench.scheduler.turn()
+    assert bench.said(ticket) == "ab"
+    assert verdict.done()
+    assert "SECRET" not in caplog.text
+
+
+def test_a_dear_verdict_is_reached_in_slices_between_which_replies_and_cheap_verdicts_get_their_turns() -> None:
+    guard = FakeGuard(pieces=["a"] * 50)
+    bench = Bench(guard, max_cost=16)
+
+    def slices(batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+        for _ in range(10):
+            bench.clock.now += 0.05
+            yield Work(views=4)
+        return guard.judge(batch)
+
+    guard.judge_in_slices = slices  # type: ignore[method-assign]
+    reply = bench.answer()
+    dear = bench.scheduler.judge(Prepared(request=GuardRequest(turns=CHAT.turns), cost=40), deadline=1e9)
+    bench.turn()
+    bench.turn()
+    assert bench.said(reply) == "aa"
+    cheap = bench.judge()
+    bench.turn()
+    assert cheap.done()
+    assert not dear.done()
+    while not dear.done():
+        bench.turn()
+    assert len(bench.said(reply)) >= 11
+    assert dear.result(0).verdict.verdict is not None
+
+
+def test_a_death_in_the_middle_of_a_dear_verdict_reaches_its_waiter() -> None:
+    guard = FakeGuard()
+    bench = Bench(guard, max_cost=16)
+
+    def slices(batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+        bench.clock.now += 0.05
+        yield Work(views=4)
+        raise RuntimeError("SECRET")
+
+    guard.judge_in_slices = slices  # type: ignore[method-assign]
+    dear = bench.scheduler.judge(Prepared(request=GuardRequest(turns=CHAT.turns), cost=40), deadline=1e9)
+    bench.turn()
+    with pytest.raises(RuntimeError):
+        bench.turn()
+    bench.scheduler.bury(StoppedError("dead"))
+    with pytest.raises(StoppedError):
+        dear.result(0)
+
+
+def test_of_those_who_wait_for_a_place_the_client_with_fewest_replies_is_next() -> None:
+    bench = Bench(FakeGuard(pieces="abcdef", max_rows=3))
+    many = [bench.scheduler.answer(CHAT, deadline=1e9, client="many") for _ in range(6)]
+    few = bench.scheduler.answer(CHAT, deadline=1e9, client="few")
+    bench.turn()
+    assert bench.said(few) == "a"
+    assert [bench.said(ticket) for ticket in many] == ["a", "a", "", "", "", ""]
+
+
+def test_memory_that_ran_out_is_known_until_something_succeeds() -> None:
+    guard = FakeGuard()
+    bench = Bench(guard)
+    judge = guard.judge
+    guard.judge = lambda batch: [ExhaustedError("none")] * len(batch)  # type: ignore[method-assign]
+    bench.judge()
+    bench.turn()
+    assert bench.scheduler.exhausted
+    guard.judge = judge  # type: ignore[method-assign]
+    bench.judge()
+    bench.turn()
+    assert not bench.scheduler.exhausted
+
+
+def test_work_that_pauses_before_anything_is_done_is_recorded_with_its_whole_duration() -> None:
+    class Halves(FakeGuard):
+        def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+            for _ in range(20):
+                bench.clock.now += 0.025
+                yield Work()
+                bench.clock.now += 0.003
+                yield Work(views=1)
+            return self.judge(batch)
+
+    bench = Bench(Halves())
+    request = Prepared(request=GuardRequest(turns=CHAT.turns), cost=20, work=Work(views=20))
+    waiting = bench.scheduler.judge(request, deadline=1e9)
+    while not waiting.done():
+        bench.turn()
+    assert bench.scheduler._rates.seconds(Work(views=1)) == pytest.approx(0.028, rel=0.2)

@@ -1,0 +1,27 @@
+"""What a checkpoint says that it is fit for."""
+
+import pytest
+
+from safety_core.engine.suitability import NANO, TRAINED, UNTRAINED, describe_fitness
+from safety_core.model.checkpoint.checkpoint import read_spec
+from tests.service.clients import ROOT
+
+
+@pytest.mark.parametrize(
+    ("provenance", "text"),
+    [
+        ({"trained": False, "command": "safevlm nano build"}, UNTRAINED),
+        ({}, UNTRAINED),
+        ({"trained": True}, TRAINED),
+        ({"trained": True, "command": 7}, TRAINED),
+        ({"trained": True, "command": "safevlm train"}, TRAINED),
+        ({"trained": True, "command": "safevlm nano build --small"}, NANO),
+    ],
+)
+def test_a_checkpoint_is_fit_for_what_it_was_made_for(provenance: dict[str, object], text: str) -> None:
+    assert describe_fitness(provenance) == text
+
+
+def test_the_shipped_checkpoint_does_not_understand_photographs() -> None:
+    text = describe_fitness(read_spec(ROOT / "weights" / "safevlm-nano").provenance)
+    assert "does not understand photographs" in text
