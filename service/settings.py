@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
+from safety_core.cli.common import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.engine.messages import GuardLimits
 from safety_core.engine.serving.async_guard import EngineConfig
 from safety_core.errors import ConfigError

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from safety_core.cli import app
+from safety_core.cli.main import app
 from safety_core.data.samples import write_jsonl
 from service.app import create_app
 from service.settings import Settings

@@ -2,7 +2,7 @@
 
 import typer
 
-from safety_core.training.command import train
+from safety_core.cli.train import train
 
 if __name__ == "__main__":
     typer.run(train)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safety_core.cli import app
+from safety_core.cli.main import app
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from safety_core.cli import app
+from safety_core.cli.evaluate import BARS_NOT_CLEARED
+from safety_core.cli.main import app
 from safety_core.data.samples import read_jsonl
 from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError
-from safety_core.evaluation.command import BARS_NOT_CLEARED
 from safety_core.evaluation.rows import standard_rows
 from safety_core.evaluation.suites import load_suite
 from safety_core.inputs.prompts import Turn

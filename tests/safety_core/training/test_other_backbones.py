@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast, Qwen2Config
 from typer.testing import CliRunner
 
-from safety_core.cli import app
+from safety_core.cli.main import app
 from safety_core.inputs.chat_template import TemplatedPromptBuilder
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from safety_core.cli import app
+from safety_core.cli.main import app
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
 from safety_core.model.checkpoint.backbone import (
     Backbone,

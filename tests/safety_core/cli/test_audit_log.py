@@ -9,7 +9,7 @@ import pytest
 
 from safety_core.audit_log.store import FIELDS, AuditLog
 from tests.safety_core.audit_log.test_store import FULL, REPLY, decision
-from tests.safety_core.test_cli import run
+from tests.safety_core.cli.test_main import run
 
 
 @pytest.fixture

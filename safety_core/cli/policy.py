@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
+from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
 from safety_core.policy.book import DEFAULT_POLICY, PolicyBook, Rules
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy

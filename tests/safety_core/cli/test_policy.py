@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.safety_core.cli.test_main import run
 from tests.safety_core.engine.conftest import _drawing
-from tests.safety_core.test_cli import run
 
 FILE = """\
 thresholds: {privacy: {3: 0.25}}

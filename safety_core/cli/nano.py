@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
-from safety_core.evaluation.command import BARS_NOT_CLEARED
+from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
+from safety_core.cli.evaluate import BARS_NOT_CLEARED
 from safety_core.files import write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

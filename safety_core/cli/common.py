@@ -32,7 +32,7 @@ def find_checkpoint(path: Path) -> Path:
 
     Returns ``path`` itself if neither exists; reading it then reports the error.
     """
-    beside = Path(__file__).resolve().parents[1] / path
+    beside = Path(__file__).resolve().parents[2] / path
     return beside if path == SHIPPED_CHECKPOINT and not path.is_dir() and beside.is_dir() else path
 
 

@@ -13,15 +13,15 @@ from typing import Annotated, Any
 import typer
 
 import safety_core
-from safety_core.audit_log.command import audit_log
-from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
-from safety_core.engine.policy_command import app as policy_app
+from safety_core.cli.audit_log import audit_log
+from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
+from safety_core.cli.evaluate import calibrate, evaluate
+from safety_core.cli.nano import app as nano_app
+from safety_core.cli.policy import app as policy_app
+from safety_core.cli.train import train
 from safety_core.errors import ConfigError
-from safety_core.evaluation.command import calibrate, evaluate
 from safety_core.files import read_json, why_unreadable
 from safety_core.library_warnings import silence_libraries
-from safety_core.nano.cli import app as nano_app
-from safety_core.training.command import train
 
 app = typer.Typer(
     name="safevlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from safety_core.commands import errors_as_exits
+from safety_core.cli.common import errors_as_exits
 
 _FIELDS = (
     "time", "request_id", "kind", "item", "endpoint", "key", "policy", "decision", "type", "level",

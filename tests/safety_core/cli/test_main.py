@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from safety_core.cli import app
-from safety_core.commands import SHIPPED_CHECKPOINT, find_checkpoint
+from safety_core.cli.common import SHIPPED_CHECKPOINT, find_checkpoint
+from safety_core.cli.main import app
 from safety_core.data.samples import read_jsonl, write_jsonl
 from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 runner = CliRunner()
 
@@ -58,7 +58,7 @@ def test_commands_that_need_no_model_import_none(tmp_path: Path) -> None:
     places = {"policy": "policy.yaml", "gone": "gone", "pictures": "pictures", "out": "out.jsonl"}
     commands = [([argument.format(**places) for argument in command], code) for command, code in LIGHT]
     program = (
-        "import json, sys; from typer.testing import CliRunner; from safety_core.cli import app\n"
+        "import json, sys; from typer.testing import CliRunner; from safety_core.cli.main import app\n"
         "for command, code in json.loads(sys.argv[1]):\n"
         "    result = CliRunner().invoke(app, command)\n"
         "    assert result.exit_code == code, (command, result.output)\n"

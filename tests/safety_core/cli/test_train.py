@@ -5,8 +5,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from safety_core.cli.train import train
 from safety_core.data.samples import write_jsonl
-from safety_core.training.command import train
 
 app = typer.Typer()
 app.command()(train)

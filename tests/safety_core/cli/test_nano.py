@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from safety_core.cli import app
+from safety_core.cli.main import app
 from safety_core.evaluation.suites import load_suite
 from safety_core.nano.corpus import TestPlan, suite_pairs
 from safety_core.nano.examples import EXAMPLES
@@ -81,7 +81,7 @@ def test_mistakes_are_one_line(smoke: Built) -> None:
 
 def test_help_and_rules_need_no_torch() -> None:
     program = (
-        "import sys; from typer.testing import CliRunner; from safety_core.cli import app; "
+        "import sys; from typer.testing import CliRunner; from safety_core.cli.main import app; "
         "assert CliRunner().invoke(app, ['nano', 'rules']).exit_code == 0; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.commands import errors_as_exits
+from safety_core.cli.common import errors_as_exits
 
 Files = Annotated[list[Path] | None, typer.Option(help="JSONL file to learn from; may be given several times.")]
 

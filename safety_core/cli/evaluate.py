@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_core.commands import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
+from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
 
 if TYPE_CHECKING:
     from safety_core.evaluation.run import RowProgress

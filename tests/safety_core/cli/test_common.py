@@ -1,7 +1,7 @@
 import pytest
 import typer
 
-from safety_core.commands import FAILED, errors_as_exits
+from safety_core.cli.common import FAILED, errors_as_exits
 from safety_core.errors import ConfigError, IntegrityError
 
 
