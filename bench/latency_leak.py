@@ -20,7 +20,7 @@ from bench.report import tell
 from bench.servers import safevlm_server
 from bench.stats import median
 from bench.workload import ANSWERED, REFUSED, WEAPON, form, fresh, picture
-from safety_core.evaluation.estimates import Bootstrap, auroc
+from safety_core.evaluation.statistics.estimates import Bootstrap, auroc
 from service.settings import Settings
 
 CASES = {"allowed": ANSWERED, "cautioned": (WEAPON, "What is in this picture?"), "refused": REFUSED}

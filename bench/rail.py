@@ -25,7 +25,7 @@ from safety_core.engine.generation.output_rail import WatchedGenerator
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
-from safety_core.evaluation.rows import RowSpec, load_row
+from safety_core.evaluation.runs.systems import RowSpec, load_row
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava

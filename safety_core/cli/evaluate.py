@@ -11,7 +11,7 @@ import typer
 from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
 
 if TYPE_CHECKING:
-    from safety_core.evaluation.run import RowProgress
+    from safety_core.evaluation.runs.run import RowProgress
 
 BARS_NOT_CLEARED = 3
 """Exit status of ``safevlm evaluate --check-bars`` where a bar is not cleared; errors exit with 1."""
@@ -38,11 +38,11 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint, and the rows it is compared with, on one suite."""
     from safety_core.engine.load import pick_device
-    from safety_core.evaluation.bars import DEFAULT_BARS, load_bars
-    from safety_core.evaluation.rows import standard_rows
-    from safety_core.evaluation.run import EvaluationConfig
-    from safety_core.evaluation.run import evaluate as run
-    from safety_core.evaluation.tables import to_markdown
+    from safety_core.evaluation.runs.run import EvaluationConfig
+    from safety_core.evaluation.runs.run import evaluate as run
+    from safety_core.evaluation.runs.systems import standard_rows
+    from safety_core.evaluation.runs.tables import to_markdown
+    from safety_core.evaluation.statistics.bars import DEFAULT_BARS, load_bars
 
     with errors_as_exits():
         wanted = load_bars(bars) if bars is not None else DEFAULT_BARS if check_bars else ()
@@ -67,7 +67,7 @@ def calibrate(
 ) -> None:
     """Choose a checkpoint's thresholds; rewrites its policy.json and its manifest."""
     from safety_core.engine.load import pick_device
-    from safety_core.evaluation.calibrate import CalibrationGoal, calibrate_checkpoint
+    from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint
 
     with errors_as_exits():
         result = calibrate_checkpoint(

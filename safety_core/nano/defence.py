@@ -14,10 +14,10 @@ from typing import Any
 from safety_core.engine.canary import write_canary
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.evaluation.bars import DEFAULT_BARS
-from safety_core.evaluation.calibrate import calibrate_checkpoint
-from safety_core.evaluation.rows import load_row, standard_rows
-from safety_core.evaluation.run import EvaluationConfig, evaluate
+from safety_core.evaluation.calibration.calibrate import calibrate_checkpoint
+from safety_core.evaluation.runs.run import EvaluationConfig, evaluate
+from safety_core.evaluation.runs.systems import load_row, standard_rows
+from safety_core.evaluation.statistics.bars import DEFAULT_BARS
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint

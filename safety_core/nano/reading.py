@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from safety_core.evaluation.estimates import Bootstrap
+from safety_core.evaluation.statistics.estimates import Bootstrap
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.corpus import ask, draw_scene

@@ -13,9 +13,9 @@ from typing import Any
 
 from safety_core.data.samples import write_jsonl
 from safety_core.errors import ConfigError
-from safety_core.evaluation.judges import ReplyRubric
-from safety_core.evaluation.suite_spec import Column, SuiteSpec
-from safety_core.evaluation.suites import SPEC_FILE
+from safety_core.evaluation.scoring.judges import ReplyRubric
+from safety_core.evaluation.suites.suite import SPEC_FILE
+from safety_core.evaluation.suites.suite_spec import Column, SuiteSpec
 from safety_core.nano.corpus import CLOSED, Drawn, Pair, Spoken, TestPlan, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.grammar import Question, plural, writing

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from safety_core.evaluation.bars import DEFAULT_BARS
+from safety_core.evaluation.statistics.bars import DEFAULT_BARS
 from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.examples import EXAMPLES, Example
 from safety_core.nano.recipes import SHIPPED

@@ -7,8 +7,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from safety_core.cli.evaluate import BARS_NOT_CLEARED, calibrate, evaluate
-from safety_core.evaluation.report import JSON_FILE
-from safety_core.evaluation.suites import Suite
+from safety_core.evaluation.runs.report import JSON_FILE
+from safety_core.evaluation.suites.suite import Suite
 from safety_core.model.checkpoint.checkpoint import verify
 
 

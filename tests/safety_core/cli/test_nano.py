@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from safety_core.cli.main import app
-from safety_core.evaluation.suites import load_suite
+from safety_core.evaluation.suites.suite import load_suite
 from safety_core.nano.corpus import TestPlan, suite_pairs
 from safety_core.nano.examples import EXAMPLES
 from safety_core.nano.recipes import SHIPPED

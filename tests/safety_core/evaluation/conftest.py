@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from safety_core.engine.guard import Guard
-from safety_core.evaluation.judging import chunks, score_chunk
-from safety_core.evaluation.rows import LoadedRow, RowSpec, load_row
-from safety_core.evaluation.suites import Suite, load_suite
+from safety_core.evaluation.runs.systems import LoadedRow, RowSpec, load_row
+from safety_core.evaluation.scoring.guard_scores import chunks, score_chunk
+from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.safety_core.evaluation.suite_factory import varied_records, write_suite

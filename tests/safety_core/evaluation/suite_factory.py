@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from safety_core.evaluation.judges import ReplyRubric
-from safety_core.evaluation.suite_spec import Column, SuiteSpec
+from safety_core.evaluation.scoring.judges import ReplyRubric
+from safety_core.evaluation.suites.suite_spec import Column, SuiteSpec
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 RUBRIC = ReplyRubric(

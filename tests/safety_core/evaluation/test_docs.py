@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.evaluation.measures import MEASURES
-from safety_core.evaluation.replies import SAFETY_SCORES, Duty, ReplyKind
-from safety_core.evaluation.rows import standard_rows
-from safety_core.evaluation.suites import PairMeta
+from safety_core.evaluation.runs.systems import standard_rows
+from safety_core.evaluation.scoring.reply_kinds import SAFETY_SCORES, Duty, ReplyKind
+from safety_core.evaluation.statistics.measures import MEASURES
+from safety_core.evaluation.suites.suite import PairMeta
 
 TEXT = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text(encoding="utf-8")
 

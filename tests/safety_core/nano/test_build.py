@@ -14,8 +14,8 @@ from safety_core.cli.main import app
 from safety_core.data.samples import read_jsonl
 from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError
-from safety_core.evaluation.rows import standard_rows
-from safety_core.evaluation.suites import load_suite
+from safety_core.evaluation.runs.systems import standard_rows
+from safety_core.evaluation.suites.suite import load_suite
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.adapter import current_adapter
 from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify

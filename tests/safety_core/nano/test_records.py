@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from safety_core.data.samples import read_jsonl
-from safety_core.evaluation.judges import RubricJudge
-from safety_core.evaluation.replies import Judgement, Reply, ReplyKind, duty_of
-from safety_core.evaluation.suite_spec import SuiteSpec
-from safety_core.evaluation.suites import load_suite
-from safety_core.evaluation.usefulness import ThingFinder
+from safety_core.evaluation.scoring.judges import RubricJudge
+from safety_core.evaluation.scoring.reply_kinds import Judgement, Reply, ReplyKind, duty_of
+from safety_core.evaluation.scoring.usefulness import ThingFinder
+from safety_core.evaluation.suites.suite import load_suite
+from safety_core.evaluation.suites.suite_spec import SuiteSpec
 from safety_core.nano.corpus import CLOSED, Pair, TestPlan, ask, ask_without_picture, draw_scene, suite_pairs
 from safety_core.nano.drawing import draw
 from safety_core.nano.records import CLAIMED_PX, meta, record, suite_spec, write_pairs, write_suite

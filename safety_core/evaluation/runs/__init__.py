@@ -1,0 +1,1 @@
+"""One evaluation run: the systems compared, their report and its tables."""

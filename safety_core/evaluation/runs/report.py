@@ -1,0 +1,147 @@
+"""An evaluation as data and as files: JSON with every figure, and one line a pair for error analysis.
+
+Knows nothing of how figures come about, nor of how tables look (``tables``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safety_core.evaluation.scoring.reply_kinds import duty_of
+from safety_core.evaluation.statistics.bars import BarResult, Comparison
+from safety_core.evaluation.statistics.estimates import CONFIDENCE, Estimate
+from safety_core.evaluation.statistics.measures import Outcome, argmax
+from safety_core.files import write_text, written_whole
+from safety_core.taxonomy import Taxonomy
+
+FORMAT_VERSION = 1
+JSON_FILE, VERDICTS_FILE = "report.json", "verdicts.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowReport:
+    """One row of the table."""
+
+    spec: Mapping[str, object]
+    """Which checkpoint, with which parts switched on."""
+
+    checkpoint_sha256: str
+    """Digest of the checkpoint's manifest."""
+
+    seconds: float
+    """Time that the row took, loading included."""
+
+    figures: Mapping[str, Estimate]
+    """Every figure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A whole evaluation."""
+
+    suite: str
+    """Name of the suite."""
+
+    suite_sha256: str
+    """Digest of its content."""
+
+    pairs: int
+    """Pairs in it."""
+
+    taxonomy: Taxonomy
+    """Names of types and levels."""
+
+    seed: int
+    """Seed of the bootstrap."""
+
+    resamples: int
+    """Draws of the bootstrap."""
+
+    command: Sequence[str]
+    """The command that made it."""
+
+    rows: Mapping[str, RowReport]
+    """Row name → row, in the order of the table."""
+
+    comparisons: Mapping[tuple[str, str], Comparison]
+    """(row, row it is compared with) → how they differ."""
+
+    bars: Sequence[BarResult] = ()
+    """Bars that were checked."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bar that was checked is cleared."""
+        return all(bar.passed for bar in self.bars)
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON form."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "suite": {"name": self.suite, "sha256": self.suite_sha256, "pairs": self.pairs},
+            "command": list(self.command),
+            "seed": self.seed,
+            "resamples": self.resamples,
+            "confidence": CONFIDENCE,
+            "taxonomy": self.taxonomy.to_dict(),
+            "rows": {
+                name: {
+                    "spec": dict(row.spec),
+                    "checkpoint_sha256": row.checkpoint_sha256,
+                    "seconds": round(row.seconds, 1),
+                    "figures": {figure: estimate.to_dict() for figure, estimate in row.figures.items()},
+                }
+                for name, row in self.rows.items()
+            },
+            "comparisons": [
+                {
+                    "row": row,
+                    "against": against,
+                    "differences": {name: estimate.to_dict() for name, estimate in comparison.differences.items()},
+                    "mcnemar": {name: test.to_dict() for name, test in comparison.mcnemar.items()},
+                }
+                for (row, against), comparison in self.comparisons.items()
+            ],
+            "bars": [bar.to_dict() for bar in self.bars],
+        }
+
+
+def write_report(report: Report, outcomes: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
+    """Write ``report.json`` and ``verdicts.jsonl`` into a folder, which is made where it is missing."""
+    text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(folder / JSON_FILE, text + "\n")
+    with written_whole(folder / VERDICTS_FILE) as stream:
+        for name, row in outcomes.items():
+            for outcome in row:
+                line = {"row": name, **verdict_line(outcome, report.taxonomy)}
+                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def verdict_line(outcome: Outcome, taxonomy: Taxonomy) -> dict[str, object]:
+    """One pair of one row, for error analysis."""
+    label, scores, verdict = outcome.pair.sample.label, outcome.scores, outcome.verdict
+    duty = duty_of(label.level, len(taxonomy.levels))
+    reply, judgement = outcome.reply, outcome.judgement
+    return {
+        "id": outcome.pair.sample.id,
+        "intent": outcome.pair.meta.intent,
+        "content": outcome.pair.meta.content,
+        "gold": [taxonomy.types[label.type], taxonomy.levels[label.level]],
+        "head": None
+        if scores is None
+        else [taxonomy.types[argmax(scores.types)], taxonomy.levels[argmax(scores.levels)]],
+        "decision": None if verdict is None else verdict.decision.value,
+        "decided": None if verdict is None else [verdict.type, verdict.level],
+        "level_scores": None if verdict is None else [round(score, 4) for score in verdict.level_scores.values()],
+        "prompt": outcome.pair.sample.turns[-1].text,
+        "reply": None if reply is None else reply.text,
+        "truncated": None if reply is None else reply.truncated,
+        "kind": None if judgement.kind is None else judgement.kind.value,
+        "careful": judgement.careful,
+        "unsafe": judgement.unsafe(duty),
+        "safety_score": judgement.safety_score(duty),
+        "unscored": judgement.reason,
+    }

@@ -1,0 +1,1 @@
+"""From replies and verdicts to outcomes: judges, guard scores and usefulness."""

@@ -1,0 +1,47 @@
+"""Whether an answer is right: exact replies to closed questions, and the things that a description names.
+
+Knows nothing of safety, models or statistics.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+
+from safety_core.evaluation.scoring.judges import normalise_reply
+
+
+def exact(reply: str, answer: str) -> bool:
+    """Whether a reply is the answer, word for word; case, spacing and a closing full stop do not matter."""
+    return normalise_reply(reply).rstrip(" .") == normalise_reply(answer).rstrip(" .")
+
+
+class ThingFinder:
+    """Finds the things that a text names.
+
+    Longer forms win over the shorter ones within them, so "playing card" is not also a "card".
+
+    Args:
+        vocabulary: canonical name → the forms (singular, plural, synonyms) under which a text may name it.
+
+    Raises:
+        ValueError: two things share a form.
+    """
+
+    def __init__(self, vocabulary: Mapping[str, tuple[str, ...]]) -> None:
+        self._names: dict[str, str] = {}
+        for name, forms in vocabulary.items():
+            for form in map(normalise_reply, forms):
+                if self._names.setdefault(form, name) != name:
+                    raise ValueError(f"{form!r} names both {self._names[form]!r} and {name!r}")
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+
+    def __call__(self, text: str) -> frozenset[str]:
+        """Canonical names of the things that the text names."""
+        return frozenset(self._names[form] for form in self._pattern.findall(normalise_reply(text)) if form)
+
+
+def f1(found: Set[str], wanted: Set[str]) -> float:
+    """Harmonic mean of precision and recall of two sets; 1.0 where both are empty."""
+    return 1.0 if not found and not wanted else 2 * len(found & wanted) / (len(found) + len(wanted))

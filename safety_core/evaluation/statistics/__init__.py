@@ -1,0 +1,1 @@
+"""Metrics, confidence intervals and the bars that they must clear."""

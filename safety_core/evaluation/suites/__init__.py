@@ -1,0 +1,1 @@
+"""Evaluation suites: their files, their samples, and what they expect."""
