@@ -96,7 +96,7 @@ def init(
     """Make an untrained checkpoint for a backbone, reading its config but none of its weights."""
     with errors_as_exits():
         from safety_core.training.config import assigned
-        from safety_core.training.start import fresh_checkpoint
+        from safety_core.training.preparation import fresh_checkpoint
 
         made = fresh_checkpoint(
             backbone,

@@ -22,7 +22,7 @@ from safety_core.model.hints import hint_at
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.book import Hints
 from safety_core.taxonomy import Taxonomy
-from safety_core.training.features import VisionInput, VisionSource
+from safety_core.training.vision_features import VisionInput, VisionSource
 
 Surface = Literal["joint", "image", "text"]
 POOL_BATCHES = 32

@@ -26,11 +26,8 @@ from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 from safety_core.training.batches import BatchDataset, Corpus, drop_too_long, plan
 from safety_core.training.config import TrainConfig
-from safety_core.training.features import FeatureCache, LivePictures, VisionSource
-from safety_core.training.logs import JsonLog, Progress
 from safety_core.training.losses import ClassWeights
-from safety_core.training.stages import prepare
-from safety_core.training.start import (
+from safety_core.training.preparation import (
     LOG_FILE,
     START_DIR,
     STATES_DIR,
@@ -41,8 +38,11 @@ from safety_core.training.start import (
     release,
     starting_point,
 )
-from safety_core.training.states import MarkComplete, last_complete
+from safety_core.training.resume_states import MarkComplete, last_complete
+from safety_core.training.run_log import JsonLog, Progress
+from safety_core.training.stages import prepare
 from safety_core.training.trainer import Losses, StageTrainer, measure
+from safety_core.training.vision_features import FeatureCache, LivePictures, VisionSource
 
 _NAMED = 20
 """Errors that are named one by one in a message."""

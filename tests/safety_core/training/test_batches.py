@@ -13,7 +13,7 @@ from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision, Verdict
 from safety_core.training.batches import BatchDataset, Corpus, MicroBatch, drop_too_long, gold_hint, plan
-from safety_core.training.features import LivePictures
+from safety_core.training.vision_features import LivePictures
 
 GROUPS = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10]]
 LENGTHS = [9, 1, 5, 3, 7, 2, 8, 6, 4, 1, 2]

@@ -19,8 +19,8 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
+from safety_core.training.resume_states import last_complete
 from safety_core.training.run import _warnings, train
-from safety_core.training.states import last_complete
 from tests.safety_core.training.conftest import rows
 
 ConfigFor = Callable[..., TrainConfig]

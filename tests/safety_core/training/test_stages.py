@@ -9,8 +9,8 @@ from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkp
 from safety_core.model.config import SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig
+from safety_core.training.preparation import shaped
 from safety_core.training.stages import Groups, clip, optimizer_for, prepare
-from safety_core.training.start import shaped
 
 ConfigFor = Callable[..., TrainConfig]
 

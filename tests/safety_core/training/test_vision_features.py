@@ -14,8 +14,8 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.training.features import FeatureCache, LivePictures, fingerprint
-from safety_core.training.start import shaped
+from safety_core.training.preparation import shaped
+from safety_core.training.vision_features import FeatureCache, LivePictures, fingerprint
 from tests.tiny import make_backbone, make_image_processor, make_siglip_backbone
 
 
