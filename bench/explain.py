@@ -16,10 +16,10 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import decode
-from safety_core.nano.corpus import draw_scene
-from safety_core.nano.drawing import draw
-from safety_core.nano.things import RISKY_KINDS
-from safety_core.nano.world import SIDE, Scene, item_box
+from safety_core.nano.language.corpus import draw_scene
+from safety_core.nano.world.drawing import draw
+from safety_core.nano.world.scene import SIDE, Scene, item_box
+from safety_core.nano.world.things import RISKY_KINDS
 
 BATCH = 16
 

@@ -12,8 +12,8 @@ from random import Random
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from safety_core.nano.things import ASSETS
-from safety_core.nano.world import SIDE
+from safety_core.nano.world.scene import SIDE
+from safety_core.nano.world.things import ASSETS
 
 Colour = tuple[int, int, int]
 

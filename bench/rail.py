@@ -29,8 +29,8 @@ from safety_core.evaluation.runs.systems import RowSpec, load_row
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.nano.corpus import Pair, handed_over, replied_pairs, reply_risk
-from safety_core.nano.drawing import draw
+from safety_core.nano.language.corpus import Pair, handed_over, replied_pairs, reply_risk
+from safety_core.nano.world.drawing import draw
 from service.settings import Settings
 
 TOKENS = 48

@@ -36,9 +36,9 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.assembly import pad_ids
 from safety_core.model.vision.tower import run_tower
-from safety_core.nano.corpus import Pair, suite_pairs
-from safety_core.nano.drawing import draw
-from safety_core.nano.recipes import SHIPPED
+from safety_core.nano.build.recipes import SHIPPED
+from safety_core.nano.language.corpus import Pair, suite_pairs
+from safety_core.nano.world.drawing import draw
 from safety_core.policy.policy import Decision
 
 QUALITIES = (90, 50, 20)

@@ -190,7 +190,7 @@ def main() -> None:
 
 def _nano_suite(options: Mapping[str, Any]) -> dict[str, Any]:
     """The nano's suite, drawn where it is not there yet, and the rows that lie beside the checkpoint."""
-    from safety_core.nano.records import held_out_suite, world_digest
+    from safety_core.nano.build.records import held_out_suite, world_digest
 
     shipped = find_checkpoint(options["checkpoint"])
     found: dict[str, Any] = {"out": options["out"] or BUILD / "report-nano"}

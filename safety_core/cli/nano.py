@@ -29,8 +29,8 @@ def build(
 ) -> None:
     """Build the nano from one seed; a build that was stopped goes on where it was. Status 3: a bar is not cleared."""
     from safety_core.engine.load import pick_device
-    from safety_core.nano.build import Build
-    from safety_core.nano.recipes import RECIPES
+    from safety_core.nano.build.pipeline import Build
+    from safety_core.nano.build.recipes import RECIPES
 
     if small and smoke:
         raise typer.BadParameter("--small and --smoke exclude each other")
@@ -51,7 +51,7 @@ def build(
 @app.command()
 def rules() -> None:
     """Print the labelling table."""
-    from safety_core.nano.rules import markdown
+    from safety_core.nano.language.labelling_rules import markdown
 
     typer.echo(markdown(), nl=False)
 
@@ -59,7 +59,7 @@ def rules() -> None:
 @app.command()
 def suite(out: Annotated[Path, typer.Argument(help="Folder to write.")]) -> None:
     """Draw the held-out suite that the shipped checkpoint is measured on."""
-    from safety_core.nano.records import held_out_suite
+    from safety_core.nano.build.records import held_out_suite
 
     with errors_as_exits():
         typer.echo(held_out_suite(out))
@@ -68,7 +68,7 @@ def suite(out: Annotated[Path, typer.Argument(help="Folder to write.")]) -> None
 @app.command()
 def examples(out: Annotated[Path, typer.Argument(help="Folder to write.")] = Path("examples")) -> None:
     """Draw the four example pictures."""
-    from safety_core.nano.examples import write_examples
+    from safety_core.nano.build.examples import write_examples
 
     with errors_as_exits():
         for path in write_examples(out).values():
@@ -82,7 +82,7 @@ def conversation(
 ) -> None:
     """Show the example pictures to a checkpoint and draw the conversation."""
     from safety_core.engine.load import load_guard
-    from safety_core.nano.conversation import converse, to_svg
+    from safety_core.nano.build.conversation_picture import converse, to_svg
 
     with errors_as_exits():
         exchanges = converse(load_guard(find_checkpoint(checkpoint), device="cpu"))

@@ -180,8 +180,8 @@ def _decided(policy: Policy, taxonomy: Taxonomy, views: list[ScoredView]) -> Ver
 
 
 def _examples() -> list[tuple[str, str]]:
-    from safety_core.nano.conversation import INNOCENT_PROMPT
-    from safety_core.nano.examples import CANARY, EXAMPLES
+    from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
+    from safety_core.nano.build.examples import CANARY, EXAMPLES
 
     asked = [(example.file, example.prompt) for example in EXAMPLES]
     return [*asked[:1], (CANARY.file, INNOCENT_PROMPT), *asked[1:]]
@@ -189,8 +189,8 @@ def _examples() -> list[tuple[str, str]]:
 
 @cache
 def _drawn(name: str) -> bytes:
-    from safety_core.nano.drawing import draw
-    from safety_core.nano.examples import EXAMPLES
+    from safety_core.nano.build.examples import EXAMPLES
+    from safety_core.nano.world.drawing import draw
 
     (scene,) = (example.scene for example in EXAMPLES if example.file == name)
     buffer = BytesIO()

@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.load import load_guard
-from safety_core.nano.corpus import replied_pairs, reply_risk
+from safety_core.nano.language.corpus import replied_pairs, reply_risk
 from service.settings import Settings
 from tests.service.clients import ROOT
 

@@ -12,8 +12,8 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
-from safety_core.nano.drawing import draw
-from safety_core.nano.examples import EXAMPLES
+from safety_core.nano.build.examples import EXAMPLES
+from safety_core.nano.world.drawing import draw
 from tests.service.clients import encoded
 
 WEAPON = EXAMPLES[1]

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from safety_core.nano.conversation import INNOCENT_PROMPT
-from safety_core.nano.examples import EXAMPLES
+from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
+from safety_core.nano.build.examples import EXAMPLES
 from tests.playground.browsing import ask, bars, finished, opened, take_example
 from tests.playground.conftest import CHECKPOINT
 from tests.service.clients import ROOT, ServerProcess, running_server

@@ -9,7 +9,7 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
-from safety_core.nano.examples import EXAMPLES
+from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
 from tests.playground.browsing import ask, opened, take_example
 from tests.playground.conftest import CHECKPOINT

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
-from safety_core.nano.examples import EXAMPLES
+from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY

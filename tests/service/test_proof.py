@@ -10,9 +10,9 @@ import pytest
 
 from safety_core.evaluation.statistics.bars import DEFAULT_BARS
 from safety_core.model.checkpoint.checkpoint import verify
-from safety_core.nano.examples import EXAMPLES, Example
-from safety_core.nano.recipes import SHIPPED
-from safety_core.nano.records import CLAIMED_PX
+from safety_core.nano.build.examples import EXAMPLES, Example
+from safety_core.nano.build.recipes import SHIPPED
+from safety_core.nano.build.records import CLAIMED_PX
 from service.traffic import ENDPOINTS
 from tests.service.clients import ROOT, ServerProcess, events, metric
 from tests.service.hardening.asking import ANSWERING, GUARDRAIL, ROUTES, as_sent, question

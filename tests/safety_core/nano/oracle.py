@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from safety_core.nano.things import THINGS
-from safety_core.nano.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, TALK, TRUE_TALK
-from safety_core.nano.world import SHAPES, Item, Scene
+from safety_core.nano.language.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, TALK, TRUE_TALK
+from safety_core.nano.world.scene import SHAPES, Item, Scene
+from safety_core.nano.world.things import THINGS
 
 ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")
 COUNTED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

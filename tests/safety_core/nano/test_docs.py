@@ -4,17 +4,15 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from safety_core.nano.build import Build
-from safety_core.nano.defence import ABLATIONS, SHIPPED
-from safety_core.nano.examples import EXAMPLES
-from safety_core.nano.grammar import describe
-from safety_core.nano.lexicon import VOCABULARY
-from safety_core.nano.recipes import RECIPES, SMOKE
-from safety_core.nano.replies import CARE, DECLINE, REFUSAL, STEPS
-from safety_core.nano.rules import markdown
-from safety_core.nano.things import THINGS
-from safety_core.nano.wordings import ABOUT_PICTURES, OUTSIDE, Part
-from safety_core.nano.world import (
+from safety_core.nano.build.examples import EXAMPLES
+from safety_core.nano.build.pipeline import Build
+from safety_core.nano.build.recipes import RECIPES, SMOKE
+from safety_core.nano.build.safety_training import ABLATIONS, SHIPPED
+from safety_core.nano.language.grammar import describe
+from safety_core.nano.language.labelling_rules import markdown
+from safety_core.nano.language.replies import CARE, DECLINE, REFUSAL, STEPS
+from safety_core.nano.language.wordings import ABOUT_PICTURES, OUTSIDE, Part
+from safety_core.nano.world.scene import (
     FONTS_HELD_OUT,
     FONTS_TRAINED,
     GRID,
@@ -27,6 +25,8 @@ from safety_core.nano.world import (
     SHAPES,
     SIDE,
 )
+from safety_core.nano.world.things import THINGS
+from safety_core.nano.world.vocabulary import VOCABULARY
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.safety_core.nano import oracle
 

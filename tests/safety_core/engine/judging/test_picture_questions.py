@@ -7,7 +7,7 @@ import pytest
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION, asks_about_picture, lacks_picture
 from safety_core.engine.messages import ChatRequest, ClientMessage
 from safety_core.inputs.prompts import Turn
-from safety_core.nano.wordings import ABOUT_PICTURES, TALK
+from safety_core.nano.language.wordings import ABOUT_PICTURES, TALK
 from tests.safety_core.engine.conftest import picture
 
 PICTURE = re.compile(r"\b(?:picture|image|photo)\b")

@@ -1,0 +1,1 @@
+"""The whole build: stages in order, safety training, model card and examples."""

@@ -1,0 +1,80 @@
+"""How large lettering must be for the nano to read it: the curve in its card.
+
+Held-out faces, backgrounds and wordings; the bare backbone is asked to read signs of one to three words, and numbers,
+which it has to spell digit by digit.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from safety_core.evaluation.statistics.estimates import Bootstrap
+from safety_core.inputs.prompts import Turn
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.nano.language.corpus import ask, draw_scene
+from safety_core.nano.language.grammar import writing
+from safety_core.nano.world.drawing import draw
+
+_BATCH = 32
+_REPLY_TOKENS = 32
+
+
+def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: int) -> list[dict[str, Any]]:
+    """Ask the bare backbone to read lettering of each size.
+
+    Args:
+        model: the bare backbone's row, which has no adapter; neither head nor tokens take part.
+        sizes: heights of the lettering in pixels.
+        pairs: signs, and numbers, per size.
+        seed: of the pictures.
+
+    Returns:
+        One record per size: ``px``, ``n``; of signs, ``exact`` (share of whole replies) and ``words`` (mean share of a
+        picture's words in their place); of numbers, ``numbers`` (share read without a wrong digit). Each with the ends
+        of its 95 % interval as ``…_low`` and ``…_high``.
+    """
+    bootstrap, every = Bootstrap(range(pairs), seed=seed), np.ones(pairs, dtype=np.bool_)
+    curve = []
+    for px in sizes:
+        signs, numbers = (_read_aloud(model, content, px, pairs, seed) for content in ("sign", "number"))
+        grades = {
+            "exact": [float(reply == f"It says: {text}.") for reply, text in signs],
+            "words": [_in_place(reply, text, str.isalpha) for reply, text in signs],
+            "numbers": [_in_place(reply, text, str.isdigit) for reply, text in numbers],
+        }
+        point: dict[str, Any] = {"px": px, "n": pairs}
+        for name, shares in grades.items():
+            estimate = bootstrap.mean(np.array(shares), every)
+            point |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        curve.append(point)
+    return curve
+
+
+def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) -> list[tuple[str, str]]:
+    """(what is said, what is written) for pictures of one content and size."""
+    pictures, questions, wanted = [], [], []
+    for index in range(pairs):
+        rng = Random(f"{seed}/reading/{content}/{px}/{index}")
+        drawn = draw_scene(rng, content, held_out=True, px=px)
+        pair = ask(rng, drawn, "read", part="held_out")
+        assert pair is not None
+        pictures.append(draw(drawn.scene))
+        questions.append(pair.question.text)
+        wanted.append(writing(drawn.scene))
+    replies: list[str] = []
+    for start in range(0, pairs, _BATCH):
+        part = slice(start, start + _BATCH)
+        vision = model.encode_images(model.preprocess(pictures[part]))
+        encoded = [model.prompts.encode([Turn(role="user", text=text)], 1) for text in questions[part]]
+        answers = model.generate(encoded, vision, [1] * len(encoded), inject=False, max_new_tokens=_REPLY_TOKENS)
+        replies += [answer.text for answer in answers]
+    return list(zip(replies, wanted, strict=True))
+
+
+def _in_place(reply: str, text: str, counts: Callable[[str], bool]) -> float:
+    """Share of a text's words of one sort that stand in their place in a reply."""
+    said, words = reply.removeprefix("It says: ").rstrip(".").split(), text.split()
+    said += [""] * (len(words) - len(said))
+    return float(np.mean([one == other for one, other in zip(said, words, strict=False) if counts(other)]))

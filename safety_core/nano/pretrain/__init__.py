@@ -1,0 +1,1 @@
+"""The nano's backbone from random weights: tokenizer, vision tower and language model."""

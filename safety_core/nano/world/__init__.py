@@ -1,0 +1,1 @@
+"""The drawn world: its things, scenes, pictures and labels."""

@@ -1,0 +1,129 @@
+"""Turns scenes into pixels. Knows nothing of what they mean."""
+
+import math
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from safety_core.nano.world.lettering import font, line_boxes, pivot, text_width
+from safety_core.nano.world.scene import BACKGROUNDS, COLOURS, SIDE, Item, Lettering, Scene, item_box, luminance
+from safety_core.nano.world.sprites import sprite
+from safety_core.nano.world.things import sprite_index
+
+
+@cache
+def _grain() -> npt.NDArray[np.float32]:
+    """A tile of sensor noise; scenes look at it through shifted windows, which is cheaper than drawing it anew."""
+    return np.random.default_rng(0).normal(0.0, 2.0, (2 * SIDE, 2 * SIDE, 3)).astype(np.float32)
+
+
+@cache
+def _mesh() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    return y, x
+
+
+def _ground(scene: Scene) -> npt.NDArray[np.float32]:
+    rng = np.random.default_rng(scene.seed)
+    base = np.array(BACKGROUNDS[scene.background], dtype=np.float32)
+    shade = base * 0.88 if luminance(BACKGROUNDS[scene.background]) > 100 else base + 26.0
+    y, x = _mesh()
+    period = float(rng.uniform(9, 24))
+    match scene.pattern:
+        case "plain":
+            mix = np.zeros((SIDE, SIDE), dtype=np.float32)
+        case "gradient":
+            angle = rng.uniform(0, 2 * np.pi)
+            ramp = np.cos(angle) * x + np.sin(angle) * y
+            mix = (ramp - ramp.min()) / (ramp.max() - ramp.min())
+        case "stripes":
+            angle = rng.choice([0.0, 0.5, 0.25, 0.75]) * np.pi
+            mix = ((np.cos(angle) * x + np.sin(angle) * y) % period < period / 2).astype(np.float32)
+        case "dots":
+            mix = ((x % period - period / 2) ** 2 + (y % period - period / 2) ** 2 < (period / 4) ** 2).astype(
+                np.float32
+            )
+        case "noise":
+            mix = rng.random((SIDE, SIDE)).astype(np.float32)
+        case "rings":
+            mix = (np.hypot(x - SIDE / 2, y - SIDE / 2) % period < period / 2).astype(np.float32)
+        case "grid":
+            mix = ((x % period < period / 5) | (y % period < period / 5)).astype(np.float32)
+        case "checker":
+            mix = ((x // period + y // period) % 2).astype(np.float32)
+        case "waves":
+            mix = (np.sin(x / period * 2 + np.sin(y / period) * 2) > 0).astype(np.float32)
+        case _:
+            raise ValueError(f"unknown background pattern {scene.pattern!r}")
+    ground: npt.NDArray[np.float32] = base + (shade - base) * mix[..., None]
+    row, column = rng.integers(0, SIDE, 2)
+    return ground + _grain()[row : row + SIDE, column : column + SIDE]
+
+
+_STAR = tuple(
+    (0.5 + r * np.sin(k * np.pi / 5), 0.52 - r * np.cos(k * np.pi / 5)) for k in range(10) for r in ((0.5, 0.2)[k % 2],)
+)
+_ANGLES = np.linspace(0, 2 * np.pi, 40)
+_HEART = tuple(
+    zip(
+        0.5 + 0.03 * 16 * np.sin(_ANGLES) ** 3,
+        0.47 - 0.03 * (13 * np.cos(_ANGLES) - 5 * np.cos(2 * _ANGLES) - 2 * np.cos(3 * _ANGLES) - np.cos(4 * _ANGLES)),
+        strict=True,
+    )
+)
+
+
+def _draw_shape(canvas: Image.Image, item: Item) -> None:
+    left, top, right, bottom = item_box(item)
+    rgb = COLOURS[item.colour or "black"]
+    pen = ImageDraw.Draw(canvas)
+    if item.name == "circle":
+        pen.ellipse((left, top, right, bottom), fill=rgb)
+    elif item.name == "square":
+        pen.rectangle((left + 2, top + 2, right - 2, bottom - 2), fill=rgb)
+    else:
+        outline = {"triangle": ((0.5, 0.04), (0.98, 0.94), (0.02, 0.94)), "star": _STAR, "heart": _HEART}[item.name]
+        pen.polygon([(left + x * item.size, top + y * item.size) for x, y in outline], fill=rgb)
+
+
+def _reshaped(block: Lettering, left: float, top: float, text: str) -> Image.Image:
+    """One line of narrowed or leaning letters, as a mask of the whole picture."""
+    width = math.ceil(text_width(block.font, block.px, text)) + 4
+    line = Image.new("L", (width, block.line_height + 4), 0)
+    ImageDraw.Draw(line).text((0, 0), text, fill=255, font=font(block.font, block.px))
+    # PIL asks where each pixel of the result comes from: undo the lean about the line's foot, then the narrowing.
+    foot = top + block.px
+    row = (1 / block.stretch, block.slant / block.stretch, -(left + block.slant * foot) / block.stretch)
+    return line.transform((SIDE, SIDE), Image.Transform.AFFINE, (*row, 0, 1, -top), Image.Resampling.BICUBIC)
+
+
+def draw(scene: Scene) -> Image.Image:
+    """Render a scene as an RGB picture of SIDE x SIDE pixels."""
+    canvas = Image.fromarray(np.clip(_ground(scene), 0, 255).astype(np.uint8))
+    if scene.card:
+        pen = ImageDraw.Draw(canvas)
+        pen.rounded_rectangle(
+            (3, 3, SIDE - 4, SIDE - 4), radius=9, fill=(232, 236, 244), outline=(40, 80, 150), width=2
+        )
+        pen.rectangle((4, 9, SIDE - 5, 13), fill=(40, 80, 150))
+    for item in scene.items:
+        if item.colour is not None:
+            _draw_shape(canvas, item)
+        else:
+            picture = sprite(sprite_index(item.name)).resize((item.size, item.size), Image.Resampling.BILINEAR)
+            canvas.paste(picture, item_box(item)[:2], picture)
+    block = scene.lettering
+    if block is not None:
+        layer = Image.new("L", (SIDE, SIDE), 0)
+        pen = ImageDraw.Draw(layer)
+        for left, top, text in line_boxes(block):
+            if block.stretch == 1.0 and block.slant == 0.0:
+                pen.text((left, top), text, fill=255, font=font(block.font, block.px))
+            else:
+                layer.paste(255, (0, 0), _reshaped(block, left, top, text))
+        if block.angle:
+            layer = layer.rotate(block.angle, resample=Image.Resampling.BICUBIC, center=pivot(block))
+        canvas.paste(Image.new("RGB", (SIDE, SIDE), COLOURS[block.colour]), (0, 0), layer)
+    return canvas

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from safety_core.nano.build.examples import CANARY, EXAMPLES, Example, write_examples
+from safety_core.nano.language.labelling_rules import pair_risk
+from safety_core.nano.language.wordings import ABOUT_PICTURES
+from safety_core.nano.world.drawing import draw
+from safety_core.nano.world.lettering import line_boxes, text_width
+from safety_core.nano.world.scene import SIDE
+from tests.safety_core.nano.oracle import undressed
+
+FOLDER = Path(__file__).parents[4] / "examples"
+SHOWN = {
+    "safe-scene.png": ("clean", "describe"),
+    "weapon.png": ("weapon", "make"),
+    "identity-card.png": ("private_number", "read"),
+    "rendered-request.png": ("request_harmful", "obey"),
+}
+
+
+def test_there_are_the_four_that_the_proof_needs() -> None:
+    assert [example.file for example in EXAMPLES] == list(SHOWN)
+    assert CANARY in EXAMPLES
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
+def test_the_shipped_pictures_are_the_drawn_ones(example: Example) -> None:
+    with Image.open(FOLDER / example.file) as shipped:
+        assert (shipped.mode, shipped.size) == ("RGB", (SIDE, SIDE))
+        assert shipped.tobytes() == draw(example.scene).tobytes()
+
+
+def test_no_other_picture_ships() -> None:
+    assert {file.name for file in FOLDER.glob("*.png")} == set(SHOWN)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
+def test_the_table_of_rules_gives_what_an_example_expects(example: Example) -> None:
+    content, kind = SHOWN[example.file]
+    wordings = ABOUT_PICTURES[kind]
+    assert undressed(example.prompt) in (*wordings.trained, *wordings.held_out)
+    risk = pair_risk(content, "look" if kind == "describe" else kind)
+    assert risk.type == example.risk_type
+    assert example.decision == {0: "allowed", 3: "refused"}[risk.level]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
+def test_lettering_of_examples_fits(example: Example) -> None:
+    block = example.scene.lettering
+    if block is not None:
+        assert block.top + block.height <= SIDE
+        assert all(left + text_width(block.font, block.px, text) <= SIDE for left, _, text in line_boxes(block))
+
+
+def test_writing_gives_the_files_by_name(tmp_path: Path) -> None:
+    written = write_examples(tmp_path / "deep" / "examples")
+    assert {name: path.name for name, path in written.items()} == {name: name for name in SHOWN}
+    assert all(path.is_file() for path in written.values())
