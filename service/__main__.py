@@ -12,15 +12,15 @@ import uvicorn
 from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import silence_libraries
-from service.announcing import AnnouncingServer
+from service.api.policies import check_policies, check_policy_file, read_policies
+from service.api_keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
 from service.app import create_app, load_configured_guard
-from service.auditing import check_audit_log
-from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
-from service.logs import set_up_logging
-from service.protocol import ACCEPTED_AT_ONCE, with_deadlines
-from service.ruling import check_policies, check_policy_file, read_policies
+from service.connection.http_protocol import ACCEPTED_AT_ONCE, with_deadlines
+from service.connection.server import AnnouncingServer
+from service.openmp import spin_briefly
 from service.settings import Settings, read_settings
-from service.spinning import spin_briefly
+from service.telemetry.audit import check_audit_log
+from service.telemetry.logs import set_up_logging
 
 _logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def main() -> int:
         host=host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # it would write query strings; service.traffic writes a line without them
+        access_log=False,  # it would write query strings; service.middleware.admission writes a line without them
         server_header=False,
         http=with_deadlines(
             header_timeout_s=settings.header_timeout_s,
@@ -115,7 +115,7 @@ def main() -> int:
             trusted_proxies=settings.trusted_proxies,
         ),
         backlog=ACCEPTED_AT_ONCE,
-        proxy_headers=False,  # service.gate believes the proxies that the settings name, and no others
+        proxy_headers=False,  # service.middleware.auth believes the proxies that the settings name, and no others
         ws="none",  # none of our paths speaks it, and its handshakes are logged with their query strings
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,

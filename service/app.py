@@ -22,39 +22,32 @@ from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import OverloadedError, SafeVLMError
 from safety_core.inputs.images.decoding import ImageLimits
-from service.auditing import auditing
-from service.decoders import Decoders, started_pool
-from service.document import completed
+from service.api import chat, classify, operations
+from service.api.litellm import guardrail
+from service.api.openai import completions, moderations, unsupported
+from service.api.openai.errors import openai_reply, speaks_openai, with_field_of
+from service.api.openapi import completed
+from service.api.pages import pages, playground
+from service.api.policies import check_policies, check_policy_file, complain, lost_policies, read_policies
+from service.api.requests import LOWERED
+from service.api_keys import Allowance, read_keys
+from service.container import Service, service_of
 from service.errors import ErrorReply, reply_to, reply_to_status
-from service.fetching import Fetcher
-from service.gate import PERMISSION, Gate
-from service.holding import HeldMemory
-from service.intake import LOWERED
-from service.keys import Allowance, read_keys
-from service.memory import MemoryBudget, trimming
-from service.metrics import Metrics
-from service.openai_errors import openai_reply, speaks_openai, with_field_of
-from service.pacing import ErrorPacer
-from service.pictures import Pictures
+from service.hot_reload import WatchedFile, in_background
+from service.ingress.decode_pool import Decoders, started_pool
+from service.ingress.image_fetcher import Fetcher
+from service.ingress.image_loader import Pictures
+from service.ingress.memory_budget import MemoryBudget, trimming
+from service.middleware.admission import Traffic
+from service.middleware.auth import PERMISSION, Gate
+from service.middleware.error_budget import ErrorPacer
+from service.middleware.in_flight import HeldMemory
 from service.readiness import Readiness
-from service.record import RequestRecord, record_of
-from service.routes import (
-    chat,
-    classify,
-    completions,
-    guardrail,
-    moderations,
-    operations,
-    pages,
-    playground,
-    unsupported,
-)
-from service.ruling import check_policies, check_policy_file, complain, lost_policies, read_policies
 from service.settings import Settings
-from service.state import Service, service_of
-from service.streaming import ClientLeft
-from service.traffic import Traffic
-from service.watching import WatchedFile, in_background
+from service.sse import ClientLeft
+from service.telemetry.audit import auditing
+from service.telemetry.metrics import Metrics
+from service.telemetry.request_record import RequestRecord, record_of
 
 _logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from fastapi import routing
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope as Connection
 
-from service.keys import Scope
-from service.routes.unsupported import UNSUPPORTED
+from service.api.openai.unsupported import UNSUPPORTED
+from service.api_keys import Scope
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 

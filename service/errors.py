@@ -23,7 +23,7 @@ from safety_core.errors import (
     SafeVLMError,
     StoppedError,
 )
-from service.schemas import BRANCH, NOT_SUPPORTED
+from service.api.schemas import BRANCH, NOT_SUPPORTED
 
 INVALID = "invalid_request_error"
 BUSY = "overloaded_error"

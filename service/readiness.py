@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from safety_core.engine.exceptions import describe
 from safety_core.engine.serving.async_guard import AsyncGuard
 from service.errors import NotReadyError
-from service.watching import in_background
+from service.hot_reload import in_background
 
 _logger = logging.getLogger(__name__)
 

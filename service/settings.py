@@ -19,10 +19,10 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.engine.serving.async_guard import EngineConfig
 from safety_core.errors import ConfigError
 from safety_core.inputs.images.decoding import ImageLimits
-from service.logs import LogFormat
-from service.origins import ANY, TrustedProxies, parse_authority, parse_origin, serialize_origin
-from service.schemas import RefusalIn
-from service.windows import WindowLimits
+from service.api.schemas import RefusalIn
+from service.api.text_windows import WindowLimits
+from service.middleware.origins import ANY, TrustedProxies, parse_authority, parse_origin, serialize_origin
+from service.telemetry.logs import LogFormat
 
 PREFIX = "SAFEVLM_"
 

@@ -8,7 +8,7 @@ from bench.load import closed_loop, open_loop
 from bench.workload import ANSWERED, chat, classify
 from safety_core.policy.policy import Decision
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.test_traffic import eventually, in_flight, listening
+from tests.service.middleware.test_admission import eventually, in_flight, listening
 
 
 def test_streamed_and_whole_replies_are_told_apart() -> None:

@@ -22,7 +22,7 @@ import psutil
 
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import DecodedImage, ImageLimits, decode
-from service.logs import set_up_logging
+from service.telemetry.logs import set_up_logging
 from tests.fuzz.cases import Case, case
 
 LIMITS = ImageLimits(max_bytes=200_000, max_pixels=2**20, max_side=256)

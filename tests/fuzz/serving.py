@@ -8,8 +8,8 @@ import httpx
 
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import ImageLimits, decode
+from service.api.openai.errors import openai_reply
 from service.errors import reply_to
-from service.openai_errors import openai_reply
 from tests.fuzz.cases import Case
 from tests.service.clients import events
 

@@ -14,14 +14,14 @@ from schemathesis.generation.meta import TestPhase
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision
+from service.api_keys import Scope, as_yaml
 from service.app import create_app
-from service.body import MULTIPART
-from service.keys import Scope, as_yaml
+from service.ingress.body import MULTIPART
 from service.settings import Settings
 from tests.fuzz.bounds import bounds
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import base64_png, png
-from tests.service.test_traffic import listening
+from tests.service.middleware.test_admission import listening
 
 Case = schemathesis.Case[Any]
 

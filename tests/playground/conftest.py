@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from service.keys import Scope, as_yaml
+from service.api_keys import Scope, as_yaml
 from tests.playground.browsing import launched, opened
 from tests.service.clients import ROOT, ServerProcess, running_server
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Request, expect
 
 from tests.playground.browsing import TIMEOUT_MS
 from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.test_traffic import listening
+from tests.service.middleware.test_admission import listening
 
 
 @pytest.mark.parametrize(("name", "shown"), [("docs", "#swagger-ui .opblock"), ("redoc", "redoc h1")])

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from service.routes.unsupported import UNSUPPORTED
-from service.traffic import ENDPOINTS
+from service.api.openai.unsupported import UNSUPPORTED
+from service.middleware.admission import ENDPOINTS
 from tests.service.clients import encoded
 from tests.service.hardening.asking import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
 

@@ -11,14 +11,14 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardRequest
+from service.api_keys import Scope, as_yaml
 from service.app import create_app
 from service.endpoints import TABLE, iterate_templates
-from service.keys import Scope, as_yaml
 from service.settings import Settings
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import metric, served
-from tests.service.test_gate import CHAT, CLASSIFY, KEYS, METRICS, bearer
-from tests.service.test_protocol import listening, received_until_closed
+from tests.service.connection.test_http_protocol import listening, received_until_closed
+from tests.service.middleware.test_auth import CHAT, CLASSIFY, KEYS, METRICS, bearer
 
 PATHS = [path for path, row in TABLE.items() if row.reaches_model]
 

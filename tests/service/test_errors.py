@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 
 from safety_core import errors as tree
 from safety_core.errors import ImageError, InputError, SafeVLMError
+from service.api.openai.schemas import OTHER_NAMES, CompletionRequest
+from service.api.schemas import JsonRequest
 from service.errors import INTERNAL, NotReadyError, invalid_fields, reply_to, reply_to_status
-from service.openai_schemas import OTHER_NAMES, CompletionRequest
-from service.schemas import JsonRequest
 
 NEVER_IN_A_REQUEST = (tree.ConfigError, tree.CheckpointError, tree.SampleError, tree.DivergedError)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.schemas import JsonRequest
+from service.api.schemas import JsonRequest
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import base64_png, encoded, png, served
 

@@ -19,9 +19,9 @@ from safety_core.inputs.images.decoding import decode
 from safety_core.model.checkpoint.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from service.__main__ import CANNOT_START, bound_host, main
-from service.keys import KeySet, Scope, as_yaml, new_key, parse_keys
-from service.logs import set_up_logging
+from service.api_keys import KeySet, Scope, as_yaml, new_key, parse_keys
 from service.settings import Settings
+from service.telemetry.logs import set_up_logging
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import (
     ROOT,

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from safety_core.errors import ExhaustedError, GenerationError
-from service.keys import Scope, as_yaml
-from service.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
+from service.api_keys import Scope, as_yaml
+from service.telemetry.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.canaries import (
     CORE,
@@ -37,10 +37,10 @@ from tests.service.canaries import (
 )
 from tests.service.clients import ServerProcess, running_server
 from tests.service.clients import served as in_process
+from tests.service.connection.test_http_protocol import closed
 from tests.service.hardening.asking import ANSWERING, question
-from tests.service.test_gate import bearer, walked
-from tests.service.test_protocol import closed
-from tests.service.test_traffic import eventually, in_flight, leave, listening
+from tests.service.middleware.test_admission import eventually, in_flight, leave, listening
+from tests.service.middleware.test_auth import bearer, walked
 
 SPY = """
 import os, sys

@@ -5,7 +5,7 @@ import pytest
 from service.probe import main
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import free_port
-from tests.service.test_traffic import listening
+from tests.service.middleware.test_admission import listening
 
 
 @pytest.mark.parametrize(("fake", "status"), [(FakeGuard(), 0), (FakeGuard(wrong="wrong"), 1)])

@@ -13,10 +13,10 @@ from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.records import CLAIMED_PX
-from service.traffic import ENDPOINTS
+from service.middleware.admission import ENDPOINTS
 from tests.service.clients import ROOT, ServerProcess, events, metric
 from tests.service.hardening.asking import ANSWERING, GUARDRAIL, ROUTES, as_sent, question
-from tests.service.test_traffic import eventually
+from tests.service.middleware.test_admission import eventually
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 

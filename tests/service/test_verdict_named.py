@@ -16,8 +16,8 @@ from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.book import Rules
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
-from service.logs import FIELDS
-from service.openai_views import OPENAI_CATEGORIES, SAME_AS
+from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
+from service.telemetry.logs import FIELDS
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import events, metric, served
 

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.model.vision.tower import VisionFeatures
+from service.api.openai.errors import openai_reply
 from service.errors import INVALID, ErrorReply
-from service.openai_errors import openai_reply
-from service.traffic import ENDPOINTS
+from service.middleware.admission import ENDPOINTS
 from tests.service.clients import ROOT
 
 CHAT, CLASSIFY, COMPLETIONS = "/v1/chat", "/v1/classify", "/v1/chat/completions"

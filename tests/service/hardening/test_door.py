@@ -14,9 +14,9 @@ from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.guard import Guard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Action, Decision, Policy
-from service.fetching import Fetcher
-from service.gate import OPEN
-from service.keys import Scope, as_yaml
+from service.api_keys import Scope, as_yaml
+from service.ingress.image_fetcher import Fetcher
+from service.middleware.auth import OPEN
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.safety_core.engine.test_guard import forced
 from tests.service.clients import metric, png, served
@@ -46,7 +46,7 @@ from tests.service.hardening.asking import (
     refused,
     told,
 )
-from tests.service.test_gate import bearer, walked
+from tests.service.middleware.test_auth import bearer, walked
 
 # --- how much is read ------------------------------------------------------------------------------------------------
 

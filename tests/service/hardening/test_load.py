@@ -13,9 +13,11 @@ import torch
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from service.traffic import ENDPOINTS
+from service.middleware.admission import ENDPOINTS
 from tests.safety_core.engine.fakes import FakeGuard
 from tests.service.clients import events, metric, png, running_server, served
+from tests.service.connection.test_http_protocol import closed, connected
+from tests.service.connection.test_http_protocol import listening as bounded
 from tests.service.hardening.asking import (
     ANSWERING,
     CHAT,
@@ -31,9 +33,7 @@ from tests.service.hardening.asking import (
     question,
     refused,
 )
-from tests.service.test_protocol import closed, connected
-from tests.service.test_protocol import listening as bounded
-from tests.service.test_traffic import eventually, in_flight, leave, listening, waiting
+from tests.service.middleware.test_admission import eventually, in_flight, leave, listening, waiting
 
 
 def post(url: str, route: str, text: str = "a", *, timeout: float = 60, **fields: Any) -> httpx.Response:

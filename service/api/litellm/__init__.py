@@ -1,0 +1,1 @@
+"""The guardrail endpoint for LiteLLM."""

@@ -1,0 +1,1 @@
+"""The pages for browsers: playground and API documentation."""

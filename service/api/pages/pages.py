@@ -1,0 +1,57 @@
+"""Pages for people: the start page and the documentation of the API. Not an interface for programs."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from safety_core import __version__
+from service.api.pages import documentation
+from service.container import service_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def root(request: Request) -> Response:
+    """Redirect browsers to the playground, and list the server's paths for other clients; all links are relative."""
+    prefix, raw_path = request.scope.get("root_path", ""), request.scope.get("raw_path") or b"/"
+    if prefix and not raw_path.endswith(b"/"):  # /guard: links are relative to what stands before its last part
+        return RedirectResponse(prefix.rpartition("/")[2] + "/", 307)
+    service = service_of(request)
+    if service.settings.playground and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("playground", 307)
+    info = service.guard.info
+    paths = {"api": "v1/models", "documentation": "docs", "openapi": "openapi.json", "ready": "readyz"}
+    if service.settings.playground:
+        paths["playground"] = "playground"
+    return JSONResponse(
+        {
+            "name": "SafeVLM Guard",
+            "version": __version__,
+            "model": info.checkpoint,
+            "description": info.description,
+            "paths": paths,
+        }
+    )
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    """The OpenAPI document in Swagger UI, which can also try it out."""
+    return HTMLResponse(documentation.PAGES["docs"], headers=documentation.HEADERS)
+
+
+@router.get("/redoc")
+async def redoc() -> HTMLResponse:
+    """The OpenAPI document in Redoc, read-only."""
+    return HTMLResponse(documentation.PAGES["redoc"], headers=documentation.HEADERS)
+
+
+@router.get("/docs/{name}")
+async def docs_file(name: str) -> Response:
+    """An asset of these pages."""
+    try:
+        data, media_type = documentation.asset(name)
+    except KeyError as exc:
+        raise HTTPException(404) from exc
+    return Response(data, media_type=media_type, headers=documentation.HEADERS)

@@ -1,0 +1,1 @@
+"""What every request passes before its endpoint: authentication, admission, origins and budgets."""

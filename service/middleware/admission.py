@@ -1,0 +1,189 @@
+"""The outermost layer: matches the route, counts requests in flight, rejects excess ones, and handles all exceptions.
+
+Plain ASGI, because wrapping responses would break streaming and disconnects. Log lines name the endpoint and status,
+never a path, a query or a header, which may contain user content. The exceptions are ``X-Request-Id`` and
+``traceparent``, which callers send to be logged, and which are kept only in the strict form of identifiers.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from safety_core.engine.exceptions import describe
+from safety_core.errors import OverloadedError, StoppedError
+from service.container import Service
+from service.endpoints import TABLE, UNMATCHED, Route, RouteTable
+from service.errors import INVALID, ErrorReply, reply_to
+from service.telemetry.logs import FIELDS
+from service.telemetry.request_record import RequestRecord
+
+_logger = logging.getLogger(__name__)
+
+ENDPOINTS = {path: endpoint.label for path, endpoint in TABLE.items() if endpoint.reaches_model}
+"""Paths whose requests reach the model, and their names in metrics."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
+"""Characters that paths must not contain: control characters, line separators, and surrogates for invalid UTF-8."""
+
+_CONTROL_BYTES = re.compile(rb"[\x00-\x1f\x7f]")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+_BAD_PATH = ErrorReply(
+    status=400, message="The path contains control characters or invalid bytes.", type=INVALID, code="invalid_path"
+)
+
+
+class Traffic:
+    """ASGI middleware around the whole application.
+
+    Args:
+        app: what is behind it.
+        root_path: prefix that a proxy may leave on paths, and that pages and documents use in links.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str = "") -> None:
+        self._app = app
+        self._root_path = root_path
+        self._in_flight = 0
+        self._routes: RouteTable | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._root_path:
+            scope["root_path"] = self._root_path
+            if scope["path"] == self._root_path:  # the route of / sends a client on to where relative links work
+                scope["path"] += "/"
+        is_sound = not _has_control_characters(scope)
+        route = self._find(scope) if is_sound else Route(endpoint=UNMATCHED, is_matched=False)
+        endpoint = route.endpoint or UNMATCHED
+        headers = Headers(scope=scope)
+        record = RequestRecord(
+            endpoint=endpoint.label,
+            caller_id=_only(headers, "x-request-id", _REQUEST_ID),
+            traceparent=_only(headers, "traceparent", _TRACEPARENT),
+        )
+        scope["state"]["route"], scope["state"]["record"] = route, record
+        if scope["method"] == "HEAD":  # the server sends no body, and routes know GET only
+            scope = {**scope, "method": "GET"}
+            send = _without_body(send)
+        exchange = _Exchange(self._app, scope)
+        with exchange.observed():
+            if not is_sound:
+                await exchange.refuse(_BAD_PATH, receive, send)
+            elif not (endpoint.reaches_model and route.allows_method):
+                await exchange(receive, send)
+            else:
+                await self._admit(exchange, record, receive, send)
+
+    async def _admit(self, exchange: "_Exchange", record: RequestRecord, receive: Receive, send: Send) -> None:
+        """Serve a request that may reach the model, if the limit allows."""
+        service = exchange.service
+        if self._in_flight >= service.settings.max_requests:
+            await exchange.refuse(reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send)
+            return
+        gauge = service.metrics.in_flight.labels(record.endpoint)
+        self._in_flight += 1
+        gauge.inc()
+        try:
+            await exchange(receive, send)
+        finally:
+            self._in_flight -= 1
+            gauge.dec()
+
+    def _find(self, scope: Scope) -> Route:
+        if self._routes is None:
+            self._routes = RouteTable(scope["app"].router.routes)
+        return self._routes.find(scope)
+
+
+class _Exchange:
+    """Serve one request; unexpected exceptions are handled here, before a server could log what they quote."""
+
+    def __init__(self, app: ASGIApp, scope: Scope) -> None:
+        self._app = app
+        self._scope = scope
+        self._record: RequestRecord = scope["state"]["record"]
+        self.service: Service = scope["state"]["service"]
+
+    async def __call__(self, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(self._scope, receive, self._named(send))
+        except asyncio.CancelledError:  # by the server, whose time to drain is over; it would make a 500 of it
+            if self._record.status is None:
+                await self.refuse(reply_to(StoppedError("the server is stopping")), receive, send)
+        except Exception as exc:
+            _logger.error("unforeseen: %s", describe(exc), extra={FIELDS: {"request_id": self._record.request_id}})
+            if self._record.status is None:
+                await self.refuse(reply_to(exc), receive, send)
+
+    @contextmanager
+    def observed(self) -> Iterator[None]:
+        """Count the request and write its log line once it has ended, whatever the outcome."""
+        try:
+            yield
+        finally:
+            self.service.metrics.exchange(self._record)
+            self._log()
+
+    def _log(self) -> None:
+        record = self._record
+        if record.has_line:
+            _logger.info("request", extra={FIELDS: record.line()})
+        elif record.status is not None and record.status >= 400:
+            self.service.refusals.log(record.line())
+
+    async def refuse(self, reply: ErrorReply, receive: Receive, send: Send) -> None:
+        """Answer with an error in place of the application."""
+        self.service.metrics.rejected.labels(reply.code).inc()
+        self._record.error = reply.code
+        response = JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
+        await response(self._scope, receive, self._named(send))
+
+    def _named(self, send: Send) -> Send:
+        """Send, with the request's name in the head."""
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._record.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = self._record.request_id
+                if self._record.traceparent is not None:
+                    headers["traceparent"] = self._record.traceparent
+            await send(message)
+
+        return named
+
+
+def _has_control_characters(scope: Scope) -> bool:
+    """Whether a path has such characters, encoded or not, which routers and proxies interpret differently."""
+    raw = scope.get("raw_path") or b""
+    return (
+        _CONTROL.search(scope["path"]) is not None
+        or _CONTROL_BYTES.search(raw) is not None
+        or _CONTROL_BYTES.search(unquote_to_bytes(raw)) is not None
+    )
+
+
+def _only(headers: Headers, name: str, form: re.Pattern[str]) -> str | None:
+    """The value of a header, if there is exactly one in the form of an identifier."""
+    values = headers.getlist(name)
+    return values[0] if len(values) == 1 and form.fullmatch(values[0]) else None
+
+
+def _without_body(send: Send) -> Send:
+    async def bodiless(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return bodiless

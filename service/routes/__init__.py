@@ -1,1 +1,0 @@
-"""The HTTP paths, one module per concern."""

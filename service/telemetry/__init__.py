@@ -1,0 +1,1 @@
+"""What operators see: metrics, logs, request records and the audit log."""

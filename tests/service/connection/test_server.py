@@ -1,0 +1,42 @@
+"""What a server says when it begins to listen, and that nothing else talks in between."""
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from service.connection.server import AnnouncingServer
+from tests.service.clients import ServerProcess
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])
+def test_the_address_is_one_that_works(host: str, shown: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI(openapi_url=None)
+
+    async def scenario() -> None:
+        server = AnnouncingServer(uvicorn.Config(app, host=host, port=0, log_config=None), ["here: {url}/x"])
+        running = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0)
+        (line,) = [record.getMessage() for record in caplog.records if record.name == "service.connection.server"]
+        assert line.startswith(f"here: http://{shown}:")
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(line.removeprefix("here: "), timeout=60)).status_code == 404
+        server.should_exit = True
+        await running
+
+    with caplog.at_level(logging.INFO, "service.connection.server"):
+        asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_the_server_names_its_urls_its_checkpoint_and_what_it_is_fit_for(nano_server: ServerProcess) -> None:
+    log = nano_server.log.read_text()
+    for said in (f"{nano_server.url}/v1", f"{nano_server.url}/docs", f"{nano_server.url}/playground", "safevlm-nano"):
+        assert said in log
+    assert "does not understand photographs" in log
+    assert "Warning" not in log
+    assert all(line.startswith("{") for line in log.splitlines()), "nobody writes past the log"

@@ -1,0 +1,177 @@
+"""Errors that cost work are delayed, for their client only; all others are sent at once."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from safety_core.errors import OverloadedError
+from service.api.litellm.guardrail import GuardrailRequest
+from service.middleware import error_budget as pacing
+from service.middleware.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorPacer
+from service.telemetry.request_record import RequestRecord
+from tests.safety_core.engine.fakes import FakeGuard
+from tests.service.clients import png, served
+from tests.service.hardening.asking import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
+from tests.service.middleware.test_admission import eventually, listening
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_work_is_free_until_a_client_has_used_its_burst() -> None:
+    pacer = ErrorPacer(Clock())
+    assert [pacer.charge("a", BURST // 4) for _ in range(4)] == [0.0] * 4
+    assert pacer.charge("a", 8) == pytest.approx(8 / RATE)
+    assert pacer.charge("b", 8) == 0.0, "another client does not wait"
+    assert pacer.charge("a", 0) == 0.0, "neither does what cost nothing"
+
+
+def test_a_client_that_exceeds_its_rate_by_far_is_rejected_until_it_has_paid() -> None:
+    clock = Clock()
+    pacer = ErrorPacer(clock)
+    pacer.charge("a", BURST + RATE)
+    pacer.require_paid("a")
+    for _ in range(100):
+        pacer.charge("a", BURST)
+    with pytest.raises(OverloadedError) as caught:
+        pacer.require_paid("a")
+    pacer.require_paid("b")
+    assert caught.value.retry_after_s is not None
+    clock.now += caught.value.retry_after_s + 0.01
+    pacer.require_paid("a")
+
+
+def test_however_many_connections_a_client_has_its_rate_is_kept() -> None:
+    clock = Clock()
+    pacer = ErrorPacer(clock)
+    work = 0
+    for _ in range(10_000):  # 100 seconds
+        clock.now += 0.01
+        for _ in range(10):
+            try:
+                pacer.require_paid("a")
+            except OverloadedError:
+                continue
+            pacer.charge("a", 8)
+            work += 8
+    assert work <= BURST + RATE * 103
+
+
+def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "_MAX_CLIENTS", 2)
+    pacer = ErrorPacer(Clock())
+    for client in "abc":
+        pacer.charge(client, 2 * BURST)
+    assert pacer.charge("b", 1) > 0
+    assert pacer.charge("a", 1) == 0.0, "the one that was heard from least recently is forgotten"
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    with served(FakeGuard()) as made:
+        yield made
+
+
+@pytest.fixture
+def slept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """Seconds of each pause, and bytes that all requests held meanwhile; nobody really waits."""
+    found: list[tuple[float, int]] = []
+
+    async def sleep(seconds: float) -> None:
+        found.append((seconds, client.app_state["service"].memory.used))
+
+    monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
+    return found
+
+
+def wrong(client: TestClient, count: int) -> int:
+    files = [("image", (f"{number}.png", b"\x89PNG\r\n\x1a\nnot one")) for number in range(count)]
+    return client.post(CLASSIFY, files=files).status_code
+
+
+def test_pictures_that_end_in_errors_again_and_again_are_delayed(
+    client: TestClient, slept: list[tuple[float, int]]
+) -> None:
+    assert [wrong(client, 8) for _ in range(BURST // 8)] == [400] * (BURST // 8)
+    assert slept == []
+    assert wrong(client, 8) == 400
+    (seconds, held), *others = slept
+    assert 0 < seconds <= 8.1 / RATE
+    assert held == 0, "a request that waits to be told of its error holds no memory"
+    assert others == []
+    assert client.post(CLASSIFY, files={"image": png()}).status_code == 200
+    assert client.post(CLASSIFY, json={"prompt": 3}).status_code == 422
+    assert len(slept) == 1, "neither what is answered nor a cheap error is delayed"
+
+
+@pytest.mark.parametrize("path", [CLASSIFY, COMPLETIONS, MODERATIONS, GUARDRAIL])
+def test_large_bodies_that_end_in_errors_are_delayed_and_then_not_read_on_every_path(
+    path: str, client: TestClient, slept: list[tuple[float, int]]
+) -> None:
+    body = b'{"prompt": "' + b"a" * 2**23
+    headers = {"content-type": "application/json"}
+    statuses = [client.post(path, content=body, headers=headers).status_code for _ in range(BURST // 8 + 8)]
+    assert statuses[0] < 429
+    assert statuses[-1] == 429
+    assert slept
+    assert max(seconds for seconds, _ in slept) <= LONGEST_S
+    assert all(held == 0 for _, held in slept)
+    assert len(body) > LARGE_BYTES
+    small = client.post(CLASSIFY, files={"image": png()})
+    assert small.status_code == 200, "small requests with one picture are served"
+
+
+def test_what_the_guardrail_blocks_for_its_size_is_delayed_without_its_texts(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+
+    async def pace(record: RequestRecord) -> None:
+        async with asyncio.timeout(20):  # the thread that parsed it may be about to let go of it
+            while any(isinstance(one, GuardrailRequest) and one.texts for one in gc.get_objects()):
+                await asyncio.sleep(0.01)
+        alive.append(0)
+
+    monkeypatch.setattr(client.app_state["service"].pacer, "pace", pace)
+    answer = client.post(GUARDRAIL, json={"texts": ["many words " * 2**20]})
+    assert answer.json()["action"] == "BLOCKED"
+    assert alive == [0]
+
+
+def test_damaged_pictures_are_released_before_their_client_is_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b"\x89PNG\r\n\x1a\n" + b"not a picture" * 1000
+    alive: list[int] = []
+
+    async def pace(record: RequestRecord) -> None:
+        alive.append(sum(isinstance(one, dict) and body in one.values() for one in gc.get_objects()))
+
+    monkeypatch.setattr(client.app_state["service"].pacer, "pace", pace)
+    assert client.post(CLASSIFY, files={"image": body}).status_code == 400
+    assert alive == [0]
+
+
+def test_a_client_that_leaves_has_caused_its_work_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    paced: list[int] = []
+    fake = FakeGuard()
+    fake.gate.clear()
+    with listening(fake) as url:
+
+        async def pace(self: ErrorPacer, record: RequestRecord) -> None:
+            paced.append(record.pictures)
+
+        monkeypatch.setattr(ErrorPacer, "pace", pace)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}{CLASSIFY}", files={"image": png()}, timeout=0.5)
+        eventually(lambda: paced == [1])
+        fake.gate.set()

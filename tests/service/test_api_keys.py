@@ -1,0 +1,99 @@
+"""API keys: only their digests are kept, a broken file is refused, and each key's allowance is its own."""
+
+from pathlib import Path
+
+import pytest
+
+from safety_core.errors import ConfigError
+from service.api_keys import Allowance, ApiKey, KeySet, Scope, as_yaml, digest_of, new_key, parse_keys, read_keys
+
+
+def key(name: str = "a", secret: str = "s", **fields: object) -> ApiKey:
+    return ApiKey.model_validate({"name": name, "sha256": digest_of(secret), **fields})
+
+
+def test_a_key_is_found_by_what_was_presented_and_by_nothing_else() -> None:
+    keys = KeySet((key("a", "one"), key("b", "two")))
+    found = keys.find("two")
+    assert found is not None
+    assert found.name == "b"
+    for wrong in ("", "three", digest_of("two"), "\udc80"):
+        assert keys.find(wrong) is None
+
+
+def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
+    secret = new_key()
+    entry = as_yaml("shop", secret, [Scope.CLASSIFY])
+    assert secret not in entry
+    found = parse_keys(entry, "test").find(secret)
+    assert found is not None
+    assert (found.name, set(found.scopes)) == ("shop", {Scope.CLASSIFY})
+    assert new_key() != secret
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("keys: [", "YAML"),
+        ("[]: 1", "a field's name must be a word"),
+        ("keys: 3", "keys"),
+        ("- {name: a}", "sha256"),
+        (f"- {{name: a, sha256: {'0' * 63}}}", "sha256"),
+        (f"- {{name: a, sha256: {digest_of('')}}}", "digest of nothing"),
+        (f"- {{name: 'a b', sha256: {'0' * 64}}}", "name"),
+        (f"- {{name: a, sha256: '{'0' * 64}', scopes: [root]}}", "scopes"),
+        (f"- {{name: a, sha256: '{'0' * 64}', admin: true}}", "admin"),
+        (f"- {{name: a, sha256: '{'0' * 64}'}}\n- {{name: a, sha256: '{'1' * 64}'}}", "same name"),
+        (f"- {{name: a, sha256: '{'0' * 64}'}}\n- {{name: b, sha256: '{'0' * 64}'}}", "same sha256"),
+    ],
+)
+def test_a_broken_list_is_refused_and_says_where(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        parse_keys(text, "test")
+
+
+def test_a_file_and_a_setting_add_up(tmp_path: Path) -> None:
+    file = tmp_path / "keys.yaml"
+    file.write_text(as_yaml("a", "one", [Scope.CHAT]))
+    both = read_keys(file, as_yaml("b", "two", [Scope.CHAT]))
+    assert [one.name for one in both.keys] == ["a", "b"]
+    assert not read_keys(None, None)
+    with pytest.raises(ConfigError, match="file too"):
+        read_keys(file, as_yaml("a", "two", [Scope.CHAT]))
+    with pytest.raises(ConfigError, match="read"):
+        read_keys(tmp_path / "none.yaml", None)
+
+
+def test_a_minute_holds_as_many_requests_as_were_granted() -> None:
+    now = 0.0
+    allowance = Allowance(clock=lambda: now)
+    slow = key(requests_per_minute=6)
+    assert [allowance.wait_s(slow) for _ in range(6)] == [None] * 6
+    assert allowance.wait_s(slow) == pytest.approx(10)
+    assert allowance.wait_s(key("b")) is None
+    now = 10.0
+    assert allowance.wait_s(slow) is None
+    assert allowance.wait_s(slow) == pytest.approx(10)
+    now = 1000.0
+    assert [allowance.wait_s(slow) for _ in range(7)].count(None) == 6
+
+
+def test_places_are_given_back_whatever_happens() -> None:
+    allowance, narrow = Allowance(), key(max_concurrent=1)
+
+    def break_inside() -> None:
+        with allowance.running(narrow) as first, allowance.running(narrow) as second:
+            assert (first, second) == (True, False)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        break_inside()
+    with allowance.running(narrow) as third:
+        assert third
+
+
+def test_keys_that_are_gone_are_forgotten() -> None:
+    allowance, gone = Allowance(), key(requests_per_minute=1)
+    assert allowance.wait_s(gone) is None
+    allowance.keep_only([])
+    assert not allowance._uses

@@ -1,0 +1,24 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from service.openmp import ROUNDS, VARIABLE, spin_briefly
+
+
+@pytest.mark.parametrize(("operator", "expected"), [(None, ROUNDS), ("7", "7")])
+def test_helpers_spin_briefly_unless_the_operator_says_otherwise(
+    operator: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, operator or "")
+    if operator is None:
+        monkeypatch.delenv(VARIABLE)
+    spin_briefly()
+    assert os.environ[VARIABLE] == expected
+
+
+def test_it_is_said_before_torch_is_loaded() -> None:
+    """OpenMP reads it once, when it is loaded."""
+    script = "import sys, service.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
