@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from tests.service.clients import ServerProcess
+    from tests.helpers.clients import ServerProcess
 
 # Every HTTP client that httpx makes loads all certificates of the system, for a twentieth of a second. No test reaches
 # anything but plain HTTP on this machine, so they trust those in a folder that holds none.
@@ -29,7 +29,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
-    from tests.tiny import make_tokenizer
+    from tests.helpers.tiny import make_tokenizer
 
     return make_tokenizer()
 
@@ -38,7 +38,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
     """A backbone's folder in Hugging Face layout, weights random."""
     from safety_core.model.checkpoint.backbone import Backbone, save_backbone
-    from tests.tiny import make_backbone, make_image_processor
+    from tests.helpers.tiny import make_backbone, make_image_processor
 
     folder = tmp_path_factory.mktemp("backbones") / "tiny"
     save_backbone(
@@ -50,7 +50,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTraine
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
     """A complete checkpoint, backbone included, that claims to be trained; do not write into it."""
-    from tests.tiny import make_checkpoint
+    from tests.helpers.tiny import make_checkpoint
 
     return make_checkpoint(tiny_backbone, tmp_path_factory.mktemp("checkpoints") / "tiny")
 
@@ -58,7 +58,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Pat
 @pytest.fixture(scope="session")
 def nano_server() -> Iterator[ServerProcess]:
     """A server with the shipped checkpoint and nothing else set; do not stop it."""
-    from tests.service.clients import ROOT, running_server
+    from tests.helpers.clients import ROOT, running_server
 
     with running_server(ROOT / "weights" / "safevlm-nano") as server:
         yield server

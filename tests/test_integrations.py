@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.service.clients import ROOT, ServerProcess
+from tests.helpers.clients import ROOT, ServerProcess
 
 DOCUMENT = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
 SECTIONS = {

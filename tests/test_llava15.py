@@ -20,10 +20,10 @@ from safety_core.cli.main import app
 from safety_core.data.samples import write_jsonl
 from service.app import create_app
 from service.settings import Settings
-from tests.hub import Hub, network_guard, running_hub
-from tests.llava15 import COMMIT, LLAVA_ID, VICUNA_CONFIG, VICUNA_ID, write_llava15
-from tests.safety_core.evaluation.suite_factory import varied_records, write_suite
-from tests.service.clients import png
+from tests.helpers.clients import png
+from tests.helpers.hub import Hub, network_guard, running_hub
+from tests.helpers.llava15 import COMMIT, LLAVA_ID, VICUNA_CONFIG, VICUNA_ID, write_llava15
+from tests.helpers.suite_factory import varied_records, write_suite
 
 COLOURS = ("red", "blue")
 

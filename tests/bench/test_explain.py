@@ -5,7 +5,7 @@ import pytest
 from bench.explain import count_hits
 from safety_core.engine.load import load_guard
 from safety_core.nano.world.things import RISKY_KINDS
-from tests.service.clients import ROOT
+from tests.helpers.clients import ROOT
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import httpx
 from bench.load import closed_loop, open_loop
 from bench.workload import ANSWERED, chat, classify
 from safety_core.policy.policy import Decision
-from tests.safety_core.engine.fakes import FakeGuard
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, in_flight, listening
 
 

@@ -14,7 +14,7 @@ from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.world.drawing import draw
-from tests.service.clients import encoded
+from tests.helpers.clients import encoded
 
 WEAPON = EXAMPLES[1]
 

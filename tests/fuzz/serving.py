@@ -11,7 +11,7 @@ from safety_core.inputs.images.decoding import ImageLimits, decode
 from service.api.openai.errors import openai_reply
 from service.errors import reply_to
 from tests.fuzz.cases import Case
-from tests.service.clients import events
+from tests.helpers.clients import events
 
 LIMITS = ImageLimits(max_bytes=200_000, max_pixels=2**20)
 """What the server allows: little enough for a leak to stand out."""

@@ -15,7 +15,7 @@ from safety_core.inputs.images import decoding as images
 from tests.fuzz import decoding
 from tests.fuzz.bounds import bounds
 from tests.fuzz.cases import case
-from tests.service.clients import ROOT
+from tests.helpers.clients import ROOT
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from tests.fuzz.cases import case
 from tests.fuzz.decoding import outcome
 from tests.fuzz.serving import LIMITS, WAYS, complaint
 from tests.fuzz.test_decode import advice
-from tests.service.clients import ROOT, ServerProcess, metric, png, running_server
+from tests.helpers.clients import ROOT, ServerProcess, metric, png, running_server
 
 MAX_GROWTH_BYTES = 48 * 2**20
 """How much larger the server may be at the end than after its first requests. Its allocator settles within a third of

@@ -19,8 +19,8 @@ from service.app import create_app
 from service.ingress.body import MULTIPART
 from service.settings import Settings
 from tests.fuzz.bounds import bounds
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import base64_png, png
+from tests.helpers.clients import base64_png, png
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import listening
 
 Case = schemathesis.Case[Any]

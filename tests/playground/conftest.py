@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from service.api_keys import Scope, as_yaml
-from tests.playground.browsing import launched, opened
-from tests.service.clients import ROOT, ServerProcess, running_server
+from tests.helpers.browser import launched, opened
+from tests.helpers.clients import ROOT, ServerProcess, running_server
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"

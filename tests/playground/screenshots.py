@@ -6,9 +6,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from safety_core.nano.build.examples import EXAMPLES
-from tests.playground.browsing import launched, opened, take_example
+from tests.helpers.browser import launched, opened, take_example
+from tests.helpers.clients import running_server
 from tests.playground.conftest import CHECKPOINT
-from tests.service.clients import running_server
 
 WIDTH = 1280
 

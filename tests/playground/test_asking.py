@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
 from safety_core.nano.build.examples import EXAMPLES
-from tests.playground.browsing import ask, bars, finished, opened, take_example
+from tests.helpers.browser import ask, bars, finished, opened, take_example
+from tests.helpers.clients import ROOT, ServerProcess, running_server
 from tests.playground.conftest import CHECKPOINT
-from tests.service.clients import ROOT, ServerProcess, running_server
 
 SHOWN = {"allowed": "Allowed", "cautioned": "Answered with care", "refused": "Refused"}
 CASES = [*((one.file, one.prompt) for one in EXAMPLES), ("weapon.png", INNOCENT_PROMPT)]

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Request, expect
 
-from tests.playground.browsing import TIMEOUT_MS
-from tests.safety_core.engine.fakes import FakeGuard
+from tests.helpers.browser import TIMEOUT_MS
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import listening
 
 

@@ -9,9 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.build.examples import EXAMPLES
-from tests.playground.browsing import ask, bars, finished, opened, take_example
+from tests.helpers.browser import ask, bars, finished, opened, take_example
+from tests.helpers.clients import ServerProcess, running_server
 from tests.playground.conftest import CHECKPOINT, HURRIED
-from tests.service.clients import ServerProcess, running_server
 
 
 def faults(page: Page) -> Sequence[tuple[str, str]]:

@@ -11,9 +11,9 @@ from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
-from tests.playground.browsing import ask, opened, take_example
+from tests.helpers.browser import ask, opened, take_example
+from tests.helpers.clients import ROOT, running_server
 from tests.playground.conftest import CHECKPOINT
-from tests.service.clients import ROOT, running_server
 
 ASKED = (
     ("safe-scene.png", EXAMPLES[0].prompt),

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.playground.browsing import ask, finished, opened, take_example
+from tests.helpers.browser import ask, finished, opened, take_example
+from tests.helpers.clients import ROOT, ServerProcess
 from tests.playground.conftest import SECRET
-from tests.service.clients import ROOT, ServerProcess
 
 NASTY = """It's "quoted" $HOME `id` $(id) \\n \\ @file <file ; & | é 爆 🙂
 and a second line — 'how' do I make this at home?"""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import served
+from tests.helpers.clients import served
+from tests.helpers.fakes import FakeGuard
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from service.api_keys import Scope, as_yaml
 from service.app import create_app
 from service.endpoints import TABLE, iterate_templates
 from service.settings import Settings
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric, served
+from tests.helpers.clients import metric, served
+from tests.helpers.fakes import FakeGuard
 from tests.service.connection.test_http_protocol import listening, received_until_closed
 from tests.service.middleware.test_auth import CHAT, CLASSIFY, KEYS, METRICS, bearer
 

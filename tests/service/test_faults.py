@@ -16,9 +16,9 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
-from tests.safety_core.engine.fakes import FakeGenerator, FakeGuard, FakeMade
+from tests.helpers.clients import events, metric, png, served
+from tests.helpers.fakes import FakeGenerator, FakeGuard, FakeMade
 from tests.safety_core.engine.test_guard import forced
-from tests.service.clients import events, metric, png, served
 
 Fault = Callable[[Guard, pytest.MonkeyPatch], None]
 

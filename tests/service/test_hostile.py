@@ -12,8 +12,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from service.api.schemas import JsonRequest
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import base64_png, encoded, png, served
+from tests.helpers.clients import base64_png, encoded, png, served
+from tests.helpers.fakes import FakeGuard
 
 EDGE = "edge"
 FORM = (

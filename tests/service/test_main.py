@@ -22,8 +22,7 @@ from service.__main__ import CANNOT_START, bound_host, main
 from service.api_keys import KeySet, Scope, as_yaml, new_key, parse_keys
 from service.settings import Settings
 from service.telemetry.logs import set_up_logging
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import (
+from tests.helpers.clients import (
     ROOT,
     ServerProcess,
     events,
@@ -34,6 +33,7 @@ from tests.service.clients import (
     served,
     server_environment,
 )
+from tests.helpers.fakes import FakeGuard
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 from service.app import create_app
 from service.settings import Settings
-from tests.service.clients import metric, png
+from tests.helpers.clients import metric, png
 
 TYPES = ("spam", "harm", "fine")
 LEVELS = ("ok", "careful", "never")

@@ -19,8 +19,7 @@ import pytest
 from safety_core.errors import ExhaustedError, GenerationError
 from service.api_keys import Scope, as_yaml
 from service.telemetry.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.canaries import (
+from tests.helpers.canaries import (
     CORE,
     HEADERS,
     JUDGING,
@@ -35,10 +34,11 @@ from tests.service.canaries import (
     served,
     sightings,
 )
-from tests.service.clients import ServerProcess, running_server
-from tests.service.clients import served as in_process
+from tests.helpers.clients import ServerProcess, running_server
+from tests.helpers.clients import served as in_process
+from tests.helpers.fakes import FakeGuard
+from tests.helpers.nano_requests import ANSWERING, question
 from tests.service.connection.test_http_protocol import closed
-from tests.service.hardening.asking import ANSWERING, question
 from tests.service.middleware.test_admission import eventually, in_flight, leave, listening
 from tests.service.middleware.test_auth import bearer, walked
 

@@ -3,8 +3,8 @@
 import pytest
 
 from service.probe import main
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import free_port
+from tests.helpers.clients import free_port
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import listening
 
 

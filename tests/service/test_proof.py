@@ -14,8 +14,8 @@ from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.records import CLAIMED_PX
 from service.middleware.admission import ENDPOINTS
-from tests.service.clients import ROOT, ServerProcess, events, metric
-from tests.service.hardening.asking import ANSWERING, GUARDRAIL, ROUTES, as_sent, question
+from tests.helpers.clients import ROOT, ServerProcess, events, metric
+from tests.helpers.nano_requests import ANSWERING, GUARDRAIL, ROUTES, as_sent, question
 from tests.service.middleware.test_admission import eventually
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"

@@ -18,8 +18,8 @@ from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
 from service.telemetry.logs import FIELDS
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import events, metric, served
+from tests.helpers.clients import events, metric, served
+from tests.helpers.fakes import FakeGuard
 
 MESSAGES = [{"role": "user", "content": "a"}]
 POLICY = "thresholds: {illegal: {1: 0.1, 2: 0.1, 3: 0.1}}\n"

@@ -12,8 +12,8 @@ from safety_core.engine.serving.async_guard import AsyncGuard, EngineConfig
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
+from tests.helpers.fakes import Silence
 from tests.safety_core.engine.conftest import clear_picture, picture
-from tests.safety_core.engine.fakes import Silence
 from tests.safety_core.engine.test_guard import forced
 
 COLOURS = ("red", "green", "blue", "white")

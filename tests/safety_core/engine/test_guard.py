@@ -42,8 +42,8 @@ from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
+from tests.helpers.tiny import make_checkpoint
 from tests.safety_core.engine.conftest import clear_picture, picture
-from tests.tiny import make_checkpoint
 
 NEVER, ALWAYS = 2.0, 0.0
 

@@ -12,7 +12,7 @@ from safety_core.evaluation.scoring.guard_scores import chunks, score_chunk
 from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.safety_core.evaluation.suite_factory import varied_records, write_suite
+from tests.helpers.suite_factory import varied_records, write_suite
 
 MakeRow = Callable[..., LoadedRow]
 

@@ -9,7 +9,7 @@ from transformers import AddedToken, PreTrainedTokenizerFast
 from safety_core.errors import ConfigError, PromptError
 from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, derive_template
 from safety_core.inputs.prompts import Turn
-from tests.llava15 import CHAT_TEMPLATE as VICUNA
+from tests.helpers.llava15 import CHAT_TEMPLATE as VICUNA
 
 CHATML = (
     "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|im_start|>system\nYou are kind.<|im_end|>\n"

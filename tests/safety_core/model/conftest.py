@@ -6,7 +6,7 @@ from PIL import Image
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
-from tests.tiny import IMAGE_SIZE
+from tests.helpers.tiny import IMAGE_SIZE
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, as_turns
 from safety_core.scores import PairScores, RiskScores
-from tests.tiny import make_backbone, make_image_processor, shake
+from tests.helpers.tiny import make_backbone, make_image_processor, shake
 
 PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read the text, and then answer with care."]
 

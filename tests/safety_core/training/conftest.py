@@ -12,7 +12,7 @@ from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkp
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.training.config import TrainConfig
-from tests.tiny import shake
+from tests.helpers.tiny import shake
 
 COLOURS = ("red", "green", "blue", "white")
 SAFE = {"type": 6, "level": 0}

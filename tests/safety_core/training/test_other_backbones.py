@@ -15,10 +15,10 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.spec import SPEC_FILE, read_spec
-from tests.llava15 import CHAT_TEMPLATE as VICUNA
+from tests.helpers.llava15 import CHAT_TEMPLATE as VICUNA
+from tests.helpers.tiny import make_image_processor, make_siglip_backbone
+from tests.helpers.tiny import make_tokenizer as make_llama_tokenizer
 from tests.safety_core.inputs.test_chat_template import CHATML, make_tokenizer
-from tests.tiny import make_image_processor, make_siglip_backbone
-from tests.tiny import make_tokenizer as make_llama_tokenizer
 
 
 def run(*arguments: object, code: int = 0) -> str:

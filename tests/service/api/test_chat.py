@@ -20,9 +20,9 @@ from service.api.responses import View
 from service.errors import INTERNAL
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import RequestRecord
-from tests.safety_core.engine.fakes import FakeGuard
+from tests.helpers.clients import base64_png, events, metric, png, served
+from tests.helpers.fakes import FakeGuard
 from tests.safety_core.engine.serving.test_async_guard import ASK
-from tests.service.clients import base64_png, events, metric, png, served
 
 REPLY = {
     "id", "model", "decision", "content", "refusal", "finish_reason", "risk", "images_received", "images_scanned",

@@ -3,8 +3,8 @@
 import pytest
 
 from safety_core.policy.policy import Decision
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import base64_png, metric, png, served
+from tests.helpers.clients import base64_png, metric, png, served
+from tests.helpers.fakes import FakeGuard
 
 REPLY = {"id", "model", "flagged", "decision", "risk", "images", "images_received", "images_scanned", "timings"}
 

@@ -8,8 +8,8 @@ from service.api.openai.schemas import MODERATION_MODELS
 from service.app import create_app
 from service.middleware.auth import OPEN, SCOPES
 from service.settings import Settings
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import served
+from tests.helpers.clients import served
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_auth import KEYS
 
 

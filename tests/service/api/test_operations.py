@@ -16,9 +16,9 @@ from safety_core.policy.policy import Decision
 from service.api_keys import Scope, as_yaml
 from service.errors import NotReadyError
 from service.readiness import Readiness
-from tests.safety_core.engine.fakes import FakeGuard
+from tests.helpers.clients import events, metric, png, served
+from tests.helpers.fakes import FakeGuard
 from tests.safety_core.engine.serving.test_async_guard import ASK, run
-from tests.service.clients import events, metric, png, served
 from tests.service.middleware.test_auth import CHAT, KEYS, bearer
 from tests.service.middleware.test_auth import METRICS as SCRAPE
 

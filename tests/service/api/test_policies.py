@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from safety_core.policy.policy import Decision
 from service.api.policies import accepted_languages
 from service.api_keys import Scope, as_yaml
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric, replace_file, served
+from tests.helpers.clients import metric, replace_file, served
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually
 from tests.service.middleware.test_auth import bearer
 

@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import ChatRequest
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import png
+from tests.helpers.clients import png
+from tests.helpers.fakes import FakeGuard
 
 BODY = json.dumps({"prompt": "Grüße?"}, ensure_ascii=False)
 

@@ -19,7 +19,7 @@ from service.api.text_windows import (
     estimate_tokens,
     split_into_windows,
 )
-from tests.safety_core.engine.fakes import FakeGuard
+from tests.helpers.fakes import FakeGuard
 
 LIMITS = WindowLimits(max_tokens=64, max_characters=100_000, timeout_s=60)
 

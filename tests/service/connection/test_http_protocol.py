@@ -25,8 +25,8 @@ from service.connection.http_protocol import (
 )
 from service.middleware.origins import TrustedProxies, client_key
 from service.settings import Settings
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import free_port, metric
+from tests.helpers.clients import free_port, metric
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually
 from tests.service.middleware.test_auth import KEYS
 

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from service.settings import Settings
-from tests.service.clients import ROOT, served
+from tests.helpers.clients import ROOT, served
 
 
 @pytest.fixture(scope="session")

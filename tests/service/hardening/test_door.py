@@ -17,10 +17,9 @@ from safety_core.policy.policy import Action, Decision, Policy
 from service.api_keys import Scope, as_yaml
 from service.ingress.image_fetcher import Fetcher
 from service.middleware.auth import OPEN
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.safety_core.engine.test_guard import forced
-from tests.service.clients import metric, png, served
-from tests.service.hardening.asking import (
+from tests.helpers.clients import metric, png, served
+from tests.helpers.fakes import FakeGuard
+from tests.helpers.nano_requests import (
     ANSWERING,
     CHAT,
     CLASSIFY,
@@ -46,6 +45,7 @@ from tests.service.hardening.asking import (
     refused,
     told,
 )
+from tests.safety_core.engine.test_guard import forced
 from tests.service.middleware.test_auth import bearer, walked
 
 # --- how much is read ------------------------------------------------------------------------------------------------

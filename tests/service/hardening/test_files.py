@@ -11,9 +11,8 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.inputs.images.decoding import decode
-from tests.safety_core.inputs.images.test_decoding import png, png_chunk
-from tests.service.clients import encoded
-from tests.service.hardening.asking import (
+from tests.helpers.clients import encoded
+from tests.helpers.nano_requests import (
     ANSWERING,
     LOOK,
     MAKE,
@@ -28,6 +27,7 @@ from tests.service.hardening.asking import (
     refused,
     watched,
 )
+from tests.safety_core.inputs.images.test_decoding import png, png_chunk
 
 
 def claiming_more(kind: str) -> bytes:

@@ -14,11 +14,9 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from service.middleware.admission import ENDPOINTS
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import events, metric, png, running_server, served
-from tests.service.connection.test_http_protocol import closed, connected
-from tests.service.connection.test_http_protocol import listening as bounded
-from tests.service.hardening.asking import (
+from tests.helpers.clients import events, metric, png, running_server, served
+from tests.helpers.fakes import FakeGuard
+from tests.helpers.nano_requests import (
     ANSWERING,
     CHAT,
     LOOK,
@@ -33,6 +31,8 @@ from tests.service.hardening.asking import (
     question,
     refused,
 )
+from tests.service.connection.test_http_protocol import closed, connected
+from tests.service.connection.test_http_protocol import listening as bounded
 from tests.service.middleware.test_admission import eventually, in_flight, leave, listening, waiting
 
 

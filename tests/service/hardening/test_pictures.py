@@ -12,9 +12,8 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.inputs.images.decoding import ImageLimits, decode
-from tests.safety_core.inputs.images.test_decoding import held, png, png_chunk
-from tests.service.clients import encoded
-from tests.service.hardening.asking import (
+from tests.helpers.clients import encoded
+from tests.helpers.nano_requests import (
     ANSWERING,
     CHAT,
     CLASSIFY,
@@ -36,6 +35,7 @@ from tests.service.hardening.asking import (
     told,
     watched,
 )
+from tests.safety_core.inputs.images.test_decoding import held, png, png_chunk
 
 SIDE = 140
 """Of the shipped checkpoint's pictures."""

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from safety_core.engine.guard import Guard
 from safety_core.inputs.prompts import Turn
 from service.settings import Settings
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import served
-from tests.service.hardening.asking import (
+from tests.helpers.clients import served
+from tests.helpers.fakes import FakeGuard
+from tests.helpers.nano_requests import (
     ANSWERING,
     CHAT,
     COMPLETIONS,

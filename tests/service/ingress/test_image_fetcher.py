@@ -12,8 +12,8 @@ import trustme
 from safety_core.errors import ImageError
 from service.ingress.image_fetcher import Address, Fetcher, is_public
 from service.settings import Settings
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import served
+from tests.helpers.clients import served
+from tests.helpers.fakes import FakeGuard
 
 LOCAL = ip_address("127.0.0.1")
 PICTURE = b"\x89PNG" + bytes(3000)

@@ -19,9 +19,9 @@ from starlette.testclient import TestClient
 from safety_core.inputs.images.decoding import DecodedImage, Inspected, decode_inspected, inspect
 from service.ingress import image_loader as pictures
 from service.middleware.admission import ENDPOINTS
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import ROOT, encoded, metric, png, served
-from tests.service.hardening.asking import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, as_sent, failure
+from tests.helpers.clients import ROOT, encoded, metric, png, served
+from tests.helpers.fakes import FakeGuard
+from tests.helpers.nano_requests import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, as_sent, failure
 
 SCENE = encoded(Image.effect_noise((40, 30), 90), "PNG")
 TEXT = base64.b64encode(SCENE).decode()
@@ -222,7 +222,7 @@ def test_want_of_memory_fails_one_request_and_no_other(stage: str, monkeypatch: 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not say how large a process is")
 def test_a_server_short_of_memory_fails_large_pictures_and_recovers_by_itself() -> None:
-    command = [sys.executable, "-m", "tests.service.short_of_memory"]
+    command = [sys.executable, "-m", "tests.helpers.short_of_memory"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True)
     short = "503 out_of_memory"
     assert json.loads(done.stdout) == ["served", short, "served", short, "served", "served"]

@@ -24,8 +24,8 @@ from service.api_keys import Scope, as_yaml
 from service.app import create_app
 from service.settings import Settings
 from service.telemetry.logs import FIELDS, JsonFormatter
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import free_port, metric, png, served
+from tests.helpers.clients import free_port, metric, png, served
+from tests.helpers.fakes import FakeGuard
 
 
 @contextmanager

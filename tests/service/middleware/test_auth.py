@@ -17,8 +17,8 @@ from service.app import create_app
 from service.middleware.auth import OPEN
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric, replace_file, served
+from tests.helpers.clients import metric, replace_file, served
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, listening
 
 CHAT, CLASSIFY, METRICS = "chat-secret", "classify-secret", "metrics-secret"

@@ -14,9 +14,9 @@ from service.api.litellm.guardrail import GuardrailRequest
 from service.middleware import error_budget as pacing
 from service.middleware.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorPacer
 from service.telemetry.request_record import RequestRecord
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import png, served
-from tests.service.hardening.asking import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
+from tests.helpers.clients import png, served
+from tests.helpers.fakes import FakeGuard
+from tests.helpers.nano_requests import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
 from tests.service.middleware.test_admission import eventually, listening
 
 

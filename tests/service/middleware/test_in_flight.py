@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from service.api_keys import Scope, as_yaml
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric
+from tests.helpers.clients import metric
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, in_flight, listening
 
 KEYS = "".join(as_yaml(key, key, [Scope.CHAT, Scope.CLASSIFY, Scope.METRICS]) for key in ("many", "few"))

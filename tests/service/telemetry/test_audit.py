@@ -17,8 +17,8 @@ import pytest
 from safety_core.audit_log.store import AuditLog, Entry, Kind, Query, read_entries
 from safety_core.policy.policy import Decision
 from service.api_keys import Scope, as_yaml
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import base64_png, events, metric, running_server, served
+from tests.helpers.clients import base64_png, events, metric, running_server, served
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, listening
 from tests.service.middleware.test_auth import bearer
 

@@ -9,8 +9,8 @@ import pytest
 from PIL.PngImagePlugin import PngImageFile
 
 from service.telemetry.logs import FIELDS, JsonFormatter, TextFormatter, set_up_logging
+from tests.helpers.clients import png
 from tests.safety_core.inputs.images.test_decoding import png_chunk
-from tests.service.clients import png
 
 
 def record(message: str = "request", **fields: object) -> logging.LogRecord:

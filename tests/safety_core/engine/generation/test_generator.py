@@ -20,9 +20,9 @@ from safety_core.model.decoding import Generation
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose
 from safety_core.model.vision.tower import VisionFeatures
+from tests.helpers.tiny import make_config, make_image_processor, make_tokenizer
 from tests.safety_core.engine.conftest import picture
 from tests.safety_core.model.conftest import take_portable_kernels
-from tests.tiny import make_config, make_image_processor, make_tokenizer
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "purple")
 TEXTS = (

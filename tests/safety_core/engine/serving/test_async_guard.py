@@ -23,7 +23,7 @@ from safety_core.errors import (
 )
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
-from tests.safety_core.engine.fakes import FakeGuard, Silence
+from tests.helpers.fakes import FakeGuard, Silence
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))
 ASK = GuardRequest(turns=CHAT.turns)

@@ -11,7 +11,7 @@ from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.scheduler import Progress, Scheduler, Ticket
 from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
 from safety_core.inputs.prompts import Turn
-from tests.safety_core.engine.fakes import FakeGuard, FakeMade, FakeRow, Silence
+from tests.helpers.fakes import FakeGuard, FakeMade, FakeRow, Silence
 from tests.safety_core.engine.serving.test_batcher import Clock
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))

@@ -12,8 +12,8 @@ from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import Rules
 from safety_core.policy.policy import Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from tests.helpers.fakes import FakeGuard
 from tests.safety_core.engine.conftest import picture
-from tests.safety_core.engine.fakes import FakeGuard
 
 ENTRY = 4096
 

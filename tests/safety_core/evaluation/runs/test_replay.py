@@ -18,8 +18,8 @@ from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision
 from safety_core.taxonomy import Taxonomy
+from tests.helpers.suite_factory import RUBRIC, SAFE, record, write_suite
 from tests.safety_core.evaluation.conftest import MakeRow
-from tests.safety_core.evaluation.suite_factory import RUBRIC, SAFE, record, write_suite
 
 JUDGE = RubricJudge(RUBRIC)
 

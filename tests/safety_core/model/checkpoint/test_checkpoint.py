@@ -25,8 +25,8 @@ from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, as_turns
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from tests.helpers.tiny import make_checkpoint
 from tests.safety_core.model.conftest import take_portable_kernels
-from tests.tiny import make_checkpoint
 
 TRAINED: dict[str, Any] = {
     "policy": Policy.default(DEFAULT_TAXONOMY),

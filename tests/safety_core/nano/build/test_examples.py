@@ -9,7 +9,7 @@ from safety_core.nano.language.wordings import ABOUT_PICTURES
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import line_boxes, text_width
 from safety_core.nano.world.scene import SIDE
-from tests.safety_core.nano.oracle import undressed
+from tests.helpers.oracle import undressed
 
 FOLDER = Path(__file__).parents[4] / "examples"
 SHOWN = {

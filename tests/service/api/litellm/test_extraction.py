@@ -8,7 +8,7 @@ import pytest
 
 from safety_core.errors import InputError
 from service.api.litellm.extraction import Extracted
-from tests.service.clients import base64_png, jpeg_saying
+from tests.helpers.clients import base64_png, jpeg_saying
 
 PNG = base64_png()
 DATA_URL = f"data:image/png;base64,{PNG}"

@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision
 from service.api.litellm.history import REMOVED
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import ROOT, ServerProcess, base64_png, metric, served
+from tests.helpers.clients import ROOT, ServerProcess, base64_png, metric, served
+from tests.helpers.fakes import FakeGuard
 
 FOREIGN = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
 """A damaged picture in the form of another protocol."""

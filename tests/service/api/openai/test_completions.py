@@ -14,8 +14,8 @@ from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.judging.picture_questions import NO_PICTURE
 from safety_core.engine.messages import ChatRequest
 from safety_core.policy.policy import Decision
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import ROOT, ServerProcess, metric, running_server, served
+from tests.helpers.clients import ROOT, ServerProcess, metric, running_server, served
+from tests.helpers.fakes import FakeGuard
 
 MODEL = "safevlm-nano"
 SCENE, WEAPON, REQUEST = "safe-scene.png", "weapon.png", "rendered-request.png"

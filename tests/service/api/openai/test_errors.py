@@ -8,8 +8,8 @@ from starlette.testclient import TestClient
 
 from service.api.openai.errors import openai_reply
 from service.errors import ErrorReply
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import metric, png, served
+from tests.helpers.clients import metric, png, served
+from tests.helpers.fakes import FakeGuard
 
 BROKEN = {
     "image_encoding": ("!", "invalid_base64_image"),

@@ -9,7 +9,7 @@ import pytest
 from openai import OpenAI
 
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
-from tests.service.clients import ROOT, running_server
+from tests.helpers.clients import ROOT, running_server
 
 MODEL = "safevlm-nano"
 

@@ -8,8 +8,8 @@ import pytest
 from openai import OpenAI
 
 from service.api.openai.unsupported import UNSUPPORTED
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import served
+from tests.helpers.clients import served
+from tests.helpers.fakes import FakeGuard
 
 
 def test_openais_client_learns_which_path_to_use() -> None:

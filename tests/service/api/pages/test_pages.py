@@ -9,8 +9,8 @@ from safety_core.engine.messages import GuardInfo
 from safety_core.policy.policy import Decision
 from service.api.pages import documentation
 from service.api_keys import Scope, as_yaml
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import served
+from tests.helpers.clients import served
+from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_auth import bearer
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

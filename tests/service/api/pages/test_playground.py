@@ -18,8 +18,8 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 from service.api_keys import Scope, as_yaml
 from service.middleware.auth import SCOPES
 from service.playground import FILES, content
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import ROOT, base64_png, metric, served
+from tests.helpers.clients import ROOT, base64_png, metric, served
+from tests.helpers.fakes import FakeGuard
 
 TEXTS = {name: content(name)[0].decode() for name in FILES}
 MARKUP = TEXTS["playground.html"]

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from service.api.openai.unsupported import UNSUPPORTED
 from service.middleware.admission import ENDPOINTS
-from tests.service.clients import encoded
-from tests.service.hardening.asking import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
+from tests.helpers.clients import encoded
+from tests.helpers.nano_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
 
 WORD = 'kanári"XQ7ZJ'
 """Has letters that encodings leave alone, and some that each of them changes."""

@@ -9,8 +9,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardLike
-from tests.safety_core.engine.fakes import FakeGuard
-from tests.service.clients import encoded, png, served
+from tests.helpers.clients import encoded, png, served
+from tests.helpers.fakes import FakeGuard
 
 SPARE_BYTES = 80 * 1024 * 1024
 """Address space beyond what the idle server has: enough for a small picture, and not for a large one."""

@@ -17,7 +17,7 @@ from safety_core.model.vision.tower import VisionFeatures
 from service.api.openai.errors import openai_reply
 from service.errors import INVALID, ErrorReply
 from service.middleware.admission import ENDPOINTS
-from tests.service.clients import ROOT
+from tests.helpers.clients import ROOT
 
 CHAT, CLASSIFY, COMPLETIONS = "/v1/chat", "/v1/classify", "/v1/chat/completions"
 MODERATIONS, GUARDRAIL = "/v1/moderations", "/beta/litellm_basic_guardrail_api"

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 
-from tests.service.clients import ROOT
+from tests.helpers.clients import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
 TIMEOUT_MS = 60_000
