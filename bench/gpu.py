@@ -22,10 +22,10 @@ from bench.stats import Estimate, median, ratio
 from safety_core.engine.generation.generator import Generator, Job, Row
 from safety_core.engine.guard import Guard
 from safety_core.engine.judging.scorer import ReadyRequest, Scorer
-from safety_core.engine.load import pick_device
 from safety_core.engine.messages import GuardLimits, GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
+from safety_core.model.device import pick_device
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.tower import VisionFeatures

@@ -22,13 +22,13 @@ from bench.contenders.paged import PagedGenerator
 from bench.servers import CHECKPOINT, ROOT
 from bench.workload import SCENE, WEAPON, picture
 from safety_core.engine.generation.generator import Generator, Job
-from safety_core.engine.guard import pad_colour
 from safety_core.errors import GenerationError
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
+from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 
 Made = list[list[int]]
@@ -67,7 +67,7 @@ def contender(name: str) -> Iterator[Contender]:
 
 def jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[Job]:
     """Questions about one or two pictures, no two alike."""
-    fill = pad_colour(model.image_processor)
+    fill = get_pad_colour(model.image_processor)
     views = [decode(picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
     seen = model.encode_images(model.preprocess(views))
     made = []

@@ -37,12 +37,12 @@ def evaluate(
     progress: Annotated[bool, typer.Option("--progress/--quiet", help="Show progress.")] = True,
 ) -> None:
     """Measure a checkpoint, and the rows it is compared with, on one suite."""
-    from safety_core.engine.load import pick_device
     from safety_core.evaluation.runs.run import EvaluationConfig
     from safety_core.evaluation.runs.run import evaluate as run
     from safety_core.evaluation.runs.systems import standard_rows
     from safety_core.evaluation.runs.tables import to_markdown
     from safety_core.evaluation.statistics.bars import DEFAULT_BARS, load_bars
+    from safety_core.model.device import pick_device
 
     with errors_as_exits():
         wanted = load_bars(bars) if bars is not None else DEFAULT_BARS if check_bars else ()
@@ -66,8 +66,8 @@ def calibrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the thresholds without writing them.")] = False,
 ) -> None:
     """Choose a checkpoint's thresholds; rewrites its policy.json and its manifest."""
-    from safety_core.engine.load import pick_device
     from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint
+    from safety_core.model.device import pick_device
 
     with errors_as_exits():
         result = calibrate_checkpoint(

@@ -28,7 +28,7 @@ def build(
     progress: Annotated[bool, typer.Option("--progress/--quiet", help="Show progress.")] = True,
 ) -> None:
     """Build the nano from one seed; a build that was stopped goes on where it was. Status 3: a bar is not cleared."""
-    from safety_core.engine.load import pick_device
+    from safety_core.model.device import pick_device
     from safety_core.nano.build.pipeline import Build
     from safety_core.nano.build.recipes import RECIPES
 

@@ -55,13 +55,13 @@ from safety_core.engine.messages import (
     Work,
 )
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError, PromptError
-from safety_core.inputs.images.decoding import Colour
 from safety_core.inputs.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
 from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.inputs.text.reply_variants import reply_variants
 from safety_core.model.hints import hint_for
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
+from safety_core.model.vision.preprocessing import get_image_side, get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import Hints, Rules
 from safety_core.policy.policy import Decision, Policy, decide_worst
@@ -246,7 +246,7 @@ class Guard:
             readings=read,
             joined=not isinstance(request, ReplyRequest) and asks_whole_questions(request.turns),
             views=tuple(len(image.views) for image in request.images),
-            pixels_VCHW=self.model.pixels(views) if views else None,
+            pixels_VCHW=self.model.preprocess_numpy(views) if views else None,
         )
 
     def _readings(self, turns: Turns) -> tuple[tuple[Turns, list[int]], ...]:
@@ -538,20 +538,7 @@ def _info(model: SafeLlava, policy: Policy, checkpoint: str) -> GuardInfo:
         dtype=precision if quantization is None else f"{precision}+{quantization.quantization_method()}",
         taxonomy=model.taxonomy,
         policy=policy,
-        pad_colour=pad_colour(model.image_processor),
-        image_side=image_side(model.image_processor),
+        pad_colour=get_pad_colour(model.image_processor),
+        image_side=get_image_side(model.image_processor),
         positions_per_image=model.positions_per_image,
     )
-
-
-def pad_colour(image_processor: Any) -> Colour:
-    """The mean colour in 0..255 with which pictures for this image processor are padded."""
-    red, green, blue = (int(255 * mean) for mean in image_processor.image_mean)
-    return red, green, blue
-
-
-def image_side(image_processor: Any) -> int | None:
-    """Longest side in pixels of an image processor's output for a square picture; None if unknown."""
-    sizes = [getattr(image_processor, name, None) or {} for name in ("size", "crop_size")]
-    sides = [side for size in sizes for side in dict(size).values() if isinstance(side, int)]
-    return max(sides, default=None)

@@ -7,12 +7,13 @@ from typing import Literal
 import torch
 
 from safety_core.engine.canary import read_canary
-from safety_core.engine.guard import Guard, pad_colour
+from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardLimits
 from safety_core.engine.suitability import describe_fitness
-from safety_core.errors import ConfigError
 from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
 from safety_core.model.checkpoint.quantization import Quantize
+from safety_core.model.device import pick_device
+from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.policy.policy import Policy
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -56,23 +57,6 @@ def load_guard(
         checkpoint=checkpoint.resolve().name,
         digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
         limits=limits,
-        canary=read_canary(checkpoint, provenance, own, pad_colour(model.image_processor)),
+        canary=read_canary(checkpoint, provenance, own, get_pad_colour(model.image_processor)),
         description=describe_fitness(provenance),
     )
-
-
-def pick_device(wanted: str) -> torch.device:
-    """The device that a name stands for.
-
-    Raises:
-        ConfigError: the name is unknown or this machine has no such device.
-    """
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError as exc:
-        raise ConfigError(f"device: {wanted!r} is not a device") from exc
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device: {wanted!r} was asked for, but no CUDA device is there")
-    return device

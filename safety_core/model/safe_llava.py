@@ -47,6 +47,7 @@ from safety_core.model.vision.assembly import (
     pad_right,
     splice,
 )
+from safety_core.model.vision.preprocessing import preprocess_images
 from safety_core.model.vision.tower import VisionFeatures, projected_positions, run_tower
 from safety_core.policy.book import Hints
 from safety_core.scores import PairScores
@@ -192,16 +193,12 @@ class SafeLlava(nn.Module):
     # --- the picture, once ---------------------------------------------------------------------------------------
 
     def preprocess(self, images: Sequence[Image.Image]) -> Tensor:
-        """Square RGB pictures → pixel_values_BCHW for :meth:`encode_images`."""
-        return torch.from_numpy(self.pixels(images))
+        """Convert square RGB pictures to pixel_values_BCHW for :meth:`encode_images`."""
+        return torch.from_numpy(self.preprocess_numpy(images))
 
-    def pixels(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Square RGB pictures → pixels_BCHW.
-
-        Without torch, so that any thread may do it: a thread that enters torch's parallel regions gets helpers of its
-        own, which then contend with those of the thread that runs the model.
-        """
-        return np.asarray(self.image_processor(list(images), return_tensors="np")["pixel_values"], dtype=np.float32)
+    def preprocess_numpy(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Convert square RGB pictures to pixels_BCHW without torch, see :func:`preprocess_images`."""
+        return preprocess_images(self.image_processor, images)
 
     @torch.no_grad()
     def encode_images(self, pixel_values_BCHW: Tensor) -> VisionFeatures:

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from safety_core.engine.load import pick_device
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import read_json, why_unreadable
 from safety_core.inputs.chat_template import PromptTemplate, derive_template
@@ -21,6 +20,7 @@ from safety_core.model.checkpoint.backbone import find_backbone, load_backbone_c
 from safety_core.model.checkpoint.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.checkpoint.manifest import MANIFEST
 from safety_core.model.config import BackboneDims, SafetyConfig
+from safety_core.model.device import pick_device
 from safety_core.model.spec import BackboneRef, hints_from_dict
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig

@@ -22,9 +22,9 @@ from rich.progress import track
 from torch import Tensor
 
 from safety_core.data.collate import ImageTable, load_image
-from safety_core.engine.guard import pad_colour
 from safety_core.errors import ConfigError
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 
 ENCODE_BATCH = 32
@@ -83,7 +83,7 @@ class LivePictures:
 
     def fetch(self, rows: Sequence[int]) -> VisionInput:
         """Decoded and preprocessed pixels; raises SampleError for an unreadable picture."""
-        fill = pad_colour(self.model.image_processor)
+        fill = get_pad_colour(self.model.image_processor)
         return VisionInput(pixels_BCHW=self.model.preprocess([load_image(self.table.refs[i], fill=fill) for i in rows]))
 
 
@@ -132,7 +132,7 @@ class FeatureCache:
 
     def _append(self, table: ImageTable, progress: bool) -> int:
         wanted = [row for row, digest in enumerate(table.digests) if digest not in self]
-        fill, hidden = pad_colour(self.model.image_processor), not progress or not wanted
+        fill, hidden = get_pad_colour(self.model.image_processor), not progress or not wanted
         with self._rows_file.open("ab") as rows, self._index_file.open("a", encoding="ascii") as index:
             for start in track(range(0, len(wanted), ENCODE_BATCH), "features", disable=hidden):
                 batch = wanted[start : start + ENCODE_BATCH]
@@ -205,7 +205,7 @@ def fingerprint(model: SafeLlava, *, with_projector: bool) -> str:
         "layers": model.config.layers_for(model.dims),
         "own_layers": model.dims.vision_layers,
         "processor": processor,
-        "pad": pad_colour(model.image_processor),
+        "pad": get_pad_colour(model.image_processor),
     }
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     parts = [model.backbone.model.vision_tower]

@@ -107,7 +107,7 @@ def preparing_breaks(guard: Guard, patch: pytest.MonkeyPatch) -> None:
     def broken(views: Any) -> None:
         raise ValueError("SECRET")
 
-    patch.setattr(guard.model, "pixels", broken)
+    patch.setattr(guard.model, "preprocess_numpy", broken)
 
 
 def judging_breaks(guard: Guard, patch: pytest.MonkeyPatch) -> None:

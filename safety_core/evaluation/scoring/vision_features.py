@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from safety_core.data.collate import ImageRef, ImageTable
-from safety_core.engine.guard import pad_colour
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import Colour, decode
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 
 TOWER_BATCH = 64
@@ -65,7 +65,7 @@ class SampleEncoder:
         self._table = table
         self._cache = cache
         self._tower = tower_digest(model)
-        self._fill = pad_colour(model.image_processor)
+        self._fill = get_pad_colour(model.image_processor)
 
     def features(self, rows: Sequence[int]) -> VisionFeatures | None:
         """Features of pictures by their rows in the table, in that order, repeats included; None for no rows.

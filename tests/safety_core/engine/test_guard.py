@@ -651,7 +651,7 @@ def test_scores_that_are_not_numbers_refuse(guard: Guard, caplog: pytest.LogCapt
     assert_refused_without_verdict(guard, caplog)
 
 
-@pytest.mark.parametrize("method", ["pixels", "encode_images", "safe_features", "score_rows"])
+@pytest.mark.parametrize("method", ["preprocess_numpy", "encode_images", "safe_features", "score_rows"])
 def test_any_error_refuses_and_its_message_is_not_logged(
     guard: Guard, method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

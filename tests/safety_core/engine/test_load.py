@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.engine.load import load_guard, pick_device
+from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardLimits
-from safety_core.errors import ConfigError, UntrainedError
+from safety_core.errors import UntrainedError
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, verify
 
 
@@ -31,15 +31,3 @@ def test_untrained_modules_are_refused_unless_allowed(tiny_backbone: Path, tmp_p
     with pytest.raises(UntrainedError):
         load_guard(path, device="cpu")
     assert load_guard(path, device="cpu", allow_untrained=True).self_check() is None
-
-
-def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert pick_device("auto").type == "cpu"
-    with pytest.raises(ConfigError, match="no CUDA"):
-        pick_device("cuda")
-    with pytest.raises(ConfigError, match="not a device"):
-        pick_device("toaster")
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert pick_device("auto").type == "cuda"
-    assert pick_device("cuda:1").index == 1

@@ -1,0 +1,22 @@
+"""Selects the torch device for a name given on the command line or in a configuration file."""
+
+import torch
+
+from safety_core.errors import ConfigError
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` is the first GPU if CUDA is available, otherwise the CPU.
+
+    Raises:
+        ConfigError: torch does not know the name, or CUDA is not available on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise ConfigError(f"device: {name!r} is not a device") from exc
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device: {name!r} is not available, this machine has no CUDA device")
+    return device
