@@ -1,6 +1,6 @@
-"""YAML files that people write by hand: read with the line of every field, so that a mistake can be pointed at.
+"""Reads YAML files that people write by hand, with the line of every field, so that error messages can name it.
 
-Knows nothing of what any file means.
+Knows nothing of what any document means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,47 +9,64 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from safety_core.errors import ConfigError
 from safety_core.files import read_text, why_unreadable
-
-Place = tuple[str, ...]
-"""Keys that lead to a field, each as a string; items of lists by their number."""
+from safety_core.strict_json import ModelT, Place, find_problem
 
 _MAX_FIELDS = 20_000
+"""Fields of one document, those that aliases repeat included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a file says, and where."""
+    """The content of a YAML file and the line of each field."""
 
     name: str
-    """The file, for errors."""
+    """Name of the file, for error messages."""
 
     data: Any
-    """Its content; None where it is empty."""
+    """Its content; None if the file is empty."""
 
     lines: Mapping[Place, int]
     """Line of each field, from 1."""
 
-    def line_of(self, place: Sequence[str]) -> int:
-        """Line of a field, or of what it stands in where it was not written itself."""
+    def parse(self, model: type[ModelT], *, context: object = None) -> ModelT:
+        """Validate the content; an empty document has no fields.
+
+        Args:
+            model: the expected document.
+            context: passed to the model's validators.
+
+        Raises:
+            ConfigError: the first field at fault, with its line.
+        """
+        try:
+            return model.model_validate({} if self.data is None else self.data, context=context)
+        except ValidationError as exc:
+            found = find_problem(exc, container="a mapping")
+            raise self.create_error(found.place, found.problem) from exc
+
+    def find_line(self, place: Sequence[str]) -> int:
+        """Return the line of a field; for a field that is not in the file, the line of the mapping it belongs to."""
         inner = tuple(place)
         while inner and inner not in self.lines:
             inner = inner[:-1]
         return self.lines.get(inner, 1)
 
-    def error(self, place: Sequence[str], problem: str) -> ConfigError:
-        """What is wrong with a field, as ``file:line: dotted.name: problem``."""
+    def create_error(self, place: Sequence[str], problem: str) -> ConfigError:
+        """Create the error for a field: ``file:line: dotted.name: problem``."""
         field = f"{'.'.join(place)}: " if place else ""
-        return ConfigError(f"{self.name}:{self.line_of(place)}: {field}{problem}")
+        return ConfigError(f"{self.name}:{self.find_line(place)}: {field}{problem}")
 
 
 def read_document(path: Path) -> Document:
-    """A YAML file.
+    """Read a YAML file.
 
     Raises:
-        ConfigError: it cannot be read, is no YAML, holds itself, or has a field twice; with its line where it has one.
+        ConfigError: the file cannot be read, is not YAML, contains itself through an alias, or has a field twice; with
+            the line at fault if there is one.
     """
     try:
         text = read_text(path)
@@ -59,14 +76,14 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """YAML text; raises ConfigError as :func:`read_document` does."""
+    """Parse YAML text; ``name`` stands for the file in messages. Raises ConfigError as :func:`read_document` does."""
     loader = None
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         lines: dict[Place, int] = {}
         if root is not None:
-            _walk(root, (), lines, name, frozenset())
+            _record_lines(root, (), lines, name, frozenset())
         data = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
@@ -79,25 +96,26 @@ def parse_document(text: str, name: str) -> Document:
     return Document(name=name, data=data, lines=lines)
 
 
-def _walk(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, above: frozenset[int]) -> None:
+def _record_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, above: frozenset[int]) -> None:
+    """Store the line of a node and of everything in it; ``above`` holds the ids of the nodes that contain it."""
     line = node.start_mark.line + 1
     lines.setdefault(place, line)
     if id(node) in above:
-        raise ConfigError(f"{name}:{line}: an anchor holds itself")
-    if len(lines) > _MAX_FIELDS:  # anchors in anchors: a few lines can stand for billions
+        raise ConfigError(f"{name}:{line}: an anchor contains itself")
+    if len(lines) > _MAX_FIELDS:  # nested aliases: a few lines can stand for billions of fields
         raise ConfigError(f"{name}: more than {_MAX_FIELDS} fields")
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(item, (*place, str(index)), lines, name, above | {id(node)})
+            _record_lines(item, (*place, str(index)), lines, name, above | {id(node)})
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{name}:{line}: a field's name must be a word")
+                raise ConfigError(f"{name}:{line}: the name of a field must be a word")
             field = (*place, key.value)
             if key.value in seen:  # YAML would silently take the last one
-                raise ConfigError(f"{name}:{line}: {'.'.join(field)}: written twice")
+                raise ConfigError(f"{name}:{line}: {'.'.join(field)}: the field occurs twice")
             seen.add(key.value)
             lines[field] = line
-            _walk(value, field, lines, name, above | {id(node)})
+            _record_lines(value, field, lines, name, above | {id(node)})

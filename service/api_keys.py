@@ -124,7 +124,7 @@ def parse_keys(text: str, source: str) -> KeySet:
     except ValidationError as exc:
         error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
         place = [str(part) for part in error["loc"]]
-        raise document.error(place[1:] if listed else place, error["msg"]) from exc
+        raise document.create_error(place[1:] if listed else place, error["msg"]) from exc
     for field_name in ("name", "sha256"):
         values = [getattr(key, field_name) for key in keys]
         if len(set(values)) != len(values):

@@ -63,7 +63,7 @@ def read_book(path: Path, base: Policy, taxonomy: Taxonomy) -> PolicyBook:
     try:
         return _Reader(document.data, base, taxonomy).book()
     except PolicyError as exc:
-        raise document.error(exc.place, exc.problem) from exc
+        raise document.create_error(exc.place, exc.problem) from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

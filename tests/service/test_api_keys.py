@@ -35,7 +35,7 @@ def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
     ("text", "complaint"),
     [
         ("keys: [", "YAML"),
-        ("[]: 1", "a field's name must be a word"),
+        ("[]: 1", "the name of a field must be a word"),
         ("keys: 3", "keys"),
         ("- {name: a}", "sha256"),
         (f"- {{name: a, sha256: {'0' * 63}}}", "sha256"),

@@ -42,7 +42,7 @@ def test_check_says_what_each_policy_changes(file: Path, tiny_checkpoint: Path) 
 def test_check_points_at_the_line(file: Path, tiny_checkpoint: Path) -> None:
     file.write_text(FILE + "translations: {}\n")
     assert run("policy", "check", file, "--checkpoint", tiny_checkpoint, code=1) == (
-        "error: policy.yaml:9: translations: written twice\n"
+        "error: policy.yaml:9: translations: the field occurs twice\n"
     )
     file.write_text("thresholds:\n  privacy:\n    3: none\n")
     assert "policy.yaml:3: thresholds.privacy.3: a number is needed" in run(

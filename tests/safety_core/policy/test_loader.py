@@ -152,7 +152,7 @@ def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: 
         ),
         ("policies:\n  strict: {beside: [none]}\n", r"^policy\.yaml:2: policies\.strict\.beside\.0: there is no"),
         ("- enabled\n", r"^policy\.yaml:1: a mapping is needed"),
-        ("enabled: {illegal: true}\nenabled: {}\n", r"^policy\.yaml:2: enabled: written twice"),
+        ("enabled: {illegal: true}\nenabled: {}\n", r"^policy\.yaml:2: enabled: the field occurs twice"),
         ("enabled: {\n", r"^policy\.yaml:2: cannot be read as YAML"),
     ],
 )

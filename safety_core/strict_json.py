@@ -1,0 +1,151 @@
+"""Reads JSON and other untyped data strictly: an unknown, missing or mistyped field is an error that names the field.
+
+Messages contain names of fields, never their values. Knows nothing of what any document means.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from safety_core.errors import ConfigError
+from safety_core.files import read_json, why_unreadable
+
+Place = tuple[str, ...]
+"""Keys that lead to a field from the top of a document; items of lists by their index."""
+
+_KEY_MARK = "[key]"
+"""Pydantic's last location item where a key of a mapping, not its value, is at fault."""
+
+_PROBLEMS = {
+    "missing": "the field is missing",
+    "extra_forbidden": "unknown field",
+    "bool_type": "true or false is needed",
+    "int_type": "an integer is needed",
+    "float_type": "a number is needed",
+    "finite_number": "a finite number is needed",
+    "greater_than": "a number greater than {gt:g} is needed",
+    "greater_than_equal": "a number of at least {ge:g} is needed",
+    "less_than": "a number less than {lt:g} is needed",
+    "less_than_equal": "a number of at most {le:g} is needed",
+    "string_type": "a text is needed",
+    "string_too_short": "a text of at least {min_length} characters is needed",
+    "string_too_long": "at most {max_length} characters are accepted",
+    "string_unicode": "a text of whole characters is needed; write them as they are",
+    "list_type": "a list is needed",
+    "tuple_type": "a list is needed",
+    "too_short": "a list of at least {min_length} entries is needed",
+    "too_long": "at most {max_length} entries are accepted",
+    "literal_error": "one of {expected} is needed",
+    "enum": "one of {expected} is needed",
+}
+"""Pydantic's error types in our words; formatted with the error's context, which holds the limits of the schema."""
+
+_NOT_AN_OBJECT = frozenset({"dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"})
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class StrictModel(BaseModel):
+    """Exactly the declared fields, with values of exactly the declared types: no text is read as a number.
+
+    In strict mode, enum fields need ``Field(strict=False)``, and lists are declared as ``list``, not ``tuple``.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field of a document."""
+
+    place: Place
+    """Keys that lead to the field; empty for the document itself."""
+
+    problem: str
+    """What is needed instead, without the value."""
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (".".join(self.place), self.problem)))
+
+
+def find_problem(error: ValidationError, *, container: str = "an object") -> FieldProblem:
+    """Translate the first error of a validation.
+
+    Args:
+        error: what pydantic raised.
+        container: what a document of this kind calls a group of fields: ``an object`` in JSON, ``a mapping`` in YAML.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = tuple(str(part) for part in first["loc"] if part != _KEY_MARK)
+    return FieldProblem(place, _describe(first, container))
+
+
+def parse_model(model: type[ModelT], data: object, *, where: str, context: object = None) -> ModelT:
+    """Validate untyped data.
+
+    Args:
+        model: the expected document.
+        data: its content.
+        where: begins the message, before the dotted name of the field: a file, or the part of one that ``data`` is.
+        context: passed to the model's validators.
+
+    Raises:
+        ConfigError: the data does not fit; the message names the first field at fault.
+    """
+    try:
+        return model.model_validate(data, context=context)
+    except ValidationError as exc:
+        found = find_problem(exc)
+        raise ConfigError(f"{'.'.join((where, *found.place))}: {found.problem}") from exc
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        ConfigError: the file cannot be read, is not JSON (with the line at fault), or holds something else.
+    """
+    data = _read_json(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: an object is needed")
+    return data
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """Read a JSON file that holds a list; raises ConfigError as :func:`read_json_object` does."""
+    data = _read_json(path)
+    if not isinstance(data, list):
+        raise ConfigError(f"{path}: a list is needed")
+    return data
+
+
+def merge_mappings(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two mappings field by field, at any depth; for values other than mappings, the change replaces the base."""
+    merged = dict(base)
+    for key, change in changes.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(change, Mapping):
+            change = merge_mappings(old, change)
+        merged[key] = change
+    return merged
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{path}: {why_unreadable(exc, 'JSON')}") from exc
+
+
+def _describe(error: ErrorDetails, container: str) -> str:
+    if error["type"] in _NOT_AN_OBJECT:
+        return f"{container} is needed"
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":  # raised by our own validators
+        return str(context["error"])
+    known = _PROBLEMS.get(error["type"])
+    return error["msg"] if known is None else known.format_map(context)
