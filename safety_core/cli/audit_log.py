@@ -49,9 +49,9 @@ def audit_log(
 ) -> None:
     """Print the entries of an audit log, the oldest first."""
     with errors_as_exits():
-        from safety_core.audit_log.store import Query, read_entries
+        from safety_core.audit_log.queries import AuditQuery, read_entries
 
-        query = Query(
+        query = AuditQuery(
             since=_moment(since),
             until=_moment(until),
             kind=kind,
@@ -83,7 +83,7 @@ def _write(form: Form, entries: Iterable[dict[str, Any]], out: TextIO) -> None:
             out.write(json.dumps(entry) + "\n")
         return
     if form is Form.CSV:
-        from safety_core.audit_log.store import FIELDS
+        from safety_core.audit_log.entries import FIELDS
 
         writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
         writer.writeheader()

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from safety_core.audit_log.store import AuditLog, Entry, Kind
+from safety_core.audit_log.entries import AuditEntry, EntryKind
+from safety_core.audit_log.store import AuditLog
 from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.errors import ConfigError
@@ -43,7 +44,7 @@ class Auditor:
         self._log = log
         self._writer = writer
         self._checkpoint = checkpoint
-        self._waiting: list[tuple[Sequence[Entry], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[AuditEntry], asyncio.Future[None]]] = []
         self._at_work: asyncio.Task[None] | None = None
         self._complaint: str | None = None
         self._renewals = 0
@@ -81,7 +82,7 @@ class Auditor:
         if self._log is None or reply.content is None:
             return
         entry = _entry(
-            Kind.REPLY,
+            EntryKind.REPLY,
             record,
             item,
             finish_reason=reply.finish_reason,
@@ -137,7 +138,7 @@ class Auditor:
         if self._at_work is not None:
             await self._at_work
 
-    def _written(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
+    def _written(self, entries: Sequence[AuditEntry]) -> asyncio.Future[None]:
         written = asyncio.get_running_loop().create_future()
         # Nobody may be left to hear of a failure: who asked may have gone.
         written.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -168,10 +169,10 @@ class Auditor:
                 else:
                     written.set_exception(failure)
 
-    def _decision(self, record: RequestRecord, item: int, found: GuardVerdict) -> Entry:
+    def _decision(self, record: RequestRecord, item: int, found: GuardVerdict) -> AuditEntry:
         verdict, assessment = found.verdict, found.assessment
         return _entry(
-            Kind.DECISION,
+            EntryKind.DECISION,
             record,
             item,
             checkpoint=self._checkpoint,
@@ -188,9 +189,9 @@ class Auditor:
         )
 
 
-def _entry(kind: Kind, record: RequestRecord, item: int, **said: Any) -> Entry:
+def _entry(kind: EntryKind, record: RequestRecord, item: int, **said: Any) -> AuditEntry:
     """An entry of some kind, with what every one says of its request."""
-    return Entry(
+    return AuditEntry(
         kind=kind,
         request_id=record.id,
         endpoint=record.endpoint,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from safety_core.audit_log.store import read_entries
+from safety_core.audit_log.queries import read_entries
 from safety_core.engine.judging.decision import named_verdict
 from safety_core.engine.judging.variant_decision import ruled
 from safety_core.engine.messages import GuardRequest, GuardVerdict

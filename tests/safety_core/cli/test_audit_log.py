@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.audit_log.store import FIELDS, AuditLog
-from tests.safety_core.audit_log.test_store import FULL, REPLY, decision
+from safety_core.audit_log.entries import FIELDS
+from safety_core.audit_log.store import AuditLog
+from tests.helpers.audit_entries import FULL, REPLY, make_decision
 from tests.safety_core.cli.test_main import run
 
 
@@ -16,7 +17,7 @@ from tests.safety_core.cli.test_main import run
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "audit.db"
     with AuditLog(path, max_age_s=1e12, max_entries=100) as log:
-        log.append([FULL, REPLY, decision("guard-2", decision="allowed")])
+        log.append([FULL, REPLY, make_decision("guard-2", decision="allowed")])
     return path
 
 

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from safety_core.audit_log.store import Query, read_entries
+from safety_core.audit_log.queries import AuditQuery, read_entries
 from service.api_keys import Scope, as_yaml
 from service.app import create_app
 from service.settings import Settings
@@ -212,7 +212,7 @@ def test_the_names_that_a_caller_gives_its_request_are_kept(caplog: pytest.LogCa
     lines = [getattr(record, FIELDS) for record in caplog.records if "request_id" in getattr(record, FIELDS, {})]
     assert [line["request_id"] for line in lines] == ["trace:1_a.B-2"] * 2 + ["another"]
     assert [line.get("traceparent") for line in lines] == [TRACE, TRACE, None]
-    decisions = list(read_entries(file, Query(kind="decision")))
+    decisions = list(read_entries(file, AuditQuery(kind="decision")))
     assert len({entry.request_id for entry in decisions} & {line["id"] for line in lines}) == 2
     assert [(entry.caller_request_id, entry.traceparent) for entry in decisions] == [("trace:1_a.B-2", TRACE)] * 2
 

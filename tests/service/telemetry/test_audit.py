@@ -14,7 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from safety_core.audit_log.store import AuditLog, Entry, Kind, Query, read_entries
+from safety_core.audit_log.entries import AuditEntry, EntryKind
+from safety_core.audit_log.queries import AuditQuery, read_entries
+from safety_core.audit_log.store import AuditLog
 from safety_core.policy.policy import Decision
 from service.api_keys import Scope, as_yaml
 from tests.helpers.clients import base64_png, events, metric, running_server, served
@@ -69,7 +71,7 @@ def test_replies_leave_how_they_ended(stream: bool, path: Path) -> None:
     with served(FakeGuard(), audit_log=path) as client:
         client.post("/v1/chat", json={"prompt": "a", "stream": stream})
         client.post("/v1/chat/completions", json={"model": "fake", "messages": MESSAGES, "n": 3, "stream": stream})
-    chat, completion = (list(read_entries(path, Query(endpoint=name))) for name in ("chat", "completions"))
+    chat, completion = (list(read_entries(path, AuditQuery(endpoint=name))) for name in ("chat", "completions"))
     assert [(entry.kind, entry.item) for entry in chat] == [("decision", 0), ("reply", 0)]
     assert (chat[1].finish_reason, chat[1].harmful, chat[1].completion_tokens) == ("stop", False, 3)
     assert completion[0].kind == "decision"
@@ -111,7 +113,7 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Nothing is written until it is set."""
     free, append = threading.Event(), AuditLog.append
 
-    def waiting(self: AuditLog, entries: Sequence[Entry]) -> None:
+    def waiting(self: AuditLog, entries: Sequence[AuditEntry]) -> None:
         assert free.wait(30)
         append(self, entries)
 
@@ -196,8 +198,8 @@ def test_a_server_is_not_ready_until_its_file_can_be_written_again(path: Path) -
 def test_a_reply_whose_end_cannot_be_written_ends_in_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append = AuditLog.append
 
-    def full(self: AuditLog, entries: Sequence[Entry]) -> None:
-        if any(entry.kind is Kind.REPLY for entry in entries):
+    def full(self: AuditLog, entries: Sequence[AuditEntry]) -> None:
+        if any(entry.kind is EntryKind.REPLY for entry in entries):
             raise sqlite3.OperationalError("disk is full")
         append(self, entries)
 
@@ -212,7 +214,7 @@ def test_requests_that_wait_for_the_disk_share_a_commit(path: Path, monkeypatch:
     sizes: list[int] = []
     append, free = AuditLog.append, threading.Event()
 
-    def counting(self: AuditLog, entries: Sequence[Entry]) -> None:
+    def counting(self: AuditLog, entries: Sequence[AuditEntry]) -> None:
         sizes.append(len(entries))
         assert free.wait(30)
         append(self, entries)
@@ -277,7 +279,7 @@ def test_a_server_that_is_killed_has_written_all_that_it_answered(tiny_checkpoin
             server.process.send_signal(signal.SIGKILL)
             for one in clients:
                 one.join(60)
-    written = {entry.request_id for entry in read_entries(path, Query(kind="decision"))}
+    written = {entry.request_id for entry in read_entries(path, AuditQuery(kind="decision"))}
     assert answered <= written
     assert len(answered) >= 60
 
