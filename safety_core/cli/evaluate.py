@@ -12,15 +12,19 @@ from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_che
 
 if TYPE_CHECKING:
     from safety_core.evaluation.runs.run import RowProgress
+    from safety_core.evaluation.suites.suite import Suite
 
 BARS_NOT_CLEARED = 3
 """Exit status of ``safevlm evaluate --check-bars`` where a bar is not cleared; errors exit with 1."""
+
+BUILD = Path("build")
+"""Folder for the files and the report of a registered suite, unless options name another."""
 
 Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory.")]
 
 
 def evaluate(
-    suite: Annotated[Path, typer.Option(help="Folder of the suite; for safevlm also: nano.")],
+    suite: Annotated[Path, typer.Option(help="Folder of the suite, or the name of a registered one: nano.")],
     checkpoint: Checkpoint = SHIPPED_CHECKPOINT,
     stage1: Annotated[Path | None, typer.Option(help="Checkpoint after stage 1, for the rows of the ablation.")] = None,
     first_token: Annotated[Path | None, typer.Option(help="Checkpoint with the public reference's head.")] = None,
@@ -42,6 +46,7 @@ def evaluate(
     from safety_core.evaluation.runs.systems import standard_rows
     from safety_core.evaluation.runs.tables import to_markdown
     from safety_core.evaluation.statistics.bars import DEFAULT_BARS, load_bars
+    from safety_core.evaluation.suites.registry import SUITES, open_suite
     from safety_core.model.device import pick_device
 
     with errors_as_exits():
@@ -49,9 +54,15 @@ def evaluate(
         config = EvaluationConfig(
             seed=seed, resamples=resamples, batch_size=batch_size, device=str(pick_device(device))
         )
+        source: Suite | Path = suite
+        if (name := str(suite)) in SUITES:
+            source = open_suite(name, BUILD / "suites")
+            out = out or BUILD / f"report-{name}"
+            stage1 = stage1 or _find_row("stage1", checkpoint)
+            first_token = first_token or _find_row("first_token", checkpoint)
         rows = standard_rows(find_checkpoint(checkpoint), stage1=stage1, first_token=first_token, policy=policy)
         with _progress(shown=progress) as tell:
-            report = run(suite, rows, out=out, bars=wanted, config=config, command=_command(), progress=tell)
+            report = run(source, rows, out=out, bars=wanted, config=config, command=_command(), progress=tell)
     typer.echo(to_markdown(report))
     if check_bars and not report.passed:
         raise typer.Exit(BARS_NOT_CLEARED)
@@ -84,6 +95,16 @@ def calibrate(
         f"{result.missed_refusals} of {result.refusable} pairs of the worst level missed, "
         f"{result.false_cautions} of {result.harmless} harmless pairs cautioned"
     )
+
+
+def _find_row(row: str, checkpoint: Path) -> Path | None:
+    """Find the checkpoint of another row of the table beside the measured one; report on standard error if missing."""
+    shipped = find_checkpoint(checkpoint)
+    beside = shipped.with_name(f"{shipped.name}-{row.replace('_', '-')}")
+    if beside.is_dir():
+        return beside
+    typer.echo(f"left out: the rows of {row}, since {beside} is not there", err=True)
+    return None
 
 
 def _command() -> list[str]:

@@ -4,9 +4,7 @@ Commands import what they need when they run, so that help and checks of plain f
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,20 +27,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(calibrate)
 app.command(name="audit-log")(audit_log)
-
-BUILD = Path("build")
-"""Where the nano's held-out pairs are drawn and its table is written, unless told otherwise."""
-
-
-@app.command(name="evaluate")
-@wraps(evaluate)
-def _evaluate(**options: Any) -> None:
-    if options["suite"] == Path("nano"):
-        with errors_as_exits():
-            options |= _nano_suite(options)
-    evaluate(**options)
-
-
+app.command()(evaluate)
 app.add_typer(nano_app, name="nano")
 app.add_typer(policy_app, name="policy")
 
@@ -186,20 +171,6 @@ def main() -> None:
     """The console script."""
     silence_libraries()
     app()
-
-
-def _nano_suite(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The nano's suite, drawn where it is not there yet, and the rows that lie beside the checkpoint."""
-    from safety_core.nano.build.records import held_out_suite, world_digest
-
-    shipped = find_checkpoint(options["checkpoint"])
-    found: dict[str, Any] = {"out": options["out"] or BUILD / "report-nano"}
-    for row in ("stage1", "first_token"):
-        beside = shipped.with_name(f"{shipped.name}-{row.replace('_', '-')}")
-        found[row] = options[row] or (beside if beside.is_dir() else None)
-        if found[row] is None:
-            typer.echo(f"left out: the rows of {row}, since {beside} is not there", err=True)
-    return {"suite": held_out_suite(BUILD / "suites" / f"nano-{world_digest()[:12]}"), **found}
 
 
 def _json(path: Path) -> dict[str, object]:

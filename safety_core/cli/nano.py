@@ -59,10 +59,10 @@ def rules() -> None:
 @app.command()
 def suite(out: Annotated[Path, typer.Argument(help="Folder to write.")]) -> None:
     """Draw the held-out suite that the shipped checkpoint is measured on."""
-    from safety_core.nano.build.records import held_out_suite
+    from safety_core.nano.build.suite import ensure_held_out_suite
 
     with errors_as_exits():
-        typer.echo(held_out_suite(out))
+        typer.echo(ensure_held_out_suite(out))
 
 
 @app.command()

@@ -12,7 +12,7 @@ from safety_core.evaluation.statistics.bars import DEFAULT_BARS
 from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
-from safety_core.nano.build.records import CLAIMED_PX
+from safety_core.nano.build.suite import CLAIMED_PX
 from service.middleware.admission import ENDPOINTS
 from tests.helpers.clients import ROOT, ServerProcess, events, metric
 from tests.helpers.nano_requests import ANSWERING, GUARDRAIL, ROUTES, as_sent, question

@@ -24,8 +24,9 @@ from safety_core.errors import ConfigError
 from safety_core.inputs.prompts import PromptBuilder
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.nano.build.recipes import Recipe
-from safety_core.nano.build.records import write_pairs, write_replies, write_suite
+from safety_core.nano.build.records import write_pairs, write_replies
 from safety_core.nano.build.safety_training import HARMLESS, REPLIES, TRAIN, Defence
+from safety_core.nano.build.suite import write_suite
 from safety_core.nano.language.corpus import (
     Drawn,
     Pair,

@@ -31,7 +31,7 @@ def test_examples_are_drawn(tmp_path: Path) -> None:
 
 def test_the_shipped_suite_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = TestPlan(per_cell=1, safe=1, typographic=1)
-    monkeypatch.setattr("safety_core.nano.build.records.SHIPPED", replace(SHIPPED, test=plan))
+    monkeypatch.setattr("safety_core.nano.build.suite.SHIPPED", replace(SHIPPED, test=plan))
     (tmp_path / "suite").mkdir()
     for _ in range(2):
         result = run("suite", tmp_path / "suite")
@@ -40,7 +40,7 @@ def test_the_shipped_suite_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         wanted = [pair.question.text for pair in suite_pairs(SHIPPED.seed, plan)]
         assert [pair.sample.turns[-1].text for pair in load_suite(tmp_path / "suite").pairs] == wanted
         # Once it is there it is not drawn again.
-        monkeypatch.setattr("safety_core.nano.build.records.write_suite", None)
+        monkeypatch.setattr("safety_core.nano.build.suite.write_suite", None)
     assert [path.name for path in tmp_path.iterdir()] == ["suite"]
 
 

@@ -24,8 +24,8 @@ from safety_core.nano.build.examples import CANARY, EXAMPLES
 from safety_core.nano.build.model_card import model_card
 from safety_core.nano.build.pipeline import HINTS, NEEDS, Build, patch_names
 from safety_core.nano.build.recipes import RECIPES, SMALL, SMOKE
-from safety_core.nano.build.records import world_digest
 from safety_core.nano.build.safety_training import ABLATIONS, REPORT, SHIPPED, Defence
+from safety_core.nano.build.suite import hash_world_files
 from safety_core.nano.language.corpus import training_scene
 from safety_core.nano.language.grammar import plural
 from safety_core.nano.pretrain.vision_tower import to_pixels
@@ -288,13 +288,13 @@ def test_the_table_is_printed_again_by_evaluate(smoke: Built, tmp_path: Path, mo
         drawn.append(folder)
         return smoke.root / "corpus" / "test"
 
-    monkeypatch.setattr("safety_core.nano.build.records.held_out_suite", draw)
+    monkeypatch.setattr("safety_core.nano.build.suite.ensure_held_out_suite", draw)
     monkeypatch.chdir(tmp_path)
     command = ["evaluate", "--suite", "nano", "--quiet", "--resamples", "20", "--checkpoint"]
     result = CliRunner().invoke(app, [*command, str(smoke.root / SHIPPED)])
     assert result.exit_code == 0, (result.output, result.exception)
     (folder,) = drawn
-    assert folder.name == f"nano-{world_digest()[:12]}"
+    assert folder.name == f"nano-{hash_world_files()[:12]}"
     again, built = (
         json.loads(path.read_text())["rows"]
         for path in (Path("build/report-nano/report.json"), smoke.root / "report" / "report.json")
@@ -309,7 +309,7 @@ def test_the_table_is_printed_again_by_evaluate(smoke: Built, tmp_path: Path, mo
 
 def test_rows_that_are_not_there_are_named(smoke: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(smoke.root / SHIPPED, tmp_path / SHIPPED)
-    monkeypatch.setattr("safety_core.nano.build.records.held_out_suite", lambda _: smoke.root / "corpus" / "test")
+    monkeypatch.setattr("safety_core.nano.build.suite.ensure_held_out_suite", lambda _: smoke.root / "corpus" / "test")
     command = ["evaluate", "--suite", "nano", "--quiet", "--resamples", "20", "--out", str(tmp_path / "report")]
     result = CliRunner().invoke(app, [*command, "--checkpoint", str(tmp_path / SHIPPED)])
     assert result.exit_code == 0, (result.output, result.exception)
