@@ -1,6 +1,7 @@
 """Tables of the newest records in ``docs/robustness.md``: what it publishes stands between marks, and comes from here.
 
-The README's table is a figure a bar (``summary``); these measurements have no bar, and a table of their own each.
+The table of ``docs/performance.md`` has one figure for each bar (``summary``); these measurements have no bar, and one
+table each.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The newest record of every measurement as one table: what the README shows, and a test holds it to."""
+"""The newest record of every measurement as one table: what ``docs/performance.md`` shows, and a test holds it to."""
 
 import json
 import re
@@ -27,5 +27,5 @@ def table(folder: Path = RESULTS) -> str:
 
 
 def summary() -> None:
-    """The newest record of every measurement, as the README shows it."""
+    """The newest record of every measurement, as ``docs/performance.md`` shows it."""
     typer.echo(table())

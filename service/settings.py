@@ -1,4 +1,4 @@
-"""Everything an operator can set, as environment variables ``SAFEVLM_*``; the README's table is made from here.
+"""Settings of the server: environment variables ``SAFEVLM_*``. ``docs/settings.md`` is generated from them.
 
 Nothing is read on import: :func:`read_settings` reads the environment, once, when a server starts.
 """
@@ -479,7 +479,7 @@ def _normalised_host(host: str) -> str:
 
 
 def settings_table() -> str:
-    """All settings as a Markdown table, as the README shows it."""
+    """All settings as a Markdown table, as ``docs/settings.md`` shows it."""
     rows = ["| Variable | Default | Meaning |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, ()) else str(field.default)

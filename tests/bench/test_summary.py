@@ -1,4 +1,4 @@
-"""The README's performance section quotes the newest record of every measurement, and nothing else."""
+"""The performance page quotes the newest record of every measurement, and nothing else."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from bench.results import RESULTS
 from bench.summary import newest, table
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_the_newest_records() -> None:
-    assert table() in README
+def test_the_page_shows_the_newest_records() -> None:
+    assert table() in PAGE
 
 
 def test_every_record_says_where_and_how_it_was_made() -> None:
