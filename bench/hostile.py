@@ -24,7 +24,7 @@ from bench.report import Bar, tell
 from bench.servers import Server, safevlm_server
 from bench.stats import quantile
 from bench.workload import ANSWERED, chat, classify
-from service.api_keys import Scope, as_yaml, new_key
+from service.api_keys import Scope, format_key_entry, generate_key
 
 SLOWDOWN = 3.0
 """Factor by which the plain client's 95th percentile may grow."""
@@ -200,9 +200,9 @@ def _server(with_keys: bool, folder: Path) -> Iterator[tuple[Server, bytes]]:
         with safevlm_server(cache_mb=0) as server:
             yield server, b""
         return
-    key = new_key()
+    key = generate_key()
     file = folder / "keys.yaml"
-    file.write_text(as_yaml("plain", key, [Scope.CHAT, Scope.CLASSIFY]), encoding="utf-8")
+    file.write_text(format_key_entry("plain", key, [Scope.CHAT, Scope.CLASSIFY]), encoding="utf-8")
     with safevlm_server(cache_mb=0, api_keys_file=file) as server:
         yield server, f"authorization: Bearer {key}\r\n".encode()
 

@@ -13,11 +13,11 @@ from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import silence_libraries
 from service.api.policies import check_policies, check_policy_file, read_policies
-from service.api_keys import KeySet, Scope, as_yaml, new_key, parse_keys, read_keys
+from service.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.app import create_app, load_configured_guard
 from service.connection.http_protocol import ACCEPTED_AT_ONCE, with_deadlines
 from service.connection.server import AnnouncingServer
-from service.openmp import spin_briefly
+from service.openmp import limit_spinning
 from service.settings import Settings, read_settings
 from service.telemetry.audit import check_audit_log
 from service.telemetry.logs import set_up_logging
@@ -30,7 +30,7 @@ CANNOT_START = 2
 """Exit status where settings or checkpoint are not fit to serve."""
 
 
-def bound_host(settings: Settings, keys: KeySet) -> str:
+def choose_host(settings: Settings, keys: KeySet) -> str:
     """Where to listen: on this machine only, unless callers need a key."""
     if keys or is_loopback(settings.host):
         return settings.host
@@ -46,7 +46,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def announcements(settings: Settings, info: GuardInfo) -> list[str]:
+def format_announcements(settings: Settings, info: GuardInfo) -> list[str]:
     """Log lines for when the server starts to listen."""
     lines = [f"serving {info.checkpoint} on {info.device}: {{url}}/v1 (documentation: {{url}}/docs)"]
     lines += ["playground: {url}/playground"] if settings.playground else []
@@ -55,8 +55,8 @@ def announcements(settings: Settings, info: GuardInfo) -> list[str]:
 
 def make_key(arguments: Sequence[str]) -> int:
     """``new-key NAME [SCOPE …]``: print a new key, and the entry for the file of keys; returns the exit status."""
-    name, scopes, key = next(iter(arguments), ""), list(arguments[1:]) or [Scope.CHAT, Scope.CLASSIFY], new_key()
-    entry = as_yaml(name, key, scopes)
+    name, scopes, key = next(iter(arguments), ""), list(arguments[1:]) or [Scope.CHAT, Scope.CLASSIFY], generate_key()
+    entry = format_key_entry(name, key, scopes)
     try:
         parse_keys(entry, "new-key")
     except ConfigError as exc:
@@ -73,7 +73,7 @@ def main() -> int:
     if sys.argv[1:]:
         print("safevlm-serve: settings come from the environment; the one command is new-key", file=sys.stderr)
         return CANNOT_START
-    spin_briefly()
+    limit_spinning()
     silence_libraries()
     # As a container's first process it would otherwise not hear the signal while the model loads.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -84,7 +84,7 @@ def main() -> int:
 
         disable_progress_bar()  # of loading weights: hundreds of redrawn lines in a log file
         keys = read_keys(settings.api_keys_file, settings.api_keys)
-        host = bound_host(settings, keys)
+        host = choose_host(settings, keys)
         check_policy_file(settings)
         check_audit_log(settings)
         guard = load_configured_guard(settings)
@@ -120,7 +120,7 @@ def main() -> int:
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,
     )
-    server = AnnouncingServer(config, announcements(settings, guard.info))
+    server = AnnouncingServer(config, format_announcements(settings, guard.info))
     # uvicorn raises the signal again once it has drained; a server that was told to stop and did has not failed.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

@@ -65,7 +65,7 @@ class ApiKey(BaseModel):
     def _is_digest(cls, value: str) -> str:
         if not _SHA256.fullmatch(value):
             raise ValueError("64 lower-case hexadecimal digits are needed")
-        if value == digest_of(""):  # of a variable that was not set: whoever brings no key would have this one
+        if value == compute_digest(""):  # of a variable that was not set: whoever brings no key would have this one
             raise ValueError("this is the digest of nothing")
         return value
 
@@ -87,7 +87,7 @@ class KeySet:
 
     def find(self, presented: str) -> ApiKey | None:
         """The key that was presented, if it is one; takes equally long whichever it is, and whether or not it is."""
-        digest = digest_of(presented)
+        digest = compute_digest(presented)
         found = None
         for key in self.keys:
             if hmac.compare_digest(key.sha256, digest):
@@ -95,12 +95,12 @@ class KeySet:
         return found
 
 
-def digest_of(key: str) -> str:
+def compute_digest(key: str) -> str:
     """What is kept of a key. A slow hash would protect guessable secrets; these are 256 random bits."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def new_key() -> str:
+def generate_key() -> str:
     """A key that nobody has yet."""
     return _PREFIX + secrets.token_urlsafe(32)
 
@@ -162,7 +162,7 @@ class _Use:
 
 
 @dataclass(slots=True)
-class Allowance:
+class RateLimiter:
     """Rate and concurrency of each key: a bucket that a minute's requests fill, and a count. For one event loop.
 
     Attributes:
@@ -172,7 +172,7 @@ class Allowance:
     clock: Callable[[], float] = time.monotonic
     _uses: dict[str, _Use] = field(default_factory=dict)
 
-    def wait_s(self, key: ApiKey) -> float | None:
+    def take(self, key: ApiKey) -> float | None:
         """Take one request's share; None if there was one, else the seconds until there is."""
         if key.requests_per_minute is None:
             return None
@@ -185,7 +185,7 @@ class Allowance:
         return None
 
     @contextmanager
-    def running(self, key: ApiKey) -> Iterator[bool]:
+    def hold_slot(self, key: ApiKey) -> Iterator[bool]:
         """Hold one of the places that a key has; False where it has none left."""
         use = self._use(key)
         free = key.max_concurrent is None or use.running < key.max_concurrent
@@ -205,7 +205,7 @@ class Allowance:
         return self._uses.setdefault(key.name, _Use(full, self.clock()))
 
 
-def as_yaml(name: str, key: str, scopes: Sequence[str]) -> str:
+def format_key_entry(name: str, key: str, scopes: Sequence[str]) -> str:
     """The entry of a new key, as the file wants it."""
-    entry: Mapping[str, Any] = {"name": name, "sha256": digest_of(key), "scopes": [str(scope) for scope in scopes]}
+    entry: Mapping[str, Any] = {"name": name, "sha256": compute_digest(key), "scopes": [str(scope) for scope in scopes]}
     return yaml.safe_dump([entry], sort_keys=False)

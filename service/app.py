@@ -30,22 +30,22 @@ from service.api.openapi import completed
 from service.api.pages import pages, playground
 from service.api.policies import check_policies, check_policy_file, complain, lost_policies, read_policies
 from service.api.requests import LOWERED
-from service.api_keys import Allowance, read_keys
+from service.api_keys import RateLimiter, read_keys
 from service.container import Service, service_of
 from service.errors import ErrorReply, reply_to, reply_to_status
-from service.hot_reload import WatchedFile, in_background
-from service.ingress.decode_pool import Decoders, started_pool
-from service.ingress.image_fetcher import Fetcher
-from service.ingress.image_loader import Pictures
-from service.ingress.memory_budget import MemoryBudget, trimming
+from service.hot_reload import ReloadedFile, run_in_background
+from service.ingress.decode_pool import DecodePool, start_pool
+from service.ingress.image_fetcher import ImageFetcher
+from service.ingress.image_loader import ImageLoader
+from service.ingress.memory_budget import MemoryBudget, create_heap_trimmer
 from service.middleware.admission import Traffic
 from service.middleware.auth import PERMISSION, Gate
-from service.middleware.error_budget import ErrorPacer
-from service.middleware.in_flight import HeldMemory
+from service.middleware.error_budget import ErrorBudget
+from service.middleware.in_flight import InFlightLimit
 from service.readiness import Readiness
 from service.settings import Settings
 from service.sse import ClientLeft
-from service.telemetry.audit import auditing
+from service.telemetry.audit import open_audit_log
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import RequestRecord, record_of
 
@@ -81,38 +81,38 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         loaded = await asyncio.to_thread(load_configured_guard, settings) if guard is None else guard
         folding = loaded.fold_in_process()
         documented.model, documented.fitness = loaded.info.checkpoint, loaded.info.description
-        metrics = Metrics(names_risk=settings.expose_risk or settings.wants_keys)
-        allowance = Allowance()
-        keys = WatchedFile(
+        metrics = Metrics(names_risk=settings.expose_risk or settings.requires_api_keys)
+        rate_limiter = RateLimiter()
+        keys = ReloadedFile(
             "API keys",
             [] if settings.api_keys_file is None else [settings.api_keys_file],
             lambda: read_keys(settings.api_keys_file, settings.api_keys),
             without=lambda: read_keys(None, settings.api_keys),
         )
-        policies = WatchedFile(
+        policies = ReloadedFile(
             "policies",
             [] if settings.policy is None else [settings.policy],
             lambda: read_policies(settings, loaded.info),
             blank_is_broken=True,  # an empty file changes nothing: stricter rules must not go by accident
         )
         check_policies(keys.content, policies.content)
-        keys.then(lambda found: allowance.keep_only(found.keys))
-        keys.then(lambda found: complain(lost_policies(found, policies.content)))
-        policies.then(lambda found: complain(lost_policies(keys.content, found)))
+        keys.add_listener(lambda found: rate_limiter.keep_only(found.keys))
+        keys.add_listener(lambda found: complain(lost_policies(found, policies.content)))
+        policies.add_listener(lambda found: complain(lost_policies(keys.content, found)))
         async with AsyncExitStack() as resources:
-            auditor = await resources.enter_async_context(auditing(settings, checkpoint=loaded.info.checkpoint))
+            audit_log = await resources.enter_async_context(open_audit_log(settings, checkpoint=loaded.info.checkpoint))
             resources.callback(folding.close)
-            parsers = resources.enter_context(started_pool(settings.decode_workers, "prepare"))
+            parsers = resources.enter_context(start_pool(settings.decode_workers, "prepare"))
             cores = CoreShare()
-            dear_workers = min(settings.decode_workers, max(1, cores.total // 2))
-            decoders = Decoders(
+            expensive_workers = min(settings.decode_workers, max(1, cores.total // 2))
+            decode_pool = DecodePool(
                 workers=settings.decode_workers,
-                dear_workers=dear_workers,
+                expensive_workers=expensive_workers,
                 cores=cores,
-                max_waiting=_REQUESTS_THAT_WAIT * dear_workers * settings.max_request_pixels,
+                max_waiting=_REQUESTS_THAT_WAIT * expensive_workers * settings.max_request_pixels,
                 max_memory=settings.memory_bytes // 2,
             )
-            resources.callback(decoders.close)
+            resources.callback(decode_pool.close)
             died = asyncio.Event()
             engine = AsyncGuard(
                 loaded,
@@ -122,21 +122,23 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 on_death=died.set,
                 cores=cores,
             )
-            metrics.watch(engine, decoders, [keys, policies, auditor])
-            readiness = Readiness(engine, interval_s=settings.canary_interval_s, worker_died=died, also=auditor.require)
-            pacer = ErrorPacer()
+            metrics.register_sources(engine, decode_pool, [keys, policies, audit_log])
+            readiness = Readiness(
+                engine, interval_s=settings.canary_interval_s, worker_died=died, also=audit_log.require
+            )
+            error_budget = ErrorBudget()
 
             def require_room(count: int, record: RequestRecord) -> None:
-                pacer.require_paid(record.client)
+                error_budget.require_budget(record.client)
                 engine.require_room(count, client=record.client, deadline=record.deadline)
 
-            pictures = Pictures(
-                decoders=decoders,
+            image_loader = ImageLoader(
+                decode_pool=decode_pool,
                 limits=image_limits(settings, loaded.info),
                 max_images=settings.max_images,
                 max_cost=settings.max_request_pixels,
                 fill=engine.info.pad_colour,
-                fetcher=Fetcher(
+                fetcher=ImageFetcher(
                     settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
                 ),
                 require_room=require_room,
@@ -146,25 +148,25 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
                 guard=engine,
                 metrics=metrics,
                 readiness=readiness,
-                decoders=decoders,
+                decode_pool=decode_pool,
                 parsers=parsers,
-                memory=MemoryBudget(settings.memory_bytes // 2, released=trimming(parsers)),
-                pictures=pictures,
+                memory=MemoryBudget(settings.memory_bytes // 2, released=create_heap_trimmer(parsers)),
+                image_loader=image_loader,
                 keys=keys,
-                allowance=allowance,
+                rate_limiter=rate_limiter,
                 policies=policies,
-                auditor=auditor,
-                pacer=pacer,
+                audit_log=audit_log,
+                error_budget=error_budget,
             )
             try:
                 async with (
                     readiness.watching(),
-                    in_background(keys.watch(settings.reload_interval_s)),
-                    in_background(policies.watch(settings.reload_interval_s)),
+                    run_in_background(keys.watch(settings.reload_interval_s)),
+                    run_in_background(policies.watch(settings.reload_interval_s)),
                 ):
                     yield {"service": service}
             finally:
-                service.refusals.summarise()
+                service.rejection_log.summarise()
                 await engine.close(timeout_s=settings.shutdown_timeout_s)
 
     documented = _Documented(
@@ -177,7 +179,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             *_cors(settings),
             Middleware(Traffic, settings.root_path),
             Middleware(Gate, settings),
-            Middleware(HeldMemory),
+            Middleware(InFlightLimit),
         ],
         docs_url=None,  # the framework's pages load from other hosts
         redoc_url=None,
@@ -255,7 +257,7 @@ def load_configured_guard(settings: Settings) -> GuardLike:
     """
     from safety_core.engine.load import load_guard  # torch: seconds that a server with its own guard need not spend
 
-    if settings.serves_untrained:
+    if settings.allows_untrained:
         _logger.warning("untrained safety modules are accepted: this server may guard nothing")
     return in_passing_thread(
         lambda: load_guard(
@@ -263,7 +265,7 @@ def load_configured_guard(settings: Settings) -> GuardLike:
             device=settings.device,
             dtype=settings.dtype,
             quantize=settings.quantize,
-            allow_untrained=settings.serves_untrained,
+            allow_untrained=settings.allows_untrained,
             limits=settings.guard_limits,
         )
     )
@@ -291,9 +293,9 @@ async def _told(request: Request, exc: Exception) -> Response:
     record_of(request).error = reply.code
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
     if isinstance(exc, OverloadedError):
-        await service_of(request).pacer.pace_overload(record_of(request))
+        await service_of(request).error_budget.delay_overload(record_of(request))
     else:
-        await service_of(request).pacer.pace(record_of(request))
+        await service_of(request).error_budget.delay_error(record_of(request))
     reply = with_field_of(request, reply)
     if speaks_openai(request):
         reply = openai_reply(reply)
@@ -310,5 +312,5 @@ async def _told_status(request: Request, exc: Exception) -> Response:
 
 async def _untold(request: Request, exc: Exception) -> Response:
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None
-    await service_of(request).pacer.pace(record_of(request))  # the work counts, and the place stays taken
+    await service_of(request).error_budget.delay_error(record_of(request))  # the work counts, and the place stays taken
     return Response(status_code=_CLIENT_LEFT)

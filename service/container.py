@@ -8,16 +8,16 @@ from fastapi import Request
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.book import PolicyBook
 from service.api.responses import View
-from service.api_keys import Allowance, KeySet
-from service.hot_reload import WatchedFile
-from service.ingress.decode_pool import Decoders
-from service.ingress.image_loader import Pictures
+from service.api_keys import KeySet, RateLimiter
+from service.hot_reload import ReloadedFile
+from service.ingress.decode_pool import DecodePool
+from service.ingress.image_loader import ImageLoader
 from service.ingress.memory_budget import MemoryBudget
-from service.middleware.error_budget import ErrorPacer
+from service.middleware.error_budget import ErrorBudget
 from service.readiness import Readiness
 from service.settings import Settings
-from service.telemetry.audit import Auditor
-from service.telemetry.logs import RefusalLog
+from service.telemetry.audit import AuditLogWriter
+from service.telemetry.logs import RejectionLog
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import record_of
 
@@ -38,7 +38,7 @@ class Service:
     readiness: Readiness
     """Whether the guard passed its last self-check."""
 
-    decoders: Decoders
+    decode_pool: DecodePool
     """Decodes pictures."""
 
     parsers: Executor
@@ -47,25 +47,25 @@ class Service:
     memory: MemoryBudget
     """The memory budget of all requests."""
 
-    pictures: Pictures
+    image_loader: ImageLoader
     """Loads the pictures of requests."""
 
-    keys: WatchedFile[KeySet]
+    keys: ReloadedFile[KeySet]
     """Who may call."""
 
-    allowance: Allowance
+    rate_limiter: RateLimiter
     """How much each key has left."""
 
-    policies: WatchedFile[PolicyBook]
+    policies: ReloadedFile[PolicyBook]
     """What requests are judged by."""
 
-    auditor: Auditor
+    audit_log: AuditLogWriter
     """Writes down what was decided."""
 
-    pacer: ErrorPacer
+    error_budget: ErrorBudget
     """Limits the work that a client causes with requests that end in errors."""
 
-    refusals: RefusalLog = field(default_factory=RefusalLog)
+    rejection_log: RejectionLog = field(default_factory=RejectionLog)
     """Log lines of rejected requests."""
 
 

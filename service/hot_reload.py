@@ -25,7 +25,7 @@ class UnreadableFileError(ConfigError):
     """A file does not exist or cannot be read."""
 
 
-class Watched(Protocol):
+class FileStatus(Protocol):
     """A file that can have a problem while the server runs."""
 
     @property
@@ -37,7 +37,7 @@ class Watched(Protocol):
         """What is wrong with it; None if nothing is."""
 
 
-class WatchedFile(Generic[_Content]):
+class ReloadedFile(Generic[_Content]):
     """The content of a file's last valid version.
 
     Args:
@@ -78,7 +78,7 @@ class WatchedFile(Generic[_Content]):
         """What it is."""
         return self._name
 
-    def then(self, told: Callable[[_Content], None]) -> None:
+    def add_listener(self, told: Callable[[_Content], None]) -> None:
         """Have somebody told of every new content, in the event loop."""
         self._told.append(told)
 
@@ -146,7 +146,7 @@ class WatchedFile(Generic[_Content]):
 
 
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def run_in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run something beside the context, and cancel it at its end."""
     task = asyncio.create_task(work)
     try:

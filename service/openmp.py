@@ -14,6 +14,6 @@ ROUNDS = "20000"
 """Tens of microseconds: more than lies between two operations of a model, less than between two requests."""
 
 
-def spin_briefly() -> None:
+def limit_spinning() -> None:
     """Set it, unless the operator did."""
     os.environ.setdefault(VARIABLE, ROUNDS)

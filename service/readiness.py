@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from safety_core.engine.exceptions import describe
 from safety_core.engine.serving.async_guard import AsyncGuard
 from service.errors import NotReadyError
-from service.hot_reload import in_background
+from service.hot_reload import run_in_background
 
 _logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Readiness:
     async def watching(self) -> AsyncIterator[None]:
         """Check once, then again and again in the background until the context ends."""
         await self.check()
-        async with in_background(self._watch()):
+        async with run_in_background(self._watch()):
             yield
 
     async def _watch(self) -> None:

@@ -408,12 +408,12 @@ class Settings(BaseSettings):
         return self.body_timeout_s + self.verdict_timeout_s + self.reply_timeout_s + self.send_timeout_s
 
     @property
-    def wants_keys(self) -> bool:
+    def requires_api_keys(self) -> bool:
         """Whether callers need a key: as soon as there is a place for keys, even while it holds none."""
         return self.api_keys_file is not None or bool(self.api_keys)
 
     @property
-    def serves_untrained(self) -> bool:
+    def allows_untrained(self) -> bool:
         """Whether the operator accepts a checkpoint that guards nothing."""
         return self.allow_untrained != "no"
 

@@ -43,19 +43,19 @@ async def counted(service: Service, chat: Chat) -> AsyncGenerator[Event, None]:
     async with aclosing(stream) as events:
         async for event in events:
             if isinstance(event, GuardVerdict):
-                await service.auditor.decided(record, [event])
+                await service.audit_log.write_decision(record, [event])
                 if chat.choice == 0:
-                    record.judged(event, decode_ms=chat.decode_ms)
-                    service.metrics.verdict(record, event)
+                    record.add_verdict(event, decode_ms=chat.decode_ms)
+                    service.metrics.record_verdict(record, event)
                     if event.verdict.reason is not None:  # told as a refusal, which no error handler counts
                         service.metrics.rejected.labels(event.verdict.reason).inc()
             elif isinstance(event, Reply):
-                await service.auditor.replied(record, chat.choice, event)
-                record.replied(event)
-                service.metrics.reply(record, event)
+                await service.audit_log.write_reply(record, chat.choice, event)
+                record.add_reply(event)
+                service.metrics.record_reply(record, event)
             elif speechless and not event.refusal:
                 speechless = False
-                service.metrics.first_token(record)
+                service.metrics.observe_first_token(record)
             yield event
 
 

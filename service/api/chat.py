@@ -41,7 +41,7 @@ async def chat(request: Request) -> Response:
     rules = rules_for(request, policy=intake.options.policy, language=intake.options.language)
     asked = chat_request(intake, service.settings, rules)
     record = record_of(request)
-    record.asked(asked)
+    record.add_images(asked)
     events = counted(service, Chat(record=record, request=asked, decode_ms=intake.decode_ms))
     headers = lowered(intake.options.max_tokens, service.settings)
     if not intake.options.stream:

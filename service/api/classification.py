@@ -69,15 +69,15 @@ async def assessed(
     """
     service, record = service_of(request), record_of(request)
     for one in wanted:
-        record.asked(one)
+        record.add_images(one)
     assess: Assess = partial(service.guard.assess, client=record.client, deadline=record.deadline)
     judge = assess if within is None else partial(within, assess)
     verdicts = await unless_client_leaves(request, asyncio.gather(*map(judge, wanted)))
-    await service.auditor.decided(record, verdicts)
+    await service.audit_log.write_decision(record, verdicts)
     for verdict in verdicts:
-        record.judged(verdict, decode_ms=decode_ms)
-        service.metrics.verdict(record, verdict)
-        service.metrics.waited(record, verdict.queue_ms)
+        record.add_verdict(verdict, decode_ms=decode_ms)
+        service.metrics.record_verdict(record, verdict)
+        service.metrics.observe_queue_wait(record, verdict.queue_ms)
         if verdict.assessment is None:
             raise NoVerdictError("the request could not be judged")
     return verdicts

@@ -61,12 +61,12 @@ def completed(schema: _Object, settings: Settings, *, model: str | None) -> _Obj
     """
     for path, item in schema["paths"].items():
         for operation in item.values():
-            _name_failures(operation, keyed=settings.wants_keys and path not in OPEN, scoped=path in SCOPES)
+            _name_failures(operation, keyed=settings.requires_api_keys and path not in OPEN, scoped=path in SCOPES)
             if path in _CLAMPING:
                 operation["responses"]["200"]["headers"].update(_LOWERED)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 _limit(content["schema"]["properties"], _limits(path, settings, model))
-    if settings.wants_keys:
+    if settings.requires_api_keys:
         schema["components"]["securitySchemes"] = _SCHEMES
     return {name: _exact(part) for name, part in schema.items()}
 

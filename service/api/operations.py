@@ -28,7 +28,7 @@ async def readyz(request: Request) -> JSONResponse:
     service = service_of(request)
     service.readiness.require()
     stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
-    if service.settings.wants_keys and not service.keys.content:
+    if service.settings.requires_api_keys and not service.keys.content:
         stale.setdefault(service.keys.name, "There is no valid API key; every request that needs one is refused.")
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
@@ -36,7 +36,7 @@ async def readyz(request: Request) -> JSONResponse:
 @router.get("/metrics", response_class=Response, responses=EXPOSITION, summary="Prometheus metrics")
 async def metrics(request: Request) -> Response:
     """Counters, gauges and histograms in Prometheus' text format."""
-    text, media_type = service_of(request).metrics.exposition(request.headers.get("accept", ""))
+    text, media_type = service_of(request).metrics.render_exposition(request.headers.get("accept", ""))
     return Response(text, media_type=media_type)
 
 

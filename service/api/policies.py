@@ -52,7 +52,7 @@ def rules_for(request: Request, *, policy: str | None, language: str | None) -> 
         raise NoVerdictError("the policy of an API key is not there")
     spoken = [language] if language else accepted_languages(request.headers.get("accept-language", ""))
     rules = book.rules(name, spoken)
-    record_of(request).ruled(rules.name, book.version)
+    record_of(request).set_policy(rules.name, book.version)
     return rules
 
 

@@ -26,9 +26,18 @@ from service.api.openai.schemas import OTHER_NAMES
 from service.api.schemas import FormRequest, JsonRequest, Options
 from service.container import Service
 from service.errors import invalid_fields
-from service.ingress.body import JSON, MULTIPART, BodyLimits, charset_of, content_type, is_json, read_body, read_form
-from service.ingress.decode_pool import in_time
-from service.ingress.image_loader import Source
+from service.ingress.body import (
+    JSON,
+    MULTIPART,
+    BodyLimits,
+    get_media_type,
+    is_json,
+    parse_charset,
+    read_body,
+    read_form,
+)
+from service.ingress.decode_pool import enforce_deadline
+from service.ingress.image_loader import ImageSource
 from service.settings import Settings
 from service.sse import unless_client_leaves
 from service.telemetry.request_record import record_of
@@ -76,9 +85,9 @@ async def read_request(request: Request, service: Service) -> Intake:
     Raises:
         InputError: anything is wrong with it.
     """
-    kind = content_type(request)
+    kind = get_media_type(request)
     options: Options
-    sources: Sequence[Source]
+    sources: Sequence[ImageSource]
     places: Sequence[str] = ()
     if kind == MULTIPART:
         options, sources = await _multipart(request, service)
@@ -90,7 +99,7 @@ async def read_request(request: Request, service: Service) -> Intake:
         raise InputError(f"The Content-Type must be {MULTIPART} or {JSON}.", code="content_type")
     # The guard checks it too, but after a wait for its turn.
     check_characters(_turns(options), service.settings.max_prompt_tokens)
-    loaded = await unless_client_leaves(request, service.pictures.load(sources, record_of(request), places))
+    loaded = await unless_client_leaves(request, service.image_loader.load(sources, record_of(request), places))
     return Intake(options=options, images=loaded.images, decode_ms=loaded.decode_ms)
 
 
@@ -114,9 +123,9 @@ async def read_json(
     Raises:
         InputError: it is too large, malformed, or not what the model says.
     """
-    if not is_json(content_type(request)):
+    if not is_json(get_media_type(request)):
         raise InputError(f"The Content-Type must be {JSON}.", code="content_type")
-    charset = charset_of(request.headers.get("content-type"))
+    charset = parse_charset(request.headers.get("content-type"))
     settings = service.settings
     limits = _body_limits(settings)
     record = record_of(request)
@@ -132,7 +141,7 @@ async def read_json(
         return _parsed(body, model, max_marks, charset)
     if record.memory is not None:
         record.memory.grow(len(body))  # what is made of it; the body itself goes with this function
-    async with in_time(record.deadline):
+    async with enforce_deadline(record.deadline):
         parsed = await asyncio.get_running_loop().run_in_executor(
             service.parsers, partial(_parsed, body, model, max_marks, charset)
         )

@@ -34,7 +34,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from service.container import Service
 from service.errors import BUSY, INVALID, ErrorReply
 from service.middleware.auth import OPEN
-from service.middleware.origins import TrustedProxies, client_key, is_loopback, parse_authority
+from service.middleware.origins import TrustedProxies, derive_client_key, is_loopback, parse_authority
 
 _logger = logging.getLogger(__name__)
 
@@ -371,7 +371,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = _Flow(transport, self)
         self.address = self.client[0] if self.client else ""
-        self.client_key = client_key(self.address)
+        self.client_key = derive_client_key(self.address)
         refusal = self.limits.add(self)
         if refusal is not None and self.limits.is_full:
             transport.write(self._error(refusal))
@@ -741,7 +741,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if isinstance(service, Service):
             service.metrics.rejected.labels(reply.code).inc()
             service.metrics.http_requests.labels("other", str(reply.status)).inc()
-            service.refusals.log({"request_id": name, "endpoint": "other", "status": reply.status, "error": reply.code})
+            service.rejection_log.log(
+                {"request_id": name, "endpoint": "other", "status": reply.status, "error": reply.code}
+            )
         body = json.dumps(reply.body, separators=(",", ":")).encode()
         headers = [*self.server_state.default_headers, (b"content-type", b"application/json")]
         headers += [(key.lower().encode(), value.encode()) for key, value in reply.headers.items()]

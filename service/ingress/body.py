@@ -19,7 +19,7 @@ from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from safety_core.errors import ImageError, InputError
-from service.ingress.memory_budget import Holding
+from service.ingress.memory_budget import MemoryReservation
 
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
@@ -56,7 +56,7 @@ _CHARSET_FIELD = "_charset_"
 
 
 @dataclass(slots=True)
-class Form:
+class MultipartForm:
     """The parts of a multipart body."""
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class BodyLimits:
     """Seconds from the first to the last byte."""
 
 
-def content_type(request: Request) -> str:
+def get_media_type(request: Request) -> str:
     """The media type of the body, without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
@@ -93,7 +93,7 @@ def is_json(media_type: str) -> bool:
     return media_type in (JSON, "text/json") or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
-def charset_of(header: str | None) -> str | None:
+def parse_charset(header: str | None) -> str | None:
     """The ``charset`` of a ``Content-Type``; None if it has none.
 
     Raises:
@@ -105,7 +105,7 @@ def charset_of(header: str | None) -> str | None:
     return value or None
 
 
-async def read_body(request: Request, limits: BodyLimits, memory: Holding | None = None) -> bytearray:
+async def read_body(request: Request, limits: BodyLimits, memory: MemoryReservation | None = None) -> bytearray:
     """The whole body.
 
     Args:
@@ -123,7 +123,7 @@ async def read_body(request: Request, limits: BodyLimits, memory: Holding | None
     return body
 
 
-async def read_form(request: Request, limits: BodyLimits, memory: Holding | None = None) -> Form:
+async def read_form(request: Request, limits: BodyLimits, memory: MemoryReservation | None = None) -> MultipartForm:
     """The parts of a multipart body, parsed as it arrives.
 
     Raises:
@@ -164,7 +164,7 @@ async def read_form(request: Request, limits: BodyLimits, memory: Holding | None
     return reader.form
 
 
-async def _chunks(request: Request, limits: BodyLimits, memory: Holding | None) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, limits: BodyLimits, memory: MemoryReservation | None) -> AsyncIterator[bytes]:
     too_large = InputError(f"The body is larger than {limits.max_bytes} bytes.", code="body_too_large")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_bytes:
@@ -244,7 +244,7 @@ class _FormReader:
     """Callbacks of the multipart parser."""
 
     def __init__(self, limits: BodyLimits) -> None:
-        self.form = Form()
+        self.form = MultipartForm()
         self.finished = False
         self._limits = limits
         self._headers: dict[bytes, bytes] = {}
@@ -301,7 +301,7 @@ class _FormReader:
 
     def _check_files(self) -> None:
         if len(self.form.files) >= self._limits.max_files:
-            raise too_many_images(self._limits.max_files)
+            raise create_image_count_error(self._limits.max_files)
 
     def data(self, data: bytes, start: int, end: int) -> None:
         if self._is_unchosen and end > start:
@@ -323,7 +323,7 @@ class _FormReader:
             return
         if self._name in self._texts:
             raise InputError("A field appears more than once.", code="invalid_field")
-        self._texts[self._name] = (data, charset_of(self._headers.get(b"content-type", b"").decode("latin-1")))
+        self._texts[self._name] = (data, parse_charset(self._headers.get(b"content-type", b"").decode("latin-1")))
 
     def decode_texts(self) -> None:
         """Decode the text fields, once their encoding is known.
@@ -332,7 +332,7 @@ class _FormReader:
             InputError: ``invalid_field``, a field has another encoding.
         """
         named, _ = self._texts.pop(_CHARSET_FIELD, (b"", None))
-        usual = charset_of(f"text/plain; charset={named.decode('latin-1')}") if named else None
+        usual = parse_charset(f"text/plain; charset={named.decode('latin-1')}") if named else None
         for name, (data, charset) in self._texts.items():
             try:
                 self.form.texts[name] = data.decode(charset or usual or "utf-8")
@@ -384,7 +384,7 @@ def _readable(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def too_many_images(limit: int, *, param: str = "image") -> ImageError:
+def create_image_count_error(limit: int, *, param: str = "image") -> ImageError:
     """The error for a request with more than ``limit`` images.
 
     Args:

@@ -36,7 +36,7 @@ _OLDEST_EVERY = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(Generic[_Result]):
+class DecodeJob(Generic[_Result]):
     """Something to do in a thread."""
 
     work: Callable[[Check], _Result]
@@ -49,26 +49,26 @@ class Job(Generic[_Result]):
     """Bytes that it needs while it runs."""
 
 
-class Decoders:
+class DecodePool:
     """Runs jobs in threads.
 
     Args:
         workers: threads for cheap jobs.
-        dear_workers: threads for expensive ones.
+        expensive_workers: threads for expensive ones.
         cores: told while an expensive job runs.
         max_waiting: total cost of waiting jobs of one kind.
         max_memory: total bytes for running jobs; a single job always runs.
     """
 
     def __init__(
-        self, *, workers: int, dear_workers: int, max_waiting: int, max_memory: int, cores: CoreShare | None = None
+        self, *, workers: int, expensive_workers: int, max_waiting: int, max_memory: int, cores: CoreShare | None = None
     ) -> None:
-        self._cheap = _Lane(started_pool(workers, "decode"), workers, max_waiting)
-        self._dear = _Lane(started_pool(dear_workers, "decode-dear"), dear_workers, max_waiting)
+        self._cheap = _JobLane(start_pool(workers, "decode"), workers, max_waiting)
+        self._expensive = _JobLane(start_pool(expensive_workers, "decode-expensive"), expensive_workers, max_waiting)
         self._cores = CoreShare() if cores is None else cores
         self._max_memory = max_memory
         self._memory = 0
-        self._served = _Shares()
+        self._served = _ClientWork()
         self._numbers = count()
 
     @property
@@ -77,7 +77,7 @@ class Decoders:
         return sum(len(lane.waiting) + lane.running for lane in self._lanes)
 
     async def run(
-        self, jobs: Sequence[Job[_Result]], *, client: str = "", deadline: float | None = None
+        self, jobs: Sequence[DecodeJob[_Result]], *, client: str = "", deadline: float | None = None
     ) -> list[_Result]:
         """Run jobs and return their results in order.
 
@@ -94,12 +94,12 @@ class Decoders:
             DeadlineError: they were not done in time.
             Exception: what a job raises.
         """
-        group = _Group(client, deadline, sum(job.cost for job in jobs))
-        entries = [_Entry(job, group, next(self._numbers)) for job in jobs]
+        group = _JobGroup(client, deadline, sum(job.cost for job in jobs))
+        entries = [_QueuedJob(job, group, next(self._numbers)) for job in jobs]
         for lane in self._lanes:
             self._admit(lane, [entry for entry in entries if self._lane_of(entry) is lane], client)
         try:
-            async with in_time(deadline):
+            async with enforce_deadline(deadline):
                 for entry in entries:
                     self._lane_of(entry).waiting.append(entry)
                 self._start()
@@ -117,13 +117,13 @@ class Decoders:
             lane.pool.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def _lanes(self) -> "tuple[_Lane, _Lane]":
-        return self._cheap, self._dear
+    def _lanes(self) -> "tuple[_JobLane, _JobLane]":
+        return self._cheap, self._expensive
 
-    def _lane_of(self, entry: "_Entry") -> "_Lane":
-        return self._cheap if entry.group.cost <= CHEAP_COST else self._dear
+    def _lane_of(self, entry: "_QueuedJob") -> "_JobLane":
+        return self._cheap if entry.group.cost <= CHEAP_COST else self._expensive
 
-    def _withdraw(self, entry: "_Entry") -> None:
+    def _withdraw(self, entry: "_QueuedJob") -> None:
         """Cancel a job, so that it does not start."""
         with suppress(ValueError):
             self._lane_of(entry).waiting.remove(entry)
@@ -132,7 +132,7 @@ class Decoders:
         elif not entry.result.cancelled():
             entry.result.exception()  # seen: it is not to be complained of
 
-    def _admit(self, lane: "_Lane", entries: "Sequence[_Entry]", client: str) -> None:
+    def _admit(self, lane: "_JobLane", entries: "Sequence[_QueuedJob]", client: str) -> None:
         """Make room for jobs by rejecting expensive requests of the client with the most waiting work.
 
         Of the client's own requests, only one that costs at least twice as much is rejected, so that plain pictures of
@@ -141,7 +141,7 @@ class Decoders:
         added = sum(entry.job.cost for entry in entries)
         while lane.waiting and added and lane.waiting_cost + added > lane.max_waiting:
             clients: Counter[str] = Counter({client: added})
-            groups: Counter[_Group] = Counter()  # oldest first
+            groups: Counter[_JobGroup] = Counter()  # oldest first
             for entry in lane.waiting:
                 clients[entry.group.client] += entry.job.cost
                 groups[entry.group] += entry.job.cost
@@ -171,11 +171,11 @@ class Decoders:
             if not any(lane.waiting or lane.running for lane in self._lanes):
                 self._served.forget()
 
-    def _rank(self, entry: "_Entry") -> tuple[int, int]:
+    def _rank(self, entry: "_QueuedJob") -> tuple[int, int]:
         """Sort key of a job: its end if clients were served at equal rates; the lowest starts first."""
         return self._served.of(entry.group.client) + entry.job.cost, entry.number
 
-    def _begin(self, lane: "_Lane", entry: "_Entry") -> None:
+    def _begin(self, lane: "_JobLane", entry: "_QueuedJob") -> None:
         loop = asyncio.get_running_loop()
         lane.running += 1
         self._memory += entry.job.memory
@@ -190,7 +190,7 @@ class Decoders:
                     entry.result.set_exception(error)
             self._start()
 
-        occupied = self._cores.occupied if lane is self._dear else nullcontext
+        occupied = self._cores.occupied if lane is self._expensive else nullcontext
 
         def run() -> None:
             result: Any = None
@@ -214,7 +214,7 @@ class Decoders:
 
 
 @asynccontextmanager
-async def in_time(deadline: float | None) -> AsyncIterator[None]:
+async def enforce_deadline(deadline: float | None) -> AsyncIterator[None]:
     """Context manager that cancels its body at a deadline, by ``time.monotonic``; never if None.
 
     Raises:
@@ -227,7 +227,7 @@ async def in_time(deadline: float | None) -> AsyncIterator[None]:
         raise DeadlineError(_TOO_LATE) from exc
 
 
-def started_pool(workers: int, name: str) -> ThreadPoolExecutor:
+def start_pool(workers: int, name: str) -> ThreadPoolExecutor:
     """A pool whose threads are already running, because there may be no memory to start one later."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix=name)
     together = threading.Barrier(workers + 1)
@@ -238,7 +238,7 @@ def started_pool(workers: int, name: str) -> ThreadPoolExecutor:
 
 
 @dataclass(slots=True, eq=False)
-class _Group:
+class _JobGroup:
     """Jobs of one request."""
 
     client: str
@@ -253,23 +253,23 @@ class _Group:
 
 
 @dataclass(slots=True, eq=False)
-class _Entry:
+class _QueuedJob:
     """A job that waits or runs."""
 
-    job: Job[Any]
-    group: _Group
+    job: DecodeJob[Any]
+    group: _JobGroup
     number: int
     result: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 @dataclass(slots=True, eq=False)
-class _Lane:
+class _JobLane:
     """Threads for one kind of jobs, and the jobs that wait for them, oldest first."""
 
     pool: Executor
     threads: int
     max_waiting: int
-    waiting: list[_Entry] = field(default_factory=list)
+    waiting: list[_QueuedJob] = field(default_factory=list)
     running: int = 0
     started: int = 0
 
@@ -278,7 +278,7 @@ class _Lane:
         return sum(entry.job.cost for entry in self.waiting)
 
 
-class _Shares:
+class _ClientWork:
     """Work done for each client; new clients start at the level of the recently least served one."""
 
     def __init__(self) -> None:

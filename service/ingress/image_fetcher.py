@@ -74,7 +74,7 @@ async def resolve(host: str, port: int) -> Sequence[Address]:
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
-class Fetcher:
+class ImageFetcher:
     """Fetches pictures from listed hosts.
 
     Args:
@@ -100,7 +100,7 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._trust = trust
-        self._backend = _CheckedBackend(resolver, allowed)
+        self._backend = _CheckedNetworkBackend(resolver, allowed)
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
 
     async def fetch(self, url: str) -> bytes:
@@ -185,7 +185,7 @@ class Fetcher:
         return bytes(body)
 
 
-class _CheckedBackend(httpcore.AsyncNetworkBackend):
+class _CheckedNetworkBackend(httpcore.AsyncNetworkBackend):
     """Connects to the very address that was checked."""
 
     def __init__(self, resolver: Resolver, allowed: Callable[[Address], bool]) -> None:

@@ -14,13 +14,13 @@ from safety_core.errors import ExhaustedError, ImageError
 from safety_core.inputs.images.base64_images import decode_base64, text_kind
 from safety_core.inputs.images.decoding import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
 from service.errors import numbered
-from service.ingress.body import too_many_images
-from service.ingress.decode_pool import CHEAP_COST, Check, Decoders, Job, in_time
-from service.ingress.image_fetcher import Fetcher
-from service.ingress.memory_budget import Holding
+from service.ingress.body import create_image_count_error
+from service.ingress.decode_pool import CHEAP_COST, Check, DecodeJob, DecodePool, enforce_deadline
+from service.ingress.image_fetcher import ImageFetcher
+from service.ingress.memory_budget import MemoryReservation
 from service.telemetry.request_record import RequestRecord
 
-Source = bytes | str
+ImageSource = bytes | str
 """A picture's bytes, base64 or a data URL of them, or the URL of a place on the network."""
 
 _BYTES_PER_COST = 8
@@ -31,7 +31,7 @@ _VIEW_BYTES, _INPUT_BYTES = 4, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedImages:
     """Pictures that are fit to be judged."""
 
     images: tuple[DecodedImage, ...]
@@ -42,7 +42,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Which:
+class _ImagePosition:
     """The picture of a request that an error refers to."""
 
     number: int
@@ -65,10 +65,10 @@ class _Which:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
+class ImageLoader:
     """Loads the pictures of requests."""
 
-    decoders: Decoders
+    decode_pool: DecodePool
     """Where they are decoded."""
 
     limits: ImageLimits
@@ -83,7 +83,7 @@ class Pictures:
     fill: Colour
     """Colour that the model wants them padded with."""
 
-    fetcher: Fetcher
+    fetcher: ImageFetcher
     """Gets those that are elsewhere."""
 
     require_room: Callable[[int, RequestRecord], None] = lambda pictures, record: None
@@ -91,7 +91,9 @@ class Pictures:
     decoding is expensive, or there are several. Verdicts of other requests may be cached, which is only known after
     decoding."""
 
-    async def load(self, sources: Sequence[Source], record: RequestRecord, places: Sequence[str] = ()) -> Loaded:
+    async def load(
+        self, sources: Sequence[ImageSource], record: RequestRecord, places: Sequence[str] = ()
+    ) -> LoadedImages:
         """Decode the pictures of one request.
 
         Args:
@@ -108,13 +110,13 @@ class Pictures:
             ExhaustedError: memory ran out.
         """
         if len(sources) > self.max_images:
-            raise too_many_images(self.max_images, param=places[self.max_images] if places else "image")
+            raise create_image_count_error(self.max_images, param=places[self.max_images] if places else "image")
         if not sources:
-            return Loaded((), 0.0)
+            return LoadedImages((), 0.0)
         started = time.perf_counter()
         memory = record.memory
         which = [
-            _Which(number=number, count=len(sources), param=places[number - 1] if places else "image")
+            _ImagePosition(number=number, count=len(sources), param=places[number - 1] if places else "image")
             for number in range(1, len(sources) + 1)
         ]
         if len(sources) > 1:
@@ -125,9 +127,9 @@ class Pictures:
         if len(files) == 1 and sum(file.cost for file in files) > CHEAP_COST:
             self.require_room(len(files), record)
         sizes = [len(file.file.data) for file in files]
-        images: list[DecodedImage] = await self.decoders.run(
+        images: list[DecodedImage] = await self.decode_pool.run(
             [
-                Job(work=partial(self._decode, file, one), cost=file.cost, memory=file.working_bytes + size)
+                DecodeJob(work=partial(self._decode, file, one), cost=file.cost, memory=file.working_bytes + size)
                 for file, one, size in zip(files, which, sizes, strict=True)
             ],
             client=record.client,
@@ -136,14 +138,14 @@ class Pictures:
         held = sum(view.width * view.height for image in images for view in image.views)
         _grow(memory, held * (_VIEW_BYTES + _INPUT_BYTES))
         _shrink(memory, sum(sizes))
-        return Loaded(tuple(images), 1000 * (time.perf_counter() - started))
+        return LoadedImages(tuple(images), 1000 * (time.perf_counter() - started))
 
     async def _fetch_all(
-        self, sources: Sequence[Source], which: Sequence[_Which], record: RequestRecord
-    ) -> list[Source]:
+        self, sources: Sequence[ImageSource], which: Sequence[_ImagePosition], record: RequestRecord
+    ) -> list[ImageSource]:
         """The sources, with URLs replaced by the fetched bytes."""
-        found: list[Source] = []
-        async with in_time(record.deadline):
+        found: list[ImageSource] = []
+        async with enforce_deadline(record.deadline):
             for source, one in zip(sources, which, strict=True):
                 if isinstance(source, str) and text_kind(source) == "address":
                     with one.named():
@@ -153,14 +155,14 @@ class Pictures:
         return found
 
     async def _inspect_all(
-        self, sources: Sequence[Source], which: Sequence[_Which], record: RequestRecord
+        self, sources: Sequence[ImageSource], which: Sequence[_ImagePosition], record: RequestRecord
     ) -> list[Inspected]:
         """Inspect the files; the memory of their rewritten parts stays counted."""
         sizes = [len(source) for source in sources]
         _grow(record.memory, 2 * sum(sizes))  # the file's bytes, and its sound parts
-        files = await self.decoders.run(
+        files = await self.decode_pool.run(
             [
-                Job(work=partial(self._inspect, source, one), cost=size // _BYTES_PER_COST, memory=0)
+                DecodeJob(work=partial(self._inspect, source, one), cost=size // _BYTES_PER_COST, memory=0)
                 for source, one, size in zip(sources, which, sizes, strict=True)
             ],
             client=record.client,
@@ -169,7 +171,7 @@ class Pictures:
         _shrink(record.memory, 2 * sum(sizes) - sum(len(file.file.data) for file in files))
         return files
 
-    def _check_cost(self, files: Sequence[Inspected], which: Sequence[_Which]) -> None:
+    def _check_cost(self, files: Sequence[Inspected], which: Sequence[_ImagePosition]) -> None:
         cost = 0
         for one, file in zip(which, files, strict=True):
             cost += file.cost
@@ -182,18 +184,18 @@ class Pictures:
                     param=one.param,
                 )
 
-    def _inspect(self, source: Source, which: _Which, check: Check) -> Inspected:
+    def _inspect(self, source: ImageSource, which: _ImagePosition, check: Check) -> Inspected:
         try:
             with which.named():
                 return self._inspected(source)
         except MemoryError:
             raise ExhaustedError("there was not enough memory to read an image") from None
 
-    def _inspected(self, source: Source) -> Inspected:
+    def _inspected(self, source: ImageSource) -> Inspected:
         data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
         return inspect(data, limits=self.limits)
 
-    def _decode(self, file: Inspected, which: _Which, check: Check) -> DecodedImage:
+    def _decode(self, file: Inspected, which: _ImagePosition, check: Check) -> DecodedImage:
         try:
             with which.named():
                 return decode_inspected(file, limits=self.limits, fill=self.fill, check=check)
@@ -201,11 +203,11 @@ class Pictures:
             raise ExhaustedError("there was not enough memory to decode an image") from None
 
 
-def _grow(memory: Holding | None, size: int) -> None:
+def _grow(memory: MemoryReservation | None, size: int) -> None:
     if memory is not None:
         memory.grow(size)
 
 
-def _shrink(memory: Holding | None, size: int) -> None:
+def _shrink(memory: MemoryReservation | None, size: int) -> None:
     if memory is not None:
         memory.shrink(size)

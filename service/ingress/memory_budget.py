@@ -1,7 +1,7 @@
 """Counts the memory of all accepted requests as it grows, and enforces a limit.
 
-This includes bodies while they are read, their texts and files, decoded pictures and model inputs; ``decoders`` bounds
-the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than its
+This includes bodies while they are read, their texts and files, decoded pictures and model inputs; ``decode_pool``
+bounds the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than its
 share, and stalled uploads are ended if others need the room. A single request is always served, whatever the settings.
 For one event loop.
 """
@@ -47,7 +47,7 @@ class MemoryBudget:
         self.limit = limit
         self._clock = clock
         self._released = released
-        self._holdings: set[Holding] = set()
+        self._holdings: set[MemoryReservation] = set()
         self._by_client: Counter[str] = Counter()
         self._used = 0
         self._freed = 0
@@ -58,11 +58,11 @@ class MemoryBudget:
         """Bytes that are held."""
         return self._used
 
-    def holding(self, client: str = "") -> "Holding":
+    def holding(self, client: str = "") -> "MemoryReservation":
         """A new, empty holding for one request; must be closed."""
-        return Holding(self, client)
+        return MemoryReservation(self, client)
 
-    def take(self, holding: "Holding", size: int) -> None:
+    def take(self, holding: "MemoryReservation", size: int) -> None:
         """Count more bytes for a request.
 
         Raises:
@@ -77,7 +77,7 @@ class MemoryBudget:
         self._used += size
         self._by_client[holding.client] += size
 
-    def give_back(self, holding: "Holding", size: int, *, last: bool) -> None:
+    def give_back(self, holding: "MemoryReservation", size: int, *, last: bool) -> None:
         """Count fewer bytes for a request; with ``last``, its holding ends."""
         self._used -= size
         self._freed += size
@@ -90,14 +90,14 @@ class MemoryBudget:
             self._freed, self._trimmed_at = 0, self._clock()
             self._released()
 
-    def _fits(self, holding: "Holding", size: int) -> bool:
+    def _fits(self, holding: "MemoryReservation", size: int) -> bool:
         if self._used == holding.size:
             return True  # nobody else holds anything
         if self._used + size > self.limit:
             return False
         return not holding.client or self._by_client[holding.client] + size <= _SHARE * self.limit
 
-    def _stalled_upload(self, *, besides: "Holding") -> "Holding | None":
+    def _stalled_upload(self, *, besides: "MemoryReservation") -> "MemoryReservation | None":
         """The body to drop: the largest stalled one of the client that holds the most."""
         now = self._clock()
         stalled = [
@@ -106,7 +106,7 @@ class MemoryBudget:
         return max(stalled, key=lambda one: (self._by_client[one.client], one.size), default=None)
 
 
-class Holding:
+class MemoryReservation:
     """The memory of one request. A context manager that releases all of it at the end.
 
     Args:
@@ -126,7 +126,7 @@ class Holding:
         self._progress_at = 0.0
         self._progress_left = 0
 
-    def __enter__(self) -> "Holding":
+    def __enter__(self) -> "MemoryReservation":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -191,7 +191,7 @@ class Holding:
         return self._budget._clock()
 
 
-def trimming(pool: Executor) -> Callable[[], None]:
+def create_heap_trimmer(pool: Executor) -> Callable[[], None]:
     """A callback for :class:`MemoryBudget` that returns free memory to the system, in a thread of ``pool``.
 
     Waits a moment first: a request's memory is freed when the last function that serves it returns.

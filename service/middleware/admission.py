@@ -134,15 +134,15 @@ class _Exchange:
         try:
             yield
         finally:
-            self.service.metrics.exchange(self._record)
+            self.service.metrics.count_http_request(self._record)
             self._log()
 
     def _log(self) -> None:
         record = self._record
-        if record.has_line:
-            _logger.info("request", extra={FIELDS: record.line()})
+        if record.has_log_line:
+            _logger.info("request", extra={FIELDS: record.build_log_fields()})
         elif record.status is not None and record.status >= 400:
-            self.service.refusals.log(record.line())
+            self.service.rejection_log.log(record.build_log_fields())
 
     async def refuse(self, reply: ErrorReply, receive: Receive, send: Send) -> None:
         """Answer with an error in place of the application."""

@@ -26,7 +26,7 @@ from service.errors import INVALID, ErrorReply, reply_to_status
 from service.middleware.origins import (
     AllowedHosts,
     TrustedProxies,
-    client_key,
+    derive_client_key,
     is_loopback,
     is_same_origin,
     parse_authority,
@@ -107,7 +107,7 @@ class Gate:
         route: Route = scope["state"]["route"]
         record: RequestRecord = scope["state"]["record"]
         headers = Headers(scope=scope)
-        record.client = client_key(self._client_address(scope, headers))
+        record.client = derive_client_key(self._client_address(scope, headers))
         if route.endpoint is not None and route.endpoint.is_open:
             await self._pass(route, scope, receive, send)
             return
@@ -115,7 +115,7 @@ class Gate:
         if refusal is not None:
             await _refused(refusal, scope)(scope, receive, send)
             return
-        if not self._settings.wants_keys:
+        if not self._settings.requires_api_keys:
             await self._pass(route, scope, receive, send)
             return
         service: Service = scope["state"]["service"]
@@ -126,14 +126,14 @@ class Gate:
         record.key, record.client = key.name, f"key:{key.name}"
         refusal = _forbidden(route, key)
         if refusal is None and not (scope["method"] in _SAFE and route.endpoint is not None and route.endpoint.is_page):
-            wait_s = service.allowance.wait_s(key)
+            wait_s = service.rate_limiter.take(key)
             if wait_s is not None:
                 refusal = _slower(wait_s)
         if refusal is not None:
             await _refused(refusal, scope)(scope, receive, send)
             return
         scope["state"]["api_key"] = key
-        with service.allowance.running(key) as free:
+        with service.rate_limiter.hold_slot(key) as free:
             if free:
                 await self._pass(route, scope, receive, send)
             else:
@@ -147,7 +147,7 @@ class Gate:
             await _refused(_ENCODED, scope, {"Accept-Encoding": "identity"})(scope, receive, send)
         else:
             record: RequestRecord = scope["state"]["record"]
-            record.has_line = route.endpoint.reaches_model and route.allows_method
+            record.has_log_line = route.endpoint.reaches_model and route.allows_method
             await self._app(scope, receive, send)
 
     def _wrong_host(self, scope: Connection, headers: Headers) -> ErrorReply | None:
@@ -207,7 +207,7 @@ def _allowed_hosts(settings: Settings) -> AllowedHosts | None:
     """Hosts that are accepted; None accepts all."""
     if settings.allowed_hosts:
         return AllowedHosts(frozenset(settings.allowed_hosts))
-    if settings.wants_keys:
+    if settings.requires_api_keys:
         return None
     try:
         bound = parse_authority(settings.host).host

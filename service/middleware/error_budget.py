@@ -44,7 +44,7 @@ _MAX_CLIENTS = 1024
 """Clients that are remembered, the most recent ones."""
 
 
-class ErrorPacer:
+class ErrorBudget:
     """Counts the work of each client; for one event loop.
 
     Args:
@@ -55,7 +55,7 @@ class ErrorPacer:
         self._errors = _Debts(clock)
         self._overloads = _Debts(clock)
 
-    async def pace(self, record: RequestRecord) -> None:
+    async def delay_error(self, record: RequestRecord) -> None:
         """Count the work of a request that ended in an error, and wait until its client may be told so.
 
         The request holds no memory while it waits.
@@ -68,7 +68,7 @@ class ErrorPacer:
                 record.memory.close()
             await asyncio.sleep(delay_s)
 
-    async def pace_overload(self, record: RequestRecord) -> None:
+    async def delay_overload(self, record: RequestRecord) -> None:
         """Count a request that was rejected for overload, and wait until its client may be told so.
 
         A client that sends it again at once, without regard to ``Retry-After``, then costs little.
@@ -82,7 +82,7 @@ class ErrorPacer:
         """Count some work, and return the seconds until the client has paid for it; 0 if it costs nothing."""
         return self._errors.add(client, work) if work else 0.0
 
-    def require_paid(self, client: str) -> None:
+    def require_budget(self, client: str) -> None:
         """Raise OverloadedError if a client exceeds its rate by far."""
         left_s = self._errors.left_s(client) - REJECTED_FROM_S
         if left_s >= 0:

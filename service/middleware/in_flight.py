@@ -24,7 +24,7 @@ _KEPT_SHARE = 40
 """One in ``_KEPT_SHARE`` places is reserved for other clients, even if one client is alone."""
 
 
-class HeldMemory:
+class InFlightLimit:
     """Assigns each request its part of the memory budget, and limits each client's share of the places.
 
     Args:
@@ -42,7 +42,7 @@ class HeldMemory:
             return
         service: Service = scope["state"]["service"]
         record: RequestRecord = scope["state"]["record"]
-        refusal = self._refusal(scope, record, service) if record.has_line else None
+        refusal = self._refusal(scope, record, service) if record.has_log_line else None
         if refusal is not None:
             failure = reply_to(refusal)
             service.metrics.rejected.labels(failure.code).inc()
@@ -60,7 +60,7 @@ class HeldMemory:
         size = Headers(scope=scope).get("content-length", "")
         if not size.isdecimal() or int(size) >= LARGE_BYTES:  # of unknown size
             try:
-                service.pacer.require_paid(record.client)
+                service.error_budget.require_budget(record.client)
             except OverloadedError as exc:
                 return exc
         return None
@@ -75,7 +75,7 @@ class HeldMemory:
     @contextmanager
     def _placed(self, record: RequestRecord) -> Iterator[None]:
         """Count a request that may reach the model."""
-        if not record.has_line:
+        if not record.has_log_line:
             yield
             return
         client = record.client

@@ -163,7 +163,7 @@ class TrustedProxies:
         return client
 
 
-def client_key(host: str) -> str:
+def derive_client_key(host: str) -> str:
     """Fair queueing key of a client without an API key: its IPv4 address or IPv6 /64, which one customer gets."""
     address = _address(host)
     if address is None:

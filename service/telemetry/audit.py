@@ -20,7 +20,7 @@ from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.errors import ConfigError
 from service.errors import UnauditedError
-from service.hot_reload import in_background
+from service.hot_reload import run_in_background
 from service.settings import Settings
 from service.telemetry.request_record import RequestRecord
 
@@ -31,7 +31,7 @@ _FORGET_EVERY_S = 600
 """Seconds between two looks for what is too old or too much."""
 
 
-class Auditor:
+class AuditLogWriter:
     """Writes entries, in a thread of its own; for one event loop.
 
     Args:
@@ -64,7 +64,7 @@ class Auditor:
         if self._complaint is not None:
             raise UnauditedError("the audit log cannot be written")
 
-    async def decided(self, record: RequestRecord, verdicts: Sequence[GuardVerdict]) -> None:
+    async def write_decision(self, record: RequestRecord, verdicts: Sequence[GuardVerdict]) -> None:
         """Write what was decided about a request, once however many of its replies ask for it.
 
         Raises:
@@ -77,7 +77,7 @@ class Auditor:
             record.audited = self._written(entries)
         await asyncio.shield(record.audited)
 
-    async def replied(self, record: RequestRecord, item: int, reply: Reply) -> None:
+    async def write_reply(self, record: RequestRecord, item: int, reply: Reply) -> None:
         """Write how a reply of the model ended; raises UnauditedError."""
         if self._log is None or reply.content is None:
             return
@@ -223,21 +223,21 @@ def _opened(settings: Settings) -> AuditLog:
 
 
 @asynccontextmanager
-async def auditing(settings: Settings, *, checkpoint: str) -> AsyncIterator[Auditor]:
-    """The auditor that the settings ask for; what was begun is written before it ends.
+async def open_audit_log(settings: Settings, *, checkpoint: str) -> AsyncIterator[AuditLogWriter]:
+    """The writer that the settings ask for; what was begun is written before it ends.
 
     Raises:
         ConfigError: the file cannot be opened.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="audit") as writer:
+    with ThreadPoolExecutor(1, thread_name_prefix="audit") as thread:
         if settings.audit_log is None:
-            yield Auditor(None, writer, checkpoint=checkpoint)
+            yield AuditLogWriter(None, thread, checkpoint=checkpoint)
             return
         with _opened(settings) as log:
-            auditor = Auditor(log, writer, checkpoint=checkpoint)
+            writer = AuditLogWriter(log, thread, checkpoint=checkpoint)
             async with (
-                in_background(auditor.keep_bounded()),
-                in_background(auditor.watch(settings.reload_interval_s)),
+                run_in_background(writer.keep_bounded()),
+                run_in_background(writer.watch(settings.reload_interval_s)),
             ):
-                yield auditor
-            await auditor.finish()
+                yield writer
+            await writer.finish()

@@ -57,7 +57,7 @@ class TextFormatter(logging.Formatter):
         return f"{super().format(record)} {shown}".rstrip()
 
 
-class RefusalLog:
+class RejectionLog:
     """Rate-limits log lines of rejected requests, which cost a client nothing; the rest are summed up in one line.
 
     For one event loop.

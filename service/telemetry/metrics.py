@@ -13,8 +13,8 @@ from safety_core import __version__
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.book import DEFAULT_POLICY, Mode
-from service.hot_reload import Watched
-from service.ingress.decode_pool import Decoders
+from service.hot_reload import FileStatus
+from service.ingress.decode_pool import DecodePool
 from service.telemetry.request_record import RequestRecord
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -124,18 +124,18 @@ class Metrics:
         build.labels(__version__).set(1)
         ProcessCollector(registry=self.registry)
 
-    def watch(self, guard: AsyncGuard, decoders: Decoders, files: Sequence[Watched]) -> None:
+    def register_sources(self, guard: AsyncGuard, decode_pool: DecodePool, files: Sequence[FileStatus]) -> None:
         """Read the queues and the state of files at each scrape, and say what is served."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
-        self.queue_depth.labels("decode").set_function(lambda: decoders.depth)
+        self.queue_depth.labels("decode").set_function(lambda: decode_pool.depth)
         self.queue_depth.labels("generate").set_function(lambda: guard.waiting_replies)
         self.registry.register(_WorkerDeaths(lambda: guard.deaths))
         for file in files:
             self.stale.labels(file.name).set_function(partial(_stale, file))
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
 
-    def exchange(self, record: RequestRecord) -> None:
+    def count_http_request(self, record: RequestRecord) -> None:
         """Count an HTTP request that was answered, or whose client disconnected."""
         status = "aborted" if record.status is None else str(record.status)
         self.http_requests.labels(record.endpoint, status).inc()
@@ -154,7 +154,7 @@ class Metrics:
         """A verdict was known, shared or had to be reached."""
         self.verdict_cache.labels(outcome).inc()
 
-    def verdict(self, record: RequestRecord, verdict: GuardVerdict) -> None:
+    def record_verdict(self, record: RequestRecord, verdict: GuardVerdict) -> None:
         """A request was judged, or refused for want of a verdict; who tells the client so counts the rejection."""
         self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_named(record))
         self._stage(record, "decode", record.decode_ms + verdict.prepare_ms)
@@ -165,23 +165,23 @@ class Metrics:
             found = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
             self.risk.labels(*found).inc()
 
-    def waited(self, record: RequestRecord, queue_ms: float) -> None:
+    def observe_queue_wait(self, record: RequestRecord, queue_ms: float) -> None:
         """A request is done waiting, for its verdict and for a place among the running replies."""
         self._stage(record, "queue", queue_ms)
 
-    def first_token(self, record: RequestRecord) -> None:
+    def observe_first_token(self, record: RequestRecord) -> None:
         """The first piece of a reply goes out."""
         self.first_token_seconds.observe(time.perf_counter() - record.started, exemplar=_named(record))
 
-    def reply(self, record: RequestRecord, reply: Reply) -> None:
+    def record_reply(self, record: RequestRecord, reply: Reply) -> None:
         """A chat is finished."""
-        self.waited(record, reply.queue_ms)
+        self.observe_queue_wait(record, reply.queue_ms)
         if reply.content is not None:
             self._stage(record, "generate", reply.generate_ms)
             cut = "cut" if reply.finish_reason == "content_filter" else "would_cut" if reply.harmful else "said"
             self.replies.labels(record.policy or DEFAULT_POLICY, cut).inc()
 
-    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+    def render_exposition(self, accept: str = "") -> tuple[bytes, str]:
         """What Prometheus reads, and its media type; OpenMetrics, which has exemplars, where that is accepted."""
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
@@ -213,7 +213,7 @@ class _WorkerDeaths(Collector):
         )
 
 
-def _stale(file: Watched) -> float:
+def _stale(file: FileStatus) -> float:
     return float(file.complaint is not None)
 
 

@@ -13,7 +13,7 @@ from fastapi import Request
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
 from safety_core.policy.policy import Decision
-from service.ingress.memory_budget import Holding
+from service.ingress.memory_budget import MemoryReservation
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class RequestRecord:
     started: float = field(default_factory=time.perf_counter)
     """When it came, by ``time.perf_counter``."""
 
-    has_line: bool = False
+    has_log_line: bool = False
     """Whether it always gets its own log line, because it reached a handler that runs the model."""
 
     key: str | None = None
@@ -86,7 +86,7 @@ class RequestRecord:
     audited: asyncio.Future[None] | None = None
     """Done once the decision stands in the audit log."""
 
-    memory: Holding | None = None
+    memory: MemoryReservation | None = None
     """Its memory; None if it is not counted."""
 
     @property
@@ -99,20 +99,20 @@ class RequestRecord:
         """Seconds since it arrived."""
         return time.perf_counter() - self.started
 
-    def ruled(self, policy: str, version: str) -> None:
+    def set_policy(self, policy: str, version: str) -> None:
         """It is known which policy decides."""
         self.policy, self.policy_version = policy, version
 
-    def asked(self, request: GuardRequest) -> None:
+    def add_images(self, request: GuardRequest) -> None:
         """Pictures are known."""
         self.images += tuple(image.sha256 for image in request.images if image.sha256 not in self.images)
 
-    def judged(self, verdict: GuardVerdict, *, decode_ms: float) -> None:
+    def add_verdict(self, verdict: GuardVerdict, *, decode_ms: float) -> None:
         """A verdict was reached."""
         self.verdicts.append(verdict)
         self.decode_ms = decode_ms
 
-    def replied(self, reply: Reply) -> None:
+    def add_reply(self, reply: Reply) -> None:
         """A reply was made; of several the slowest counts."""
         self.finish_reason = reply.finish_reason
         self.completion_tokens += reply.completion_tokens
@@ -120,7 +120,7 @@ class RequestRecord:
         self.generate_ms = max(self.generate_ms, reply.generate_ms)
 
     @property
-    def gravest(self) -> GuardVerdict | None:
+    def most_severe(self) -> GuardVerdict | None:
         """The verdict that counts: of several the worst."""
         return max(self.verdicts, key=lambda one: one.verdict.gravity, default=None)
 
@@ -133,7 +133,7 @@ class RequestRecord:
                 worst[name] = max(worst.get(name, other.decision), other.decision, key=lambda one: one.severity)
         return {name: decision.value for name, decision in worst.items()}
 
-    def line(self) -> dict[str, Any]:
+    def build_log_fields(self) -> dict[str, Any]:
         """What its log line says."""
         said: dict[str, Any] = {"request_id": self.request_id, "endpoint": self.endpoint, "status": self.status}
         said |= {"ms": round(1000 * self.seconds, 1)}
@@ -142,7 +142,7 @@ class RequestRecord:
         said |= {"key": self.key} if self.key else {}
         said |= {"error": self.error} if self.error else {}
         said |= {"images": list(self.images)} if self.images else {}
-        found = self.gravest
+        found = self.most_severe
         if found is not None:
             said |= {"decision": found.verdict.decision.value}
             if found.assessment is not None:

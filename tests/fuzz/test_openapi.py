@@ -14,7 +14,7 @@ from schemathesis.generation.meta import TestPhase
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.ingress.body import MULTIPART
 from service.settings import Settings
@@ -26,7 +26,7 @@ from tests.service.middleware.test_admission import listening
 Case = schemathesis.Case[Any]
 
 KEY = "a-key-for-everything"
-KEYS = as_yaml("everything", KEY, list(Scope))
+KEYS = format_key_entry("everything", KEY, list(Scope))
 
 KINDS_OF_PICTURE = {"image": base64_png(), "binary": png()}
 """What stands for a picture where the document has a string of such a format."""

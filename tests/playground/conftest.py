@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from tests.helpers.browser import launched, opened
 from tests.helpers.clients import ROOT, ServerProcess, running_server
 
@@ -21,10 +21,10 @@ def server(nano_server: ServerProcess) -> ServerProcess:
 @pytest.fixture(scope="package")
 def keyed() -> Iterator[ServerProcess]:
     """A server that wants a key: ``SECRET``, or ``HURRIED``, which is good for two requests a minute."""
-    hurried = as_yaml("hurried", HURRIED, [Scope.CHAT]).replace(
+    hurried = format_key_entry("hurried", HURRIED, [Scope.CHAT]).replace(
         "- name: hurried\n", "- name: hurried\n  requests_per_minute: 2\n"
     )
-    with running_server(CHECKPOINT, api_keys=as_yaml("person", SECRET, [Scope.CHAT]) + hurried) as running:
+    with running_server(CHECKPOINT, api_keys=format_key_entry("person", SECRET, [Scope.CHAT]) + hurried) as running:
         yield running
 
 

@@ -1,15 +1,25 @@
-"""API keys: only their digests are kept, a broken file is refused, and each key's allowance is its own."""
+"""API keys: only their digests are kept, a broken file is refused, and each key's rate_limiter is its own."""
 
 from pathlib import Path
 
 import pytest
 
 from safety_core.errors import ConfigError
-from service.api_keys import Allowance, ApiKey, KeySet, Scope, as_yaml, digest_of, new_key, parse_keys, read_keys
+from service.api_keys import (
+    ApiKey,
+    KeySet,
+    RateLimiter,
+    Scope,
+    compute_digest,
+    format_key_entry,
+    generate_key,
+    parse_keys,
+    read_keys,
+)
 
 
 def key(name: str = "a", secret: str = "s", **fields: object) -> ApiKey:
-    return ApiKey.model_validate({"name": name, "sha256": digest_of(secret), **fields})
+    return ApiKey.model_validate({"name": name, "sha256": compute_digest(secret), **fields})
 
 
 def test_a_key_is_found_by_what_was_presented_and_by_nothing_else() -> None:
@@ -17,18 +27,18 @@ def test_a_key_is_found_by_what_was_presented_and_by_nothing_else() -> None:
     found = keys.find("two")
     assert found is not None
     assert found.name == "b"
-    for wrong in ("", "three", digest_of("two"), "\udc80"):
+    for wrong in ("", "three", compute_digest("two"), "\udc80"):
         assert keys.find(wrong) is None
 
 
 def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
-    secret = new_key()
-    entry = as_yaml("shop", secret, [Scope.CLASSIFY])
+    secret = generate_key()
+    entry = format_key_entry("shop", secret, [Scope.CLASSIFY])
     assert secret not in entry
     found = parse_keys(entry, "test").find(secret)
     assert found is not None
     assert (found.name, set(found.scopes)) == ("shop", {Scope.CLASSIFY})
-    assert new_key() != secret
+    assert generate_key() != secret
 
 
 @pytest.mark.parametrize(
@@ -39,7 +49,7 @@ def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
         ("keys: 3", "keys"),
         ("- {name: a}", "sha256"),
         (f"- {{name: a, sha256: {'0' * 63}}}", "sha256"),
-        (f"- {{name: a, sha256: {digest_of('')}}}", "digest of nothing"),
+        (f"- {{name: a, sha256: {compute_digest('')}}}", "digest of nothing"),
         (f"- {{name: 'a b', sha256: {'0' * 64}}}", "name"),
         (f"- {{name: a, sha256: '{'0' * 64}', scopes: [root]}}", "scopes"),
         (f"- {{name: a, sha256: '{'0' * 64}', admin: true}}", "admin"),
@@ -54,46 +64,46 @@ def test_a_broken_list_is_refused_and_says_where(text: str, complaint: str) -> N
 
 def test_a_file_and_a_setting_add_up(tmp_path: Path) -> None:
     file = tmp_path / "keys.yaml"
-    file.write_text(as_yaml("a", "one", [Scope.CHAT]))
-    both = read_keys(file, as_yaml("b", "two", [Scope.CHAT]))
+    file.write_text(format_key_entry("a", "one", [Scope.CHAT]))
+    both = read_keys(file, format_key_entry("b", "two", [Scope.CHAT]))
     assert [one.name for one in both.keys] == ["a", "b"]
     assert not read_keys(None, None)
     with pytest.raises(ConfigError, match="file too"):
-        read_keys(file, as_yaml("a", "two", [Scope.CHAT]))
+        read_keys(file, format_key_entry("a", "two", [Scope.CHAT]))
     with pytest.raises(ConfigError, match="read"):
         read_keys(tmp_path / "none.yaml", None)
 
 
 def test_a_minute_holds_as_many_requests_as_were_granted() -> None:
     now = 0.0
-    allowance = Allowance(clock=lambda: now)
+    rate_limiter = RateLimiter(clock=lambda: now)
     slow = key(requests_per_minute=6)
-    assert [allowance.wait_s(slow) for _ in range(6)] == [None] * 6
-    assert allowance.wait_s(slow) == pytest.approx(10)
-    assert allowance.wait_s(key("b")) is None
+    assert [rate_limiter.take(slow) for _ in range(6)] == [None] * 6
+    assert rate_limiter.take(slow) == pytest.approx(10)
+    assert rate_limiter.take(key("b")) is None
     now = 10.0
-    assert allowance.wait_s(slow) is None
-    assert allowance.wait_s(slow) == pytest.approx(10)
+    assert rate_limiter.take(slow) is None
+    assert rate_limiter.take(slow) == pytest.approx(10)
     now = 1000.0
-    assert [allowance.wait_s(slow) for _ in range(7)].count(None) == 6
+    assert [rate_limiter.take(slow) for _ in range(7)].count(None) == 6
 
 
 def test_places_are_given_back_whatever_happens() -> None:
-    allowance, narrow = Allowance(), key(max_concurrent=1)
+    rate_limiter, narrow = RateLimiter(), key(max_concurrent=1)
 
     def break_inside() -> None:
-        with allowance.running(narrow) as first, allowance.running(narrow) as second:
+        with rate_limiter.hold_slot(narrow) as first, rate_limiter.hold_slot(narrow) as second:
             assert (first, second) == (True, False)
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
         break_inside()
-    with allowance.running(narrow) as third:
+    with rate_limiter.hold_slot(narrow) as third:
         assert third
 
 
 def test_keys_that_are_gone_are_forgotten() -> None:
-    allowance, gone = Allowance(), key(requests_per_minute=1)
-    assert allowance.wait_s(gone) is None
-    allowance.keep_only([])
-    assert not allowance._uses
+    rate_limiter, gone = RateLimiter(), key(requests_per_minute=1)
+    assert rate_limiter.take(gone) is None
+    rate_limiter.keep_only([])
+    assert not rate_limiter._uses

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardRequest
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.endpoints import TABLE, iterate_templates
 from service.settings import Settings
@@ -145,6 +145,6 @@ def test_a_scope_is_asked_for_behind_a_prefix_too(path: str) -> None:
 
 
 def test_what_no_route_matches_needs_a_key_to_be_told_so() -> None:
-    with served(FakeGuard(), api_keys=as_yaml("any", "any", [Scope.METRICS])) as client:
+    with served(FakeGuard(), api_keys=format_key_entry("any", "any", [Scope.METRICS])) as client:
         assert client.get("/nowhere").status_code == 401
         assert client.get("/nowhere", headers=bearer("any")).status_code == 404

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from safety_core.errors import ConfigError
-from service.hot_reload import UnreadableFileError, WatchedFile
+from service.hot_reload import ReloadedFile, UnreadableFileError
 
 
 def reader(path: Path) -> str:
@@ -17,10 +17,10 @@ def reader(path: Path) -> str:
     return text
 
 
-def watched(path: Path) -> tuple[WatchedFile[str], list[str]]:
+def watched(path: Path) -> tuple[ReloadedFile[str], list[str]]:
     told: list[str] = []
-    file = WatchedFile("words", [path], lambda: reader(path))
-    file.then(told.append)
+    file = ReloadedFile("words", [path], lambda: reader(path))
+    file.add_listener(told.append)
     return file, told
 
 
@@ -66,7 +66,7 @@ def test_a_broken_version_is_complained_of_once_and_the_old_one_stays(
 def test_an_error_of_any_kind_is_not_the_last_look_at_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "words"
     path.write_text("1")
-    file = WatchedFile("numbers", [path], lambda: int(path.read_text()))
+    file = ReloadedFile("numbers", [path], lambda: int(path.read_text()))
     path.write_text("secret words")
     asyncio.run(file.check())
     assert file.content == 1
@@ -87,7 +87,7 @@ def test_a_file_that_becomes_readable_without_a_change_is_read(tmp_path: Path) -
             raise ConfigError("not readable")
         return path.read_text()
 
-    file = WatchedFile("words", [path], read)
+    file = ReloadedFile("words", [path], read)
     readable = False
     path.write_text("two")
     asyncio.run(file.check())
@@ -114,8 +114,8 @@ def unreadable(path: Path) -> str:
 def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("one")
-    void = WatchedFile("words", [path], lambda: unreadable(path), without=lambda: "")
-    kept = WatchedFile("words", [path], lambda: unreadable(path))
+    void = ReloadedFile("words", [path], lambda: unreadable(path), without=lambda: "")
+    kept = ReloadedFile("words", [path], lambda: unreadable(path))
     path.unlink()
     for file in (void, kept):
         asyncio.run(file.check())
@@ -131,8 +131,8 @@ def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("one")
-    void = WatchedFile("words", [path], lambda: unreadable(path), without=lambda: "", blank_is_broken=True)
-    kept = WatchedFile("words", [path], lambda: unreadable(path))
+    void = ReloadedFile("words", [path], lambda: unreadable(path), without=lambda: "", blank_is_broken=True)
+    kept = ReloadedFile("words", [path], lambda: unreadable(path))
     path.unlink()
     os.mkfifo(path)
     for file in (void, kept):
@@ -150,8 +150,8 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_version_without_a_word_may_be_broken(tmp_path: Path, blank: str) -> None:
     path = tmp_path / "words"
     path.write_text("one")
-    strict = WatchedFile("words", [path], lambda: reader(path), blank_is_broken=True)
-    lax = WatchedFile("words", [path], lambda: reader(path))
+    strict = ReloadedFile("words", [path], lambda: reader(path), blank_is_broken=True)
+    lax = ReloadedFile("words", [path], lambda: reader(path))
     path.write_text(blank)
     for file in (strict, lax):
         asyncio.run(file.check())

@@ -18,8 +18,8 @@ from python_multipart.multipart import MultipartParser
 from safety_core.inputs.images.decoding import decode
 from safety_core.model.checkpoint.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
-from service.__main__ import CANNOT_START, bound_host, main
-from service.api_keys import KeySet, Scope, as_yaml, new_key, parse_keys
+from service.__main__ import CANNOT_START, choose_host, main
+from service.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys
 from service.settings import Settings
 from service.telemetry.logs import set_up_logging
 from tests.helpers.clients import (
@@ -210,9 +210,9 @@ def test_without_keys_only_this_machine_is_served_and_the_log_says_so(
     host: str, keyless: str, keyed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = Settings(host=host)
-    assert bound_host(settings, KeySet()) == keyless
+    assert choose_host(settings, KeySet()) == keyless
     assert ("no API keys" in caplog.text) == (host != keyless)
-    assert bound_host(settings, parse_keys(as_yaml("a", new_key(), [Scope.CHAT]), "test")) == keyed
+    assert choose_host(settings, parse_keys(format_key_entry("a", generate_key(), [Scope.CHAT]), "test")) == keyed
 
 
 @pytest.mark.parametrize("arguments", [[], ["a b"], ["shop", "root"]])

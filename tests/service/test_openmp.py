@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from service.openmp import ROUNDS, VARIABLE, spin_briefly
+from service.openmp import ROUNDS, VARIABLE, limit_spinning
 
 
 @pytest.mark.parametrize(("operator", "expected"), [(None, ROUNDS), ("7", "7")])
@@ -14,7 +14,7 @@ def test_helpers_spin_briefly_unless_the_operator_says_otherwise(
     monkeypatch.setenv(VARIABLE, operator or "")
     if operator is None:
         monkeypatch.delenv(VARIABLE)
-    spin_briefly()
+    limit_spinning()
     assert os.environ[VARIABLE] == expected
 
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from safety_core.errors import ExhaustedError, GenerationError
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.telemetry.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
 from tests.helpers.canaries import (
     CORE,
@@ -278,7 +278,9 @@ def test_a_fault_says_nothing_of_the_request(fault: Callable[[FakeGuard], None],
 
 
 def test_who_is_turned_away_is_told_nothing_of_the_request(lines: io.StringIO) -> None:
-    keys = as_yaml("a", "good", [Scope.CHAT, Scope.CLASSIFY]) + as_yaml("b", "narrow", [Scope.METRICS])
+    keys = format_key_entry("a", "good", [Scope.CHAT, Scope.CLASSIFY]) + format_key_entry(
+        "b", "narrow", [Scope.METRICS]
+    )
     fake = FakeGuard()
     fake.gate.clear()
     with listening(fake, api_keys=keys, max_requests=1) as url, ThreadPoolExecutor(1) as pool:

@@ -40,7 +40,7 @@ SCANNED = re.compile(r'"images_received":(\d+),"images_scanned":(\d+)')
 NAMED = re.compile(r'"id":"([^"]+)"')
 
 
-def exposition(server: ServerProcess, accept: str = "application/openmetrics-text") -> str:
+def render_exposition(server: ServerProcess, accept: str = "application/openmetrics-text") -> str:
     return httpx.get(f"{server.url}/metrics", headers={"accept": accept}).text
 
 
@@ -117,13 +117,13 @@ def test_every_picture_is_scanned_and_the_request_has_one_name_everywhere(
         (line,) = logged(server, name)
         assert line["images"] == [sha256(picture).hexdigest() for picture in pictures[:count]]
         assert (line["endpoint"], line["status"], line["images_scanned"]) == (ENDPOINTS[route], 200, count)
-        assert len(re.findall(f'# {{request_id="{name}"}}', exposition(server))) >= 2
+        assert len(re.findall(f'# {{request_id="{name}"}}', render_exposition(server))) >= 2
 
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_picture_that_cannot_be_scanned_fails_its_request(server: ServerProcess, route: str) -> None:
     sound = (ROOT / "examples" / EXAMPLES[0].file).read_bytes()
-    before = metric(exposition(server, ""), "safevlm_risk_total", type="safe", level="safe")
+    before = metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe")
     for unfit in (sound[:200], b"", b"GIF89a", b"no picture"):
         for pictures in ([sound, unfit], [unfit, sound]):
             response = httpx.post(f"{server.url}{route}", json=question(route, "What is it?", *pictures))
@@ -133,7 +133,7 @@ def test_a_picture_that_cannot_be_scanned_fails_its_request(server: ServerProces
             assert line["status"] == response.status_code
             assert as_sent(route, 400, line["error"])[1] == response.json()["error"]["code"]
             assert "decision" not in line
-    assert metric(exposition(server, ""), "safevlm_risk_total", type="safe", level="safe") == before
+    assert metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe") == before
 
 
 def test_the_readme_shows_these_very_replies(server: ServerProcess) -> None:

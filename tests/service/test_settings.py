@@ -15,7 +15,7 @@ def test_defaults_are_careful() -> None:
     settings = read_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.checkpoint == Path("weights/safevlm-nano")
-    assert not settings.serves_untrained
+    assert not settings.allows_untrained
     assert settings.max_body_bytes >= settings.max_image_bytes
     assert settings.default_max_tokens <= settings.max_tokens
 
@@ -68,7 +68,7 @@ def test_untrained_modules_need_more_than_a_yes(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(ConfigError, match="SAFEVLM_ALLOW_UNTRAINED"):
             read_settings()
     monkeypatch.setenv("SAFEVLM_ALLOW_UNTRAINED", "yes-serve-although-nothing-is-guarded")
-    assert read_settings().serves_untrained
+    assert read_settings().allows_untrained
 
 
 def test_a_typing_mistake_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:

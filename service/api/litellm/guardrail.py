@@ -28,8 +28,8 @@ from service.api.requests import read_json
 from service.api.schemas import Language, Picture, PolicyName, Sent
 from service.api.text_windows import Assess, TooLongError, assess_in_windows, check_length
 from service.container import service_of
-from service.ingress.body import too_many_images
-from service.ingress.decode_pool import in_time
+from service.ingress.body import create_image_count_error
+from service.ingress.decode_pool import enforce_deadline
 from service.sse import unless_client_leaves
 from service.telemetry.request_record import record_of
 
@@ -151,7 +151,7 @@ async def _judged(request: Request) -> JSONResponse:
     if small:
         found = extracted(asked)
     else:
-        async with in_time(record.deadline):
+        async with enforce_deadline(record.deadline):
             found = await asyncio.get_running_loop().run_in_executor(service.parsers, partial(extracted, asked))
     if not found.texts and not found.pictures:
         return JSONResponse(GuardrailReply(action="NONE").sent())
@@ -162,8 +162,8 @@ async def _judged(request: Request) -> JSONResponse:
     except TooLongError as exc:
         raise _TooMuchError(exc) from None
     if len(found.pictures) > service.settings.max_images:
-        raise _TooMuchError(too_many_images(service.settings.max_images))
-    loaded = await unless_client_leaves(request, service.pictures.load(found.pictures, record))
+        raise _TooMuchError(create_image_count_error(service.settings.max_images))
+    loaded = await unless_client_leaves(request, service.image_loader.load(found.pictures, record))
     turns = tuple(Turn(role="user", text=text) for text in found.texts)
     wanted = [GuardRequest(images=loaded.images, turns=turns, rules=rules)]
     if asked.input_type == "response" and turns:
@@ -215,7 +215,7 @@ async def _blocked(request: Request, reason: InputError) -> JSONResponse:
     service, record = service_of(request), record_of(request)
     record.error = reason.code
     service.metrics.rejected.labels(reason.code).inc()
-    await service.pacer.pace(record)
+    await service.error_budget.delay_error(record)
     return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=reason.message).sent())
 
 

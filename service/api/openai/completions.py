@@ -83,7 +83,7 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
     check_characters(dialogue.turns, settings.max_prompt_tokens)
     param, wanted = _max_tokens(asked)
     max_tokens = token_limit(wanted, settings, param=param, clamp=settings.clamps_openai)
-    loaded = await service.pictures.load(dialogue.sources, record, dialogue.places)
+    loaded = await service.image_loader.load(dialogue.sources, record, dialogue.places)
     stop = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
     chats = [
         Chat(
@@ -104,7 +104,7 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
         )
         for index in range(choices)
     ]
-    record.asked(chats[0].request)
+    record.add_images(chats[0].request)
     return chats
 
 

@@ -81,5 +81,5 @@ async def _requests(
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
     check_length(texts, service.settings.window_limits)
     places = [f"input.{index}.image_url.url" for index, _ in shown]
-    loaded = await service.pictures.load(sources, record, places)
+    loaded = await service.image_loader.load(sources, record, places)
     return [GuardRequest(images=loaded.images, turns=one, rules=rules) for one in turns], loaded.decode_ms

@@ -62,7 +62,7 @@ async def about(request: Request) -> JSONResponse:
             "safe_type": info.taxonomy.safe_type,
             "max_images": settings.max_images,
             "max_tokens": settings.max_tokens,
-            "wants_key": settings.wants_keys,
+            "wants_key": settings.requires_api_keys,
             "exposes_risk": told,
             "policies": [_policy(book.rules(name), told=told) for name in choices_of(request) if name in book.policies],
             "examples": [{"file": name, "prompt": prompt} for name, prompt in _examples()],

@@ -73,10 +73,10 @@ def test_a_refusal_is_a_reply() -> None:
 def test_without_a_verdict_it_is_refused_without_scores() -> None:
     with served(FakeGuard(decision=None)) as client:
         reply = client.post("/v1/chat", **multipart(png(), prompt="What?")).json()
-        exposition = client.get("/metrics").text
+        render_exposition = client.get("/metrics").text
     assert (reply["decision"], reply["content"], reply["images_scanned"]) == ("refused", None, 0)
     assert "risk" not in reply
-    assert metric(exposition, "safevlm_rejected_total", reason="no_verdict") == 1
+    assert metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1
 
 
 def test_a_stream_is_verdict_pieces_and_the_full_reply() -> None:
@@ -106,12 +106,12 @@ def test_a_failure_after_the_verdict_is_an_error_event_or_503(caplog: pytest.Log
     with caplog.at_level("INFO"), served(fake) as client:
         found = events(client.post("/v1/chat", json={"prompt": "What?", "stream": True}).text)
         plain = client.post("/v1/chat", json={"prompt": "What?"})
-        exposition = client.get("/metrics").text
+        render_exposition = client.get("/metrics").text
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1]["error"]["code"] == "generation_failed"
     assert (plain.status_code, plain.json()) == (503, found[2][1])
     assert "SECRET" not in plain.text
-    assert metric(exposition, "safevlm_rejected_total", reason="generation_failed") == 2
+    assert metric(render_exposition, "safevlm_rejected_total", reason="generation_failed") == 2
     lines = [record.fields for record in caplog.records if hasattr(record, "fields")]
     assert [line["error"] for line in lines] == ["generation_failed"] * 2
 
@@ -121,10 +121,10 @@ def test_an_unforeseen_failure_after_the_verdict_is_an_error_event_that_says_not
 ) -> None:
     with served(FakeGuard(late_failure=RuntimeError("SECRET"))) as client:
         found = events(client.post("/v1/chat", json={"prompt": "SECRET", "stream": True}).text)
-        exposition = client.get("/metrics").text
+        render_exposition = client.get("/metrics").text
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1] == INTERNAL.body
-    assert metric(exposition, "safevlm_rejected_total", reason="internal") == 1
+    assert metric(render_exposition, "safevlm_rejected_total", reason="internal") == 1
     assert "unforeseen: RuntimeError" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -145,7 +145,7 @@ def test_a_stream_tells_of_any_failure_but_its_own_cancellation(interruption: Ba
             async for event in stream:
                 names.append(events(event)[0][0])
         assert names == ["assessment", "delta", *(["error"] if told else [])]
-        assert metric(metrics.exposition()[0].decode(), "safevlm_rejected_total", reason="internal") == int(told)
+        assert metric(metrics.render_exposition()[0].decode(), "safevlm_rejected_total", reason="internal") == int(told)
 
     asyncio.run(scenario())
 
@@ -236,14 +236,14 @@ def test_bad_requests_get_typed_errors_that_quote_nothing(
     fake = FakeGuard()
     with served(fake, max_images=3) as client:
         response = client.post("/v1/chat", **request_)
-        exposition = client.get("/metrics").text
+        render_exposition = client.get("/metrics").text
     assert response.status_code == status, response.text
     error = response.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert (error["code"], error["param"], error["type"]) == (code, param, "invalid_request_error")
     assert "SECRET" not in response.text
     assert fake.requests == []
-    assert metric(exposition, "safevlm_rejected_total", reason=code) == 1
+    assert metric(render_exposition, "safevlm_rejected_total", reason=code) == 1
 
 
 def test_a_body_beyond_the_limit_is_413() -> None:

@@ -39,7 +39,7 @@ def test_risk_can_be_hidden() -> None:
 def test_without_a_verdict_there_is_no_reply() -> None:
     with served(FakeGuard(decision=None)) as client:
         response = client.post("/v1/classify", json={"prompt": "a"})
-        exposition = client.get("/metrics").text
+        render_exposition = client.get("/metrics").text
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_verdict")
-    assert metric(exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
-    assert metric(exposition, "safevlm_rejected_total", reason="no_verdict") == 1
+    assert metric(render_exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
+    assert metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1

@@ -13,7 +13,7 @@ from safety_core import __version__
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.errors import NotReadyError
 from service.readiness import Readiness
 from tests.helpers.clients import events, metric, png, served
@@ -96,7 +96,10 @@ def test_a_busy_worker_is_not_asked() -> None:
     [
         ({}, ("safe", "safe")),
         ({"expose_risk": False}, ("hidden", "hidden")),
-        ({"expose_risk": False, "api_keys": as_yaml("any", "any", [Scope.METRICS, Scope.CLASSIFY])}, ("safe", "safe")),
+        (
+            {"expose_risk": False, "api_keys": format_key_entry("any", "any", [Scope.METRICS, Scope.CLASSIFY])},
+            ("safe", "safe"),
+        ),
     ],
 )
 def test_who_may_not_know_risks_does_not_count_them(settings: dict[str, Any], shown: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from safety_core.policy.policy import Decision
 from service.api.policies import accepted_languages
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from tests.helpers.clients import metric, replace_file, served
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually
@@ -108,7 +108,11 @@ def test_whether_there_is_another_policy_is_not_told(refusing: TestClient, name:
 
 
 def test_a_key_has_its_own_policies(file: Path) -> None:
-    keys = as_yaml("shop", "shop", [Scope.CHAT]) + "  policies: [hidden, strict]\n" + as_yaml("web", "web", ["chat"])
+    keys = (
+        format_key_entry("shop", "shop", [Scope.CHAT])
+        + "  policies: [hidden, strict]\n"
+        + format_key_entry("web", "web", ["chat"])
+    )
     fake = FakeGuard()
     with served(fake, policy=file, api_keys=keys) as client:
         statuses = {
@@ -125,7 +129,7 @@ def test_a_key_has_its_own_policies(file: Path) -> None:
 
 
 def test_a_server_whose_keys_name_no_policy_does_not_start(file: Path) -> None:
-    keys = as_yaml("shop", "shop", [Scope.CHAT]) + "  policies: [gone]\n"
+    keys = format_key_entry("shop", "shop", [Scope.CHAT]) + "  policies: [gone]\n"
     with (
         pytest.raises(Exception, match="the key shop names the policy gone"),
         served(FakeGuard(), policy=file, api_keys=keys),
@@ -134,7 +138,7 @@ def test_a_server_whose_keys_name_no_policy_does_not_start(file: Path) -> None:
 
 
 def test_a_key_whose_policy_was_taken_away_gets_nothing(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    keys = as_yaml("shop", "shop", [Scope.CHAT]) + "  policies: [hidden]\n"
+    keys = format_key_entry("shop", "shop", [Scope.CHAT]) + "  policies: [hidden]\n"
     with served(FakeGuard(), policy=file, api_keys=keys, reload_interval_s=0.02) as client:
         assert chatted(client, bearer("shop")).status_code == 200
         replace_file(file, POLICIES.replace("  hidden: {}\n", ""))

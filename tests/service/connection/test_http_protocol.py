@@ -23,7 +23,7 @@ from service.connection.http_protocol import (
     ConnectionLimits,
     with_deadlines,
 )
-from service.middleware.origins import TrustedProxies, client_key
+from service.middleware.origins import TrustedProxies, derive_client_key
 from service.settings import Settings
 from tests.helpers.clients import free_port, metric
 from tests.helpers.fakes import FakeGuard
@@ -350,8 +350,8 @@ class Peer:
     closed: bool = False
 
     @property
-    def client_key(self) -> str:
-        return client_key(self.address)
+    def derive_client_key(self) -> str:
+        return derive_client_key(self.address)
 
     @property
     def transport(self) -> "Peer":

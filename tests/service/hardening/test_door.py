@@ -14,8 +14,8 @@ from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.guard import Guard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Action, Decision, Policy
-from service.api_keys import Scope, as_yaml
-from service.ingress.image_fetcher import Fetcher
+from service.api_keys import Scope, format_key_entry
+from service.ingress.image_fetcher import ImageFetcher
 from service.middleware.auth import OPEN
 from tests.helpers.clients import metric, png, served
 from tests.helpers.fakes import FakeGuard
@@ -185,10 +185,10 @@ def test_image_urls_lead_nowhere_inside(fake: FakeGuard) -> None:
 
 
 def test_image_urls_bring_pictures_through_the_same_door(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fetch(self: Fetcher, url: str) -> bytes:
+    async def fetch(self: ImageFetcher, url: str) -> bytes:
         return {"weapon": WEAPON, "page": b"<html>"}[url.rsplit("/", 1)[1]]
 
-    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    monkeypatch.setattr(ImageFetcher, "fetch", fetch)
     with served(guard, image_url_hosts="pictures.example") as client:
         for route in ROUTES:
             assert refused(client.post(route, json=by_url(route, "https://pictures.example/weapon", MAKE)))
@@ -202,7 +202,7 @@ def test_image_urls_bring_pictures_through_the_same_door(guard: Guard, monkeypat
 def test_auth() -> None:
     """Closed by default, whatever the path; a key is good for its scopes and stands nowhere."""
     fake, secrets = FakeGuard(), {scope: f"{scope}-secret" for scope in Scope}
-    keys = "".join(as_yaml(scope.value, secret, [scope]) for scope, secret in secrets.items())
+    keys = "".join(format_key_entry(scope.value, secret, [scope]) for scope, secret in secrets.items())
     assert not any(secret in keys for secret in secrets.values())
     good = {route: Scope.CHAT if route in (*ANSWERING, PLAYGROUND) else Scope.CLASSIFY for route in ROUTES} | {
         "/metrics": Scope.METRICS

@@ -11,7 +11,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.requests import Request
 
 from safety_core.errors import InputError, OverloadedError
-from service.ingress.body import BodyLimits, Form, _FormReader, content_type, read_body, read_form
+from service.ingress.body import BodyLimits, MultipartForm, _FormReader, get_media_type, read_body, read_form
 from service.ingress.memory_budget import MemoryBudget
 
 LIMITS = BodyLimits(max_bytes=1000, max_file_bytes=400, max_files=2, timeout_s=20)
@@ -46,7 +46,7 @@ def part(name: str, data: bytes, *, file: bool = False) -> bytes:
 END = f"--{BOUNDARY}--\r\n".encode()
 
 
-def form_of(body: bytes, limits: BodyLimits = LIMITS) -> Form:
+def form_of(body: bytes, limits: BodyLimits = LIMITS) -> MultipartForm:
     return asyncio.run(read_form(request([body]), limits))
 
 
@@ -138,7 +138,7 @@ def test_malformed_forms_are_refused(body: bytes, code: str) -> None:
 WIDE = BodyLimits(max_bytes=100_000, max_file_bytes=4000, max_files=3, timeout_s=20)
 
 
-def chunked(body: bytes, *, kind: str = f"multipart/form-data; boundary={BOUNDARY}") -> Form:
+def chunked(body: bytes, *, kind: str = f"multipart/form-data; boundary={BOUNDARY}") -> MultipartForm:
     """What is read of a body, whatever its chunks."""
     made = [
         asyncio.run(read_form(request([body[i : i + size] for i in range(0, len(body), size)], kind=kind), WIDE))
@@ -169,7 +169,7 @@ def test_blanks_and_missing_line_breaks_are_no_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ['multipart/form-data; boundary="edge"', "Multipart/Form-Data; charset=utf-8; Boundary=edge"]
+    "kind", ['multipart/form-data; boundary="edge"', "Multipart/MultipartForm-Data; charset=utf-8; Boundary=edge"]
 )
 def test_a_boundary_may_be_quoted(kind: str) -> None:
     assert chunked(part("prompt", b"x") + END, kind=kind).texts == {"prompt": "x"}
@@ -209,7 +209,7 @@ def test_a_file_that_nobody_chose_is_none(named: str) -> None:
     unchosen = headed(
         f'Content-Disposition: form-data; name="image"{named}\r\nContent-Type: application/octet-stream', b""
     )
-    assert chunked(unchosen * 2 + part("prompt", b"x") + END) == Form(texts={"prompt": "x"})
+    assert chunked(unchosen * 2 + part("prompt", b"x") + END) == MultipartForm(texts={"prompt": "x"})
     full = unchosen + part("image", b"y", file=True) * 3 + unchosen
     assert len(chunked(full + END).files) == 3
     assert (
@@ -311,8 +311,8 @@ def test_files_never_touch_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_media_type_is_read_without_its_parameters() -> None:
-    assert content_type(request([], kind="Application/JSON; charset=utf-8")) == "application/json"
-    assert content_type(Request({"type": "http", "headers": []})) == ""
+    assert get_media_type(request([], kind="Application/JSON; charset=utf-8")) == "application/json"
+    assert get_media_type(Request({"type": "http", "headers": []})) == ""
 
 
 def test_bytes_are_counted_as_they_arrive_and_refused_where_there_is_no_room() -> None:

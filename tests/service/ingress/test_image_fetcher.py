@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from safety_core.errors import ImageError
-from service.ingress.image_fetcher import Address, Fetcher, is_public
+from service.ingress.image_fetcher import Address, ImageFetcher, is_public
 from service.settings import Settings
 from tests.helpers.clients import served
 from tests.helpers.fakes import FakeGuard
@@ -83,7 +83,7 @@ def fetched(
         async with hostile(authority, handler, [] if seen is None else seen) as port:
             trust = ssl.create_default_context()
             authority.configure_trust(trust)
-            fetcher = Fetcher(
+            fetcher = ImageFetcher(
                 [host.format(port=port) for host in hosts.split()],
                 max_bytes=5000,
                 timeout_s=timeout_s,
@@ -341,7 +341,7 @@ def test_only_addresses_that_are_everybodys_are_public(address: str, public: boo
 
 @pytest.mark.parametrize("host", ["a" * 70, "a.", "\xe4", "\xe4."])
 def test_a_name_that_can_be_none_is_an_error_like_any_other(host: str) -> None:
-    fetcher = Fetcher(["*.example"], max_bytes=1, timeout_s=20)
+    fetcher = ImageFetcher(["*.example"], max_bytes=1, timeout_s=20)
     with pytest.raises(ImageError):
         asyncio.run(fetcher.fetch(f"https://{host}.example/a.png"))
 

@@ -1,4 +1,4 @@
-"""Pictures of a request: read in every spelling, counted before they are decoded, and never in the way of texts."""
+"""ImageLoader of a request: read in every spelling, counted before they are decoded, and never in the way of texts."""
 
 import base64
 import json

@@ -20,7 +20,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from safety_core.audit_log.queries import AuditQuery, read_entries
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.settings import Settings
 from service.telemetry.logs import FIELDS, JsonFormatter
@@ -243,7 +243,10 @@ def test_what_is_no_trace_is_not_kept(client: TestClient, trace: str) -> None:
 
 
 def test_a_flood_of_refusals_fills_no_disk(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO), served(FakeGuard(), api_keys=as_yaml("a", "a", [Scope.CHAT])) as client:
+    with (
+        caplog.at_level(logging.INFO),
+        served(FakeGuard(), api_keys=format_key_entry("a", "a", [Scope.CHAT])) as client,
+    ):
         for _ in range(400):
             assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
         assert client.post("/v1/chat", json={"prompt": "a"}, headers={"x-api-key": "a"}).status_code == 200

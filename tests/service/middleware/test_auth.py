@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from safety_core.errors import ConfigError
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.middleware.auth import OPEN
 from service.settings import Settings
@@ -23,7 +23,7 @@ from tests.service.middleware.test_admission import eventually, listening
 
 CHAT, CLASSIFY, METRICS = "chat-secret", "classify-secret", "metrics-secret"
 KEYS = "".join(
-    as_yaml(name, secret, [Scope(name)])
+    format_key_entry(name, secret, [Scope(name)])
     for name, secret in (("chat", CHAT), ("classify", CLASSIFY), ("metrics", METRICS))
 )
 
@@ -153,7 +153,7 @@ def test_a_key_has_so_many_places_and_no_more() -> None:
 
 def test_keys_change_without_a_restart_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "keys.yaml"
-    file.write_text(as_yaml("old", "old", [Scope.CHAT]))
+    file.write_text(format_key_entry("old", "old", [Scope.CHAT]))
 
     def statuses(client: TestClient) -> list[int]:
         return [
@@ -163,13 +163,13 @@ def test_keys_change_without_a_restart_and_a_broken_file_changes_nothing(tmp_pat
 
     with served(FakeGuard(), api_keys_file=file, reload_interval_s=0.02) as client:
         assert statuses(client) == [200, 401]
-        replace_file(file, as_yaml("new", "new", [Scope.CHAT]) + "\n# rotated\n")
+        replace_file(file, format_key_entry("new", "new", [Scope.CHAT]) + "\n# rotated\n")
         eventually(lambda: statuses(client) == [401, 200])
         for broken in (b"keys: [", b"keys: 7", b"\xff\xfe"):
             replace_file(file, broken)
             eventually(lambda: "newest version is invalid" in detail(client))
             assert statuses(client) == [401, 200]
-            replace_file(file, as_yaml("new", "new", [Scope.CHAT]))
+            replace_file(file, format_key_entry("new", "new", [Scope.CHAT]))
             eventually(lambda: detail(client) == "")
 
 
@@ -181,10 +181,10 @@ def detail(client: TestClient) -> str:
 
 
 @pytest.mark.parametrize("content", ["keys: []", "[]", "", "# nobody\n", None])
-@pytest.mark.parametrize("others", [None, as_yaml("kept", "kept", [Scope.CHAT])])
+@pytest.mark.parametrize("others", [None, format_key_entry("kept", "kept", [Scope.CHAT])])
 def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path, content: str | None, others: str | None) -> None:
     file = tmp_path / "keys.yaml"
-    file.write_text(as_yaml("old", "old", [Scope.CHAT]))
+    file.write_text(format_key_entry("old", "old", [Scope.CHAT]))
 
     def status(client: TestClient, **headers: str) -> int:
         return client.post("/v1/chat", json={"prompt": "a"}, headers=headers).status_code
@@ -201,7 +201,7 @@ def test_a_list_that_runs_empty_closes_the_door(tmp_path: Path, content: str | N
         assert ("none of its entries is valid" in detail(client)) == (content is None)
         assert status(client, **bearer("kept")) == (200 if others else 401)
         assert others or detail(client)
-        replace_file(file, as_yaml("old", "old", [Scope.CHAT]))
+        replace_file(file, format_key_entry("old", "old", [Scope.CHAT]))
         eventually(lambda: status(client, **bearer("old")) == 200)
         assert detail(client) == ""
 
@@ -369,7 +369,7 @@ def test_every_request_has_a_client_for_its_fair_share(
     settings: dict[str, str], headers: dict[str, str], peer: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(Metrics, "exchange", lambda self, record: seen.append(record.client))
+    monkeypatch.setattr(Metrics, "count_http_request", lambda self, record: seen.append(record.client))
     with TestClient(create_app(Settings.model_validate(settings), FakeGuard()), client=(peer, 1)) as client:
         assert asked(client, headers)[0] == 200
     assert seen == [name]

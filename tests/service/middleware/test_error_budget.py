@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from safety_core.errors import OverloadedError
 from service.api.litellm.guardrail import GuardrailRequest
 from service.middleware import error_budget as pacing
-from service.middleware.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorPacer
+from service.middleware.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorBudget
 from service.telemetry.request_record import RequestRecord
 from tests.helpers.clients import png, served
 from tests.helpers.fakes import FakeGuard
@@ -28,51 +28,51 @@ class Clock:
 
 
 def test_work_is_free_until_a_client_has_used_its_burst() -> None:
-    pacer = ErrorPacer(Clock())
-    assert [pacer.charge("a", BURST // 4) for _ in range(4)] == [0.0] * 4
-    assert pacer.charge("a", 8) == pytest.approx(8 / RATE)
-    assert pacer.charge("b", 8) == 0.0, "another client does not wait"
-    assert pacer.charge("a", 0) == 0.0, "neither does what cost nothing"
+    error_budget = ErrorBudget(Clock())
+    assert [error_budget.charge("a", BURST // 4) for _ in range(4)] == [0.0] * 4
+    assert error_budget.charge("a", 8) == pytest.approx(8 / RATE)
+    assert error_budget.charge("b", 8) == 0.0, "another client does not wait"
+    assert error_budget.charge("a", 0) == 0.0, "neither does what cost nothing"
 
 
 def test_a_client_that_exceeds_its_rate_by_far_is_rejected_until_it_has_paid() -> None:
     clock = Clock()
-    pacer = ErrorPacer(clock)
-    pacer.charge("a", BURST + RATE)
-    pacer.require_paid("a")
+    error_budget = ErrorBudget(clock)
+    error_budget.charge("a", BURST + RATE)
+    error_budget.require_budget("a")
     for _ in range(100):
-        pacer.charge("a", BURST)
+        error_budget.charge("a", BURST)
     with pytest.raises(OverloadedError) as caught:
-        pacer.require_paid("a")
-    pacer.require_paid("b")
+        error_budget.require_budget("a")
+    error_budget.require_budget("b")
     assert caught.value.retry_after_s is not None
     clock.now += caught.value.retry_after_s + 0.01
-    pacer.require_paid("a")
+    error_budget.require_budget("a")
 
 
 def test_however_many_connections_a_client_has_its_rate_is_kept() -> None:
     clock = Clock()
-    pacer = ErrorPacer(clock)
+    error_budget = ErrorBudget(clock)
     work = 0
     for _ in range(10_000):  # 100 seconds
         clock.now += 0.01
         for _ in range(10):
             try:
-                pacer.require_paid("a")
+                error_budget.require_budget("a")
             except OverloadedError:
                 continue
-            pacer.charge("a", 8)
+            error_budget.charge("a", 8)
             work += 8
     assert work <= BURST + RATE * 103
 
 
 def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_MAX_CLIENTS", 2)
-    pacer = ErrorPacer(Clock())
+    error_budget = ErrorBudget(Clock())
     for client in "abc":
-        pacer.charge(client, 2 * BURST)
-    assert pacer.charge("b", 1) > 0
-    assert pacer.charge("a", 1) == 0.0, "the one that was heard from least recently is forgotten"
+        error_budget.charge(client, 2 * BURST)
+    assert error_budget.charge("b", 1) > 0
+    assert error_budget.charge("a", 1) == 0.0, "the one that was heard from least recently is forgotten"
 
 
 @pytest.fixture
@@ -135,13 +135,13 @@ def test_what_the_guardrail_blocks_for_its_size_is_delayed_without_its_texts(
 ) -> None:
     alive: list[int] = []
 
-    async def pace(record: RequestRecord) -> None:
+    async def delay_error(record: RequestRecord) -> None:
         async with asyncio.timeout(20):  # the thread that parsed it may be about to let go of it
             while any(isinstance(one, GuardrailRequest) and one.texts for one in gc.get_objects()):
                 await asyncio.sleep(0.01)
         alive.append(0)
 
-    monkeypatch.setattr(client.app_state["service"].pacer, "pace", pace)
+    monkeypatch.setattr(client.app_state["service"].error_budget, "delay_error", delay_error)
     answer = client.post(GUARDRAIL, json={"texts": ["many words " * 2**20]})
     assert answer.json()["action"] == "BLOCKED"
     assert alive == [0]
@@ -153,10 +153,10 @@ def test_damaged_pictures_are_released_before_their_client_is_told(
     body = b"\x89PNG\r\n\x1a\n" + b"not a picture" * 1000
     alive: list[int] = []
 
-    async def pace(record: RequestRecord) -> None:
+    async def delay_error(record: RequestRecord) -> None:
         alive.append(sum(isinstance(one, dict) and body in one.values() for one in gc.get_objects()))
 
-    monkeypatch.setattr(client.app_state["service"].pacer, "pace", pace)
+    monkeypatch.setattr(client.app_state["service"].error_budget, "delay_error", delay_error)
     assert client.post(CLASSIFY, files={"image": body}).status_code == 400
     assert alive == [0]
 
@@ -167,10 +167,10 @@ def test_a_client_that_leaves_has_caused_its_work_all_the_same(monkeypatch: pyte
     fake.gate.clear()
     with listening(fake) as url:
 
-        async def pace(self: ErrorPacer, record: RequestRecord) -> None:
+        async def delay_error(self: ErrorBudget, record: RequestRecord) -> None:
             paced.append(record.pictures)
 
-        monkeypatch.setattr(ErrorPacer, "pace", pace)
+        monkeypatch.setattr(ErrorBudget, "delay_error", delay_error)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{url}{CLASSIFY}", files={"image": png()}, timeout=0.5)
         eventually(lambda: paced == [1])

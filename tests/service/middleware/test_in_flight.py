@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from tests.helpers.clients import metric
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, in_flight, listening
 
-KEYS = "".join(as_yaml(key, key, [Scope.CHAT, Scope.CLASSIFY, Scope.METRICS]) for key in ("many", "few"))
+KEYS = "".join(format_key_entry(key, key, [Scope.CHAT, Scope.CLASSIFY, Scope.METRICS]) for key in ("many", "few"))
 
 
 def ask(url: str, key: str, text: str) -> int:

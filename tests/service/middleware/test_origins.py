@@ -5,7 +5,7 @@ import pytest
 from service.middleware.origins import (
     AllowedHosts,
     TrustedProxies,
-    client_key,
+    derive_client_key,
     is_same_origin,
     parse_authority,
     parse_origin,
@@ -117,7 +117,13 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(
 
 
 def test_clients_share_an_ipv4_address_or_an_ipv6_network() -> None:
-    assert client_key("1.2.3.4") == client_key("::ffff:1.2.3.4") == "address:1.2.3.4"
-    assert client_key("2001:db8:1:2:3::4") == client_key("2001:db8:1:2:ffff::") == "address:2001:db8:1:2::/64"
-    assert client_key("2001:db8:1:3::4") != client_key("2001:db8:1:2::4")
-    assert client_key("testclient") == client_key("") == client_key("a" * 1000) == "address:unknown"
+    assert derive_client_key("1.2.3.4") == derive_client_key("::ffff:1.2.3.4") == "address:1.2.3.4"
+    assert (
+        derive_client_key("2001:db8:1:2:3::4")
+        == derive_client_key("2001:db8:1:2:ffff::")
+        == "address:2001:db8:1:2::/64"
+    )
+    assert derive_client_key("2001:db8:1:3::4") != derive_client_key("2001:db8:1:2::4")
+    assert (
+        derive_client_key("testclient") == derive_client_key("") == derive_client_key("a" * 1000) == "address:unknown"
+    )

@@ -18,7 +18,7 @@ from safety_core.audit_log.entries import AuditEntry, EntryKind
 from safety_core.audit_log.queries import AuditQuery, read_entries
 from safety_core.audit_log.store import AuditLog
 from safety_core.policy.policy import Decision
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from tests.helpers.clients import base64_png, events, metric, running_server, served
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, listening
@@ -48,7 +48,7 @@ def test_without_a_file_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("url", REQUESTS)
 def test_every_path_leaves_its_decision(url: str, path: Path) -> None:
-    keys = as_yaml("shop", "shop", list(Scope))
+    keys = format_key_entry("shop", "shop", list(Scope))
     with served(FakeGuard(decision=Decision.REFUSED), audit_log=path, api_keys=keys) as client:
         response = client.post(url, json=REQUESTS[url], headers=bearer("shop"))
     assert response.status_code == 200

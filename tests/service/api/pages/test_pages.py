@@ -8,7 +8,7 @@ import pytest
 from safety_core.engine.messages import GuardInfo
 from safety_core.policy.policy import Decision
 from service.api.pages import documentation
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from tests.helpers.clients import served
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_auth import bearer
@@ -38,7 +38,7 @@ def test_the_prefix_itself_leads_to_where_its_links_work() -> None:
         assert client.get("/tools/guard", headers={"accept": "text/html"}).url.path == "/tools/guard/playground"
         assert client.post("/tools/guard", follow_redirects=False).status_code == 405
         assert client.get("/tools").status_code == client.get("/tools/guards").status_code == 404
-    with served(FakeGuard(), root_path="/guard", api_keys=as_yaml("any", "any", [Scope.CHAT])) as client:
+    with served(FakeGuard(), root_path="/guard", api_keys=format_key_entry("any", "any", [Scope.CHAT])) as client:
         assert client.get("/guard", follow_redirects=False).status_code == 401
 
 
@@ -61,7 +61,7 @@ def test_the_documentation_loads_from_this_server_only(path: str) -> None:
 
 
 def test_the_documentation_wants_a_key_where_keys_are_configured() -> None:
-    with served(FakeGuard(), api_keys=as_yaml("shop", "shop", [Scope.CLASSIFY])) as client:
+    with served(FakeGuard(), api_keys=format_key_entry("shop", "shop", [Scope.CLASSIFY])) as client:
         for path in ("/", "/docs", "/redoc", "/docs/start.js", "/openapi.json"):
             assert client.get(path).status_code == 401
             assert client.get(path, headers=bearer("shop")).status_code == 200

@@ -15,7 +15,7 @@ from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from service.api_keys import Scope, as_yaml
+from service.api_keys import Scope, format_key_entry
 from service.middleware.auth import SCOPES
 from service.playground import FILES, content
 from tests.helpers.clients import ROOT, base64_png, metric, served
@@ -121,10 +121,10 @@ def test_examples_are_the_shipped_ones(client: TestClient) -> None:
 def test_policies_are_those_that_the_key_may_choose(fake: FakeGuard, tmp_path: Any) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("policies: {kids: {thresholds: {privacy: {1: 0.25}}}, own: {}}\nselectable: [kids]\n")
-    narrow = as_yaml("narrow", "narrow", [Scope.CHAT]).replace(
+    narrow = format_key_entry("narrow", "narrow", [Scope.CHAT]).replace(
         "- name: narrow\n", "- name: narrow\n  policies: [own]\n"
     )
-    with served(fake, policy=file, api_keys=as_yaml("wide", "wide", [Scope.CHAT]) + narrow) as client:
+    with served(fake, policy=file, api_keys=format_key_entry("wide", "wide", [Scope.CHAT]) + narrow) as client:
         for secret, names in (("wide", ["default", "kids"]), ("narrow", ["own"])):
             told = client.get("/playground/about", headers={"x-api-key": secret}).json()["policies"]
             assert [policy["name"] for policy in told] == names
@@ -293,7 +293,7 @@ def test_a_browser_asks_for_this_page_only(client: TestClient, path: str) -> Non
 
 
 def test_the_page_is_for_who_may_chat(fake: FakeGuard) -> None:
-    keys = "".join(as_yaml(scope.value, scope.value, [scope]) for scope in Scope)
+    keys = "".join(format_key_entry(scope.value, scope.value, [scope]) for scope in Scope)
     with served(fake, api_keys=keys) as client:
         for path in ("/playground", "/playground/about", "/playground/playground.js"):
             statuses = {scope: client.get(path, auth=("any", scope.value)).status_code for scope in Scope}
@@ -301,7 +301,7 @@ def test_the_page_is_for_who_may_chat(fake: FakeGuard) -> None:
 
 
 def test_a_browser_is_told_to_ask_for_a_password(fake: FakeGuard) -> None:
-    with served(fake, api_keys=as_yaml("chat", "chat", [Scope.CHAT])) as client:
+    with served(fake, api_keys=format_key_entry("chat", "chat", [Scope.CHAT])) as client:
         response = client.get("/playground")
         assert response.status_code == 401
         assert response.headers.get_list("www-authenticate") == ['Bearer realm="safevlm"', 'Basic realm="safevlm"']
