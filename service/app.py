@@ -25,14 +25,15 @@ from safety_core.inputs.images.decoding import ImageLimits
 from service.api import chat, classify, operations
 from service.api.litellm import guardrail
 from service.api.openai import completions, moderations, unsupported
-from service.api.openai.errors import openai_reply, speaks_openai, with_field_of
+from service.api.openai.errors import convert_to_openai
 from service.api.openapi import completed
 from service.api.pages import pages, playground
 from service.api.policies import check_policies, check_policy_file, complain, lost_policies, read_policies
 from service.api.requests import LOWERED
 from service.api_keys import RateLimiter, read_keys
 from service.container import Service, service_of
-from service.errors import ErrorReply, reply_to, reply_to_status
+from service.endpoints import OPENAPI, UNMATCHED
+from service.errors import ErrorReply, rename_field, reply_to, reply_to_status
 from service.hot_reload import ReloadedFile, run_in_background
 from service.ingress.decode_pool import DecodePool, start_pool
 from service.ingress.image_fetcher import ImageFetcher
@@ -42,6 +43,7 @@ from service.middleware.admission import Traffic
 from service.middleware.auth import PERMISSION, Gate
 from service.middleware.error_budget import ErrorBudget
 from service.middleware.in_flight import InFlightLimit
+from service.middleware.route_matching import MatchedRoute
 from service.readiness import Readiness
 from service.settings import Settings
 from service.sse import ClientLeft
@@ -181,6 +183,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
             Middleware(Gate, settings),
             Middleware(InFlightLimit),
         ],
+        openapi_url=OPENAPI.path,
         docs_url=None,  # the framework's pages load from other hosts
         redoc_url=None,
         redirect_slashes=False,  # a redirect would echo the query
@@ -296,9 +299,11 @@ async def _told(request: Request, exc: Exception) -> Response:
         await service_of(request).error_budget.delay_overload(record_of(request))
     else:
         await service_of(request).error_budget.delay_error(record_of(request))
-    reply = with_field_of(request, reply)
-    if speaks_openai(request):
-        reply = openai_reply(reply)
+    route: MatchedRoute = request.state.route
+    endpoint = route.endpoint or UNMATCHED
+    reply = rename_field(reply, endpoint.error_fields)
+    if endpoint.is_openai_compatible:
+        reply = convert_to_openai(reply)
     return JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
 
 

@@ -1,31 +1,34 @@
-"""The table of endpoints: for every route of the application its scope, its metric label, and what it costs.
+"""The table of endpoints: every path that is served, with all that applies to it before and around its handler.
 
-The gate, the traffic layer and the OpenAPI document use only this table. Requests are looked up by the route that the
-application's router matches, never by the text of their path, because paths that differ in text can reach the same
-handler. A route without a row is not served.
+Routers take their paths and methods from this table; admission, authentication, body limits, error formats, metric
+labels and the OpenAPI document read it as well. Knows no router and no handler. A route without a row is not served.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-from fastapi import routing
-from starlette.routing import BaseRoute, Match, Mount
-from starlette.types import Scope as Connection
-
-from service.api.openai.unsupported import UNSUPPORTED
 from service.api_keys import Scope
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
+LimitSetting = Literal["max_images", "max_turns", "max_choices"]
+"""Name of a setting that limits a request field."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Properties of a route that apply before its handler runs."""
+    """One path of the server."""
+
+    path: str
+    """Path template, as routers take it."""
 
     label: str
     """Value of the label ``endpoint`` in metrics and log lines."""
+
+    method: Literal["GET", "POST"] = "GET"
+    """HTTP method; GET includes HEAD."""
 
     scope: Scope | None = None
     """Scope that an API key needs; None accepts any valid key."""
@@ -39,138 +42,175 @@ class Endpoint:
     is_page: bool = False
     """Whether reading it is exempt from an API key's rate limit: a page loads many files, which cost little."""
 
+    is_documented: bool = True
+    """Whether the OpenAPI document contains it."""
 
-UNMATCHED = Endpoint(label="other")
+    is_openai_compatible: bool = False
+    """Whether it follows OpenAI's protocol: its errors have OpenAI's statuses and codes."""
+
+    max_body_bytes: int | None = None
+    """Maximum size of a body where it is below the operator's setting."""
+
+    limits: Mapping[str, LimitSetting] = field(default_factory=dict)
+    """Request field → setting with the maximum of its items or of its value."""
+
+    token_fields: tuple[str, ...] = ()
+    """Request fields with the maximum number of reply tokens; empty if there is no reply."""
+
+    model_aliases: tuple[str, ...] | None = None
+    """Names beside the served checkpoint's that the request field ``model`` accepts; None if there is no such field."""
+
+    error_fields: Mapping[str, str] = field(default_factory=dict)
+    """Field that the guard names in its errors → the request field of this endpoint for it."""
+
+    substitute: str | None = None
+    """Path to use instead, if this one is only served to say so."""
+
+    @property
+    def template(self) -> str:
+        """The path with ``{}`` for each parameter."""
+        return replace_parameters(self.path)
+
+
+def replace_parameters(path: str) -> str:
+    """Return a path template with ``{}`` for each parameter, whatever its name and type."""
+    return _PARAMETER.sub("{}", path)
+
+
+CHAT = Endpoint(
+    path="/v1/chat",
+    label="chat",
+    method="POST",
+    scope=Scope.CHAT,
+    reaches_model=True,
+    limits={"image": "max_images", "images": "max_images"},
+    token_fields=("max_tokens",),
+)
+CLASSIFY = Endpoint(
+    path="/v1/classify",
+    label="classify",
+    method="POST",
+    scope=Scope.CLASSIFY,
+    reaches_model=True,
+    limits={"image": "max_images", "images": "max_images"},
+)
+COMPLETIONS = Endpoint(
+    path="/v1/chat/completions",
+    label="completions",
+    method="POST",
+    scope=Scope.CHAT,
+    reaches_model=True,
+    is_openai_compatible=True,
+    limits={"messages": "max_turns", "n": "max_choices"},
+    token_fields=("max_tokens", "max_completion_tokens"),
+    model_aliases=(),
+    error_fields={"prompt": "messages"},
+)
+MODERATIONS = Endpoint(
+    path="/v1/moderations",
+    label="moderations",
+    method="POST",
+    scope=Scope.CLASSIFY,
+    reaches_model=True,
+    is_openai_compatible=True,
+    model_aliases=(
+        "omni-moderation-latest",
+        "omni-moderation-2024-09-26",
+        "text-moderation-latest",
+        "text-moderation-stable",
+        "text-moderation-007",
+    ),
+    error_fields={"prompt": "input"},
+)
+GUARDRAIL = Endpoint(
+    path="/beta/litellm_basic_guardrail_api",
+    label="guardrail",
+    method="POST",
+    scope=Scope.CLASSIFY,
+    reaches_model=True,
+    error_fields={"prompt": "texts", "image": "images"},
+)
+
+MODELS = Endpoint(path="/v1/models", label="models")
+MODEL = Endpoint(path="/v1/models/{model:path}", label="models")
+HEALTHZ = Endpoint(path="/healthz", label="healthz", is_open=True)
+READYZ = Endpoint(path="/readyz", label="readyz", is_open=True)
+METRICS = Endpoint(path="/metrics", label="metrics", scope=Scope.METRICS)
+
+ROOT = Endpoint(path="/", label="root", is_documented=False)
+OPENAPI = Endpoint(path="/openapi.json", label="docs", is_documented=False)
+DOCS = Endpoint(path="/docs", label="docs", is_documented=False)
+DOCS_FILE = Endpoint(path="/docs/{name}", label="docs", is_documented=False)
+REDOC = Endpoint(path="/redoc", label="docs", is_documented=False)
+
+
+def _create_page(path: str) -> Endpoint:
+    """Create the row of a part of the playground's page."""
+    return Endpoint(path=path, label="page", scope=Scope.CHAT, is_page=True, is_documented=False)
+
+
+PLAYGROUND = _create_page("/playground")
+PLAYGROUND_ABOUT = _create_page("/playground/about")
+PLAYGROUND_EXAMPLE = _create_page("/playground/examples/{name}")
+PLAYGROUND_FILE = _create_page("/playground/{name}")
+PLAYGROUND_DECISIONS = Endpoint(
+    path="/playground/decisions",
+    label="page",
+    method="POST",
+    scope=Scope.CHAT,
+    is_page=True,
+    is_documented=False,
+    max_body_bytes=2 * 1024 * 1024,
+)
+PLAYGROUND_JUDGEMENT = Endpoint(
+    path="/playground/judgement",
+    label="playground",
+    method="POST",
+    scope=Scope.CHAT,
+    reaches_model=True,
+    is_documented=False,
+)
+
+
+def _create_unsupported(path: str, substitute: str | None = None) -> Endpoint:
+    """Create the row of a path of OpenAI's API that is not supported."""
+    return Endpoint(
+        path=path,
+        label="unsupported",
+        method="POST",
+        is_documented=False,
+        is_openai_compatible=True,
+        substitute=substitute,
+    )
+
+
+UNSUPPORTED = (
+    _create_unsupported("/v1/responses", COMPLETIONS.path),
+    _create_unsupported("/v1/completions", COMPLETIONS.path),
+    _create_unsupported("/v1/embeddings"),
+    _create_unsupported("/v1/images/generations"),
+    _create_unsupported("/v1/images/edits"),
+    _create_unsupported("/v1/images/variations"),
+    _create_unsupported("/v1/audio/speech"),
+    _create_unsupported("/v1/audio/transcriptions"),
+    _create_unsupported("/v1/audio/translations"),
+)
+"""Paths of OpenAI's API that always answer 404, with the path to use instead if there is one."""
+
+ENDPOINTS = (
+    *(CHAT, CLASSIFY, COMPLETIONS, MODERATIONS, GUARDRAIL),
+    *(MODELS, MODEL, HEALTHZ, READYZ, METRICS),
+    *(ROOT, OPENAPI, DOCS, DOCS_FILE, REDOC),
+    *(PLAYGROUND, PLAYGROUND_ABOUT, PLAYGROUND_EXAMPLE, PLAYGROUND_FILE, PLAYGROUND_DECISIONS, PLAYGROUND_JUDGEMENT),
+    *UNSUPPORTED,
+)
+"""Every path that is served; those of the playground only where the operator serves it."""
+
+TABLE: Mapping[str, Endpoint] = {endpoint.template: endpoint for endpoint in ENDPOINTS}
+"""The endpoints by path template; ``{}`` stands for a parameter of any name."""
+
+OPEN_PATHS = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.is_open)
+"""Paths that need no API key."""
+
+UNMATCHED = Endpoint(path="*", label="other")
 """A request that matches no route; with API keys configured, it still needs a valid one to get a 404."""
-
-_PAGE = Endpoint(label="page", scope=Scope.CHAT, is_page=True)
-_DOCS = Endpoint(label="docs")
-
-TABLE: Mapping[str, Endpoint] = {
-    "/": Endpoint(label="root"),
-    "/healthz": Endpoint(label="healthz", is_open=True),
-    "/readyz": Endpoint(label="readyz", is_open=True),
-    "/metrics": Endpoint(label="metrics", scope=Scope.METRICS),
-    "/v1/chat": Endpoint(label="chat", scope=Scope.CHAT, reaches_model=True),
-    "/v1/classify": Endpoint(label="classify", scope=Scope.CLASSIFY, reaches_model=True),
-    "/v1/chat/completions": Endpoint(label="completions", scope=Scope.CHAT, reaches_model=True),
-    "/v1/moderations": Endpoint(label="moderations", scope=Scope.CLASSIFY, reaches_model=True),
-    "/beta/litellm_basic_guardrail_api": Endpoint(label="guardrail", scope=Scope.CLASSIFY, reaches_model=True),
-    "/v1/models": Endpoint(label="models"),
-    "/v1/models/{}": Endpoint(label="models"),
-    **{path: Endpoint(label="unsupported") for path in UNSUPPORTED},
-    "/openapi.json": _DOCS,
-    "/docs": _DOCS,
-    "/docs/oauth2-redirect": _DOCS,
-    "/docs/{}": _DOCS,
-    "/redoc": _DOCS,
-    "/playground": _PAGE,
-    "/playground/about": _PAGE,
-    "/playground/examples/{}": _PAGE,
-    "/playground/judgement": Endpoint(label="playground", scope=Scope.CHAT, reaches_model=True),
-    "/playground/decisions": _PAGE,
-    "/playground/{}": _PAGE,
-}
-"""By path template; ``{}`` stands for a parameter of any name."""
-
-LABELS = frozenset(endpoint.label for endpoint in TABLE.values()) | {UNMATCHED.label}
-"""Every value that the label ``endpoint`` takes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """The router's match for a request."""
-
-    endpoint: Endpoint | None
-    """Row of the matched route; None if it has none and must not be served."""
-
-    allows_method: bool = True
-    """Whether the route allows the request's method; without a matching route the answer is 404, not 405."""
-
-    is_matched: bool = True
-    """Whether any route matches."""
-
-
-class _Matching(Protocol):
-    """A route, or an included router as represented by FastAPI."""
-
-    def matches(self, scope: Connection) -> tuple[Match, Any]:
-        """Whether a request matches this route, and what the route adds to its scope."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Flat:
-    """One route of the application, with its child routes if it is a mount."""
-
-    route: _Matching
-    template: str | None
-    below: tuple["_Flat", ...] | None = None
-
-
-class RouteTable:
-    """The routes of one application, flattened once, with their rows of the table.
-
-    Args:
-        routes: the application's routes; routes added later are not served.
-    """
-
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self._routes = tuple(_flatten(routes))
-
-    def find(self, connection: Connection) -> Route:
-        """The route of a request, selected like by the router: the first full match, or else the first partial one.
-
-        ``HEAD`` is looked up as ``GET``.
-        """
-        method = "GET" if connection["method"] == "HEAD" else connection["method"]
-        match, template = _match(self._routes, {**connection, "method": method})
-        if match is Match.NONE:
-            return Route(endpoint=UNMATCHED, is_matched=False)
-        endpoint = None if template is None else TABLE.get(template)
-        return Route(endpoint=endpoint, allows_method=match is Match.FULL)
-
-
-def iterate_templates(routes: Sequence[BaseRoute]) -> Iterator[str]:
-    """The template of every route, included and mounted ones too; ``?`` for a route without a path."""
-    yield from _templates(_flatten(routes))
-
-
-def _templates(routes: Iterable[_Flat]) -> Iterator[str]:
-    for flat in routes:
-        if flat.below is None:
-            yield flat.template or "?"
-        else:
-            yield from _templates(flat.below)
-
-
-def _flatten(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[_Flat]:
-    # Newer versions of FastAPI keep an included router as one route, and offer this to look inside.
-    contexts = getattr(routing, "iter_route_contexts", iter)
-    for context in contexts(routes):
-        path = getattr(context, "path", None)
-        template = None if path is None else prefix + _PARAMETER.sub("{}", path)
-        original = getattr(context, "original_route", context)
-        below = getattr(original, "routes", None)
-        if isinstance(original, Mount) and not below:  # an application without routes that could be looked at
-            yield _Flat(context, None if template is None else f"{template}/{{}}")
-        elif below is not None:
-            yield _Flat(context, template, tuple(_flatten(below, template or "")))
-        else:
-            yield _Flat(context, template)
-
-
-def _match(routes: Iterable[_Flat], connection: Connection) -> tuple[Match, str | None]:
-    partial: tuple[Match, str | None] | None = None
-    for flat in routes:
-        match, child = flat.route.matches(connection)
-        template = flat.template
-        if match is not Match.NONE and flat.below is not None:
-            match, template = _match(flat.below, {**connection, **child})
-            if match is Match.NONE:  # the mounted application answers, and there is no row for what it says
-                return Match.FULL, None
-        if match is Match.FULL:
-            return match, template
-        if match is Match.PARTIAL and partial is None:
-            partial = match, template
-    return partial or (Match.NONE, None)

@@ -128,6 +128,18 @@ def reply_to(exc: BaseException) -> ErrorReply:
     return reply
 
 
+def rename_field(reply: ErrorReply, names: Mapping[str, str]) -> ErrorReply:
+    """Return an error with the name that its field has in the request of an endpoint.
+
+    Args:
+        reply: the error, with the guard's name of the field.
+        names: the guard's name of a field → the endpoint's.
+    """
+    if reply.param is None or reply.param not in names or reply.code == "unknown_field":
+        return reply
+    return replace(reply, param=names[reply.param])
+
+
 def reply_to_status(status: int) -> ErrorReply:
     """How a refusal of the HTTP layer itself (no such route, wrong method) is told."""
     messages = {404: ("There is no such path.", "not_found"), 405: ("The method is not allowed.", "method_not_allowed")}

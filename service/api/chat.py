@@ -13,14 +13,16 @@ from service.api.requests import chat_request, lowered, read_request
 from service.api.responses import View
 from service.api.schemas import ChatReply
 from service.container import Service, service_of, view_of
+from service.endpoints import CHAT
 from service.sse import EventStream, sse, unless_client_leaves
 from service.telemetry.request_record import RequestRecord, record_of
 
 router = APIRouter()
 
 
-@router.post(
-    "/v1/chat",
+@router.api_route(
+    CHAT.path,
+    methods=[CHAT.method],
     response_model=ChatReply,
     responses={**ERRORS, **EVENTS},
     openapi_extra=request_body(answered=True),

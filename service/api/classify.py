@@ -6,12 +6,14 @@ from fastapi.responses import JSONResponse
 from service.api.classification import classified
 from service.api.openapi_fragments import ERRORS, request_body
 from service.api.schemas import ClassifyReply
+from service.endpoints import CLASSIFY
 
 router = APIRouter()
 
 
-@router.post(
-    "/v1/classify",
+@router.api_route(
+    CLASSIFY.path,
+    methods=[CLASSIFY.method],
     response_model=ClassifyReply,
     responses=ERRORS,
     openapi_extra=request_body(answered=False),

@@ -4,12 +4,10 @@ A route knows neither that every reply carries the name of its request, nor that
 operator allows. Knows no request.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from service.api.openai.schemas import MODERATION_MODELS
-from service.api.requests import LOWERED
-from service.middleware.auth import OPEN, SCOPES
+from service.api.requests import LOWERED, clamps_tokens
+from service.endpoints import TABLE, Endpoint, replace_parameters
 from service.settings import Settings
 
 _Object = dict[str, Any]
@@ -24,9 +22,6 @@ _LOWERED: _Object = {
 }
 _CHALLENGE: _Object = {"WWW-Authenticate": {"description": "How to send an API key.", "required": True}}
 
-_CLAMPING = ("/v1/chat", "/v1/chat/completions")
-"""Paths whose replies have a token limit."""
-
 _SCHEMES: _Object = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and LiteLLM's clients send a key."},
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -38,17 +33,8 @@ _SCHEMES: _Object = {
 }
 
 
-class _Limit(NamedTuple):
-    """What a field may be."""
-
-    kind: str
-    """Type that the field must have for it."""
-
-    keyword: str
-    """How JSON Schema calls it."""
-
-    value: int | list[str]
-    """How much, or which."""
+_MAXIMUM = {"array": "maxItems", "integer": "maximum"}
+"""JSON Schema's keyword for the maximum of a type."""
 
 
 def completed(schema: _Object, settings: Settings, *, model: str | None) -> _Object:
@@ -60,26 +46,30 @@ def completed(schema: _Object, settings: Settings, *, model: str | None) -> _Obj
         model: name of what is served, where it is known.
     """
     for path, item in schema["paths"].items():
+        endpoint = TABLE[replace_parameters(path)]
         for operation in item.values():
-            _name_failures(operation, keyed=settings.requires_api_keys and path not in OPEN, scoped=path in SCOPES)
-            if path in _CLAMPING:
+            _name_failures(operation, endpoint, wants_keys=settings.requires_api_keys)
+            if endpoint.token_fields:
                 operation["responses"]["200"]["headers"].update(_LOWERED)
             for content in operation.get("requestBody", {}).get("content", {}).values():
-                _limit(content["schema"]["properties"], _limits(path, settings, model))
+                fields = content["schema"]["properties"]
+                _limit(fields, _list_limits(endpoint, settings))
+                if model is not None and endpoint.model_aliases is not None:
+                    _restrict(fields["model"], [model, *endpoint.model_aliases])
     if settings.requires_api_keys:
         schema["components"]["securitySchemes"] = _SCHEMES
     return {name: _exact(part) for name, part in schema.items()}
 
 
-def _name_failures(operation: _Object, *, keyed: bool, scoped: bool) -> None:
+def _name_failures(operation: _Object, endpoint: Endpoint, *, wants_keys: bool) -> None:
     """Add the replies that come from in front of a route, and the headers of all replies."""
     responses = operation["responses"]
     responses["500"] = _error("Something unforeseen, told without details")
-    if keyed:
+    if wants_keys and not endpoint.is_open:
         operation["security"] = [{name: []} for name in _SCHEMES]
         responses["401"] = _error("No API key, or none that is known")
         responses.setdefault("429", _error("The API key asks too often"))
-        if scoped:
+        if endpoint.scope is not None:
             responses.setdefault("403", _error("The API key is not good for this"))
     for status, response in responses.items():
         headers = {**_NAMED, **(_RETRY if status in ("429", "503") else {}), **(_CHALLENGE if status == "401" else {})}
@@ -92,34 +82,32 @@ def _error(description: str) -> _Object:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _limits(path: str, settings: Settings, model: str | None) -> dict[str, _Limit]:
-    """What this server takes in a path's fields."""
-    images = _Limit("array", "maxItems", settings.max_images)
-    tokens = _Limit("integer", "maximum", settings.max_tokens)
-    own = {} if settings.clamps_own else {"max_tokens": tokens}
-    openai = {} if settings.clamps_openai else {"max_tokens": tokens, "max_completion_tokens": tokens}
-    served = {} if model is None else {"model": _Limit("string", "enum", [model])}
-    judges = {} if model is None else {"model": _Limit("string", "enum", [model, *MODERATION_MODELS])}
-    return {
-        "/v1/chat": {"image": images, "images": images, **own},
-        "/v1/classify": {"image": images, "images": images},
-        "/v1/chat/completions": {
-            **served,
-            "messages": _Limit("array", "maxItems", settings.max_turns),
-            **openai,
-            "n": _Limit("integer", "maximum", settings.max_choices),
-        },
-        "/v1/moderations": judges,
-    }.get(path, {})
+def _list_limits(endpoint: Endpoint, settings: Settings) -> dict[str, int]:
+    """Request field → the operator's maximum of its items or of its value."""
+    limits: dict[str, int] = {field: getattr(settings, setting) for field, setting in endpoint.limits.items()}
+    if not clamps_tokens(endpoint, settings):
+        limits |= dict.fromkeys(endpoint.token_fields, settings.max_tokens)
+    return limits
 
 
-def _limit(fields: _Object, limits: Mapping[str, _Limit]) -> None:
-    """Add limits to the fields of a request that have one."""
+def _limit(fields: _Object, limits: dict[str, int]) -> None:
+    """Add the maximum to the schemas of limited fields."""
     for name in fields.keys() & limits.keys():
-        limit = limits[name]
-        for schema in (fields[name], *fields[name].get("anyOf", ())):
-            if schema.get("type") == limit.kind:
-                schema[limit.keyword] = limit.value
+        for schema in _list_branches(fields[name]):
+            if schema.get("type") in _MAXIMUM:
+                schema[_MAXIMUM[schema["type"]]] = limits[name]
+
+
+def _restrict(field: _Object, values: list[str]) -> None:
+    """Restrict a text field to some values."""
+    for schema in _list_branches(field):
+        if schema.get("type") == "string":
+            schema["enum"] = values
+
+
+def _list_branches(field: _Object) -> list[_Object]:
+    """The schema of a field and those of its alternatives."""
+    return [field, *field.get("anyOf", ())]
 
 
 def _exact(value: Any) -> Any:

@@ -82,7 +82,7 @@ EVENTS: _Responses = {
 """A chat's reply, in the form that FastAPI cannot infer."""
 
 
-MODELS: _Responses = {
+MODEL_LINKS: _Responses = {
     200: {
         "description": "The one model that is served",
         "links": {

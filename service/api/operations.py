@@ -5,21 +5,33 @@ from fastapi.responses import JSONResponse, Response
 
 from safety_core.model.spec import SPEC_FILE
 from service.api.openai.completions import check_model
-from service.api.openapi_fragments import BAD_PATH, EXPOSITION, MODEL_NAME, MODELS, NO_MODEL, NOT_READY
+from service.api.openapi_fragments import BAD_PATH, EXPOSITION, MODEL_LINKS, MODEL_NAME, NO_MODEL, NOT_READY
 from service.api.responses import model_list, model_out
 from service.api.schemas import Health, ModelList, ModelOut, Ready
 from service.container import Service, service_of
+from service.endpoints import HEALTHZ, METRICS, MODEL, MODELS, READYZ
 
 router = APIRouter()
 
 
-@router.get("/healthz", response_model=Health, summary="The event loop lives")
+@router.api_route(
+    HEALTHZ.path,
+    methods=[HEALTHZ.method],
+    response_model=Health,
+    summary="The event loop lives",
+)
 async def healthz() -> JSONResponse:
     """Always 200: whoever can answer is alive."""
     return JSONResponse(Health(status="ok").sent())
 
 
-@router.get("/readyz", response_model=Ready, responses=NOT_READY, summary="The guard passed its self-check")
+@router.api_route(
+    READYZ.path,
+    methods=[READYZ.method],
+    response_model=Ready,
+    responses=NOT_READY,
+    summary="The guard passed its self-check",
+)
 async def readyz(request: Request) -> JSONResponse:
     """200 once the model is loaded and the canary image got its known verdict, else 503.
 
@@ -33,22 +45,27 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
 
 
-@router.get("/metrics", response_class=Response, responses=EXPOSITION, summary="Prometheus metrics")
+@router.api_route(
+    METRICS.path, methods=[METRICS.method], response_class=Response, responses=EXPOSITION, summary="Prometheus metrics"
+)
 async def metrics(request: Request) -> Response:
     """Counters, gauges and histograms in Prometheus' text format."""
     text, media_type = service_of(request).metrics.render_exposition(request.headers.get("accept", ""))
     return Response(text, media_type=media_type)
 
 
-@router.get("/v1/models", response_model=ModelList, responses=MODELS, summary="What is served")
+@router.api_route(
+    MODELS.path, methods=[MODELS.method], response_model=ModelList, responses=MODEL_LINKS, summary="What is served"
+)
 async def models(request: Request) -> JSONResponse:
     """The checkpoint, its backbone and its risk taxonomy."""
     service = service_of(request)
     return JSONResponse(model_list(service.guard.info, created=_created(service)))
 
 
-@router.get(
-    "/v1/models/{model:path}",
+@router.api_route(
+    MODEL.path,
+    methods=[MODEL.method],
     response_model=ModelOut,
     responses=BAD_PATH | NO_MODEL,
     openapi_extra=MODEL_NAME,

@@ -25,6 +25,7 @@ from safety_core.policy.book import Rules
 from service.api.openai.schemas import OTHER_NAMES
 from service.api.schemas import FormRequest, JsonRequest, Options
 from service.container import Service
+from service.endpoints import CHAT, Endpoint
 from service.errors import invalid_fields
 from service.ingress.body import (
     JSON,
@@ -177,7 +178,7 @@ def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatReques
         turns=turns,
         heatmap=bool(options.explain),
         rules=rules,
-        max_tokens=token_limit(options.max_tokens, settings, param="max_tokens", clamp=settings.clamps_own),
+        max_tokens=token_limit(options.max_tokens, settings, param="max_tokens", clamp=clamps_tokens(CHAT, settings)),
         temperature=options.temperature or 0.0,
         top_p=1.0 if options.top_p is None else options.top_p,
         seed=options.seed,
@@ -201,6 +202,11 @@ def token_limit(max_tokens: int | None, settings: Settings, *, param: str, clamp
     if max_tokens > settings.max_tokens and not clamp:
         raise PromptError(f"{param} may be at most {settings.max_tokens}.", code="max_tokens_too_large", param=param)
     return min(max_tokens, settings.max_tokens)
+
+
+def clamps_tokens(endpoint: Endpoint, settings: Settings) -> bool:
+    """Whether an endpoint lowers a token limit above the operator's, instead of rejecting the request."""
+    return settings.clamps_openai if endpoint.is_openai_compatible else settings.clamps_own
 
 
 def lowered(max_tokens: int | None, settings: Settings) -> dict[str, str]:

@@ -32,8 +32,8 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.container import Service
+from service.endpoints import OPEN_PATHS
 from service.errors import BUSY, INVALID, ErrorReply
-from service.middleware.auth import OPEN
 from service.middleware.origins import TrustedProxies, derive_client_key, is_loopback, parse_authority
 
 _logger = logging.getLogger(__name__)
@@ -546,7 +546,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._length = self._body_length(version)
         raw_path, query = self._split_target(method, hosts)
         path = unquote(raw_path.decode("ascii"))
-        if self._only_health and path not in OPEN:
+        if self._only_health and path not in OPEN_PATHS:
             self._refuse(_FULL)
         self.scope["method"], self.scope["http_version"] = method, version
         self.scope["path"] = self.root_path + path
@@ -640,7 +640,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start(self, cycle: _Cycle) -> None:
         self._active = cycle
         self._arm("exchange", self.exchange_timeout_s, self.transport.abort)
-        if cycle.scope["path"] in OPEN:
+        if cycle.scope["path"] in OPEN_PATHS:
             self._start_unless_lost(cycle)
         else:
             self.starts.add(self.loop, lambda: self._start_unless_lost(cycle))

@@ -19,15 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from safety_core.engine.exceptions import describe
 from safety_core.errors import OverloadedError, StoppedError
 from service.container import Service
-from service.endpoints import TABLE, UNMATCHED, Route, RouteTable
+from service.endpoints import UNMATCHED
 from service.errors import INVALID, ErrorReply, reply_to
+from service.middleware.route_matching import MatchedRoute, RouteMatcher
 from service.telemetry.logs import FIELDS
 from service.telemetry.request_record import RequestRecord
 
 _logger = logging.getLogger(__name__)
-
-ENDPOINTS = {path: endpoint.label for path, endpoint in TABLE.items() if endpoint.reaches_model}
-"""Paths whose requests reach the model, and their names in metrics."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 """Characters that paths must not contain: control characters, line separators, and surrogates for invalid UTF-8."""
@@ -54,7 +52,7 @@ class Traffic:
         self._app = app
         self._root_path = root_path
         self._in_flight = 0
-        self._routes: RouteTable | None = None
+        self._matcher: RouteMatcher | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -66,7 +64,7 @@ class Traffic:
             if scope["path"] == self._root_path:  # the route of / sends a client on to where relative links work
                 scope["path"] += "/"
         is_sound = not _has_control_characters(scope)
-        route = self._find(scope) if is_sound else Route(endpoint=UNMATCHED, is_matched=False)
+        route = self._match(scope) if is_sound else MatchedRoute(endpoint=UNMATCHED, is_matched=False)
         endpoint = route.endpoint or UNMATCHED
         headers = Headers(scope=scope)
         record = RequestRecord(
@@ -102,10 +100,10 @@ class Traffic:
             self._in_flight -= 1
             gauge.dec()
 
-    def _find(self, scope: Scope) -> Route:
-        if self._routes is None:
-            self._routes = RouteTable(scope["app"].router.routes)
-        return self._routes.find(scope)
+    def _match(self, scope: Scope) -> MatchedRoute:
+        if self._matcher is None:
+            self._matcher = RouteMatcher(scope["app"].router.routes)
+        return self._matcher.match(scope)
 
 
 class _Exchange:

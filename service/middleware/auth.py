@@ -21,7 +21,6 @@ from starlette.websockets import WebSocketClose
 
 from service.api_keys import ApiKey
 from service.container import Service
-from service.endpoints import TABLE, Route
 from service.errors import INVALID, ErrorReply, reply_to_status
 from service.middleware.origins import (
     AllowedHosts,
@@ -31,16 +30,9 @@ from service.middleware.origins import (
     is_same_origin,
     parse_authority,
 )
+from service.middleware.route_matching import MatchedRoute
 from service.settings import Settings
 from service.telemetry.request_record import RequestRecord
-
-OPEN = frozenset(path for path, endpoint in TABLE.items() if endpoint.is_open)
-"""Paths without a key: orchestrators ask them, and they tell nothing."""
-
-SCOPES = {
-    path: row.scope for path, row in TABLE.items() if row.scope is not None and not path.startswith("/playground")
-}
-"""Scopes required by paths of the API."""
 
 AUTHENTICATION = "authentication_error"
 PERMISSION = "permission_error"
@@ -104,7 +96,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        route: Route = scope["state"]["route"]
+        route: MatchedRoute = scope["state"]["route"]
         record: RequestRecord = scope["state"]["record"]
         headers = Headers(scope=scope)
         record.client = derive_client_key(self._client_address(scope, headers))
@@ -139,7 +131,7 @@ class Gate:
             else:
                 await _refused(_TOO_MANY, scope)(scope, receive, send)
 
-    async def _pass(self, route: Route, scope: Connection, receive: Receive, send: Send) -> None:
+    async def _pass(self, route: MatchedRoute, scope: Connection, receive: Receive, send: Send) -> None:
         """Pass an authorised request on; a route without a row in the table is 404."""
         if route.endpoint is None or not route.is_matched:
             await _refused(reply_to_status(404), scope)(scope, receive, send)
@@ -246,7 +238,7 @@ def presented(headers: Headers) -> str:
     return headers.get("x-api-key", "")
 
 
-def _forbidden(route: Route, key: ApiKey) -> ErrorReply | None:
+def _forbidden(route: MatchedRoute, key: ApiKey) -> ErrorReply | None:
     if route.endpoint is None:  # whatever it may be, nobody has said who may have it
         return reply_to_status(404)
     needed = route.endpoint.scope

@@ -8,7 +8,7 @@ import httpx
 
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import ImageLimits, decode
-from service.api.openai.errors import openai_reply
+from service.api.openai.errors import convert_to_openai
 from service.errors import reply_to
 from tests.fuzz.cases import Case
 from tests.helpers.clients import events
@@ -59,7 +59,7 @@ def _deserved_status(data: bytes, *, openai: bool) -> int:
     try:
         decode(data, limits=LIMITS)
     except ImageError as exc:
-        return (openai_reply(reply_to(exc)) if openai else reply_to(exc)).status
+        return (convert_to_openai(reply_to(exc)) if openai else reply_to(exc)).status
     return 200
 
 

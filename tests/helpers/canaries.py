@@ -10,8 +10,7 @@ from urllib.parse import quote
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from service.api.openai.unsupported import UNSUPPORTED
-from service.middleware.admission import ENDPOINTS
+from service.endpoints import ENDPOINTS
 from tests.helpers.clients import encoded
 from tests.helpers.nano_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
 
@@ -225,25 +224,6 @@ def anywhere(path: str, method: str) -> Iterator[Sent]:
     yield Sent("below", f"{path}/{quote(WORD)}", None, method=method, options=options)
 
 
-JUDGING = tuple(ENDPOINTS)
-PAGE = (
-    "/playground",
-    "/playground/about",
-    "/playground/decisions",
-    "/playground/{name}",
-    "/playground/examples/{name}",
-)
-OPERATORS = (
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/v1/models",
-    "/v1/models/{model:path}",
-    "/",
-    "/docs",
-    "/docs/{name}",
-    "/redoc",
-    "/openapi.json",
-)
-OTHERS = (*OPERATORS, *PAGE, *UNSUPPORTED)
+JUDGING = tuple(endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model)
+OTHERS = tuple(endpoint.path for endpoint in ENDPOINTS if not endpoint.reaches_model)
 """Every other path that there is."""

@@ -21,9 +21,13 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardLike
 from service.app import create_app
+from service.endpoints import ENDPOINTS
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+
+MODEL_LABELS = {endpoint.path: endpoint.label for endpoint in ENDPOINTS if endpoint.reaches_model}
+"""Paths whose requests reach the model, and their labels in metrics."""
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -14,15 +14,14 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.model.vision.tower import VisionFeatures
-from service.api.openai.errors import openai_reply
+from service.api.openai.errors import convert_to_openai
 from service.errors import INVALID, ErrorReply
-from service.middleware.admission import ENDPOINTS
-from tests.helpers.clients import ROOT
+from tests.helpers.clients import MODEL_LABELS, ROOT
 
 CHAT, CLASSIFY, COMPLETIONS = "/v1/chat", "/v1/classify", "/v1/chat/completions"
 MODERATIONS, GUARDRAIL = "/v1/moderations", "/beta/litellm_basic_guardrail_api"
 PLAYGROUND = "/playground/judgement"
-ROUTES = tuple(ENDPOINTS)
+ROUTES = tuple(MODEL_LABELS)
 """Every path that judges."""
 
 OWN = (CHAT, CLASSIFY, PLAYGROUND)
@@ -118,7 +117,7 @@ def as_sent(route: str, status: int, code: str) -> tuple[int, str]:
     """Status and code of an error of ours as a route sends it: OpenAI's paths have OpenAI's."""
     reply = ErrorReply(status=status, message="", type=INVALID, code=code)
     if route in (COMPLETIONS, MODERATIONS):
-        reply = openai_reply(reply)
+        reply = convert_to_openai(reply)
     return reply.status, reply.code
 
 

@@ -13,8 +13,7 @@ from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.suite import CLAIMED_PX
-from service.middleware.admission import ENDPOINTS
-from tests.helpers.clients import ROOT, ServerProcess, events, metric
+from tests.helpers.clients import MODEL_LABELS, ROOT, ServerProcess, events, metric
 from tests.helpers.nano_requests import ANSWERING, GUARDRAIL, ROUTES, as_sent, question
 from tests.service.middleware.test_admission import eventually
 
@@ -116,7 +115,7 @@ def test_every_picture_is_scanned_and_the_request_has_one_name_everywhere(
         assert set(NAMED.findall(response.text)) == ({name} if route != GUARDRAIL else set())
         (line,) = logged(server, name)
         assert line["images"] == [sha256(picture).hexdigest() for picture in pictures[:count]]
-        assert (line["endpoint"], line["status"], line["images_scanned"]) == (ENDPOINTS[route], 200, count)
+        assert (line["endpoint"], line["status"], line["images_scanned"]) == (MODEL_LABELS[route], 200, count)
         assert len(re.findall(f'# {{request_id="{name}"}}', render_exposition(server))) >= 2
 
 

@@ -28,6 +28,7 @@ from service.api.requests import read_json
 from service.api.schemas import Language, Picture, PolicyName, Sent
 from service.api.text_windows import Assess, TooLongError, assess_in_windows, check_length
 from service.container import service_of
+from service.endpoints import GUARDRAIL
 from service.ingress.body import create_image_count_error
 from service.ingress.decode_pool import enforce_deadline
 from service.sse import unless_client_leaves
@@ -100,8 +101,9 @@ class GuardrailReply(Sent):
     images: list[str] | None = None
 
 
-@router.post(
-    "/beta/litellm_basic_guardrail_api",
+@router.api_route(
+    GUARDRAIL.path,
+    methods=[GUARDRAIL.method],
     response_model=GuardrailReply,
     responses=ERRORS,
     openapi_extra=json_body(GuardrailRequest),

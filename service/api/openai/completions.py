@@ -11,24 +11,25 @@ from safety_core.errors import InputError, PromptError
 from safety_core.inputs.prompts import check_characters
 from safety_core.policy.book import Rules
 from service.api.answering import Chat, broken_off, counted
-from service.api.openai.errors import OpenAIRoute
 from service.api.openai.messages import dialogue_of
 from service.api.openai.responses import CompletionView
 from service.api.openai.schemas import Completion, CompletionRequest
 from service.api.openapi_fragments import CHUNKS, NO_MODEL, OPENAI_ERRORS, json_body
 from service.api.policies import rules_for
-from service.api.requests import lowered, read_json, token_limit
+from service.api.requests import clamps_tokens, lowered, read_json, token_limit
 from service.container import Service, service_of, view_of
+from service.endpoints import COMPLETIONS
 from service.sse import EventStream, data_line, merged, unless_client_leaves
 from service.telemetry.request_record import RequestRecord, record_of
 
-router = APIRouter(route_class=OpenAIRoute)
+router = APIRouter()
 
 _DONE = "[DONE]"
 
 
-@router.post(
-    "/v1/chat/completions",
+@router.api_route(
+    COMPLETIONS.path,
+    methods=[COMPLETIONS.method],
     response_model=Completion,
     responses={**OPENAI_ERRORS, **NO_MODEL, **CHUNKS},
     openapi_extra=json_body(CompletionRequest),
@@ -82,7 +83,7 @@ async def _chats(service: Service, asked: CompletionRequest, rules: Rules, recor
     _check_count(sum(len(turn.parts) or 1 for turn in dialogue.turns), settings.max_turns)
     check_characters(dialogue.turns, settings.max_prompt_tokens)
     param, wanted = _max_tokens(asked)
-    max_tokens = token_limit(wanted, settings, param=param, clamp=settings.clamps_openai)
+    max_tokens = token_limit(wanted, settings, param=param, clamp=clamps_tokens(COMPLETIONS, settings))
     loaded = await service.image_loader.load(dialogue.sources, record, dialogue.places)
     stop = (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
     chats = [

@@ -12,7 +12,6 @@ from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import Rules
 from service.api.classification import assessed
 from service.api.openai.completions import check_model
-from service.api.openai.errors import OpenAIRoute
 from service.api.openai.responses import moderation
 from service.api.openai.schemas import ImagePart, Moderation, ModerationRequest, TextPart
 from service.api.openapi_fragments import NO_MODEL, OPENAI_ERRORS, json_body
@@ -20,18 +19,20 @@ from service.api.policies import rules_for
 from service.api.requests import read_json
 from service.api.text_windows import assess_in_windows, check_length
 from service.container import Service, service_of, view_of
+from service.endpoints import MODERATIONS
 from service.sse import unless_client_leaves
 from service.telemetry.request_record import RequestRecord, record_of
 
-router = APIRouter(route_class=OpenAIRoute)
+router = APIRouter()
 
 
 _OPENAI_MODEL = re.compile(r"(?:openai/)?(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
 """OpenAI's moderation models, the default of clients (LiteLLM adds the provider); they select the served model."""
 
 
-@router.post(
-    "/v1/moderations",
+@router.api_route(
+    MODERATIONS.path,
+    methods=[MODERATIONS.method],
     response_model=Moderation,
     responses={**OPENAI_ERRORS, **NO_MODEL},
     openapi_extra=json_body(ModerationRequest),

@@ -70,15 +70,6 @@ OTHER_NAMES = frozenset(
 )  # fmt: skip
 """Names of fields of related interfaces that some clients send to the wrong path or place: an error may name them."""
 
-MODERATION_MODELS = (
-    "omni-moderation-latest",
-    "omni-moderation-2024-09-26",
-    "text-moderation-latest",
-    "text-moderation-stable",
-    "text-moderation-007",
-)
-"""Known names of OpenAI's moderation models."""
-
 _UNSUPPORTED_PARTS = frozenset(
     {
         "audio", "document", "file", "function", "image", "image_file", "input_audio", "input_file", "input_image",

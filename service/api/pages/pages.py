@@ -7,11 +7,12 @@ from starlette.exceptions import HTTPException
 from safety_core import __version__
 from service.api.pages import documentation
 from service.container import service_of
+from service.endpoints import DOCS, DOCS_FILE, REDOC, ROOT
 
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/")
+@router.api_route(ROOT.path, methods=[ROOT.method])
 async def root(request: Request) -> Response:
     """Redirect browsers to the playground, and list the server's paths for other clients; all links are relative."""
     prefix, raw_path = request.scope.get("root_path", ""), request.scope.get("raw_path") or b"/"
@@ -35,19 +36,19 @@ async def root(request: Request) -> Response:
     )
 
 
-@router.get("/docs")
+@router.api_route(DOCS.path, methods=[DOCS.method])
 async def docs() -> HTMLResponse:
     """The OpenAPI document in Swagger UI, which can also try it out."""
     return HTMLResponse(documentation.PAGES["docs"], headers=documentation.HEADERS)
 
 
-@router.get("/redoc")
+@router.api_route(REDOC.path, methods=[REDOC.method])
 async def redoc() -> HTMLResponse:
     """The OpenAPI document in Redoc, read-only."""
     return HTMLResponse(documentation.PAGES["redoc"], headers=documentation.HEADERS)
 
 
-@router.get("/docs/{name}")
+@router.api_route(DOCS_FILE.path, methods=[DOCS_FILE.method])
 async def docs_file(name: str) -> Response:
     """An asset of these pages."""
     try:

@@ -25,10 +25,17 @@ from service.api.policies import choices_of, rules_for
 from service.api.requests import read_json
 from service.api.schemas import PolicyName
 from service.container import service_of
+from service.endpoints import (
+    PLAYGROUND,
+    PLAYGROUND_ABOUT,
+    PLAYGROUND_DECISIONS,
+    PLAYGROUND_EXAMPLE,
+    PLAYGROUND_FILE,
+    PLAYGROUND_JUDGEMENT,
+)
 
 router = APIRouter(include_in_schema=False)
 
-_MAX_BYTES = 2 * 1024 * 1024
 _MAX_REQUESTS = 64
 _MAX_VIEWS = 4096
 """Of all requests: each picture and all of them together, in every reading of a text and with every sentence. The page
@@ -41,13 +48,13 @@ _MARKS_BESIDES = 1024
 """Those of changes and requests."""
 
 
-@router.get("/playground")
+@router.api_route(PLAYGROUND.path, methods=[PLAYGROUND.method])
 async def page() -> Response:
     """The page."""
     return await file(playground.PAGE)
 
 
-@router.get("/playground/about")
+@router.api_route(PLAYGROUND_ABOUT.path, methods=[PLAYGROUND_ABOUT.method])
 async def about(request: Request) -> JSONResponse:
     """What is served, what a request may have, which policies it may choose, and pictures to begin with."""
     service = service_of(request)
@@ -70,7 +77,7 @@ async def about(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/playground/examples/{name}")
+@router.api_route(PLAYGROUND_EXAMPLE.path, methods=[PLAYGROUND_EXAMPLE.method])
 async def example(name: str) -> Response:
     """One of the example pictures."""
     if name not in {file for file, _ in _examples()}:
@@ -78,7 +85,7 @@ async def example(name: str) -> Response:
     return Response(_drawn(name), media_type="image/png", headers=playground.HEADERS)
 
 
-@router.post("/playground/judgement")
+@router.api_route(PLAYGROUND_JUDGEMENT.path, methods=[PLAYGROUND_JUDGEMENT.method])
 async def judgement(request: Request) -> JSONResponse:
     """What `/v1/classify` says of the same, and why: every view, every belief, every rule.
 
@@ -117,7 +124,7 @@ class WhatIf(BaseModel):
         return requests
 
 
-@router.post("/playground/decisions")
+@router.api_route(PLAYGROUND_DECISIONS.path, methods=[PLAYGROUND_DECISIONS.method])
 async def decisions(request: Request) -> JSONResponse:
     """What a policy with changes would have decided about requests that were judged; nothing is kept and counted."""
     service = service_of(request)
@@ -125,7 +132,7 @@ async def decisions(request: Request) -> JSONResponse:
         raise HTTPException(404)
     taxonomy = service.guard.info.taxonomy
     marks = _MAX_VIEWS * (len(taxonomy.types) + len(taxonomy.levels) + _MARKS_PER_VIEW) + _MARKS_BESIDES
-    asked = await read_json(request, service, WhatIf, max_bytes=_MAX_BYTES, max_marks=marks)
+    asked = await read_json(request, service, WhatIf, max_bytes=PLAYGROUND_DECISIONS.max_body_bytes, max_marks=marks)
     policy = _changed(rules_for(request, policy=asked.policy, language=None).policy, asked.changes, taxonomy)
     return JSONResponse(
         {
@@ -141,7 +148,7 @@ async def decisions(request: Request) -> JSONResponse:
     )
 
 
-@router.get("/playground/{name}")
+@router.api_route(PLAYGROUND_FILE.path, methods=[PLAYGROUND_FILE.method])
 async def file(name: str) -> Response:
     """Part of the page."""
     try:

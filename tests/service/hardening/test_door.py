@@ -15,8 +15,8 @@ from safety_core.engine.guard import Guard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Action, Decision, Policy
 from service.api_keys import Scope, format_key_entry
+from service.endpoints import OPEN_PATHS
 from service.ingress.image_fetcher import ImageFetcher
-from service.middleware.auth import OPEN
 from tests.helpers.clients import metric, png, served
 from tests.helpers.fakes import FakeGuard
 from tests.helpers.nano_requests import (
@@ -213,7 +213,7 @@ def test_auth() -> None:
         for path, method in every:
             for headers in ({}, bearer("wrong"), bearer(secrets[Scope.CHAT][:-1]), {"x-api-key": ""}):
                 response = client.request(method, path, headers=headers)
-                assert (response.status_code == 401) == (path not in OPEN), (path, method)
+                assert (response.status_code == 401) == (path not in OPEN_PATHS), (path, method)
         assert fake.requests == []
         for path, needed in good.items():
             for scope, secret in secrets.items():

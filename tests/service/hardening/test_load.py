@@ -13,8 +13,7 @@ import torch
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from service.middleware.admission import ENDPOINTS
-from tests.helpers.clients import events, metric, png, running_server, served
+from tests.helpers.clients import MODEL_LABELS, events, metric, png, running_server, served
 from tests.helpers.fakes import FakeGuard
 from tests.helpers.nano_requests import (
     ANSWERING,
@@ -64,7 +63,7 @@ def test_slow_clients(route: str, fake: FakeGuard) -> None:
             assert until(idle, b"}").startswith(b"HTTP/1.1 200")
             idle.sendall(b"GET /healthz HTT")
             assert closed(idle)
-        assert in_flight(f"http://127.0.0.1:{port}", ENDPOINTS[route]) == 0
+        assert in_flight(f"http://127.0.0.1:{port}", MODEL_LABELS[route]) == 0
     assert len(fake.requests) == 1
 
 
@@ -97,7 +96,7 @@ def test_disconnect(route: str, fake: FakeGuard) -> None:
         at_work = pool.submit(post, url, CHAT, "at work")
         eventually(lambda: len(fake.requests) == 1)
         leave(url, route, question(route, "gone", model="fake"), once=lambda: waiting(url) >= 1)
-        eventually(lambda: in_flight(url, ENDPOINTS[route]) == (route == CHAT))
+        eventually(lambda: in_flight(url, MODEL_LABELS[route]) == (route == CHAT))
         fake.gate.set()
         assert at_work.result().status_code == 200
         assert post(url, route, "next").status_code == 200
@@ -111,7 +110,7 @@ def test_disconnect_stops_a_reply(route: str, stream: bool, fake: FakeGuard) -> 
     with listening(fake) as url:
         leave(url, route, question(route, "a", model="fake", stream=stream), once=fake.began.is_set)
         assert fake.stopped.wait(240)
-        eventually(lambda: in_flight(url, ENDPOINTS[route]) == 0)
+        eventually(lambda: in_flight(url, MODEL_LABELS[route]) == 0)
         fake.between.set()
         assert post(url, route).status_code == 200
 
@@ -154,7 +153,7 @@ def test_worker_death(route: str, fake: FakeGuard) -> None:
     with listening(fake, canary_interval_s=0.05, max_batch=1) as url, ThreadPoolExecutor(3) as pool:
         fake.gate.clear()
         waiting = [pool.submit(post, url, route, text) for text in ("a", "b", "c")]
-        eventually(lambda: in_flight(url, ENDPOINTS[route]) == 3)
+        eventually(lambda: in_flight(url, MODEL_LABELS[route]) == 3)
         eventually(
             lambda: metric(httpx.get(f"{url}/metrics").text, "safevlm_queue_depth", queue="guard") >= 2
         )  # or 3, a canary among them

@@ -18,8 +18,7 @@ from starlette.testclient import TestClient
 
 from safety_core.inputs.images.decoding import DecodedImage, Inspected, decode_inspected, inspect
 from service.ingress import image_loader as pictures
-from service.middleware.admission import ENDPOINTS
-from tests.helpers.clients import ROOT, encoded, metric, png, served
+from tests.helpers.clients import MODEL_LABELS, ROOT, encoded, metric, png, served
 from tests.helpers.fakes import FakeGuard
 from tests.helpers.nano_requests import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, as_sent, failure
 
@@ -42,7 +41,7 @@ def body(route: str, *sources: str) -> dict[str, Any]:
     return bodies.get(route, {"prompt": LOOK, "images": list(sources)})
 
 
-@pytest.mark.parametrize("route", ENDPOINTS)
+@pytest.mark.parametrize("route", MODEL_LABELS)
 @pytest.mark.parametrize(
     "source",
     [
@@ -58,7 +57,7 @@ def test_base64_is_read_as_people_make_it_on_every_path(client: TestClient, rout
     assert client.post(route, json=body(route, source)).status_code == 200
 
 
-@pytest.mark.parametrize("route", ENDPOINTS)
+@pytest.mark.parametrize("route", MODEL_LABELS)
 def test_what_is_ambiguous_is_refused_on_every_path(client: TestClient, route: str) -> None:
     assert failure(client.post(route, json=body(route, f"{TEXT[:40]}=={TEXT}"))) == as_sent(
         route, 400, "image_encoding"
@@ -68,7 +67,7 @@ def test_what_is_ambiguous_is_refused_on_every_path(client: TestClient, route: s
 # --- a budget of pixels ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", ENDPOINTS)
+@pytest.mark.parametrize("route", MODEL_LABELS)
 def test_pictures_that_cost_too_much_together_are_refused_before_any_is_decoded(
     route: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +182,7 @@ def wait_until_idle(client: TestClient) -> None:
 def test_what_a_request_holds_is_let_go_of(client: TestClient) -> None:
     memory = client.app_state["service"].memory
     big = encoded(Image.effect_noise((900, 900), 90), "PNG")
-    for route in ENDPOINTS:
+    for route in MODEL_LABELS:
         sent = body(route, base64.b64encode(big).decode(), TEXT)
         assert client.post(route, json=sent).status_code == 200
         assert client.post(route, json=body(route, "nonsense!")).status_code == 400

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.api.openai.errors import openai_reply
+from service.api.openai.errors import convert_to_openai
 from service.errors import ErrorReply
 from tests.helpers.clients import metric, png, served
 from tests.helpers.fakes import FakeGuard
@@ -53,10 +53,10 @@ def test_bodies_of_another_kind_or_size_are_bad_requests(path: str) -> None:
 
 def test_a_kind_of_broken_picture_that_openai_does_not_know_is_an_invalid_image() -> None:
     reply = ErrorReply(status=413, message="m", type="invalid_request_error", code="image_of_a_new_kind", param="p")
-    told = openai_reply(reply)
+    told = convert_to_openai(reply)
     assert (told.status, told.code, told.message, told.param) == (400, "invalid_image", "m", "p")
 
 
 def test_errors_of_the_server_stay_what_they_are() -> None:
     reply = ErrorReply(status=503, message="m", type="overloaded_error", code="timeout", retry_after_s=5)
-    assert openai_reply(reply) == reply
+    assert convert_to_openai(reply) == reply

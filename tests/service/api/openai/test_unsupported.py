@@ -7,7 +7,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from service.api.openai.unsupported import UNSUPPORTED
+from service.endpoints import TABLE, UNSUPPORTED, Endpoint
 from tests.helpers.clients import served
 from tests.helpers.fakes import FakeGuard
 
@@ -27,15 +27,15 @@ def test_openais_client_learns_which_path_to_use() -> None:
                 call()
             assert error.value.code == "unsupported_endpoint"
             assert path in error.value.message
-            assert ("/v1/chat/completions" in error.value.message) == (UNSUPPORTED[path] is not None)
+            assert ("/v1/chat/completions" in error.value.message) == (TABLE[path].substitute is not None)
 
 
-@pytest.mark.parametrize("path", UNSUPPORTED)
-def test_the_advice_leads_to_a_path_that_is_served(path: str) -> None:
+@pytest.mark.parametrize("endpoint", UNSUPPORTED, ids=lambda endpoint: endpoint.path)
+def test_the_advice_leads_to_a_path_that_is_served(endpoint: Endpoint) -> None:
+    path, instead = endpoint.path, endpoint.substitute
     with served(FakeGuard()) as client:
         response = client.post(path, content=b"SECRET")
         error: dict[str, Any] = response.json()["error"]
         assert (response.status_code, error["type"]) == (404, "invalid_request_error")
         assert path not in client.get("/openapi.json").json()["paths"]
-        instead = UNSUPPORTED[path]
         assert instead is None or client.post(instead, json={}).status_code == 422

@@ -16,7 +16,7 @@ from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from service.api_keys import Scope, format_key_entry
-from service.middleware.auth import SCOPES
+from service.endpoints import ENDPOINTS
 from service.playground import FILES, content
 from tests.helpers.clients import ROOT, base64_png, metric, served
 from tests.helpers.fakes import FakeGuard
@@ -283,7 +283,7 @@ FROM_HERE: tuple[dict[str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize("path", [*(path for path in SCOPES if path != "/metrics"), "/playground/judgement"])
+@pytest.mark.parametrize("path", [endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model])
 def test_a_browser_asks_for_this_page_only(client: TestClient, path: str) -> None:
     for headers in FROM_ELSEWHERE:
         response = client.post(path, json={"prompt": "a"}, headers=headers)
