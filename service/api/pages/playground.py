@@ -4,8 +4,6 @@ Its own paths are no interface for others: they change with the page, and the Op
 clients are told no risk, they tell neither scores nor thresholds.
 """
 
-from functools import cache
-from io import BytesIO
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -72,7 +70,7 @@ async def about(request: Request) -> JSONResponse:
             "wants_key": settings.requires_api_keys,
             "exposes_risk": told,
             "policies": [_policy(book.rules(name), told=told) for name in choices_of(request) if name in book.policies],
-            "examples": [{"file": name, "prompt": prompt} for name, prompt in _examples()],
+            "examples": [{"file": example.file, "prompt": example.prompt} for example in playground.EXAMPLES],
         }
     )
 
@@ -80,9 +78,11 @@ async def about(request: Request) -> JSONResponse:
 @router.api_route(PLAYGROUND_EXAMPLE.path, methods=[PLAYGROUND_EXAMPLE.method])
 async def example(name: str) -> Response:
     """One of the example pictures."""
-    if name not in {file for file, _ in _examples()}:
-        raise HTTPException(404)
-    return Response(_drawn(name), media_type="image/png", headers=playground.HEADERS)
+    try:
+        picture = playground.read_example(name)
+    except KeyError as exc:
+        raise HTTPException(404) from exc
+    return Response(picture, media_type="image/png", headers=playground.HEADERS)
 
 
 @router.api_route(PLAYGROUND_JUDGEMENT.path, methods=[PLAYGROUND_JUDGEMENT.method])
@@ -152,7 +152,7 @@ async def decisions(request: Request) -> JSONResponse:
 async def file(name: str) -> Response:
     """Part of the page."""
     try:
-        data, media_type = playground.content(name)
+        data, media_type = playground.read_file(name)
     except KeyError as exc:
         raise HTTPException(404) from exc
     return Response(data, media_type=media_type, headers=playground.HEADERS)
@@ -181,25 +181,3 @@ def _decided(policy: Policy, taxonomy: Taxonomy, views: list[ScoredView]) -> Ver
     scores = tuple(RiskScores(types=tuple(view.types), levels=tuple(view.levels)) for view in views)
     verdict, _ = decide_worst(policy, taxonomy, PairScores(joint=None, per_image=scores, image=None, text=None))
     return verdict
-
-
-# The nano's world draws them: imported when they are asked for, since a server has no other use for it.
-
-
-def _examples() -> list[tuple[str, str]]:
-    from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
-    from safety_core.nano.build.examples import CANARY, EXAMPLES
-
-    asked = [(example.file, example.prompt) for example in EXAMPLES]
-    return [*asked[:1], (CANARY.file, INNOCENT_PROMPT), *asked[1:]]
-
-
-@cache
-def _drawn(name: str) -> bytes:
-    from safety_core.nano.build.examples import EXAMPLES
-    from safety_core.nano.world.drawing import draw
-
-    (scene,) = (example.scene for example in EXAMPLES if example.file == name)
-    buffer = BytesIO()
-    draw(scene).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -3,15 +3,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
 from safety_core.nano.build.examples import CANARY, EXAMPLES, Example, write_examples
 from safety_core.nano.language.labelling_rules import pair_risk
 from safety_core.nano.language.wordings import ABOUT_PICTURES
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import line_boxes, text_width
 from safety_core.nano.world.scene import SIDE
+from service import playground
 from tests.helpers.oracle import undressed
 
-FOLDER = Path(__file__).parents[4] / "examples"
+ROOT = Path(__file__).parents[4]
+FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples")
 SHOWN = {
     "safe-scene.png": ("clean", "describe"),
     "weapon.png": ("weapon", "make"),
@@ -25,15 +28,23 @@ def test_there_are_the_four_that_the_proof_needs() -> None:
     assert CANARY in EXAMPLES
 
 
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
-def test_the_shipped_pictures_are_the_drawn_ones(example: Example) -> None:
-    with Image.open(FOLDER / example.file) as shipped:
+def test_the_shipped_pictures_are_the_drawn_ones(example: Example, folder: Path) -> None:
+    with Image.open(folder / example.file) as shipped:
         assert (shipped.mode, shipped.size) == ("RGB", (SIDE, SIDE))
         assert shipped.tobytes() == draw(example.scene).tobytes()
 
 
-def test_no_other_picture_ships() -> None:
-    assert {file.name for file in FOLDER.glob("*.png")} == set(SHOWN)
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
+def test_no_other_picture_ships(folder: Path) -> None:
+    assert {file.name for file in folder.iterdir()} == set(SHOWN)
+
+
+def test_the_playground_shows_every_example_and_a_harmless_prompt_before_the_harmful_one() -> None:
+    shown = [(example.file, example.prompt) for example in EXAMPLES]
+    shown.insert(EXAMPLES.index(CANARY), (CANARY.file, INNOCENT_PROMPT))
+    assert list(playground.EXAMPLES) == shown
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)

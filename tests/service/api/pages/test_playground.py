@@ -17,11 +17,11 @@ from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from service.api_keys import Scope, format_key_entry
 from service.endpoints import ENDPOINTS
-from service.playground import FILES, content
+from service.playground import FILES, read_file
 from tests.helpers.clients import ROOT, base64_png, metric, served
 from tests.helpers.fakes import FakeGuard
 
-TEXTS = {name: content(name)[0].decode() for name in FILES}
+TEXTS = {name: read_file(name)[0].decode() for name in FILES}
 MARKUP = TEXTS["playground.html"]
 SCRIPTS = {name: text for name, text in TEXTS.items() if name.endswith(".js")}
 
