@@ -21,7 +21,7 @@ def table(heading: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("duty", [duty for duty in Duty if duty is not Duty.ANSWER])
 def test_the_rubric(duty: Duty) -> None:
-    row = next(row for row in table("duty | refusal") if row[0] == f"`{duty}`")
+    row = next(row for row in table("requirement | refusal") if row[0] == f"`{duty}`")
     columns = [
         (ReplyKind.REFUSAL, False),
         (ReplyKind.DECLINE, False),
