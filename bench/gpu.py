@@ -58,7 +58,9 @@ class Bench:
         self.device = device
         self.tokens = tokens
         self.guard = Guard(
-            model, Policy.default(model.taxonomy), limits=GuardLimits(tower_batch=max(BATCHES), max_rows=max(BATCHES))
+            model,
+            Policy.create_default(model.taxonomy),
+            limits=GuardLimits(tower_batch=max(BATCHES), max_rows=max(BATCHES)),
         )
         model.safety.to(device)
 

@@ -18,7 +18,7 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared, Work
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Verdict, decide
 from safety_core.scores import PairScores, RiskScores
 from service.app import create_app, in_passing_thread
@@ -107,7 +107,7 @@ def _judging_in_vain(guard: Guard) -> None:
     """The output rail then does its work and lets everything through: words beyond a reply's end mean nothing."""
     judge = guard.rulings_on
 
-    def in_vain(replies: Sequence[str], rules: Sequence[Rules | None]) -> list[Ruling | None]:
+    def in_vain(replies: Sequence[str], rules: Sequence[ActivePolicy | None]) -> list[Ruling | None]:
         judge(replies, rules)
         return [Ruling.SAY] * len(replies)
 

@@ -33,7 +33,7 @@ class Document:
     """Line of each field, from 1."""
 
     def parse(self, model: type[ModelT], *, context: object = None) -> ModelT:
-        """Validate the content; an empty document has no fields.
+        """Validate the content; an empty document has no fields, and keys are strings at any depth.
 
         Args:
             model: the expected document.
@@ -43,7 +43,7 @@ class Document:
             ConfigError: the first field at fault, with its line.
         """
         try:
-            return model.model_validate({} if self.data is None else self.data, context=context)
+            return model.model_validate({} if self.data is None else _stringify_keys(self.data), context=context)
         except ValidationError as exc:
             found = find_problem(exc, container="a mapping")
             raise self.create_error(found.place, found.problem) from exc
@@ -94,6 +94,13 @@ def parse_document(text: str, name: str) -> Document:
         if loader is not None:
             loader.dispose()
     return Document(name=name, data=data, lines=lines)
+
+
+def _stringify_keys(value: Any) -> Any:
+    """YAML reads the key 3 as a number and the key no as false; fields have names."""
+    if isinstance(value, Mapping):
+        return {str(key): _stringify_keys(entry) for key, entry in value.items()}
+    return [_stringify_keys(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _record_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, above: frozenset[int]) -> None:

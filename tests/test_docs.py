@@ -25,7 +25,7 @@ def test_the_policy_in_the_documentation_is_one(tmp_path: Path) -> None:
     block = (DOCS / "policy.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
     path = tmp_path / "policy.yaml"
     path.write_text(block, encoding="utf-8")
-    book = read_book(path, Policy.default(DEFAULT_TAXONOMY), DEFAULT_TAXONOMY)
+    book = read_book(path, Policy.create_default(DEFAULT_TAXONOMY), DEFAULT_TAXONOMY)
     assert set(book.policies) == {"default", "kids", "trial"}
     assert set(book.policies["kids"]) == {"", "en", "de"}
 

@@ -122,7 +122,7 @@ def classify(
         book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
         decoded = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        rules = None if book is None else book.rules()
+        rules = None if book is None else book.select()
         found = guard.assess(GuardRequest(images=decoded, turns=turns, rules=rules))
     typer.echo(
         json.dumps(

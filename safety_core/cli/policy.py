@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
-from safety_core.policy.book import DEFAULT_POLICY, PolicyBook, Rules
+from safety_core.policy.book import DEFAULT_POLICY, ActivePolicy, PolicyBook
+from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 
@@ -32,7 +33,7 @@ def check(
         folder = find_checkpoint(checkpoint)
         check_manifest(folder)
         taxonomy: Taxonomy = read_spec(folder).taxonomy
-        base = Policy.load(folder / POLICY_FILE, taxonomy)
+        base = load_policy(folder / POLICY_FILE, taxonomy)
         book = read_book(file, base, taxonomy)
     typer.echo(f"{file}: sound, version {book.version}")
     for name, spoken in book.policies.items():
@@ -94,10 +95,10 @@ def _changed(field: str, old: Any, new: Any) -> Iterator[str]:
         yield f"{field}: {json.dumps(old)} → {json.dumps(new, ensure_ascii=False)}"
 
 
-def _chosen(book: PolicyBook, name: str) -> Rules:
+def _chosen(book: PolicyBook, name: str) -> ActivePolicy:
     if name not in book.policies:
         raise typer.BadParameter(f"the file has the policies {', '.join(book.policies)}")
-    return book.rules(name)
+    return book.select(name)
 
 
 def _told(found: dict[str, Any]) -> Iterator[str]:

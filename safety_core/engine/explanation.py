@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from safety_core.engine.messages import GuardVerdict
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Action, Verdict, decide
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
@@ -52,7 +52,7 @@ class Rule:
         return self.belief >= self.threshold
 
 
-def views_of(rules: Rules, taxonomy: Taxonomy, readings: Sequence[PairScores]) -> list[View]:
+def views_of(rules: ActivePolicy, taxonomy: Taxonomy, readings: Sequence[PairScores]) -> list[View]:
     """Every view under every reading, in the order in which they were scored."""
     return [
         View(name=name, reading=index, scores=scores, verdict=decide(rules.policy, taxonomy, scores), decides=decides)
@@ -61,7 +61,7 @@ def views_of(rules: Rules, taxonomy: Taxonomy, readings: Sequence[PairScores]) -
     ]
 
 
-def rules_of(rules: Rules, verdict: Verdict) -> list[Rule]:
+def rules_of(rules: ActivePolicy, verdict: Verdict) -> list[Rule]:
     """The rules that a verdict came from; none where there was nothing to decide by."""
     policy = rules.policy
     if verdict.type not in policy.thresholds:
@@ -77,7 +77,7 @@ def rules_of(rules: Rules, verdict: Verdict) -> list[Rule]:
     ]
 
 
-def explained(rules: Rules, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
+def explained(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
     """An explanation as JSON: the decision, the view and the rule that made it, and all that was scored."""
     views = views_of(rules, taxonomy, found.readings)
     deciding = worst(views)
@@ -123,7 +123,7 @@ def explained(rules: Rules, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str
 
 def worst(views: Sequence[View]) -> View | None:
     """The view that a decision is made by; None where there is none."""
-    return max((view for view in views if view.decides), key=lambda view: view.verdict.gravity, default=None)
+    return max((view for view in views if view.decides), key=lambda view: view.verdict.severity_key, default=None)
 
 
 def _named(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:

@@ -63,7 +63,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.preprocessing import get_image_side, get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import Hints, Rules
+from safety_core.policy.book import ActivePolicy, Hints
 from safety_core.policy.policy import Decision, Policy, decide_worst
 from safety_core.scores import PairScores
 
@@ -375,7 +375,7 @@ class Guard:
 
     def _gravity(self, request: GuardRequest, pair: PairScores) -> tuple[int, float]:
         """Sort key: how severe scores are under a request's policy."""
-        return decide_worst(self._rules(request).policy, self.model.taxonomy, pair)[0].gravity
+        return decide_worst(self._rules(request).policy, self.model.taxonomy, pair)[0].severity_key
 
     def decide(self, scored: Scored) -> JudgedRequest:
         """The policy's word on scores; a request whose scores are not all there, or not finite, has no verdict.
@@ -387,7 +387,7 @@ class Guard:
         rules = self._rules(request)
         read = [(turns, pair) for (turns, _), pair in zip(scored.ready.readings, scored.pairs, strict=True)]
         if scored.ready.joined and len(read) > 1:
-            likely = rules.policy.at_least(_JOINED_THRESHOLD)
+            likely = rules.policy.raise_thresholds(_JOINED_THRESHOLD)
             if decide_worst(likely, taxonomy, read[0][1])[0].decision is Decision.ALLOWED:
                 read = read[1:]
         pairs = tuple(pair for _, pair in read)
@@ -418,10 +418,10 @@ class Guard:
         verdict = without_verdict(self._rules(request).policy, self.model.taxonomy, request)
         return JudgedRequest(verdict=verdict, turns=request.turns)
 
-    def _rules(self, request: GuardRequest) -> Rules:
-        rules = Rules(policy=self.policy) if request.rules is None else request.rules
+    def _rules(self, request: GuardRequest) -> ActivePolicy:
+        rules = ActivePolicy(policy=self.policy) if request.rules is None else request.rules
         if isinstance(request, ReplyRequest):  # judged by their words alone, as while they are being generated
-            return replace(rules, policy=rules.policy.at_least(self.limits.reply_threshold))
+            return replace(rules, policy=rules.policy.raise_thresholds(self.limits.reply_threshold))
         return rules
 
     # --- answering -----------------------------------------------------------------------------------------------
@@ -451,7 +451,7 @@ class Guard:
             return generator
         return WatchedGenerator(generator, self.rulings_on, window=self.limits.reply_window)
 
-    def rulings_on(self, replies: Sequence[str], rules: Sequence[Rules | None]) -> list[Ruling | None]:
+    def rulings_on(self, replies: Sequence[str], rules: Sequence[ActivePolicy | None]) -> list[Ruling | None]:
         """What becomes of some replies: a reply that its policy refuses, by its words alone, must not be said.
 
         Args:
@@ -467,7 +467,7 @@ class Guard:
                 _logger.error("a reply was not judged: %s", describe(outcome))
         return [None if isinstance(outcome, Exception) else outcome for outcome in found]
 
-    def _ruled(self, replies: Sequence[tuple[str, Rules | None]]) -> list[Ruling]:
+    def _ruled(self, replies: Sequence[tuple[str, ActivePolicy | None]]) -> list[Ruling]:
         prompts = self.model.prompts
         read = [reply_variants(reply, prompts.without_template, prompts.lexicon) for reply, _ in replies]
         variants = list(dict.fromkeys(text for texts in read for text in texts))
@@ -475,7 +475,7 @@ class Guard:
         asked = list(dict.fromkeys(tuple(one) for one in ids.values() if one))
         scores = dict(zip(asked, self.model.score_rows(None, [()] * len(asked), asked), strict=True))
         policies = {id(one): (self.policy if one is None else one.policy) for _, one in replies}
-        raised = {one: policy.at_least(self.limits.reply_threshold) for one, policy in policies.items()}
+        raised = {one: policy.raise_thresholds(self.limits.reply_threshold) for one, policy in policies.items()}
         rulings = []
         for (_, rules), texts in zip(replies, read, strict=True):
             pairs = [scores[tuple(ids[text])] for text in texts if ids[text]]

@@ -14,7 +14,7 @@ from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_
 from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.model.device import pick_device
 from safety_core.model.vision.preprocessing import get_pad_colour
-from safety_core.policy.policy import Policy
+from safety_core.policy.documents import load_policy
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -49,7 +49,7 @@ def load_guard(
         quantize=quantize,
         allow_untrained=allow_untrained,
     )
-    own = Policy.load(checkpoint / POLICY_FILE, model.taxonomy)
+    own = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
     provenance = read_spec(checkpoint).provenance
     return Guard(
         model,

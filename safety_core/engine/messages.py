@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from safety_core.inputs.images.decoding import CLIP_MEAN, Colour, DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Policy, Verdict
 from safety_core.scores import Assessment, PairScores
 from safety_core.taxonomy import Taxonomy
@@ -50,7 +50,7 @@ class GuardRequest:
     heatmap: bool = False
     """Whether the assessment should show where the head looked."""
 
-    rules: Rules | None = None
+    rules: ActivePolicy | None = None
     """What it is judged and answered by; the checkpoint's own policy where None."""
 
     messages: tuple[ClientMessage, ...] = ()

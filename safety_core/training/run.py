@@ -22,7 +22,7 @@ from safety_core.files import folders_made
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
-from safety_core.policy.policy import Policy
+from safety_core.policy.documents import load_policy
 from safety_core.taxonomy import Taxonomy
 from safety_core.training.batches import BatchDataset, Corpus, drop_too_long, plan
 from safety_core.training.config import TrainConfig
@@ -346,7 +346,7 @@ def _write(
     save_checkpoint(
         model,
         out,
-        policy=Policy.load(start / POLICY_FILE, spec.taxonomy),
+        policy=load_policy(start / POLICY_FILE, spec.taxonomy),
         provenance=provenance,
         model_card=_card(out.name, provenance),
         include_backbone=config.include_backbone,

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import NoVerdictError
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from service.api.policies import rules_for
 from service.api.requests import guard_request, read_request
 from service.api.responses import View
@@ -29,7 +29,7 @@ class Classified:
     verdict: GuardVerdict
     """What was decided; there is an assessment."""
 
-    rules: Rules
+    rules: ActivePolicy
     """By what."""
 
     view: View

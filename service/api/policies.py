@@ -14,7 +14,8 @@ from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, InputError, NoVerdictError, SafeVLMError
 from safety_core.files import require_plain, why_unreadable
 from safety_core.model.spec import POLICY_FILE, read_spec
-from safety_core.policy.book import DEFAULT_POLICY, PolicyBook, Rules
+from safety_core.policy.book import DEFAULT_POLICY, ActivePolicy, PolicyBook
+from safety_core.policy.documents import load_policy
 from safety_core.policy.loader import read_book
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
@@ -32,7 +33,7 @@ _MAX_TAG = 64
 """Characters of a language; every part of it is looked for, so a header full of them would take seconds."""
 
 
-def rules_for(request: Request, *, policy: str | None, language: str | None) -> Rules:
+def rules_for(request: Request, *, policy: str | None, language: str | None) -> ActivePolicy:
     """What a request is judged and answered by.
 
     Args:
@@ -51,7 +52,7 @@ def rules_for(request: Request, *, policy: str | None, language: str | None) -> 
     if name not in book.policies:
         raise NoVerdictError("the policy of an API key is not there")
     spoken = [language] if language else accepted_languages(request.headers.get("accept-language", ""))
-    rules = book.rules(name, spoken)
+    rules = book.select(name, spoken)
     record_of(request).set_policy(rules.name, book.version)
     return rules
 
@@ -85,7 +86,7 @@ def read_policies(settings: Settings, info: GuardInfo) -> PolicyBook:
         ConfigError: the file is malformed, or cannot be read.
     """
     if settings.policy is None:
-        return PolicyBook.of(info.policy)
+        return PolicyBook.create(info.policy)
     book = _read_overlay(settings.policy, info.policy, info.taxonomy)
     for warning in book.warnings:
         _logger.warning("%s", warning)
@@ -102,7 +103,7 @@ def check_policy_file(settings: Settings) -> None:
         return
     try:
         taxonomy = read_spec(settings.checkpoint).taxonomy
-        base = Policy.load(settings.checkpoint / POLICY_FILE, taxonomy)
+        base = load_policy(settings.checkpoint / POLICY_FILE, taxonomy)
     except SafeVLMError:  # loading the checkpoint says more about what is wrong with it
         return
     _read_overlay(settings.policy, base, taxonomy)

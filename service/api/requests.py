@@ -21,7 +21,7 @@ from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn, check_characters, max_characters
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from service.api.openai.schemas import OTHER_NAMES
 from service.api.schemas import FormRequest, JsonRequest, Options
 from service.container import Service
@@ -151,7 +151,7 @@ async def read_json(
     return parsed
 
 
-def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
+def guard_request(intake: Intake, rules: ActivePolicy) -> GuardRequest:
     """What to judge.
 
     Raises:
@@ -162,7 +162,7 @@ def guard_request(intake: Intake, rules: Rules) -> GuardRequest:
     return GuardRequest(images=intake.images, turns=intake.turns, heatmap=bool(intake.options.explain), rules=rules)
 
 
-def chat_request(intake: Intake, settings: Settings, rules: Rules) -> ChatRequest:
+def chat_request(intake: Intake, settings: Settings, rules: ActivePolicy) -> ChatRequest:
     """The prompt to answer; the default question if there are pictures but no prompt.
 
     Raises:

@@ -286,12 +286,12 @@ def _is_final(found: Sequence[GuardVerdict]) -> bool:
 
 def _worst(found: Sequence[GuardVerdict]) -> GuardVerdict:
     """One verdict for all windows: the most severe, and the most severe of each policy without consequences."""
-    worst = max(found, key=lambda one: (one.assessment is None, one.verdict.gravity))
+    worst = max(found, key=lambda one: (one.assessment is None, one.verdict.severity_key))
     others: dict[str, Verdict] = {}
     for one in found:
         for name, other in one.others.items():
             known = others.get(name)
-            others[name] = other if known is None or other.gravity > known.gravity else known
+            others[name] = other if known is None or other.severity_key > known.severity_key else known
     return replace(
         worst,
         others=others,

@@ -122,7 +122,7 @@ class RequestRecord:
     @property
     def most_severe(self) -> GuardVerdict | None:
         """The verdict that counts: of several the worst."""
-        return max(self.verdicts, key=lambda one: one.verdict.gravity, default=None)
+        return max(self.verdicts, key=lambda one: one.verdict.severity_key, default=None)
 
     @property
     def others(self) -> dict[str, str]:

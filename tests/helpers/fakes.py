@@ -19,7 +19,7 @@ from safety_core.engine.messages import (
 )
 from safety_core.errors import GenerationError
 from safety_core.inputs.prompts import Turn
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -178,7 +178,7 @@ class FakeGuard:
             device="cpu",
             dtype="float32",
             taxonomy=self.taxonomy,
-            policy=Policy.default(self.taxonomy),
+            policy=Policy.create_default(self.taxonomy),
             image_side=self.side,
         )
 
@@ -227,7 +227,7 @@ class FakeGuard:
 
     def assess(self, request: GuardRequest) -> GuardVerdict:
         """The verdict that everybody gets."""
-        rules = request.rules or Rules(policy=Policy.default(self.taxonomy))
+        rules = request.rules or ActivePolicy(policy=Policy.create_default(self.taxonomy))
         if self.decision is None:
             return without_verdict(rules.policy, self.taxonomy, request)
         level = MASS[self.decision] % len(self.taxonomy.levels)

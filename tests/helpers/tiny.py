@@ -101,7 +101,7 @@ def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXO
     return save_checkpoint(
         model,
         out,
-        policy=Policy.default(taxonomy),
+        policy=Policy.create_default(taxonomy),
         provenance={"trained": True, "how": "at random, for tests"},
         model_card="# Tiny\n",
         include_backbone=True,

@@ -86,7 +86,7 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
     file = tmp_path / "policy.yaml"
     file.write_text(text, encoding="utf-8")
     guard = load_guard(CHECKPOINT, device="cpu")
-    rules = read_book(file, guard.info.policy, guard.info.taxonomy).rules()
+    rules = read_book(file, guard.info.policy, guard.info.taxonomy).select()
     decided = []
     for name, prompt in ASKED:
         picture = decode((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)

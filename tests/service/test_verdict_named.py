@@ -13,7 +13,7 @@ from safety_core.audit_log.queries import read_entries
 from safety_core.engine.judging.decision import named_verdict
 from safety_core.engine.judging.variant_decision import ruled
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
@@ -35,7 +35,7 @@ class Doubtful(FakeGuard):
             levels=(0.6, 0.1, 0.1, 0.2),
         )
         pair = PairScores(joint=None, per_image=(), image=None, text=scores)
-        rules = request.rules or Rules(policy=Policy.default(self.taxonomy))
+        rules = request.rules or ActivePolicy(policy=Policy.create_default(self.taxonomy))
         worst, others = ruled(rules, self.taxonomy, [request.turns], [pair])
         assert worst.scores is not None
         verdict = named_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)

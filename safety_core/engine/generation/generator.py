@@ -29,7 +29,7 @@ from safety_core.model.llama_step import has_quick_step, quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose, random_source
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 
 _logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Job:
     stop: tuple[str, ...] = ()
     """Strings that end the reply where they come; they stay out of it."""
 
-    rules: Rules | None = None
+    rules: ActivePolicy | None = None
     """What the reply is judged by on its way, where somebody does; nothing to the generator."""
 
 

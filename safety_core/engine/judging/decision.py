@@ -2,7 +2,7 @@
 
 from safety_core.engine.judging.heatmap import heatmap_url
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.policy.policy import Decision, Policy, Verdict, decide, no_verdict
+from safety_core.policy.policy import Decision, Policy, Verdict, decide, refuse_without_verdict
 from safety_core.scores import PairScores, RiskScores, Surfaces, assessment_from
 from safety_core.taxonomy import Taxonomy
 
@@ -61,11 +61,11 @@ def named_verdict(
         ),
         images_received=len(request.images),
         images_scanned=len(pair.per_image),
-        refusal=policy.refusal_for(verdict) if verdict.decision is Decision.REFUSED else None,
+        refusal=policy.get_refusal(verdict) if verdict.decision is Decision.REFUSED else None,
     )
 
 
 def without_verdict(policy: Policy, taxonomy: Taxonomy, request: GuardRequest) -> GuardVerdict:
     """The refusal of a request that could not be judged: no scores, nothing scanned."""
-    verdict = no_verdict(taxonomy)
-    return GuardVerdict(verdict=verdict, images_received=len(request.images), refusal=policy.refusal_for(verdict))
+    verdict = refuse_without_verdict(taxonomy)
+    return GuardVerdict(verdict=verdict, images_received=len(request.images), refusal=policy.get_refusal(verdict))

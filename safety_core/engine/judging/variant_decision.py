@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from safety_core.inputs.prompts import Turn
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy, Verdict, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
@@ -46,11 +46,11 @@ def worst_reading(policy: Policy, taxonomy: Taxonomy, turns: Sequence[Turns], pa
         for one, pair in zip(turns, pairs, strict=True)
         for verdict, scores in [decide_worst(policy, taxonomy, pair)]
     ]
-    return max(judged, key=lambda reading: (reading.scores is None, reading.verdict.gravity))
+    return max(judged, key=lambda reading: (reading.scores is None, reading.verdict.severity_key))
 
 
 def ruled(
-    rules: Rules, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
+    rules: ActivePolicy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
 ) -> tuple[Reading, Mapping[str, Verdict]]:
     """The reading that decides, with the decision that has consequences, and what was decided without any.
 

@@ -22,6 +22,7 @@ from safety_core.evaluation.scoring.guard_scores import Readings, chunks, judge,
 from safety_core.evaluation.scoring.reply_kinds import Duty, duty_of
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import Taxonomy
 
@@ -108,7 +109,7 @@ def calibrate_checkpoint(
         ConfigError: the split has no pair that deserves an answer, or none of the worst level.
     """
     model = load_checkpoint(checkpoint, device=device)
-    base = Policy.load(checkpoint / POLICY_FILE, model.taxonomy)
+    base = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
     result = calibrate(model, base, read_jsonl(data, model.taxonomy).samples, goal=goal)
     if write:
         update_policy(checkpoint, result.policy)

@@ -13,6 +13,7 @@ from safety_core.errors import ConfigError
 from safety_core.model.checkpoint.adapter import current_adapter
 from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Policy
 
 
@@ -122,6 +123,6 @@ def load_row(spec: RowSpec, *, device: str = "cpu") -> LoadedRow:
     if adapter is not None and not spec.use_adapter:
         # PEFT's own removal: the weights below were never touched by it.
         model.backbone.model.language_model = adapter.unload()
-    policy = Policy.load(spec.policy or spec.checkpoint / POLICY_FILE, model.taxonomy)
+    policy = load_policy(spec.policy or spec.checkpoint / POLICY_FILE, model.taxonomy)
     digest = hashlib.sha256((spec.checkpoint / MANIFEST).read_bytes()).hexdigest()
     return LoadedRow(spec=spec, model=model.eval(), policy=policy, sha256=digest)

@@ -226,7 +226,7 @@ def init_checkpoint(
         )
         safety = build_modules(spec).init_weights(torch.Generator().manual_seed(seed))
         _write_modules(safety, folder, torch.float16)
-        _write_texts(folder, spec, Policy.default(taxonomy), UNTRAINED_CARD)
+        _write_texts(folder, spec, Policy.create_default(taxonomy), UNTRAINED_CARD)
     return out
 
 

@@ -19,6 +19,7 @@ from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, rea
 from safety_core.model.config import BackboneDims
 from safety_core.model.modules.safety_modules import SafetyModules
 from safety_core.model.spec import POLICY_FILE, SPEC_FILE, CheckpointSpec, read_spec
+from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Policy
 
 SAFETY_FILE = "safety.safetensors"
@@ -81,7 +82,7 @@ def verify(path: Path | str) -> VerifyReport:
         _needed(path, f"{ADAPTER_DIR}/{adapters.CONFIG_FILE}")
         _check_adapter(outline, _needed(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent)
     try:
-        policy = Policy.load(_needed(path, POLICY_FILE), spec.taxonomy)
+        policy = load_policy(_needed(path, POLICY_FILE), spec.taxonomy)
     except ConfigError as exc:
         raise CheckpointError(f"{path.name}: {exc}") from exc
     return VerifyReport(

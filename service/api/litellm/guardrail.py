@@ -200,7 +200,7 @@ async def _judged(request: Request) -> JSONResponse:
         return replace(again, dropped_messages=reduced.dropped_messages)
 
     verdicts = await assessed(request, wanted, decode_ms=loaded.decode_ms, within=judge)
-    worst = max(verdicts, key=lambda one: one.verdict.gravity)
+    worst = max(verdicts, key=lambda one: one.verdict.severity_key)
     if worst.verdict.decision is Decision.REFUSED:
         return JSONResponse(GuardrailReply(action="BLOCKED", blocked_reason=worst.refusal).sent())
     if history is not None and worst.dropped_messages:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.prompts import check_characters
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from service.api.answering import Chat, broken_off, counted
 from service.api.openai.messages import dialogue_of
 from service.api.openai.responses import CompletionView
@@ -72,7 +72,7 @@ def check_model(name: str | None, service: Service) -> None:
         )
 
 
-async def _chats(service: Service, asked: CompletionRequest, rules: Rules, record: RequestRecord) -> list[Chat]:
+async def _chats(service: Service, asked: CompletionRequest, rules: ActivePolicy, record: RequestRecord) -> list[Chat]:
     """One chat for each choice that is wanted."""
     settings = service.settings
     _check_count(len(asked.messages), settings.max_turns)

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from service.api.classification import assessed
 from service.api.openai.completions import check_model
 from service.api.openai.responses import moderation
@@ -62,7 +62,7 @@ async def moderations(request: Request) -> JSONResponse:
 
 
 async def _requests(
-    service: Service, asked: ModerationRequest, rules: Rules, record: RequestRecord
+    service: Service, asked: ModerationRequest, rules: ActivePolicy, record: RequestRecord
 ) -> tuple[list[GuardRequest], float]:
     """What to judge, and the milliseconds that decoding took."""
     given = [asked.input] if isinstance(asked.input, str) else asked.input

@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 
 from safety_core.engine.explanation import explained
 from safety_core.errors import InputError, PolicyError
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
+from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy, Verdict, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
@@ -69,7 +70,9 @@ async def about(request: Request) -> JSONResponse:
             "max_tokens": settings.max_tokens,
             "wants_key": settings.requires_api_keys,
             "exposes_risk": told,
-            "policies": [_policy(book.rules(name), told=told) for name in choices_of(request) if name in book.policies],
+            "policies": [
+                _policy(book.select(name), told=told) for name in choices_of(request) if name in book.policies
+            ],
             "examples": [{"file": example.file, "prompt": example.prompt} for example in playground.EXAMPLES],
         }
     )
@@ -158,7 +161,7 @@ async def file(name: str) -> Response:
     return Response(data, media_type=media_type, headers=playground.HEADERS)
 
 
-def _policy(rules: Rules, *, told: bool) -> dict[str, Any]:
+def _policy(rules: ActivePolicy, *, told: bool) -> dict[str, Any]:
     if not told:
         return {"name": rules.name}
     fields = rules.policy.to_dict()
@@ -169,7 +172,7 @@ def _policy(rules: Rules, *, told: bool) -> dict[str, Any]:
 
 def _changed(policy: Policy, changes: dict[str, Any], taxonomy: Taxonomy) -> Policy:
     try:
-        return policy.overlaid(changes, taxonomy)
+        return overlay_policy(policy, changes, taxonomy)
     except PolicyError as exc:  # its message quotes what the client sent
         raise InputError("The changes are none that a policy takes.", code="invalid_field", param="changes") from exc
 

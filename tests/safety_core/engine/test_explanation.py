@@ -9,16 +9,16 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policy.book import Mode, Rules
+from safety_core.policy.book import ActivePolicy, Mode
 from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from tests.safety_core.engine.conftest import picture
 
-DEFAULT = Policy.default(T)
-RULES = Rules(policy=DEFAULT)
+DEFAULT = Policy.create_default(T)
+RULES = ActivePolicy(policy=DEFAULT)
 
 
-def asked(*images: DecodedImage, text: str | None = "What is it?", rules: Rules = RULES) -> GuardRequest:
+def asked(*images: DecodedImage, text: str | None = "What is it?", rules: ActivePolicy = RULES) -> GuardRequest:
     turns = () if text is None else (Turn(role="user", text=text),)
     return GuardRequest(images=images, turns=turns, rules=rules)
 
@@ -53,7 +53,7 @@ def test_both_readings_of_a_text_are_shown(guard: Guard) -> None:
 def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
     thresholds = {name: {1: 0.0, 2: 0.0, 3: 1.5} for name in T.risky_types}
     actions = {name: {1: Action.ALLOW, 2: Action.REFUSE, 3: Action.REFUSE} for name in T.risky_types}
-    rules = Rules(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
+    rules = ActivePolicy(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
     found = guard.assess(asked(picture(), rules=rules))
     said = rules_of(rules, found.verdict)
     assert [rule.reached for rule in said] == [True, True, False]
@@ -63,8 +63,8 @@ def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
 
 def test_the_json_says_who_decided_what(guard: Guard) -> None:
     refusing = replace(DEFAULT, thresholds={name: dict.fromkeys((1, 2, 3), 0.0) for name in T.risky_types})
-    beside = Rules(name="off", policy=replace(DEFAULT, enabled=frozenset()))
-    rules = Rules(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
+    beside = ActivePolicy(name="off", policy=replace(DEFAULT, enabled=frozenset()))
+    rules = ActivePolicy(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
     found = explained(rules, T, guard.assess(asked(picture(), rules=rules)))
     assert found["decision"] == "allowed"
     assert found["policy"] == {"name": "trial", "mode": "shadow", "decision": "refused"}
@@ -76,6 +76,6 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
 
 
 def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
-    rules = Rules(policy=replace(DEFAULT, enabled=frozenset()))
+    rules = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
     found = explained(rules, T, guard.assess(asked(picture(), rules=rules)))
     assert (found["decision"], found["rules"], found["off"]) == ("allowed", [], sorted(T.risky_types))

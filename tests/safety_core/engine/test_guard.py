@@ -37,7 +37,8 @@ from safety_core.model.decoding import TextAssembler
 from safety_core.model.head_inputs import View
 from safety_core.model.hints import hint_for
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import Mode, Rules
+from safety_core.policy.book import ActivePolicy, Mode
+from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
@@ -52,7 +53,7 @@ def forced(decision: Decision) -> Policy:
     """A policy that makes the same decision whatever the scores are."""
     reached = {Decision.ALLOWED: (), Decision.CAUTIONED: (1,), Decision.REFUSED: (1, 2, 3)}[decision]
     thresholds = {name: {k: ALWAYS if k in reached else NEVER for k in (1, 2, 3)} for name in T.risky_types}
-    return replace(Policy.default(T), thresholds=thresholds)
+    return replace(Policy.create_default(T), thresholds=thresholds)
 
 
 def asking(*images: DecodedImage, text: str | None = "What is it?", **options: Any) -> ChatRequest:
@@ -148,7 +149,7 @@ def test_the_answer_is_the_models_with_the_hint_where_caution_is_due(
 def test_a_cautioned_level_without_a_hint_takes_the_nearest_milder_one(guard: Guard) -> None:
     policy = forced(Decision.REFUSED)
     actions = {name: dict.fromkeys((1, 2, 3), "caution") for name in T.risky_types}
-    guard.policy = policy.overlaid({"actions": actions}, T)
+    guard.policy = overlay_policy(policy, {"actions": actions}, T)
     verdict = guard.assess(judging(picture())).verdict
     assert (verdict.decision, verdict.level) == (Decision.CAUTIONED, 3)
     assert hint_for(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
@@ -178,7 +179,7 @@ def test_the_model_computes_on_the_cores_that_it_is_given_but_on_no_more_than_be
 def test_a_request_is_judged_and_refused_by_the_rules_that_it_brings(guard: Guard) -> None:
     guard.policy = forced(Decision.ALLOWED)
     german = replace(forced(Decision.REFUSED), refusals=dict.fromkeys(T.risky_types, "Nein."))
-    requests = [asking(picture()), asking(picture(), rules=Rules(policy=german))]
+    requests = [asking(picture()), asking(picture(), rules=ActivePolicy(policy=german))]
     judged = guard.judge([guard.prepare(request) for request in requests])
     assert not any(isinstance(one, Exception) for one in judged)
     own, theirs = (one.verdict for one in judged if not isinstance(one, Exception))
@@ -188,8 +189,8 @@ def test_a_request_is_judged_and_refused_by_the_rules_that_it_brings(guard: Guar
 
 
 def test_in_shadow_mode_what_would_be_refused_is_answered_without_a_hint(guard: Guard) -> None:
-    shadow = Rules(name="trial", policy=forced(Decision.REFUSED), mode=Mode.SHADOW)
-    allowed = Rules(policy=forced(Decision.ALLOWED))
+    shadow = ActivePolicy(name="trial", policy=forced(Decision.REFUSED), mode=Mode.SHADOW)
+    allowed = ActivePolicy(policy=forced(Decision.ALLOWED))
     reply = guard.chat(asking(picture(), rules=shadow))
     assert (reply.verdict.verdict.decision, reply.refusal) == (Decision.ALLOWED, None)
     assert reply.verdict.others["trial"].decision is Decision.REFUSED
@@ -197,8 +198,9 @@ def test_in_shadow_mode_what_would_be_refused_is_answered_without_a_hint(guard: 
 
 
 def test_policies_beside_the_one_in_force_judge_the_same_scores_without_consequences(guard: Guard) -> None:
-    beside = tuple(Rules(name=decision.value, policy=forced(decision)) for decision in Decision)
-    verdict = guard.assess(replace(judging(picture()), rules=Rules(policy=forced(Decision.CAUTIONED), beside=beside)))
+    beside = tuple(ActivePolicy(name=decision.value, policy=forced(decision)) for decision in Decision)
+    active = ActivePolicy(policy=forced(Decision.CAUTIONED), beside=beside)
+    verdict = guard.assess(replace(judging(picture()), rules=active))
     assert verdict.verdict.decision is Decision.CAUTIONED
     assert {name: other.decision.value for name, other in verdict.others.items()} == {one: one for one in Decision}
 
@@ -207,7 +209,7 @@ def test_in_shadow_mode_no_verdict_is_a_refusal_all_the_same(guard: Guard) -> No
     assert guard.model.safety.head is not None
     with torch.no_grad():
         next(guard.model.safety.head.parameters()).fill_(float("nan"))
-    shadow = Rules(policy=forced(Decision.ALLOWED), mode=Mode.SHADOW)
+    shadow = ActivePolicy(policy=forced(Decision.ALLOWED), mode=Mode.SHADOW)
     verdict = guard.assess(replace(judging(picture()), rules=shadow))
     assert (verdict.verdict.decision, verdict.verdict.reason) == (Decision.REFUSED, NO_VERDICT)
     assert verdict.refusal is not None
@@ -215,19 +217,19 @@ def test_in_shadow_mode_no_verdict_is_a_refusal_all_the_same(guard: Guard) -> No
 
 def test_the_rules_hints_come_in_place_of_the_checkpoints(guard: Guard) -> None:
     policy = forced(Decision.CAUTIONED)
-    request = asking(picture(), rules=Rules(policy=policy))
+    request = asking(picture(), rules=ActivePolicy(policy=policy))
     (judged,) = guard.judge([guard.prepare(request)])
     assert isinstance(judged, JudgedRequest)
     kind = judged.verdict.verdict.type
-    hinted = replace(request, rules=Rules(policy=policy, hints={kind: {1: "Mind the text."}}))
-    elsewhere = replace(request, rules=Rules(policy=policy, hints={kind: {2: "Mind the text."}}))
+    hinted = replace(request, rules=ActivePolicy(policy=policy, hints={kind: {1: "Mind the text."}}))
+    elsewhere = replace(request, rules=ActivePolicy(policy=policy, hints={kind: {2: "Mind the text."}}))
     prompt = guard.model.prompts.encode(request.turns, 1, hint="Mind the text.")
     assert guard.job(judged, hinted).prompt == prompt
     assert guard.job(judged, elsewhere).prompt == guard.job(judged, request).prompt != prompt
 
 
 def test_room_is_kept_for_the_longest_hint_of_the_rules(guard: Guard) -> None:
-    long = Rules(policy=guard.policy, hints={"privacy": {1: "word " * 120}})
+    long = ActivePolicy(policy=guard.policy, hints={"privacy": {1: "word " * 120}})
     guard.prepare(asking(picture()))
     with pytest.raises(PromptError, match="leaves no room"):
         guard.prepare(asking(picture(), rules=long))
@@ -738,7 +740,7 @@ def test_a_text_too_long_by_its_length_is_not_even_normalised(guard: Guard, monk
 def test_a_guard_needs_a_head_and_a_fitting_policy(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Taxonomy(types=("spam", "fine"), levels=("ok", "no"), safe_type="fine")
     with pytest.raises(ConfigError, match="risk types"):
-        Guard(guard.model, Policy.default(other))
+        Guard(guard.model, Policy.create_default(other))
     monkeypatch.setattr(guard.model.safety, "config", replace(guard.model.config, use_head=False))
     with pytest.raises(ConfigError, match="head"):
         Guard(guard.model, guard.policy)
@@ -790,9 +792,9 @@ def test_replies_need_their_own_threshold_too(guard: Guard) -> None:
 
 def test_replies_are_judged_by_the_rules_that_they_came_with(guard: Guard) -> None:
     guard.limits = replace(guard.limits, reply_threshold=0.0)
-    strict = Rules(name="strict", policy=forced(Decision.REFUSED))
+    strict = ActivePolicy(name="strict", policy=forced(Decision.REFUSED))
     shadow = replace(strict, mode=Mode.SHADOW)
-    lenient = Rules(name="lenient", policy=forced(Decision.ALLOWED))
+    lenient = ActivePolicy(name="lenient", policy=forced(Decision.ALLOWED))
     expected = [Ruling.CUT, Ruling.WOULD_CUT, Ruling.SAY]
     assert guard.rulings_on(["one", "two", "three"], [strict, shadow, lenient]) == expected
     guard.policy = lenient.policy
@@ -848,7 +850,7 @@ def test_complete_replies_are_judged_in_the_windows_of_the_output_rail(guard: Gu
     for threshold in (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8):
         thresholds = {name: dict.fromkeys((1, 2, 3), threshold) for name in T.risky_types}
         actions = {name: dict.fromkeys((1, 2, 3), "refuse") for name in T.risky_types}
-        guard.policy = Policy.default(T).overlaid({"thresholds": thresholds, "actions": actions}, T)
+        guard.policy = overlay_policy(Policy.create_default(T), {"thresholds": thresholds, "actions": actions}, T)
         for reply in REPLIES:
             windows = list(windows_of(guard.model.prompts.pieces_of(reply), 2))
             rulings = guard.rulings_on(windows, [None] * len(windows))
@@ -880,7 +882,7 @@ def test_whole_questions_read_as_one_text_decide_where_risk_is_likely_only(guard
     policy = replace(policy, actions={name: {1: Action.ALLOW, 2: Action.ALLOW, 3: Action.REFUSE} for name in lowest})
     questions = ("What is in the picture?", "Yes.", "Explain why the sky is blue.")
     turns = tuple(Turn(role="assistant" if at % 2 else "user", text=text) for at, text in enumerate(questions))
-    ready = guard.prepare(GuardRequest(turns=turns, rules=Rules(policy=policy)))
+    ready = guard.prepare(GuardRequest(turns=turns, rules=ActivePolicy(policy=policy)))
     types = tuple(0.0 if name == T.safe_type else 1 / len(T.risky_types) for name in T.types)
 
     def scored(belief: float) -> PairScores:

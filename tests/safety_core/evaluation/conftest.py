@@ -10,6 +10,7 @@ from safety_core.engine.guard import Guard
 from safety_core.evaluation.runs.systems import LoadedRow, RowSpec, load_row
 from safety_core.evaluation.scoring.guard_scores import chunks, score_chunk
 from safety_core.evaluation.suites.suite import Suite, load_suite
+from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.suite_factory import varied_records, write_suite
@@ -36,8 +37,10 @@ def mixed_policy(tiny_checkpoint: Path, varied_suite: Suite, tmp_path_factory: p
         above = int(quantile * len(beliefs))
         # Half way between two scores: the last bits of a score depend on its batch.
         changes[str(level)] = (beliefs[above - 1] + beliefs[above]) / 2
-    policy = Policy.default(DEFAULT_TAXONOMY).overlaid(
-        {"thresholds": dict.fromkeys(DEFAULT_TAXONOMY.risky_types, changes)}, DEFAULT_TAXONOMY
+    policy = overlay_policy(
+        Policy.create_default(DEFAULT_TAXONOMY),
+        {"thresholds": dict.fromkeys(DEFAULT_TAXONOMY.risky_types, changes)},
+        DEFAULT_TAXONOMY,
     )
     path = tmp_path_factory.mktemp("policy") / "policy.json"
     path.write_text(json.dumps(policy.to_dict()))

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.policy.book import Mode, PolicyBook, Rules
+from safety_core.policy.book import ActivePolicy, Mode, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
-POLICY = Policy.default(DEFAULT_TAXONOMY)
-OWN = Rules(policy=POLICY)
-GERMAN = Rules(policy=replace(POLICY, fallback_refusal="Nein."))
-BRAZILIAN = Rules(policy=replace(POLICY, fallback_refusal="Não."))
+POLICY = Policy.create_default(DEFAULT_TAXONOMY)
+OWN = ActivePolicy(policy=POLICY)
+GERMAN = ActivePolicy(policy=replace(POLICY, fallback_refusal="Nein."))
+BRAZILIAN = ActivePolicy(policy=replace(POLICY, fallback_refusal="Não."))
 BOOK = PolicyBook(policies={"default": {"": OWN, "en": OWN, "de": GERMAN, "pt-br": BRAZILIAN}})
 
 
@@ -29,13 +29,13 @@ BOOK = PolicyBook(policies={"default": {"": OWN, "en": OWN, "de": GERMAN, "pt-br
         (["", "-", "*"], OWN),
     ],
 )
-def test_the_first_language_that_is_spoken_counts(languages: list[str], rules: Rules) -> None:
-    assert BOOK.rules("default", languages) is rules
+def test_the_first_language_that_is_spoken_counts(languages: list[str], rules: ActivePolicy) -> None:
+    assert BOOK.select("default", languages) is rules
 
 
 def test_there_is_no_policy_but_those_in_the_book() -> None:
     with pytest.raises(KeyError):
-        BOOK.rules("strict")
+        BOOK.select("strict")
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_there_is_no_policy_but_those_in_the_book() -> None:
         replace(OWN, beside=(GERMAN,)),
     ],
 )
-def test_whatever_changes_a_verdict_or_its_texts_changes_the_digest(other: Rules) -> None:
+def test_whatever_changes_a_verdict_or_its_texts_changes_the_digest(other: ActivePolicy) -> None:
     assert other.digest != OWN.digest
     assert replace(other).digest == other.digest
     changed = PolicyBook(policies={"default": {"": other}})
-    assert changed.version != PolicyBook.of(POLICY).version == PolicyBook.of(replace(POLICY)).version
+    assert changed.version != PolicyBook.create(POLICY).version == PolicyBook.create(replace(POLICY)).version
 
 
 def test_what_requests_may_choose_is_part_of_the_version() -> None:

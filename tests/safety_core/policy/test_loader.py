@@ -1,17 +1,17 @@
-"""Operators' files: what each field does, and that every mistake is told with its line."""
+"""Operators' files: what each field does, and that every mistake is reported with its line."""
 
 from pathlib import Path
 
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.policy.book import Mode, PolicyBook, Rules
+from safety_core.policy.book import ActivePolicy, Mode, PolicyBook
 from safety_core.policy.loader import read_book
 from safety_core.policy.policy import Action, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 T = DEFAULT_TAXONOMY
-BASE = Policy.default(T)
+BASE = Policy.create_default(T)
 
 FULL = """\
 enabled: {misleading: false}
@@ -51,12 +51,12 @@ def full(tmp_path: Path) -> PolicyBook:
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
-    assert book("", tmp_path).rules() == Rules(policy=BASE)
-    assert book("# nothing\n", tmp_path).rules().digest == PolicyBook.of(BASE).rules().digest
+    assert book("", tmp_path).select() == ActivePolicy(policy=BASE)
+    assert book("# nothing\n", tmp_path).select().digest == PolicyBook.create(BASE).select().digest
 
 
 def test_fields_lie_over_the_checkpoints_own(full: PolicyBook) -> None:
-    rules = full.rules()
+    rules = full.select()
     assert rules.policy.enabled == BASE.enabled - {"misleading"}
     assert rules.policy.thresholds["privacy"] == {1: 0.5, 2: 0.5, 3: 0.4}
     assert rules.policy.thresholds["illegal"] == BASE.thresholds["illegal"]
@@ -68,42 +68,42 @@ def test_fields_lie_over_the_checkpoints_own(full: PolicyBook) -> None:
 
 
 def test_a_named_policy_lies_over_the_default_one(full: PolicyBook) -> None:
-    strict, same = full.rules("strict"), full.rules("same")
+    strict, same = full.select("strict"), full.select("same")
     assert strict.policy.thresholds["privacy"] == {1: 0.5, 2: 0.2, 3: 0.4}
-    assert strict.policy.enabled == full.rules().policy.enabled
+    assert strict.policy.enabled == full.select().policy.enabled
     assert strict.enforced
-    assert same.policy == full.rules().policy
+    assert same.policy == full.select().policy
     assert not same.enforced
-    assert full.rules("quiet").policy.enabled == BASE.enabled - {"misleading", "politics"}
+    assert full.select("quiet").policy.enabled == BASE.enabled - {"misleading", "politics"}
     assert full.selectable == {"default", "strict"}
 
 
 def test_those_beside_a_policy_have_nobody_beside_them(full: PolicyBook) -> None:
-    (beside,) = full.rules().beside
+    (beside,) = full.select().beside
     assert (beside.name, beside.beside) == ("strict", ())
-    assert full.rules("strict").beside == ()  # it inherits the list, but is not beside itself
-    assert [one.name for one in full.rules("same").beside] == ["strict"]
+    assert full.select("strict").beside == ()  # it inherits the list, but is not beside itself
+    assert [one.name for one in full.select("same").beside] == ["strict"]
 
 
 def test_translations_fill_what_they_name_and_decide_nothing(full: PolicyBook) -> None:
-    german, own = full.rules(languages=["de-AT"]), full.rules()
+    german, own = full.select(languages=["de-AT"]), full.select()
     assert german.policy.refusals["privacy"] == "Das bleibt geheim."
     assert german.policy.fallback_refusal == "Sorry, no."
     assert german.hints == {"illegal": {1: "Mind the law.", 2: "Achte das Gesetz."}}
     assert german.policy.thresholds == own.policy.thresholds
     assert (german.mode, german.beside) == (own.mode, own.beside)
-    assert full.rules(languages=["pt-br"]).policy.fallback_refusal == "Não."
-    assert full.rules(languages=["en", "de"]).policy == own.policy
-    quiet = full.rules("quiet", ["de"]).policy
+    assert full.select(languages=["pt-br"]).policy.fallback_refusal == "Não."
+    assert full.select(languages=["en", "de"]).policy == own.policy
+    quiet = full.select("quiet", ["de"]).policy
     assert (quiet.refusals["privacy"], quiet.fallback_refusal) == ("Das bleibt geheim.", "Nein.")
 
 
 def test_the_own_language_can_be_another(tmp_path: Path) -> None:
     text = "language: de\nfallback_refusal: Nein.\ntranslations: {en: {fallback_refusal: No.}}\n"
     found = book(text, tmp_path)
-    assert found.rules(languages=["de", "en"]).policy.fallback_refusal == "Nein."
-    assert found.rules(languages=["en", "de"]).policy.fallback_refusal == "No."
-    assert found.rules(languages=["fr"]).policy.fallback_refusal == "Nein."
+    assert found.select(languages=["de", "en"]).policy.fallback_refusal == "Nein."
+    assert found.select(languages=["en", "de"]).policy.fallback_refusal == "No."
+    assert found.select(languages=["fr"]).policy.fallback_refusal == "Nein."
 
 
 def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: 
         ("translations:\n  de:\n    hint: {}\n", r"^policy\.yaml:3: translations\.de\.hint: unknown field"),
         ("translations:\n  de: {refusals: {weapons: x}}\n", r"^policy\.yaml:2: .*weapons: unknown field"),
         ("beside:\n  - nobody\n", r"^policy\.yaml:2: beside\.0: there is no policy of this name"),
-        ("beside: strict\n", r"^policy\.yaml:1: beside: a list of names"),
+        ("beside: strict\n", r"^policy\.yaml:1: beside: a list"),
         ("selectable:\n  - default\n  - nobody\n", r"^policy\.yaml:3: selectable\.1: there is no policy"),
         ("policies:\n  a b: {}\n", r"^policy\.yaml:2: policies\.a b: a name"),
         ("policies:\n  default: {}\n", r"^policy\.yaml:2: policies\.default: a name"),
@@ -170,5 +170,5 @@ def test_how_much_a_file_may_say_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at most 64 languages"):
         book("translations:\n" + tags, tmp_path)
     few = "policies: {a: , b: , c: , d: , e: }\n"
-    with pytest.raises(ConfigError, match="at most 4 policies can judge beside one"):
+    with pytest.raises(ConfigError, match="beside: at most 4 entries"):
         book(few + "beside: [a, b, c, d, e]\n", tmp_path)

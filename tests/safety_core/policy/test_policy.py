@@ -1,22 +1,20 @@
 """The decision rule against its definition, and policy files against damage."""
 
-import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_core.errors import ConfigError
-from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy, decide, decide_worst, level_scores
+from safety_core.policy.documents import overlay_policy
+from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy, compute_level_scores, decide, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 T = DEFAULT_TAXONOMY
-DEFAULT = Policy.default(T)
+DEFAULT = Policy.create_default(T)
 SMALL = Taxonomy(types=("harm", "spam", "fine"), levels=("ok", "bad"), safe_type="fine")
 
 
@@ -59,9 +57,9 @@ def test_the_highest_level_reached_decides(given_scores: RiskScores, decision: D
 
 def test_level_scores_are_tails_weighed_by_enabled_types() -> None:
     mixed = scores((0.2, 0.3, 0.1, 0.4), illegal=0.6, politics=0.2)
-    assert level_scores(DEFAULT, T, mixed) == pytest.approx({1: 0.8, 2: 0.5, 3: 0.4})
+    assert compute_level_scores(DEFAULT, T, mixed) == pytest.approx({1: 0.8, 2: 0.5, 3: 0.4})
     without_illegal = replace(DEFAULT, enabled=DEFAULT.enabled - {"illegal"})
-    assert level_scores(without_illegal, T, mixed) == pytest.approx({1: 0.2, 2: 0.125, 3: 0.1})
+    assert compute_level_scores(without_illegal, T, mixed) == pytest.approx({1: 0.2, 2: 0.125, 3: 0.1})
     verdict = decide(without_illegal, T, mixed)
     assert (verdict.type, verdict.decision) == ("politics", Decision.ALLOWED)
     assert verdict.unsafe_probability == pytest.approx(0.2)
@@ -81,7 +79,7 @@ def test_no_enabled_type_allows_everything() -> None:
 
 
 def test_thresholds_and_actions_are_per_type() -> None:
-    strict = DEFAULT.overlaid({"thresholds": {"privacy": {"3": 0.1}}, "actions": {"illegal": {3: "allow"}}}, T)
+    strict = overlay_policy(DEFAULT, {"thresholds": {"privacy": {"3": 0.1}}, "actions": {"illegal": {3: "allow"}}}, T)
     assert decide(strict, T, CAREFUL).decision is Decision.REFUSED
     assert decide(strict, T, WORST).decision is Decision.ALLOWED
 
@@ -101,12 +99,12 @@ def test_scores_of_another_taxonomy_are_our_own_bug() -> None:
 @given(st.lists(st.floats(0, 1), min_size=4, max_size=4).filter(lambda q: sum(q) > 0), st.floats(0, 1))
 def test_beliefs_fall_with_the_level_and_stay_probabilities(levels: list[float], illegal: float) -> None:
     total = sum(levels)
-    beliefs = level_scores(DEFAULT, T, scores(tuple(q / total for q in levels), illegal=illegal))
+    beliefs = compute_level_scores(DEFAULT, T, scores(tuple(q / total for q in levels), illegal=illegal))
     assert 1.0 + 1e-9 >= beliefs[1] >= beliefs[2] >= beliefs[3] >= 0.0
 
 
 def test_a_taxonomy_of_two_levels_works() -> None:
-    policy = Policy.default(SMALL)
+    policy = Policy.create_default(SMALL)
     assert policy.actions == {"harm": {1: Action.REFUSE}, "spam": {1: Action.REFUSE}}
     assert decide(policy, SMALL, RiskScores(types=(0.1, 0.8, 0.1), levels=(0.2, 0.8))).type == "spam"
 
@@ -135,91 +133,10 @@ def test_surfaces_decide_only_where_they_stand_alone() -> None:
 def test_nothing_to_judge_or_a_bad_number_anywhere_refuses(unfit: PairScores) -> None:
     verdict, deciding = decide_worst(DEFAULT, T, unfit)
     assert (verdict.decision, verdict.reason, deciding) == (Decision.REFUSED, NO_VERDICT, None)
-    assert DEFAULT.refusal_for(verdict) == DEFAULT.fallback_refusal
+    assert DEFAULT.get_refusal(verdict) == DEFAULT.fallback_refusal
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_json_form_round_trips(tmp_path: Path) -> None:
-    policy = DEFAULT.overlaid({"enabled": {"politics": False}, "refusals": {"illegal": "No."}}, T)
-    path = tmp_path / "policy.json"
-    path.write_text(json.dumps(policy.to_dict()))
-    assert Policy.load(path, T) == policy
-    assert "politics" not in policy.enabled
-
-
-def test_an_overlay_replaces_what_it_names_and_nothing_else() -> None:
-    changes = {
-        "enabled": {"misleading": False},
-        "thresholds": {"illegal": {3: 0.2}},
-        "fallback_refusal": "Sorry, no.",
-    }
-    policy = DEFAULT.overlaid(changes, T)
-    assert policy.enabled == DEFAULT.enabled - {"misleading"}
-    assert policy.thresholds["illegal"] == {1: 0.5, 2: 0.5, 3: 0.2}
-    assert policy.thresholds["privacy"] == DEFAULT.thresholds["privacy"]
-    assert policy.fallback_refusal == "Sorry, no."
-    assert DEFAULT.overlaid({}, T) == DEFAULT
-
-
-def test_equal_policies_have_equal_digests() -> None:
-    assert DEFAULT.overlaid({}, T).digest == DEFAULT.digest
-    assert DEFAULT.overlaid({"thresholds": {"illegal": {3: 0.2}}}, T).digest != DEFAULT.digest
-    assert DEFAULT.overlaid({"refusals": {"illegal": "No."}}, T).digest != DEFAULT.digest
-
-
-def edited(*path: str, value: object) -> Callable[[dict[str, object]], None]:
-    def edit(data: dict[str, object]) -> None:
-        node = data
-        for key in path[:-1]:
-            node = node[key]  # type: ignore[assignment]
-        if value is None:
-            del node[path[-1]]
-        else:
-            node[path[-1]] = value
-
-    return edit
-
-
-@pytest.mark.parametrize(
-    ("edit", "names"),
-    [
-        (edited("format_version", value=2), "policy.format_version"),
-        (edited("surplus", value=1), "unknown \\['surplus'\\]"),
-        (edited("actions", value=None), "missing \\['actions'\\]"),
-        (edited("enabled", "safe", value=True), "policy.enabled"),
-        (edited("enabled", "illegal", value="yes"), "policy.enabled.illegal"),
-        (edited("thresholds", "illegal", value=0.5), "policy.thresholds.illegal"),
-        (edited("thresholds", "illegal", "0", value=0.5), "policy.thresholds.illegal"),
-        (edited("thresholds", "illegal", "3", value=True), "policy.thresholds.illegal.3"),
-        (edited("thresholds", "illegal", "3", value=-0.1), "policy.thresholds.illegal.3"),
-        (edited("thresholds", "illegal", "3", value=math.nan), "policy.thresholds.illegal.3"),
-        (edited("thresholds", "illegal", "3", value=10**400), "policy.thresholds.illegal.3"),
-        (edited("actions", "privacy", "1", value="refused"), "policy.actions.privacy.1"),
-        (edited("actions", "privacy", "1", value=["refuse"]), "policy.actions.privacy.1"),
-        (edited("refusals", "privacy", value=" "), "policy.refusals.privacy"),
-        (edited("fallback_refusal", value=7), "policy.fallback_refusal"),
-    ],
-)
-def test_malformed_policies_name_the_field(edit: Callable[[dict[str, object]], None], names: str) -> None:
-    data = json.loads(json.dumps(DEFAULT.to_dict()))
-    edit(data)
-    with pytest.raises(ConfigError, match=names):
-        Policy.from_dict(data, T)
-
-
-def test_malformed_files_and_overlays(tmp_path: Path) -> None:
-    path = tmp_path / "policy.json"
-    with pytest.raises(ConfigError, match="cannot be read"):
-        Policy.load(path, T)
-    path.write_text("[1]")
-    with pytest.raises(ConfigError, match="a mapping is needed"):
-        Policy.load(path, T)
-    with pytest.raises(ConfigError, match=r"policy\.thresholds\.weapons: unknown field"):
-        DEFAULT.overlaid({"thresholds": {"weapons": {"3": 0.2}}}, T)
-    with pytest.raises(ConfigError, match=r"policy\.thresholds\.illegal: a mapping"):
-        DEFAULT.overlaid({"thresholds": {"illegal": 0.2}}, T)
+# --- parts -----------------------------------------------------------------------------------------------------------
 
 
 def test_parts_built_in_code_must_agree() -> None:
@@ -234,8 +151,8 @@ def test_parts_built_in_code_must_agree() -> None:
 
 
 def test_a_floor_raises_thresholds_and_lowers_none() -> None:
-    policy = Policy.default(DEFAULT_TAXONOMY)
-    raised = policy.at_least(0.7)
+    policy = Policy.create_default(DEFAULT_TAXONOMY)
+    raised = policy.raise_thresholds(0.7)
     assert all(value == 0.7 for by in raised.thresholds.values() for value in by.values())
-    assert policy.at_least(0.2) == policy
+    assert policy.raise_thresholds(0.2) == policy
     assert raised.actions == policy.actions

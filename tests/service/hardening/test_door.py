@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.guard import Guard
 from safety_core.errors import GenerationError
+from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Action, Decision, Policy
 from service.api_keys import Scope, format_key_entry
 from service.endpoints import OPEN_PATHS
@@ -276,7 +277,7 @@ def refusals(response: Any) -> list[str]:
 
 def test_fingerprinting_refusals_name_nothing(nano: TestClient, guard: Guard) -> None:
     texts = {*guard.policy.refusals.values(), guard.policy.fallback_refusal}
-    texts |= {*Policy.default(guard.model.taxonomy).refusals.values()}
+    texts |= {*Policy.create_default(guard.model.taxonomy).refusals.values()}
     for asked in ((STEAL,), (MAKE, WEAPON), (OBEY, REQUEST)):
         for route in (*ANSWERING, GUARDRAIL):
             said = refusals(ask(nano, route, *asked))
@@ -349,7 +350,8 @@ def test_fingerprinting_without_risk_where_a_reply_is_cut(guard: Guard, monkeypa
 
 
 def test_fingerprinting_operators_choose_their_words(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = guard.policy.overlaid({"refusals": {"illegal": "Let us talk about something else."}}, guard.model.taxonomy)
+    changes = {"refusals": {"illegal": "Let us talk about something else."}}
+    own = overlay_policy(guard.policy, changes, guard.model.taxonomy)
     assert own.actions["illegal"][3] is Action.REFUSE
     monkeypatch.setattr(guard, "policy", own)
     with served(guard) as client:

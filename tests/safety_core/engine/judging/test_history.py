@@ -52,7 +52,7 @@ class Judge:
         if words == "UNREADABLE":
             return PromptError("nothing is left of it", code="input_empty")
         if "BROKEN" in words:
-            policy = Policy.default(DEFAULT_TAXONOMY)
+            policy = Policy.create_default(DEFAULT_TAXONOMY)
             return Judged(verdict=without_verdict(policy, DEFAULT_TAXONOMY, request))
         refused = "BAD" in words or ("LEFT" in words and "RIGHT" in words)
         refused |= BAD in request.images or (HALF in request.images and "HALF" in words)

@@ -9,7 +9,7 @@ from safety_core.engine.messages import ChatRequest, GuardRequest, Judged
 from safety_core.engine.serving.verdict_cache import VerdictCache, key_of
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
-from safety_core.policy.book import Rules
+from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.fakes import FakeGuard
@@ -91,11 +91,11 @@ def test_any_text_has_a_key(text: str) -> None:
 
 
 def test_other_rules_are_another_key_and_equal_ones_the_same() -> None:
-    policy = Policy.default(DEFAULT_TAXONOMY)
-    base, ruled = request(), request(rules=Rules(policy=policy))
-    keys = {key_of(one, "policy") for one in (base, ruled, request(rules=Rules(name="strict", policy=policy)))}
+    policy = Policy.create_default(DEFAULT_TAXONOMY)
+    base, ruled = request(), request(rules=ActivePolicy(policy=policy))
+    keys = {key_of(one, "policy") for one in (base, ruled, request(rules=ActivePolicy(name="strict", policy=policy)))}
     assert len(keys) == 3
-    assert key_of(request(rules=Rules(policy=replace(policy))), "policy") == key_of(ruled, "policy")
+    assert key_of(request(rules=ActivePolicy(policy=replace(policy))), "policy") == key_of(ruled, "policy")
 
 
 def test_options_that_change_no_verdict_share_it() -> None:

@@ -11,12 +11,13 @@ from safety_core.evaluation.scoring.guard_scores import Readings
 from safety_core.evaluation.suites.suite import Suite
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, verify
+from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 TURNS = (Turn(role="user", text="hello"),)
-BASE = Policy.default(DEFAULT_TAXONOMY)
+BASE = Policy.create_default(DEFAULT_TAXONOMY)
 Split = tuple[list[Sample], list[Readings]]
 
 
@@ -127,7 +128,7 @@ def test_a_checkpoint_is_calibrated_with_its_manifest(
     shutil.copytree(tiny_checkpoint, checkpoint)
     data = varied_suite.path / varied_suite.spec.pairs_file
     dry = calibrate_checkpoint(checkpoint, data, write=False)
-    assert Policy.load(checkpoint / POLICY_FILE, DEFAULT_TAXONOMY) == BASE
+    assert load_policy(checkpoint / POLICY_FILE, DEFAULT_TAXONOMY) == BASE
     result = calibrate_checkpoint(checkpoint, data)
     assert result == dry
     assert result.policy != BASE

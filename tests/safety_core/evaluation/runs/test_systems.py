@@ -9,6 +9,7 @@ from safety_core.errors import ConfigError, UntrainedError
 from safety_core.evaluation.runs.systems import RowSpec, load_row, standard_rows
 from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
+from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
@@ -39,7 +40,7 @@ def test_a_row_without_the_adapter_is_the_backbone_untouched(tiny_checkpoint: Pa
     tuned = save_checkpoint(
         model,
         tmp_path / "tuned",
-        policy=Policy.default(DEFAULT_TAXONOMY),
+        policy=Policy.create_default(DEFAULT_TAXONOMY),
         provenance={"trained": True},
         model_card="#",
         include_backbone=True,
@@ -64,8 +65,8 @@ def test_untrained_modules_are_allowed_only_where_they_take_no_part(tiny_backbon
 def test_a_row_may_bring_its_own_policy(tiny_checkpoint: Path, mixed_policy: Path) -> None:
     own = load_row(RowSpec(name="x", checkpoint=tiny_checkpoint))
     brought = load_row(RowSpec(name="x", checkpoint=tiny_checkpoint, policy=mixed_policy))
-    assert own.policy == Policy.default(DEFAULT_TAXONOMY)
-    assert brought.policy == Policy.load(mixed_policy, DEFAULT_TAXONOMY) != own.policy
+    assert own.policy == Policy.create_default(DEFAULT_TAXONOMY)
+    assert brought.policy == load_policy(mixed_policy, DEFAULT_TAXONOMY) != own.policy
     assert own.sha256 == brought.sha256
 
 
@@ -76,7 +77,11 @@ def test_a_head_that_does_not_exist_cannot_take_part(
     headless = init_checkpoint(tiny_backbone, tmp_path / "headless", config=config)
     model = load_checkpoint(headless, allow_untrained=True)
     trained = save_checkpoint(
-        model, tmp_path / "t", policy=Policy.default(DEFAULT_TAXONOMY), provenance={"trained": True}, model_card="#"
+        model,
+        tmp_path / "t",
+        policy=Policy.create_default(DEFAULT_TAXONOMY),
+        provenance={"trained": True},
+        model_card="#",
     )
     with pytest.raises(ConfigError, match="no head"):
         load_row(RowSpec(name="x", checkpoint=trained))

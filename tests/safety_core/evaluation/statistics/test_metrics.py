@@ -54,7 +54,7 @@ def scores_for(pair: Pair, *, right: bool = True) -> RiskScores:
 
 def outcomes(suite: Suite, replies: dict[str, str | None], *, head: bool = True, right: bool = True) -> list[Outcome]:
     judge, taxonomy = RubricJudge(RUBRIC), DEFAULT_TAXONOMY
-    policy = Policy.default(taxonomy)
+    policy = Policy.create_default(taxonomy)
     result = []
     for pair in suite.pairs:
         scores = scores_for(pair, right=right) if head else None

@@ -29,7 +29,7 @@ from tests.helpers.tiny import make_checkpoint
 from tests.safety_core.model.conftest import take_portable_kernels
 
 TRAINED: dict[str, Any] = {
-    "policy": Policy.default(DEFAULT_TAXONOMY),
+    "policy": Policy.create_default(DEFAULT_TAXONOMY),
     "provenance": {"trained": True},
     "model_card": "# Card\n",
 }
@@ -169,7 +169,7 @@ def test_another_taxonomy_brings_its_own_classes(tiny_backbone: Path, tmp_path: 
 
 def test_the_policy_can_be_rewritten_alone(tiny_backbone: Path, tmp_path: Path) -> None:
     path = init_checkpoint(tiny_backbone, tmp_path / "out")
-    default = Policy.default(DEFAULT_TAXONOMY)
+    default = Policy.create_default(DEFAULT_TAXONOMY)
     update_policy(path, replace(default, enabled=frozenset({"privacy"})))
     assert verify(path).policy.enabled == {"privacy"}
     assert json.loads((path / POLICY_FILE).read_text())["enabled"]["politics"] is False
@@ -180,7 +180,7 @@ def test_a_kill_while_the_policy_is_rewritten_leaves_the_old_one_or_the_new_one(
     tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: int
 ) -> None:
     path = init_checkpoint(tiny_backbone, tmp_path / "out")
-    default = Policy.default(DEFAULT_TAXONOMY)
+    default = Policy.create_default(DEFAULT_TAXONOMY)
     changed = replace(default, enabled=frozenset({"privacy"}))
     renamed: list[Path] = []
     rename = Path.replace

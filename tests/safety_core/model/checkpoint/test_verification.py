@@ -40,7 +40,7 @@ def complete(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return save_checkpoint(
         model,
         tmp_path_factory.mktemp("complete") / "tiny",
-        policy=Policy.default(DEFAULT_TAXONOMY),
+        policy=Policy.create_default(DEFAULT_TAXONOMY),
         provenance={"trained": True},
         model_card="# Tiny\n",
         include_backbone=True,

@@ -12,6 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from safety_core.nano.build.examples import EXAMPLES
+from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
@@ -204,7 +205,7 @@ def test_changed_rules_decide_as_the_guard_would(
         "actions": {"illegal": {"3": action}},
         "enabled": {"privacy": on},
     }
-    policy = Policy.default(DEFAULT_TAXONOMY).overlaid(changes, DEFAULT_TAXONOMY)
+    policy = overlay_policy(Policy.create_default(DEFAULT_TAXONOMY), changes, DEFAULT_TAXONOMY)
     body = {"changes": changes, "requests": [scored(views) for views in sessions]}
     found = steady.post("/playground/decisions", json=body).json()["decisions"]
     for views, told in zip(sessions, found, strict=True):
