@@ -33,7 +33,7 @@ from service.api.requests import LOWERED
 from service.api_keys import RateLimiter, read_keys
 from service.container import Service, service_of
 from service.endpoints import OPENAPI, UNMATCHED
-from service.errors import ErrorReply, rename_field, reply_to, reply_to_status
+from service.errors import ErrorReply, build_error_reply, build_status_reply, rename_field
 from service.hot_reload import ReloadedFile, run_in_background
 from service.ingress.decode_pool import DecodePool, start_pool
 from service.ingress.image_fetcher import ImageFetcher
@@ -291,7 +291,7 @@ def in_passing_thread(load: Callable[[], _Loaded]) -> _Loaded:
 
 
 async def _told(request: Request, exc: Exception) -> Response:
-    reply = reply_to(exc)
+    reply = build_error_reply(exc)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None  # their frames hold the body
@@ -309,7 +309,7 @@ async def _told(request: Request, exc: Exception) -> Response:
 
 async def _told_status(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    reply = reply_to_status(exc.status_code)
+    reply = build_status_reply(exc.status_code)
     service_of(request).metrics.rejected.labels(reply.code).inc()
     record_of(request).error = reply.code
     return JSONResponse(reply.body, exc.status_code, headers=exc.headers)

@@ -10,7 +10,7 @@ from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import ChatRequest, Event, GuardVerdict, Reply
 from safety_core.errors import SafeVLMError
 from service.container import Service
-from service.errors import reply_to
+from service.errors import build_error_reply
 from service.telemetry.request_record import RequestRecord
 
 _logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def broken_off(service: Service, record: RequestRecord, exc: Exception) -> dict[
     """The error that a stream ends with, once the status line is gone: the last place that can still tell anybody."""
     if not isinstance(exc, SafeVLMError):
         _logger.error("unforeseen: %s", describe(exc))
-    failure = reply_to(exc)
+    failure = build_error_reply(exc)
     service.metrics.rejected.labels(failure.code).inc()
     record.error = failure.code
     return failure.body

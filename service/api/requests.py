@@ -4,7 +4,6 @@ Knows no model and no decision.
 """
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ChatRequest, GuardRequest
@@ -22,11 +20,9 @@ from safety_core.errors import InputError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn, check_characters, max_characters
 from safety_core.policy.book import ActivePolicy
-from service.api.openai.schemas import OTHER_NAMES
 from service.api.schemas import FormRequest, JsonRequest, Options
 from service.container import Service
 from service.endpoints import CHAT, Endpoint
-from service.errors import invalid_fields
 from service.ingress.body import (
     JSON,
     MULTIPART,
@@ -39,6 +35,8 @@ from service.ingress.body import (
 )
 from service.ingress.decode_pool import enforce_deadline
 from service.ingress.image_loader import ImageSource
+from service.ingress.json_body import parse_json
+from service.ingress.validation import create_field_error
 from service.settings import Settings
 from service.sse import unless_client_leaves
 from service.telemetry.request_record import record_of
@@ -139,12 +137,12 @@ async def read_json(
         items = settings.max_turns + settings.max_images
         max_marks = max_characters(settings.max_prompt_tokens) + _MARKS_PER_ITEM * items + _MARKS_BESIDES
     if len(body) <= _LARGE_JSON_BYTES:
-        return _parsed(body, model, max_marks, charset)
+        return parse_json(body, model, max_elements=max_marks, charset=charset)
     if record.memory is not None:
         record.memory.grow(len(body))  # what is made of it; the body itself goes with this function
     async with enforce_deadline(record.deadline):
         parsed = await asyncio.get_running_loop().run_in_executor(
-            service.parsers, partial(_parsed, body, model, max_marks, charset)
+            service.parsers, partial(parse_json, body, model, max_elements=max_marks, charset=charset)
         )
     if record.memory is not None:
         record.memory.shrink(len(body))
@@ -239,31 +237,5 @@ async def _multipart(request: Request, service: Service) -> tuple[Options, Seque
     try:
         options = FormRequest.model_validate(form.texts)
     except ValidationError as exc:
-        raise invalid_fields(exc, FormRequest, named=OTHER_NAMES) from exc
+        raise create_field_error(exc, FormRequest) from exc
     return options, [data for _, data in form.files]
-
-
-def _parsed(body: bytes | bytearray, model: type[_Model], max_marks: int, charset: str | None) -> _Model:
-    """The fields of a JSON body.
-
-    A value costs hundreds of bytes, and where it is wrong a complaint of its own: 20 megabytes of ``1,1,1`` would be
-    gigabytes and many seconds. So what separates values is counted before any is made.
-    """
-    body = _in_utf8(body, charset)
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > max_marks:
-        raise InputError("The JSON body has too many elements.", code="body_too_large")
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as exc:
-        raise invalid_fields(exc, model, lambda: from_json(body), named=OTHER_NAMES) from exc
-
-
-def _in_utf8(body: bytes | bytearray, charset: str | None) -> bytes | bytearray:
-    """A JSON body as UTF-8 without a byte order mark, converted from other encodings."""
-    charset = charset or json.detect_encoding(body)
-    if charset in ("utf-8", "utf8", "us-ascii", "ascii"):
-        return body.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return body.decode(charset).removeprefix("\ufeff").encode()
-    except UnicodeError as exc:
-        raise InputError(f"The body is not valid {charset}.", code="body_malformed") from exc

@@ -20,17 +20,12 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from service.ingress.validation import BRANCH, NOT_SUPPORTED
+
 SEED_LIMIT = 2**63
 
 RefusalIn = Literal["refusal", "content", "both"]
 """Field of an OpenAI-style message that carries a refusal."""
-
-BRANCH = "="
-"""First character of the tags of union branches. Tags are part of an error's location, but not of the request; no field
-name starts with it."""
-
-NOT_SUPPORTED = "not_supported"
-"""Type of the validation error of a field that is accepted only with a neutral value."""
 
 _KINDS = {str: "string", list: "array", dict: "object", bool: "boolean", int: "number", float: "number"}
 

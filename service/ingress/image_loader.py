@@ -13,11 +13,11 @@ from functools import partial
 from safety_core.errors import ExhaustedError, ImageError
 from safety_core.inputs.images.base64_images import decode_base64, text_kind
 from safety_core.inputs.images.decoding import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
-from service.errors import numbered
 from service.ingress.body import create_image_count_error
 from service.ingress.decode_pool import CHEAP_COST, Check, DecodeJob, DecodePool, enforce_deadline
 from service.ingress.image_fetcher import ImageFetcher
 from service.ingress.memory_budget import MemoryReservation
+from service.ingress.validation import format_picture_number
 from service.telemetry.request_record import RequestRecord
 
 ImageSource = bytes | str
@@ -60,7 +60,7 @@ class _ImagePosition:
         try:
             yield
         except ImageError as exc:
-            message = numbered(self.number, self.count) + exc.message
+            message = format_picture_number(self.number, self.count) + exc.message
             raise ImageError(message, code=exc.code, param=self.param) from exc
 
 

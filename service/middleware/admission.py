@@ -20,7 +20,7 @@ from safety_core.engine.exceptions import describe
 from safety_core.errors import OverloadedError, StoppedError
 from service.container import Service
 from service.endpoints import UNMATCHED
-from service.errors import INVALID, ErrorReply, reply_to
+from service.errors import INVALID, ErrorReply, build_error_reply
 from service.middleware.route_matching import MatchedRoute, RouteMatcher
 from service.telemetry.logs import FIELDS
 from service.telemetry.request_record import RequestRecord
@@ -89,7 +89,9 @@ class Traffic:
         """Serve a request that may reach the model, if the limit allows."""
         service = exchange.service
         if self._in_flight >= service.settings.max_requests:
-            await exchange.refuse(reply_to(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send)
+            await exchange.refuse(
+                build_error_reply(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send
+            )
             return
         gauge = service.metrics.in_flight.labels(record.endpoint)
         self._in_flight += 1
@@ -120,11 +122,11 @@ class _Exchange:
             await self._app(self._scope, receive, self._named(send))
         except asyncio.CancelledError:  # by the server, whose time to drain is over; it would make a 500 of it
             if self._record.status is None:
-                await self.refuse(reply_to(StoppedError("the server is stopping")), receive, send)
+                await self.refuse(build_error_reply(StoppedError("the server is stopping")), receive, send)
         except Exception as exc:
             _logger.error("unforeseen: %s", describe(exc), extra={FIELDS: {"request_id": self._record.request_id}})
             if self._record.status is None:
-                await self.refuse(reply_to(exc), receive, send)
+                await self.refuse(build_error_reply(exc), receive, send)
 
     @contextmanager
     def observed(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocketClose
 
 from service.api_keys import ApiKey
 from service.container import Service
-from service.errors import INVALID, ErrorReply, reply_to_status
+from service.errors import INVALID, ErrorReply, build_status_reply
 from service.middleware.origins import (
     AllowedHosts,
     TrustedProxies,
@@ -134,7 +134,7 @@ class Gate:
     async def _pass(self, route: MatchedRoute, scope: Connection, receive: Receive, send: Send) -> None:
         """Pass an authorised request on; a route without a row in the table is 404."""
         if route.endpoint is None or not route.is_matched:
-            await _refused(reply_to_status(404), scope)(scope, receive, send)
+            await _refused(build_status_reply(404), scope)(scope, receive, send)
         elif route.endpoint.reaches_model and not _UNENCODED.issuperset(_content_codings(scope)):
             await _refused(_ENCODED, scope, {"Accept-Encoding": "identity"})(scope, receive, send)
         else:
@@ -240,7 +240,7 @@ def presented(headers: Headers) -> str:
 
 def _forbidden(route: MatchedRoute, key: ApiKey) -> ErrorReply | None:
     if route.endpoint is None:  # whatever it may be, nobody has said who may have it
-        return reply_to_status(404)
+        return build_status_reply(404)
     needed = route.endpoint.scope
     return _NO_SCOPE if needed is not None and needed not in key.scopes else None
 

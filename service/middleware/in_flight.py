@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from safety_core.errors import OverloadedError
 from service.container import Service
-from service.errors import reply_to
+from service.errors import build_error_reply
 from service.middleware.error_budget import LARGE_BYTES
 from service.telemetry.request_record import RequestRecord
 
@@ -44,7 +44,7 @@ class InFlightLimit:
         record: RequestRecord = scope["state"]["record"]
         refusal = self._refusal(scope, record, service) if record.has_log_line else None
         if refusal is not None:
-            failure = reply_to(refusal)
+            failure = build_error_reply(refusal)
             service.metrics.rejected.labels(failure.code).inc()
             record.error = failure.code
             response = JSONResponse(failure.body, failure.status, headers=dict(failure.headers))

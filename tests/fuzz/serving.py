@@ -9,7 +9,7 @@ import httpx
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import ImageLimits, decode
 from service.api.openai.errors import convert_to_openai
-from service.errors import reply_to
+from service.errors import build_error_reply
 from tests.fuzz.cases import Case
 from tests.helpers.clients import events
 
@@ -59,7 +59,7 @@ def _deserved_status(data: bytes, *, openai: bool) -> int:
     try:
         decode(data, limits=LIMITS)
     except ImageError as exc:
-        return (convert_to_openai(reply_to(exc)) if openai else reply_to(exc)).status
+        return (convert_to_openai(build_error_reply(exc)) if openai else build_error_reply(exc)).status
     return 200
 
 

@@ -13,7 +13,6 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from service.api.schemas import (
-    BRANCH,
     EMPTY,
     SEED_LIMIT,
     AssessmentOut,
@@ -28,6 +27,7 @@ from service.api.schemas import (
     neutral,
     whole,
 )
+from service.ingress.validation import BRANCH
 
 _NO_EFFECT = "Accepted but has no effect."
 
@@ -57,18 +57,6 @@ NO_REASONING = Neutral(("", [], {}, {"effort": "none"}, {"enabled": False}), mem
 
 StopString = Annotated[str, Field(max_length=64)]
 """What may become one is held back and then said in one piece: a long one would thin what the output rail judges."""
-
-OTHER_NAMES = frozenset(
-    {
-        "background", "chat_template_args", "context_management", "conversation", "embedding", "encoding_format",
-        "explain", "file_data", "file_id", "filename", "guardrails", "image", "images", "include", "input",
-        "input_audio", "instructions", "item_reference", "json_schema", "language", "max_output_tokens",
-        "max_tool_calls", "num_ctx", "num_predict", "options", "parameters", "previous_response_id", "prompt",
-        "quality", "response_mime_type", "schema", "size", "strict", "suffix", "system", "text_format", "truncation",
-        "video_url", "voice",
-    }
-)  # fmt: skip
-"""Names of fields of related interfaces that some clients send to the wrong path or place: an error may name them."""
 
 _UNSUPPORTED_PARTS = frozenset(
     {

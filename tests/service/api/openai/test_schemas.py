@@ -33,7 +33,8 @@ from service.api.openai.schemas import (
     StreamOptions,
     TextPart,
 )
-from service.api.schemas import BRANCH, FormRequest, JsonRequest
+from service.api.schemas import FormRequest, JsonRequest
+from service.ingress.validation import BRANCH
 
 ASKED: dict[str, Any] = {"model": "fake", "messages": [{"role": "user", "content": "What is it?"}]}
 
