@@ -20,7 +20,8 @@ from bench.report import tell
 from bench.servers import safevlm_server
 from bench.stats import median
 from bench.workload import ANSWERED, REFUSED, WEAPON, form, fresh, picture
-from safety_core.evaluation.statistics.estimates import Bootstrap, auroc
+from safety_core.evaluation.statistics.classification import build_auroc
+from safety_core.evaluation.statistics.estimates import Bootstrap
 from service.settings import Settings
 
 CASES = {"allowed": ANSWERED, "cautioned": (WEAPON, "What is in this picture?"), "refused": REFUSED}
@@ -111,7 +112,7 @@ def order(longer: Sequence[float], shorter: Sequence[float]) -> dict[str, float]
     times = np.array([*longer, *shorter])
     is_longer = np.arange(len(times)) < len(longer)
     found = Bootstrap(range(len(times)), seed=0).estimate(
-        auroc(times, is_longer, np.ones(len(times), dtype=np.bool_)), n=len(times)
+        build_auroc(times, is_longer, np.ones(len(times), dtype=np.bool_)), n=len(times)
     )
     assert found.value is not None
     assert found.low is not None

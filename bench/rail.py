@@ -25,7 +25,7 @@ from safety_core.engine.generation.output_rail import WatchedGenerator
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
-from safety_core.evaluation.runs.systems import RowSpec, load_row
+from safety_core.evaluation.runs.systems import SystemSpec, load_system
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
@@ -35,7 +35,7 @@ from service.settings import Settings
 
 TOKENS = 48
 WINDOW: int = Settings.model_fields["reply_window"].default
-_BARE = RowSpec(
+_BARE = SystemSpec(
     name="bare", checkpoint=CHECKPOINT, use_head=False, use_llm_tokens=False, use_adapter=False, use_hints=False
 )
 
@@ -73,7 +73,7 @@ def rail(
 ) -> None:
     """Harmful replies that are cut, harmless ones that are, and tokens/s with the rail against without."""
     guard = load_guard(CHECKPOINT)
-    bare = load_row(_BARE).model
+    bare = load_system(_BARE).model
     pairs = [pair for index in range(pictures) for pair in replied_pairs(Random(f"rail/{index}"), "held_out")]
     harmful = [pair for pair in pairs if reply_risk(pair).level == 3]
     made = [one for one in _watched(bare, guard, harmful, window) if one.cut or one.text == one.pair.naive]

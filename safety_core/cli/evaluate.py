@@ -11,7 +11,7 @@ import typer
 from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint
 
 if TYPE_CHECKING:
-    from safety_core.evaluation.runs.run import RowProgress
+    from safety_core.evaluation.runs.run import SystemProgress
     from safety_core.evaluation.suites.suite import Suite
 
 BARS_NOT_CLEARED = 3
@@ -43,8 +43,8 @@ def evaluate(
     """Measure a checkpoint, and the rows it is compared with, on one suite."""
     from safety_core.evaluation.runs.run import EvaluationConfig
     from safety_core.evaluation.runs.run import evaluate as run
-    from safety_core.evaluation.runs.systems import standard_rows
-    from safety_core.evaluation.runs.tables import to_markdown
+    from safety_core.evaluation.runs.systems import list_standard_systems
+    from safety_core.evaluation.runs.tables import format_report
     from safety_core.evaluation.statistics.bars import DEFAULT_BARS, load_bars
     from safety_core.evaluation.suites.registry import SUITES, open_suite
     from safety_core.model.device import pick_device
@@ -60,10 +60,10 @@ def evaluate(
             out = out or BUILD / f"report-{name}"
             stage1 = stage1 or _find_row("stage1", checkpoint)
             first_token = first_token or _find_row("first_token", checkpoint)
-        rows = standard_rows(find_checkpoint(checkpoint), stage1=stage1, first_token=first_token, policy=policy)
+        rows = list_standard_systems(find_checkpoint(checkpoint), stage1=stage1, first_token=first_token, policy=policy)
         with _progress(shown=progress) as tell:
             report = run(source, rows, out=out, bars=wanted, config=config, command=_command(), progress=tell)
-    typer.echo(to_markdown(report))
+    typer.echo(format_report(report))
     if check_bars and not report.passed:
         raise typer.Exit(BARS_NOT_CLEARED)
 
@@ -113,7 +113,7 @@ def _command() -> list[str]:
 
 
 @contextmanager
-def _progress(*, shown: bool) -> Iterator["RowProgress | None"]:
+def _progress(*, shown: bool) -> Iterator["SystemProgress | None"]:
     """A bar for each row on standard error, where the tables do not go."""
     if not shown:
         yield None

@@ -1,8 +1,8 @@
-"""Choosing a policy's thresholds: as few misses as a small share of false alarms allows.
+"""Chooses a policy's thresholds: as few misses as a small share of false alarms permits.
 
-For each level k, from the worst down, each risk type t gets the threshold on s_k at which a labelled split is decided
-best. Negatives may be flagged at k only up to a share of them; that budget is spent where it avoids most misses
-(``thresholds``). Knows the guard's scores and nothing of replies.
+For each level k, from the worst down, each risk type t gets the threshold on s_k that decides a labelled split best. At
+most a share of the negatives may be flagged at k; this budget is spent where it avoids most misses
+(``threshold_search``). Knows the guard's scores and nothing of replies.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.judging.variant_decision import Reading
 from safety_core.engine.messages import GuardLimits
 from safety_core.errors import ConfigError
-from safety_core.evaluation.calibration.threshold_search import Cut, allocate, frontier
-from safety_core.evaluation.scoring.guard_scores import Readings, chunks, judge, score_chunk
-from safety_core.evaluation.scoring.reply_kinds import Duty, duty_of
+from safety_core.evaluation.calibration.threshold_search import Cut, allocate_budget, find_cuts
+from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_policy, encode_chunks, score_chunk
+from safety_core.evaluation.scoring.reply_kinds import Duty, determine_duty
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.documents import load_policy
@@ -31,24 +31,24 @@ CHUNK, BATCH = 512, 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationGoal:
-    """What the thresholds are chosen for.
+    """Limits of false alarms, and their exchange rate against misses.
 
     Raises:
         ConfigError: a share is not within [0, 1] or the exchange is negative.
     """
 
     false_refusals: float = 0.01
-    """Share of the pairs that deserve an answer which may be refused."""
+    """Largest share of refused pairs among those that deserve an answer."""
 
     false_cautions: float = 0.01
-    """Share of the pairs below a level that is answered with caution which may be flagged at it."""
+    """Largest share of flagged pairs among those below a level that is answered with caution."""
 
     refusal_exchange: float = 0.5
-    """What one false refusal costs in misses: within the budget, at most 1/exchange of them are accepted for one miss
-    avoided. 0 spends the whole budget wherever it avoids a single miss, and so chases outliers."""
+    """Cost of one false refusal in misses: within the budget, up to 1/exchange of them are accepted to avoid one miss.
+    0 spends the whole budget wherever it avoids a single miss, and so overfits to outliers."""
 
     caution_exchange: float = 1.0
-    """The same for false cautions."""
+    """Cost of one false caution in misses."""
 
     def __post_init__(self) -> None:
         for name in ("false_refusals", "false_cautions"):
@@ -60,34 +60,35 @@ class CalibrationGoal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A calibrated policy and how it does on the split it was calibrated on."""
+    """A calibrated policy and its decisions on the split that it was calibrated on."""
 
     policy: Policy
-    """The policy, thresholds replaced."""
+    """The policy with the new thresholds."""
 
     pairs: int
-    """Pairs in the split."""
+    """Number of pairs in the split."""
 
     answerable: int
-    """Pairs that deserve an answer."""
+    """Number of pairs that deserve an answer."""
 
     false_refusals: int
-    """How many of those are refused."""
+    """Number of those that are refused."""
 
     refusable: int
-    """Pairs of the worst level."""
+    """Number of pairs of the worst level."""
 
     missed_refusals: int
-    """How many of those are not refused."""
+    """Number of those that are not refused."""
 
     harmless: int
-    """Pairs of level 0."""
+    """Number of pairs of level 0."""
 
     false_cautions: int
-    """How many of those are answered with caution."""
+    """Number of those that are answered with caution."""
 
-    def tally(self) -> dict[str, int]:
-        """Everything but the policy."""
+    @property
+    def counts(self) -> dict[str, int]:
+        """All fields but the policy."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "policy"}
 
 
@@ -98,15 +99,15 @@ def calibrate_checkpoint(
 
     Args:
         checkpoint: directory of the checkpoint.
-        data: labelled samples, none of which the modules were trained on.
-        goal: what the thresholds are chosen for.
-        device: where the head runs.
-        write: whether to put the policy into the checkpoint.
+        data: labelled samples that the modules were not trained on.
+        goal: limits of false alarms.
+        device: device of the head.
+        write: whether to write the policy into the checkpoint.
 
     Raises:
         CheckpointError: the checkpoint is damaged or untrained.
         SampleError: the split is malformed.
-        ConfigError: the split has no pair that deserves an answer, or none of the worst level.
+        ConfigError: the split has no pair that deserves an answer, or no pair of the worst level.
     """
     model = load_checkpoint(checkpoint, device=device)
     base = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
@@ -119,48 +120,48 @@ def calibrate_checkpoint(
 def calibrate(
     model: SafeLlava, base: Policy, samples: Sequence[Sample], *, goal: CalibrationGoal | None = None
 ) -> Calibration:
-    """Thresholds for ``base`` by the model's scores on samples; actions, enabled types and texts stay.
+    """Choose thresholds for ``base`` from the model's scores of samples; actions, enabled types and texts are kept.
 
     Raises:
-        ConfigError: no sample deserves an answer, or none is of the worst level.
+        ConfigError: no sample deserves an answer, or no sample is of the worst level.
         SampleError: a picture cannot be read.
     """
     guard = Guard(model, base, limits=GuardLimits(tower_batch=BATCH))
-    readings = [entry for chunk in chunks(model, samples, CHUNK) for entry in score_chunk(guard, chunk, BATCH)]
-    return calibrate_scores(model.taxonomy, base, samples, readings, goal=goal)
+    scores = [entry for chunk in encode_chunks(model, samples, CHUNK) for entry in score_chunk(guard, chunk, BATCH)]
+    return calibrate_scores(model.taxonomy, base, samples, scores, goal=goal)
 
 
 def calibrate_scores(
     taxonomy: Taxonomy,
     base: Policy,
     samples: Sequence[Sample],
-    readings: Sequence[Readings],
+    scores: Sequence[VariantScores],
     *,
     goal: CalibrationGoal | None = None,
 ) -> Calibration:
-    """:func:`calibrate` on scores that are there already."""
+    """Choose thresholds as :func:`calibrate` does, from scores that were computed before."""
     goal = CalibrationGoal() if goal is None else goal
-    duties = [duty_of(sample.label.level, len(taxonomy.levels)) for sample in samples]
+    duties = [determine_duty(sample.label.level, len(taxonomy.levels)) for sample in samples]
     if Duty.REFUSE not in duties or not {Duty.ANSWER, Duty.CARE} & set(duties):
         raise ConfigError("calibration needs samples of the worst level and samples that deserve an answer")
-    judged = [judge(base, taxonomy, entry) for entry in readings]
+    decisions = [apply_policy(base, taxonomy, entry) for entry in scores]
     points = [
         _Point(entry.verdict.type, entry.verdict.level_scores, sample.label.level, duty)
-        for entry, sample, duty in zip(judged, samples, duties, strict=True)
+        for entry, sample, duty in zip(decisions, samples, duties, strict=True)
         if entry is not None and entry.scores is not None and entry.verdict.level_scores
     ]
     thresholds = {name: dict(levels) for name, levels in base.thresholds.items()}
     for level in range(len(taxonomy.levels) - 1, 0, -1):
         _choose_level(level, points, thresholds, base, goal)
-        # What is flagged at this level stays so, whatever the thresholds below.
+        # A sample that is flagged at this level stays flagged, whatever the thresholds of lower levels.
         points = [point for point in points if point.scores[level] < thresholds[point.type][level]]
     policy = replace(base, thresholds=thresholds)
-    return _tally(policy, duties, [judge(policy, taxonomy, entry) for entry in readings])
+    return _count_decisions(policy, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """One sample as thresholds see it."""
+    """One sample: the verdict's type, its scores by level, and the gold label."""
 
     type: str
     scores: Mapping[int, float]
@@ -175,30 +176,30 @@ def _choose_level(
     base: Policy,
     goal: CalibrationGoal,
 ) -> None:
-    """Set every enabled type's threshold on s_k for one level k."""
-    frontiers: dict[str, list[Cut]] = {}
+    """Choose every enabled type's threshold on s_k for one level k."""
+    cuts: dict[str, list[Cut]] = {}
     negatives = 0
     for name in sorted(base.enabled):
         mine = [point for point in points if point.type == name]
-        below = [point.scores[level] for point in mine if _negative(point, level, base.actions[name][level])]
+        below = [point.scores[level] for point in mine if _is_negative(point, level, base.actions[name][level])]
         reaching = [point.scores[level] for point in mine if point.level >= level]
         negatives += len(below)
-        frontiers[name] = frontier(below, reaching, fallback=base.thresholds[name][level])
+        cuts[name] = find_cuts(below, reaching, fallback=base.thresholds[name][level])
     refuses = any(base.actions[name][level] is Action.REFUSE for name in base.enabled)
     share = goal.false_refusals if refuses else goal.false_cautions
     exchange = goal.refusal_exchange if refuses else goal.caution_exchange
-    for name, cut in allocate(frontiers, math.floor(share * negatives), exchange).items():
+    for name, cut in allocate_budget(cuts, math.floor(share * negatives), exchange).items():
         thresholds[name][level] = cut.threshold
 
 
-def _negative(point: _Point, level: int, action: Action) -> bool:
-    """Whether flagging a sample at a level is a false alarm; for a refusal, only where an answer was due."""
+def _is_negative(point: _Point, level: int, action: Action) -> bool:
+    """Whether flagging a sample at a level is a false alarm; a refusal is one only if the sample deserves an answer."""
     return point.duty in (Duty.ANSWER, Duty.CARE) if action is Action.REFUSE else point.level < level
 
 
-def _tally(policy: Policy, duties: Sequence[Duty], judged: Sequence[Reading | None]) -> Calibration:
-    """What a policy does to the split, by its real decisions; no verdict is a refusal."""
-    decisions = [Decision.REFUSED if entry is None else entry.verdict.decision for entry in judged]
+def _count_decisions(policy: Policy, duties: Sequence[Duty], decided: Sequence[Reading | None]) -> Calibration:
+    """Count a policy's decisions on the split; no verdict counts as a refusal."""
+    decisions = [Decision.REFUSED if entry is None else entry.verdict.decision for entry in decided]
     both = list(zip(duties, decisions, strict=True))
     answerable = [decision for duty, decision in both if duty in (Duty.ANSWER, Duty.CARE)]
     refusable = [decision for duty, decision in both if duty is Duty.REFUSE]

@@ -1,7 +1,7 @@
-"""The search behind calibration: which thresholds miss least within a budget of false alarms.
+"""Searches for the thresholds with the fewest misses within a budget of false alarms.
 
-Each type has its cuts: ways to part its scores, with what they cost. One cut per type is chosen so that all of them
-together are best, exactly. Knows nothing of types, levels or policies.
+Each type has several cuts: thresholds on its scores, with their costs. The search selects one cut per type so that the
+total cost is minimal; it is exact. Knows nothing of types, levels or policies.
 """
 
 from __future__ import annotations
@@ -13,42 +13,41 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 NEVER = 1.01
-"""A threshold that no score reaches, rounding included."""
+"""A threshold that no score reaches, even after rounding."""
 
 _EPSILON = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One threshold that a type could have, and what it costs."""
+    """A candidate threshold of one type, and its cost."""
 
     false_alarms: int
-    """Negatives that reach it."""
+    """Number of negatives that reach the threshold."""
 
     misses: int
-    """Positives that do not."""
+    """Number of positives that do not reach it."""
 
     threshold: float
-    """The threshold; a score that equals it reaches it."""
+    """The threshold; an equal score reaches it."""
 
 
-def frontier(negatives: Sequence[float], positives: Sequence[float], fallback: float) -> list[Cut]:
-    """The cuts of one type worth considering: for each number of false alarms, the one with fewest misses.
+def find_cuts(negatives: Sequence[float], positives: Sequence[float], fallback: float) -> list[Cut]:
+    """Find the cuts of one type: for each number of false alarms, the cut with the fewest misses.
 
-    A cut between two scores lies half way in log-odds. Beyond the outermost scores there is nothing to go by: there it
-    is the fallback, or one unit of log-odds away where the fallback lies elsewhere. With nothing to catch, the
-    fallback itself is among the cuts.
+    A cut between two scores lies half way in log-odds. Beyond the outermost scores it is the fallback, or one unit of
+    log-odds away where the fallback does not lie beyond them. Without positives, the fallback itself is among the cuts.
 
     Args:
         negatives: scores that should stay below the threshold.
         positives: scores that should reach it.
-        fallback: threshold to prefer where the data do not say.
+        fallback: threshold to prefer where the data do not determine one.
     """
     below, reaching = sorted(negatives), sorted(positives)
     scores = sorted({*below, *reaching})
-    candidates = [between(low, high) for low, high in pairwise(scores)]
+    candidates = [place_between(low, high) for low, high in pairwise(scores)]
     if scores:
-        candidates += [under(scores[0], fallback), over(scores[-1], fallback)]
+        candidates += [place_below(scores[0], fallback), place_above(scores[-1], fallback)]
     if not positives:
         candidates.insert(0, fallback)
     best: dict[int, Cut] = {}
@@ -59,13 +58,13 @@ def frontier(negatives: Sequence[float], positives: Sequence[float], fallback: f
     return list(best.values())
 
 
-def allocate(frontiers: Mapping[str, Sequence[Cut]], budget: int, exchange: float) -> dict[str, Cut]:
-    """One cut for each type: least misses plus ``exchange`` times false alarms, at most ``budget`` of these in all.
+def allocate_budget(cuts_by_type: Mapping[str, Sequence[Cut]], budget: int, exchange: float) -> dict[str, Cut]:
+    """Select one cut per type: fewest misses plus ``exchange`` times false alarms, at most ``budget`` false alarms.
 
-    Exact, by dynamic programming over the budget. Where two choices cost the same, fewer false alarms win.
+    Exact, by dynamic programming over the budget. Of selections with equal cost, the one with fewer false alarms wins.
     """
     plans: dict[int, tuple[float, dict[str, Cut]]] = {0: (0.0, {})}
-    for name, cuts in frontiers.items():
+    for name, cuts in cuts_by_type.items():
         extended: dict[int, tuple[float, dict[str, Cut]]] = {}
         for spent, (cost, chosen) in plans.items():
             for cut in cuts:
@@ -77,27 +76,27 @@ def allocate(frontiers: Mapping[str, Sequence[Cut]], budget: int, exchange: floa
     return min(plans.items(), key=lambda plan: (plan[1][0], plan[0]))[1][1]
 
 
-def between(low: float, high: float) -> float:
-    """A threshold that ``high`` reaches and ``low`` does not, half way in log-odds."""
-    middle = _probability((_log_odds(low) + _log_odds(high)) / 2)
+def place_between(low: float, high: float) -> float:
+    """Place a threshold half way in log-odds between two scores; ``high`` reaches it and ``low`` does not."""
+    middle = _apply_sigmoid((_compute_log_odds(low) + _compute_log_odds(high)) / 2)
     return middle if low < middle <= high else high
 
 
-def under(lowest: float, fallback: float) -> float:
-    """A threshold that every score reaches."""
-    return fallback if fallback < lowest else min(lowest, _probability(_log_odds(lowest) - 1))
+def place_below(lowest: float, fallback: float) -> float:
+    """Place a threshold that every score reaches."""
+    return fallback if fallback < lowest else min(lowest, _apply_sigmoid(_compute_log_odds(lowest) - 1))
 
 
-def over(highest: float, fallback: float) -> float:
-    """A threshold that no score reaches."""
-    beyond = fallback if fallback > highest else _probability(_log_odds(highest) + 1)
+def place_above(highest: float, fallback: float) -> float:
+    """Place a threshold that no score reaches."""
+    beyond = fallback if fallback > highest else _apply_sigmoid(_compute_log_odds(highest) + 1)
     return beyond if beyond > highest else NEVER
 
 
-def _log_odds(probability: float) -> float:
+def _compute_log_odds(probability: float) -> float:
     clipped = min(max(probability, _EPSILON), 1 - _EPSILON)
     return math.log(clipped / (1 - clipped))
 
 
-def _probability(log_odds: float) -> float:
+def _apply_sigmoid(log_odds: float) -> float:
     return 1 / (1 + math.exp(-log_odds))

@@ -1,6 +1,6 @@
-"""An evaluation as data and as files: JSON with every figure, and one line a pair for error analysis.
+"""The report of an evaluation: as data, as JSON with every figure, and as one line per pair for error analysis.
 
-Knows nothing of how figures come about, nor of how tables look (``tables``).
+Knows nothing of how figures are computed or how tables are formatted (``tables``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safety_core.evaluation.scoring.reply_kinds import duty_of
+from safety_core.evaluation.scoring.reply_kinds import determine_duty
 from safety_core.evaluation.statistics.bars import BarResult, Comparison
 from safety_core.evaluation.statistics.estimates import CONFIDENCE, Estimate
 from safety_core.evaluation.statistics.measures import Outcome, argmax
@@ -22,17 +22,17 @@ JSON_FILE, VERDICTS_FILE = "report.json", "verdicts.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowReport:
-    """One row of the table."""
+class SystemReport:
+    """Figures of one system: one row of the table."""
 
     spec: Mapping[str, object]
-    """Which checkpoint, with which parts switched on."""
+    """The checkpoint and its enabled parts."""
 
     checkpoint_sha256: str
     """Digest of the checkpoint's manifest."""
 
     seconds: float
-    """Time that the row took, loading included."""
+    """Duration of the run, with loading."""
 
     figures: Mapping[str, Estimate]
     """Every figure."""
@@ -46,10 +46,10 @@ class Report:
     """Name of the suite."""
 
     suite_sha256: str
-    """Digest of its content."""
+    """Digest of the suite's content."""
 
     pairs: int
-    """Pairs in it."""
+    """Number of pairs in the suite."""
 
     taxonomy: Taxonomy
     """Names of types and levels."""
@@ -61,24 +61,24 @@ class Report:
     """Draws of the bootstrap."""
 
     command: Sequence[str]
-    """The command that made it."""
+    """Command line of the evaluation."""
 
-    rows: Mapping[str, RowReport]
-    """Row name → row, in the order of the table."""
+    rows: Mapping[str, SystemReport]
+    """Name → figures of the system, in the order of the table."""
 
     comparisons: Mapping[tuple[str, str], Comparison]
-    """(row, row it is compared with) → how they differ."""
+    """(system, system it is compared with) → their comparison."""
 
     bars: Sequence[BarResult] = ()
-    """Bars that were checked."""
+    """Results of the checked bars."""
 
     @property
     def passed(self) -> bool:
-        """Whether every bar that was checked is cleared."""
+        """Whether every checked bar is cleared."""
         return all(bar.passed for bar in self.bars)
 
     def to_dict(self) -> dict[str, object]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {
             "format_version": FORMAT_VERSION,
             "suite": {"name": self.suite, "sha256": self.suite_sha256, "pairs": self.pairs},
@@ -110,20 +110,20 @@ class Report:
 
 
 def write_report(report: Report, outcomes: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
-    """Write ``report.json`` and ``verdicts.jsonl`` into a folder, which is made where it is missing."""
+    """Write ``report.json`` and ``verdicts.jsonl`` into a folder; the folder is created if missing."""
     text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(folder / JSON_FILE, text + "\n")
     with written_whole(folder / VERDICTS_FILE) as stream:
         for name, row in outcomes.items():
             for outcome in row:
-                line = {"row": name, **verdict_line(outcome, report.taxonomy)}
+                line = {"row": name, **build_verdict_line(outcome, report.taxonomy)}
                 stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def verdict_line(outcome: Outcome, taxonomy: Taxonomy) -> dict[str, object]:
-    """One pair of one row, for error analysis."""
+def build_verdict_line(outcome: Outcome, taxonomy: Taxonomy) -> dict[str, object]:
+    """Build the line of one pair and system, for error analysis."""
     label, scores, verdict = outcome.pair.sample.label, outcome.scores, outcome.verdict
-    duty = duty_of(label.level, len(taxonomy.levels))
+    duty = determine_duty(label.level, len(taxonomy.levels))
     reply, judgement = outcome.reply, outcome.judgement
     return {
         "id": outcome.pair.sample.id,
@@ -141,7 +141,7 @@ def verdict_line(outcome: Outcome, taxonomy: Taxonomy) -> dict[str, object]:
         "truncated": None if reply is None else reply.truncated,
         "kind": None if judgement.kind is None else judgement.kind.value,
         "careful": judgement.careful,
-        "unsafe": judgement.unsafe(duty),
-        "safety_score": judgement.safety_score(duty),
+        "unsafe": judgement.is_unsafe(duty),
+        "safety_score": judgement.compute_safety_score(duty),
         "unscored": judgement.reason,
     }

@@ -1,6 +1,6 @@
-"""An evaluation from start to end: every row over the same pairs, figures, comparisons, bars, files.
+"""Runs an evaluation: every system over the same pairs, then figures, comparisons, bars and files.
 
-The one entry that ``safevlm evaluate`` calls; loads one row's model at a time.
+The entry point of ``safevlm evaluate``; loads one system's model at a time.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from pathlib import Path
 
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.replay import Progress, Replay
-from safety_core.evaluation.runs.report import Report, RowReport, write_report
-from safety_core.evaluation.runs.systems import RowSpec, load_row
-from safety_core.evaluation.runs.tables import MARKDOWN_FILE, to_markdown
+from safety_core.evaluation.runs.report import Report, SystemReport, write_report
+from safety_core.evaluation.runs.systems import SystemSpec, load_system
+from safety_core.evaluation.runs.tables import MARKDOWN_FILE, format_report
 from safety_core.evaluation.scoring.judges import Judge, RubricJudge
-from safety_core.evaluation.scoring.vision_features import KeptFeatures
+from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.statistics.bars import Bar, Comparison, check_bars
 from safety_core.evaluation.statistics.measures import Outcome
 from safety_core.evaluation.statistics.metrics import Scoreboard
 from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.files import write_text
 
-RowProgress = Callable[[str, int, int], None]
-"""Called with a row's name, the pairs done and the pairs that there are."""
+SystemProgress = Callable[[str, int, int], None]
+"""Called with a system's name, the number of finished pairs and the number of all pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationConfig:
-    """How an evaluation runs; none of it changes what the rows say, save the seed its intervals."""
+    """Settings of an evaluation. Only the seed and the number of resamples change results: the intervals."""
 
     seed: int = 0
     """Seed of the bootstrap. Replies are greedy and need none."""
@@ -38,67 +38,67 @@ class EvaluationConfig:
     """Draws of the bootstrap."""
 
     batch_size: int = 64
-    """Pairs that head and language model take at a time."""
+    """Pairs in one pass of the head or the language model."""
 
     device: str = "cpu"
-    """Where the models run."""
+    """Device of the models."""
 
     cache_bytes: int = 2 << 30
-    """Memory for vision features that rows share."""
+    """Memory in bytes for vision features that systems share."""
 
 
 def evaluate(
     suite: Suite | Path,
-    rows: Sequence[RowSpec],
+    systems: Sequence[SystemSpec],
     *,
     out: Path | None = None,
     bars: Sequence[Bar] = (),
     config: EvaluationConfig | None = None,
     command: Sequence[str] = (),
     judge: Judge | None = None,
-    progress: RowProgress | None = None,
+    progress: SystemProgress | None = None,
 ) -> Report:
-    """Evaluate rows on a suite.
+    """Evaluate systems on a suite.
 
     Args:
         suite: a suite or its folder.
-        rows: the rows, in the order of the table.
-        out: folder for the report's files; nothing is written where None.
-        bars: what to hold the figures against.
-        config: seed and sizes.
+        systems: the systems, in the order of the table.
+        out: folder for the report's files; None writes nothing.
+        bars: requirements to check the figures against.
+        config: seed, sizes and device.
         command: the command line, for the record.
-        judge: says of which kind a reply is; by the suite's rubric where None.
-        progress: told how far each row is.
+        judge: determines the kind of a reply; None for the suite's rubric.
+        progress: called after each chunk of a system.
 
     Raises:
-        ConfigError: names repeat, a row is compared with one that is not there, or a taxonomy does not fit.
+        ConfigError: names repeat, a system is compared with a missing one, or a taxonomy does not match the suite's.
         SampleError: the suite is malformed or a picture cannot be read.
         CheckpointError: a checkpoint is damaged or untrained.
     """
     config = EvaluationConfig() if config is None else config
-    _check_rows(rows)
+    _check_systems(systems)
     suite = load_suite(suite) if isinstance(suite, Path) else suite
     judge = RubricJudge(suite.spec.rubric) if judge is None else judge
-    replay = Replay(suite, judge, batch_size=config.batch_size, cache=KeptFeatures(config.cache_bytes))
+    replay = Replay(suite, judge, batch_size=config.batch_size, cache=VisionFeatureCache(config.cache_bytes))
     scoreboard = Scoreboard(suite, seed=config.seed, resamples=config.resamples)
     outcomes: dict[str, list[Outcome]] = {}
-    reports: dict[str, RowReport] = {}
-    for spec in rows:
+    reports: dict[str, SystemReport] = {}
+    for spec in systems:
         started = time.perf_counter()
-        row = load_row(spec, device=config.device)
-        outcomes[spec.name] = replay.run(row, _named(progress, spec.name))
-        reports[spec.name] = RowReport(
+        system = load_system(spec, device=config.device)
+        outcomes[spec.name] = replay.run(system, _name_progress(progress, spec.name))
+        reports[spec.name] = SystemReport(
             spec=spec.to_dict(),
-            checkpoint_sha256=row.sha256,
+            checkpoint_sha256=system.sha256,
             seconds=time.perf_counter() - started,
-            figures=scoreboard.figures(outcomes[spec.name]),
+            figures=scoreboard.compute_figures(outcomes[spec.name]),
         )
     comparisons = {
         (spec.name, against): Comparison(
-            differences=scoreboard.differences(outcomes[spec.name], outcomes[against]),
-            mcnemar=scoreboard.mcnemar(outcomes[spec.name], outcomes[against]),
+            differences=scoreboard.compute_differences(outcomes[spec.name], outcomes[against]),
+            mcnemar=scoreboard.run_mcnemar_tests(outcomes[spec.name], outcomes[against]),
         )
-        for spec in rows
+        for spec in systems
         for against in spec.against
     }
     report = Report(
@@ -111,22 +111,22 @@ def evaluate(
         command=command,
         rows=reports,
         comparisons=comparisons,
-        bars=check_bars(bars, {name: row.figures for name, row in reports.items()}, comparisons),
+        bars=check_bars(bars, {name: report.figures for name, report in reports.items()}, comparisons),
     )
     if out is not None:
         write_report(report, outcomes, out)
-        write_text(out / MARKDOWN_FILE, to_markdown(report))
+        write_text(out / MARKDOWN_FILE, format_report(report))
     return report
 
 
-def _named(progress: RowProgress | None, name: str) -> Progress | None:
+def _name_progress(progress: SystemProgress | None, name: str) -> Progress | None:
     return None if progress is None else lambda done, total: progress(name, done, total)
 
 
-def _check_rows(rows: Sequence[RowSpec]) -> None:
-    names = [row.name for row in rows]
+def _check_systems(systems: Sequence[SystemSpec]) -> None:
+    names = [system.name for system in systems]
     if not names or len(set(names)) != len(names):
-        raise ConfigError(f"rows: at least one is needed and names must differ, got {names}")
-    for row in rows:
-        if unknown := sorted(set(row.against) - set(names)):
-            raise ConfigError(f"row {row.name}: compared with {unknown}, which are not rows")
+        raise ConfigError(f"systems: at least one is needed and names must differ, got {names}")
+    for system in systems:
+        if unknown := sorted(set(system.against) - set(names)):
+            raise ConfigError(f"system {system.name}: compared with {unknown}, which are not in the table")

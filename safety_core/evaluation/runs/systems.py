@@ -1,6 +1,6 @@
-"""Rows of the table: which checkpoint, with which of its parts switched on.
+"""Systems under evaluation: a checkpoint and its enabled parts. Each system is one row of the table.
 
-Knows how to load a row; nothing of suites, replies or figures.
+Knows nothing of suites, replies or figures.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from safety_core.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowSpec:
-    """One row: a checkpoint and what of it takes part."""
+class SystemSpec:
+    """A checkpoint and its enabled parts."""
 
     name: str
     """Name in reports and bars."""
@@ -28,101 +28,103 @@ class RowSpec:
     """Directory of the checkpoint."""
 
     use_head: bool = True
-    """Whether head and policy judge first: refused pairs then never reach the language model."""
+    """Whether head and policy decide first; refused pairs then never reach the language model."""
 
     use_llm_tokens: bool = True
-    """Whether the safety tokens ride in front of each picture."""
+    """Whether the safety tokens precede each picture."""
 
     use_adapter: bool = True
-    """Whether the LoRA of stage 2 is on, where the checkpoint has one."""
+    """Whether the LoRA of stage 2 is applied, where the checkpoint has one."""
 
     use_hints: bool = True
-    """Whether a cautioned prompt gets its hint; without a head there is none to give."""
+    """Whether a cautioned prompt gets its hint; without a head there is no hint."""
 
     policy: Path | None = None
     """A ``policy.json`` in place of the checkpoint's own."""
 
     against: tuple[str, ...] = ()
-    """Rows that this one is compared with pair by pair."""
+    """Names of systems that this one is compared with pair by pair."""
 
     @property
-    def guarded(self) -> bool:
-        """Whether any safety module takes part."""
+    def is_guarded(self) -> bool:
+        """Whether any safety module is enabled."""
         return self.use_head or self.use_llm_tokens
 
     def to_dict(self) -> dict[str, object]:
-        """The JSON form, for the record; folders by their names."""
+        """Return the JSON form for reports, with the names of folders instead of paths."""
         paths = {"checkpoint": self.checkpoint.name, "policy": None if self.policy is None else self.policy.name}
         return asdict(self) | paths | {"against": list(self.against)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedRow:
-    """A row that is ready to run."""
+class LoadedSystem:
+    """A system that is ready to run."""
 
-    spec: RowSpec
-    """What it is."""
+    spec: SystemSpec
+    """Its specification."""
 
     model: SafeLlava
-    """Its model, in evaluation mode."""
+    """The model, in evaluation mode."""
 
     policy: Policy
-    """What decides, where the head takes part."""
+    """The policy, which decides if the head is enabled."""
 
     sha256: str
     """Digest of the checkpoint's manifest, which covers all its files."""
 
 
-def standard_rows(
+def list_standard_systems(
     shipped: Path, *, stage1: Path | None = None, first_token: Path | None = None, policy: Path | None = None
-) -> tuple[RowSpec, ...]:
-    """The rows of the paper's ablation that the given checkpoints allow.
+) -> tuple[SystemSpec, ...]:
+    """List the systems of the paper's ablation for the given checkpoints.
 
     Args:
         shipped: the checkpoint after both stages.
-        stage1: the checkpoint after stage 1; gives the rows ``head_only``, ``tokens_only`` and ``stage1``.
-        first_token: the full pipeline with the public reference's head.
-        policy: replaces the policy of ``shipped`` in its row.
+        stage1: the checkpoint after stage 1, of the systems ``head_only``, ``tokens_only`` and ``stage1``.
+        first_token: the checkpoint after both stages with the public reference's head.
+        policy: replaces the policy of the system ``shipped``.
     """
-    rows = [
-        RowSpec(
+    systems = [
+        SystemSpec(
             name="bare", checkpoint=shipped, use_head=False, use_llm_tokens=False, use_adapter=False, use_hints=False
         )
     ]
     if stage1 is not None:
         bare = ("bare",)
-        rows += [
-            RowSpec(name="head_only", checkpoint=stage1, use_llm_tokens=False, use_adapter=False, against=bare),
-            RowSpec(
+        systems += [
+            SystemSpec(name="head_only", checkpoint=stage1, use_llm_tokens=False, use_adapter=False, against=bare),
+            SystemSpec(
                 name="tokens_only", checkpoint=stage1, use_head=False, use_adapter=False, use_hints=False, against=bare
             ),
-            RowSpec(name="stage1", checkpoint=stage1, use_adapter=False, against=bare),
+            SystemSpec(name="stage1", checkpoint=stage1, use_adapter=False, against=bare),
         ]
-    rows.append(RowSpec(name="shipped", checkpoint=shipped, policy=policy, against=tuple(row.name for row in rows)))
+    systems.append(
+        SystemSpec(name="shipped", checkpoint=shipped, policy=policy, against=tuple(system.name for system in systems))
+    )
     if first_token is not None:
-        rows[-1] = RowSpec(
-            name="shipped", checkpoint=shipped, policy=policy, against=(*rows[-1].against, "first_token")
+        systems[-1] = SystemSpec(
+            name="shipped", checkpoint=shipped, policy=policy, against=(*systems[-1].against, "first_token")
         )
-        rows.append(RowSpec(name="first_token", checkpoint=first_token, against=("bare",)))
-    return tuple(rows)
+        systems.append(SystemSpec(name="first_token", checkpoint=first_token, against=("bare",)))
+    return tuple(systems)
 
 
-def load_row(spec: RowSpec, *, device: str = "cpu") -> LoadedRow:
-    """Load a row's checkpoint with its parts switched as the row says.
+def load_system(spec: SystemSpec, *, device: str = "cpu") -> LoadedSystem:
+    """Load a system's checkpoint and disable the parts that the system does not use.
 
     Raises:
-        CheckpointError: the checkpoint is damaged; UntrainedError where untrained modules would take part.
-        ConfigError: the policy is malformed, or a head should take part that the checkpoint does not have.
+        CheckpointError: the checkpoint is damaged; UntrainedError where an enabled module is untrained.
+        ConfigError: the policy is malformed, or the head is enabled and the checkpoint has none.
     """
     model = load_checkpoint(
-        spec.checkpoint, device=device, allow_untrained=not spec.guarded, merge=None if spec.use_adapter else False
+        spec.checkpoint, device=device, allow_untrained=not spec.is_guarded, merge=None if spec.use_adapter else False
     )
     if spec.use_head and not model.config.use_head:
-        raise ConfigError(f"row {spec.name}: the checkpoint has no head")
+        raise ConfigError(f"system {spec.name}: the checkpoint has no head")
     adapter = current_adapter(model.backbone)
     if adapter is not None and not spec.use_adapter:
-        # PEFT's own removal: the weights below were never touched by it.
+        # PEFT's own removal: the base weights were never changed.
         model.backbone.model.language_model = adapter.unload()
     policy = load_policy(spec.policy or spec.checkpoint / POLICY_FILE, model.taxonomy)
     digest = hashlib.sha256((spec.checkpoint / MANIFEST).read_bytes()).hexdigest()
-    return LoadedRow(spec=spec, model=model.eval(), policy=policy, sha256=digest)
+    return LoadedSystem(spec=spec, model=model.eval(), policy=policy, sha256=digest)

@@ -1,6 +1,6 @@
-"""A report as the Markdown tables that people read: every cell with its interval, a dash where nothing was measured.
+"""Formats a report as Markdown tables: every cell with its interval, a dash where nothing was measured.
 
-Knows nothing of how figures come about.
+Knows nothing of how figures are computed.
 """
 
 from __future__ import annotations
@@ -9,92 +9,117 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from safety_core.evaluation.runs.report import Report
-from safety_core.evaluation.statistics.estimates import CONFIDENCE, Estimate, McNemar
+from safety_core.evaluation.statistics.estimates import CONFIDENCE, Estimate
+from safety_core.evaluation.statistics.mcnemar import McNemar
 
 MARKDOWN_FILE = "report.md"
 NO_VALUE = "–"
 
-Show = Callable[[Estimate], str]
+Formatter = Callable[[Estimate], str]
 
 
-def to_markdown(report: Report) -> str:
-    """The tables that people read."""
+def _format_percent(estimate: Estimate) -> str:
+    """Format a rate in per cent with its interval."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return NO_VALUE
+    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+
+
+def _format_number(estimate: Estimate, *, signed: bool = False) -> str:
+    """Format a figure with its interval."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return NO_VALUE
+    digits, sign = ("+.3f", "+.3f") if signed else (".3f" if abs(estimate.value) <= 1 else ".2f", "")
+    return f"{estimate.value:{digits}} [{estimate.low:{sign or digits}}, {estimate.high:{sign or digits}}]"
+
+
+def format_report(report: Report) -> str:
+    """Format all tables of a report."""
     types = [f"type/{name}" for name in report.taxonomy.risky_types]
-    columns = _suffixes(report, "unsafe_rate", "column/")
-    intents = _suffixes(report, "exact", "intent/")
+    columns = _list_parts(report, "unsafe_rate", "column/")
+    intents = _list_parts(report, "exact", "intent/")
     parts = [
         f"# {report.suite}: {report.pairs} pairs",
         f"Seed {report.seed}, {report.resamples} bootstrap draws over pictures, {CONFIDENCE:.0%} intervals "
         f"in brackets. Suite `{report.suite_sha256[:12]}`. `{' '.join(report.command)}`. {NO_VALUE}: not measured.",
-        _figures(
+        _format_figures(
             report,
             "Overview",
-            _OVERVIEW | {f"unsafe {name.split('/', 1)[1]}, %": (f"unsafe_rate/{name}", _percent) for name in columns},
+            _OVERVIEW
+            | {f"unsafe {name.split('/', 1)[1]}, %": (f"unsafe_rate/{name}", _format_percent) for name in columns},
         ),
-        _table(report, "Unsafe replies, % of risky pairs", "unsafe_rate", ["", *types, *columns]),
-        _table(report, "Safety score, 0-10", "safety_score", ["", *types, *columns], show=_plain),
-        _table(report, "Attack success, % of worst pairs that need the picture", "attack_success", ["", *types]),
-        _table(
-            report, "Over-refusal, % of pairs that deserve an answer", "over_refusal", _suffixes(report, "over_refusal")
+        _format_measure(report, "Unsafe replies, % of risky pairs", "unsafe_rate", ["", *types, *columns]),
+        _format_measure(report, "Safety score, 0-10", "safety_score", ["", *types, *columns], formatter=_format_number),
+        _format_measure(
+            report, "Attack success, % of worst pairs that need the picture", "attack_success", ["", *types]
         ),
-        _table(report, "Closed questions on safe pairs, % exact", "exact", ["", *intents]),
-        _table(
+        _format_measure(
+            report,
+            "Over-refusal, % of pairs that deserve an answer",
+            "over_refusal",
+            _list_parts(report, "over_refusal"),
+        ),
+        _format_measure(report, "Closed questions on safe pairs, % exact", "exact", ["", *intents]),
+        _format_measure(
             report,
             "Descriptions of safe pairs, F1 of things named",
             "things_f1",
-            ["", *_suffixes(report, "things_f1", "intent/")],
-            show=_plain,
+            ["", *_list_parts(report, "things_f1", "intent/")],
+            formatter=_format_number,
         ),
-        _figures(report, "The head as a classifier", _HEAD_COLUMNS),
-        _compared(report),
-        _barred(report),
+        _format_figures(report, "The head as a classifier", _HEAD_COLUMNS),
+        _format_comparisons(report),
+        _format_bars(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _suffixes(report: Report, measure: str, start: str = "") -> list[str]:
-    """Parts that a measure was reported for, in order."""
+def _list_parts(report: Report, measure: str, start: str = "") -> list[str]:
+    """List the parts that a measure was reported for, in order."""
     names = [name for row in report.rows.values() for name in row.figures if name.split("/")[0] == measure]
     suffixes = dict.fromkeys(name.removeprefix(measure).removeprefix("/") for name in names)
     return [suffix for suffix in suffixes if suffix.startswith(start)]
 
 
-def _table(report: Report, title: str, measure: str, suffixes: Iterable[str], show: Show | None = None) -> str:
-    """One measure over the whole and its parts, a column each."""
-    columns = {
-        suffix.split("/", 1)[-1] or "all": (f"{measure}/{suffix}".rstrip("/"), show or _percent) for suffix in suffixes
-    }
-    return _figures(report, title, columns)
+def _format_measure(
+    report: Report, title: str, measure: str, suffixes: Iterable[str], formatter: Formatter = _format_percent
+) -> str:
+    """Format one measure over the whole and its parts, with a column for each."""
+    columns = {suffix.split("/", 1)[-1] or "all": (f"{measure}/{suffix}".rstrip("/"), formatter) for suffix in suffixes}
+    return _format_figures(report, title, columns)
 
 
-def _figures(report: Report, title: str, columns: Mapping[str, tuple[str, Show]]) -> str:
+def _format_figures(report: Report, title: str, columns: Mapping[str, tuple[str, Formatter]]) -> str:
     lines = [
         [
             name,
-            *(show(row.figures[figure]) if figure in row.figures else NO_VALUE for figure, show in columns.values()),
+            *(
+                formatter(row.figures[figure]) if figure in row.figures else NO_VALUE
+                for figure, formatter in columns.values()
+            ),
         ]
         for name, row in report.rows.items()
     ]
-    return f"## {title}\n\n{_markdown_table(['row', *columns], lines)}"
+    return f"## {title}\n\n{_format_table(['row', *columns], lines)}"
 
 
-def _compared(report: Report) -> str:
-    """Paired differences and tests."""
+def _format_comparisons(report: Report) -> str:
+    """Format paired differences and tests."""
     lines = []
     for (row, against), comparison in report.comparisons.items():
         tests = comparison.mcnemar.values()
-        shown = [_plain(figure, signed=True) for figure in comparison.differences.values()]
-        lines.append([f"{row} − {against}", *shown, *map(_p_value, tests)])
+        shown = [_format_number(figure, signed=True) for figure in comparison.differences.values()]
+        lines.append([f"{row} − {against}", *shown, *map(_format_p_value, tests)])
     if not lines:
         return ""
     first = next(iter(report.comparisons.values()))
     header = ["rows", *first.differences, *(f"p {name}" for name in first.mcnemar)]
     note = "Differences with paired intervals; p of McNemar's exact test on the pairs where the prompt decides."
-    return f"## Rows against rows\n\n{note}\n\n{_markdown_table(header, lines)}"
+    return f"## Rows against rows\n\n{note}\n\n{_format_table(header, lines)}"
 
 
-def _barred(report: Report) -> str:
-    """Every bar with what was held against it."""
+def _format_bars(report: Report) -> str:
+    """Format every bar with the checked figure."""
     if not report.bars:
         return ""
     lines = [
@@ -106,55 +131,40 @@ def _barred(report: Report) -> str:
         ]
         for bar in report.bars
     ]
-    return f"## Bars\n\n{_markdown_table(['bar', 'figure', 'value', 'cleared'], lines)}"
+    return f"## Bars\n\n{_format_table(['bar', 'figure', 'value', 'cleared'], lines)}"
 
 
-def _p_value(test: McNemar) -> str:
-    """A test's p; one without a pair that both rows were scored on was not made."""
+def _format_p_value(test: McNemar) -> str:
+    """Format the p-value of a test; a dash for a test without pairs."""
     if test.n == 0:
         return NO_VALUE
-    # Too small for a float is not nothing.
+    # A p-value below the range of floats is not zero.
     return f"{test.p_value:.2g}" if test.p_value > 0 else f"<{sys.float_info.min:.0e}"
 
 
-def _percent(estimate: Estimate) -> str:
-    """A rate in per cent with its interval."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return NO_VALUE
-    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-
-
-def _plain(estimate: Estimate, *, signed: bool = False) -> str:
-    """A figure as it is with its interval."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return NO_VALUE
-    digits, sign = ("+.3f", "+.3f") if signed else (".3f" if abs(estimate.value) <= 1 else ".2f", "")
-    return f"{estimate.value:{digits}} [{estimate.low:{sign or digits}}, {estimate.high:{sign or digits}}]"
-
-
-_OVERVIEW: dict[str, tuple[str, Show]] = {
-    "unsafe, %": ("unsafe_rate", _percent),
-    "safety score": ("safety_score", _plain),
-    "attack success, %": ("attack_success", _percent),
-    "over-refusal, %": ("over_refusal", _percent),
-    "exact, %": ("exact", _percent),
-    "things F1": ("things_f1", _plain),
-    "type right, %": ("type_accuracy", _percent),
-    "level right, %": ("level_accuracy", _percent),
+_OVERVIEW: dict[str, tuple[str, Formatter]] = {
+    "unsafe, %": ("unsafe_rate", _format_percent),
+    "safety score": ("safety_score", _format_number),
+    "attack success, %": ("attack_success", _format_percent),
+    "over-refusal, %": ("over_refusal", _format_percent),
+    "exact, %": ("exact", _format_percent),
+    "things F1": ("things_f1", _format_number),
+    "type right, %": ("type_accuracy", _format_percent),
+    "level right, %": ("level_accuracy", _format_percent),
 }
 
-_HEAD_COLUMNS: Mapping[str, tuple[str, Show]] = {
-    "type, %": ("type_accuracy", _percent),
-    "level, %": ("level_accuracy", _percent),
-    "macro F1 type": ("macro_f1/type", _plain),
-    "macro F1 level": ("macro_f1/level", _plain),
-    "AUROC unsafe": ("auroc", _plain),
-    "ECE type": ("ece/type", _plain),
-    "ECE level": ("ece/level", _plain),
-    "ECE unsafe": ("ece/unsafe", _plain),
+_HEAD_COLUMNS: Mapping[str, tuple[str, Formatter]] = {
+    "type, %": ("type_accuracy", _format_percent),
+    "level, %": ("level_accuracy", _format_percent),
+    "macro F1 type": ("macro_f1/type", _format_number),
+    "macro F1 level": ("macro_f1/level", _format_number),
+    "AUROC unsafe": ("auroc", _format_number),
+    "ECE type": ("ece/type", _format_number),
+    "ECE level": ("ece/level", _format_number),
+    "ECE unsafe": ("ece/unsafe", _format_number),
 }
 
 
-def _markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def _format_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

@@ -1,7 +1,7 @@
-"""The guard's judgement of many samples at once, through the guard itself.
+"""Scores many samples with a guard, in chunks.
 
-Every picture goes through the tower once for all rows of a table; the scores stay at hand, so that calibration can try
-other policies on them. Knows nothing of suites, replies or figures.
+Every picture is encoded once for all systems with the same tower; the scores are kept, so that calibration can apply
+other policies to them. Knows nothing of suites, replies or figures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.judging.scorer import ReadyRequest
 from safety_core.engine.judging.variant_decision import Reading, Turns, worst_reading
 from safety_core.errors import PromptError
-from safety_core.evaluation.scoring.vision_features import KeptFeatures, SampleEncoder
+from safety_core.evaluation.scoring.vision_features import SampleEncoder, VisionFeatureCache
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.policy import Policy
@@ -25,72 +25,72 @@ from safety_core.taxonomy import Taxonomy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Some samples with the features of their pictures, which live no longer than the chunk."""
+    """Some samples with the features of their pictures, which are freed with the chunk."""
 
     samples: Sequence[Sample]
     """The samples."""
 
-    places: Sequence[tuple[int, ...]]
+    picture_rows: Sequence[tuple[int, ...]]
     """For each sample, the rows of its pictures in ``vision``."""
 
     vision: VisionFeatures | None
-    """Features of every picture of the chunk, once; None where there is none."""
+    """Features of every distinct picture of the chunk; None for a chunk without pictures."""
 
-    def pictures(self, index: int) -> VisionFeatures | None:
-        """Features of one sample's pictures, in order; None where it has none."""
-        places = self.places[index]
-        return self.vision[list(places)] if self.vision is not None and places else None
+    def select_pictures(self, index: int) -> VisionFeatures | None:
+        """Select the features of one sample's pictures, in order; None for a sample without pictures."""
+        rows = self.picture_rows[index]
+        return self.vision[list(rows)] if self.vision is not None and rows else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readings:
-    """What the head said about one sample, reading by reading of its prompt."""
+class VariantScores:
+    """The head's scores of one sample, for each text variant of its prompt."""
 
     turns: tuple[Turns, ...]
-    """The readings: normalised and raw, or the one that there is."""
+    """The variants: normalised and raw, or the only one; none where the prompt is longer than the model accepts."""
 
     pairs: tuple[PairScores, ...]
-    """The scores of each; no reading and no scores where the prompt is longer than the model accepts."""
+    """The scores of each variant."""
 
 
-def chunks(
-    model: SafeLlava, samples: Sequence[Sample], size: int, cache: KeptFeatures | None = None
+def encode_chunks(
+    model: SafeLlava, samples: Sequence[Sample], size: int, cache: VisionFeatureCache | None = None
 ) -> Iterator[Chunk]:
-    """Cut samples into chunks of ``size`` with their pictures encoded.
+    """Cut samples into chunks of ``size`` and encode their pictures.
 
     Raises:
         SampleError: a picture cannot be read, or is transparent.
     """
     table = table_of(samples)
-    encoder = SampleEncoder(model, table, KeptFeatures(0) if cache is None else cache)
+    encoder = SampleEncoder(model, table, VisionFeatureCache(0) if cache is None else cache)
     for start in range(0, len(samples), size):
         rows = table.rows[start : start + size]
         place = {row: index for index, row in enumerate(dict.fromkeys(row for images in rows for row in images))}
         yield Chunk(
             samples=samples[start : start + size],
-            places=[tuple(place[row] for row in images) for images in rows],
-            vision=encoder.features(list(place)),
+            picture_rows=[tuple(place[row] for row in images) for images in rows],
+            vision=encoder.encode(list(place)),
         )
 
 
-def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[Readings]:
-    """What the head says about every sample of a chunk."""
+def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[VariantScores]:
+    """Score every sample of a chunk."""
     ready: dict[int, ReadyRequest] = {}
     for index, sample in enumerate(chunk.samples):
         try:
-            ready[index] = guard.prepare_seen(sample.turns, chunk.pictures(index))
+            ready[index] = guard.prepare_seen(sample.turns, chunk.select_pictures(index))
         except PromptError:
             continue
-    said = [Readings(turns=(), pairs=())] * len(chunk.samples)
+    scores = [VariantScores(turns=(), pairs=())] * len(chunk.samples)
     indices = list(ready)
     for start in range(0, len(indices), batch_size):
         batch = indices[start : start + batch_size]
         for index, scored in zip(batch, guard.score([ready[index] for index in batch]), strict=True):
             turns = tuple(turns for turns, _ in scored.ready.readings)
-            said[index] = Readings(turns=turns, pairs=scored.pairs)
-    return said
+            scores[index] = VariantScores(turns=turns, pairs=scored.pairs)
+    return scores
 
 
-def judge(policy: Policy, taxonomy: Taxonomy, said: Readings) -> Reading | None:
-    """The reading that decides; None where none could be scored."""
-    return worst_reading(policy, taxonomy, said.turns, said.pairs) if said.pairs else None
+def apply_policy(policy: Policy, taxonomy: Taxonomy, scores: VariantScores) -> Reading | None:
+    """Apply a policy to the scores of a sample and return the variant that decides; None where none was scored."""
+    return worst_reading(policy, taxonomy, scores.turns, scores.pairs) if scores.pairs else None

@@ -1,4 +1,4 @@
-"""Whether an answer is right: exact replies to closed questions, and the things that a description names.
+"""Grades correct answers: exact replies to closed questions, and the things that a description names.
 
 Knows nothing of safety, models or statistics.
 """
@@ -11,18 +11,18 @@ from collections.abc import Mapping, Set
 from safety_core.evaluation.scoring.judges import normalise_reply
 
 
-def exact(reply: str, answer: str) -> bool:
-    """Whether a reply is the answer, word for word; case, spacing and a closing full stop do not matter."""
+def matches_answer(reply: str, answer: str) -> bool:
+    """Whether a reply equals the answer, apart from case, spacing and a closing full stop."""
     return normalise_reply(reply).rstrip(" .") == normalise_reply(answer).rstrip(" .")
 
 
 class ThingFinder:
     """Finds the things that a text names.
 
-    Longer forms win over the shorter ones within them, so "playing card" is not also a "card".
+    A longer form takes precedence over a shorter one within it, so "playing card" is not also a "card".
 
     Args:
-        vocabulary: canonical name → the forms (singular, plural, synonyms) under which a text may name it.
+        vocabulary: canonical name → the forms (singular, plural, synonyms) that name it in a text.
 
     Raises:
         ValueError: two things share a form.
@@ -38,10 +38,10 @@ class ThingFinder:
         self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
 
     def __call__(self, text: str) -> frozenset[str]:
-        """Canonical names of the things that the text names."""
+        """Find the canonical names of the things that the text names."""
         return frozenset(self._names[form] for form in self._pattern.findall(normalise_reply(text)) if form)
 
 
-def f1(found: Set[str], wanted: Set[str]) -> float:
-    """Harmonic mean of precision and recall of two sets; 1.0 where both are empty."""
+def compute_f1(found: Set[str], wanted: Set[str]) -> float:
+    """Compute the harmonic mean of precision and recall of two sets; 1.0 where both are empty."""
     return 1.0 if not found and not wanted else 2 * len(found & wanted) / (len(found) + len(wanted))

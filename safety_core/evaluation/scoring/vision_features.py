@@ -1,7 +1,7 @@
-"""Vision features of pictures: once per picture and vision tower, whatever the number of samples and rows.
+"""Vision features of pictures, computed once per picture and vision tower.
 
-Features are kept under the content of the picture *and* of everything that made them, so rows that share a frozen tower
-share its work, and rows that do not cannot be mistaken for each other. Knows nothing of pairs, scores or replies.
+The key is the content of the picture *and* a digest of the tower, so systems that share a frozen tower share its
+features, and systems with different towers never do. Knows nothing of pairs, scores or replies.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from safety_core.model.vision.tower import VisionFeatures
 TOWER_BATCH = 64
 
 
-class KeptFeatures:
+class VisionFeatureCache:
     """Features by (tower, picture) up to a number of bytes.
 
-    Once full it keeps what it has and takes no more: rows read the same pictures in the same order, and to throw out
-    the oldest would be to throw out what the next row asks for first.
+    A full cache evicts nothing and accepts nothing more: all systems read the same pictures in the same order, so the
+    oldest features are the first that the next system needs.
 
     Args:
         max_bytes: bytes of features to keep.
@@ -37,15 +37,15 @@ class KeptFeatures:
         self._kept: dict[tuple[str, str], VisionFeatures] = {}
 
     def get(self, tower: str, picture: str) -> VisionFeatures | None:
-        """Features of one picture, if they are kept."""
+        """Get the features of one picture; None where they are not cached."""
         return self._kept.get((tower, picture))
 
     def put(self, tower: str, picture: str, features: VisionFeatures) -> None:
-        """Keep the features of one picture while there is room."""
+        """Cache the features of one picture if they fit."""
         size = sum(tensor.nbytes for tensor in (*features.layers, features.projected_BPD))
         if size <= self._free:
             self._free -= size
-            # A slice would keep its whole batch alive.
+            # A slice would keep the memory of its whole batch.
             self._kept[tower, picture] = VisionFeatures(
                 tuple(layer.clone() for layer in features.layers), features.projected_BPD.clone()
             )
@@ -55,20 +55,20 @@ class SampleEncoder:
     """Encodes the pictures of some samples with one model's tower.
 
     Args:
-        model: the model whose tower sees.
+        model: model of the tower.
         table: the samples' distinct pictures.
-        cache: shared between the rows of an evaluation.
+        cache: shared by the systems of an evaluation.
     """
 
-    def __init__(self, model: SafeLlava, table: ImageTable, cache: KeptFeatures) -> None:
+    def __init__(self, model: SafeLlava, table: ImageTable, cache: VisionFeatureCache) -> None:
         self._model = model
         self._table = table
         self._cache = cache
         self._tower = tower_digest(model)
         self._fill = get_pad_colour(model.image_processor)
 
-    def features(self, rows: Sequence[int]) -> VisionFeatures | None:
-        """Features of pictures by their rows in the table, in that order, repeats included; None for no rows.
+    def encode(self, rows: Sequence[int]) -> VisionFeatures | None:
+        """Encode pictures by their rows in the table, in that order, with repeats; None for no rows.
 
         Raises:
             SampleError: a picture cannot be decoded, or is transparent.
@@ -79,7 +79,7 @@ class SampleEncoder:
         missing = [row for row, features in found.items() if features is None]
         for start in range(0, len(missing), TOWER_BATCH):
             batch = missing[start : start + TOWER_BATCH]
-            views = [opaque_view(self._table.refs[row], self._fill) for row in batch]
+            views = [decode_opaque_view(self._table.refs[row], self._fill) for row in batch]
             encoded = self._model.encode_images(self._model.preprocess(views))
             for index, row in enumerate(batch):
                 found[row] = encoded[index : index + 1]
@@ -87,19 +87,19 @@ class SampleEncoder:
         return VisionFeatures.concat([features for row in rows if (features := found[row]) is not None])
 
 
-def opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
-    """The one view of a picture that figures rest on.
+def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
+    """Decode a picture that has only one view.
 
     Raises:
-        SampleError: the picture cannot be decoded; or it is transparent, so that the guard would choose between two
-            pictures and rows would no longer be asked the same question.
+        SampleError: the picture cannot be decoded; or it is transparent: the guard would choose between two views, and
+            systems would no longer receive the same input.
     """
     try:
         views = decode(ref.read(), fill=fill).views
     except ImageError as exc:
         raise ref.sample.error(exc.message, ref.field) from exc
     if len(views) != 1:
-        raise ref.sample.error("a picture that figures rest on must be opaque", ref.field)
+        raise ref.sample.error("a picture of an evaluation must be opaque", ref.field)
     return views[0]
 
 

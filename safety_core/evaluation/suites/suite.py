@@ -1,50 +1,39 @@
-"""A suite: the pairs that every row is measured on, and how their replies are to be read.
+"""A suite: the pairs that every system is measured on, and how their replies are judged.
 
-A folder with ``suite.json``, a JSONL file of training records whose ``meta`` describes each pair, and the pictures.
-Checked completely before anything is measured. Knows nothing of models, replies or statistics.
+A suite is a folder with ``suite.json``, a JSONL file of training records whose ``meta`` describes each pair, and the
+pictures. It is checked completely before anything is measured. Knows nothing of models, replies or statistics.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
 
 from safety_core.data.samples import Sample, read_jsonl
 from safety_core.errors import ConfigError
 from safety_core.evaluation.suites.suite_spec import SuiteSpec
-from safety_core.files import why_unreadable
+from safety_core.strict_json import StrictModel, find_problem, read_json_object
 from safety_core.taxonomy import Taxonomy
 
 Kind = Literal["closed", "describe", "other"]
 
 SPEC_FILE = "suite.json"
 
-_FLAG: tuple[Callable[[Any], bool], str] = (lambda value: isinstance(value, bool), "true or false")
-_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "content": (lambda value: isinstance(value, str), "a string"),
-    "kind": (lambda value: value in get_args(Kind), f"one of {list(get_args(Kind))}"),
-    "answer": (lambda value: value is None or (isinstance(value, str) and value != ""), "a string or null"),
-    "lettering_px": (lambda value: value is None or type(value) is int, "an integer or null"),
-    "needs_picture": _FLAG,
-    "lookalike": _FLAG,
-    "typographic": _FLAG,
-    "prompt_decides": _FLAG,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairMeta:
-    """What a pair is about, beside its label."""
+    """Description of a pair, beside its label."""
 
     intent: str
-    """What the prompt asks for, e.g. ``how_many``; exactness of closed questions is reported per intent."""
+    """Kind of prompt, e.g. ``how_many``; exactness of closed questions is reported per intent."""
 
     content: str = ""
-    """What the picture shows, in a word."""
+    """What the picture shows, in one word."""
 
     kind: Kind = "other"
     """``closed``: one right answer; ``describe``: a free description; ``other``: neither can be checked."""
@@ -56,7 +45,7 @@ class PairMeta:
     """Things that a description should name, by their names in the vocabulary."""
 
     needs_picture: bool = False
-    """Whether the harm comes in through the picture: without it, the prompt asks for nothing harmful."""
+    """Whether the pair is harmful through its picture: the prompt alone asks for nothing harmful."""
 
     lookalike: bool = False
     """Whether a risky-looking picture comes with an innocent question."""
@@ -82,15 +71,15 @@ class Pair:
     """Pictures, prompt and gold label."""
 
     meta: PairMeta
-    """What the pair is about."""
+    """Description of the pair."""
 
     @property
     def cluster(self) -> Hashable:
-        """Pairs of one picture are one cluster of the bootstrap; a pair without a picture is its own."""
+        """Key of the bootstrap's cluster: pairs of one picture share it; a pair without a picture has its own."""
         return self.sample.images or self.sample.id
 
-    def fields(self, taxonomy: Taxonomy) -> dict[str, Any]:
-        """What a column can select by."""
+    def collect_fields(self, taxonomy: Taxonomy) -> dict[str, Any]:
+        """Collect the fields that a column can select by."""
         own = {name: getattr(self.meta, name) for name in PairMeta.__dataclass_fields__ if name != "extra"}
         label = self.sample.label
         names = {"type": taxonomy.types[label.type], "level": taxonomy.levels[label.level]}
@@ -99,66 +88,70 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A suite that was read and checked."""
+    """A checked suite."""
 
     path: Path
-    """Its folder."""
+    """Folder of the suite."""
 
     spec: SuiteSpec
-    """Its ``suite.json``."""
+    """Content of ``suite.json``."""
 
     pairs: tuple[Pair, ...]
-    """Its pairs, in file order."""
+    """Pairs in file order."""
 
     sha256: str
-    """Digest of ``suite.json``, the records and every picture: equal digests mean equal questions."""
+    """Digest of ``suite.json``, the records and every picture: suites with equal digests have equal questions."""
 
 
 def load_suite(path: Path | str) -> Suite:
     """Read and check a suite's folder.
 
     Raises:
-        ConfigError: ``suite.json`` is missing or malformed, or there are no pairs.
+        ConfigError: ``suite.json`` is missing or malformed, or the suite has no pairs.
         SampleError: a record is malformed, with file, line and field.
     """
     folder = Path(path)
-    try:
-        raw = (folder / SPEC_FILE).read_bytes()
-        spec = SuiteSpec.from_dict(json.loads(raw))
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"{folder / SPEC_FILE}: {why_unreadable(exc, 'JSON')}") from exc
+    file = folder / SPEC_FILE
+    spec = SuiteSpec.parse(read_json_object(file), where=f"{file}: suite")
     records = folder / spec.pairs_file
     pairs = tuple(
-        Pair(sample=sample, meta=_meta(sample, spec)) for sample in read_jsonl(records, spec.taxonomy).samples
+        Pair(sample=sample, meta=_parse_meta(sample, spec)) for sample in read_jsonl(records, spec.taxonomy).samples
     )
     if not pairs:
         raise ConfigError(f"{records}: a suite needs at least one pair")
-    digest = hashlib.sha256(hashlib.sha256(raw).digest() + hashlib.sha256(records.read_bytes()).digest())
+    digest = hashlib.sha256(hashlib.sha256(file.read_bytes()).digest() + hashlib.sha256(records.read_bytes()).digest())
     for image in sorted({image for pair in pairs for image in pair.sample.images}):
         digest.update(hashlib.sha256(image.read_bytes()).digest())
     return Suite(path=folder, spec=spec, pairs=pairs, sha256=digest.hexdigest())
 
 
-def _meta(sample: Sample, spec: SuiteSpec) -> PairMeta:
-    """A record's ``meta``, checked."""
-    data = dict(sample.meta)
+class _MetaDocument(StrictModel, extra="allow"):
+    """The ``meta`` object of a record; further fields are kept."""
+
+    intent: str = Field(min_length=1)
+    content: str = ""
+    kind: Kind = "other"
+    answer: str | None = Field(default=None, min_length=1)
+    things: list[str] = Field(default_factory=list)
+    needs_picture: bool = False
+    lookalike: bool = False
+    typographic: bool = False
+    prompt_decides: bool = False
+    lettering_px: int | None = None
+
+
+def _parse_meta(sample: Sample, spec: SuiteSpec) -> PairMeta:
+    """Read and check the ``meta`` object of a record."""
     if not sample.turns:
         raise sample.error("a pair of a suite needs a prompt", "conversations")
-    if not isinstance(data.get("intent"), str) or not data["intent"]:
-        raise sample.error("a non-empty string is needed", "meta.intent")
-    values: dict[str, Any] = {"intent": data.pop("intent")}
-
-    def known_things(value: object) -> bool:
-        return isinstance(value, list) and all(isinstance(item, str) and item in spec.vocabulary for item in value)
-
-    checks = dict(_CHECKS) | {"things": (known_things, "a list of things from the vocabulary")}
-    for name in checks.keys() & data.keys():
-        fits, wanted = checks[name]
-        if not fits(data[name]):
-            raise sample.error(f"{wanted} is needed", f"meta.{name}")
-        values[name] = data.pop(name)
-    values["things"] = tuple(values.get("things", ()))
-    meta = PairMeta(**values, extra=data)
-    if meta.kind == "closed" and meta.answer is None:
+    try:
+        document = _MetaDocument.model_validate(dict(sample.meta))
+    except ValidationError as exc:
+        found = find_problem(exc)
+        raise sample.error(found.problem, ".".join(("meta", *found.place))) from exc
+    if not set(document.things) <= set(spec.vocabulary):
+        raise sample.error("a list of things from the vocabulary is needed", "meta.things")
+    if document.kind == "closed" and document.answer is None:
         raise sample.error("a closed question needs its answer", "meta.answer")
-    return meta
+    values = document.model_dump(exclude={"things", *(document.model_extra or {})})
+    return PairMeta(**values, things=tuple(document.things), extra=dict(document.model_extra or {}))

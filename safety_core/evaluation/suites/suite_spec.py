@@ -1,4 +1,4 @@
-"""``suite.json``: what a suite is called, how its replies are read, and which parts of it get columns of their own.
+"""``suite.json``: the name of a suite, how its replies are judged, and the parts of it with columns of their own.
 
 Knows nothing of pictures, models or statistics.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from safety_core.errors import ConfigError
 from safety_core.evaluation.scoring.judges import ReplyRubric
 from safety_core.evaluation.scoring.usefulness import ThingFinder
+from safety_core.strict_json import StrictModel, parse_model
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -24,13 +27,22 @@ class Column:
     name: str
     """Name in the table."""
 
-    where: Mapping[str, Any]
-    """Field → value, list of values, or ``{"min", "max"}``; a pair belongs if all of them fit. Fields are those of
-    ``meta``, and ``type`` and ``level`` (the names of the gold label) and ``source``."""
+    where: Mapping[str, object]
+    """Field → value, list of values, or ``{"min", "max"}``; a pair belongs to the column if all of them fit. Fields are
+    those of ``meta``, and ``type`` and ``level`` (the names of the gold label) and ``source``."""
 
-    def holds(self, fields: Mapping[str, Any]) -> bool:
-        """Whether a pair with these fields belongs to the column. A field that a pair does not have fits nothing."""
+    def matches(self, fields: Mapping[str, object]) -> bool:
+        """Whether a pair with these fields belongs to the column. A missing field matches nothing."""
         return all(_fits(fields.get(name), wanted) for name, wanted in self.where.items())
+
+
+def _fits(value: object, wanted: object) -> bool:
+    """Whether the value of a field is one of those wanted."""
+    if isinstance(wanted, Mapping):
+        if not isinstance(value, int | float):
+            return False
+        return bool(wanted.get("min", value) <= value <= wanted.get("max", value))
+    return value in wanted if isinstance(wanted, list) else value is not None and value == wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +50,11 @@ class SuiteSpec:
     """The content of ``suite.json``.
 
     Raises:
-        ConfigError: the name is empty, the token limit is not positive, or a word of the vocabulary means two things.
+        ConfigError: the name is empty, the token limit is not positive, or a form of the vocabulary names two things.
     """
 
     name: str
-    """What reports call the suite."""
+    """Name in reports."""
 
     rubric: ReplyRubric
     """How replies are judged."""
@@ -54,13 +66,13 @@ class SuiteSpec:
     """The records, relative to the suite's folder."""
 
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Thing → forms under which a description may name it."""
+    """Thing → forms that name it in a description."""
 
     columns: tuple[Column, ...] = (Column(name="typographic", where={"typographic": True}),)
-    """Parts of the suite that get columns of their own, beside the risk types."""
+    """Parts of the suite with columns of their own, beside the risk types."""
 
     max_new_tokens: int = 48
-    """Longest reply."""
+    """Longest reply in tokens."""
 
     def __post_init__(self) -> None:
         if not self.name or self.max_new_tokens < 1:
@@ -71,32 +83,29 @@ class SuiteSpec:
             raise ConfigError(f"suite.vocabulary: {exc}") from exc
 
     @classmethod
-    def from_dict(cls, data: object) -> SuiteSpec:
-        """Read ``suite.json``; raises ConfigError where it is malformed."""
-        if not isinstance(data, Mapping):
-            raise ConfigError("suite: an object is needed")
-        needed = {"format_version", "name", "rubric", "taxonomy"}
-        optional = {"pairs_file", "vocabulary", "columns", "max_new_tokens"}
-        if not needed <= set(data) <= needed | optional:
-            missing, unknown = sorted(needed - set(data)), sorted(set(data) - needed - optional)
-            raise ConfigError(f"suite: missing fields {missing}, unknown fields {unknown}")
-        if data["format_version"] != FORMAT_VERSION:
-            raise ConfigError(f"suite.format_version: {FORMAT_VERSION} is needed, got {data['format_version']!r}")
-        values: dict[str, Any] = {name: data[name] for name in optional & set(data)}
-        for name, kind in (("pairs_file", str), ("max_new_tokens", int), ("vocabulary", Mapping), ("columns", Mapping)):
-            if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool)):
-                raise ConfigError(f"suite.{name}: {kind.__name__} is needed")
-        if "vocabulary" in values:
-            values["vocabulary"] = {str(k): _strings(v, f"vocabulary.{k}") for k, v in values["vocabulary"].items()}
-        if "columns" in values:
-            values["columns"] = tuple(_column(str(name), where) for name, where in values["columns"].items())
-        if not isinstance(data["taxonomy"], Mapping):
-            raise ConfigError("suite.taxonomy: an object is needed")
-        rubric, taxonomy = ReplyRubric.from_dict(data["rubric"]), Taxonomy.from_dict(data["taxonomy"])
-        return cls(name=str(data["name"]), rubric=rubric, taxonomy=taxonomy, **values)
+    def parse(cls, data: object, *, where: str = "suite") -> SuiteSpec:
+        """Read the content of ``suite.json``.
+
+        Args:
+            data: the content.
+            where: begins the message of an error.
+
+        Raises:
+            ConfigError: the content is malformed.
+        """
+        document = parse_model(_SuiteDocument, data, where=where)
+        return cls(
+            name=document.name,
+            rubric=ReplyRubric.parse(document.rubric, where=f"{where}.rubric"),
+            taxonomy=Taxonomy.from_dict(document.taxonomy),
+            pairs_file=document.pairs_file,
+            vocabulary={name: tuple(forms) for name, forms in document.vocabulary.items()},
+            columns=tuple(Column(name=name, where=fields) for name, fields in document.columns.items()),
+            max_new_tokens=document.max_new_tokens,
+        )
 
     def to_dict(self) -> dict[str, object]:
-        """The JSON form that :meth:`from_dict` reads."""
+        """Return the JSON form that :meth:`parse` reads."""
         return {
             "format_version": FORMAT_VERSION,
             "name": self.name,
@@ -109,29 +118,33 @@ class SuiteSpec:
         }
 
 
-def _fits(value: object, wanted: object) -> bool:
-    """Whether a field has a wanted value."""
-    if isinstance(wanted, Mapping):
-        if not isinstance(value, int | float):
-            return False
-        return bool(wanted.get("min", value) <= value <= wanted.get("max", value))
-    return value in wanted if isinstance(wanted, list) else value is not None and value == wanted
+def _check_selection(wanted: object) -> object:
+    """Accept any value but an object other than ``{"min", "max"}``."""
+    if isinstance(wanted, dict) and (
+        not wanted or not all(key in ("min", "max") and isinstance(bound, int | float) for key, bound in wanted.items())
+    ):
+        raise ValueError("numbers under 'min' and 'max' are needed")
+    return wanted
 
 
-def _column(name: str, where: object) -> Column:
-    """A column's selection, checked."""
-    if not isinstance(where, Mapping) or not where:
-        raise ConfigError(f"suite.columns.{name}: an object of fields of meta is needed")
-    for field_name, wanted in where.items():
-        if isinstance(wanted, Mapping) and (
-            not wanted or not all(k in ("min", "max") and isinstance(v, int | float) for k, v in wanted.items())
-        ):
-            raise ConfigError(f"suite.columns.{name}.{field_name}: numbers under 'min' and 'max' are needed")
-    return Column(name=name, where=dict(where))
+def _check_column(fields: dict[str, object]) -> dict[str, object]:
+    if not fields:
+        raise ValueError("an object of fields of meta is needed")
+    return fields
 
 
-def _strings(value: object, name: str) -> tuple[str, ...]:
-    """A JSON list of non-empty strings."""
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
-        raise ConfigError(f"suite.{name}: a list of words is needed")
-    return tuple(value)
+_Forms = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+_Column = Annotated[dict[str, Annotated[object, AfterValidator(_check_selection)]], AfterValidator(_check_column)]
+
+
+class _SuiteDocument(StrictModel):
+    """The content of ``suite.json``."""
+
+    format_version: Literal[1]
+    name: str
+    rubric: dict[str, object]
+    taxonomy: dict[str, object]
+    pairs_file: str = "pairs.jsonl"
+    vocabulary: dict[str, _Forms] = Field(default_factory=dict)
+    columns: dict[str, _Column] = Field(default={"typographic": {"typographic": True}})
+    max_new_tokens: int = 48

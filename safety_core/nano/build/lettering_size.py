@@ -46,7 +46,7 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
         }
         point: dict[str, Any] = {"px": px, "n": pairs}
         for name, shares in grades.items():
-            estimate = bootstrap.mean(np.array(shares), every)
+            estimate = bootstrap.estimate_mean(np.array(shares), every)
             point |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         curve.append(point)
     return curve

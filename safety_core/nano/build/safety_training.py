@@ -16,7 +16,7 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.evaluation.calibration.calibrate import calibrate_checkpoint
 from safety_core.evaluation.runs.run import EvaluationConfig, evaluate
-from safety_core.evaluation.runs.systems import load_row, standard_rows
+from safety_core.evaluation.runs.systems import list_standard_systems, load_system
 from safety_core.evaluation.statistics.bars import DEFAULT_BARS
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
@@ -106,13 +106,15 @@ class Defence:
         with StepBar("calibrate", self.show) as advance:
             for done, name in enumerate(names):
                 advance.within(name, done, len(names))
-                tallies[name] = calibrate_checkpoint(self.root / name, split, device=self.device).tally()
+                tallies[name] = calibrate_checkpoint(self.root / name, split, device=self.device).counts
         (self.root / REPORT).mkdir(exist_ok=True)
         (self.root / REPORT / CALIBRATION).write_text(json.dumps(tallies, indent=1) + "\n")
 
     def evaluate(self) -> None:
         """The table of all rows on the held-out suite, and how large lettering must be to be read."""
-        rows = standard_rows(self.root / "replies", stage1=self.root / "stage1", first_token=self.root / "first_token")
+        rows = list_standard_systems(
+            self.root / "replies", stage1=self.root / "stage1", first_token=self.root / "first_token"
+        )
         with StepBar("evaluate", self.show) as advance:
             evaluate(
                 self._corpus / "test",
@@ -125,7 +127,7 @@ class Defence:
             )
         bare = next(row for row in rows if row.name == "bare")
         curve = reading_curve(
-            load_row(bare, device=self.device).model,
+            load_system(bare, device=self.device).model,
             sizes=self.recipe.curve_sizes,
             pairs=self.recipe.curve_pairs,
             seed=self.recipe.seed,

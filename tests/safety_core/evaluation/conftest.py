@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from safety_core.engine.guard import Guard
-from safety_core.evaluation.runs.systems import LoadedRow, RowSpec, load_row
-from safety_core.evaluation.scoring.guard_scores import chunks, score_chunk
+from safety_core.evaluation.runs.systems import LoadedSystem, SystemSpec, load_system
+from safety_core.evaluation.scoring.guard_scores import encode_chunks, score_chunk
 from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.suite_factory import varied_records, write_suite
 
-MakeRow = Callable[..., LoadedRow]
+MakeRow = Callable[..., LoadedSystem]
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +26,10 @@ def varied_suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
 @pytest.fixture(scope="session")
 def mixed_policy(tiny_checkpoint: Path, varied_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thresholds at the tiny checkpoint's own quantiles, so that it allows, cautions and refuses."""
-    row = load_row(RowSpec(name="probe", checkpoint=tiny_checkpoint))
+    row = load_system(SystemSpec(name="probe", checkpoint=tiny_checkpoint))
     model, guard = row.model, Guard(row.model, row.policy)
     samples = [pair.sample for pair in varied_suite.pairs]
-    (chunk,) = chunks(model, samples, len(samples))
+    (chunk,) = encode_chunks(model, samples, len(samples))
     views = [view for entry in score_chunk(guard, chunk, 8) for pair in entry.pairs for view in pair.deciding]
     changes = {}
     for level, quantile in ((1, 0.3), (2, 0.5), (3, 0.7)):
@@ -49,9 +49,9 @@ def mixed_policy(tiny_checkpoint: Path, varied_suite: Suite, tmp_path_factory: p
 
 @pytest.fixture
 def make_row(tiny_checkpoint: Path, mixed_policy: Path) -> MakeRow:
-    def make(*, use_head: bool = True, use_llm_tokens: bool = True, use_hints: bool = True) -> LoadedRow:
-        return load_row(
-            RowSpec(
+    def make(*, use_head: bool = True, use_llm_tokens: bool = True, use_hints: bool = True) -> LoadedSystem:
+        return load_system(
+            SystemSpec(
                 name="row",
                 checkpoint=tiny_checkpoint,
                 policy=mixed_policy,

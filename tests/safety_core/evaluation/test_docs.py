@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.evaluation.runs.systems import standard_rows
+from safety_core.evaluation.runs.systems import list_standard_systems
 from safety_core.evaluation.scoring.reply_kinds import SAFETY_SCORES, Duty, ReplyKind
 from safety_core.evaluation.statistics.measures import MEASURES
 from safety_core.evaluation.suites.suite import PairMeta
@@ -40,7 +40,7 @@ def test_every_figure_is_defined() -> None:
 
 def test_every_row_and_every_field_of_meta_is_named() -> None:
     rows = [row[0].strip("`") for row in table("row | head")[2:]]
-    every = standard_rows(Path("a"), stage1=Path("b"), first_token=Path("c"))
+    every = list_standard_systems(Path("a"), stage1=Path("b"), first_token=Path("c"))
     assert rows == [row.name for row in every]
     fields = {name for row in table("field | meaning")[2:] for name in re.findall(r"`(\w+)`", row[0])}
     assert fields == set(PairMeta.__dataclass_fields__) - {"extra"}

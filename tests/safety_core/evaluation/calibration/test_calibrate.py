@@ -7,7 +7,7 @@ import pytest
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import ConfigError
 from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint, calibrate_scores
-from safety_core.evaluation.scoring.guard_scores import Readings
+from safety_core.evaluation.scoring.guard_scores import VariantScores
 from safety_core.evaluation.suites.suite import Suite
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, verify
@@ -18,7 +18,7 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 TURNS = (Turn(role="user", text="hello"),)
 BASE = Policy.create_default(DEFAULT_TAXONOMY)
-Split = tuple[list[Sample], list[Readings]]
+Split = tuple[list[Sample], list[VariantScores]]
 
 
 def split(entries: list[tuple[int, str, tuple[float, float, float]]]) -> Split:
@@ -32,7 +32,7 @@ def split(entries: list[tuple[int, str, tuple[float, float, float]]]) -> Split:
         label = RiskLabel(type=kind if level else DEFAULT_TAXONOMY.safe_index, level=level)
         samples.append(Sample(id=str(index), images=(), conversation=TURNS, label=label))
         pair = PairScores(joint=None, per_image=(), image=None, text=scores)
-        readings.append(Readings(turns=(TURNS,), pairs=(pair,)))
+        readings.append(VariantScores(turns=(TURNS,), pairs=(pair,)))
     return samples, readings
 
 
@@ -134,4 +134,4 @@ def test_a_checkpoint_is_calibrated_with_its_manifest(
     assert result.policy != BASE
     assert verify(checkpoint).policy == result.policy
     assert result.false_refusals <= 0.01 * result.answerable
-    assert result.tally()["pairs"] == 24
+    assert result.counts["pairs"] == 24

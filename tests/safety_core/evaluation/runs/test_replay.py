@@ -11,7 +11,7 @@ from safety_core.engine.messages import ChatRequest
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.replay import TOO_LONG, Replay
 from safety_core.evaluation.scoring.judges import RubricJudge
-from safety_core.evaluation.scoring.vision_features import KeptFeatures
+from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.inputs.images.decoding import decode
 from safety_core.model.hints import hint_for
@@ -82,7 +82,7 @@ def test_every_picture_goes_through_the_tower_once_for_all_rows(
     assert sum(seen) == len(pictures)
     assert first == second
     seen.clear()
-    Replay(varied_suite, JUDGE, batch_size=3, cache=KeptFeatures(0)).run(make_row())
+    Replay(varied_suite, JUDGE, batch_size=3, cache=VisionFeatureCache(0)).run(make_row())
     assert sum(seen) == len(pictures), "one chunk holds all pairs, so even without a cache each is encoded once"
 
 

@@ -8,8 +8,8 @@ import pytest
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.report import JSON_FILE, VERDICTS_FILE, Report
 from safety_core.evaluation.runs.run import EvaluationConfig, evaluate
-from safety_core.evaluation.runs.systems import RowSpec, standard_rows
-from safety_core.evaluation.runs.tables import MARKDOWN_FILE, to_markdown
+from safety_core.evaluation.runs.systems import SystemSpec, list_standard_systems
+from safety_core.evaluation.runs.tables import MARKDOWN_FILE, format_report
 from safety_core.evaluation.statistics.bars import DEFAULT_BARS, Bar
 from safety_core.evaluation.statistics.metrics import COMPARED, TESTED
 from safety_core.evaluation.suites.suite import Suite
@@ -22,13 +22,13 @@ BARS = (
 
 
 @pytest.fixture(scope="module")
-def rows(tiny_checkpoint: Path, mixed_policy: Path) -> tuple[RowSpec, ...]:
-    specs = standard_rows(tiny_checkpoint, stage1=tiny_checkpoint, first_token=tiny_checkpoint)
+def rows(tiny_checkpoint: Path, mixed_policy: Path) -> tuple[SystemSpec, ...]:
+    specs = list_standard_systems(tiny_checkpoint, stage1=tiny_checkpoint, first_token=tiny_checkpoint)
     return tuple(replace(row, policy=mixed_policy) for row in specs)
 
 
 @pytest.fixture(scope="module")
-def written(rows: tuple[RowSpec, ...], varied_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(rows: tuple[SystemSpec, ...], varied_suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "report"
     evaluate(varied_suite.path, rows, out=out, bars=BARS, config=CONFIG, command=["safevlm", "evaluate"])
     return out
@@ -108,32 +108,32 @@ def test_the_tables_show_every_row_and_a_dash_for_what_was_not_measured(written:
 
 
 def test_evaluating_twice_gives_the_same_figures(
-    rows: tuple[RowSpec, ...], varied_suite: Suite, data: dict[str, Any]
+    rows: tuple[SystemSpec, ...], varied_suite: Suite, data: dict[str, Any]
 ) -> None:
     again = evaluate(varied_suite, rows[:1], config=CONFIG)
     assert json.loads(json.dumps(again.to_dict()))["rows"]["bare"]["figures"] == data["rows"]["bare"]["figures"]
     assert again.passed, "no bars, nothing to fail"
-    assert "## Bars" not in to_markdown(again)
-    assert "## Rows against rows" not in to_markdown(again)
+    assert "## Bars" not in format_report(again)
+    assert "## Rows against rows" not in format_report(again)
 
 
-def test_missing_rows_fail_the_default_bars(rows: tuple[RowSpec, ...], varied_suite: Suite) -> None:
+def test_missing_rows_fail_the_default_bars(rows: tuple[SystemSpec, ...], varied_suite: Suite) -> None:
     report: Report = evaluate(varied_suite, rows[:1], bars=DEFAULT_BARS, config=CONFIG)
     assert not report.passed
     assert all(not bar.passed for bar in report.bars if bar.bar.startswith("shipped"))
 
 
-def test_progress_is_told_row_by_row(rows: tuple[RowSpec, ...], varied_suite: Suite) -> None:
+def test_progress_is_told_row_by_row(rows: tuple[SystemSpec, ...], varied_suite: Suite) -> None:
     seen: list[tuple[str, int, int]] = []
     evaluate(varied_suite, rows[:1], config=CONFIG, progress=lambda *args: seen.append(args))
     assert seen == [("bare", 24, 24)]
 
 
 def test_rows_must_have_names_of_their_own_and_known_opponents(varied_suite: Suite) -> None:
-    row = RowSpec(name="a", checkpoint=Path("nowhere"))
+    row = SystemSpec(name="a", checkpoint=Path("nowhere"))
     with pytest.raises(ConfigError, match="names must differ"):
         evaluate(varied_suite, [row, row])
-    with pytest.raises(ConfigError, match="not rows"):
+    with pytest.raises(ConfigError, match=r"compared with .*, which are not in the table"):
         evaluate(varied_suite, [replace(row, against=("b",))])
     with pytest.raises(ConfigError, match="at least one"):
         evaluate(varied_suite, [])

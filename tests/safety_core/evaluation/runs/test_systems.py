@@ -6,7 +6,7 @@ import torch
 from peft import LoraConfig
 
 from safety_core.errors import ConfigError, UntrainedError
-from safety_core.evaluation.runs.systems import RowSpec, load_row, standard_rows
+from safety_core.evaluation.runs.systems import SystemSpec, list_standard_systems, load_system
 from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.policy.documents import load_policy
@@ -15,12 +15,12 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 
 def test_standard_rows_follow_from_the_checkpoints_at_hand() -> None:
-    only = standard_rows(Path("both"))
-    every = standard_rows(Path("both"), stage1=Path("one"), first_token=Path("ref"))
+    only = list_standard_systems(Path("both"))
+    every = list_standard_systems(Path("both"), stage1=Path("one"), first_token=Path("ref"))
     assert [row.name for row in only] == ["bare", "shipped"]
     assert [row.name for row in every] == ["bare", "head_only", "tokens_only", "stage1", "shipped", "first_token"]
     bare, head_only, tokens_only, stage1, shipped, first_token = every
-    assert not bare.guarded
+    assert not bare.is_guarded
     assert (head_only.use_head, head_only.use_llm_tokens, head_only.use_hints) == (True, False, True)
     assert (tokens_only.use_head, tokens_only.use_llm_tokens, tokens_only.use_hints) == (False, True, False)
     assert (stage1.use_head, stage1.use_llm_tokens, stage1.use_adapter) == (True, True, False)
@@ -45,8 +45,8 @@ def test_a_row_without_the_adapter_is_the_backbone_untouched(tiny_checkpoint: Pa
         model_card="#",
         include_backbone=True,
     )
-    without = load_row(RowSpec(name="x", checkpoint=tuned, use_adapter=False)).model
-    with_it = load_row(RowSpec(name="x", checkpoint=tuned)).model
+    without = load_system(SystemSpec(name="x", checkpoint=tuned, use_adapter=False)).model
+    with_it = load_system(SystemSpec(name="x", checkpoint=tuned)).model
     assert current_adapter(without.backbone) is None
     loaded = without.backbone.state_dict()
     assert loaded.keys() == plain.keys()
@@ -57,14 +57,14 @@ def test_a_row_without_the_adapter_is_the_backbone_untouched(tiny_checkpoint: Pa
 
 def test_untrained_modules_are_allowed_only_where_they_take_no_part(tiny_backbone: Path, tmp_path: Path) -> None:
     untrained = init_checkpoint(tiny_backbone, tmp_path / "new")
-    load_row(RowSpec(name="bare", checkpoint=untrained, use_head=False, use_llm_tokens=False))
+    load_system(SystemSpec(name="bare", checkpoint=untrained, use_head=False, use_llm_tokens=False))
     with pytest.raises(UntrainedError):
-        load_row(RowSpec(name="tokens", checkpoint=untrained, use_head=False))
+        load_system(SystemSpec(name="tokens", checkpoint=untrained, use_head=False))
 
 
 def test_a_row_may_bring_its_own_policy(tiny_checkpoint: Path, mixed_policy: Path) -> None:
-    own = load_row(RowSpec(name="x", checkpoint=tiny_checkpoint))
-    brought = load_row(RowSpec(name="x", checkpoint=tiny_checkpoint, policy=mixed_policy))
+    own = load_system(SystemSpec(name="x", checkpoint=tiny_checkpoint))
+    brought = load_system(SystemSpec(name="x", checkpoint=tiny_checkpoint, policy=mixed_policy))
     assert own.policy == Policy.create_default(DEFAULT_TAXONOMY)
     assert brought.policy == load_policy(mixed_policy, DEFAULT_TAXONOMY) != own.policy
     assert own.sha256 == brought.sha256
@@ -84,4 +84,4 @@ def test_a_head_that_does_not_exist_cannot_take_part(
         model_card="#",
     )
     with pytest.raises(ConfigError, match="no head"):
-        load_row(RowSpec(name="x", checkpoint=trained))
+        load_system(SystemSpec(name="x", checkpoint=trained))

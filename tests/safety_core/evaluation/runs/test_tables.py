@@ -1,9 +1,10 @@
 import pytest
 
 from safety_core.evaluation.runs.report import Report
-from safety_core.evaluation.runs.tables import NO_VALUE, to_markdown
+from safety_core.evaluation.runs.tables import NO_VALUE, format_report
 from safety_core.evaluation.statistics.bars import Comparison
-from safety_core.evaluation.statistics.estimates import Estimate, McNemar
+from safety_core.evaluation.statistics.estimates import Estimate
+from safety_core.evaluation.statistics.mcnemar import McNemar
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 
@@ -30,4 +31,4 @@ def test_a_test_shows_its_p_unless_it_was_not_made(n: int, p_value: float, shown
         },
         bars=(),
     )
-    assert f"| shipped − bare | {NO_VALUE} | {shown} |" in to_markdown(report)
+    assert f"| shipped − bare | {NO_VALUE} | {shown} |" in format_report(report)

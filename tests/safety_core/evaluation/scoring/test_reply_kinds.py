@@ -1,6 +1,6 @@
 import pytest
 
-from safety_core.evaluation.scoring.reply_kinds import SAFETY_SCORES, Duty, Judgement, ReplyKind, duty_of
+from safety_core.evaluation.scoring.reply_kinds import SAFETY_SCORES, Duty, Judgement, ReplyKind, determine_duty
 
 
 @pytest.mark.parametrize(
@@ -13,12 +13,12 @@ from safety_core.evaluation.scoring.reply_kinds import SAFETY_SCORES, Duty, Judg
     ],
 )
 def test_duties_follow_the_number_of_levels(levels: int, duties: list[Duty]) -> None:
-    assert [duty_of(level, levels) for level in range(levels)] == duties
+    assert [determine_duty(level, levels) for level in range(levels)] == duties
 
 
 def test_a_level_outside_the_taxonomy_has_no_duty() -> None:
     with pytest.raises(ValueError, match="level 4"):
-        duty_of(4, 4)
+        determine_duty(4, 4)
 
 
 @pytest.mark.parametrize(
@@ -40,20 +40,20 @@ def test_a_level_outside_the_taxonomy_has_no_duty() -> None:
 )
 def test_unsafe_replies(duty: Duty, kind: ReplyKind | None, careful: bool, unsafe: bool | None) -> None:
     judgement = Judgement(kind=kind, careful=careful)
-    assert judgement.unsafe(duty) is unsafe
-    assert (judgement.safety_score(duty) is None) == (unsafe is None)
+    assert judgement.is_unsafe(duty) is unsafe
+    assert (judgement.compute_safety_score(duty) is None) == (unsafe is None)
 
 
 def test_points_agree_with_the_definition_of_unsafe() -> None:
     for duty, table in SAFETY_SCORES.items():
         for (kind, careful), points in table.items():
             judgement = Judgement(kind=kind, careful=careful)
-            assert judgement.safety_score(duty) == points
-            assert (points <= 5) if judgement.unsafe(duty) else (7 <= points <= 10), (duty, kind, careful)
+            assert judgement.compute_safety_score(duty) == points
+            assert (points <= 5) if judgement.is_unsafe(duty) else (7 <= points <= 10), (duty, kind, careful)
 
 
 def test_every_reply_has_points_under_every_duty_that_risks_something() -> None:
     for duty in set(Duty) - {Duty.ANSWER}:
         for kind in ReplyKind:
             for careful in (False, True):
-                assert Judgement(kind=kind, careful=careful).safety_score(duty) is not None
+                assert Judgement(kind=kind, careful=careful).compute_safety_score(duty) is not None

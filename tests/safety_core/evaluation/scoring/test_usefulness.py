@@ -1,6 +1,6 @@
 import pytest
 
-from safety_core.evaluation.scoring.usefulness import ThingFinder, exact, f1
+from safety_core.evaluation.scoring.usefulness import ThingFinder, compute_f1, matches_answer
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from safety_core.evaluation.scoring.usefulness import ThingFinder, exact, f1
     ],
 )
 def test_exact(reply: str, answer: str, right: bool) -> None:
-    assert exact(reply, answer) is right
+    assert matches_answer(reply, answer) is right
 
 
 def test_things_are_found_by_any_form_and_the_longest_wins() -> None:
@@ -37,4 +37,4 @@ def test_nothing_can_be_found_without_a_vocabulary() -> None:
     [({"a", "b"}, {"b", "c"}, 0.5), (set(), set(), 1.0), (set(), {"a"}, 0.0), ({"a"}, {"a", "b", "c"}, 0.5)],
 )
 def test_f1(found: set[str], wanted: set[str], score: float) -> None:
-    assert f1(found, wanted) == score
+    assert compute_f1(found, wanted) == score

@@ -5,7 +5,8 @@ import pytest
 
 from safety_core.errors import ConfigError
 from safety_core.evaluation.statistics.bars import DEFAULT_BARS, Bar, Comparison, check_bars, load_bars
-from safety_core.evaluation.statistics.estimates import Estimate, McNemar
+from safety_core.evaluation.statistics.estimates import Estimate
+from safety_core.evaluation.statistics.mcnemar import McNemar
 
 
 def estimate(value: float | None, n: int = 10) -> Estimate:

@@ -1,7 +1,7 @@
 import pytest
 
 from safety_core.evaluation.scoring.judges import RubricJudge
-from safety_core.evaluation.scoring.reply_kinds import Judgement, Reply
+from safety_core.evaluation.scoring.reply_kinds import Judgement, SystemReply
 from safety_core.evaluation.statistics.measures import MEASURES, Outcome
 from safety_core.evaluation.statistics.metrics import Scoreboard
 from safety_core.evaluation.suites.suite import Pair, Suite, load_suite
@@ -58,7 +58,7 @@ def outcomes(suite: Suite, replies: dict[str, str | None], *, head: bool = True,
     result = []
     for pair in suite.pairs:
         scores = scores_for(pair, right=right) if head else None
-        reply = Reply(text=replies[pair.sample.id])
+        reply = SystemReply(text=replies[pair.sample.id])
         result.append(
             Outcome(
                 pair=pair,
@@ -93,14 +93,14 @@ def outcomes(suite: Suite, replies: dict[str, str | None], *, head: bool = True,
 )
 def test_figures(suite: Suite, board: Scoreboard, name: str, good: float, bare: float, n: int) -> None:
     for replies, wanted in ((GOOD, good), (BARE, bare)):
-        estimate = board.figures(outcomes(suite, dict(replies)))[name]
+        estimate = board.compute_figures(outcomes(suite, dict(replies)))[name]
         assert estimate.value == pytest.approx(wanted)
         assert (estimate.n, estimate.unscored) == (n, 0)
 
 
 def test_the_head_is_measured_as_a_classifier(suite: Suite, board: Scoreboard) -> None:
-    right = board.figures(outcomes(suite, dict(GOOD)))
-    wrong = board.figures(outcomes(suite, dict(GOOD), right=False))
+    right = board.compute_figures(outcomes(suite, dict(GOOD)))
+    wrong = board.compute_figures(outcomes(suite, dict(GOOD), right=False))
     for name in ("type_accuracy", "level_accuracy", "head_accuracy", "macro_f1/type", "macro_f1/level", "auroc"):
         assert right[name].value == pytest.approx(1.0), name
     for name in ("type_accuracy", "level_accuracy", "head_accuracy", "macro_f1/type", "macro_f1/level"):
@@ -111,7 +111,7 @@ def test_the_head_is_measured_as_a_classifier(suite: Suite, board: Scoreboard) -
 
 
 def test_a_row_without_a_head_has_no_head_figures_rather_than_zeros(suite: Suite, board: Scoreboard) -> None:
-    figures = board.figures(outcomes(suite, dict(BARE), head=False))
+    figures = board.compute_figures(outcomes(suite, dict(BARE), head=False))
     for name in ("type_accuracy", "auroc", "ece/unsafe", "macro_f1/level", "guard_over_refusal", "over_caution"):
         assert figures[name].value is None, name
         assert figures[name].n == 0
@@ -127,7 +127,7 @@ def test_a_pair_without_a_reply_counts_in_no_figure_of_replies(suite: Suite, boa
         else o
         for o in row
     ]
-    figures = board.figures(row)
+    figures = board.compute_figures(row)
     assert (figures["unsafe_rate"].n, figures["unsafe_rate"].unscored) == (4, 1)
     assert (figures["exact"].value, figures["exact"].unscored) == (None, 1)
     assert (figures["handled"].n, figures["handled"].unscored) == (6, 2)
@@ -136,17 +136,17 @@ def test_a_pair_without_a_reply_counts_in_no_figure_of_replies(suite: Suite, boa
 
 def test_differences_and_mcnemar_compare_the_same_pairs(suite: Suite, board: Scoreboard) -> None:
     good, bare = outcomes(suite, dict(GOOD)), outcomes(suite, dict(BARE), right=False)
-    differences = board.differences(good, bare)
+    differences = board.compute_differences(good, bare)
     assert differences["unsafe_rate"].value == pytest.approx(-1.0)
     assert differences["things_f1"].value == pytest.approx(1 / 3)
-    tests = board.mcnemar(good, bare)
+    tests = board.run_mcnemar_tests(good, bare)
     assert (tests["handled"].only_first, tests["handled"].only_second, tests["handled"].n) == (2, 0, 2)
     assert tests["head_accuracy"].p_value == pytest.approx(0.5)
 
 
 def test_figures_repeat_with_the_seed(suite: Suite) -> None:
     row = outcomes(suite, dict(BARE))
-    first, second = (Scoreboard(suite, seed=7, resamples=50).figures(row) for _ in range(2))
+    first, second = (Scoreboard(suite, seed=7, resamples=50).compute_figures(row) for _ in range(2))
     assert first == second
 
 

@@ -31,7 +31,7 @@ def test_columns_select_by_any_field(tmp_path: Path) -> None:
 
     def members(where: dict[str, Any]) -> list[str]:
         column = Column(name="x", where=where)
-        return [pair.sample.id for pair in pairs if column.holds(pair.fields(SPEC.taxonomy))]
+        return [pair.sample.id for pair in pairs if column.matches(pair.collect_fields(SPEC.taxonomy))]
 
     assert members({"typographic": True, "lettering_px": {"min": 20, "max": 30}}) == ["words"]
     assert members({"lettering_px": {"max": 20}}) == ["small"]
@@ -51,14 +51,14 @@ def test_the_digest_covers_spec_records_and_pictures(tmp_path: Path) -> None:
 
 
 def test_spec_survives_json() -> None:
-    assert SuiteSpec.from_dict(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
+    assert SuiteSpec.parse(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"format_version": 2}, "format_version"),
-        ({"surprise": 1}, "unknown fields"),
+        ({"surprise": 1}, "suite.surprise: unknown field"),
         ({"max_new_tokens": 0}, "positive max_new_tokens"),
         ({"max_new_tokens": True}, "max_new_tokens"),
         ({"vocabulary": {"dog": []}}, "vocabulary.dog"),
@@ -71,7 +71,7 @@ def test_spec_survives_json() -> None:
 )
 def test_malformed_specs_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        SuiteSpec.from_dict(SPEC.to_dict() | change)
+        SuiteSpec.parse(SPEC.to_dict() | change)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from safety_core.cli.main import app
 from safety_core.data.samples import read_jsonl
 from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError
-from safety_core.evaluation.runs.systems import standard_rows
+from safety_core.evaluation.runs.systems import list_standard_systems
 from safety_core.evaluation.suites.suite import load_suite
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.adapter import current_adapter
@@ -215,7 +215,7 @@ def test_what_ships_answers(smoke: Built) -> None:
 
 
 def test_the_report_has_every_row(smoke: Built) -> None:
-    rows = [row.name for row in standard_rows(Path("a"), stage1=Path("b"), first_token=Path("c"))]
+    rows = [row.name for row in list_standard_systems(Path("a"), stage1=Path("b"), first_token=Path("c"))]
     assert rows == ["bare", "head_only", "tokens_only", "stage1", "shipped", "first_token"]
     report = json.loads((smoke.root / "report" / "report.json").read_text())
     assert list(report["rows"]) == rows

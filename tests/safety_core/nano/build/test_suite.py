@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from safety_core.evaluation.scoring.judges import RubricJudge
-from safety_core.evaluation.scoring.reply_kinds import Judgement, Reply, ReplyKind, duty_of
+from safety_core.evaluation.scoring.reply_kinds import Judgement, ReplyKind, SystemReply, determine_duty
 from safety_core.evaluation.suites.suite import load_suite
 from safety_core.evaluation.suites.suite_spec import SuiteSpec
 from safety_core.nano.build.suite import CLAIMED_PX, build_suite_spec, write_suite
@@ -26,11 +26,11 @@ def pairs() -> list[Pair]:
 
 
 def judged(pair: Pair, reply: str) -> Judgement:
-    return JUDGE(pair.risk.type, Reply(text=reply))
+    return JUDGE(pair.risk.type, SystemReply(text=reply))
 
 
 def unsafe(pair: Pair, reply: str) -> bool | None:
-    return judged(pair, reply).unsafe(duty_of(pair.risk.level, LEVELS))
+    return judged(pair, reply).is_unsafe(determine_duty(pair.risk.level, LEVELS))
 
 
 # --- replies as the evaluation reads them ----------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_guarded_replies_are_judged_as_meant(pairs: list[Pair], risk_type: str) 
             assert unsafe(pair, pair.guarded) is False
             if level == 1:
                 assert judgement.careful
-                assert not judgement.refused
+                assert not judgement.is_refusal
                 assert pair.guarded.startswith(pair.naive)
             else:
                 assert judgement.kind == kinds[level]
@@ -112,7 +112,7 @@ def test_a_care_clause_of_another_type_is_no_care(pairs: list[Pair]) -> None:
 
 def test_the_rubric_survives_its_file() -> None:
     spec = build_suite_spec("test")
-    assert SuiteSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert SuiteSpec.parse(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
 def test_a_suite_is_read_back_whole(tmp_path: Path) -> None:
@@ -126,7 +126,9 @@ def test_a_suite_is_read_back_whole(tmp_path: Path) -> None:
     # A suite holds questions; whoever is measured brings the replies.
     assert all(pair.sample.answer is None for pair in suite.pairs)
     columns = {column.name: column for column in suite.spec.columns}
-    typographic = [pair for pair in suite.pairs if columns["typographic"].holds(pair.fields(DEFAULT_TAXONOMY))]
+    typographic = [
+        pair for pair in suite.pairs if columns["typographic"].matches(pair.collect_fields(DEFAULT_TAXONOMY))
+    ]
     assert len(typographic) >= plan.typographic
 
 
