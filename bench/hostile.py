@@ -24,7 +24,7 @@ from bench.report import Bar, tell
 from bench.servers import Server, safevlm_server
 from bench.stats import quantile
 from bench.workload import ANSWERED, chat, classify
-from service.api_keys import Scope, format_key_entry, generate_key
+from service.access.api_keys import Scope, format_key_entry, generate_key
 
 SLOWDOWN = 3.0
 """Factor by which the plain client's 95th percentile may grow."""

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import typer
 
-from service.openmp import ROUNDS, VARIABLE
+from service.server.openmp import ROUNDS, VARIABLE
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"

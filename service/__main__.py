@@ -12,12 +12,12 @@ import uvicorn
 from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import silence_libraries
+from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.api.policies import check_policies, check_policy_file, read_policies
-from service.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.app import create_app, load_configured_guard
-from service.connection.http_protocol import ACCEPTED_AT_ONCE, with_deadlines
-from service.connection.server import AnnouncingServer
-from service.openmp import limit_spinning
+from service.server.bounded_server import AnnouncingServer
+from service.server.http_protocol import ACCEPTED_AT_ONCE, with_deadlines
+from service.server.openmp import limit_spinning
 from service.settings import Settings, read_settings
 from service.telemetry.audit import check_audit_log
 from service.telemetry.logs import set_up_logging

@@ -22,6 +22,8 @@ from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import OverloadedError, SafeVLMError
 from safety_core.inputs.images.decoding import ImageLimits
+from service.access.api_keys import read_keys
+from service.access.rate_limit import RateLimiter
 from service.api import chat, classify, operations
 from service.api.litellm import guardrail
 from service.api.openai import completions, moderations, unsupported
@@ -30,18 +32,17 @@ from service.api.openapi import completed
 from service.api.pages import pages, playground
 from service.api.policies import check_policies, check_policy_file, complain, lost_policies, read_policies
 from service.api.requests import LOWERED
-from service.api_keys import RateLimiter, read_keys
 from service.container import Service, service_of
 from service.endpoints import OPENAPI, UNMATCHED
 from service.errors import ErrorReply, build_error_reply, build_status_reply, rename_field
 from service.hot_reload import ReloadedFile, run_in_background
 from service.ingress.decode_pool import DecodePool, start_pool
+from service.ingress.error_budget import ErrorBudget
 from service.ingress.image_fetcher import ImageFetcher
 from service.ingress.image_loader import ImageLoader
 from service.ingress.memory_budget import MemoryBudget, create_heap_trimmer
 from service.middleware.admission import Traffic
 from service.middleware.auth import PERMISSION, Gate
-from service.middleware.error_budget import ErrorBudget
 from service.middleware.in_flight import InFlightLimit
 from service.middleware.route_matching import MatchedRoute
 from service.readiness import Readiness

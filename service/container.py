@@ -7,13 +7,14 @@ from fastapi import Request
 
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.book import PolicyBook
+from service.access.api_keys import KeySet
+from service.access.rate_limit import RateLimiter
 from service.api.responses import View
-from service.api_keys import KeySet, RateLimiter
 from service.hot_reload import ReloadedFile
 from service.ingress.decode_pool import DecodePool
+from service.ingress.error_budget import ErrorBudget
 from service.ingress.image_loader import ImageLoader
 from service.ingress.memory_budget import MemoryBudget
-from service.middleware.error_budget import ErrorBudget
 from service.readiness import Readiness
 from service.settings import Settings
 from service.telemetry.audit import AuditLogWriter

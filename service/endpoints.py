@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.api_keys import Scope
+from service.access.api_keys import Scope
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 

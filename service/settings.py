@@ -19,9 +19,10 @@ from safety_core.engine.messages import GuardLimits
 from safety_core.engine.serving.async_guard import EngineConfig
 from safety_core.errors import ConfigError
 from safety_core.inputs.images.decoding import ImageLimits
+from service.access.addresses import TrustedProxies
+from service.access.origins import ANY_HOST, parse_authority, parse_origin, serialize_origin
 from service.api.schemas import RefusalIn
 from service.api.text_windows import WindowLimits
-from service.middleware.origins import ANY, TrustedProxies, parse_authority, parse_origin, serialize_origin
 from service.telemetry.logs import LogFormat
 
 PREFIX = "SAFEVLM_"
@@ -468,7 +469,7 @@ def _with_nearest(name: str, known: Iterable[str]) -> str:
 
 def _normalised_host(host: str) -> str:
     """An allowed host in the form that requests are compared with; a port is ignored."""
-    if host == ANY:
+    if host == ANY_HOST:
         return host
     wildcard = "*." if host.startswith("*.") else ""
     name = host.removeprefix(wildcard)

@@ -19,7 +19,7 @@ from safety_core.policy.documents import load_policy
 from safety_core.policy.loader import read_book
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
-from service.api_keys import ApiKey, KeySet
+from service.access.api_keys import ApiKey, KeySet
 from service.container import service_of
 from service.settings import Settings
 from service.telemetry.request_record import record_of

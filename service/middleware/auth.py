@@ -19,17 +19,11 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 from starlette.websockets import WebSocketClose
 
-from service.api_keys import ApiKey
+from service.access.addresses import TrustedProxies, derive_client_key, is_loopback
+from service.access.api_keys import ApiKey
+from service.access.origins import AllowedHosts, is_same_origin, parse_authority
 from service.container import Service
 from service.errors import INVALID, ErrorReply, build_status_reply
-from service.middleware.origins import (
-    AllowedHosts,
-    TrustedProxies,
-    derive_client_key,
-    is_loopback,
-    is_same_origin,
-    parse_authority,
-)
 from service.middleware.route_matching import MatchedRoute
 from service.settings import Settings
 from service.telemetry.request_record import RequestRecord

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from safety_core.errors import OverloadedError
 from service.container import Service
 from service.errors import build_error_reply
-from service.middleware.error_budget import LARGE_BYTES
+from service.ingress.error_budget import LARGE_BYTES
 from service.telemetry.request_record import RequestRecord
 
 _CLIENT_SHARE = 0.5

@@ -14,7 +14,7 @@ from schemathesis.generation.meta import TestPhase
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.ingress.body import MULTIPART
 from service.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from tests.helpers.browser import launched, opened
 from tests.helpers.clients import ROOT, ServerProcess, running_server
 

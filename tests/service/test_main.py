@@ -19,7 +19,7 @@ from safety_core.inputs.images.decoding import decode
 from safety_core.model.checkpoint.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from service.__main__ import CANNOT_START, choose_host, main
-from service.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys
+from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys
 from service.settings import Settings
 from service.telemetry.logs import set_up_logging
 from tests.helpers.clients import (

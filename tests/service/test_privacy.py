@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from safety_core.errors import ExhaustedError, GenerationError
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.telemetry.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
 from tests.helpers.canaries import (
     CORE,
@@ -38,9 +38,9 @@ from tests.helpers.clients import ServerProcess, running_server
 from tests.helpers.clients import served as in_process
 from tests.helpers.fakes import FakeGuard
 from tests.helpers.nano_requests import ANSWERING, question
-from tests.service.connection.test_http_protocol import closed
 from tests.service.middleware.test_admission import eventually, in_flight, leave, listening
 from tests.service.middleware.test_auth import bearer, walked
+from tests.service.server.test_http_protocol import closed
 
 SPY = """
 import os, sys

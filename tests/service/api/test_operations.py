@@ -13,7 +13,7 @@ from safety_core import __version__
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.errors import NotReadyError
 from service.readiness import Readiness
 from tests.helpers.clients import events, metric, png, served

@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.policy.policy import Decision
+from service.access.api_keys import Scope, format_key_entry
 from service.api.policies import accepted_languages
-from service.api_keys import Scope, format_key_entry
 from tests.helpers.clients import metric, replace_file, served
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually

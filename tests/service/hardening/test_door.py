@@ -15,7 +15,7 @@ from safety_core.engine.guard import Guard
 from safety_core.errors import GenerationError
 from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Action, Decision, Policy
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.endpoints import OPEN_PATHS
 from service.ingress.image_fetcher import ImageFetcher
 from tests.helpers.clients import metric, png, served

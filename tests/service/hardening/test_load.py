@@ -30,9 +30,9 @@ from tests.helpers.nano_requests import (
     question,
     refused,
 )
-from tests.service.connection.test_http_protocol import closed, connected
-from tests.service.connection.test_http_protocol import listening as bounded
 from tests.service.middleware.test_admission import eventually, in_flight, leave, listening, waiting
+from tests.service.server.test_http_protocol import closed, connected
+from tests.service.server.test_http_protocol import listening as bounded
 
 
 def post(url: str, route: str, text: str = "a", *, timeout: float = 60, **fields: Any) -> httpx.Response:

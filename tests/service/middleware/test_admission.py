@@ -20,7 +20,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from safety_core.audit_log.queries import AuditQuery, read_entries
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.settings import Settings
 from service.telemetry.logs import FIELDS, JsonFormatter

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from safety_core.errors import ConfigError
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.endpoints import OPEN_PATHS
 from service.settings import Settings

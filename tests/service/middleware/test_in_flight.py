@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from tests.helpers.clients import metric
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, in_flight, listening

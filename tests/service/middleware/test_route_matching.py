@@ -11,15 +11,15 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardRequest
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.endpoints import ENDPOINTS, TABLE
 from service.middleware.route_matching import list_routes
 from service.settings import Settings
 from tests.helpers.clients import metric, served
 from tests.helpers.fakes import FakeGuard
-from tests.service.connection.test_http_protocol import listening, received_until_closed
 from tests.service.middleware.test_auth import CHAT, CLASSIFY, KEYS, METRICS, bearer
+from tests.service.server.test_http_protocol import listening, received_until_closed
 
 PATHS = [endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model]
 

@@ -18,7 +18,7 @@ from safety_core.audit_log.entries import AuditEntry, EntryKind
 from safety_core.audit_log.queries import AuditQuery, read_entries
 from safety_core.audit_log.store import AuditLog
 from safety_core.policy.policy import Decision
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from tests.helpers.clients import base64_png, events, metric, running_server, served
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_admission import eventually, listening

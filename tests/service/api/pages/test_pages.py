@@ -7,8 +7,8 @@ import pytest
 
 from safety_core.engine.messages import GuardInfo
 from safety_core.policy.policy import Decision
+from service.access.api_keys import Scope, format_key_entry
 from service.api.pages import documentation
-from service.api_keys import Scope, format_key_entry
 from tests.helpers.clients import served
 from tests.helpers.fakes import FakeGuard
 from tests.service.middleware.test_auth import bearer

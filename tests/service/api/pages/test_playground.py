@@ -16,7 +16,7 @@ from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 from service.endpoints import ENDPOINTS
 from service.playground import FILES, read_file
 from tests.helpers.clients import ROOT, base64_png, metric, served

@@ -1,14 +1,13 @@
-"""API keys: only their digests are kept, a broken file is refused, and each key's rate_limiter is its own."""
+"""API keys: only their digests are stored, and a broken file is rejected."""
 
 from pathlib import Path
 
 import pytest
 
 from safety_core.errors import ConfigError
-from service.api_keys import (
+from service.access.api_keys import (
     ApiKey,
     KeySet,
-    RateLimiter,
     Scope,
     compute_digest,
     format_key_entry,
@@ -49,7 +48,7 @@ def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
         ("keys: 3", "keys"),
         ("- {name: a}", "sha256"),
         (f"- {{name: a, sha256: {'0' * 63}}}", "sha256"),
-        (f"- {{name: a, sha256: {compute_digest('')}}}", "digest of nothing"),
+        (f"- {{name: a, sha256: {compute_digest('')}}}", "digest of the empty string"),
         (f"- {{name: 'a b', sha256: {'0' * 64}}}", "name"),
         (f"- {{name: a, sha256: '{'0' * 64}', scopes: [root]}}", "scopes"),
         (f"- {{name: a, sha256: '{'0' * 64}', admin: true}}", "admin"),
@@ -68,42 +67,7 @@ def test_a_file_and_a_setting_add_up(tmp_path: Path) -> None:
     both = read_keys(file, format_key_entry("b", "two", [Scope.CHAT]))
     assert [one.name for one in both.keys] == ["a", "b"]
     assert not read_keys(None, None)
-    with pytest.raises(ConfigError, match="file too"):
+    with pytest.raises(ConfigError, match="same name"):
         read_keys(file, format_key_entry("a", "two", [Scope.CHAT]))
     with pytest.raises(ConfigError, match="read"):
         read_keys(tmp_path / "none.yaml", None)
-
-
-def test_a_minute_holds_as_many_requests_as_were_granted() -> None:
-    now = 0.0
-    rate_limiter = RateLimiter(clock=lambda: now)
-    slow = key(requests_per_minute=6)
-    assert [rate_limiter.take(slow) for _ in range(6)] == [None] * 6
-    assert rate_limiter.take(slow) == pytest.approx(10)
-    assert rate_limiter.take(key("b")) is None
-    now = 10.0
-    assert rate_limiter.take(slow) is None
-    assert rate_limiter.take(slow) == pytest.approx(10)
-    now = 1000.0
-    assert [rate_limiter.take(slow) for _ in range(7)].count(None) == 6
-
-
-def test_places_are_given_back_whatever_happens() -> None:
-    rate_limiter, narrow = RateLimiter(), key(max_concurrent=1)
-
-    def break_inside() -> None:
-        with rate_limiter.hold_slot(narrow) as first, rate_limiter.hold_slot(narrow) as second:
-            assert (first, second) == (True, False)
-            raise ValueError("broken")
-
-    with pytest.raises(ValueError, match="broken"):
-        break_inside()
-    with rate_limiter.hold_slot(narrow) as third:
-        assert third
-
-
-def test_keys_that_are_gone_are_forgotten() -> None:
-    rate_limiter, gone = RateLimiter(), key(requests_per_minute=1)
-    assert rate_limiter.take(gone) is None
-    rate_limiter.keep_only([])
-    assert not rate_limiter._uses

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 
 from safety_core.errors import OverloadedError
 from service.api.litellm.guardrail import GuardrailRequest
-from service.middleware import error_budget as pacing
-from service.middleware.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorBudget
+from service.ingress import error_budget as pacing
+from service.ingress.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorBudget
 from service.telemetry.request_record import RequestRecord
 from tests.helpers.clients import png, served
 from tests.helpers.fakes import FakeGuard

@@ -1,11 +1,9 @@
-"""Host names, origins and addresses as clients and proxies write them."""
+"""Host names and origins as clients write them."""
 
 import pytest
 
-from service.middleware.origins import (
+from service.access.origins import (
     AllowedHosts,
-    TrustedProxies,
-    derive_client_key,
     is_same_origin,
     parse_authority,
     parse_origin,
@@ -93,37 +91,3 @@ def test_an_origin_is_written_as_browsers_write_it() -> None:
     for text in ("https://app.example.org", "http://app.example.org:8080", "http://[::1]:3000"):
         assert serialize_origin(*parse_origin(text.upper())) == text
     assert serialize_origin(*parse_origin("https://app.example.org:443")) == "https://app.example.org"
-
-
-@pytest.mark.parametrize(
-    ("trusted", "peer", "forwarded", "client"),
-    [
-        ([], "10.0.0.1", ["1.2.3.4"], "10.0.0.1"),
-        (["10.0.0.0/8"], "10.0.0.1", [], "10.0.0.1"),
-        (["10.0.0.0/8"], "10.0.0.1", ["1.2.3.4"], "1.2.3.4"),
-        (["10.0.0.0/8"], "10.0.0.1", ["6.6.6.6, 1.2.3.4, 10.0.0.2"], "1.2.3.4"),
-        (["10.0.0.0/8"], "10.0.0.1", ["6.6.6.6", "1.2.3.4:5678"], "1.2.3.4"),
-        (["10.0.0.0/8"], "11.0.0.1", ["1.2.3.4"], "11.0.0.1"),
-        (["10.0.0.0/8"], "10.0.0.1", ["1.2.3.4, nonsense"], "10.0.0.1"),
-        (["10.0.0.0/8"], "10.0.0.1", ["[2001:db8::1]:80"], "2001:db8::1"),
-        (["10.0.0.0/8"], "::ffff:10.0.0.1", ["1.2.3.4"], "1.2.3.4"),
-        (["10.0.0.1"], "10.0.0.1", [",".join(["9.9.9.9"] * 10_000)], "9.9.9.9"),
-    ],
-)
-def test_a_forwarded_address_counts_from_trusted_proxies_only(
-    trusted: list[str], peer: str, forwarded: list[str], client: str
-) -> None:
-    assert TrustedProxies(trusted).find_client(peer, forwarded) == client
-
-
-def test_clients_share_an_ipv4_address_or_an_ipv6_network() -> None:
-    assert derive_client_key("1.2.3.4") == derive_client_key("::ffff:1.2.3.4") == "address:1.2.3.4"
-    assert (
-        derive_client_key("2001:db8:1:2:3::4")
-        == derive_client_key("2001:db8:1:2:ffff::")
-        == "address:2001:db8:1:2::/64"
-    )
-    assert derive_client_key("2001:db8:1:3::4") != derive_client_key("2001:db8:1:2::4")
-    assert (
-        derive_client_key("testclient") == derive_client_key("") == derive_client_key("a" * 1000) == "address:unknown"
-    )

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from service.openmp import ROUNDS, VARIABLE, limit_spinning
+from service.server.openmp import ROUNDS, VARIABLE, limit_spinning
 
 
 @pytest.mark.parametrize(("operator", "expected"), [(None, ROUNDS), ("7", "7")])

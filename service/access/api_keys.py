@@ -1,6 +1,7 @@
-"""API keys: who may call what, how often, and how many at a time. Only digests are ever kept.
+"""API keys: their scopes, limits and policies. Only digests of keys are stored.
 
-A key is a random string; its SHA-256 stands in a YAML file or in the environment, so neither gives it away::
+A key is a random string; a YAML file or an environment variable holds its SHA-256, from which nobody can compute the
+key::
 
     keys:
       - name: web-shop
@@ -10,17 +11,15 @@ A key is a random string; its SHA-256 stands in a YAML file or in the environmen
         max_concurrent: 16
         policies: [strict, default]
 
-``safevlm-serve new-key NAME`` makes one. Knows no HTTP.
+``safevlm-serve new-key NAME`` creates a key. This module knows no HTTP; ``rate_limit`` enforces the limits of a key.
 """
 
 import hashlib
 import hmac
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +37,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Scope(StrEnum):
-    """What a key may be good for."""
+    """What a key gives access to."""
 
     CHAT = "chat"
     CLASSIFY = "classify"
@@ -49,24 +48,26 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
 class ApiKey(BaseModel):
-    """One key, by its digest."""
+    """One key, identified by its digest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: _Name = Field(description="Stands in logs and metrics; the key itself never does.")
+    name: _Name = Field(description="Name of the key in logs and metrics, which never contain the key itself.")
     sha256: str
     scopes: frozenset[Scope] = frozenset({Scope.CHAT, Scope.CLASSIFY})
     requests_per_minute: int | None = Field(default=None, ge=1)
     max_concurrent: int | None = Field(default=None, ge=1)
-    policies: tuple[str, ...] = Field(default=(), description="Those that it may choose; the first where it does not.")
+    policies: tuple[str, ...] = Field(
+        default=(), description="Policies that a request may choose; the first one is the default."
+    )
 
     @field_validator("sha256")
     @classmethod
-    def _is_digest(cls, value: str) -> str:
+    def _check_digest(cls, value: str) -> str:
         if not _SHA256.fullmatch(value):
-            raise ValueError("64 lower-case hexadecimal digits are needed")
-        if value == compute_digest(""):  # of a variable that was not set: whoever brings no key would have this one
-            raise ValueError("this is the digest of nothing")
+            raise ValueError("expected 64 lower-case hexadecimal digits")
+        if value == compute_digest(""):  # from an unset shell variable: requests without a key would match it
+            raise ValueError("this is the digest of the empty string")
         return value
 
 
@@ -78,7 +79,7 @@ class _KeyFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys that are in force."""
+    """The valid keys."""
 
     keys: tuple[ApiKey, ...] = ()
 
@@ -86,7 +87,7 @@ class KeySet:
         return bool(self.keys)
 
     def find(self, presented: str) -> ApiKey | None:
-        """The key that was presented, if it is one; takes equally long whichever it is, and whether or not it is."""
+        """Find the key with the digest of ``presented``, in a time that does not depend on the result."""
         digest = compute_digest(presented)
         found = None
         for key in self.keys:
@@ -96,27 +97,27 @@ class KeySet:
 
 
 def compute_digest(key: str) -> str:
-    """What is kept of a key. A slow hash would protect guessable secrets; these are 256 random bits."""
+    """SHA-256 of a key in hexadecimal. A slow hash is unnecessary, because keys have 256 random bits."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def generate_key() -> str:
-    """A key that nobody has yet."""
+    """Generate a random key."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
 def parse_keys(text: str, source: str) -> KeySet:
-    """Keys from YAML.
+    """Parse keys from YAML.
 
     Args:
-        text: a mapping with ``keys``, or their list alone; nothing but comments is a list without any.
-        source: name for errors.
+        text: a mapping with the field ``keys``, or the list of keys alone; a document without data has no keys.
+        source: name of the document in error messages.
 
     Raises:
-        ConfigError: it is malformed, with its line, or two keys share a name or a digest.
+        ConfigError: the document is malformed (the message has the line), or two keys share a name or a digest.
     """
     document = parse_document(text, source)
-    if document.data is None:  # emptied on purpose, perhaps: then nobody has a key
+    if document.data is None:  # may have been emptied on purpose: then no key is valid
         return KeySet()
     listed = isinstance(document.data, list)
     try:
@@ -133,7 +134,7 @@ def parse_keys(text: str, source: str) -> KeySet:
 
 
 def read_keys(file: Path | None, text: str | None) -> KeySet:
-    """Keys of a file and of a setting together; raises ConfigError, UnreadableFileError where there is no file."""
+    """Read the keys of a file and of a setting; raises ConfigError, or UnreadableFileError if the file cannot be read."""
     found: list[ApiKey] = []
     if file is not None:
         try:
@@ -148,64 +149,11 @@ def read_keys(file: Path | None, text: str | None) -> KeySet:
         found += parse_keys(text, "api_keys").keys
     names = [key.name for key in found]
     if len(set(names)) != len(names):
-        raise ConfigError("api_keys: a name stands in the file too")
+        raise ConfigError("api_keys: the key file has a key of the same name")
     return KeySet(tuple(found))
 
 
-@dataclass(slots=True)
-class _Use:
-    """How much of its allowance a key has left."""
-
-    tokens: float
-    at: float
-    running: int = 0
-
-
-@dataclass(slots=True)
-class RateLimiter:
-    """Rate and concurrency of each key: a bucket that a minute's requests fill, and a count. For one event loop.
-
-    Attributes:
-        clock: seconds that only grow.
-    """
-
-    clock: Callable[[], float] = time.monotonic
-    _uses: dict[str, _Use] = field(default_factory=dict)
-
-    def take(self, key: ApiKey) -> float | None:
-        """Take one request's share; None if there was one, else the seconds until there is."""
-        if key.requests_per_minute is None:
-            return None
-        use, now, rate = self._use(key), self.clock(), key.requests_per_minute / 60
-        use.tokens = min(float(key.requests_per_minute), use.tokens + (now - use.at) * rate)
-        use.at = now
-        if use.tokens < 1:
-            return (1 - use.tokens) / rate
-        use.tokens -= 1
-        return None
-
-    @contextmanager
-    def hold_slot(self, key: ApiKey) -> Iterator[bool]:
-        """Hold one of the places that a key has; False where it has none left."""
-        use = self._use(key)
-        free = key.max_concurrent is None or use.running < key.max_concurrent
-        use.running += free
-        try:
-            yield free
-        finally:
-            use.running -= free
-
-    def keep_only(self, keys: Sequence[ApiKey]) -> None:
-        """Forget keys that are gone, unless they are still running."""
-        names = {key.name for key in keys}
-        self._uses = {name: use for name, use in self._uses.items() if name in names or use.running}
-
-    def _use(self, key: ApiKey) -> _Use:
-        full = float(key.requests_per_minute or 0)
-        return self._uses.setdefault(key.name, _Use(full, self.clock()))
-
-
 def format_key_entry(name: str, key: str, scopes: Sequence[str]) -> str:
-    """The entry of a new key, as the file wants it."""
+    """Format the entry of a key for the key file, as YAML."""
     entry: Mapping[str, Any] = {"name": name, "sha256": compute_digest(key), "scopes": [str(scope) for scope in scopes]}
     return yaml.safe_dump([entry], sort_keys=False)

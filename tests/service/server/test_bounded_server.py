@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from service.connection.server import AnnouncingServer
+from service.server.bounded_server import AnnouncingServer
 from tests.helpers.clients import ServerProcess
 
 
@@ -21,14 +21,14 @@ def test_the_address_is_one_that_works(host: str, shown: str, caplog: pytest.Log
         running = asyncio.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0)
-        (line,) = [record.getMessage() for record in caplog.records if record.name == "service.connection.server"]
+        (line,) = [record.getMessage() for record in caplog.records if record.name == "service.server.bounded_server"]
         assert line.startswith(f"here: http://{shown}:")
         async with httpx.AsyncClient() as client:
             assert (await client.get(line.removeprefix("here: "), timeout=60)).status_code == 404
         server.should_exit = True
         await running
 
-    with caplog.at_level(logging.INFO, "service.connection.server"):
+    with caplog.at_level(logging.INFO, "service.server.bounded_server"):
         asyncio.run(scenario())
 
 

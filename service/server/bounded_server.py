@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from service.connection.http_protocol import BoundedServer
+from service.server.http_protocol import BoundedServer
 
 _logger = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ import httpx
 import pytest
 import uvicorn
 
+from service.access.addresses import TrustedProxies, derive_client_key
 from service.app import create_app
-from service.connection.http_protocol import (
+from service.server.http_protocol import (
     ACCEPTED_AT_ONCE,
     AcceptComplaint,
     BoundedServer,
     ConnectionLimits,
     with_deadlines,
 )
-from service.middleware.origins import TrustedProxies, derive_client_key
 from service.settings import Settings
 from tests.helpers.clients import free_port, metric
 from tests.helpers.fakes import FakeGuard

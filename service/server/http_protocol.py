@@ -31,10 +31,11 @@ import uvicorn
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from service.access.addresses import TrustedProxies, derive_client_key, is_loopback
+from service.access.origins import parse_authority
 from service.container import Service
 from service.endpoints import OPEN_PATHS
 from service.errors import BUSY, INVALID, ErrorReply
-from service.middleware.origins import TrustedProxies, derive_client_key, is_loopback, parse_authority
 
 _logger = logging.getLogger(__name__)
 
