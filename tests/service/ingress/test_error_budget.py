@@ -83,13 +83,14 @@ def client() -> Iterator[TestClient]:
 
 @pytest.fixture
 def slept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
-    """Seconds of each pause, and bytes that all requests held meanwhile; nobody really waits."""
+    """Seconds of each pause, and bytes that all requests held meanwhile; time stands still, and nobody really waits."""
     found: list[tuple[float, int]] = []
 
     async def sleep(seconds: float) -> None:
         found.append((seconds, client.app_state["service"].memory.used))
 
     monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(client.app_state["service"].error_budget, "_errors", pacing._Debts(Clock()))
     return found
 
 
