@@ -350,7 +350,7 @@ class Peer:
     closed: bool = False
 
     @property
-    def derive_client_key(self) -> str:
+    def client_key(self) -> str:
         return derive_client_key(self.address)
 
     @property
