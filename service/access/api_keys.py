@@ -134,7 +134,7 @@ def parse_keys(text: str, source: str) -> KeySet:
 
 
 def read_keys(file: Path | None, text: str | None) -> KeySet:
-    """Read the keys of a file and of a setting; raises ConfigError, or UnreadableFileError if the file cannot be read."""
+    """Read the keys of a file and of a setting; raises ConfigError, UnreadableFileError if there is no file."""
     found: list[ApiKey] = []
     if file is not None:
         try:

@@ -1,9 +1,9 @@
 """Counts the memory of all accepted requests as it grows, and enforces a limit.
 
 This includes bodies while they are read, their texts and files, decoded pictures and model inputs; ``decode_pool``
-bounds the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than its
-share, and stalled uploads are ended if others need the room. A single request is always served, whatever the settings.
-For one event loop.
+bounds the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than
+its share, and stalled uploads are ended if others need the room. A single request is always served, whatever the
+settings. For one event loop.
 """
 
 import asyncio
