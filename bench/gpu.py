@@ -60,7 +60,7 @@ class Bench:
         self.guard = Guard(
             model,
             Policy.create_default(model.taxonomy),
-            limits=GuardLimits(tower_batch=max(BATCHES), max_rows=max(BATCHES)),
+            limits=GuardLimits(max_batch=max(BATCHES), max_replies=max(BATCHES)),
         )
         model.safety.to(device)
 
@@ -85,7 +85,7 @@ class Bench:
     def features(self, requests: list[ReadyRequest], extra: int = 0) -> list[VisionFeatures]:
         """What the tower makes of them: as many image positions as patches, and ``extra`` more."""
         with torch.inference_mode():
-            vision, rows_of = Scorer(self.model, tower_batch=max(BATCHES)).see(requests)
+            vision, rows_of = Scorer(self.model, max_batch=max(BATCHES)).see(requests)
         assert vision is not None
         shown = [vision[rows].projected_BPD for rows in rows_of]
         return [VisionFeatures((), torch.cat([one[:, :extra], one], dim=1)) for one in shown]
@@ -98,7 +98,7 @@ class Bench:
 
     def generator(self) -> Generator:
         """A generator whose replies do not end before their limit."""
-        return Generator(self.model, max_rows=max(BATCHES), max_positions=1 << 20, eos_ids=())
+        return Generator(self.model, max_replies=max(BATCHES), kv_positions=1 << 20, eos_ids=())
 
     def limits(self) -> Limits:
         """What the device reaches."""

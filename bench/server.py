@@ -31,7 +31,7 @@ class Unguarded(Guard):
     def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
         """Run the vision tower, as answering needs it, and nothing else."""
         ready = [one for one in batch if isinstance(one, ReadyRequest)]
-        vision, rows_of = Scorer(self.model, tower_batch=self.limits.tower_batch).see(ready)
+        vision, rows_of = Scorer(self.model, max_batch=self.limits.max_batch).see(ready)
         return [
             JudgedRequest(
                 verdict=self._let_through(one),

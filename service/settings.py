@@ -364,9 +364,9 @@ class Settings(BaseSettings):
         """How much the guard takes at a time."""
         return GuardLimits(
             max_prompt_tokens=self.max_prompt_tokens,
-            tower_batch=self.max_batch,
-            max_rows=self.max_replies,
-            max_positions=self.kv_positions,
+            max_batch=self.max_batch,
+            max_replies=self.max_replies,
+            kv_positions=self.kv_positions,
             reply_window=self.reply_window,
             reply_threshold=self.reply_threshold,
         )
@@ -375,19 +375,19 @@ class Settings(BaseSettings):
     def window_limits(self) -> WindowLimits:
         """Bounds on judging long texts in windows."""
         return WindowLimits(
-            max_tokens=self.max_prompt_tokens,
-            max_characters=self.max_judged_characters,
-            timeout_s=self.verdict_timeout_s,
+            max_prompt_tokens=self.max_prompt_tokens,
+            max_judged_characters=self.max_judged_characters,
+            verdict_timeout_s=self.verdict_timeout_s,
         )
 
     @property
     def engine(self) -> EngineConfig:
         """Bounds of the engine."""
         return EngineConfig(
-            max_queue=self.max_requests,
+            max_requests=self.max_requests,
             max_batch=self.max_batch,
             max_wait_s=self.max_wait_ms / 1000,
-            token_budget=self.max_tokens_in_flight,
+            max_tokens_in_flight=self.max_tokens_in_flight,
             cache_bytes=self.cache_mb * _MEGABYTE,
             verdict_timeout_s=self.verdict_timeout_s,
             reply_timeout_s=self.reply_timeout_s,

@@ -103,7 +103,7 @@ def sequential(model: SafeLlava, wanted: Sequence[Job]) -> Made:
 
 def own(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     """The engine's generator."""
-    generator = Generator(model, max_rows=32, eos_ids=())
+    generator = Generator(model, max_replies=32, eos_ids=())
     rows = [generator.row(job) for job in wanted]
     generator.run(rows)
     return [list(row.token_ids) for row in rows]

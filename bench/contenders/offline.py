@@ -53,7 +53,7 @@ def offline(checkpoint: Path = CHECKPOINT) -> Iterator[Offline]:
 
 def main() -> None:
     """Answer requests until the input ends."""
-    guard = load_guard(Path(sys.argv[1]), device="cpu", limits=GuardLimits(tower_batch=1 << 20))
+    guard = load_guard(Path(sys.argv[1]), device="cpu", limits=GuardLimits(max_batch=1 << 20))
     name, prompt = REFUSED
     turns = (Turn(role="user", text=prompt),)
     for line in sys.stdin:

@@ -132,7 +132,7 @@ class Guard:
         self._canary = canary or drawn_canary(policy, self._info.pad_colour)
         self._canary_before: PairScores | None = None
         self._threads = torch.get_num_threads()
-        self._pace = Pace(most_views=self.limits.tower_batch)
+        self._pace = Pace(max_batch=self.limits.max_batch)
         self._own_hint_length = _longest_hint(model, model.hints)
 
     @property
@@ -365,13 +365,13 @@ class Guard:
         return [self.decide(scored) for scored in self.score(batch)]
 
     def _judge_in_slices(self, batch: Sequence[ReadyRequest]) -> abc.Generator[Work, None, list[JudgedRequest]]:
-        scorer = Scorer(self.model, tower_batch=self.limits.tower_batch)
+        scorer = Scorer(self.model, max_batch=self.limits.max_batch)
         scored = yield from scorer.score_in_slices(batch, self._gravity, self._pace)
         return [self.decide(one) for one in scored]
 
     def score(self, batch: Sequence[ReadyRequest]) -> list[Scored]:
         """Tower, projector and head over a batch; raises NoVerdictError where a view got lost."""
-        return Scorer(self.model, tower_batch=self.limits.tower_batch).score(batch, self._gravity)
+        return Scorer(self.model, max_batch=self.limits.max_batch).score(batch, self._gravity)
 
     def _gravity(self, request: GuardRequest, pair: PairScores) -> tuple[int, float]:
         """Sort key: how severe scores are under a request's policy."""
@@ -446,7 +446,7 @@ class Guard:
 
     def generator(self) -> GeneratorLike:
         """A new generator over the model, its replies watched where the limits say so."""
-        generator = Generator(self.model, max_rows=self.limits.max_rows, max_positions=self.limits.max_positions)
+        generator = Generator(self.model, max_replies=self.limits.max_replies, kv_positions=self.limits.kv_positions)
         if not self.limits.reply_window:
             return generator
         return WatchedGenerator(generator, self.rulings_on, window=self.limits.reply_window)

@@ -222,13 +222,13 @@ class GuardLimits:
     max_prompt_tokens: int | None = None
     """Longest text accepted, in tokens of the users' words; the model's own limit where None."""
 
-    tower_batch: int = 16
+    max_batch: int = 16
     """Views that go through the vision tower and the safety projector together."""
 
-    max_rows: int = 32
+    max_replies: int = 32
     """Replies that are made together."""
 
-    max_positions: int = 1 << 15
+    kv_positions: int = 1 << 15
     """Room for their keys and values, in positions: replies times positions of the longest."""
 
     reply_window: int = 0

@@ -48,13 +48,13 @@ _MIN_WINDOW = 4
 class WindowLimits:
     """Bounds on judging in windows."""
 
-    max_tokens: int
+    max_prompt_tokens: int
     """Tokens of one window."""
 
-    max_characters: int
+    max_judged_characters: int
     """Characters of all texts together; each counts for at least ``LEAST_CHARACTERS``."""
 
-    timeout_s: float
+    verdict_timeout_s: float
     """Seconds for all windows together, if the request has no deadline."""
 
 
@@ -181,9 +181,10 @@ def _last(text: str, max_tokens: int, count: Callable[[str], int]) -> str:
 
 def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
     """Raise TooLongError if texts are too long even for windows."""
-    if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_characters:
+    if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_judged_characters:
         raise TooLongError(
-            f"The texts have more than {limits.max_characters} characters in total, which is too long to be judged.",
+            f"The texts have more than {limits.max_judged_characters} characters in total, "
+            "which is too long to be judged.",
             code="prompt_too_long",
             param="prompt",
         )
@@ -214,14 +215,15 @@ async def assess_in_windows(
     """
     texts = _texts_of(request.turns)
     check_length(texts, limits)
+    timeout_s = limits.verdict_timeout_s if deadline is None else max(0.0, deadline - time.monotonic())
     try:
-        async with asyncio.timeout(limits.timeout_s if deadline is None else max(0.0, deadline - time.monotonic())):
-            if len(texts) <= MAX_TEXTS and sum(map(len, texts)) <= _MAX_CHARACTERS_PER_TOKEN * limits.max_tokens:
+        async with asyncio.timeout(timeout_s):
+            if len(texts) <= MAX_TEXTS and sum(map(len, texts)) <= _MAX_CHARACTERS_PER_TOKEN * limits.max_prompt_tokens:
                 verdict = await _assessed_whole(assess, request)  # estimates are high: the guard itself counts tokens
                 if verdict is not None:
                     return verdict
-            windows = _windows_of(texts, together, limits.max_tokens)
-            return await _assessed(assess, request, windows, limits.max_tokens)
+            windows = _windows_of(texts, together, limits.max_prompt_tokens)
+            return await _assessed(assess, request, windows, limits.max_prompt_tokens)
     except TimeoutError as exc:
         raise DeadlineError("the windows of a long text were not judged in time") from exc
 

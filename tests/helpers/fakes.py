@@ -85,7 +85,7 @@ class FakeGenerator:
         return FakeRow(self.guard.pieces)
 
     def fits(self, joining: Sequence[FakeRow]) -> bool:
-        return len(self.rows) + len(joining) <= self.guard.max_rows
+        return len(self.rows) + len(joining) <= self.guard.max_replies
 
     def admit(self, rows: Sequence[FakeRow]) -> list[FakeMade]:
         self.rows += rows
@@ -141,7 +141,7 @@ class FakeGuard:
     """What the canary is complained of."""
 
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
-    max_rows: int = 8
+    max_replies: int = 8
     fingerprint: str = "fake"
     gate: threading.Event = field(default_factory=threading.Event)
     """Judging waits for it, the canary's left out; set from the start unless a test clears it. Longer than a test may

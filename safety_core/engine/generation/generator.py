@@ -132,8 +132,8 @@ class Generator:
 
     Args:
         model: the model; only the text half of its backbone runs.
-        max_rows: replies at a time.
-        max_positions: room for keys and values: rows times positions of the longest. One reply alone may have more.
+        max_replies: replies at a time.
+        kv_positions: room for keys and values: rows times positions of the longest. One reply alone may have more.
         eos_ids: tokens that end a reply; the model's own where None.
     """
 
@@ -141,14 +141,14 @@ class Generator:
         self,
         model: SafeLlava,
         *,
-        max_rows: int = 32,
-        max_positions: int = 1 << 15,
+        max_replies: int = 32,
+        kv_positions: int = 1 << 15,
         eos_ids: Sequence[int] | None = None,
     ) -> None:
         text: Any = model.backbone.config.text_config
         self._model = model
-        self._max_rows = max_rows
-        self._max_positions = max_positions
+        self._max_replies = max_replies
+        self._kv_positions = kv_positions
         self._eos_ids = frozenset(model.eos_ids if eos_ids is None else eos_ids)
         self._banned_ids = list(model.banned_ids)
         self._rows: list[Row] = []
@@ -190,7 +190,7 @@ class Generator:
         rows = [*self._rows, *joining]
         if len(rows) <= 1:
             return True
-        return len(rows) <= self._max_rows and len(rows) * max(row.reserved for row in rows) <= self._max_positions
+        return len(rows) <= self._max_replies and len(rows) * max(row.reserved for row in rows) <= self._kv_positions
 
     def admit(self, rows: Sequence[Row]) -> list[Made]:
         """Let replies join: each one's first token. Who cannot be read fails by itself."""
@@ -371,7 +371,7 @@ class Generator:
             self._cache.clear()
 
     def _make_room(self, rows: Sequence[Row]) -> None:
-        """Fit the cache to these rows, within ``max_positions`` where that is possible."""
+        """Fit the cache to these rows, within ``kv_positions`` where that is possible."""
         longest = max(row.reserved for row in rows)
         wanted = (1 << (len(rows) - 1).bit_length(), -(-longest // _LENGTH_STEP) * _LENGTH_STEP)
         held = self._cache.shape
@@ -382,7 +382,7 @@ class Generator:
         both = (max(wanted[0], held[0]), max(wanted[1], held[1]))
         tight = (len(rows), longest)
         self._cache.make_room(
-            *next((shape for shape in (both, wanted) if shape[0] * shape[1] <= self._max_positions), tight)
+            *next((shape for shape in (both, wanted) if shape[0] * shape[1] <= self._kv_positions), tight)
         )
 
 

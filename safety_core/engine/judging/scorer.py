@@ -68,12 +68,12 @@ class Pace:
     """Sizes passes of the model to take about ``target_s``, from measured durations.
 
     Args:
-        most_views: views that ever go through the tower together.
+        max_batch: views that ever go through the tower together.
         target_s: seconds of a pass.
     """
 
-    def __init__(self, *, most_views: int, target_s: float = 0.02) -> None:
-        self._most_views = most_views
+    def __init__(self, *, max_batch: int, target_s: float = 0.02) -> None:
+        self._max_batch = max_batch
         self._target_s = target_s
         self._view_s = 0.02
         self._token_s = 3e-5
@@ -82,7 +82,7 @@ class Pace:
     def views(self) -> int:
         """Views that go through tower and projector together; at least two if several threads share them."""
         least = min(2, torch.get_num_threads())
-        return min(max(int(self._target_s / self._view_s), least), self._most_views)
+        return min(max(int(self._target_s / self._view_s), least), self._max_batch)
 
     @property
     def tokens(self) -> int:
@@ -103,12 +103,12 @@ class Scorer:
 
     Args:
         model: a SafeLlava with its head on.
-        tower_batch: views that go through tower and projector together.
+        max_batch: views that go through tower and projector together.
     """
 
-    def __init__(self, model: SafeLlava, *, tower_batch: int) -> None:
+    def __init__(self, model: SafeLlava, *, max_batch: int) -> None:
         self._model = model
-        self._tower_batch = tower_batch
+        self._max_batch = max_batch
 
     @torch.inference_mode()
     def score(self, batch: Sequence[ReadyRequest], gravity: Gravity) -> list[Scored]:
@@ -159,7 +159,7 @@ class Scorer:
         done = 0
         while done < len(unseen):
             started = time.perf_counter()
-            part = unseen[done : done + min(pace.views, self._tower_batch)]
+            part = unseen[done : done + min(pace.views, self._max_batch)]
             done += len(part)
             features = self._model.encode_images(self._on_device(part))
             seen.append(features)
@@ -285,7 +285,7 @@ class Scorer:
 
     def _parts(self, views: Any) -> list[Any]:
         """Views in batches that the tower takes."""
-        return [views[start : start + self._tower_batch] for start in range(0, len(views), self._tower_batch)]
+        return [views[start : start + self._max_batch] for start in range(0, len(views), self._max_batch)]
 
     def _on_device(self, views_CHW: Sequence[NDArray[np.float32]]) -> Tensor:
         pixels_BCHW = torch.from_numpy(np.stack(list(views_CHW)))

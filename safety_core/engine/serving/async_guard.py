@@ -61,7 +61,7 @@ _TOO_LONG = "the model took longer than the operator allows"
 class EngineConfig:
     """Bounds of an engine."""
 
-    max_queue: int = 128
+    max_requests: int = 128
     """Requests that may wait for a verdict."""
 
     max_batch: int = 16
@@ -73,7 +73,7 @@ class EngineConfig:
     max_prefill: int = 1024
     """Positions of prompts that are read between two tokens of the running replies."""
 
-    token_budget: int = 1 << 16
+    max_tokens_in_flight: int = 1 << 16
     """Positions that all accepted chats together may come to, prompts and replies."""
 
     cache_bytes: int = 64 << 20
@@ -159,8 +159,8 @@ class AsyncGuard:
             guard,
             self._deliver,
             observer,
-            max_queue=self._config.max_queue,
-            max_cost=self._config.max_batch,
+            max_requests=self._config.max_requests,
+            max_batch=self._config.max_batch,
             max_wait_s=self._config.max_wait_s,
             max_prefill=self._config.max_prefill,
             horizon_s=self._config.verdict_timeout_s,
@@ -465,7 +465,7 @@ class AsyncGuard:
         """Hold the positions that a chat may come to against the budget."""
         words = sum(len(turn.text) for turn in request.turns) // _CHARACTERS_PER_TOKEN
         positions = words + len(request.images) * self._guard.info.positions_per_image + request.max_tokens
-        held, budget = self._positions.total(), self._config.token_budget
+        held, budget = self._positions.total(), self._config.max_tokens_in_flight
         if held and held + positions > budget:
             raise self._over_budget("the accepted chats have used up the token budget", held + positions - budget)
         own, share = self._positions[client], self._config.client_share * budget

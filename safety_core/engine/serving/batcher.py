@@ -178,22 +178,22 @@ class Batcher(Generic[Item, Result]):
     """Gathers entries into batches.
 
     Args:
-        max_queue: entries that may wait.
-        max_cost: cost of a batch; an entry that alone costs more goes alone.
+        max_requests: entries that may wait.
+        max_batch: cost of a batch; an entry that alone costs more goes alone.
         max_wait_s: longest time that an entry is held back for others that are on their way.
         changed: notified whenever there may be work to take; can be shared to wait for several conditions at once.
         clock: seconds that only grow.
         estimate: seconds of the worker's time that an item takes.
         stretch: wall-clock seconds for each second of worker time, at least 1.
         horizon_s: seconds of waiting work that there may be, as far as shares are concerned.
-        client_share: share of ``max_queue`` and ``horizon_s`` that one client may hold while others are present.
+        client_share: share of ``max_requests`` and ``horizon_s`` that one client may hold while others are present.
     """
 
     def __init__(
         self,
         *,
-        max_queue: int,
-        max_cost: int,
+        max_requests: int,
+        max_batch: int,
         max_wait_s: float = 0.0,
         changed: threading.Condition | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -202,8 +202,8 @@ class Batcher(Generic[Item, Result]):
         horizon_s: float = math.inf,
         client_share: float = 0.5,
     ) -> None:
-        self._max_queue = max_queue
-        self._max_cost = max_cost
+        self._max_requests = max_requests
+        self._max_batch = max_batch
         self._max_wait_s = max_wait_s
         self._changed = threading.Condition() if changed is None else changed
         self._clock = clock
@@ -331,7 +331,7 @@ class Batcher(Generic[Item, Result]):
                 return 0.0
             if not self._waiting:
                 return None
-            full = sum(entry.cost for entry in self._waiting) >= self._max_cost
+            full = sum(entry.cost for entry in self._waiting) >= self._max_batch
             if not self._on_their_way or full or any(entry.urgent for entry in self._waiting):
                 return 0.0
             return max(0.0, self._waiting[0].since + self._max_wait_s - self._clock())
@@ -441,7 +441,7 @@ class Batcher(Generic[Item, Result]):
         entries, cost = [head], head.cost
         others = [entry for entry in self._waiting if entry is not head and not entry.urgent and not entry.size]
         for entry in sorted(others, key=lambda one: (self._accounts[one.client].served_s, one.since)):
-            if cost + entry.cost > self._max_cost:
+            if cost + entry.cost > self._max_batch:
                 break
             entries.append(entry)
             cost += entry.cost
@@ -452,12 +452,12 @@ class Batcher(Generic[Item, Result]):
     def _require_room(self, entry: Entry[Item, Result]) -> None:
         """Raise OverloadedError if an entry cannot be processed in time, or its client already has its share."""
         backlogs, stretch = self._backlogs(), self._stretch()
-        if len(self._waiting) >= self._max_queue:
-            raise _overloaded(f"{self._max_queue} requests are waiting already", stretch * sum(backlogs.values()))
+        if len(self._waiting) >= self._max_requests:
+            raise _overloaded(f"{self._max_requests} requests are waiting already", stretch * sum(backlogs.values()))
         own_s, held_s = entry.seconds, backlogs.get(entry.client, 0.0)
         if self._others_present(entry):
             mine = sum(other.client == entry.client for other in self._waiting)
-            if mine >= max(1, int(self._client_share * self._max_queue)):
+            if mine >= max(1, int(self._client_share * self._max_requests)):
                 raise _overloaded("this client already has its share of the queue", stretch * held_s)
             excess = stretch * (held_s + own_s) - self._client_share * self._horizon_s
             if held_s > 0 and excess > 0:

@@ -96,8 +96,8 @@ class Scheduler:
         guard: judges and makes generators; its model is touched by the thread that calls :meth:`run` only.
         deliver: receives updates of replies, in the worker's thread, a few times a turn.
         observer: counts.
-        max_queue: requests that may wait for a verdict.
-        max_cost: views in a batch of verdicts.
+        max_requests: requests that may wait for a verdict.
+        max_batch: views in a batch of verdicts.
         max_wait_s: longest time that a verdict is held back for requests that are known to be on their way.
         max_prefill: positions of prompts that are read in one turn; a longer one goes alone.
         horizon_s: seconds of waiting work that there may be, as far as the shares of clients are concerned.
@@ -112,8 +112,8 @@ class Scheduler:
         deliver: Callable[[Sequence[Progress]], None],
         observer: Observer,
         *,
-        max_queue: int,
-        max_cost: int,
+        max_requests: int,
+        max_batch: int,
         max_wait_s: float,
         max_prefill: int,
         horizon_s: float = math.inf,
@@ -130,8 +130,8 @@ class Scheduler:
         self._changed = threading.Condition()
         self._rates = WorkRates()
         self._verdicts: Batcher[Prepared, Judged] = Batcher(
-            max_queue=max_queue,
-            max_cost=max_cost,
+            max_requests=max_requests,
+            max_batch=max_batch,
             max_wait_s=max_wait_s,
             changed=self._changed,
             clock=clock,

@@ -126,7 +126,7 @@ def calibrate(
         ConfigError: no sample deserves an answer, or no sample is of the worst level.
         SampleError: a picture cannot be read.
     """
-    guard = Guard(model, base, limits=GuardLimits(tower_batch=BATCH))
+    guard = Guard(model, base, limits=GuardLimits(max_batch=BATCH))
     scores = [entry for chunk in encode_chunks(model, samples, CHUNK) for entry in score_chunk(guard, chunk, BATCH)]
     return calibrate_scores(model.taxonomy, base, samples, scores, goal=goal)
 

@@ -106,7 +106,7 @@ class Replay:
         """Decide on every sample of a chunk; None in systems without a head, and for prompts that are too long."""
         if not system.spec.use_head:
             return [None] * len(chunk.samples)
-        guard = Guard(system.model, system.policy, limits=GuardLimits(tower_batch=self._batch_size))
+        guard = Guard(system.model, system.policy, limits=GuardLimits(max_batch=self._batch_size))
         scores = score_chunk(guard, chunk, self._batch_size)
         return [apply_policy(system.policy, system.model.taxonomy, entry) for entry in scores]
 
@@ -118,7 +118,7 @@ class Replay:
     def _answer_chunk(self, system: LoadedSystem, chunk: Chunk, decisions: Sequence[Reading | None]) -> list[Answer]:
         """Answer every pair of a chunk that the guard does not refuse, by continuous batching."""
         answers = [REFUSED] * len(decisions)
-        generator = Generator(system.model, max_rows=self._batch_size, max_positions=_MAX_POSITIONS)
+        generator = Generator(system.model, max_replies=self._batch_size, kv_positions=_MAX_POSITIONS)
         rows: dict[int, Row] = {}
         for index, entry in enumerate(decisions):
             if entry is not None and entry.verdict.decision is Decision.REFUSED:

@@ -143,9 +143,8 @@ class _TooMuchError(Exception):
 async def _judged(request: Request) -> JSONResponse:
     service, record = service_of(request), record_of(request)
     limits = service.settings.window_limits
-    asked = await read_json(
-        request, service, GuardrailRequest, max_marks=limits.max_characters // _CHARACTERS_PER_MARK + _MARKS_BESIDES
-    )
+    max_marks = limits.max_judged_characters // _CHARACTERS_PER_MARK + _MARKS_BESIDES
+    asked = await read_json(request, service, GuardrailRequest, max_marks=max_marks)
     params = asked.additional_provider_specific_params or ProviderParams()
     rules = rules_for(request, policy=params.policy, language=params.language)
     size = request.headers.get("content-length", "")
@@ -158,7 +157,7 @@ async def _judged(request: Request) -> JSONResponse:
     if not found.texts and not found.pictures:
         return JSONResponse(GuardrailReply(action="NONE").sent())
     if asked.input_type == "response":
-        limits = replace(limits, max_characters=min(limits.max_characters, MAX_REPLY_CHARACTERS))
+        limits = replace(limits, max_judged_characters=min(limits.max_judged_characters, MAX_REPLY_CHARACTERS))
     try:
         check_length(found.texts, limits)
     except TooLongError as exc:

@@ -83,7 +83,7 @@ def test_every_client_gets_its_own_answer_whoever_else_comes_and_goes(guard: Gua
             while not engine.idle:
                 await asyncio.sleep(0.001)
 
-    run(guard, scenario, max_queue=len(asked))
+    run(guard, scenario, max_requests=len(asked))
     assert len(replies) > 100
     for number, reply in replies.items():
         expected = guard.chat(asked[number])

@@ -521,7 +521,7 @@ def test_what_fails_in_slices_is_told_as_it_is_without(guard: Guard, monkeypatch
 
 
 def test_a_batch_goes_through_the_tower_once_for_each_distinct_view(guard: Guard) -> None:
-    guard.limits = GuardLimits(tower_batch=3)
+    guard.limits = GuardLimits(max_batch=3)
     prepared = [guard.prepare(request) for request in mixed()]
     with counted(guard) as calls:
         guard.judge(prepared)

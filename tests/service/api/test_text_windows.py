@@ -21,7 +21,7 @@ from service.api.text_windows import (
 )
 from tests.helpers.fakes import FakeGuard
 
-LIMITS = WindowLimits(max_tokens=64, max_characters=100_000, timeout_s=60)
+LIMITS = WindowLimits(max_prompt_tokens=64, max_judged_characters=100_000, verdict_timeout_s=60)
 
 
 def cost(window: Sequence[str]) -> int:
@@ -88,8 +88,8 @@ def conversation(texts: Sequence[str]) -> GuardRequest:
     return GuardRequest(turns=tuple(Turn(role="user", text=text) for text in texts))
 
 
-def judged(reader: Reader, texts: Sequence[str], *, max_characters: int = LIMITS.max_characters) -> GuardVerdict:
-    limits = replace(LIMITS, max_characters=max_characters)
+def judged(reader: Reader, texts: Sequence[str], *, max_characters: int = LIMITS.max_judged_characters) -> GuardVerdict:
+    limits = replace(LIMITS, max_judged_characters=max_characters)
     return asyncio.run(assess_in_windows(reader.assess, conversation(texts), limits=limits))
 
 

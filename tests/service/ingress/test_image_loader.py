@@ -237,7 +237,7 @@ def test_dear_pictures_of_a_request_that_will_be_refused_are_not_decoded(slow: S
         waiting = pool.submit(client.post, CLASSIFY, json={"prompt": "a"})
         while not fake.requests:
             time.sleep(0.005)
-        service.guard._scheduler.verdicts._max_queue = 0
+        service.guard._scheduler.verdicts._max_requests = 0
         assert failure(client.post(CLASSIFY, files=large(1))) == (429, "overloaded")
         damaged = [("image", (f"{number}.png", b"not a picture")) for number in range(2)]
         assert failure(client.post(CLASSIFY, files=damaged)) == (429, "overloaded"), "several are not even inspected"

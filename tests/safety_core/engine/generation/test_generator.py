@@ -112,12 +112,12 @@ class Client:
     said: str = ""
 
 
-@pytest.mark.parametrize(("seed", "max_rows"), [(0, 3), (1, 8), (2, 20)])
+@pytest.mark.parametrize(("seed", "max_replies"), [(0, 3), (1, 8), (2, 20)])
 def test_replies_do_not_depend_on_company_order_departures_or_reused_rows(
-    model: SafeLlava, gallery: VisionFeatures, seed: int, max_rows: int
+    model: SafeLlava, gallery: VisionFeatures, seed: int, max_replies: int
 ) -> None:
     chance = random.Random(seed)
-    generator = Generator(model, max_rows=max_rows, max_positions=1 << 14)
+    generator = Generator(model, max_replies=max_replies, kv_positions=1 << 14)
     coming = []
     for number in range(60):
         pictures = [chance.randrange(len(COLOURS)) for _ in range(chance.choice([0, 1, 1, 1, 2, 3]))]
@@ -158,7 +158,7 @@ def test_replies_do_not_depend_on_company_order_departures_or_reused_rows(
 
 def test_run_makes_all_replies(model: SafeLlava, gallery: VisionFeatures) -> None:
     jobs = [job(model, gallery, [number % 6], f"{number}", max_new_tokens=1 + number % 5) for number in range(20)]
-    rows = made(Generator(model, max_rows=4), jobs)
+    rows = made(Generator(model, max_replies=4), jobs)
     for row in rows:
         assert_as_alone(model, row)
 
@@ -175,7 +175,7 @@ def test_a_group_of_rows_with_grouped_query_attention_is_equal_too(model: SafeLl
     ).eval()
     seen = grouped.encode_images(grouped.preprocess([picture(colour).views[0] for colour in COLOURS]))
     jobs = [job(grouped, seen, [number % 6], f"{number}") for number in range(7)]
-    for row in made(Generator(grouped, max_rows=3), jobs):
+    for row in made(Generator(grouped, max_replies=3), jobs):
         assert_as_alone(grouped, row)
 
 
@@ -223,7 +223,7 @@ def test_a_prompt_that_fills_the_context_is_refused_and_one_that_nearly_does_get
 
 
 def test_rows_and_positions_are_bounded_but_one_reply_always_fits(model: SafeLlava, gallery: VisionFeatures) -> None:
-    generator = Generator(model, max_rows=3, max_positions=200)
+    generator = Generator(model, max_replies=3, kv_positions=200)
     small = [generator.row(job(model, gallery, [], "hi", max_new_tokens=20)) for _ in range(4)]
     assert generator.fits(small[:3])
     assert not generator.fits(small)
@@ -240,7 +240,7 @@ def test_rows_and_positions_are_bounded_but_one_reply_always_fits(model: SafeLla
 
 
 def test_buffers_grow_while_replies_run_and_then_no_further(model: SafeLlava, gallery: VisionFeatures) -> None:
-    generator = Generator(model, max_rows=6, max_positions=3000)
+    generator = Generator(model, max_replies=6, kv_positions=3000)
     running = [generator.row(job(model, gallery, [1], "long", max_new_tokens=60))]
     generator.admit(running)
     sizes = []
@@ -267,7 +267,7 @@ def test_a_reply_that_is_not_finite_fails_by_itself_and_leaves_nothing(
 ) -> None:
     broken = gallery[[3]]
     broken.projected_BPD[0, 2] = float("nan")
-    generator = Generator(model, max_rows=4)
+    generator = Generator(model, max_replies=4)
     poisoned = [Job(prompt=job(model, gallery).prompt, pictures=broken) for _ in range(2)]
     rows = [
         generator.row(one) for one in (poisoned[0], job(model, gallery, [1]), poisoned[1], job(model, gallery, [2]))
@@ -484,7 +484,7 @@ def test_a_reply_that_raises_at_any_step_fails_alone_and_its_neighbours_are_as_a
     watched: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    inner = Generator(model, max_rows=8)
+    inner = Generator(model, max_replies=8)
     generator: Any = inner
     if watched:
         generator = WatchedGenerator(inner, lambda texts, rules: [Ruling.SAY] * len(texts), window=2)
@@ -630,5 +630,5 @@ def test_a_quantised_language_model_answers_in_company_as_alone(
     take_portable_kernels(quantised)
     seen = quantised.encode_images(quantised.preprocess([picture(colour).views[0] for colour in COLOURS]))
     jobs = [job(quantised, seen, [number % 6] * (number % 3), f"{number}") for number in range(8)]
-    for row in made(Generator(quantised, max_rows=3), jobs):
+    for row in made(Generator(quantised, max_replies=3), jobs):
         assert_as_alone(quantised, row)

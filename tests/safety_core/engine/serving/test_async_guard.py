@@ -168,7 +168,7 @@ def test_the_queue_is_bounded() -> None:
         await asyncio.gather(running, waiting)
         assert guard.depth == 0
 
-    run(fake, scenario, max_queue=1)
+    run(fake, scenario, max_requests=1)
 
 
 def test_a_deadline_does_not_wait_for_the_job() -> None:
@@ -235,7 +235,7 @@ def test_leaving_while_waiting_gives_the_place_back() -> None:
 
 
 def test_a_reply_that_waits_for_a_place_can_leave() -> None:
-    fake = FakeGuard(max_rows=1)
+    fake = FakeGuard(max_replies=1)
     fake.between.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
@@ -394,7 +394,7 @@ def test_accepted_chats_stay_within_the_budget_of_tokens() -> None:
         await asyncio.gather(accepted, smaller)
         await collected(guard, chatting("alone", max_tokens=500))
 
-    run(fake, scenario, token_budget=100)
+    run(fake, scenario, max_tokens_in_flight=100)
 
 
 # --- the worker dies --------------------------------------------------------------------------------------------------
@@ -597,7 +597,7 @@ def test_a_refused_clients_request_is_asked_again_for_another_client_that_had_jo
         await asyncio.gather(*others)
         assert (await joined).verdict.decision is Decision.ALLOWED
 
-    run(fake, scenario, max_queue=4)
+    run(fake, scenario, max_requests=4)
 
 
 def test_the_canary_is_asked_through_a_full_queue() -> None:
@@ -615,7 +615,7 @@ def test_the_canary_is_asked_through_a_full_queue() -> None:
         assert await check is None
         await asyncio.gather(*busy)
 
-    run(fake, scenario, max_queue=1)
+    run(fake, scenario, max_requests=1)
 
 
 def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
@@ -637,7 +637,7 @@ def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
         fake.gate.set()
         await asyncio.gather(*busy)
 
-    run(fake, scenario, max_queue=100)
+    run(fake, scenario, max_requests=100)
 
 
 def test_one_client_holds_its_share_of_the_budget_of_tokens_only_while_others_chat() -> None:
@@ -660,7 +660,7 @@ def test_one_client_holds_its_share_of_the_budget_of_tokens_only_while_others_ch
         await asyncio.gather(*accepted)
         await asyncio.gather(*(chat(guard, f"alone {number}", "greedy") for number in range(4)))
 
-    run(fake, scenario, token_budget=100)
+    run(fake, scenario, max_tokens_in_flight=100)
 
 
 def test_no_thread_to_prepare_in_is_a_want_of_memory() -> None:

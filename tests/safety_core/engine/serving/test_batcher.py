@@ -22,8 +22,8 @@ class Clock:
         return self.now
 
 
-def batcher(clock: Clock | None = None, *, max_queue: int = 100, max_cost: int = 4) -> Batcher[str, str]:
-    return Batcher(max_queue=max_queue, max_cost=max_cost, max_wait_s=1.0, clock=clock or Clock())
+def batcher(clock: Clock | None = None, *, max_requests: int = 100, max_batch: int = 4) -> Batcher[str, str]:
+    return Batcher(max_requests=max_requests, max_batch=max_batch, max_wait_s=1.0, clock=clock or Clock())
 
 
 def items(queue: Batcher[str, str]) -> list[str]:
@@ -38,7 +38,7 @@ def test_batches_keep_the_order_and_the_bound() -> None:
 
 
 def test_the_queue_is_bounded_and_departures_give_their_place_back() -> None:
-    queue = batcher(max_queue=2)
+    queue = batcher(max_requests=2)
     first = queue.put("a", deadline=10)
     queue.put("b", deadline=10)
     with pytest.raises(OverloadedError):
@@ -92,7 +92,7 @@ def test_a_batch_is_due_once_nobody_is_on_the_way_any_more(arrives: bool) -> Non
 
 
 def test_a_full_batch_waits_for_nobody() -> None:
-    queue = batcher(max_cost=2)
+    queue = batcher(max_batch=2)
     queue.expect()
     queue.put("a", deadline=10, cost=2)
     assert queue.due_in() == 0
@@ -146,15 +146,15 @@ def test_failing_a_batch_leaves_results_that_were_told_alone() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), min_size=1, max_size=40), st.integers(1, 6))
-def test_every_entry_is_settled_exactly_once(arrivals: list[tuple[int, bool]], max_cost: int) -> None:
+def test_every_entry_is_settled_exactly_once(arrivals: list[tuple[int, bool]], max_batch: int) -> None:
     changed = threading.Condition()
-    queue: Batcher[int, int] = Batcher(max_queue=1000, max_cost=max_cost, changed=changed)
+    queue: Batcher[int, int] = Batcher(max_requests=1000, max_batch=max_batch, changed=changed)
     done = threading.Event()
 
     def work() -> None:
         while not (done.is_set() and queue.depth == 0):
             batch = queue.take()
-            assert sum(entry.cost for entry in batch) <= max(max_cost, *(cost for cost, _ in arrivals))
+            assert sum(entry.cost for entry in batch) <= max(max_batch, *(cost for cost, _ in arrivals))
             settle(batch, [entry.item * 2 for entry in batch])
 
     with ThreadPoolExecutor(5) as pool:
@@ -183,7 +183,7 @@ class Served:
         self.clock = Clock()
         self.slice_s = slice_s
         self.queue: Batcher[float, str] = Batcher(
-            **{"max_queue": 100, "max_cost": 16, "clock": self.clock, "horizon_s": horizon_s, **bounds},
+            **{"max_requests": 100, "max_batch": 16, "clock": self.clock, "horizon_s": horizon_s, **bounds},
             estimate=lambda seconds: seconds,
         )
         self.done: dict[str, float] = {}
@@ -319,7 +319,7 @@ def test_what_comes_alone_is_always_accepted() -> None:
 
 
 def test_one_client_holds_its_share_only_while_others_are_there() -> None:
-    served = Served(max_queue=8)
+    served = Served(max_requests=8)
     served.put("other", 0.03, "other")
     for number in range(4):
         served.put(f"{number}", 0.03, "greedy")
@@ -353,7 +353,7 @@ def test_whoever_a_better_estimate_leaves_without_hope_is_told_before_the_deadli
 
 
 def test_the_urgent_one_goes_first_through_a_full_queue() -> None:
-    served = Served(max_queue=2)
+    served = Served(max_requests=2)
     for number in range(2):
         served.put(f"{number}", 1.0)
     served.slice()
@@ -394,7 +394,7 @@ def test_clients_that_want_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch
 
 
 def test_time_spent_for_a_client_elsewhere_counts_as_its_share() -> None:
-    batcher: Batcher[str, str] = Batcher(max_queue=8, max_cost=1)
+    batcher: Batcher[str, str] = Batcher(max_requests=8, max_batch=1)
     batcher.charge_for("busy", 1.0)
     assert batcher.served_s("busy") > batcher.served_s("idle")
     for item, client in (("busy's", "busy"), ("idle's", "idle")):

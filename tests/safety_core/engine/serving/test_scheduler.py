@@ -21,7 +21,7 @@ BROKEN = ChatRequest(turns=(Turn(role="user", text="broken"),))
 class Bench(Silence):
     """A scheduler whose turns the test takes, with all that it said."""
 
-    def __init__(self, guard: FakeGuard | None = None, *, max_cost: int = 4, max_prefill: int = 100) -> None:
+    def __init__(self, guard: FakeGuard | None = None, *, max_batch: int = 4, max_prefill: int = 100) -> None:
         self.guard = guard or FakeGuard()
         self.clock = Clock()
         self.news: list[Progress] = []
@@ -30,8 +30,8 @@ class Bench(Silence):
             self.guard,
             self.deliver,
             self,
-            max_queue=100,
-            max_cost=max_cost,
+            max_requests=100,
+            max_batch=max_batch,
             max_wait_s=1.0,
             max_prefill=max_prefill,
             clock=self.clock,
@@ -68,7 +68,7 @@ def test_the_model_uses_the_cores_that_are_free_at_each_turn() -> None:
         scheduler.close()
 
     scheduler = Scheduler(
-        guard, deliver, Silence(), max_queue=9, max_cost=4, max_wait_s=0.0, max_prefill=9, cores=cores
+        guard, deliver, Silence(), max_requests=9, max_batch=4, max_wait_s=0.0, max_prefill=9, cores=cores
     )
     scheduler.answer(CHAT, deadline=1e9)
     with cores.occupied():
@@ -99,7 +99,7 @@ def test_a_verdict_that_is_held_back_for_company_holds_no_reply_back() -> None:
 
 
 def test_replies_join_in_order_as_places_become_free() -> None:
-    bench = Bench(FakeGuard(pieces="abc", max_rows=2))
+    bench = Bench(FakeGuard(pieces="abc", max_replies=2))
     tickets = [bench.answer() for _ in range(5)]
     sizes: list[int] = []
     while not sizes or sizes[-1]:
@@ -122,7 +122,7 @@ def test_so_many_positions_are_read_in_one_turn_and_a_longer_prompt_alone() -> N
 
 
 def test_who_departs_leaves_before_the_next_token() -> None:
-    bench = Bench(FakeGuard(pieces="abc", max_rows=1))
+    bench = Bench(FakeGuard(pieces="abc", max_replies=1))
     running, waiting = bench.answer(), bench.answer()
     bench.turn()
     bench.scheduler.depart(running)
@@ -134,7 +134,7 @@ def test_who_departs_leaves_before_the_next_token() -> None:
 
 
 def test_a_reader_out_of_time_is_told_so() -> None:
-    bench = Bench(FakeGuard(pieces="abc", max_rows=1))
+    bench = Bench(FakeGuard(pieces="abc", max_replies=1))
     tickets = [bench.answer(deadline=5), bench.answer(deadline=5)]
     bench.turn()
     bench.clock.now = 5
@@ -144,7 +144,7 @@ def test_a_reader_out_of_time_is_told_so() -> None:
 
 
 def test_the_time_in_the_queue_is_told() -> None:
-    bench = Bench(FakeGuard(pieces="ab", max_rows=1))
+    bench = Bench(FakeGuard(pieces="ab", max_replies=1))
     first, second = bench.answer(), bench.answer()
     for bench.clock.now in (1.0, 2.0, 3.0):
         bench.turn()
@@ -170,7 +170,7 @@ def test_a_job_that_makes_no_row_fails_by_itself() -> None:
 
 
 def test_burying_tells_everybody() -> None:
-    bench = Bench(FakeGuard(pieces="abc", max_rows=1))
+    bench = Bench(FakeGuard(pieces="abc", max_replies=1))
     running, waiting = bench.answer(), bench.answer()
     bench.turn()
     verdict = bench.judge()
@@ -187,7 +187,7 @@ def test_burying_tells_everybody() -> None:
 
 
 def test_news_of_replies_are_delivered_whatever_raises_behind_them() -> None:
-    bench = Bench(FakeGuard(pieces="ab", max_rows=8))
+    bench = Bench(FakeGuard(pieces="ab", max_replies=8))
     ending = bench.answer()
     bench.turn()
     generator: Any = bench.scheduler._generator
@@ -213,7 +213,7 @@ def test_news_of_replies_are_delivered_whatever_raises_behind_them() -> None:
 
 
 def test_a_step_that_tells_of_a_row_that_nobody_knows_still_tells_of_the_others() -> None:
-    bench = Bench(FakeGuard(pieces="a", max_rows=8))
+    bench = Bench(FakeGuard(pieces="a", max_replies=8))
     ticket = bench.answer()
     generator: Any = bench.scheduler._generator
     step = generator.step
@@ -241,7 +241,7 @@ def test_an_observer_that_raises_holds_nobody_up(caplog: pytest.LogCaptureFixtur
 
 def test_a_dear_verdict_is_reached_in_slices_between_which_replies_and_cheap_verdicts_get_their_turns() -> None:
     guard = FakeGuard(pieces=["a"] * 50)
-    bench = Bench(guard, max_cost=16)
+    bench = Bench(guard, max_batch=16)
 
     def slices(batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
         for _ in range(10):
@@ -267,7 +267,7 @@ def test_a_dear_verdict_is_reached_in_slices_between_which_replies_and_cheap_ver
 
 def test_a_death_in_the_middle_of_a_dear_verdict_reaches_its_waiter() -> None:
     guard = FakeGuard()
-    bench = Bench(guard, max_cost=16)
+    bench = Bench(guard, max_batch=16)
 
     def slices(batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
         bench.clock.now += 0.05
@@ -285,7 +285,7 @@ def test_a_death_in_the_middle_of_a_dear_verdict_reaches_its_waiter() -> None:
 
 
 def test_of_those_who_wait_for_a_place_the_client_with_fewest_replies_is_next() -> None:
-    bench = Bench(FakeGuard(pieces="abcdef", max_rows=3))
+    bench = Bench(FakeGuard(pieces="abcdef", max_replies=3))
     many = [bench.scheduler.answer(CHAT, deadline=1e9, client="many") for _ in range(6)]
     few = bench.scheduler.answer(CHAT, deadline=1e9, client="few")
     bench.turn()
