@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helpers.clients import ROOT, ServerProcess
+from tests.helpers.paths import ROOT
+from tests.helpers.server.processes import ServerProcess
 
 DOCUMENT = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
 SECTIONS = {

@@ -20,10 +20,10 @@ from safety_core.cli.main import app
 from safety_core.data.samples import write_jsonl
 from service.app import create_app
 from service.settings import Settings
-from tests.helpers.clients import png
-from tests.helpers.hub import Hub, network_guard, running_hub
-from tests.helpers.llava15 import COMMIT, LLAVA_ID, VICUNA_CONFIG, VICUNA_ID, write_llava15
-from tests.helpers.suite_factory import varied_records, write_suite
+from tests.helpers.datasets.suite_factory import varied_records, write_suite
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.models.hub import Hub, forbid_network, run_hub
+from tests.helpers.models.llava15 import COMMIT, LLAVA_ID, VICUNA_CONFIG, VICUNA_ID, write_llava15
 
 COLOURS = ("red", "blue")
 
@@ -40,7 +40,7 @@ def hub(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     vicuna.mkdir()
     (vicuna / "config.json").write_text(json.dumps(VICUNA_CONFIG))
     repositories = {LLAVA_ID: (published, COMMIT), VICUNA_ID: (vicuna, "3321f76e3f527bd14065daf69dad9344000a201d")}
-    with running_hub(repositories, tmp_path / "cache", monkeypatch) as hub:
+    with run_hub(repositories, tmp_path / "cache", monkeypatch) as hub:
         yield hub
 
 
@@ -49,7 +49,7 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     for colour in COLOURS:
-        (folder / f"{colour}.png").write_bytes(png((40, 28), colour))
+        (folder / f"{colour}.png").write_bytes(encode_png((40, 28), colour))
     rows: list[dict[str, Any]] = [
         {
             "id": f"{colour}-{copy}",
@@ -88,14 +88,14 @@ def use(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     run("evaluate", "--suite", suite, "--checkpoint", checkpoint, *figures)
     assert (report / "report.json").is_file()
     with TestClient(create_app(Settings(checkpoint=checkpoint, device="cpu"))) as client:
-        picture = {"image": ("red.png", png((40, 28), "red"), "image/png")}
+        picture = {"image": ("red.png", encode_png((40, 28), "red"), "image/png")}
         assert client.post("/v1/classify", files=picture).status_code == 200
         said = client.post("/v1/chat", data={"prompt": "What is it?", "max_tokens": "4"}, files=picture)
         assert said.status_code == 200, said.text
 
 
 def test_from_the_hub_to_a_server(hub: Hub, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with network_guard(monkeypatch, hub.url) as tried:
+    with forbid_network(monkeypatch, hub.url) as tried:
         run("init", tmp_path / "start", "--backbone", LLAVA_ID)
         assert not any("model-0000" in request for request in hub.requests), "init reads no weights"
         train(1, tmp_path / "start", data, tmp_path / "stage1")
@@ -105,7 +105,7 @@ def test_from_the_hub_to_a_server(hub: Hub, data: Path, tmp_path: Path, monkeypa
     assert {request for request in hub.requests if LLAVA_ID not in request} <= {"GET /api/agent-harnesses"}
     asked = len(hub.requests)
     # The backbone is on this machine now, and the hub still answers: nobody has a reason to ask it.
-    with network_guard(monkeypatch, hub.url) as tried:
+    with forbid_network(monkeypatch, hub.url) as tried:
         train(2, tmp_path / "stage1", data, tmp_path / "stage2")
         use(tmp_path / "stage2", data, tmp_path)
         assert tried == []
@@ -115,7 +115,7 @@ def test_from_the_hub_to_a_server(hub: Hub, data: Path, tmp_path: Path, monkeypa
 def test_from_a_folder_to_a_server(
     hub: Hub, published: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with network_guard(monkeypatch, hub.url) as tried:
+    with forbid_network(monkeypatch, hub.url) as tried:
         run("init", tmp_path / "start", "--backbone", published)
         train(1, tmp_path / "start", data, tmp_path / "stage1")
         train(2, tmp_path / "stage1", data, tmp_path / "stage2")
@@ -142,7 +142,7 @@ def test_without_the_network_it_is_said_what_is_missing(
     run("init", tmp_path / "start", "--backbone", LLAVA_ID)
     # The hub's client tries again and again, and waits in between.
     monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
-    with network_guard(monkeypatch):
+    with forbid_network(monkeypatch):
         assert "NOT TRAINED" in run("verify", tmp_path / "start")
         command = ["train", "--backbone", tmp_path / "start", "--data", data, "--out", tmp_path / "out"]
         lost = CliRunner().invoke(app, [str(argument) for argument in command])

@@ -5,7 +5,7 @@ import pytest
 from bench.explain import count_hits
 from safety_core.engine.load import load_guard
 from safety_core.nano.world.things import RISKY_KINDS
-from tests.helpers.clients import ROOT
+from tests.helpers.paths import ROOT
 
 
 @pytest.mark.slow

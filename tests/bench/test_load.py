@@ -7,13 +7,15 @@ import httpx
 from bench.load import closed_loop, open_loop
 from bench.workload import ANSWERED, chat, classify
 from safety_core.policy.policy import Decision
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_admission import eventually, in_flight, listening
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.metrics import count_in_flight
+from tests.helpers.server.threads import run_threaded_server
+from tests.helpers.waiting import wait_until
 
 
 def test_streamed_and_whole_replies_are_told_apart() -> None:
     fake = FakeGuard(pieces=["a"] * 5)
-    with listening(fake) as url:
+    with run_threaded_server(fake) as url:
         streamed, whole, judged = closed_loop(
             url, [chat(ANSWERED), chat(ANSWERED, stream=False), classify()], clients=1
         )
@@ -25,14 +27,14 @@ def test_streamed_and_whole_replies_are_told_apart() -> None:
 
 
 def test_refusals_are_seen() -> None:
-    with listening(FakeGuard(decision=Decision.REFUSED)) as url:
+    with run_threaded_server(FakeGuard(decision=Decision.REFUSED)) as url:
         for answer in closed_loop(url, [chat(ANSWERED), classify()], clients=2):
             assert answer.refused
 
 
 def test_no_two_requests_are_alike_to_the_guard() -> None:
     fake = FakeGuard()
-    with listening(fake) as url:
+    with run_threaded_server(fake) as url:
         closed_loop(url, [classify() for _ in range(20)], clients=4)
     assert len(fake.requests) == 20
     assert len({request.images[0].sha256 for request in fake.requests}) == 20
@@ -41,10 +43,10 @@ def test_no_two_requests_are_alike_to_the_guard() -> None:
 def test_an_open_loop_does_not_wait_for_answers() -> None:
     fake = FakeGuard()
     fake.gate.clear()
-    with listening(fake, max_requests=3) as url, ThreadPoolExecutor(1) as pool:
+    with run_threaded_server(fake, max_requests=3) as url, ThreadPoolExecutor(1) as pool:
         running = pool.submit(open_loop, url, lambda number: classify(), rate=100, seconds=0.5)
-        eventually(lambda: in_flight(url, "classify") == 3)
-        eventually(lambda: "overloaded" in httpx.get(f"{url}/metrics").text)
+        wait_until(lambda: count_in_flight(url, "classify") == 3)
+        wait_until(lambda: "overloaded" in httpx.get(f"{url}/metrics").text)
         fake.gate.set()
         answers = running.result(60)
     statuses = [answer.status for answer in answers]

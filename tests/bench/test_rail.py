@@ -8,7 +8,7 @@ from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.load import load_guard
 from safety_core.nano.language.corpus import replied_pairs, reply_risk
 from service.settings import Settings
-from tests.helpers.clients import ROOT
+from tests.helpers.paths import ROOT
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.world.drawing import draw
-from tests.helpers.clients import encoded
+from tests.helpers.images.encoding import encode_image
 
 WEAPON = EXAMPLES[1]
 
@@ -31,7 +31,7 @@ def request_() -> Request:
 
 def test_the_attack_goes_by_what_the_guard_believes(guard: Guard, request_: Request) -> None:
     assert request_.picture is not None
-    picture = decode(encoded(request_.picture, "PNG"), fill=guard.info.pad_colour)
+    picture = decode(encode_image(request_.picture, "PNG"), fill=guard.info.pad_colour)
     found = guard.assess(GuardRequest(images=(picture,), turns=(Turn(role="user", text=request_.text),)))
     assert found.pair is not None
     levels = found.pair.per_image[0].levels

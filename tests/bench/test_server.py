@@ -8,25 +8,27 @@ from bench.server import Unguarded
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.policy.policy import Decision
-from tests.safety_core.engine.conftest import picture
-from tests.safety_core.engine.test_guard import asking, counted, forced, judging
+from tests.helpers.engine.model_calls import count_model_calls
+from tests.helpers.engine.policies import create_forced_policy
+from tests.helpers.engine.requests import create_chat_request, create_guard_request
+from tests.helpers.images.pictures import create_picture
 
 
 @pytest.fixture
 def unguarded(tiny_checkpoint: Path) -> Guard:
     loaded = load_guard(tiny_checkpoint, device="cpu")
     loaded.model.safety.llm_tokens_SD = None
-    return Unguarded(loaded.model, forced(Decision.ALLOWED))
+    return Unguarded(loaded.model, create_forced_policy(Decision.ALLOWED))
 
 
 def test_the_unguarded_server_runs_tower_and_language_model_and_no_head(
     unguarded: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unguarded.model, "safe_features", lambda vision: pytest.fail("it was judged"))
-    request = asking(picture())
-    with counted(unguarded) as calls:
+    request = create_chat_request(create_picture())
+    with count_model_calls(unguarded) as calls:
         reply = unguarded.chat(request)
-        verdict = unguarded.assess(judging(picture("blue"), picture("red")))
+        verdict = unguarded.assess(create_guard_request(create_picture("blue"), create_picture("red")))
     assert calls.pictures == [1, 2]
     assert verdict.verdict.decision is Decision.ALLOWED
     model = unguarded.model

@@ -37,3 +37,8 @@ def case(seed: int, number: int) -> Case:
     other = corpora()[kind if random.random() < 0.75 else random.choice(sorted(corpora()))]
     data = damaged(random, corpora()[kind][origin], random.choice(list(other.values())))
     return Case(seed=seed, number=number, origin=f"{kind} {origin}", data=data)
+
+
+def format_complaints(complaints: list[str]) -> str:
+    """Complaints, and how to look into them."""
+    return "\n".join([*complaints, "to see one again: python -m tests.fuzz SEED:NUMBER"])

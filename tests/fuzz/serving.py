@@ -11,7 +11,7 @@ from safety_core.inputs.images.decoding import ImageLimits, decode
 from service.api.openai.errors import convert_to_openai
 from service.errors import build_error_reply
 from tests.fuzz.cases import Case
-from tests.helpers.clients import events
+from tests.helpers.server.events import parse_events
 
 LIMITS = ImageLimits(max_bytes=200_000, max_pixels=2**20)
 """What the server allows: little enough for a leak to stand out."""
@@ -93,7 +93,7 @@ def _own(response: httpx.Response) -> tuple[int, int]:
 
 
 def _streamed(response: httpx.Response) -> tuple[int, int]:
-    name, reply = events(response.text)[-1]
+    name, reply = parse_events(response.text)[-1]
     return _counts(reply) if name == "done" else (0, 0)
 
 

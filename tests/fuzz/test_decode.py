@@ -14,8 +14,8 @@ from safety_core.errors import ImageError
 from safety_core.inputs.images import decoding as images
 from tests.fuzz import decoding
 from tests.fuzz.bounds import bounds
-from tests.fuzz.cases import case
-from tests.helpers.clients import ROOT
+from tests.fuzz.cases import case, format_complaints
+from tests.helpers.paths import ROOT
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_damaged_pictures_are_pictures_or_refused(tmp_path: Path) -> None:
     at = f"{wanted.seed}:{struct.unpack('<Q', mark.read_bytes())[0]}"
     assert status == 0, f"it died in case {at}: {errors.read_text()}"
     wrong = broken(last, wanted.decoded, errors.read_text())
-    assert not wrong, advice(wrong)
+    assert not wrong, format_complaints(wrong)
 
 
 def broken(last: dict[str, Any], wanted: int, errors: str) -> list[str]:
@@ -52,11 +52,6 @@ def broken(last: dict[str, Any], wanted: int, errors: str) -> list[str]:
     if last["grown"] >= decoding.MAX_GROWTH_BYTES:
         wrong.append(f"the process grew by {last['grown']} bytes")
     return wrong
-
-
-def advice(complaints: list[str]) -> str:
-    """Complaints, and how to look into them."""
-    return "\n".join([*complaints, "to see one again: python -m tests.fuzz SEED:NUMBER"])
 
 
 def test_memory_is_looked_at_beside_complaints() -> None:

@@ -11,11 +11,13 @@ import pytest
 from safety_core.inputs.images.decoding import ImageLimits
 from tests.fuzz import serving
 from tests.fuzz.bounds import bounds
-from tests.fuzz.cases import case
+from tests.fuzz.cases import case, format_complaints
 from tests.fuzz.decoding import outcome
 from tests.fuzz.serving import LIMITS, WAYS, complaint
-from tests.fuzz.test_decode import advice
-from tests.helpers.clients import ROOT, ServerProcess, metric, png, running_server
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.paths import ROOT
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.processes import ServerProcess, run_server
 
 MAX_GROWTH_BYTES = 48 * 2**20
 """How much larger the server may be at the end than after its first requests. Its allocator settles within a third of
@@ -28,7 +30,7 @@ _MAX_COMPLAINTS = 20
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with running_server(
+    with run_server(
         ROOT / "weights" / "safevlm-nano",
         max_image_bytes=LIMITS.max_bytes,
         max_image_pixels=LIMITS.max_pixels,
@@ -60,13 +62,15 @@ def test_damaged_pictures_get_a_verdict_or_a_refusal(server: ServerProcess) -> N
                 settled = process.memory_info().rss
         if settled and (grown := process.memory_info().rss - settled) >= MAX_GROWTH_BYTES:
             complaints.append(f"the server grew by {grown} bytes")
-        assert not complaints, advice(complaints)
-        sound = client.post("/v1/chat", data={"prompt": "What is it?"}, files=[("image", ("a.png", png()))])
+        assert not complaints, format_complaints(complaints)
+        sound = client.post("/v1/chat", data={"prompt": "What is it?"}, files=[("image", ("a.png", encode_png()))])
         metrics = client.get("/metrics").text
     assert sound.status_code == 200
     assert sound.json()["images_scanned"] == 1
-    assert metric(metrics, "safevlm_worker_deaths_total") == 0
-    assert all(metric(metrics, "safevlm_queue_depth", queue=queue) == 0 for queue in ("guard", "decode", "generate"))
+    assert read_metric(metrics, "safevlm_worker_deaths_total") == 0
+    assert all(
+        read_metric(metrics, "safevlm_queue_depth", queue=queue) == 0 for queue in ("guard", "decode", "generate")
+    )
     reasons = {line.split('"')[1] for line in metrics.splitlines() if line.startswith("safevlm_rejected_total{")}
     assert all(reason.startswith("image_") for reason in reasons), reasons
     log = server.log.read_text()
@@ -78,7 +82,7 @@ def test_damaged_pictures_get_a_verdict_or_a_refusal(server: ServerProcess) -> N
 def test_every_way_to_send_a_picture_is_taken(server: ServerProcess) -> None:
     with httpx.Client(base_url=server.url, timeout=120) as client:
         for send, counts in WAYS:
-            response = send(client, png())
+            response = send(client, encode_png())
             assert response.status_code == 200
             assert counts(response) == (1, 1)
 

@@ -19,16 +19,16 @@ from service.app import create_app
 from service.ingress.body import MULTIPART
 from service.settings import Settings
 from tests.fuzz.bounds import bounds
-from tests.helpers.clients import base64_png, png
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_admission import listening
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_base64_png, encode_png
+from tests.helpers.server.threads import run_threaded_server
 
 Case = schemathesis.Case[Any]
 
 KEY = "a-key-for-everything"
 KEYS = format_key_entry("everything", KEY, list(Scope))
 
-KINDS_OF_PICTURE = {"image": base64_png(), "binary": png()}
+KINDS_OF_PICTURE = {"image": encode_base64_png(), "binary": encode_png()}
 """What stands for a picture where the document has a string of such a format."""
 
 
@@ -76,13 +76,13 @@ API_WITH_KEYS = schemathesis.openapi.from_dict(document(api_keys=KEYS), config=c
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with listening(FickleGuard()) as url:
+    with run_threaded_server(FickleGuard()) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def guarded_url() -> Iterator[str]:
-    with listening(FickleGuard(), api_keys=KEYS) as url:
+    with run_threaded_server(FickleGuard(), api_keys=KEYS) as url:
         yield url
 
 

@@ -6,10 +6,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from service.access.api_keys import Scope, format_key_entry
-from tests.helpers.browser import launched, opened
-from tests.helpers.clients import ROOT, ServerProcess, running_server
+from tests.helpers.paths import NANO_CHECKPOINT
+from tests.helpers.server.browser import launch_browser, open_playground
+from tests.helpers.server.processes import ServerProcess, run_server
 
-CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
 
 
@@ -24,17 +24,17 @@ def keyed() -> Iterator[ServerProcess]:
     hurried = format_key_entry("hurried", HURRIED, [Scope.CHAT]).replace(
         "- name: hurried\n", "- name: hurried\n  requests_per_minute: 2\n"
     )
-    with running_server(CHECKPOINT, api_keys=format_key_entry("person", SECRET, [Scope.CHAT]) + hurried) as running:
+    with run_server(NANO_CHECKPOINT, api_keys=format_key_entry("person", SECRET, [Scope.CHAT]) + hurried) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, launched(playwright) as launched_browser:
+    with sync_playwright() as playwright, launch_browser(playwright) as launched_browser:
         yield launched_browser
 
 
 @pytest.fixture
 def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
-    with opened(browser, server.url) as page:
+    with open_playground(browser, server.url) as page:
         yield page

@@ -6,17 +6,17 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from safety_core.nano.build.examples import EXAMPLES
-from tests.helpers.browser import launched, opened, take_example
-from tests.helpers.clients import running_server
-from tests.playground.conftest import CHECKPOINT
+from tests.helpers.paths import NANO_CHECKPOINT
+from tests.helpers.server.browser import launch_browser, open_playground, take_example
+from tests.helpers.server.processes import run_server
 
 WIDTH = 1280
 
 
 def main(folder: Path) -> None:
     """Play the conversation of the README, and look at it."""
-    with running_server(CHECKPOINT) as server, sync_playwright() as playwright, launched(playwright) as browser:
-        with opened(browser, server.url, viewport={"width": WIDTH, "height": 900}) as page:
+    with run_server(NANO_CHECKPOINT) as server, sync_playwright() as playwright, launch_browser(playwright) as browser:
+        with open_playground(browser, server.url, viewport={"width": WIDTH, "height": 900}) as page:
             for example in EXAMPLES:
                 take_example(page, example.file)
             take_example(page, EXAMPLES[1].file, EXAMPLES[1].prompt)
@@ -27,10 +27,14 @@ def main(folder: Path) -> None:
             expect(page.locator("#flips")).to_contain_text("would flip")
             expect(page.locator("#session .flipped").first).to_be_visible()
             _shoot(page, folder / "playground-policy.png")
-        with opened(browser, server.url, color_scheme="dark", viewport={"width": WIDTH, "height": 900}) as page:
+        with open_playground(
+            browser, server.url, color_scheme="dark", viewport={"width": WIDTH, "height": 900}
+        ) as page:
             take_example(page, "weapon.png", "What is in this picture?")
             _shoot(page, folder / "playground-dark.png")
-        with opened(browser, server.url, viewport={"width": 390, "height": 844}, device_scale_factor=2) as page:
+        with open_playground(
+            browser, server.url, viewport={"width": 390, "height": 844}, device_scale_factor=2
+        ) as page:
             take_example(page, "safe-scene.png")
             page.screenshot(path=folder / "playground-narrow.png", full_page=False)
 

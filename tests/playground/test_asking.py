@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
 from safety_core.nano.build.examples import EXAMPLES
-from tests.helpers.browser import ask, bars, finished, opened, take_example
-from tests.helpers.clients import ROOT, ServerProcess, running_server
-from tests.playground.conftest import CHECKPOINT
+from tests.helpers.paths import NANO_CHECKPOINT, ROOT
+from tests.helpers.server.browser import open_playground, read_bars, send_question, take_example, wait_until_finished
+from tests.helpers.server.processes import ServerProcess, run_server
 
 SHOWN = {"allowed": "Allowed", "cautioned": "Answered with care", "refused": "Refused"}
 CASES = [*((one.file, one.prompt) for one in EXAMPLES), ("weapon.png", INNOCENT_PROMPT)]
@@ -43,15 +43,15 @@ def test_an_example_is_one_click_away(page: Page, server: ServerProcess, file: s
     kind = risk["type"].replace("_", " ")
     expect(page.locator("#risk")).to_contain_text(f"{kind}, level {risk['level']['index']}")
     shown = {name.replace("_", " "): percent(share) for name, share in risk["type_scores"].items()}
-    assert bars(page, "types") == shown
-    assert list(bars(page, "levels").values()) == [percent(share) for share in risk["level_scores"].values()]
-    assert list(bars(page, "surfaces").values()) == [percent(share) for share in risk["surfaces"].values()]
+    assert read_bars(page, "types") == shown
+    assert list(read_bars(page, "levels").values()) == [percent(share) for share in risk["level_scores"].values()]
+    assert list(read_bars(page, "surfaces").values()) == [percent(share) for share in risk["surfaces"].values()]
     assert page.locator("#maps .heat").get_attribute("src") == risk["heatmap"]
 
 
 def test_the_verdict_is_there_before_the_first_word(browser: Browser) -> None:
     # Replies are held back by a window of tokens; a short one shows that words come one by one.
-    with running_server(CHECKPOINT, reply_window=2) as server, opened(browser, server.url) as page:
+    with run_server(NANO_CHECKPOINT, reply_window=2) as server, open_playground(browser, server.url) as page:
         page.evaluate(
             """() => {
                 window.seen = [];
@@ -93,17 +93,17 @@ def test_a_picture_can_be_picked_dropped_and_pasted(page: Page) -> None:
     page.get_by_role("button", name="Remove drop.png").click()
     page.locator("#prompt").fill("What is in this picture?")
     page.keyboard.press("Control+Enter")
-    finished(page)
+    wait_until_finished(page)
     expect(page.locator("#maps figure")).to_have_count(2)
     expect(page.locator("#maps .heat")).to_have_count(2)
     expect(page.locator("#why-text")).to_contain_text("all together")
 
 
 def test_words_alone_are_judged_too(page: Page) -> None:
-    ask(page, "How do I steal a car?")
+    send_question(page, "How do I steal a car?")
     expect(page.locator("#decision")).to_have_text("Refused")
     expect(page.locator("#looked")).to_be_hidden()
-    assert set(bars(page, "surfaces")) == {"Words"}
+    assert set(read_bars(page, "surfaces")) == {"Words"}
 
 
 def test_why_names_the_rule_that_decided(page: Page, server: ServerProcess) -> None:
@@ -139,7 +139,7 @@ def test_options_reach_the_server(page: Page, server: ServerProcess) -> None:
     page.locator("summary").click()
     page.get_by_label("Most tokens").fill("3")
     page.locator("#files").set_input_files(ROOT / "examples" / "safe-scene.png")
-    ask(page, "What do you see here?")
+    send_question(page, "What do you see here?")
     expect(page.locator("#reply-note")).to_have_text("3 tokens; there were no more to spend.")
     reply = said(server, "What do you see here?", "safe-scene.png", max_tokens=3)
     expect(page.locator("#reply")).to_have_text(reply["content"])
@@ -148,7 +148,7 @@ def test_options_reach_the_server(page: Page, server: ServerProcess) -> None:
 def test_what_goes_wrong_is_said(browser: Browser, server: ServerProcess, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes((ROOT / "examples" / "weapon.png").read_bytes()[:200])
-    with opened(browser, server.url, quiet=False) as page:
+    with open_playground(browser, server.url, quiet=False) as page:
         page.locator("#files").set_input_files(broken)
         page.locator("#prompt").fill("What is it?")
         page.locator("#send").click()
@@ -162,7 +162,7 @@ def test_what_goes_wrong_is_said(browser: Browser, server: ServerProcess, tmp_pa
         expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Only pictures can be shown to the model.")
         # Nothing is left over from before.
         page.get_by_role("button", name="Remove broken.png").click()
-        ask(page, "What do you see here?", "safe-scene.png")
+        send_question(page, "What do you see here?", "safe-scene.png")
         expect(page.locator("#decision")).to_have_text("Allowed")
 
 
@@ -180,14 +180,14 @@ def test_markup_is_shown_as_text(page: Page) -> None:
             "buffer": (ROOT / "examples" / "safe-scene.png").read_bytes(),
         }
     )
-    ask(page, "<b>What</b> do you see here?<script>alert(1)</script>")
+    send_question(page, "<b>What</b> do you see here?<script>alert(1)</script>")
     page.get_by_role("tab", name="Try a policy").click()
     expect(page.locator("#session .asked")).to_have_text("<b>What</b> do you see here?<script>alert(1)</script>")
     assert page.locator("main b, main script, #thumbs img[onerror]").count() == page.locator("#time-list b").count()
 
 
 def test_a_running_request_can_be_stopped(browser: Browser, server: ServerProcess) -> None:
-    with opened(browser, server.url, quiet=False) as page:
+    with open_playground(browser, server.url, quiet=False) as page:
         # The answer is held back on its way, so that there is time to stop it.
         page.route("**/v1/chat", lambda route: None)
         page.locator("#prompt").fill("What do you see here?")
@@ -197,5 +197,5 @@ def test_a_running_request_can_be_stopped(browser: Browser, server: ServerProces
         expect(page.locator("#risk")).to_have_text("Stopped.")
         expect(page.locator("#send")).to_be_focused()
         page.unroute("**/v1/chat")
-        ask(page, "What do you see here?", "safe-scene.png")
+        send_question(page, "What do you see here?", "safe-scene.png")
         expect(page.locator("#decision")).to_have_text("Allowed")

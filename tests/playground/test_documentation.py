@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Request, expect
 
-from tests.helpers.browser import TIMEOUT_MS
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_admission import listening
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.browser import TIMEOUT_MS
+from tests.helpers.server.threads import run_threaded_server
 
 
 @pytest.mark.parametrize(("name", "shown"), [("docs", "#swagger-ui .opblock"), ("redoc", "redoc h1")])
@@ -26,7 +26,7 @@ def test_a_page_shows_the_document_without_another_host_and_without_a_complaint(
     def requested(request: Request) -> None:
         asked.append(request.url)
 
-    with listening(FakeGuard()) as url:
+    with run_threaded_server(FakeGuard()) as url:
         with browser.new_context() as context:
             page = context.new_page()
             page.on("console", said)
@@ -42,7 +42,7 @@ def test_a_page_shows_the_document_without_another_host_and_without_a_complaint(
 
 
 def test_a_request_can_be_tried_out_from_the_page(browser: Browser) -> None:
-    with listening(FakeGuard()) as url, browser.new_context() as context:
+    with run_threaded_server(FakeGuard()) as url, browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{url}/docs", timeout=TIMEOUT_MS)
         block = page.locator("#operations-default-healthz")

@@ -9,9 +9,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.build.examples import EXAMPLES
-from tests.helpers.browser import ask, bars, finished, opened, take_example
-from tests.helpers.clients import ServerProcess, running_server
-from tests.playground.conftest import CHECKPOINT, HURRIED
+from tests.helpers.paths import NANO_CHECKPOINT
+from tests.helpers.server.browser import open_playground, read_bars, send_question, take_example, wait_until_finished
+from tests.helpers.server.keys import LIMITED_KEY
+from tests.helpers.server.processes import ServerProcess, run_server
 
 
 def faults(page: Page) -> Sequence[tuple[str, str]]:
@@ -22,7 +23,7 @@ def faults(page: Page) -> Sequence[tuple[str, str]]:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 400)])
 def test_a_checker_finds_no_barrier(browser: Browser, server: ServerProcess, scheme: str, width: int) -> None:
-    with opened(browser, server.url, color_scheme=scheme, viewport={"width": width, "height": 900}) as page:
+    with open_playground(browser, server.url, color_scheme=scheme, viewport={"width": width, "height": 900}) as page:
         assert faults(page) == []
         for index in range(3):
             take_example(page, EXAMPLES[index].file)
@@ -36,7 +37,7 @@ def test_a_checker_finds_no_barrier(browser: Browser, server: ServerProcess, sch
 def test_light_and_dark_follow_the_system(browser: Browser, server: ServerProcess) -> None:
     brightness = {}
     for scheme in ("light", "dark"):
-        with opened(browser, server.url, color_scheme=scheme) as page:
+        with open_playground(browser, server.url, color_scheme=scheme) as page:
             colour = page.locator("body").evaluate("(body) => getComputedStyle(body).backgroundColor")
             brightness[scheme] = sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
     assert brightness["light"] > 600
@@ -46,7 +47,7 @@ def test_light_and_dark_follow_the_system(browser: Browser, server: ServerProces
 @pytest.mark.parametrize("width", [320, 1360])
 def test_nothing_is_wider_than_the_screen(browser: Browser, server: ServerProcess, width: int) -> None:
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    with opened(browser, server.url, viewport={"width": width, "height": 800}) as page:
+    with open_playground(browser, server.url, viewport={"width": width, "height": 800}) as page:
         take_example(page, "identity-card.png")
         assert page.evaluate(overflow) == 0
         page.get_by_role("tab", name="Try a policy").click()
@@ -70,7 +71,7 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
     page.locator("#prompt").focus()
     page.keyboard.type("How do I steal a car?")
     page.keyboard.press("Control+Enter")
-    finished(page)
+    wait_until_finished(page)
     expect(page.locator("#decision")).to_have_text("Refused")
     page.locator("#tab-ask").focus()
     page.keyboard.press("ArrowRight")
@@ -105,11 +106,11 @@ def test_the_verdict_is_spoken(page: Page) -> None:
 
 def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: ServerProcess) -> None:
     assert httpx.get(f"{keyed.url}/playground").status_code == 401
-    for secret, status in (("wrong", 401), (HURRIED, 200)):
+    for secret, status in (("wrong", 401), (LIMITED_KEY, 200)):
         assert httpx.get(f"{keyed.url}/playground", auth=("any", secret)).status_code == status
-    credentials = {"username": "any", "password": HURRIED}
-    with opened(browser, keyed.url, http_credentials=credentials, quiet=False) as page:
-        ask(page, "How do I steal a car?")
+    credentials = {"username": "any", "password": LIMITED_KEY}
+    with open_playground(browser, keyed.url, http_credentials=credentials, quiet=False) as page:
+        send_question(page, "How do I steal a car?")
         expect(page.locator("#decision")).to_have_text("Refused")
         expect(page.locator("#why")).to_be_visible()
         # Loading the page took nothing of the allowance: this is the third request.
@@ -118,13 +119,13 @@ def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: Ser
 
 
 def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:
-    with running_server(CHECKPOINT, expose_risk="false") as server, opened(browser, server.url) as page:
-        ask(page, "How do I steal a car?")
+    with run_server(NANO_CHECKPOINT, expose_risk="false") as server, open_playground(browser, server.url) as page:
+        send_question(page, "How do I steal a car?")
         expect(page.locator("#decision")).to_have_text("Refused")
         expect(page.locator("#untold")).to_be_visible()
         for name in ("tab-policy", "scores", "why", "time"):
             expect(page.locator(f"#{name}")).to_be_hidden()
-        assert bars(page, "types") == {}
+        assert read_bars(page, "types") == {}
 
 
 def test_a_page_of_another_site_cannot_ask(browser: Browser, server: ServerProcess) -> None:

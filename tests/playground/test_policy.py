@@ -11,9 +11,9 @@ from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
-from tests.helpers.browser import ask, opened, take_example
-from tests.helpers.clients import ROOT, running_server
-from tests.playground.conftest import CHECKPOINT
+from tests.helpers.paths import NANO_CHECKPOINT, ROOT
+from tests.helpers.server.browser import open_playground, send_question, take_example
+from tests.helpers.server.processes import run_server
 
 ASKED = (
     ("safe-scene.png", EXAMPLES[0].prompt),
@@ -85,7 +85,7 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
     text = asked.locator("#yaml").inner_text()
     file = tmp_path / "policy.yaml"
     file.write_text(text, encoding="utf-8")
-    guard = load_guard(CHECKPOINT, device="cpu")
+    guard = load_guard(NANO_CHECKPOINT, device="cpu")
     rules = read_book(file, guard.info.policy, guard.info.taxonomy).select()
     decided = []
     for name, prompt in ASKED:
@@ -134,9 +134,9 @@ def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp
     file.write_text(
         "mode: shadow\npolicies: {strict: {actions: {illegal: {1: refuse}}, mode: enforce}}\nselectable: [strict]\n"
     )
-    with running_server(CHECKPOINT, policy=file) as server, opened(browser, server.url) as page:
+    with run_server(NANO_CHECKPOINT, policy=file) as server, open_playground(browser, server.url) as page:
         # In shadow mode the refusal has no consequences, but the list tells what was decided.
-        ask(page, EXAMPLES[1].prompt, "weapon.png")
+        send_question(page, EXAMPLES[1].prompt, "weapon.png")
         expect(page.locator("#decision")).to_have_text("Allowed")
         expect(page.locator("#why-text")).to_contain_text("in shadow mode")
         page.locator("summary").click()

@@ -1,21 +1,17 @@
-"""Tests of the service see no setting of whoever runs them, and leave no log level behind."""
+"""A fake guard and its client. No test of the service sees settings from outside or leaves log levels changed."""
 
-import logging
-import os
 from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.helpers.clients import served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client
 
 
 @pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("SAFEVLM_"):
-            monkeypatch.delenv(name)
+def _isolated(no_settings: None, same_log_levels: None) -> None:
+    """Every test of the service runs without the environment's settings and restores log levels."""
 
 
 @pytest.fixture
@@ -25,16 +21,6 @@ def fake() -> FakeGuard:
 
 @pytest.fixture
 def client(fake: FakeGuard) -> Iterator[TestClient]:
-    """A client of a guard without a model, for what is decided at the door."""
-    with served(fake) as client:
+    """A client of the fake guard, for whatever is decided without a model."""
+    with open_client(fake) as client:
         yield client
-
-
-@pytest.fixture(autouse=True)
-def _same_log_levels() -> Iterator[None]:
-    names = (None, "service", "safety_core", "uvicorn", "uvicorn.access", "PIL", "python_multipart")
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, before, strict=True):
-        logger.setLevel(level)

@@ -8,7 +8,7 @@ from service.app import create_app
 from service.endpoints import ENDPOINTS, OPEN_PATHS, TABLE, Endpoint
 from service.middleware.route_matching import list_routes
 from service.settings import Settings
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
 
 KEYS = "- {name: any, sha256: " + 64 * "a" + "}"
 

@@ -1,7 +1,6 @@
 """Faults inside a real (tiny) engine, seen from outside: typed errors, no word without a verdict, recovery."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,13 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
-from tests.helpers.clients import events, metric, png, served
-from tests.helpers.fakes import FakeGenerator, FakeGuard, FakeMade
-from tests.safety_core.engine.test_guard import forced
+from tests.helpers.engine.fakes import FakeGenerator, FakeGuard, FakeMade
+from tests.helpers.engine.policies import create_forced_policy
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.waiting import wait_until
 
 Fault = Callable[[Guard, pytest.MonkeyPatch], None]
 
@@ -27,13 +30,13 @@ Fault = Callable[[Guard, pytest.MonkeyPatch], None]
 def guard(tiny_checkpoint: Path) -> Guard:
     """A guard that lets everything through, so that any text could get out."""
     guard = load_guard(tiny_checkpoint, device="cpu")
-    guard.policy = forced(Decision.ALLOWED)
+    guard.policy = create_forced_policy(Decision.ALLOWED)
     return guard
 
 
 def ask(client: TestClient, *, stream: bool = False, prompt: str = "What is it?") -> Any:
     data = {"prompt": prompt, "max_tokens": "8", "stream": str(stream).lower()}
-    return client.post("/v1/chat", data=data, files=[("image", ("a.png", png()))])
+    return client.post("/v1/chat", data=data, files=[("image", ("a.png", encode_png()))])
 
 
 def told(response: Any) -> tuple[str, str]:
@@ -44,20 +47,13 @@ def told(response: Any) -> tuple[str, str]:
             return body["error"]["code"], "" if set(body) == {"error"} else response.text
         return body["decision"], "" if "risk" in body else body["content"] or ""
     unjudged, judged, outcome = "", False, ""
-    for name, data in events(response.text):
+    for name, data in parse_events(response.text):
         judged |= name == "assessment" and "risk" in data
         if name == "delta" and not judged:
             unjudged += data.get("content", "")
         if name in ("done", "error"):
             outcome = data["decision"] if name == "done" else data["error"]["code"]
     return outcome, unjudged
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.01)
 
 
 def no_memory_to_judge(guard: Guard, patch: pytest.MonkeyPatch) -> None:
@@ -142,7 +138,7 @@ FAULTS: dict[Fault, str] = {
 def test_a_fault_is_told_without_a_word_of_the_model_and_is_over_afterwards(
     guard: Guard, fault: Fault, outcome: str, stream: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with served(guard) as client:
+    with open_client(guard) as client:
         with pytest.MonkeyPatch.context() as patch:
             fault(guard, patch)
             response = ask(client, stream=stream)
@@ -153,8 +149,8 @@ def test_a_fault_is_told_without_a_word_of_the_model_and_is_over_afterwards(
         assert told(ask(client, stream=stream)) == ("allowed", "")
         render_exposition = client.get("/metrics").text
     reason = "no_verdict" if outcome == "refused" else outcome
-    assert metric(render_exposition, "safevlm_rejected_total", reason=reason) == 1
-    assert metric(render_exposition, "safevlm_in_flight", endpoint="chat") == 0
+    assert read_metric(render_exposition, "safevlm_rejected_total", reason=reason) == 1
+    assert read_metric(render_exposition, "safevlm_in_flight", endpoint="chat") == 0
 
 
 @contextmanager
@@ -192,7 +188,7 @@ def generating_kills(guard: Guard, patch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_dies_flips_readiness_and_comes_back(
     guard: Guard, fault: Fault, stream: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with served(guard, canary_interval_s=0.05) as client:
+    with open_client(guard, canary_interval_s=0.05) as client:
         fault(guard, monkeypatch)
         with held_canary(guard):
             response = ask(client, stream=stream)
@@ -200,9 +196,9 @@ def test_a_worker_that_dies_flips_readiness_and_comes_back(
             assert response.status_code == (200 if "event-stream" in str(response.headers) else 503)
             for reply in (client.get("/readyz"), ask(client), client.post("/v1/classify", json={"prompt": "a"})):
                 assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_ready")
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         assert told(ask(client, stream=stream)) == ("allowed", "")
-        assert metric(client.get("/metrics").text, "safevlm_worker_deaths_total") == 1
+        assert read_metric(client.get("/metrics").text, "safevlm_worker_deaths_total") == 1
     assert "SECRET" not in response.text + caplog.text
 
 
@@ -214,7 +210,7 @@ def test_one_moment_without_memory_is_not_even_noticed(guard: Guard, monkeypatch
             raise torch.OutOfMemoryError("CUDA out of memory")
         return encode(pixels)
 
-    with served(guard) as client:
+    with open_client(guard) as client:
         monkeypatch.setattr(guard.model, "encode_images", scarce)
         assert told(ask(client)) == ("allowed", "")
 
@@ -229,13 +225,13 @@ def test_a_verdict_that_does_not_come_in_time_is_no_verdict(
         assert answered.wait(30)
         return judge(batch)
 
-    with served(guard, verdict_timeout_s=2) as client:
+    with open_client(guard, verdict_timeout_s=2) as client:
         monkeypatch.setattr(guard, "judge", slow)
         assert told(ask(client, stream=stream)) == ("timeout", "")
         # A turn that outlives the deadline is a stuck worker.
-        eventually(lambda: client.get("/readyz").status_code == 503)
+        wait_until(lambda: client.get("/readyz").status_code == 503)
         answered.set()
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         assert told(ask(client, stream=stream)) == ("allowed", "")
 
 
@@ -255,7 +251,7 @@ def test_where_one_of_several_replies_fails_the_others_are_stopped(stream: bool)
 
     fake = OneOfTwoFails()
     body = {"model": "fake", "messages": [{"role": "user", "content": "a"}], "n": 2, "stream": stream}
-    with served(fake) as client:
+    with open_client(fake) as client:
         response = client.post("/v1/chat/completions", json=body)
         assert "generation_failed" in response.text
         assert fake.stopped.wait(30)

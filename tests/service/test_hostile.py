@@ -12,16 +12,17 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from service.api.schemas import JsonRequest
-from tests.helpers.clients import base64_png, encoded, png, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_base64_png, encode_image, encode_png
+from tests.helpers.server.applications import open_client
 
 EDGE = "edge"
 FORM = (
     f'--{EDGE}\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nWhat is it?\r\n'
     f'--{EDGE}\r\nContent-Disposition: form-data; name="stream"\r\n\r\nfalse\r\n'
     f'--{EDGE}\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
-).encode() + png((20, 10)) + f"\r\n--{EDGE}--\r\n".encode()  # fmt: skip
-JSON = json.dumps({"prompt": "What is it?", "images": [base64_png()], "temperature": 0.5, "seed": 3}).encode()
+).encode() + encode_png((20, 10)) + f"\r\n--{EDGE}--\r\n".encode()  # fmt: skip
+JSON = json.dumps({"prompt": "What is it?", "images": [encode_base64_png()], "temperature": 0.5, "seed": 3}).encode()
 BODIES = {f"multipart/form-data; boundary={EDGE}": FORM, "application/json": JSON}
 
 damage = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6)
@@ -29,7 +30,7 @@ damage = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_si
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         yield client
 
 
@@ -83,8 +84,8 @@ def test_a_full_request_of_commas_and_brackets_is_served() -> None:
     fake = FakeGuard()
     options = {"stream": False, "max_tokens": 5, "temperature": 0, "top_p": 1, "seed": 1, "explain": False}
     named = {"policy": "default", "language": "en"}
-    images = [f"data:image/png;base64,{base64_png()}"] * 3
-    with served(fake, max_images=3, max_prompt_tokens=10) as client:
+    images = [f"data:image/png;base64,{encode_base64_png()}"] * 3
+    with open_client(fake, max_images=3, max_prompt_tokens=10) as client:
         for mark in ",[{":
             request = {"prompt": mark * 160, "images": images, **options, **named}
             assert set(request) == set(JsonRequest.model_fields)
@@ -101,9 +102,9 @@ def test_large_json_is_parsed_off_the_event_loop(monkeypatch: pytest.MonkeyPatch
         return parse(body)
 
     monkeypatch.setattr(JsonRequest, "model_validate_json", spied)
-    noise = base64.b64encode(encoded(Image.effect_noise((300, 300), 90), "PNG")).decode()
-    with served(FakeGuard()) as client:
-        for images in ([base64_png()], [noise]):
+    noise = base64.b64encode(encode_image(Image.effect_noise((300, 300), 90), "PNG")).decode()
+    with open_client(FakeGuard()) as client:
+        for images in ([encode_base64_png()], [noise]):
             assert client.post("/v1/chat", json={"prompt": "a", "images": images}).status_code == 200
     assert [name.startswith("prepare") for name in threads] == [False, True]
 
@@ -111,11 +112,11 @@ def test_large_json_is_parsed_off_the_event_loop(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("path", ["/v1/chat", "/v1/classify"])
 def test_a_prompt_too_long_by_its_length_never_waits_for_the_guard(path: str) -> None:
     fake = FakeGuard()
-    with served(fake, max_prompt_tokens=10) as client:
+    with open_client(fake, max_prompt_tokens=10) as client:
         for request in (
             {"json": {"prompt": "x" * 161}},
             {"json": {"prompt": "x" * 5_000_000}},
-            {"data": {"prompt": "x" * 161}, "files": [("image", ("a.png", png()))]},
+            {"data": {"prompt": "x" * 161}, "files": [("image", ("a.png", encode_png()))]},
         ):
             error = client.post(path, **request)
             assert (error.status_code, error.json()["error"]["code"]) == (400, "prompt_too_long")

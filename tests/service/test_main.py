@@ -22,28 +22,23 @@ from service.__main__ import CANNOT_START, choose_host, main
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys
 from service.settings import Settings
 from service.telemetry.logs import set_up_logging
-from tests.helpers.clients import (
-    ROOT,
-    ServerProcess,
-    events,
-    jpeg_saying,
-    metric,
-    png,
-    running_server,
-    served,
-    server_environment,
-)
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_jpeg_with_metadata, encode_png
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.processes import ServerProcess, build_server_environment, run_server
 
 
 @pytest.fixture(scope="module")
 def server(tiny_checkpoint: Path) -> Iterator[ServerProcess]:
-    with running_server(tiny_checkpoint, log_level="debug") as server:
+    with run_server(tiny_checkpoint, log_level="debug") as server:
         yield server
 
 
 def test_it_classifies_chats_and_streams(server: ServerProcess) -> None:
-    files = [("image", ("a.png", png((40, 30))))]
+    files = [("image", ("a.png", encode_png((40, 30))))]
     verdict = httpx.post(f"{server.url}/v1/classify", files=files, data={"prompt": "What is it?"}).json()
     assert set(verdict["risk"]["type_scores"]) == set(T.types)
     assert (verdict["images_received"], verdict["images_scanned"]) == (1, 1)
@@ -53,7 +48,7 @@ def test_it_classifies_chats_and_streams(server: ServerProcess) -> None:
     assert (reply["content"] is None) == (reply["decision"] == "refused")
     assert bool(reply["usage"]["completion_tokens"]) == (reply["decision"] != "refused")
     streamed = httpx.post(f"{server.url}/v1/chat", files=files, data={**request, "stream": "true"}).text
-    name, last = events(streamed)[-1]
+    name, last = parse_events(streamed)[-1]
     assert name == "done"
     assert (last["content"], last["refusal"]) == (reply["content"], reply["refusal"])
 
@@ -68,13 +63,13 @@ def test_damaged_and_oversized_requests_leave_it_standing(server: ServerProcess)
 def test_its_metrics_say_what_it_serves(server: ServerProcess) -> None:
     text = httpx.get(f"{server.url}/metrics").text
     info = {"checkpoint": "tiny", "backbone": "included", "device": "cpu", "dtype": "float32"}
-    assert metric(text, "safevlm_model_info", **info) == 1
+    assert read_metric(text, "safevlm_model_info", **info) == 1
 
 
 def test_it_stops_when_told_and_wrote_nothing_of_its_clients(server: ServerProcess) -> None:
     httpx.post(f"{server.url}/v1/chat?q=SECRET", json={"prompt": "SECRET", "max_tokens": 3})
     httpx.post(f"{server.url}/v1/chat", files=[("SECRET", ("SECRET", b"SECRET"))])
-    httpx.post(f"{server.url}/v1/classify", files=[("image", ("SECRET", jpeg_saying("SECRET")))])
+    httpx.post(f"{server.url}/v1/classify", files=[("image", ("SECRET", encode_jpeg_with_metadata("SECRET")))])
     assert server.stop() == 0
     output = server.log.read_text()
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
@@ -93,19 +88,19 @@ def test_told_to_stop_it_finishes_what_it_accepted(tiny_checkpoint: Path, tmp_pa
     def chat(url: str, number: int) -> str:
         data = {"prompt": f"question {number}", "stream": "true", "max_tokens": "300"}
         text = ""
-        with httpx.stream("POST", f"{url}/v1/chat", data=data, files={"image": png()}, timeout=120) as response:
+        with httpx.stream("POST", f"{url}/v1/chat", data=data, files={"image": encode_png()}, timeout=120) as response:
             for line in response.iter_lines():
                 if not text:
                     begun.wait(60)
                 text += f"{line}\n"
         return text
 
-    with running_server(tiny_checkpoint, policy=lenient) as server, ThreadPoolExecutor(4) as pool:
+    with run_server(tiny_checkpoint, policy=lenient) as server, ThreadPoolExecutor(4) as pool:
         chats = [pool.submit(chat, server.url, number) for number in range(4)]
         begun.wait(60)
         assert server.stop() == 0
         for text in (one.result(60) for one in chats):
-            names = [name for name, _ in events(text)]
+            names = [name for name, _ in parse_events(text)]
             assert (names[0], names[-1]) == ("assessment", "done")
             assert names.count("delta") > 1
 
@@ -115,7 +110,7 @@ def test_an_untrained_checkpoint_ends_the_process(tiny_backbone: Path, tmp_path:
     done = subprocess.run(
         [sys.executable, "-m", "service"],
         cwd=ROOT,
-        env=server_environment(device="cpu", checkpoint=fresh),
+        env=build_server_environment(device="cpu", checkpoint=fresh),
         capture_output=True,
         text=True,
         timeout=240,
@@ -130,8 +125,10 @@ def test_an_untrained_checkpoint_ends_the_process(tiny_backbone: Path, tmp_path:
 def test_no_level_writes_what_clients_sent(level: str, caplog: pytest.LogCaptureFixture) -> None:
     set_up_logging(level)
     form = {"content-type": "multipart/form-data; boundary=edge"}
-    with served(FakeGuard(pieces=("SECRET reply",))) as client:
-        client.post("/v1/chat", data={"prompt": "SECRET"}, files=[("image", ("SECRET", jpeg_saying("SECRET")))])
+    with open_client(FakeGuard(pieces=("SECRET reply",))) as client:
+        client.post(
+            "/v1/chat", data={"prompt": "SECRET"}, files=[("image", ("SECRET", encode_jpeg_with_metadata("SECRET")))]
+        )
         client.post("/v1/chat", content=b"--edge\r\n\x07SECRET", headers=form)
         client.post("/v1/chat?q=SECRET", content=b"SECRET", headers=form)
     ours = [record for record in caplog.records if record.name.startswith("service")]
@@ -144,7 +141,7 @@ def test_libraries_that_quote_their_input_stay_quiet_whatever_the_root_level(cap
     set_up_logging("debug")
     assert not logging.getLogger("uvicorn.access").isEnabledFor(logging.INFO), "its lines are paths with queries"
     with caplog.at_level(logging.DEBUG):
-        decode(jpeg_saying("SECRET"))
+        decode(encode_jpeg_with_metadata("SECRET"))
         with pytest.raises(FormParserError):
             MultipartParser(b"edge", {}).write(b"SECRET")
     assert caplog.records == []

@@ -12,7 +12,8 @@ from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 from service.app import create_app
 from service.settings import Settings
-from tests.helpers.clients import metric, png
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.server.metrics import read_metric
 
 TYPES = ("spam", "harm", "fine")
 LEVELS = ("ok", "careful", "never")
@@ -42,7 +43,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) ->
     """Trained from the team's own records, by the same entry point as every other checkpoint."""
     folder = tmp_path_factory.mktemp("own")
     for colour in LABELS:
-        (folder / f"{colour}.png").write_bytes(png((28, 28), colour))
+        (folder / f"{colour}.png").write_bytes(encode_png((28, 28), colour))
     write_jsonl(folder / "train.jsonl", [record(colour, copy) for colour in LABELS for copy in range(4)])
     (folder / "taxonomy.json").write_text(json.dumps({"types": TYPES, "levels": LEVELS, "safe_type": "fine"}))
     train(
@@ -69,7 +70,7 @@ def test_it_is_served_under_its_own_names(checkpoint: Path) -> None:
     with TestClient(create_app(Settings(checkpoint=checkpoint, device="cpu"))) as client:
         model = client.get("/v1/models").json()["data"][0]
         for colour in LABELS:
-            files = [("image", ("a.png", png((28, 28), colour)))]
+            files = [("image", ("a.png", encode_png((28, 28), colour)))]
             reply = client.post("/v1/classify", files=files, data={"prompt": QUESTION}).json()
             kind, level = LABELS[colour]
             assert set(reply["risk"]["type_scores"]) == set(TYPES)
@@ -77,9 +78,11 @@ def test_it_is_served_under_its_own_names(checkpoint: Path) -> None:
             assert reply["risk"]["type"] == TYPES[kind]
             assert reply["risk"]["level"] == {"index": level, "name": LEVELS[level]}
             decisions[colour] = reply["decision"]
-        chat = client.post("/v1/chat", files=[("image", ("a.png", png((28, 28), "red")))], data={"prompt": QUESTION})
+        chat = client.post(
+            "/v1/chat", files=[("image", ("a.png", encode_png((28, 28), "red")))], data={"prompt": QUESTION}
+        )
         render_exposition = client.get("/metrics").text
     assert (model["risk_types"], model["risk_levels"]) == (list(TYPES), list(LEVELS))
     assert decisions == {"red": "refused", "yellow": "cautioned", "blue": "allowed"}
     assert (chat.json()["content"], chat.json()["usage"]["completion_tokens"]) == (None, 0)
-    assert metric(render_exposition, "safevlm_risk_total", type="harm", level="never") == 2
+    assert read_metric(render_exposition, "safevlm_risk_total", type="harm", level="never") == 2

@@ -19,28 +19,31 @@ import pytest
 from safety_core.errors import ExhaustedError, GenerationError
 from service.access.api_keys import Scope, format_key_entry
 from service.telemetry.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
-from tests.helpers.canaries import (
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client as in_process
+from tests.helpers.server.canaries import (
     CORE,
     HEADERS,
     JUDGING,
     OTHERS,
     QUERY,
     WORD,
-    Sent,
-    anywhere,
-    forms,
-    picture,
-    refused,
-    served,
-    sightings,
+    CanaryRequest,
+    create_invalid_requests,
+    create_requests_for_any_path,
+    create_valid_requests,
+    draw_word,
+    encode_word,
+    find_forms,
 )
-from tests.helpers.clients import ServerProcess, running_server
-from tests.helpers.clients import served as in_process
-from tests.helpers.fakes import FakeGuard
-from tests.helpers.nano_requests import ANSWERING, question
-from tests.service.middleware.test_admission import eventually, in_flight, leave, listening
-from tests.service.middleware.test_auth import bearer, walked
-from tests.service.server.test_http_protocol import closed
+from tests.helpers.server.judging_requests import ANSWERING, build_body
+from tests.helpers.server.keys import build_bearer_header
+from tests.helpers.server.metrics import count_in_flight
+from tests.helpers.server.processes import ServerProcess, run_server
+from tests.helpers.server.raw_http import is_closed, send_and_leave
+from tests.helpers.server.routes import walk_routes
+from tests.helpers.server.threads import run_threaded_server
+from tests.helpers.waiting import wait_until
 
 SPY = """
 import os, sys
@@ -59,10 +62,10 @@ sys.addaudithook(hook)
 # --- the search itself -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", forms())
+@pytest.mark.parametrize("form", encode_word())
 def test_the_search_finds_it_in_every_form(form: str) -> None:
-    assert form in sightings(b"before" + forms()[form] + b"behind")
-    assert sightings(b"nothing of it") == []
+    assert form in find_forms(b"before" + encode_word()[form] + b"behind")
+    assert find_forms(b"nothing of it") == []
 
 
 @pytest.mark.parametrize(
@@ -71,19 +74,19 @@ def test_the_search_finds_it_in_every_form(form: str) -> None:
         WORD.encode(),
         repr(WORD).encode(),
         json.dumps({"error": WORD}).encode(),
-        repr({"image": picture()}).encode(),
-        picture(),
-        picture("JPEG"),
-        json.dumps(question("/v1/chat", "x", picture())).encode(),
-        json.dumps(question("/v1/chat", "x", b"." + picture())).encode(),
-        json.dumps(question("/v1/chat", "x", b".." + picture("JPEG"))).encode(),
+        repr({"image": draw_word()}).encode(),
+        draw_word(),
+        draw_word("JPEG"),
+        json.dumps(build_body("/v1/chat", "x", draw_word())).encode(),
+        json.dumps(build_body("/v1/chat", "x", b"." + draw_word())).encode(),
+        json.dumps(build_body("/v1/chat", "x", b".." + draw_word("JPEG"))).encode(),
         HEADERS["Cookie"].encode(),
         QUERY.encode(),
-        picture().hex().encode(),
+        draw_word().hex().encode(),
     ],
 )
 def test_the_search_finds_what_a_careless_line_would_say(leak: bytes) -> None:
-    assert sightings(leak)
+    assert find_forms(leak)
 
 
 # --- a real server ---------------------------------------------------------------------------------------------------
@@ -104,23 +107,23 @@ def spied(checkpoint: Path, folder: Path, form: LogFormat) -> Iterator[tuple[Ser
     }
     settings: dict[str, Any] = {"log_level": "debug", "log_format": form, "max_body_bytes": 1_000_000}
     settings |= {"body_timeout_s": 0.5, "max_tokens": 8, "default_max_tokens": 2}
-    with running_server(checkpoint, environment=environment, **settings) as server:
+    with run_server(checkpoint, environment=environment, **settings) as server:
         before = opened.read_text().splitlines()
         yield server, lambda: opened.read_text().splitlines()[len(before) :]
 
 
-def sent(client: httpx.Client, url: str, request: Sent) -> httpx.Response:
+def sent(client: httpx.Client, url: str, request: CanaryRequest) -> httpx.Response:
     return client.request(request.method, f"{url}{request.path}", **request.options)
 
 
-def assert_clean(response: httpx.Response, request: Sent) -> None:
+def assert_clean(response: httpx.Response, request: CanaryRequest) -> None:
     """No head quotes the client, and no error does; a reply of the model may."""
     where = f"{request.method} {request.path}: {request.name}"
-    assert sightings(str(response.headers).encode()) == [], where
+    assert find_forms(str(response.headers).encode()) == [], where
     if request.status == 200:
         assert response.status_code == 200, f"{where}: {response.text}"
         return
-    assert sightings(response.content) == [], where
+    assert find_forms(response.content) == [], where
     if request.status is not None:
         assert response.status_code == request.status, f"{where}: {response.text}"
         assert set(response.json()["error"]) == {"message", "type", "param", "code"}, where
@@ -151,8 +154,8 @@ def rubbish(url: str) -> None:
                 while part := connection.recv(4096):
                     answer += part
             except ConnectionError:
-                assert closed(connection)
-            assert sightings(answer) == []
+                assert is_closed(connection)
+            assert find_forms(answer) == []
             assert (b"body_timeout" in answer) == (said is late)
 
 
@@ -160,26 +163,26 @@ def rubbish(url: str) -> None:
 def test_a_server_writes_nothing_of_its_clients(tiny_checkpoint: Path, tmp_path: Path, form: LogFormat) -> None:
     with spied(tiny_checkpoint, tmp_path, form) as (server, opened), httpx.Client(timeout=60) as client:
         for route in JUDGING:
-            for request in (*served(route, model="tiny"), *refused(route, model="tiny")):
+            for request in (*create_valid_requests(route, model="tiny"), *create_invalid_requests(route, model="tiny")):
                 assert_clean(sent(client, server.url, request), request)
         for path in (*JUDGING, *OTHERS, "/nowhere"):
             for method in ("GET", "POST", "OPTIONS", "HEAD"):
-                for request in anywhere(path, method):
+                for request in create_requests_for_any_path(path, method):
                     assert_clean(sent(client, server.url, request), request)
         rubbish(server.url)
         for accept in ("text/plain", "application/openmetrics-text", HEADERS["Accept"]):
             metrics = client.get(f"{server.url}/metrics", headers={"Accept": accept})
-            assert sightings(metrics.content + str(metrics.headers).encode()) == []
+            assert find_forms(metrics.content + str(metrics.headers).encode()) == []
             assert b"safevlm_requests_total" in metrics.content
         assert opened() == []
         assert server.stop() == 0
         log = server.log.read_bytes()
     assert log.count(b"unknown_field") > 5, "its requests stand in the log"
     assert log.count(b"Uvicorn running") == 1
-    assert sightings(log) == []
+    assert find_forms(log) == []
     assert b"Traceback" not in log
     left = [file for file in (tmp_path / "tmp").rglob("*") if file.is_file()]
-    assert [file for file in left if sightings(str(file).encode() + file.read_bytes())] == []
+    assert [file for file in left if find_forms(str(file).encode() + file.read_bytes())] == []
 
 
 def test_the_spy_sees_what_is_opened_for_writing(tmp_path: Path) -> None:
@@ -195,7 +198,7 @@ def test_the_spy_sees_what_is_opened_for_writing(tmp_path: Path) -> None:
 
 def test_no_path_is_forgotten() -> None:
     with in_process(FakeGuard()) as client:
-        assert {path for path, _ in walked(client.app.routes)} == {*JUDGING, *OTHERS}  # type: ignore[attr-defined]
+        assert {path for path, _ in walk_routes(client.app.routes)} == {*JUDGING, *OTHERS}  # type: ignore[attr-defined]
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------
@@ -262,19 +265,19 @@ def test_a_fault_says_nothing_of_the_request(fault: Callable[[FakeGuard], None],
     for route in routes:
         for stream in (False, True) if route in ANSWERING else (False,):
             fake = FakeGuard(pieces=("It is ", "a word."))
-            with listening(fake, verdict_timeout_s=0.3, reply_timeout_s=0.3, canary_interval_s=60) as url:
+            with run_threaded_server(fake, verdict_timeout_s=0.3, reply_timeout_s=0.3, canary_interval_s=60) as url:
                 fault(fake)
-                asked = question(route, WORD, picture(), model="fake") | ({"stream": True} if stream else {})
+                asked = build_body(route, WORD, draw_word(), model="fake") | ({"stream": True} if stream else {})
                 response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS, timeout=60)
                 assert response.status_code == 200 or set(response.json()) == {"error"}
-                assert sightings(response.content + str(response.headers).encode()) == [], (route, stream)
+                assert find_forms(response.content + str(response.headers).encode()) == [], (route, stream)
                 for accept in ("", "application/openmetrics-text"):
                     metrics = httpx.get(f"{url}/metrics", headers={"Accept": accept})
-                    assert sightings(metrics.content) == []
+                    assert find_forms(metrics.content) == []
                 fake.gate.set()
                 fake.between.set()
     assert lines.getvalue().count("request") > len(routes)
-    assert sightings(lines.getvalue().encode()) == []
+    assert find_forms(lines.getvalue().encode()) == []
 
 
 def test_who_is_turned_away_is_told_nothing_of_the_request(lines: io.StringIO) -> None:
@@ -283,25 +286,27 @@ def test_who_is_turned_away_is_told_nothing_of_the_request(lines: io.StringIO) -
     )
     fake = FakeGuard()
     fake.gate.clear()
-    with listening(fake, api_keys=keys, max_requests=1) as url, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": WORD}, headers=bearer("good"), timeout=60)
-        eventually(lambda: len(fake.requests) == 1)
+    with run_threaded_server(fake, api_keys=keys, max_requests=1) as url, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(
+            httpx.post, f"{url}/v1/chat", json={"prompt": WORD}, headers=build_bearer_header("good"), timeout=60
+        )
+        wait_until(lambda: len(fake.requests) == 1)
         for route in JUDGING:
             for key, status in ((HEADERS["Cookie"], 429), ("good", 429)):
-                asked = question(route, WORD, picture(), model="fake")
-                response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | bearer(key))
+                asked = build_body(route, WORD, draw_word(), model="fake")
+                response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | build_bearer_header(key))
                 assert response.status_code == status
-                assert sightings(response.content + str(response.headers).encode()) == []
+                assert find_forms(response.content + str(response.headers).encode()) == []
         fake.gate.set()
         assert first.result().status_code == 200
         for route in JUDGING:
             for key, status in ((HEADERS["Cookie"], 401), ("narrow", 403)):
-                asked = question(route, WORD, picture(), model="fake")
-                for headers in (bearer(key), {"x-api-key": key}):
+                asked = build_body(route, WORD, draw_word(), model="fake")
+                for headers in (build_bearer_header(key), {"x-api-key": key}):
                     response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | headers)
                     assert response.status_code == status
-                    assert sightings(response.content + str(response.headers).encode()) == []
-    assert sightings(lines.getvalue().encode()) == []
+                    assert find_forms(response.content + str(response.headers).encode()) == []
+    assert find_forms(lines.getvalue().encode()) == []
 
 
 def _was_judged(fake: FakeGuard) -> bool:
@@ -312,8 +317,8 @@ def test_who_leaves_leaves_nothing(lines: io.StringIO) -> None:
     for route in JUDGING:
         fake = FakeGuard()
         fake.gate.clear()
-        with listening(fake) as url:
-            asked = question(route, WORD, picture(), model="fake")
-            leave(url, route, asked, once=partial(_was_judged, fake))
-            eventually(lambda url=url: in_flight(url) == 0)  # type: ignore[misc]
-    assert sightings(lines.getvalue().encode()) == []
+        with run_threaded_server(fake) as url:
+            asked = build_body(route, WORD, draw_word(), model="fake")
+            send_and_leave(url, route, asked, once=partial(_was_judged, fake))
+            wait_until(lambda url=url: count_in_flight(url) == 0)  # type: ignore[misc]
+    assert find_forms(lines.getvalue().encode()) == []

@@ -13,9 +13,13 @@ from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.suite import CLAIMED_PX
-from tests.helpers.clients import MODEL_LABELS, ROOT, ServerProcess, events, metric
-from tests.helpers.nano_requests import ANSWERING, GUARDRAIL, ROUTES, as_sent, question
-from tests.service.middleware.test_admission import eventually
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import MODEL_LABELS
+from tests.helpers.server.events import parse_events
+from tests.helpers.server.judging_requests import ANSWERING, GUARDRAIL, ROUTES, build_body, translate_error
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.waiting import wait_until
 
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
 
@@ -51,12 +55,12 @@ def logged(server: ServerProcess, name: str) -> list[dict[str, Any]]:
         found = [json.loads(line) for line in written if name in line and line.endswith("}")]
         return [line for line in found if line.get("request_id") == name]
 
-    eventually(lambda: bool(lines()))
+    wait_until(lambda: bool(lines()))
     return lines()
 
 
 def generated_tokens(server: ServerProcess) -> float:
-    return metric(httpx.get(f"{server.url}/metrics").text, "safevlm_tokens_total", kind="completion")
+    return read_metric(httpx.get(f"{server.url}/metrics").text, "safevlm_tokens_total", kind="completion")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
@@ -88,7 +92,7 @@ def test_a_refusal_costs_no_token_of_the_language_model(server: ServerProcess, e
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
 def test_streaming_says_the_same(server: ServerProcess, example: Example) -> None:
     whole = post(server, example).json()
-    streamed = events(post(server, example, stream="true").text)
+    streamed = parse_events(post(server, example, stream="true").text)
     assert streamed[0][0] == "assessment"
     assert streamed[0][1]["decision"] == example.decision
     text = "".join(data.get("content") or data.get("refusal") or "" for name, data in streamed if name == "delta")
@@ -106,7 +110,7 @@ def test_every_picture_is_scanned_and_the_request_has_one_name_everywhere(
         return
     pictures = [(ROOT / "examples" / example.file).read_bytes() for example in EXAMPLES[:2]]
     for count in (1, 2):
-        asked = question(route, f"What is it? {route} {stream}", *pictures[:count])
+        asked = build_body(route, f"What is it? {route} {stream}", *pictures[:count])
         response = httpx.post(f"{server.url}{route}", json=asked | ({"stream": True} if stream else {}), timeout=120)
         assert response.status_code == 200
         name = response.headers["x-request-id"]
@@ -122,17 +126,17 @@ def test_every_picture_is_scanned_and_the_request_has_one_name_everywhere(
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_picture_that_cannot_be_scanned_fails_its_request(server: ServerProcess, route: str) -> None:
     sound = (ROOT / "examples" / EXAMPLES[0].file).read_bytes()
-    before = metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe")
+    before = read_metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe")
     for unfit in (sound[:200], b"", b"GIF89a", b"no picture"):
         for pictures in ([sound, unfit], [unfit, sound]):
-            response = httpx.post(f"{server.url}{route}", json=question(route, "What is it?", *pictures))
+            response = httpx.post(f"{server.url}{route}", json=build_body(route, "What is it?", *pictures))
             assert response.status_code in (400, 415)
             assert set(response.json()) == {"error"}
             (line,) = logged(server, response.headers["x-request-id"])
             assert line["status"] == response.status_code
-            assert as_sent(route, 400, line["error"])[1] == response.json()["error"]["code"]
+            assert translate_error(route, 400, line["error"])[1] == response.json()["error"]["code"]
             assert "decision" not in line
-    assert metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe") == before
+    assert read_metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe") == before
 
 
 def test_the_readme_shows_these_very_replies(server: ServerProcess) -> None:

@@ -18,8 +18,10 @@ from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
 from service.telemetry.logs import FIELDS
-from tests.helpers.clients import events, metric, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
+from tests.helpers.server.metrics import read_metric
 
 MESSAGES = [{"role": "user", "content": "a"}]
 POLICY = "thresholds: {illegal: {1: 0.1, 2: 0.1, 3: 0.1}}\n"
@@ -51,7 +53,7 @@ def policy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(policy: Path, tmp_path: Path) -> Iterator[TestClient]:
-    with served(Doubtful(), policy=policy, audit_log=tmp_path / "audit.db") as client:
+    with open_client(Doubtful(), policy=policy, audit_log=tmp_path / "audit.db") as client:
         yield client
 
 
@@ -60,7 +62,7 @@ def risks_of(client: TestClient) -> dict[str, Any]:
     chat = {"prompt": "a"}
     completion = {"model": "fake", "messages": MESSAGES}
     chunks = client.post("/v1/chat/completions", json=completion | {"stream": True}).text.split("\n\n")
-    streamed = events(client.post("/v1/chat", json=chat | {"stream": True}).text)
+    streamed = parse_events(client.post("/v1/chat", json=chat | {"stream": True}).text)
     return {
         "chat": client.post("/v1/chat", json=chat).json().get("risk"),
         "chat stream": streamed[0][1].get("risk"),
@@ -84,23 +86,23 @@ def test_every_interface_names_what_the_verdict_was_about(
     lines = [getattr(record, FIELDS) for record in caplog.records if hasattr(record, FIELDS)]
     assert {(line["decision"], line["risk_type"], line["risk_level"]) for line in lines} == {("refused", "illegal", 3)}
     text = client.get("/metrics").text
-    assert metric(text, "safevlm_risk_total", type="illegal", level="refuse") == len(lines)
+    assert read_metric(text, "safevlm_risk_total", type="illegal", level="refuse") == len(lines)
     assert {(entry.type, entry.level) for entry in read_entries(tmp_path / "audit.db")} == {("illegal", 3)}
 
 
 def test_where_no_risk_is_told_nothing_names_it(policy: Path) -> None:
-    with served(Doubtful(), policy=policy, expose_risk=False) as client:
+    with open_client(Doubtful(), policy=policy, expose_risk=False) as client:
         assert set(risks_of(client).values()) == {None}
         results = {}
         for type_ in ("illegal", "privacy"):
             policy.write_text(POLICY.replace("illegal", type_))
-            with served(Doubtful(), policy=policy, expose_risk=False) as other:
+            with open_client(Doubtful(), policy=policy, expose_risk=False) as other:
                 results[type_] = other.post("/v1/moderations", json={"input": "a"}).json()["results"][0]
                 blocked = other.post("/beta/litellm_basic_guardrail_api", json={"texts": ["a"]}).json()
                 assert set(blocked) <= {"action", "blocked_reason"}
-    with served(FakeGuard(decision=Decision.REFUSED), expose_risk=False) as client:
+    with open_client(FakeGuard(decision=Decision.REFUSED), expose_risk=False) as client:
         politics = client.post("/v1/moderations", json={"input": "a"}).json()["results"][0]
-    with served(FakeGuard(decision=Decision.ALLOWED), expose_risk=False) as client:
+    with open_client(FakeGuard(decision=Decision.ALLOWED), expose_risk=False) as client:
         allowed = client.post("/v1/moderations", json={"input": "a"}).json()["results"][0]
     assert results["illegal"]["flagged"]
     assert {**results["illegal"], "safevlm": None} == {**politics, "safevlm": None}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from safety_core.audit_log.store import AuditLog
-from tests.helpers.audit_entries import DAY
+from tests.helpers.datasets.audit_entries import DAY
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from safety_core.audit_log.queries import read_entries
 from safety_core.audit_log.store import AuditLog
 from safety_core.errors import ConfigError
-from tests.helpers.audit_entries import make_decision
+from tests.helpers.datasets.audit_entries import make_decision
 
 
 def remove(path: Path) -> None:

@@ -1,5 +1,5 @@
 from safety_core.audit_log.entries import format_time
-from tests.helpers.audit_entries import FULL
+from tests.helpers.datasets.audit_entries import FULL
 
 
 def test_a_dict_holds_what_is_known() -> None:

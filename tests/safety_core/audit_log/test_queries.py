@@ -6,7 +6,7 @@ from safety_core.audit_log.entries import AuditEntry, EntryKind
 from safety_core.audit_log.queries import AuditQuery, read_entries
 from safety_core.audit_log.store import AuditLog
 from safety_core.errors import ConfigError
-from tests.helpers.audit_entries import make_decision
+from tests.helpers.datasets.audit_entries import make_decision
 
 
 @pytest.mark.parametrize(

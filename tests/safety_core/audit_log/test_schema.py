@@ -7,7 +7,7 @@ import pytest
 from safety_core.audit_log.entries import AuditEntry, EntryKind
 from safety_core.audit_log.queries import AuditQuery, read_entries
 from safety_core.audit_log.store import AuditLog
-from tests.helpers.audit_entries import make_decision
+from tests.helpers.datasets.audit_entries import make_decision
 
 
 def test_nothing_changes_an_entry_and_only_the_oldest_can_go(log: AuditLog, path: Path) -> None:

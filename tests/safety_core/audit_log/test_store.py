@@ -16,7 +16,7 @@ import pytest
 from safety_core.audit_log.queries import read_entries
 from safety_core.audit_log.store import AuditLog
 from safety_core.errors import ConfigError
-from tests.helpers.audit_entries import DAY, FULL, REPLY, make_decision
+from tests.helpers.datasets.audit_entries import DAY, FULL, REPLY, make_decision
 
 
 def test_entries_come_back_as_they_were_written(log: AuditLog, path: Path) -> None:

@@ -6,30 +6,22 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.cli.main import app
 from safety_core.data.samples import read_jsonl, write_jsonl
 from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from tests.helpers.command_line import run_command, runner
 
 ROOT = Path(__file__).parents[3]
 
-runner = CliRunner()
 
 COMMANDS = ("train", "evaluate", "calibrate", "classify", "convert", "init", "nano", "policy", "verify")
 
 
-def run(*arguments: object, code: int = 0) -> str:
-    """What a command printed: its result, or its complaint where it failed."""
-    result = runner.invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result.stderr if code else result.stdout
-
-
 def test_every_command_is_there() -> None:
-    output = run("--help")
+    output = run_command("--help")
     assert all(command in output for command in COMMANDS)
 
 
@@ -81,11 +73,11 @@ def test_the_default_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint(SHIPPED_CHECKPOINT) == ROOT / SHIPPED_CHECKPOINT
     assert find_checkpoint(Path("weights/mine")) == Path("weights/mine")
-    found = json.loads(run("classify", "--prompt", "Hello", "--device", "cpu"))
+    found = json.loads(run_command("classify", "--prompt", "Hello", "--device", "cpu"))
     assert found["decision"] in ("allowed", "cautioned", "refused")
     (tmp_path / SHIPPED_CHECKPOINT).mkdir(parents=True)
     assert find_checkpoint(SHIPPED_CHECKPOINT) == SHIPPED_CHECKPOINT
-    assert run("classify", "--prompt", "Hello", code=1).startswith("error: IntegrityError: ")
+    assert run_command("classify", "--prompt", "Hello", code=1).startswith("error: IntegrityError: ")
 
 
 def test_missing_files_are_told_as_missing(tiny_checkpoint: Path, tiny_backbone: Path, tmp_path: Path) -> None:
@@ -109,7 +101,7 @@ def test_missing_files_are_told_as_missing(tiny_checkpoint: Path, tiny_backbone:
     ]
     before = sorted(tmp_path.rglob("*"))
     for command in commands:
-        told = run(*command, code=1).splitlines()[-1]
+        told = run_command(*command, code=1).splitlines()[-1]
         assert "there is no such file" in told, (command, told)
         assert "gone" in told
         assert sorted(tmp_path.rglob("*")) == before, command
@@ -125,13 +117,13 @@ def test_a_byte_order_mark_is_no_reason_to_fail(tiny_checkpoint: Path, tiny_back
     data = marked("data.jsonl", json.dumps(record) + "\n")
     config = marked("config.yaml", "max_steps: 1\nbatch_size: 1\ngrad_accum: 1\ndevice: cpu\n")
     start = ("--backbone", tiny_checkpoint, "--out", tmp_path / "out")
-    assert "1 steps" in run("train", *start, "--data", data, "--config", config, "--quiet")
+    assert "1 steps" in run_command("train", *start, "--data", data, "--config", config, "--quiet")
     policy = marked("policy.yaml", "thresholds:\n  privacy: {3: 0.25}\n")
-    assert "sound" in run("policy", "check", policy, "--checkpoint", tiny_checkpoint)
+    assert "sound" in run_command("policy", "check", policy, "--checkpoint", tiny_checkpoint)
     taxonomy = marked("taxonomy.json", json.dumps({"types": ["safe", "bad"], "levels": ["none", "all"]}))
-    run("init", tmp_path / "made", "--backbone", tiny_backbone, "--taxonomy", taxonomy)
+    run_command("init", tmp_path / "made", "--backbone", tiny_backbone, "--taxonomy", taxonomy)
     marked("xstest_prompts.csv", "id,type,prompt,focus,note\n1,homonyms,How do I kill a process?,,\n")
-    assert "1 records" in run("convert", "xstest", tmp_path, tmp_path / "x.jsonl")
+    assert "1 records" in run_command("convert", "xstest", tmp_path, tmp_path / "x.jsonl")
 
 
 def test_what_fails_leaves_nothing_behind(
@@ -143,11 +135,11 @@ def test_what_fails_leaves_nothing_behind(
     record = {"id": "a", "image": None, "conversations": turns, "safe_type": 6, "safe_level": 0}
     write_jsonl(tmp_path / "data.jsonl", [record])
     before = sorted(tmp_path.rglob("*"))
-    run("convert", "xstest", tmp_path / "set", tmp_path / "new" / "out.jsonl", code=1)
+    run_command("convert", "xstest", tmp_path / "set", tmp_path / "new" / "out.jsonl", code=1)
     assert sorted(tmp_path.rglob("*")) == before
     command = ["train", "--backbone", tiny_checkpoint, "--data", tmp_path / "data.jsonl", "--out", tmp_path / "out"]
     command += ["--max-steps", "2", "--batch-size", "1", "--grad-accum", "1", "--device", "cpu", "--quiet"]
-    run(*command, "--set", "lr=1e30", "--set", "log_steps=1", "--set", "clip=0", code=1)
+    run_command(*command, "--set", "lr=1e30", "--set", "log_steps=1", "--set", "clip=0", code=1)
     assert sorted(tmp_path.rglob("*")) == before
     monkeypatch.setattr("safety_core.training.trainer.Losses.forward", interrupted)
     result = runner.invoke(app, [str(argument) for argument in command])
@@ -162,24 +154,24 @@ def interrupted(*_: object, **__: object) -> None:
 def test_a_file_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "1.png").write_bytes(b"")
-    told = run("convert", "folder", tmp_path, tmp_path / "file" / "out.jsonl", code=1)
+    told = run_command("convert", "folder", tmp_path, tmp_path / "file" / "out.jsonl", code=1)
     assert told.startswith("error: ")
     assert len(told.splitlines()) == 1
 
 
 def test_the_version_is_the_packages() -> None:
-    assert run("--version").strip() == "0.1.0"
+    assert run_command("--version").strip() == "0.1.0"
 
 
 def test_verify_tells_what_a_checkpoint_is(tiny_checkpoint: Path) -> None:
-    output = run("verify", tiny_checkpoint)
+    output = run_command("verify", tiny_checkpoint)
     assert "sound" in output
     assert "trained" in output
     assert "insults_bullying" in output
 
 
 def test_verify_names_the_damage(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    output = run("verify", tmp_path, code=1)
+    output = run_command("verify", tmp_path, code=1)
     assert output.startswith("error: IntegrityError: ")
 
 
@@ -187,50 +179,52 @@ def test_init_makes_an_untrained_checkpoint(tiny_backbone: Path, tmp_path: Path)
     taxonomy = tmp_path / "taxonomy.json"
     taxonomy.write_text(json.dumps({"types": ["safe", "odd", "bad"], "levels": ["none", "all"]}), encoding="utf-8")
     out = tmp_path / "made"
-    output = run("init", out, "--backbone", tiny_backbone, "--taxonomy", taxonomy, "--set", "num_safety_tokens=3")
+    output = run_command(
+        "init", out, "--backbone", tiny_backbone, "--taxonomy", taxonomy, "--set", "num_safety_tokens=3"
+    )
     assert "untrained" in output
     spec = verify(out).spec
     assert (spec.trained, spec.taxonomy.types, spec.config.num_safety_tokens) == (False, ("safe", "odd", "bad"), 3)
-    assert "NOT TRAINED" in run("verify", out)
-    assert "exists already" in run("init", out, "--backbone", tiny_backbone, code=1)
+    assert "NOT TRAINED" in run_command("verify", out)
+    assert "exists already" in run_command("init", out, "--backbone", tiny_backbone, code=1)
 
 
 def test_init_knows_the_papers_shape(tiny_backbone: Path, tmp_path: Path) -> None:
-    run("init", tmp_path / "paper", "--backbone", tiny_backbone, "--paper")
+    run_command("init", tmp_path / "paper", "--backbone", tiny_backbone, "--paper")
     config = verify(tmp_path / "paper").spec.config
     assert (config.num_safety_tokens, config.head.pooling) == (64, "first_token")
 
 
 @pytest.mark.parametrize("change", ["head.shape=round", "num_safety_tokens=many", "nothing"])
 def test_init_refuses_a_shape_that_does_not_exist(tiny_backbone: Path, tmp_path: Path, change: str) -> None:
-    output = run("init", tmp_path / "out", "--backbone", tiny_backbone, "--set", change, code=1)
+    output = run_command("init", tmp_path / "out", "--backbone", tiny_backbone, "--set", change, code=1)
     assert output.startswith("error: ")
     assert not (tmp_path / "out").exists()
 
 
 def test_init_refuses_heads_that_do_not_divide_the_width(tiny_backbone: Path, tmp_path: Path) -> None:
     command = ("init", tmp_path / "out", "--backbone", tiny_backbone, "--paper", "--set", "head.num_heads=5")
-    assert run(*command, code=1).startswith("error: config.head.num_heads: ")
+    assert run_command(*command, code=1).startswith("error: config.head.num_heads: ")
     assert not (tmp_path / "out").exists()
 
 
 def test_classify_prints_a_verdict(tiny_checkpoint: Path, tmp_path: Path) -> None:
     picture = tmp_path / "red.png"
     Image.new("RGB", (28, 28), "red").save(picture)
-    found = json.loads(run("classify", picture, "--prompt", "What is it?", "--checkpoint", tiny_checkpoint))
+    found = json.loads(run_command("classify", picture, "--prompt", "What is it?", "--checkpoint", tiny_checkpoint))
     assert found["decision"] in ("allowed", "cautioned", "refused")
     assert set(found["risk"]["type_scores"]) == set(DEFAULT_TAXONOMY.types)
     assert len(found["images"]) == 1
-    words = json.loads(run("classify", "--prompt", "Hello", "--checkpoint", tiny_checkpoint))
+    words = json.loads(run_command("classify", "--prompt", "Hello", "--checkpoint", tiny_checkpoint))
     assert words["images"] == []
 
 
 def test_classify_refuses_what_it_cannot_judge(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    assert "a picture or a prompt is needed" in run("classify", "--checkpoint", tiny_checkpoint, code=2)
+    assert "a picture or a prompt is needed" in run_command("classify", "--checkpoint", tiny_checkpoint, code=2)
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
-    assert "error: Only JPEG" in run("classify", bad, "--checkpoint", tiny_checkpoint, code=1)
-    assert "cannot be read" in run("classify", tmp_path / "gone.png", "--checkpoint", tiny_checkpoint, code=1)
+    assert "error: Only JPEG" in run_command("classify", bad, "--checkpoint", tiny_checkpoint, code=1)
+    assert "cannot be read" in run_command("classify", tmp_path / "gone.png", "--checkpoint", tiny_checkpoint, code=1)
 
 
 def test_convert_writes_records(tmp_path: Path) -> None:
@@ -238,24 +232,24 @@ def test_convert_writes_records(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "odd" / "1.png")
     labels = tmp_path / "labels.json"
     labels.write_text('{"odd": ["privacy", 2]}', encoding="utf-8")
-    output = run("convert", "folder", tmp_path / "pictures", tmp_path / "out.jsonl", "--labels", labels)
+    output = run_command("convert", "folder", tmp_path / "pictures", tmp_path / "out.jsonl", "--labels", labels)
     assert "1 records (privacy 1)" in output
     (sample,) = read_jsonl(tmp_path / "out.jsonl", DEFAULT_TAXONOMY).samples
     assert sample.label.level == 2
-    assert run("convert", "nothing", tmp_path, tmp_path / "o.jsonl", code=1).startswith("error: adapter")
+    assert run_command("convert", "nothing", tmp_path, tmp_path / "o.jsonl", code=1).startswith("error: adapter")
     labels.write_text("{", encoding="utf-8")
-    assert "JSON" in run("convert", "folder", tmp_path, tmp_path / "o.jsonl", "--labels", labels, code=1)
+    assert "JSON" in run_command("convert", "folder", tmp_path, tmp_path / "o.jsonl", "--labels", labels, code=1)
 
 
 def test_convert_lists_what_it_leaves_out(tmp_path: Path) -> None:
     (tmp_path / "xstest_prompts.csv").write_text("id,type,prompt\n1,homonyms,Why?\n2,homonyms,\n", encoding="utf-8")
     command = ("convert", "xstest", tmp_path, tmp_path / "out.jsonl")
-    assert "xstest_prompts.csv:3: prompt: the field is missing" in run(*command, code=1)
+    assert "xstest_prompts.csv:3: prompt: the field is missing" in run_command(*command, code=1)
     result = runner.invoke(app, [str(argument) for argument in (*command, "--skip-bad")])
     assert result.exit_code == 0
     assert "1 records (safe 1)" in result.stdout
     assert result.stderr.splitlines()[-1] == "skipped 1 records"
-    assert "split" in run(*command, "--split", "train", code=1)
+    assert "split" in run_command(*command, "--split", "train", code=1)
 
 
 def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -267,8 +261,8 @@ def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path)
     config.write_text("batch_size: 1\ngrad_accum: 1\nmax_steps: 9\n", encoding="utf-8")
     common = ["train", "--backbone", tiny_checkpoint, "--data", data, "--config", config, "--quiet"]
     common += ["--max-steps", 2, "--set", "log_steps=1", "--device", "cpu", "--out", tmp_path / "out"]
-    assert "data.jsonl:2: conversations: the field is missing" in run(*common, code=1)
-    output = run(*common, "--skip-bad", "--run-dir", tmp_path / "run")
+    assert "data.jsonl:2: conversations: the field is missing" in run_command(*common, code=1)
+    output = run_command(*common, "--skip-bad", "--run-dir", tmp_path / "run")
     assert "2 steps over 1 samples" in output
     assert verify(tmp_path / "out").spec.trained
-    assert run("train", "--out", tmp_path / "x", code=1) == "error: missing fields ['backbone', 'data']\n"
+    assert run_command("train", "--out", tmp_path / "x", code=1) == "error: missing fields ['backbone', 'data']\n"

@@ -12,7 +12,7 @@ from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.language.corpus import TestPlan, suite_pairs
 from safety_core.nano.language.labelling_rules import markdown
-from tests.safety_core.nano.conftest import Built
+from tests.helpers.models.smoke_build import SmokeBuild
 
 
 def run(*arguments: object) -> Result:
@@ -52,8 +52,8 @@ def test_a_suite_is_not_drawn_over_something_else(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_a_conversation_is_drawn_into_a_new_folder(smoke: Built, tmp_path: Path) -> None:
-    result = run("conversation", tmp_path / "new" / "drawing.svg", "--checkpoint", smoke.root / "safevlm-nano")
+def test_a_conversation_is_drawn_into_a_new_folder(smoke_build: SmokeBuild, tmp_path: Path) -> None:
+    result = run("conversation", tmp_path / "new" / "drawing.svg", "--checkpoint", smoke_build.root / "safevlm-nano")
     assert result.exit_code == 0, result.output
     assert [line.split("\t")[0] for line in result.stdout.splitlines()].count("weapon.png") == 2
     assert (tmp_path / "new" / "drawing.svg").read_text().startswith("<svg")
@@ -66,11 +66,11 @@ def test_two_sizes_exclude_each_other(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
-def test_mistakes_are_one_line(smoke: Built) -> None:
+def test_mistakes_are_one_line(smoke_build: SmokeBuild) -> None:
     for arguments, complaint in (
-        (("--small", "--out", smoke.root), "another recipe"),
-        (("--smoke", "--out", smoke.root, "--step", "cook"), "step: one of"),
-        (("--smoke", "--out", smoke.root, "--device", "toaster"), "not a device"),
+        (("--small", "--out", smoke_build.root), "another recipe"),
+        (("--smoke", "--out", smoke_build.root, "--step", "cook"), "step: one of"),
+        (("--smoke", "--out", smoke_build.root, "--device", "toaster"), "not a device"),
     ):
         result = run("build", *arguments)
         assert result.exit_code == 1

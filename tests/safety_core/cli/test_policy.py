@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.safety_core.cli.test_main import run
-from tests.safety_core.engine.conftest import _drawing
+from tests.helpers.command_line import run_command
+from tests.helpers.images.pictures import draw_ellipse
 
 FILE = """\
 thresholds: {privacy: {3: 0.25}}
@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_check_says_what_each_policy_changes(file: Path, tiny_checkpoint: Path) -> None:
-    told = run("policy", "check", file, "--checkpoint", tiny_checkpoint)
+    told = run_command("policy", "check", file, "--checkpoint", tiny_checkpoint)
     assert told.startswith(f"{file}: sound, version ")
     default, trial = told.split("\npolicy ")[1:]
     assert default.startswith("default (enforce, beside it trial; texts in de, en)")
@@ -41,33 +41,35 @@ def test_check_says_what_each_policy_changes(file: Path, tiny_checkpoint: Path) 
 
 def test_check_points_at_the_line(file: Path, tiny_checkpoint: Path) -> None:
     file.write_text(FILE + "translations: {}\n")
-    assert run("policy", "check", file, "--checkpoint", tiny_checkpoint, code=1) == (
+    assert run_command("policy", "check", file, "--checkpoint", tiny_checkpoint, code=1) == (
         "error: policy.yaml:9: translations: the field occurs twice\n"
     )
     file.write_text("thresholds:\n  privacy:\n    3: none\n")
-    assert "policy.yaml:3: thresholds.privacy.3: a number is needed" in run(
+    assert "policy.yaml:3: thresholds.privacy.3: a number is needed" in run_command(
         "policy", "check", file, "--checkpoint", tiny_checkpoint, code=1
     )
 
 
 def test_explain_names_score_threshold_and_rule(file: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
-    _drawing("red", (40, 30)).save(picture)
+    draw_ellipse("red", (40, 30)).save(picture)
     arguments = ("policy", "explain", file, "--image", picture, "--prompt", "What is it?")
-    found = json.loads(run(*arguments, "--json", "--checkpoint", tiny_checkpoint))
-    told = run(*arguments, "--checkpoint", tiny_checkpoint)
+    found = json.loads(run_command(*arguments, "--json", "--checkpoint", tiny_checkpoint))
+    told = run_command(*arguments, "--checkpoint", tiny_checkpoint)
     assert told.startswith(f"decision   {found['decision']}, by the policy default\n")
     assert "off        politics\n" in told
     assert f"beside     trial: {found['others']['trial']}\n" in told
     for rule in found["rules"]:
         assert f"{rule['belief']:.4f} {rule['threshold']:>10.4f}" in told
     assert {view["view"] for view in found["views"]} == {"image 1", "all", "images", "text"}
-    shadow = run(*arguments, "--policy", "trial", "--checkpoint", tiny_checkpoint)
+    shadow = run_command(*arguments, "--policy", "trial", "--checkpoint", tiny_checkpoint)
     assert shadow.startswith("decision   allowed, by the policy trial, which would have said ")
 
 
 def test_explain_refuses_what_it_cannot_explain(file: Path, tiny_checkpoint: Path) -> None:
-    nothing = run("policy", "explain", file, "--checkpoint", tiny_checkpoint, code=2)
+    nothing = run_command("policy", "explain", file, "--checkpoint", tiny_checkpoint, code=2)
     assert "a picture or a prompt is needed" in nothing
-    unknown = run("policy", "explain", file, "--prompt", "x", "--policy", "y", "--checkpoint", tiny_checkpoint, code=2)
+    unknown = run_command(
+        "policy", "explain", file, "--prompt", "x", "--policy", "y", "--checkpoint", tiny_checkpoint, code=2
+    )
     assert "the file has the policies default, trial" in " ".join(unknown.replace("│", " ").split())

@@ -13,17 +13,17 @@ app.command()(train)
 
 
 @pytest.fixture
-def command(untrained: Path, data: Path, tmp_path: Path) -> list[str]:
+def command(untrained_checkpoint: Path, training_jsonl: Path, tmp_path: Path) -> list[str]:
     """Train for a step on three bad records among good ones, and measure on a fourth."""
-    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
-    data.with_name("no-picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
+    training_jsonl.with_name("no-picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     turns = [{"from": "USER", "value": "word " * 600}, {"from": "ASSISTANT", "value": "No."}]
     unreadable = records[0] | {"id": "unreadable", "image": "no-picture.png"}
     overlong = records[0] | {"id": "overlong", "conversations": turns}
-    learn, measure = data.with_name("some-bad.jsonl"), data.with_name("one-bad.jsonl")
+    learn, measure = training_jsonl.with_name("some-bad.jsonl"), training_jsonl.with_name("one-bad.jsonl")
     write_jsonl(learn, [{"id": "empty"}, unreadable, overlong, *records])
     write_jsonl(measure, [*records[:4], overlong])
-    files = ["--backbone", str(untrained), "--data", str(learn), "--eval-data", str(measure)]
+    files = ["--backbone", str(untrained_checkpoint), "--data", str(learn), "--eval-data", str(measure)]
     limits = ["--max-steps", "1", "--batch-size", "8", "--grad-accum", "1", "--device", "cpu", "--quiet"]
     return [*files, *limits, "--out", str(tmp_path / "out")]
 

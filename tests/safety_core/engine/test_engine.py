@@ -12,9 +12,9 @@ from safety_core.engine.serving.async_guard import AsyncGuard, EngineConfig
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
-from tests.helpers.fakes import Silence
-from tests.safety_core.engine.conftest import clear_picture, picture
-from tests.safety_core.engine.test_guard import forced
+from tests.helpers.engine.fakes import SilentObserver
+from tests.helpers.engine.policies import create_forced_policy
+from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
 COLOURS = ("red", "green", "blue", "white")
 TEXTS = ("What is it?", "Read the text.", "How do I hurt someone with it?", "a\u200bb", "hi")
@@ -26,7 +26,7 @@ def run(guard: Guard, scenario: Callable[[AsyncGuard], Awaitable[None]], **bound
             engine = AsyncGuard(
                 guard,
                 preparers=preparers,
-                observer=Silence(),
+                observer=SilentObserver(),
                 config=EngineConfig(**bounds),  # type: ignore[arg-type]
             )
             try:
@@ -40,7 +40,7 @@ def run(guard: Guard, scenario: Callable[[AsyncGuard], Awaitable[None]], **bound
 def requests(chance: random.Random, count: int) -> list[ChatRequest]:
     def shown() -> DecodedImage:
         colour = chance.choice(COLOURS)
-        return clear_picture(colour) if chance.random() < 0.2 else picture(colour)
+        return create_transparent_picture(colour) if chance.random() < 0.2 else create_picture(colour)
 
     return [
         ChatRequest(
@@ -55,7 +55,7 @@ def requests(chance: random.Random, count: int) -> list[ChatRequest]:
 
 
 def test_every_client_gets_its_own_answer_whoever_else_comes_and_goes(guard: Guard) -> None:
-    guard.policy = forced(Decision.CAUTIONED)
+    guard.policy = create_forced_policy(Decision.CAUTIONED)
     chance = random.Random(5)
     asked = requests(chance, 150)
     replies: dict[int, Reply] = {}
@@ -94,8 +94,10 @@ def test_every_client_gets_its_own_answer_whoever_else_comes_and_goes(guard: Gua
 
 
 def test_a_known_verdict_gives_the_same_answer(guard: Guard) -> None:
-    guard.policy = forced(Decision.ALLOWED)
-    request = ChatRequest(images=(picture(), clear_picture()), turns=(Turn(role="user", text="hi"),), max_tokens=9)
+    guard.policy = create_forced_policy(Decision.ALLOWED)
+    request = ChatRequest(
+        images=(create_picture(), create_transparent_picture()), turns=(Turn(role="user", text="hi"),), max_tokens=9
+    )
 
     async def scenario(engine: AsyncGuard) -> None:
         first, second = [[event async for event in engine.stream(request)][-1] for _ in range(2)]
@@ -109,12 +111,12 @@ def test_a_known_verdict_gives_the_same_answer(guard: Guard) -> None:
 
 
 def test_a_policy_that_changes_is_asked_anew(guard: Guard) -> None:
-    guard.policy = forced(Decision.ALLOWED)
-    request = ChatRequest(images=(picture(),), turns=(Turn(role="user", text="hi"),), max_tokens=3)
+    guard.policy = create_forced_policy(Decision.ALLOWED)
+    request = ChatRequest(images=(create_picture(),), turns=(Turn(role="user", text="hi"),), max_tokens=3)
 
     async def scenario(engine: AsyncGuard) -> None:
         assert isinstance([event async for event in engine.stream(request)][-1], Reply)
-        guard.policy = forced(Decision.REFUSED)
+        guard.policy = create_forced_policy(Decision.REFUSED)
         last = [event async for event in engine.stream(request)][-1]
         assert isinstance(last, Reply)
         assert last.content is None

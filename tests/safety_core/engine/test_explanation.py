@@ -12,7 +12,7 @@ from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy, Mode
 from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
-from tests.safety_core.engine.conftest import picture
+from tests.helpers.images.pictures import create_picture
 
 DEFAULT = Policy.create_default(T)
 RULES = ActivePolicy(policy=DEFAULT)
@@ -27,10 +27,10 @@ def asked(*images: DecodedImage, text: str | None = "What is it?", rules: Active
     ("request_", "names"),
     [
         (
-            asked(picture(), picture("blue")),
+            asked(create_picture(), create_picture("blue")),
             {"image 1": True, "image 2": True, "all": True, "images": False, "text": False},
         ),
-        (asked(picture(), text=None), {"image 1": True, "images": True}),
+        (asked(create_picture(), text=None), {"image 1": True, "images": True}),
         (asked(), {"text": True}),
     ],
 )
@@ -54,7 +54,7 @@ def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
     thresholds = {name: {1: 0.0, 2: 0.0, 3: 1.5} for name in T.risky_types}
     actions = {name: {1: Action.ALLOW, 2: Action.REFUSE, 3: Action.REFUSE} for name in T.risky_types}
     rules = ActivePolicy(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
-    found = guard.assess(asked(picture(), rules=rules))
+    found = guard.assess(asked(create_picture(), rules=rules))
     said = rules_of(rules, found.verdict)
     assert [rule.reached for rule in said] == [True, True, False]
     assert said[1].action.decision is found.verdict.decision is Decision.REFUSED
@@ -65,7 +65,7 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
     refusing = replace(DEFAULT, thresholds={name: dict.fromkeys((1, 2, 3), 0.0) for name in T.risky_types})
     beside = ActivePolicy(name="off", policy=replace(DEFAULT, enabled=frozenset()))
     rules = ActivePolicy(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
-    found = explained(rules, T, guard.assess(asked(picture(), rules=rules)))
+    found = explained(rules, T, guard.assess(asked(create_picture(), rules=rules)))
     assert found["decision"] == "allowed"
     assert found["policy"] == {"name": "trial", "mode": "shadow", "decision": "refused"}
     assert found["others"] == {"off": "allowed"}
@@ -77,5 +77,5 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
 
 def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
     rules = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
-    found = explained(rules, T, guard.assess(asked(picture(), rules=rules)))
+    found = explained(rules, T, guard.assess(asked(create_picture(), rules=rules)))
     assert (found["decision"], found["rules"], found["off"]) == ("allowed", [], sorted(T.risky_types))

@@ -4,7 +4,7 @@ import pytest
 
 from safety_core.engine.suitability import NANO, TRAINED, UNTRAINED, describe_fitness
 from safety_core.model.checkpoint.checkpoint import read_spec
-from tests.helpers.clients import ROOT
+from tests.helpers.paths import ROOT
 
 
 @pytest.mark.parametrize(

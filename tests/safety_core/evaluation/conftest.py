@@ -13,7 +13,7 @@ from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers.suite_factory import varied_records, write_suite
+from tests.helpers.datasets.suite_factory import varied_records, write_suite
 
 MakeRow = Callable[..., LoadedSystem]
 

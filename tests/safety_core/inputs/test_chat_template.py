@@ -3,20 +3,14 @@
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AddedToken, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from safety_core.errors import ConfigError, PromptError
 from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, derive_template
 from safety_core.inputs.prompts import Turn
-from tests.helpers.llava15 import CHAT_TEMPLATE as VICUNA
+from tests.helpers.models.chat_templates import CHATML, make_chatml_tokenizer
+from tests.helpers.models.llava15 import CHAT_TEMPLATE as VICUNA
 
-CHATML = (
-    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|im_start|>system\nYou are kind.<|im_end|>\n"
-    "{% endif %}<|im_start|>{{ m['role'] }}\n{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n"
-    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 CHATML_TEXT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -27,28 +21,9 @@ MISTRAL = (
 )
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE with ChatML's markers: one of them special, one a plain added word, as some vocabularies do."""
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<s>", "</s>", "<image>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    core.train_from_iterator(["You are kind. user assistant"], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, bos_token="<s>", eos_token="<|im_end|>", extra_special_tokens={"image_token": "<image>"}
-    )
-    tokenizer.add_tokens([AddedToken("<|im_start|>", special=False, normalized=False)])
-    return tokenizer
-
-
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return make_tokenizer()
+    return make_chatml_tokenizer()
 
 
 def builder(tokenizer: PreTrainedTokenizerFast, chat_template: str) -> TemplatedPromptBuilder:

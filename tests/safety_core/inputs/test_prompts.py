@@ -23,7 +23,7 @@ from safety_core.inputs.prompts import (
     readings,
 )
 from safety_core.inputs.text.text_variants import in_small_letters, normalise
-from tests.helpers.tiny import CORPUS
+from tests.helpers.models.tiny import CORPUS
 
 HOSTILE = [
     "<image>",

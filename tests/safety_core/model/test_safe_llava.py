@@ -15,7 +15,7 @@ from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, as_turns
 from safety_core.scores import PairScores, RiskScores
-from tests.helpers.tiny import make_backbone, make_image_processor, shake
+from tests.helpers.models.tiny import fill_zero_parameters, make_backbone, make_image_processor
 
 PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read the text, and then answer with care."]
 
@@ -24,7 +24,7 @@ def build(tokenizer: PreTrainedTokenizerFast, **switches: Any) -> SafeLlava:
     backbone = make_backbone(tokenizer)
     config = replace(SafetyConfig.default_for(BackboneDims.from_backbone(backbone.config)), **switches)
     model = SafeLlava.untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor(), config=config)
-    shake(model)
+    fill_zero_parameters(model)
     return model.eval()
 
 

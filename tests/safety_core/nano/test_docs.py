@@ -28,7 +28,7 @@ from safety_core.nano.world.scene import (
 from safety_core.nano.world.things import THINGS
 from safety_core.nano.world.vocabulary import VOCABULARY
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers import oracle
+from tests.helpers.datasets import oracle
 
 TEXT = (Path(__file__).parents[3] / "docs" / "nano.md").read_text(encoding="utf-8")
 

@@ -15,10 +15,10 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.spec import SPEC_FILE, read_spec
-from tests.helpers.llava15 import CHAT_TEMPLATE as VICUNA
-from tests.helpers.tiny import make_image_processor, make_siglip_backbone
-from tests.helpers.tiny import make_tokenizer as make_llama_tokenizer
-from tests.safety_core.inputs.test_chat_template import CHATML, make_tokenizer
+from tests.helpers.models.chat_templates import CHATML, make_chatml_tokenizer
+from tests.helpers.models.llava15 import CHAT_TEMPLATE as VICUNA
+from tests.helpers.models.tiny import make_image_processor, make_siglip_backbone
+from tests.helpers.models.tiny import make_tokenizer as make_llama_tokenizer
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -50,15 +50,17 @@ def write(folder: Path, tokenizer: PreTrainedTokenizerFast, chat_template: str |
     return folder
 
 
-def test_its_chat_template_is_used_from_training_to_serving(tmp_path: Path, data: Path) -> None:
-    backbone = write(tmp_path / "backbone", make_tokenizer(), CHATML, llama=False)
+def test_its_chat_template_is_used_from_training_to_serving(tmp_path: Path, training_jsonl: Path) -> None:
+    backbone = write(tmp_path / "backbone", make_chatml_tokenizer(), CHATML, llama=False)
     run("init", tmp_path / "start", "--backbone", backbone)
     assert "template   chat" in run("verify", tmp_path / "start")
     short = ["--max-steps", 1, "--batch-size", 8, "--grad-accum", 1, "--device", "cpu", "--quiet"]
     caching = ["--cache-features", tmp_path / "features"]
-    run("train", "--backbone", tmp_path / "start", "--data", data, "--out", tmp_path / "one", *short, *caching)
+    run(
+        "train", "--backbone", tmp_path / "start", "--data", training_jsonl, "--out", tmp_path / "one", *short, *caching
+    )
     two = ["--stage", 2, "--set", "lora_r=2", "--out", tmp_path / "two"]
-    run("train", "--backbone", tmp_path / "one", "--data", data, *two, *short)
+    run("train", "--backbone", tmp_path / "one", "--data", training_jsonl, *two, *short)
     model = load_checkpoint(tmp_path / "two")
     assert isinstance(model.prompts, TemplatedPromptBuilder)
     prompt = model.prompts.encode([Turn(role="user", text="What is it?")], 1)
@@ -70,7 +72,7 @@ def test_its_chat_template_is_used_from_training_to_serving(tmp_path: Path, data
 
 
 def test_where_nothing_says_which_format_fits_init_asks(tmp_path: Path) -> None:
-    backbone = write(tmp_path / "backbone", make_tokenizer(), None, llama=False)
+    backbone = write(tmp_path / "backbone", make_chatml_tokenizer(), None, llama=False)
     told = run("init", tmp_path / "start", "--backbone", backbone, code=1)
     assert told.startswith("error: template: the backbone has no chat template; ")
     assert "--template vicuna" in told
@@ -82,7 +84,7 @@ def test_where_nothing_says_which_format_fits_init_asks(tmp_path: Path) -> None:
 
 
 def test_a_template_that_cannot_be_used_is_no_reason_to_guess(tmp_path: Path) -> None:
-    backbone = write(tmp_path / "backbone", make_tokenizer(), "{{ messages[-1]['content'] }}", llama=False)
+    backbone = write(tmp_path / "backbone", make_chatml_tokenizer(), "{{ messages[-1]['content'] }}", llama=False)
     assert "cannot be used" in run("init", tmp_path / "start", "--backbone", backbone, code=1)
 
 

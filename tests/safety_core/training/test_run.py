@@ -21,7 +21,7 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
 from safety_core.training.resume_states import last_complete
 from safety_core.training.run import _warnings, train
-from tests.safety_core.training.conftest import rows
+from tests.helpers.datasets.training_rows import create_training_rows
 
 ConfigFor = Callable[..., TrainConfig]
 
@@ -55,7 +55,9 @@ def log_of(config: TrainConfig) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_the_head_learns_what_picture_and_words_say_together(config_for: ConfigFor, data: Path, tmp_path: Path) -> None:
+def test_the_head_learns_what_picture_and_words_say_together(
+    config_for: ConfigFor, training_jsonl: Path, tmp_path: Path
+) -> None:
     config = config_for(
         train_parts="head",
         cache_features=str(tmp_path / "cache"),
@@ -63,7 +65,7 @@ def test_the_head_learns_what_picture_and_words_say_together(config_for: ConfigF
         batch_size=28,
         lr=1e-2,
         log_steps=10,
-        eval_data=(str(data),),
+        eval_data=(str(training_jsonl),),
         eval_steps=40,
     )
     report = train(config)
@@ -75,13 +77,13 @@ def test_the_head_learns_what_picture_and_words_say_together(config_for: ConfigF
     assert lines[-1]["done"]
 
 
-def test_stage_1_writes_a_sound_checkpoint(config_for: ConfigFor, untrained: Path) -> None:
+def test_stage_1_writes_a_sound_checkpoint(config_for: ConfigFor, untrained_checkpoint: Path) -> None:
     config = config_for(max_steps=10, batch_size=28, lr=1e-2)
     report = train(config)
     spec = verify(report.out).spec
     assert spec.trained
     assert spec.provenance["steps"] == 10
-    before, after = weights(untrained), weights(report.out)
+    before, after = weights(untrained_checkpoint), weights(report.out)
     for name in ("llm_tokens_SD", "head_tokens_SD", "head.type_classifier.weight", "projector.readout.2.weight"):
         assert not torch.equal(before[name], after[name]), name
     lines = log_of(config)
@@ -154,7 +156,7 @@ def test_accumulated_batches_equal_one_large_batch(config_for: ConfigFor, tiny_b
 
 
 def test_the_head_alone_never_runs_the_language_model(
-    config_for: ConfigFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Path
+    config_for: ConfigFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained_checkpoint: Path
 ) -> None:
     def forbidden(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("the language model ran")
@@ -162,16 +164,16 @@ def test_the_head_alone_never_runs_the_language_model(
     monkeypatch.setattr("safety_core.training.trainer.answer_loss", forbidden)
     monkeypatch.setattr("transformers.LlamaModel.forward", forbidden)
     report = train(config_for(train_parts="head", cache_features=str(tmp_path / "cache")))
-    before, after = weights(untrained), weights(report.out)
+    before, after = weights(untrained_checkpoint), weights(report.out)
     assert torch.equal(before["llm_tokens_SD"], after["llm_tokens_SD"])
     assert not torch.equal(before["head.type_classifier.weight"], after["head.type_classifier.weight"])
 
 
-def test_texts_alone_teach_the_language_models_tokens_nothing(config_for: ConfigFor, data: Path) -> None:
-    pictured = sum(row["image"] is not None for row in rows())
-    report = train(config_for(train_parts="lm", batch_size=1, max_steps=len(rows())))
+def test_texts_alone_teach_the_language_models_tokens_nothing(config_for: ConfigFor, training_jsonl: Path) -> None:
+    pictured = sum(row["image"] is not None for row in create_training_rows())
+    report = train(config_for(train_parts="lm", batch_size=1, max_steps=len(create_training_rows())))
     assert report.samples == pictured
-    assert report.steps == len(rows())
+    assert report.steps == len(create_training_rows())
 
 
 def test_with_a_cache_the_tower_runs_once_for_each_picture(
@@ -199,14 +201,16 @@ class Stop(TrainerCallback):
             raise KeyboardInterrupt
 
 
-def test_an_unfinished_run_is_not_mixed_with_another(config_for: ConfigFor, data: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_not_mixed_with_another(
+    config_for: ConfigFor, training_jsonl: Path, tmp_path: Path
+) -> None:
     config = config_for(save_steps=2)
     with pytest.raises(KeyboardInterrupt):
         train(config, callbacks=[Stop()])
     with pytest.raises(ConfigError, match=r"unfinished run with another lr;"):
         train(config_for(save_steps=2, lr=1.0))
     changed = tmp_path / "changed.jsonl"
-    changed.write_bytes(data.read_bytes() + b"\n")
+    changed.write_bytes(training_jsonl.read_bytes() + b"\n")
     with pytest.raises(ConfigError, match=r"unfinished run with another data, data_sha256;"):
         train(config_for(save_steps=2, data=(str(changed),)))
     assert train(config_for(save_steps=1)).resumed_from == 2
@@ -243,7 +247,9 @@ def test_an_unfinished_run_is_not_mixed_with_other_hints(
     assert train(config).resumed_from == 2
 
 
-def test_the_folder_of_a_run_that_never_began_is_taken_over(config_for: ConfigFor, tmp_path: Path, data: Path) -> None:
+def test_the_folder_of_a_run_that_never_began_is_taken_over(
+    config_for: ConfigFor, tmp_path: Path, training_jsonl: Path
+) -> None:
     with pytest.raises(SampleError):
         train(config_for(data=(str(tmp_path / "gone.jsonl"),)))
     broken = tmp_path / "broken.jsonl"
@@ -260,28 +266,28 @@ def test_an_existing_checkpoint_is_not_overwritten(config_for: ConfigFor, tmp_pa
 
 
 def test_bad_records_and_pictures_stop_the_run_or_are_listed(
-    config_for: ConfigFor, data: Path, samples: tuple[Any, ...]
+    config_for: ConfigFor, training_jsonl: Path, samples: tuple[Any, ...]
 ) -> None:
-    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
-    broken = data.with_name("broken.png")
+    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
+    broken = training_jsonl.with_name("broken.png")
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
-    file = data.with_name("bad.jsonl")
+    file = training_jsonl.with_name("bad.jsonl")
     write_jsonl(file, [*records, records[0] | {"id": "x", "image": broken.name}])
     with pytest.raises(SampleError, match=r"bad\.jsonl:29: image"):
         train(config_for(data=(str(file),), max_steps=None, epochs=1.0))
     write_jsonl(file, [*records, records[0] | {"id": "x", "image": broken.name}, {"id": "y"}])
     with pytest.raises(SampleError, match=r"bad\.jsonl:30: "):
-        train(config_for(data=(str(file),), out=f"{data}.second"))
-    report = train(config_for(data=(str(file),), skip_bad=True, out=f"{data}.third"))
+        train(config_for(data=(str(file),), out=f"{training_jsonl}.second"))
+    report = train(config_for(data=(str(file),), skip_bad=True, out=f"{training_jsonl}.third"))
     assert [error.line for error in report.skipped] == [30, 29]
     assert report.samples == len(samples)
 
 
-def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigFor, data: Path) -> None:
-    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
-    broken = data.with_name("unreadable.png")
+def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigFor, training_jsonl: Path) -> None:
+    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
+    broken = training_jsonl.with_name("unreadable.png")
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
-    file = data.with_name("bad-eval.jsonl")
+    file = training_jsonl.with_name("bad-eval.jsonl")
     write_jsonl(file, [{"id": "x"}, *records[:4], records[0] | {"id": "y", "image": broken.name}])
     report = train(config_for(eval_data=(str(file),), skip_bad=True, max_steps=1))
     assert [(Path(error.file).name, error.line, error.field) for error in report.skipped] == [
@@ -291,10 +297,10 @@ def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigF
     assert report.metrics
 
 
-def test_prompts_that_are_too_long_stop_the_run_or_are_listed(config_for: ConfigFor, data: Path) -> None:
-    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+def test_prompts_that_are_too_long_stop_the_run_or_are_listed(config_for: ConfigFor, training_jsonl: Path) -> None:
+    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
     turns = [{"from": "USER", "value": "word " * 600}, {"from": "ASSISTANT", "value": "No."}]
-    file = data.with_name("long.jsonl")
+    file = training_jsonl.with_name("long.jsonl")
     write_jsonl(file, [records[0] | {"id": "long", "conversations": turns}, *records])
     common: dict[str, Any] = {"data": (str(file),), "eval_data": (str(file),), "max_steps": 1}
     with pytest.raises(SampleError, match=r"long\.jsonl:1: conversations: [Tt]he prompt has"):
@@ -305,19 +311,19 @@ def test_prompts_that_are_too_long_stop_the_run_or_are_listed(config_for: Config
 
 
 def test_a_bare_backbone_with_a_taxonomy_of_three_types(
-    config_for: ConfigFor, tiny_backbone: Path, data: Path, tmp_path: Path
+    config_for: ConfigFor, tiny_backbone: Path, training_jsonl: Path, tmp_path: Path
 ) -> None:
     taxonomy = Taxonomy(types=("fine", "odd", "bad"), levels=("none", "some", "all"), safe_type="fine")
     (tmp_path / "taxonomy.json").write_text(json.dumps(taxonomy.to_dict()), encoding="utf-8")
     (tmp_path / "hints.json").write_text(json.dumps({"odd": {"some": "Mind the odd."}}), encoding="utf-8")
     records = []
-    for line in data.read_text(encoding="utf-8").splitlines():
+    for line in training_jsonl.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         risky = record["safe_type"] != DEFAULT_TAXONOMY.safe_index
         level = min(record["safe_level"], 2)
         label = {"safe_type": level if risky else 0, "safe_level": level}
         records.append(record | label | {"image_risk": None, "text_risk": None})
-    file = data.with_name("three.jsonl")
+    file = training_jsonl.with_name("three.jsonl")
     write_jsonl(file, records)
     config = config_for(
         backbone=str(tiny_backbone),
@@ -369,10 +375,10 @@ def test_a_diverged_run_stops_and_saves_nothing(config_for: ConfigFor) -> None:
     [({"precision": "fp16"}, "fp16 needs a GPU"), ({"train_parts": "lm", "data": "words"}, "no sample is left")],
 )
 def test_impossible_wishes_are_refused(
-    config_for: ConfigFor, data: Path, changes: dict[str, Any], message: str
+    config_for: ConfigFor, training_jsonl: Path, changes: dict[str, Any], message: str
 ) -> None:
     if changes.get("data") == "words":
-        file = data.with_name("unanswered.jsonl")
+        file = training_jsonl.with_name("unanswered.jsonl")
         record = {"id": "x", "image": None, "conversations": [{"from": "USER", "value": "Hi"}]}
         write_jsonl(file, [record | {"safe_type": 6, "safe_level": 0}])
         changes = changes | {"data": (str(file),)}
@@ -402,7 +408,7 @@ def test_a_quantised_backbone_can_be_adapted(config_for: ConfigFor, tiny_checkpo
     load_checkpoint(report.out)
 
 
-def test_several_pictures_and_pictures_without_words(config_for: ConfigFor, data: Path) -> None:
+def test_several_pictures_and_pictures_without_words(config_for: ConfigFor, training_jsonl: Path) -> None:
     turns = [{"from": "USER", "value": "Compare"}, {"from": "ASSISTANT", "value": "Two."}]
     risk = {"safe_type": 1, "safe_level": 2, "image_risk": {"type": 1, "level": 1}}
     pair = {"image": ["red-0.png", "blue-1.png"]} | risk
@@ -411,7 +417,7 @@ def test_several_pictures_and_pictures_without_words(config_for: ConfigFor, data
         pair | {"id": "b", "conversations": []},
         risk | {"id": "c", "image": "red-0.png", "conversations": []},
     ]
-    file = data.with_name("several.jsonl")
+    file = training_jsonl.with_name("several.jsonl")
     write_jsonl(file, records)
     report = train(config_for(data=(str(file),), max_steps=2, workers=1))
     assert report.samples == 3
@@ -482,14 +488,14 @@ def test_modules_whose_head_was_left_out_stay_untrained(config_for: ConfigFor, s
 
 
 def test_unreadable_pictures_are_all_found_before_training(
-    config_for: ConfigFor, data: Path, monkeypatch: pytest.MonkeyPatch
+    config_for: ConfigFor, training_jsonl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
-    whole = (data.parent / "red-0.png").read_bytes()
+    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
+    whole = (training_jsonl.parent / "red-0.png").read_bytes()
     for index in range(3):
-        (data.parent / f"cut-{index}.png").write_bytes(whole[: len(whole) // 2])
+        (training_jsonl.parent / f"cut-{index}.png").write_bytes(whole[: len(whole) // 2])
     bad = [records[0] | {"id": f"cut-{index}", "image": f"cut-{index}.png"} for index in range(3)]
-    file = data.with_name("cut.jsonl")
+    file = training_jsonl.with_name("cut.jsonl")
     write_jsonl(file, [*records, *bad])
     monkeypatch.setattr("safety_core.training.run.load_checkpoint", None)
     for changes in ({"data": (str(file),)}, {"eval_data": (str(file),)}):
@@ -501,14 +507,14 @@ def test_unreadable_pictures_are_all_found_before_training(
         assert not config.run_path.exists()
 
 
-def test_what_does_not_fit_the_context_is_an_error(config_for: ConfigFor, data: Path) -> None:
-    records = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+def test_what_does_not_fit_the_context_is_an_error(config_for: ConfigFor, training_jsonl: Path) -> None:
+    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
     turns = [{"from": "USER", "value": "What is it?"}, {"from": "ASSISTANT", "value": "red " * 500}]
     pictures = [f"red-{index % 3}.png" for index in range(40)]
     long_answer = records[0] | {"id": "long", "conversations": turns}
     many_pictures = records[0] | {"id": "many", "image": pictures}
     for bad in (long_answer, many_pictures):
-        file = data.with_name(f"{bad['id']}.jsonl")
+        file = training_jsonl.with_name(f"{bad['id']}.jsonl")
         write_jsonl(file, [*records, bad])
         with pytest.raises(SampleError, match=rf"{bad['id']}\.jsonl:29: .*the model's context has 512"):
             train(config_for(data=(str(file),), max_steps=1))

@@ -16,7 +16,7 @@ from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.preparation import shaped
 from safety_core.training.vision_features import FeatureCache, LivePictures, fingerprint
-from tests.helpers.tiny import make_backbone, make_image_processor, make_siglip_backbone
+from tests.helpers.models.tiny import make_backbone, make_image_processor, make_siglip_backbone
 
 
 @contextmanager

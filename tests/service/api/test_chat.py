@@ -20,9 +20,12 @@ from service.api.responses import View
 from service.errors import INTERNAL
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import RequestRecord
-from tests.helpers.clients import base64_png, events, metric, png, served
-from tests.helpers.fakes import FakeGuard
-from tests.safety_core.engine.serving.test_async_guard import ASK
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.engine.requests import GUARD_REQUEST
+from tests.helpers.images.encoding import encode_base64_png, encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
+from tests.helpers.server.metrics import read_metric
 
 REPLY = {
     "id", "model", "decision", "content", "refusal", "finish_reason", "risk", "images_received", "images_scanned",
@@ -36,13 +39,13 @@ def multipart(*images: bytes, **fields: str) -> dict[str, Any]:
 
 
 def test_json_and_multipart_say_the_same() -> None:
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         replies = [
-            client.post("/v1/chat", json={"prompt": "What?", "images": [base64_png()]}).json(),
+            client.post("/v1/chat", json={"prompt": "What?", "images": [encode_base64_png()]}).json(),
             client.post(
-                "/v1/chat", json={"prompt": "What?", "images": [f"data:image/png;base64,{base64_png()}"]}
+                "/v1/chat", json={"prompt": "What?", "images": [f"data:image/png;base64,{encode_base64_png()}"]}
             ).json(),
-            client.post("/v1/chat", **multipart(png(), prompt="What?")).json(),
+            client.post("/v1/chat", **multipart(encode_png(), prompt="What?")).json(),
         ]
     for reply in replies:
         assert set(reply) == REPLY
@@ -61,8 +64,8 @@ def test_json_and_multipart_say_the_same() -> None:
 
 
 def test_a_refusal_is_a_reply() -> None:
-    with served(FakeGuard(decision=Decision.REFUSED)) as client:
-        response = client.post("/v1/chat", **multipart(png(), prompt="What?"))
+    with open_client(FakeGuard(decision=Decision.REFUSED)) as client:
+        response = client.post("/v1/chat", **multipart(encode_png(), prompt="What?"))
     reply = response.json()
     assert response.status_code == 200
     assert (reply["decision"], reply["content"], reply["finish_reason"]) == ("refused", None, "content_filter")
@@ -71,20 +74,20 @@ def test_a_refusal_is_a_reply() -> None:
 
 
 def test_without_a_verdict_it_is_refused_without_scores() -> None:
-    with served(FakeGuard(decision=None)) as client:
-        reply = client.post("/v1/chat", **multipart(png(), prompt="What?")).json()
+    with open_client(FakeGuard(decision=None)) as client:
+        reply = client.post("/v1/chat", **multipart(encode_png(), prompt="What?")).json()
         render_exposition = client.get("/metrics").text
     assert (reply["decision"], reply["content"], reply["images_scanned"]) == ("refused", None, 0)
     assert "risk" not in reply
-    assert metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1
+    assert read_metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1
 
 
 def test_a_stream_is_verdict_pieces_and_the_full_reply() -> None:
-    with served(FakeGuard(decision=Decision.CAUTIONED)) as client:
+    with open_client(FakeGuard(decision=Decision.CAUTIONED)) as client:
         plain = client.post("/v1/chat", json={"prompt": "What?"}).json()
         response = client.post("/v1/chat", json={"prompt": "What?", "stream": True})
     assert response.headers["content-type"].startswith("text/event-stream")
-    first, *pieces, last = events(response.text)
+    first, *pieces, last = parse_events(response.text)
     assert first[0] == "assessment"
     assert set(first[1]) == {"id", "decision", "risk"}
     assert [name for name, _ in pieces] == ["delta"] * 3
@@ -95,23 +98,23 @@ def test_a_stream_is_verdict_pieces_and_the_full_reply() -> None:
 
 
 def test_a_streamed_refusal_is_a_refusal() -> None:
-    with served(FakeGuard(decision=Decision.REFUSED)) as client:
-        found = events(client.post("/v1/chat", **multipart(png(), prompt="What?", stream="true")).text)
+    with open_client(FakeGuard(decision=Decision.REFUSED)) as client:
+        found = parse_events(client.post("/v1/chat", **multipart(encode_png(), prompt="What?", stream="true")).text)
     assert [name for name, _ in found] == ["assessment", "delta", "done"]
     assert found[1][1] == {"refusal": found[2][1]["refusal"]}
 
 
 def test_a_failure_after_the_verdict_is_an_error_event_or_503(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeGuard(late_failure=GenerationError("SECRET"))
-    with caplog.at_level("INFO"), served(fake) as client:
-        found = events(client.post("/v1/chat", json={"prompt": "What?", "stream": True}).text)
+    with caplog.at_level("INFO"), open_client(fake) as client:
+        found = parse_events(client.post("/v1/chat", json={"prompt": "What?", "stream": True}).text)
         plain = client.post("/v1/chat", json={"prompt": "What?"})
         render_exposition = client.get("/metrics").text
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1]["error"]["code"] == "generation_failed"
     assert (plain.status_code, plain.json()) == (503, found[2][1])
     assert "SECRET" not in plain.text
-    assert metric(render_exposition, "safevlm_rejected_total", reason="generation_failed") == 2
+    assert read_metric(render_exposition, "safevlm_rejected_total", reason="generation_failed") == 2
     lines = [record.fields for record in caplog.records if hasattr(record, "fields")]
     assert [line["error"] for line in lines] == ["generation_failed"] * 2
 
@@ -119,12 +122,12 @@ def test_a_failure_after_the_verdict_is_an_error_event_or_503(caplog: pytest.Log
 def test_an_unforeseen_failure_after_the_verdict_is_an_error_event_that_says_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with served(FakeGuard(late_failure=RuntimeError("SECRET"))) as client:
-        found = events(client.post("/v1/chat", json={"prompt": "SECRET", "stream": True}).text)
+    with open_client(FakeGuard(late_failure=RuntimeError("SECRET"))) as client:
+        found = parse_events(client.post("/v1/chat", json={"prompt": "SECRET", "stream": True}).text)
         render_exposition = client.get("/metrics").text
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1] == INTERNAL.body
-    assert metric(render_exposition, "safevlm_rejected_total", reason="internal") == 1
+    assert read_metric(render_exposition, "safevlm_rejected_total", reason="internal") == 1
     assert "unforeseen: RuntimeError" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -136,28 +139,37 @@ def test_a_stream_tells_of_any_failure_but_its_own_cancellation(interruption: Ba
         raise interruption
 
     async def scenario() -> None:
-        verdict = FakeGuard().assess(ASK)
+        verdict = FakeGuard().assess(GUARD_REQUEST)
         view = View(model="fake", expose_risk=True, decode_ms=0.0, id="guard-0")
         metrics = Metrics()
         stream = chat._stream(Mock(metrics=metrics), RequestRecord(endpoint="chat"), view, verdict, engine())
         names: list[str] = []
         with nullcontext() if told else pytest.raises(asyncio.CancelledError):
             async for event in stream:
-                names.append(events(event)[0][0])
+                names.append(parse_events(event)[0][0])
         assert names == ["assessment", "delta", *(["error"] if told else [])]
-        assert metric(metrics.render_exposition()[0].decode(), "safevlm_rejected_total", reason="internal") == int(told)
+        assert read_metric(metrics.render_exposition()[0].decode(), "safevlm_rejected_total", reason="internal") == int(
+            told
+        )
 
     asyncio.run(scenario())
 
 
 def test_options_reach_the_guard() -> None:
     fake = FakeGuard()
-    with served(fake, max_tokens=50, default_max_tokens=20) as client:
+    with open_client(fake, max_tokens=50, default_max_tokens=20) as client:
         client.post("/v1/chat", json={"prompt": "a"})
         client.post(
             "/v1/chat",
             **multipart(
-                png(), png(), prompt="b", max_tokens="50", temperature="0.5", top_p="0.9", seed="7", explain="true"
+                encode_png(),
+                encode_png(),
+                prompt="b",
+                max_tokens="50",
+                temperature="0.5",
+                top_p="0.9",
+                seed="7",
+                explain="true",
             ),
         )
     plain, full = fake.requests
@@ -168,15 +180,15 @@ def test_options_reach_the_guard() -> None:
 
 
 def test_explain_adds_heatmaps() -> None:
-    with served(FakeGuard()) as client:
-        reply = client.post("/v1/chat", **multipart(png(), prompt="What?", explain="true")).json()
+    with open_client(FakeGuard()) as client:
+        reply = client.post("/v1/chat", **multipart(encode_png(), prompt="What?", explain="true")).json()
     assert set(reply["risk"]) == RISK | {"heatmap"}
     assert base64.b64decode(reply["risk"]["heatmap"].removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
 
 
 def test_risk_can_be_hidden() -> None:
-    with served(FakeGuard(decision=Decision.REFUSED), expose_risk=False) as client:
-        plain = client.post("/v1/chat", **multipart(png(), prompt="What?", explain="true")).json()
+    with open_client(FakeGuard(decision=Decision.REFUSED), expose_risk=False) as client:
+        plain = client.post("/v1/chat", **multipart(encode_png(), prompt="What?", explain="true")).json()
         streamed = client.post("/v1/chat", json={"prompt": "What?", "stream": True}).text
     assert set(plain) == REPLY - {"risk", "timings"}
     for hidden in ("risk", "scores", "_ms"):
@@ -185,7 +197,7 @@ def test_risk_can_be_hidden() -> None:
 
 def test_a_clients_own_taxonomy_is_told_by_its_names() -> None:
     taxonomy = Taxonomy(types=("spam", "harm", "fine"), levels=("ok", "hmm", "no"), safe_type="fine")
-    with served(FakeGuard(decision=Decision.REFUSED, taxonomy=taxonomy)) as client:
+    with open_client(FakeGuard(decision=Decision.REFUSED, taxonomy=taxonomy)) as client:
         risk = client.post("/v1/chat", json={"prompt": "What?"}).json()["risk"]
     assert set(risk["type_scores"]) == {"spam", "harm", "fine"}
     assert risk["level"] == {"index": 2, "name": "no"}
@@ -200,7 +212,7 @@ def test_a_clients_own_taxonomy_is_told_by_its_names() -> None:
         ({"json": {"prompt": "a", "images": ["https://example.org/SECRET.png"]}}, 400, "image_url", "images.0"),
         ({"json": {"prompt": "a", "images": [""]}}, 400, "image_empty", "images.0"),
         ({"json": {"prompt": "a", "images": [base64.b64encode(b"SECRET").decode()]}}, 415, "image_format", "images.0"),
-        ({"json": {"prompt": "a", "images": [base64_png()] * 4}}, 400, "too_many_images", "images.3"),
+        ({"json": {"prompt": "a", "images": [encode_base64_png()] * 4}}, 400, "too_many_images", "images.3"),
         ({"json": {"prompt": "a", "max_tokens": 601}}, 400, "max_tokens_too_large", "max_tokens"),
         ({"json": {"prompt": "a", "max_tokens": 0}}, 422, "invalid_field", "max_tokens"),
         ({"json": {"prompt": "a", "SECRET": 1}}, 422, "unknown_field", None),
@@ -220,11 +232,11 @@ def test_a_clients_own_taxonomy_is_told_by_its_names() -> None:
             None,
         ),
         ({"content": b"hello"}, 415, "content_type", None),
-        (multipart(png()[:40], prompt="a"), 400, "image_corrupt", "image"),
+        (multipart(encode_png()[:40], prompt="a"), 400, "image_corrupt", "image"),
         (multipart(b"", prompt="a"), 400, "image_empty", "image"),
-        (multipart(png(), prompt="a", SECRET="b"), 422, "unknown_field", None),
-        (multipart(png(), prompt="a", temperature="SECRET"), 422, "invalid_field", "temperature"),
-        ({"files": [("SECRET", ("a", png()))], "data": {"prompt": "a"}}, 422, "unknown_field", None),
+        (multipart(encode_png(), prompt="a", SECRET="b"), 422, "unknown_field", None),
+        (multipart(encode_png(), prompt="a", temperature="SECRET"), 422, "invalid_field", "temperature"),
+        ({"files": [("SECRET", ("a", encode_png()))], "data": {"prompt": "a"}}, 422, "unknown_field", None),
         ({"files": [("prompt", ("a", b"a"))]}, 422, "unknown_field", None),
         ({"files": [("other", ("a", b"a"))], "data": {"image": "SECRET"}}, 422, "unknown_field", None),
         ({"files": [("image", (None, "SECRET"))], "data": {"prompt": "a"}}, 422, "invalid_field", "image"),
@@ -234,7 +246,7 @@ def test_bad_requests_get_typed_errors_that_quote_nothing(
     request_: dict[str, Any], status: int, code: str, param: str | None
 ) -> None:
     fake = FakeGuard()
-    with served(fake, max_images=3) as client:
+    with open_client(fake, max_images=3) as client:
         response = client.post("/v1/chat", **request_)
         render_exposition = client.get("/metrics").text
     assert response.status_code == status, response.text
@@ -243,11 +255,11 @@ def test_bad_requests_get_typed_errors_that_quote_nothing(
     assert (error["code"], error["param"], error["type"]) == (code, param, "invalid_request_error")
     assert "SECRET" not in response.text
     assert fake.requests == []
-    assert metric(render_exposition, "safevlm_rejected_total", reason=code) == 1
+    assert read_metric(render_exposition, "safevlm_rejected_total", reason=code) == 1
 
 
 def test_a_body_beyond_the_limit_is_413() -> None:
-    with served(FakeGuard(), max_body_bytes=2000) as client:
+    with open_client(FakeGuard(), max_body_bytes=2000) as client:
         for kind in ({"json": {"prompt": "a" * 3000}}, multipart(b"x" * 3000, prompt="a")):
             response = client.post("/v1/chat", **kind)
             assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")

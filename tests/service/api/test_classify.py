@@ -3,16 +3,20 @@
 import pytest
 
 from safety_core.policy.policy import Decision
-from tests.helpers.clients import base64_png, metric, png, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_base64_png, encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.metrics import read_metric
 
 REPLY = {"id", "model", "flagged", "decision", "risk", "images", "images_received", "images_scanned", "timings"}
 
 
 @pytest.mark.parametrize("decision", list(Decision))
 def test_each_image_is_assessed(decision: Decision) -> None:
-    with served(FakeGuard(decision=decision)) as client:
-        reply = client.post("/v1/classify", json={"prompt": "a", "images": [base64_png(), base64_png("blue")]}).json()
+    with open_client(FakeGuard(decision=decision)) as client:
+        reply = client.post(
+            "/v1/classify", json={"prompt": "a", "images": [encode_base64_png(), encode_base64_png("blue")]}
+        ).json()
     assert set(reply) == REPLY
     assert (reply["decision"], reply["flagged"]) == (decision.value, decision is not Decision.ALLOWED)
     assert (reply["images_received"], reply["images_scanned"], len(reply["images"])) == (2, 2, 2)
@@ -21,8 +25,8 @@ def test_each_image_is_assessed(decision: Decision) -> None:
 
 
 def test_the_prompt_is_optional_and_so_is_the_image() -> None:
-    with served(FakeGuard()) as client:
-        alone = client.post("/v1/classify", files=[("image", ("a.png", png()))]).json()
+    with open_client(FakeGuard()) as client:
+        alone = client.post("/v1/classify", files=[("image", ("a.png", encode_png()))]).json()
         words = client.post("/v1/classify", json={"prompt": "a"}).json()
         neither = client.post("/v1/classify", json={})
     assert alone["risk"]["surfaces"]["text"] is None
@@ -31,15 +35,15 @@ def test_the_prompt_is_optional_and_so_is_the_image() -> None:
 
 
 def test_risk_can_be_hidden() -> None:
-    with served(FakeGuard(), expose_risk=False) as client:
-        reply = client.post("/v1/classify", json={"prompt": "a", "images": [base64_png()]}).json()
+    with open_client(FakeGuard(), expose_risk=False) as client:
+        reply = client.post("/v1/classify", json={"prompt": "a", "images": [encode_base64_png()]}).json()
     assert set(reply) == REPLY - {"risk", "images", "timings"}
 
 
 def test_without_a_verdict_there_is_no_reply() -> None:
-    with served(FakeGuard(decision=None)) as client:
+    with open_client(FakeGuard(decision=None)) as client:
         response = client.post("/v1/classify", json={"prompt": "a"})
         render_exposition = client.get("/metrics").text
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_verdict")
-    assert metric(render_exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
-    assert metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1
+    assert read_metric(render_exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
+    assert read_metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1

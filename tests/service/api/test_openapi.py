@@ -7,9 +7,9 @@ import pytest
 from service.app import create_app
 from service.endpoints import MODERATIONS, OPEN_PATHS, TABLE, replace_parameters
 from service.settings import Settings
-from tests.helpers.clients import served
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_auth import KEYS
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.keys import KEY_FILE
 
 
 def document(**settings: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def fields(schema: dict[str, Any], path: str, kind: str = "application/json") ->
 
 
 def test_every_reply_has_a_name_and_every_failure_a_shape() -> None:
-    for path, operation in operations(document(api_keys=KEYS)).items():
+    for path, operation in operations(document(api_keys=KEY_FILE)).items():
         for status, response in operation["responses"].items():
             assert response["headers"]["X-Request-Id"]["required"], (path, status)
             assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
@@ -37,7 +37,7 @@ def test_every_reply_has_a_name_and_every_failure_a_shape() -> None:
 
 
 def test_keys_are_asked_for_where_the_gate_asks() -> None:
-    schema = document(api_keys=KEYS)
+    schema = document(api_keys=KEY_FILE)
     assert set(schema["components"]["securitySchemes"]) == {"bearer", "header", "password"}
     for path, operation in operations(schema).items():
         closed = path not in OPEN_PATHS
@@ -67,7 +67,7 @@ def test_the_operators_limits_stand_in_it() -> None:
 
 
 def test_the_model_that_is_served_stands_in_it() -> None:
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         schema = client.get("/openapi.json").json()
     assert fields(schema, "/v1/chat/completions")["model"]["enum"] == ["fake"]
     judges = fields(schema, "/v1/moderations")["model"]["anyOf"][0]["enum"]

@@ -10,10 +10,12 @@ from starlette.testclient import TestClient
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
 from service.api.policies import accepted_languages
-from tests.helpers.clients import metric, replace_file, served
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_admission import eventually
-from tests.service.middleware.test_auth import bearer
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.files import replace_file
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.keys import build_bearer_header
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.waiting import wait_until
 
 POLICIES = """\
 fallback_refusal: Sorry.
@@ -49,7 +51,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def refusing(file: Path) -> Iterator[TestClient]:
-    with served(FakeGuard(decision=Decision.REFUSED), policy=file) as client:
+    with open_client(FakeGuard(decision=Decision.REFUSED), policy=file) as client:
         yield client
 
 
@@ -114,9 +116,11 @@ def test_a_key_has_its_own_policies(file: Path) -> None:
         + format_key_entry("web", "web", ["chat"])
     )
     fake = FakeGuard()
-    with served(fake, policy=file, api_keys=keys) as client:
+    with open_client(fake, policy=file, api_keys=keys) as client:
         statuses = {
-            (secret, name): chatted(client, bearer(secret), **({"policy": name} if name else {})).status_code
+            (secret, name): chatted(
+                client, build_bearer_header(secret), **({"policy": name} if name else {})
+            ).status_code
             for secret in ("shop", "web")
             for name in ("", "hidden", "strict", "default")
         }
@@ -132,65 +136,65 @@ def test_a_server_whose_keys_name_no_policy_does_not_start(file: Path) -> None:
     keys = format_key_entry("shop", "shop", [Scope.CHAT]) + "  policies: [gone]\n"
     with (
         pytest.raises(Exception, match="the key shop names the policy gone"),
-        served(FakeGuard(), policy=file, api_keys=keys),
+        open_client(FakeGuard(), policy=file, api_keys=keys),
     ):
         pass
 
 
 def test_a_key_whose_policy_was_taken_away_gets_nothing(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     keys = format_key_entry("shop", "shop", [Scope.CHAT]) + "  policies: [hidden]\n"
-    with served(FakeGuard(), policy=file, api_keys=keys, reload_interval_s=0.02) as client:
-        assert chatted(client, bearer("shop")).status_code == 200
+    with open_client(FakeGuard(), policy=file, api_keys=keys, reload_interval_s=0.02) as client:
+        assert chatted(client, build_bearer_header("shop")).status_code == 200
         replace_file(file, POLICIES.replace("  hidden: {}\n", ""))
-        eventually(lambda: chatted(client, bearer("shop")).status_code == 503)
-        assert chatted(client, bearer("shop")).json()["error"]["code"] == "no_verdict"
+        wait_until(lambda: chatted(client, build_bearer_header("shop")).status_code == 503)
+        assert chatted(client, build_bearer_header("shop")).json()["error"]["code"] == "no_verdict"
     assert "the key shop names the policy hidden, which is not there" in caplog.text
 
 
 def test_a_policy_changes_without_a_restart_and_a_broken_one_changes_nothing(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with served(FakeGuard(decision=Decision.REFUSED), policy=file, reload_interval_s=0.02) as client:
+    with open_client(FakeGuard(decision=Decision.REFUSED), policy=file, reload_interval_s=0.02) as client:
 
         def says(text: str) -> Callable[[], bool]:
             return lambda: chatted(client).json()["refusal"] == text
 
         assert says("No.")()
         replace_file(file, "refusals: {politics: Other words.}\n")
-        eventually(says("Other words."))
+        wait_until(says("Other words."))
         assert client.get("/readyz").json() == {"status": "ready"}
         replace_file(file, "refusals: {politics: Worse.}\nthresholds: {privacy: {3: SECRET}}\n")
-        eventually(lambda: "detail" in client.get("/readyz").json())
+        wait_until(lambda: "detail" in client.get("/readyz").json())
         assert says("Other words.")()
         ready = client.get("/readyz")
         assert ready.status_code == 200
         assert ready.json()["detail"] == {"policies": "The newest version is invalid; the previous one stays in force."}
-        assert metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 1
+        assert read_metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 1
         assert "policy.yaml:2: thresholds.privacy.3: a number is needed" in caplog.text
         replace_file(file, "refusals: {politics: Better.}\n")
-        eventually(says("Better."))
+        wait_until(says("Better."))
         assert client.get("/readyz").json() == {"status": "ready"}
-        assert metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 0
+        assert read_metric(client.get("/metrics").text, "safevlm_file_stale", file="policies") == 0
 
 
 @pytest.mark.parametrize("content", [None, "", "\n"])
 def test_a_file_that_is_gone_or_emptied_leaves_its_policy_in_force(file: Path, content: str | None) -> None:
     before = file.read_text(encoding="utf-8")
-    with served(FakeGuard(decision=Decision.REFUSED), policy=file, reload_interval_s=0.02) as client:
+    with open_client(FakeGuard(decision=Decision.REFUSED), policy=file, reload_interval_s=0.02) as client:
         if content is None:
             file.unlink()
         else:
             replace_file(file, content)
-        eventually(lambda: "policies" in client.get("/readyz").json().get("detail", {}))
+        wait_until(lambda: "policies" in client.get("/readyz").json().get("detail", {}))
         assert chatted(client).json()["refusal"] == "No."
         replace_file(file, before)
-        eventually(lambda: client.get("/readyz").json() == {"status": "ready"})
+        wait_until(lambda: client.get("/readyz").json() == {"status": "ready"})
 
 
 def test_shadow_mode_counts_and_logs_what_it_does_not_do(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     file.write_text("mode: shadow\n", encoding="utf-8")
     fake = FakeGuard(decision=Decision.REFUSED)
-    with caplog.at_level("INFO"), served(fake, policy=file) as client:
+    with caplog.at_level("INFO"), open_client(fake, policy=file) as client:
         reply = chatted(client).json()
         judged = client.post("/v1/classify", json={"prompt": "a"}).json()
         blocked = guarded(client).json()
@@ -199,10 +203,10 @@ def test_shadow_mode_counts_and_logs_what_it_does_not_do(file: Path, caplog: pyt
     assert reply["content"] == "".join(fake.pieces)
     assert (judged["decision"], judged["flagged"]) == ("allowed", False)
     assert blocked == {"action": "NONE"}
-    assert metric(text, "safevlm_requests_total", decision="allowed", endpoint="chat") == 1
+    assert read_metric(text, "safevlm_requests_total", decision="allowed", endpoint="chat") == 1
     decided = {"policy": "default", "mode": "shadow", "decision": "refused"}
-    assert metric(text, "safevlm_policy_decisions_total", **decided) == 3
-    assert metric(text, "safevlm_policy_decisions_total", **{**decided, "mode": "enforce"}) == 0
+    assert read_metric(text, "safevlm_policy_decisions_total", **decided) == 3
+    assert read_metric(text, "safevlm_policy_decisions_total", **{**decided, "mode": "enforce"}) == 0
     lines = [record.fields for record in caplog.records if hasattr(record, "fields")]
     assert [line["decision"] for line in lines] == ["allowed"] * 3
     assert [line["others"] for line in lines] == [{"default": "refused"}] * 3
@@ -214,11 +218,11 @@ def test_two_policies_are_compared_on_the_same_requests(file: Path, caplog: pyte
         f"beside: [trial, same]\npolicies:\n  trial: {{enabled: {{{off}, misleading: false}}}}\n  same:\n",
         encoding="utf-8",
     )
-    with caplog.at_level("INFO"), served(FakeGuard(decision=Decision.REFUSED), policy=file) as client:
+    with caplog.at_level("INFO"), open_client(FakeGuard(decision=Decision.REFUSED), policy=file) as client:
         assert chatted(client).json()["decision"] == "refused"
         text = client.get("/metrics").text
     counts = {
-        (name, mode, decision): metric(
+        (name, mode, decision): read_metric(
             text, "safevlm_policy_decisions_total", policy=name, mode=mode, decision=decision
         )
         for name, mode, decision in [
@@ -227,7 +231,7 @@ def test_two_policies_are_compared_on_the_same_requests(file: Path, caplog: pyte
     }  # fmt: skip
     assert set(counts.values()) == {1}
     differs = {"policy": "default", "decision": "refused", "other": "trial", "other_decision": "allowed"}
-    assert metric(text, "safevlm_policy_differences_total", **differs) == 1
+    assert read_metric(text, "safevlm_policy_differences_total", **differs) == 1
     assert 'other="same"' not in text
     (line,) = [record.fields for record in caplog.records if hasattr(record, "fields")]
     assert (line["policy"], line["others"]) == ("default", {"trial": "allowed", "same": "refused"})

@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import ChatRequest
-from tests.helpers.clients import png
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_png
 
 BODY = json.dumps({"prompt": "Grüße?"}, ensure_ascii=False)
 
@@ -69,19 +69,19 @@ def test_values_are_counted_after_decoding(client: TestClient) -> None:
 
 @pytest.mark.parametrize("name", ["image", "images", "image[]", "images[]", "image[0]", "images[12]"])
 def test_pictures_are_taken_by_the_names_that_frameworks_give_them(client: TestClient, name: str) -> None:
-    files = [(name, ("a.png", png())), (name, ("b.png", png(colour="blue")))]
+    files = [(name, ("a.png", encode_png())), (name, ("b.png", encode_png(colour="blue")))]
     response = client.post("/v1/classify", data={"prompt": "a"}, files=files)
     assert response.json()["images_scanned"] == 2
 
 
 @pytest.mark.parametrize("name", ["picture", "image[x]", "imagess", "ximage", "images[]\n"])
 def test_files_by_other_names_are_refused(client: TestClient, name: str) -> None:
-    response = client.post("/v1/classify", data={"prompt": "a"}, files=[(name, ("a.png", png()))])
+    response = client.post("/v1/classify", data={"prompt": "a"}, files=[(name, ("a.png", encode_png()))])
     assert (response.status_code, response.json()["error"]["code"]) == (422, "unknown_field")
 
 
 def test_which_of_several_pictures_is_broken_is_said(client: TestClient) -> None:
-    files = [("image", ("a.png", png())), ("image", ("b.png", png()[:40]))]
+    files = [("image", ("a.png", encode_png())), ("image", ("b.png", encode_png()[:40]))]
     error = client.post("/v1/classify", files=files).json()["error"]
     assert (error["param"], error["message"].partition(":")[0]) == ("image", "Picture 2")
     alone = client.post("/v1/classify", files=files[1:]).json()["error"]

@@ -19,7 +19,7 @@ from service.api.text_windows import (
     estimate_tokens,
     split_into_windows,
 )
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
 
 LIMITS = WindowLimits(max_prompt_tokens=64, max_judged_characters=100_000, verdict_timeout_s=60)
 

@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from service.settings import Settings
-from tests.helpers.clients import ROOT, served
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import open_client
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +22,5 @@ def guard() -> Guard:
 def nano(guard: Guard) -> Iterator[TestClient]:
     """A client of it; nothing is remembered, so every request goes through the model."""
     # No canary comes between: tests look at what goes through the model.
-    with served(guard, cache_mb=0, default_max_tokens=12, canary_interval_s=3600) as client:
+    with open_client(guard, cache_mb=0, default_max_tokens=12, canary_interval_s=3600) as client:
         yield client

@@ -18,9 +18,11 @@ from safety_core.policy.policy import Action, Decision, Policy
 from service.access.api_keys import Scope, format_key_entry
 from service.endpoints import OPEN_PATHS
 from service.ingress.image_fetcher import ImageFetcher
-from tests.helpers.clients import metric, png, served
-from tests.helpers.fakes import FakeGuard
-from tests.helpers.nano_requests import (
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.engine.policies import create_forced_policy
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.judging_requests import (
     ANSWERING,
     CHAT,
     CLASSIFY,
@@ -39,15 +41,16 @@ from tests.helpers.nano_requests import (
     STEAL,
     WEAPON,
     WHAT,
-    as_sent,
-    ask,
-    failure,
-    question,
-    refused,
-    told,
+    build_body,
+    is_refused,
+    read_error,
+    read_verdict,
+    send_question,
+    translate_error,
 )
-from tests.safety_core.engine.test_guard import forced
-from tests.service.middleware.test_auth import bearer, walked
+from tests.helpers.server.keys import build_bearer_header
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.routes import walk_routes
 
 # --- how much is read ------------------------------------------------------------------------------------------------
 
@@ -84,19 +87,21 @@ def test_body_size(fake: FakeGuard) -> None:
     part = f'--{EDGE}\r\nContent-Disposition: form-data; name="{{}}"\r\n\r\n'
     file = part.replace("\r\n\r\n", '; filename="a"\r\n\r\n')
     form = f"multipart/form-data; boundary={EDGE}"
-    with served(fake, max_body_bytes=20 * CHUNK, max_image_bytes=5 * CHUNK) as client:
+    with open_client(fake, max_body_bytes=20 * CHUNK, max_image_bytes=5 * CHUNK) as client:
         for route in ROUTES:
             status, code, taken = fed(client, route, "application/json", b'{"prompt": "')
-            assert (status, code, taken <= 22) == (*as_sent(route, 413, "body_too_large"), True)
+            assert (status, code, taken <= 22) == (*translate_error(route, 413, "body_too_large"), True)
             large = client.post(route, content=b"{}" + b" " * 20 * CHUNK, headers={"content-type": "application/json"})
-            assert failure(large) == as_sent(route, 413, "body_too_large")
+            assert read_error(large) == translate_error(route, 413, "body_too_large")
         for route in OWN:
             status, code, taken = fed(client, route, form, part.format("prompt").encode())
             assert (status, code, taken <= 22) == (413, "body_too_large", True)
             status, code, taken = fed(client, route, form, file.format("image").encode())
             assert (status, code, taken <= 7) == (413, "image_too_large", True)
         for route in ROUTES:
-            assert failure(ask(client, route, LOOK, bytes(6 * CHUNK))) == as_sent(route, 413, "image_too_large")
+            assert read_error(send_question(client, route, LOOK, bytes(6 * CHUNK))) == translate_error(
+                route, 413, "image_too_large"
+            )
     assert fake.requests == []
 
 
@@ -104,7 +109,7 @@ def test_body_size(fake: FakeGuard) -> None:
 
 
 def remembered(client: TestClient) -> float:
-    return metric(client.get("/metrics").text, "safevlm_verdict_cache_total", outcome="hit")
+    return read_metric(client.get("/metrics").text, "safevlm_verdict_cache_total", outcome="hit")
 
 
 CLIENTS_OWN: dict[str, list[dict[str, Any]]] = {
@@ -120,29 +125,29 @@ def test_cache(guard: Guard, route: str, tmp_path: Path) -> None:
     names = {"x-request-id": "mine", "idempotency-key": "mine"}
     policy = tmp_path / "policy.yaml"
     policy.write_text("policies: {other: {actions: {illegal: {1: refuse}}}}\nselectable: [other]\n")
-    with served(guard, default_max_tokens=2, policy=policy) as client:
-        asked = question(route, WHAT, WEAPON)
+    with open_client(guard, default_max_tokens=2, policy=policy) as client:
+        asked = build_body(route, WHAT, WEAPON)
         assert client.post(route, json=asked, headers=names).status_code == 200
         assert remembered(client) == 0
         for number, changes in enumerate([{}, *CLIENTS_OWN.get(route, [])], start=1):
             again = client.post(route, json=asked | changes, headers={"x-request-id": str(number)})
-            assert not refused(again)
+            assert not is_refused(again)
             assert remembered(client) == number
         before = remembered(client)
         for text, picture in ((MAKE, WEAPON), (WHAT, SCENE), (WHAT, WEAPON + b"\0")):
-            other = client.post(route, json=question(route, text, picture), headers=names)
-            assert refused(other) == (text == MAKE)
+            other = client.post(route, json=build_body(route, text, picture), headers=names)
+            assert is_refused(other) == (text == MAKE)
             assert remembered(client) == before
         named = {"policy": "other"}
         asked |= {"additional_provider_specific_params": named} if route == GUARDRAIL else named
-        assert refused(client.post(route, json=asked, headers=names))
+        assert is_refused(client.post(route, json=asked, headers=names))
         assert remembered(client) == before
 
 
 def test_cache_a_chat_is_not_answered_from_a_classification(guard: Guard) -> None:
-    with served(guard, default_max_tokens=2) as client:
-        assert not refused(ask(client, CLASSIFY, LOOK, SCENE))
-        assert ask(client, CHAT, LOOK, SCENE).json()["content"]
+    with open_client(guard, default_max_tokens=2) as client:
+        assert not is_refused(send_question(client, CLASSIFY, LOOK, SCENE))
+        assert send_question(client, CHAT, LOOK, SCENE).json()["content"]
         assert remembered(client) == 0
 
 
@@ -152,22 +157,24 @@ def test_cache_a_chat_is_not_answered_from_a_classification(guard: Guard) -> Non
 def by_url(route: str, url: str, text: str = LOOK, *, model: str = MODEL) -> dict[str, Any]:
     """The question about a picture somewhere on the network."""
     return dict(
-        json.loads(json.dumps(question(route, text, b"x", model=model)).replace("data:image/png;base64,eA==", url))
+        json.loads(json.dumps(build_body(route, text, b"x", model=model)).replace("data:image/png;base64,eA==", url))
     )
 
 
 def test_image_urls_are_off(nano: TestClient) -> None:
     for route in ROUTES:
         for url in ("https://pictures.example/a.png", "http://127.0.0.1/a.png", "HTTPS://10.0.0.1/"):
-            assert failure(nano.post(route, json=by_url(route, url))) == as_sent(route, 400, "image_url")
-        assert failure(nano.post(route, json=by_url(route, "file:///etc/passwd"))) == as_sent(route, 400, "image_url")
+            assert read_error(nano.post(route, json=by_url(route, url))) == translate_error(route, 400, "image_url")
+        assert read_error(nano.post(route, json=by_url(route, "file:///etc/passwd"))) == translate_error(
+            route, 400, "image_url"
+        )
 
 
 def test_image_urls_lead_nowhere_inside(fake: FakeGuard) -> None:
     with socket.create_server(("127.0.0.1", 0)) as inside:
         inside.settimeout(0)
         port = inside.getsockname()[1]
-        with served(fake, image_url_hosts=f"localhost:{port},*.pictures.example") as client:
+        with open_client(fake, image_url_hosts=f"localhost:{port},*.pictures.example") as client:
             for url in (
                 f"https://localhost:{port}/a.png",  # on the list, but of this machine
                 f"http://localhost:{port}/a.png",
@@ -177,7 +184,7 @@ def test_image_urls_lead_nowhere_inside(fake: FakeGuard) -> None:
                 "https://a@b.pictures.example/a.png",
             ):
                 for route in ROUTES:
-                    assert failure(client.post(route, json=by_url(route, url, model="fake"))) == as_sent(
+                    assert read_error(client.post(route, json=by_url(route, url, model="fake"))) == translate_error(
                         route, 400, "image_url"
                     )
         with pytest.raises(BlockingIOError):
@@ -190,11 +197,11 @@ def test_image_urls_bring_pictures_through_the_same_door(guard: Guard, monkeypat
         return {"weapon": WEAPON, "page": b"<html>"}[url.rsplit("/", 1)[1]]
 
     monkeypatch.setattr(ImageFetcher, "fetch", fetch)
-    with served(guard, image_url_hosts="pictures.example") as client:
+    with open_client(guard, image_url_hosts="pictures.example") as client:
         for route in ROUTES:
-            assert refused(client.post(route, json=by_url(route, "https://pictures.example/weapon", MAKE)))
+            assert is_refused(client.post(route, json=by_url(route, "https://pictures.example/weapon", MAKE)))
             page = client.post(route, json=by_url(route, "https://pictures.example/page"))
-            assert failure(page) == as_sent(route, 415, "image_format")
+            assert read_error(page) == translate_error(route, 415, "image_format")
 
 
 # --- who may come in -------------------------------------------------------------------------------------------------
@@ -208,18 +215,25 @@ def test_auth() -> None:
     good = {route: Scope.CHAT if route in (*ANSWERING, PLAYGROUND) else Scope.CLASSIFY for route in ROUTES} | {
         "/metrics": Scope.METRICS
     }
-    with served(fake, api_keys=keys) as client:
-        every = [*walked(client.app.routes), ("/nowhere", "GET"), ("//healthz", "GET"), ("/metrics/", "GET")]  # type: ignore[attr-defined]
+    with open_client(fake, api_keys=keys) as client:
+        every = [*walk_routes(client.app.routes), ("/nowhere", "GET"), ("//healthz", "GET"), ("/metrics/", "GET")]  # type: ignore[attr-defined]
         assert set(good) < {path for path, _ in every}
         for path, method in every:
-            for headers in ({}, bearer("wrong"), bearer(secrets[Scope.CHAT][:-1]), {"x-api-key": ""}):
+            for headers in (
+                {},
+                build_bearer_header("wrong"),
+                build_bearer_header(secrets[Scope.CHAT][:-1]),
+                {"x-api-key": ""},
+            ):
                 response = client.request(method, path, headers=headers)
                 assert (response.status_code == 401) == (path not in OPEN_PATHS), (path, method)
         assert fake.requests == []
         for path, needed in good.items():
             for scope, secret in secrets.items():
-                asked: dict[str, Any] = {"json": question(path, "a", model="fake")} if path in ROUTES else {}
-                response = client.request("POST" if asked else "GET", path, headers=bearer(secret), **asked)
+                asked: dict[str, Any] = {"json": build_body(path, "a", model="fake")} if path in ROUTES else {}
+                response = client.request(
+                    "POST" if asked else "GET", path, headers=build_bearer_header(secret), **asked
+                )
                 assert response.status_code == (200 if scope is needed else 403), (path, scope)
         assert not any(secret in repr(client.app_state["service"].keys.content) for secret in secrets.values())
 
@@ -231,21 +245,24 @@ def test_auth() -> None:
 def test_privacy(route: str, caplog: pytest.LogCaptureFixture) -> None:
     """The core of it: served or not, what was asked stands in no log line, metric or error. The rest: test_privacy."""
     fake = FakeGuard(pieces=("SECRET ", "reply"))
-    with served(fake) as client, caplog.at_level("DEBUG"):
+    with open_client(fake) as client, caplog.at_level("DEBUG"):
         assert (
-            ask(client, route, "SECRET", png(), **({"stream": True} if route in ANSWERING else {})).status_code == 200
+            send_question(
+                client, route, "SECRET", encode_png(), **({"stream": True} if route in ANSWERING else {})
+            ).status_code
+            == 200
         )
         failed = [
             client.post(f"{route}?SECRET=SECRET", json={"SECRET": "SECRET", "texts": "SECRET", "model": ["SECRET"]}),
-            ask(client, route, "SECRET", b"SECRET"),
+            send_question(client, route, "SECRET", b"SECRET"),
             client.post(route, content=b"SECRET", headers={"content-type": "SECRET/SECRET"}),
         ]
         fake.failure = RuntimeError("SECRET")
-        failed.append(ask(client, route, "SECRET again"))
+        failed.append(send_question(client, route, "SECRET again"))
         metrics = [
             client.get("/metrics", headers={"accept": kind}).text for kind in ("", "application/openmetrics-text")
         ]
-    wrong = as_sent(route, 415, "image_format")[0]
+    wrong = translate_error(route, 415, "image_format")[0]
     assert [response.status_code for response in failed] == [422, wrong, wrong, 500]
     for response in failed:
         assert "SECRET" not in response.text + str(response.headers)
@@ -280,12 +297,12 @@ def test_fingerprinting_refusals_name_nothing(nano: TestClient, guard: Guard) ->
     texts |= {*Policy.create_default(guard.model.taxonomy).refusals.values()}
     for asked in ((STEAL,), (MAKE, WEAPON), (OBEY, REQUEST)):
         for route in (*ANSWERING, GUARDRAIL):
-            said = refusals(ask(nano, route, *asked))
+            said = refusals(send_question(nano, route, *asked))
             assert said
             texts.update(said)
-    with served(FakeGuard(decision=None)) as client:  # no verdict at all
+    with open_client(FakeGuard(decision=None)) as client:  # no verdict at all
         for route in ANSWERING:
-            said = refusals(ask(client, route, LOOK))
+            said = refusals(send_question(client, route, LOOK))
             assert said
             texts.update(said)
     assert [text for text in texts if GIVEAWAYS.search(text)] == []
@@ -297,7 +314,7 @@ HIDDEN = ("risk", "level", "scores", "surfaces", "heatmap", "timings", "_ms", "u
 @pytest.fixture(scope="module")
 def discreet(guard: Guard) -> Iterator[TestClient]:
     """The shipped guard behind a server that tells decisions only."""
-    with served(guard, expose_risk=False, default_max_tokens=8, cache_mb=0) as client:
+    with open_client(guard, expose_risk=False, default_max_tokens=8, cache_mb=0) as client:
         yield client
 
 
@@ -315,7 +332,7 @@ def test_fingerprinting_without_risk(
     if route in OWN:
         options += [{"explain": True}]
     for fields in options:
-        response = ask(discreet, route, *asked, **fields)
+        response = send_question(discreet, route, *asked, **fields)
         assert response.status_code == 200
         said = response.text.replace("category_scores", "")
         assert not any(name in said for name in HIDDEN), said
@@ -327,8 +344,8 @@ def test_fingerprinting_without_risk(
             "cache-control",
             "x-accel-buffering",
         }
-    plain = ask(discreet, route, *asked)
-    assert told(plain)["decision"] == told(ask(nano, route, *asked))["decision"]
+    plain = send_question(discreet, route, *asked)
+    assert read_verdict(plain)["decision"] == read_verdict(send_question(nano, route, *asked))["decision"]
     if route == MODERATIONS:
         (result,) = plain.json()["results"]
         assert result["category_scores"] == {name: float(on) for name, on in result["categories"].items()}
@@ -336,17 +353,17 @@ def test_fingerprinting_without_risk(
 
 def test_fingerprinting_without_risk_where_a_reply_is_cut(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a reply that the rail cut nor one that failed says more."""
-    monkeypatch.setattr(guard, "policy", forced(Decision.ALLOWED))
+    monkeypatch.setattr(guard, "policy", create_forced_policy(Decision.ALLOWED))
     monkeypatch.setattr(guard, "rulings_on", lambda replies, rules: [Ruling.CUT] * len(replies))
-    with served(guard, expose_risk=False) as client:
+    with open_client(guard, expose_risk=False) as client:
         for route in ANSWERING:
             for stream in (False, True):
-                cut = ask(client, route, MAKE, WEAPON, stream=stream)
+                cut = send_question(client, route, MAKE, WEAPON, stream=stream)
                 assert "content_filter" in cut.text
                 assert not any(name in cut.text for name in HIDDEN)
-    with served(FakeGuard(late_failure=GenerationError("why")), expose_risk=False) as client:
+    with open_client(FakeGuard(late_failure=GenerationError("why")), expose_risk=False) as client:
         for route in ANSWERING:
-            assert not any(name in ask(client, route, LOOK, stream=True).text for name in HIDDEN)
+            assert not any(name in send_question(client, route, LOOK, stream=True).text for name in HIDDEN)
 
 
 def test_fingerprinting_operators_choose_their_words(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,6 +371,6 @@ def test_fingerprinting_operators_choose_their_words(guard: Guard, monkeypatch: 
     own = overlay_policy(guard.policy, changes, guard.model.taxonomy)
     assert own.actions["illegal"][3] is Action.REFUSE
     monkeypatch.setattr(guard, "policy", own)
-    with served(guard) as client:
+    with open_client(guard) as client:
         for route in (*ANSWERING, GUARDRAIL):
-            assert refusals(ask(client, route, MAKE, WEAPON)) == ["Let us talk about something else."]
+            assert refusals(send_question(client, route, MAKE, WEAPON)) == ["Let us talk about something else."]

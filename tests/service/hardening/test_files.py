@@ -11,30 +11,28 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.inputs.images.decoding import decode
-from tests.helpers.clients import encoded
-from tests.helpers.nano_requests import (
+from tests.helpers.engine.model_calls import assert_read_what_was_scored, record_model_inputs
+from tests.helpers.images.encoding import decode_rgb, encode_image
+from tests.helpers.images.png_files import build_png, build_png_chunk
+from tests.helpers.server.judging_requests import (
     ANSWERING,
     LOOK,
     MAKE,
     ROUTES,
     SCENE,
     WEAPON,
-    as_sent,
-    ask,
-    assert_read_what_was_scored,
-    failure,
-    picture,
-    refused,
-    watched,
+    is_refused,
+    read_error,
+    send_question,
+    translate_error,
 )
-from tests.safety_core.inputs.images.test_decoding import png, png_chunk
 
 
 def claiming_more(kind: str) -> bytes:
     """A small file whose header declares hundreds of megapixels."""
     if kind == "PNG":
-        return png(60_000, 60_000, depth=8, colour=2, rows=bytes(100))
-    data = bytearray(encoded(Image.new("RGB", (48, 48), "red"), kind))
+        return build_png(60_000, 60_000, depth=8, colour=2, rows=bytes(100))
+    data = bytearray(encode_image(Image.new("RGB", (48, 48), "red"), kind))
     if kind == "JPEG":
         at = data.index(b"\xff\xc0") + 5
         data[at : at + 4] = struct.pack(">HH", 60_000, 60_000)
@@ -50,24 +48,26 @@ def claiming_more(kind: str) -> bytes:
 def test_decompression_bomb(client: TestClient, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "load", lambda file: pytest.fail("it was decoded"))
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, claiming_more(kind))) == as_sent(route, 413, "image_too_large")
+        assert read_error(send_question(client, route, LOOK, claiming_more(kind))) == translate_error(
+            route, 413, "image_too_large"
+        )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_truncated_corrupt(client: TestClient, kind: str) -> None:
-    whole = encoded(Image.effect_noise((64, 64), 90).convert("RGB"), kind)
+    whole = encode_image(Image.effect_noise((64, 64), 90).convert("RGB"), kind)
     damaged = [whole[:20], whole[: len(whole) // 2], whole[:20] + bytes(200), whole[:20] + b"\xff" * 200]
     for route in ROUTES:
         for data in damaged:
-            assert failure(ask(client, route, LOOK, data)) == as_sent(route, 400, "image_corrupt")
-        assert not refused(ask(client, route, LOOK, whole))
+            assert read_error(send_question(client, route, LOOK, data)) == translate_error(route, 400, "image_corrupt")
+        assert not is_refused(send_question(client, route, LOOK, whole))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_formats_that_are_accepted(client: TestClient, kind: str) -> None:
-    data = encoded(picture(SCENE), kind)
+    data = encode_image(decode_rgb(SCENE), kind)
     for route in ROUTES:
-        assert not refused(ask(client, route, LOOK, data))
+        assert not is_refused(send_question(client, route, LOOK, data))
 
 
 OTHER_FORMATS = [
@@ -90,18 +90,18 @@ OTHER_FORMATS = [
 @pytest.mark.parametrize("data", OTHER_FORMATS)
 def test_formats_that_are_not(client: TestClient, data: bytes) -> None:
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, data)) == as_sent(route, 415, "image_format")
+        assert read_error(send_question(client, route, LOOK, data)) == translate_error(route, 415, "image_format")
     for route in ROUTES[:2]:
         named = client.post(route, files={"image": ("a.png", data, "image/png")}, data={"prompt": LOOK})
-        assert failure(named) == (415, "image_format")
+        assert read_error(named) == (415, "image_format")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_several_frames(client: TestClient, kind: str) -> None:
-    first, second = picture(SCENE), picture(WEAPON)
-    data = encoded(first, kind, save_all=True, append_images=[second])
+    first, second = decode_rgb(SCENE), decode_rgb(WEAPON)
+    data = encode_image(first, kind, save_all=True, append_images=[second])
     for route in ROUTES:
-        assert failure(ask(client, route, MAKE, data)) == as_sent(route, 400, "image_animated")
+        assert read_error(send_question(client, route, MAKE, data)) == translate_error(route, 400, "image_animated")
 
 
 # --- one file, several pictures --------------------------------------------------------------------------------------
@@ -111,11 +111,11 @@ HTML = b"<!doctype html><script>alert(1)</script>"
 
 
 def as_jpeg(data: bytes) -> bytes:
-    return encoded(picture(data), "JPEG", quality=98, subsampling=0)
+    return encode_image(decode_rgb(data), "JPEG", quality=98, subsampling=0)
 
 
 def as_gif(data: bytes) -> bytes:
-    return encoded(picture(data), "GIF")
+    return encode_image(decode_rgb(data), "GIF")
 
 
 def chunks(data: bytes) -> bytes:
@@ -125,28 +125,32 @@ def chunks(data: bytes) -> bytes:
 
 def two_jpegs() -> bytes:
     """What phones write: a picture, and a second one that some programs show instead."""
-    return encoded(picture(SCENE), "MPO", save_all=True, append_images=[picture(WEAPON)], quality=98, subsampling=0)
+    return encode_image(
+        decode_rgb(SCENE), "MPO", save_all=True, append_images=[decode_rgb(WEAPON)], quality=98, subsampling=0
+    )
 
 
 def with_thumbnail() -> bytes:
     """A JPEG whose preview shows something else."""
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.IFD1)[ExifTags.Base.ImageDescription] = "preview"
-    return encoded(picture(SCENE), "JPEG", quality=98, subsampling=0, exif=exif.tobytes() + as_jpeg(WEAPON))
+    return encode_image(decode_rgb(SCENE), "JPEG", quality=98, subsampling=0, exif=exif.tobytes() + as_jpeg(WEAPON))
 
 
 def with_first_frame() -> bytes:
     """A PNG that says it is an animation of one frame, its own pixels."""
-    control = png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 140, 140, 0, 0, 1, 10, 0, 0))
-    return SCENE[:33] + png_chunk(b"acTL", struct.pack(">II", 1, 0)) + control + SCENE[33:]
+    control = build_png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 140, 140, 0, 0, 1, 10, 0, 0))
+    return SCENE[:33] + build_png_chunk(b"acTL", struct.pack(">II", 1, 0)) + control + SCENE[33:]
 
 
 def with_other_frame() -> bytes:
     """A PNG whose one frame is not its default picture: who knows no animations sees the one, who does the other."""
-    control = png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 140, 140, 0, 0, 1, 10, 0, 0))
+    control = build_png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 140, 140, 0, 0, 1, 10, 0, 0))
     pixels = chunks(WEAPON)
-    frame = png_chunk(b"fdAT", struct.pack(">I", 1) + pixels[8:-4])
-    return SCENE[:33] + png_chunk(b"acTL", struct.pack(">II", 1, 0)) + chunks(SCENE) + control + frame + SCENE[-12:]
+    frame = build_png_chunk(b"fdAT", struct.pack(">I", 1) + pixels[8:-4])
+    return (
+        SCENE[:33] + build_png_chunk(b"acTL", struct.pack(">II", 1, 0)) + chunks(SCENE) + control + frame + SCENE[-12:]
+    )
 
 
 def smaller_than_its_screen() -> bytes:
@@ -175,14 +179,14 @@ AMBIGUOUS: dict[str, tuple[Callable[[], bytes], Callable[[], bytes] | str]] = {
     "page behind a GIF": (lambda: as_gif(SCENE) + HTML, lambda: as_gif(SCENE)),
     "frame behind a GIF's end": (lambda: as_gif(SCENE) + as_gif(WEAPON)[13:], lambda: as_gif(SCENE)),
     "WebP behind a WebP": (
-        lambda: encoded(picture(SCENE), "WEBP", lossless=True) + encoded(picture(WEAPON), "WEBP"),
-        lambda: encoded(picture(SCENE), "WEBP", lossless=True),
+        lambda: encode_image(decode_rgb(SCENE), "WEBP", lossless=True) + encode_image(decode_rgb(WEAPON), "WEBP"),
+        lambda: encode_image(decode_rgb(SCENE), "WEBP", lossless=True),
     ),
     "second run of pixels": (
-        lambda: SCENE[:-12] + png_chunk(b"tEXt", b"a\0b") + chunks(WEAPON) + SCENE[-12:],
+        lambda: SCENE[:-12] + build_png_chunk(b"tEXt", b"a\0b") + chunks(WEAPON) + SCENE[-12:],
         lambda: SCENE,
     ),
-    "gamma": (lambda: SCENE[:33] + png_chunk(b"gAMA", struct.pack(">I", 1_000)) + SCENE[33:], lambda: SCENE),
+    "gamma": (lambda: SCENE[:33] + build_png_chunk(b"gAMA", struct.pack(">I", 1_000)) + SCENE[33:], lambda: SCENE),
     "animation of its own pixels": (with_first_frame, lambda: SCENE),
     "frame smaller than its screen": (smaller_than_its_screen, smaller_than_its_screen),
     "animation beside the picture": (with_other_frame, "image_animated"),
@@ -191,9 +195,9 @@ AMBIGUOUS: dict[str, tuple[Callable[[], bytes], Callable[[], bytes] | str]] = {
         "image_animated",
     ),
     "two palettes": (
-        lambda: png(
+        lambda: build_png(
             2, 2, depth=8, colour=3, rows=b"\0\0\1" * 2,
-            extra=png_chunk(b"PLTE", b"\xff" * 6) + png_chunk(b"PLTE", bytes(6)),
+            extra=build_png_chunk(b"PLTE", b"\xff" * 6) + build_png_chunk(b"PLTE", bytes(6)),
         ),
         "image_corrupt",
     ),
@@ -210,12 +214,12 @@ def test_formats_that_two_decoders_could_see_differently(nano: TestClient, guard
     data = write()
     if isinstance(meant, str):
         for route in ROUTES:
-            assert failure(ask(nano, route, LOOK, data)) == as_sent(route, 400, meant)
+            assert read_error(send_question(nano, route, LOOK, data)) == translate_error(route, 400, meant)
         return
     expected = guard.model.preprocess(list(decode(meant()).views))
     for route in ANSWERING:
-        with watched(guard) as seen:
-            assert not refused(ask(nano, route, LOOK, data))
+        with record_model_inputs(guard) as seen:
+            assert not is_refused(send_question(nano, route, LOOK, data))
         assert torch.equal(seen.pixels, expected)
         assert_read_what_was_scored(seen)
 
@@ -224,4 +228,4 @@ def test_formats_are_told_by_the_bytes_and_not_by_their_names(nano: TestClient) 
     for name, kind in (("a.jpg", "image/jpeg"), ("a.svg", "image/svg+xml"), ("a.png", "text/html")):
         for path in ROUTES[:2]:
             answer = nano.post(path, files={"image": (name, WEAPON, kind)}, data={"prompt": MAKE})
-            assert refused(answer)
+            assert is_refused(answer)

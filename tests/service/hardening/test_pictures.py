@@ -12,8 +12,10 @@ from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
 from safety_core.inputs.images.decoding import ImageLimits, decode
-from tests.helpers.clients import encoded
-from tests.helpers.nano_requests import (
+from tests.helpers.engine.model_calls import assert_read_what_was_scored, record_model_inputs
+from tests.helpers.images.encoding import decode_rgb, encode_image, encode_rotated
+from tests.helpers.images.png_files import build_png, build_png_chunk
+from tests.helpers.server.judging_requests import (
     ANSWERING,
     CHAT,
     CLASSIFY,
@@ -26,23 +28,19 @@ from tests.helpers.nano_requests import (
     SCENE,
     WEAPON,
     WHAT,
-    as_sent,
-    ask,
-    assert_read_what_was_scored,
-    failure,
-    picture,
-    refused,
-    told,
-    watched,
+    is_refused,
+    read_error,
+    read_verdict,
+    send_question,
+    translate_error,
 )
-from tests.safety_core.inputs.images.test_decoding import held, png, png_chunk
 
 SIDE = 140
 """Of the shipped checkpoint's pictures."""
 
 
 def risk(client: TestClient, text: str, data: bytes) -> dict[str, Any]:
-    found = told(ask(client, CLASSIFY, text, data))["risk"]
+    found = read_verdict(send_question(client, CLASSIFY, text, data))["risk"]
     assert isinstance(found, dict)
     return found
 
@@ -65,10 +63,10 @@ def same_scores(one: dict[str, Any], other: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
 def test_exif_orientation(nano: TestClient, orientation: int, kind: str, options: dict[str, Any]) -> None:
-    stored = held(picture(REQUEST), orientation, kind, **options)
+    stored = encode_rotated(decode_rgb(REQUEST), orientation, kind, **options)
     assert risk(nano, OBEY, stored) == risk(nano, OBEY, REQUEST)
     for route in ROUTES if kind == "PNG" else ():
-        assert refused(ask(nano, route, OBEY, stored))
+        assert is_refused(send_question(nano, route, OBEY, stored))
 
 
 def as_16_bit(image: Image.Image, colour: int) -> bytes:
@@ -80,37 +78,37 @@ def as_16_bit(image: Image.Image, colour: int) -> bytes:
         b"\0" + bytes(byte for value in raw[y * step : (y + 1) * step] for byte in (value, value))
         for y in range(height)
     )
-    return png(width, height, depth=16, colour=colour, rows=rows)
+    return build_png(width, height, depth=16, colour=colour, rows=rows)
 
 
 COLOURED: dict[str, Callable[[Image.Image], bytes]] = {
     "16-bit": lambda image: as_16_bit(image, 2),
     "16-bit with alpha": lambda image: as_16_bit(image.convert("RGBA"), 6),
-    "CMYK": lambda image: encoded(image.convert("CMYK"), "JPEG", quality=98, subsampling=0),
-    "ICC": lambda image: encoded(
+    "CMYK": lambda image: encode_image(image.convert("CMYK"), "JPEG", quality=98, subsampling=0),
+    "ICC": lambda image: encode_image(
         image, "PNG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     ),
-    "broken ICC": lambda image: encoded(image, "PNG", icc_profile=b"no profile"),
+    "broken ICC": lambda image: encode_image(image, "PNG", icc_profile=b"no profile"),
 }
 GREY: dict[str, Callable[[Image.Image], bytes]] = {
     "16-bit": lambda image: as_16_bit(image, 0),
-    "LA": lambda image: encoded(image.convert("LA"), "PNG"),
+    "LA": lambda image: encode_image(image.convert("LA"), "PNG"),
     "16-bit LA": lambda image: as_16_bit(image.convert("LA"), 4),
-    "palette": lambda image: encoded(image.convert("P"), "PNG"),
-    "RGB": lambda image: encoded(image.convert("RGB"), "PNG"),
+    "palette": lambda image: encode_image(image.convert("P"), "PNG"),
+    "RGB": lambda image: encode_image(image.convert("RGB"), "PNG"),
 }
 
 
 @pytest.mark.parametrize("text", [MAKE, WHAT])
 def test_sixteen_bit_cmyk_icc_la(nano: TestClient, text: str) -> None:
-    plain, grey = picture(WEAPON), picture(WEAPON).convert("L")
-    expected, in_grey = risk(nano, text, WEAPON), risk(nano, text, encoded(grey, "PNG"))
+    plain, grey = decode_rgb(WEAPON), decode_rgb(WEAPON).convert("L")
+    expected, in_grey = risk(nano, text, WEAPON), risk(nano, text, encode_image(grey, "PNG"))
     for name, write in COLOURED.items():
         assert same_scores(risk(nano, text, write(plain)), expected), name
     for name, write in GREY.items():
         assert same_scores(risk(nano, text, write(grey)), in_grey), name
     for route in ROUTES:
-        assert refused(ask(nano, route, text, as_16_bit(plain, 2))) == (text == MAKE)
+        assert is_refused(send_question(nano, route, text, as_16_bit(plain, 2))) == (text == MAKE)
 
 
 # --- transparency ----------------------------------------------------------------------------------------------------
@@ -118,7 +116,7 @@ def test_sixteen_bit_cmyk_icc_la(nano: TestClient, text: str) -> None:
 
 def lettering(colour: str) -> Image.Image:
     """The rendered request in one colour on clear ground."""
-    ink = picture(REQUEST).convert("L").point(lambda value: 255 if value < 100 else 0)
+    ink = decode_rgb(REQUEST).convert("L").point(lambda value: 255 if value < 100 else 0)
     solid = Image.new("RGBA", ink.size, colour)
     solid.putalpha(ink)
     return solid
@@ -129,16 +127,16 @@ def written(image: Image.Image, kind: str) -> bytes:
         index = image.getchannel("A").point(lambda value: 1 if value else 0).convert("P")
         red, green, blue, _ = image.getpixel((0, 0))  # type: ignore[misc]
         index.putpalette([128, 128, 128, red, green, blue])
-        return encoded(index, "PNG", transparency=0)
+        return encode_image(index, "PNG", transparency=0)
     if kind == "LA":
-        return encoded(image.convert("LA"), "PNG")
+        return encode_image(image.convert("LA"), "PNG")
     if kind == "key":  # one colour of a picture without alpha stands for clear
         clear = (200, 3, 4)
         flat = Image.new("RGB", image.size, clear)
         flat.paste(image, (0, 0), image)
-        data = encoded(flat, "PNG")
-        return data[:33] + png_chunk(b"tRNS", struct.pack(">HHH", *clear)) + data[33:]
-    return encoded(image, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
+        data = encode_image(flat, "PNG")
+        return data[:33] + build_png_chunk(b"tRNS", struct.pack(">HHH", *clear)) + data[33:]
+    return encode_image(image, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "LA", "palette", "key", "WEBP", "GIF"])
@@ -149,15 +147,17 @@ def test_alpha_trns_palette(nano: TestClient, colour: str, kind: str) -> None:
     low_high = [view.convert("L").getextrema() for view in decode(data).views]
     assert [low != high for low, high in low_high] == [colour == "white", colour == "black"]
     for route in ROUTES if kind == "PNG" else (CLASSIFY,):
-        assert refused(ask(nano, route, OBEY, data))
+        assert is_refused(send_question(nano, route, OBEY, data))
 
 
 def two_faced() -> bytes:
     """The weapon on white ground; on black ground something darker."""
-    shown = np.asarray(picture(WEAPON), dtype=np.float32) / 255
+    shown = np.asarray(decode_rgb(WEAPON), dtype=np.float32) / 255
     alpha = np.maximum(1 - shown.min(2, keepdims=True), 1 / 255)
     colour = (shown - 1 + alpha) / alpha
-    return encoded(Image.fromarray(np.uint8(255 * np.concatenate([colour, alpha], 2).clip(0, 1) + 0.5), "RGBA"), "PNG")
+    return encode_image(
+        Image.fromarray(np.uint8(255 * np.concatenate([colour, alpha], 2).clip(0, 1) + 0.5), "RGBA"), "PNG"
+    )
 
 
 @pytest.mark.parametrize("route", ANSWERING)
@@ -165,12 +165,12 @@ def test_alpha_trns_palette_gives_the_model_the_view_that_was_scored_worse(
     nano: TestClient, guard: Guard, route: str
 ) -> None:
     data = two_faced()
-    views = [risk(nano, WHAT, encoded(view, "PNG"))["surfaces"]["joint"] for view in decode(data).views]
+    views = [risk(nano, WHAT, encode_image(view, "PNG"))["surfaces"]["joint"] for view in decode(data).views]
     assert views[0] != views[1]
-    with watched(guard) as seen:
-        answer = ask(nano, route, WHAT, data)
-    assert told(answer)["decision"] == "cautioned"
-    assert told(answer)["risk"]["surfaces"]["joint"] == pytest.approx(max(views), abs=1e-4)
+    with record_model_inputs(guard) as seen:
+        answer = send_question(nano, route, WHAT, data)
+    assert read_verdict(answer)["decision"] == "cautioned"
+    assert read_verdict(answer)["risk"]["surfaces"]["joint"] == pytest.approx(max(views), abs=1e-4)
     assert_read_what_was_scored(seen, views=2, view=views.index(max(views)))
 
 
@@ -179,12 +179,12 @@ def test_alpha_trns_palette_gives_the_model_the_view_that_was_scored_worse(
 
 def scaling_attack(visible: bytes, hidden: bytes, *, side: int, step: int) -> bytes:
     """A large picture of one thing that careless resizing to ``side`` would turn into another: its every n-th pixel."""
-    large = np.array(picture(visible).resize((side * step, side * step), Image.Resampling.BICUBIC))
-    wanted = picture(hidden).resize((side, side), Image.Resampling.BICUBIC)
+    large = np.array(decode_rgb(visible).resize((side * step, side * step), Image.Resampling.BICUBIC))
+    wanted = decode_rgb(hidden).resize((side, side), Image.Resampling.BICUBIC)
     large[step // 2 :: step, step // 2 :: step] = np.asarray(wanted)
     attack = Image.fromarray(large)
     assert attack.resize((side, side), Image.Resampling.NEAREST).tobytes() == wanted.tobytes()
-    return encoded(attack, "PNG", compress_level=1)
+    return encode_image(attack, "PNG", compress_level=1)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +196,12 @@ def test_image_scaling_payload(nano: TestClient, guard: Guard, side: int, step: 
     harmless = scaling_attack(SCENE, WEAPON, side=side, step=step)
     harmful = scaling_attack(WEAPON, SCENE, side=side, step=step)
     for route in routes:
-        assert refused(ask(nano, route, MAKE, harmful))
+        assert is_refused(send_question(nano, route, MAKE, harmful))
     there, hidden = (guard.model.preprocess(list(decode(data).views)) for data in (SCENE, WEAPON))
     for route in routes:
-        with watched(guard) as seen:
-            answer = ask(nano, route, LOOK, harmless)
-        assert not refused(answer)
+        with record_model_inputs(guard) as seen:
+            answer = send_question(nano, route, LOOK, harmless)
+        assert not is_refused(answer)
         pixels = seen.pixels
         assert len(pixels) == 1
         assert (pixels - there).abs().mean() < (pixels - hidden).abs().mean() / 2
@@ -218,15 +218,15 @@ def test_aspect_ratio_and_crop(nano: TestClient, guard: Guard, size: tuple[int, 
     mark = min(size) // 2
     grey = Image.new("RGB", size, (128, 128, 128))
     corners = [(x, y) for x in (0, width - mark) for y in (0, height - mark)]
-    with watched(guard) as seen:
-        assert not refused(ask(nano, ANSWERING[0], LOOK, encoded(grey, "PNG")))
+    with record_model_inputs(guard) as seen:
+        assert not is_refused(send_question(nano, ANSWERING[0], LOOK, encode_image(grey, "PNG")))
     assert_read_what_was_scored(seen)
     (empty,) = seen.pixels
     for at in corners:
         marked = grey.copy()
         marked.paste("white", (*at, at[0] + mark, at[1] + mark))
-        with watched(guard) as seen:
-            ask(nano, CLASSIFY, LOOK, encoded(marked, "PNG"))
+        with record_model_inputs(guard) as seen:
+            send_question(nano, CLASSIFY, LOOK, encode_image(marked, "PNG"))
         (pixels,) = seen.pixels
         changed = (pixels - empty).amax(0) > 0.1
         expected = mark**2 * (SIDE / max(size)) ** 2
@@ -239,18 +239,18 @@ def test_aspect_ratio_and_crop(nano: TestClient, guard: Guard, size: tuple[int, 
 @pytest.mark.parametrize("size", [(2100, 100), (20, 421), (1, 21)])
 def test_aspect_ratio_and_crop_refuses_what_would_be_lost(client: TestClient, size: tuple[int, int]) -> None:
     for route in ROUTES:
-        assert failure(ask(client, route, LOOK, encoded(Image.new("RGB", size), "PNG"))) == as_sent(
-            route, 400, "image_aspect"
-        )
+        assert read_error(
+            send_question(client, route, LOOK, encode_image(Image.new("RGB", size), "PNG"))
+        ) == translate_error(route, 400, "image_aspect")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3), (3, 1), (3, 3), (2, 31), (33, 32)])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_tiny_or_odd_sizes(nano: TestClient, size: tuple[int, int], kind: str) -> None:
-    data = encoded(Image.new("RGB", size, "red"), kind)
+    data = encode_image(Image.new("RGB", size, "red"), kind)
     for route in ROUTES if kind == "PNG" else (CLASSIFY,):
-        assert told(ask(nano, route, LOOK, data))
-    assert told(ask(nano, CLASSIFY, LOOK, SCENE))["decision"] == "allowed"
+        assert read_verdict(send_question(nano, route, LOOK, data))
+    assert read_verdict(send_question(nano, CLASSIFY, LOOK, SCENE))["decision"] == "allowed"
 
 
 def test_several_images(nano: TestClient, client: TestClient) -> None:
@@ -259,26 +259,28 @@ def test_several_images(nano: TestClient, client: TestClient) -> None:
         pictures = [SCENE, SCENE, SCENE]
         pictures[place] = WEAPON
         for route in ROUTES:
-            response = ask(nano, route, MAKE, *pictures)
-            assert refused(response)
-            assert told(response).get("images_scanned", 3) == 3
-        found = told(ask(nano, CLASSIFY, MAKE, *pictures))
+            response = send_question(nano, route, MAKE, *pictures)
+            assert is_refused(response)
+            assert read_verdict(response).get("images_scanned", 3) == 3
+        found = read_verdict(send_question(nano, CLASSIFY, MAKE, *pictures))
         assert [image["level"]["index"] == 3 for image in found["images"]] == [at == place for at in range(3)]
         assert found["risk"]["level"]["index"] == 3
         assert found["risk"]["surfaces"]["joint"] is not None
     for route in ROUTES:
         # The guardrail's protocol repeats pictures; each is counted once.
-        many = [encoded(Image.new("RGB", (8, 8), (shade, 0, 0)), "PNG") for shade in range(9)]
+        many = [encode_image(Image.new("RGB", (8, 8), (shade, 0, 0)), "PNG") for shade in range(9)]
         if route == GUARDRAIL:  # blocked with a reason: a proxy may be told to go on after errors
-            assert refused(ask(client, route, LOOK, *many))
+            assert is_refused(send_question(client, route, LOOK, *many))
         else:
-            assert failure(ask(client, route, LOOK, *many)) == (400, "too_many_images")
-        assert not refused(ask(client, route, LOOK, *many[:8]))
+            assert read_error(send_question(client, route, LOOK, *many)) == (400, "too_many_images")
+        assert not is_refused(send_question(client, route, LOOK, *many[:8]))
 
 
 def test_several_images_are_all_that_the_model_reads(nano: TestClient, guard: Guard) -> None:
-    with watched(guard) as seen:
-        assert not refused(ask(nano, ANSWERING[0], LOOK, SCENE, encoded(Image.new("RGB", (9, 9)), "PNG"), SCENE))
+    with record_model_inputs(guard) as seen:
+        assert not is_refused(
+            send_question(nano, ANSWERING[0], LOOK, SCENE, encode_image(Image.new("RGB", (9, 9)), "PNG"), SCENE)
+        )
     ((prompt, given),) = seen.read
     assert len(seen.projected) == 2  # of equal files only one goes through the tower
     assert given is not None
@@ -292,13 +294,13 @@ def test_several_images_and_one_that_gets_lost(nano: TestClient, guard: Guard, r
     encode = guard.model.encode_images
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guard.model, "encode_images", lambda pixels: encode(pixels)[:-1])
-        response = ask(nano, route, LOOK, SCENE, WEAPON)
+        response = send_question(nano, route, LOOK, SCENE, WEAPON)
     if route not in ANSWERING:
-        assert failure(response) == (503, "no_verdict")
+        assert read_error(response) == (503, "no_verdict")
         return
     body = response.json()
     found = body.get("safevlm", body)
     assert (found["decision"], found["images_received"], found["images_scanned"]) == ("refused", 2, 0)
     said = [choice["message"]["content"] for choice in body.get("choices", ())] or [body["content"]]
     assert said == [None]
-    assert not refused(ask(nano, route, LOOK, SCENE))
+    assert not is_refused(send_question(nano, route, LOOK, SCENE))

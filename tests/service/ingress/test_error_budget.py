@@ -14,21 +14,17 @@ from service.api.litellm.guardrail import GuardrailRequest
 from service.ingress import error_budget as pacing
 from service.ingress.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorBudget
 from service.telemetry.request_record import RequestRecord
-from tests.helpers.clients import png, served
-from tests.helpers.fakes import FakeGuard
-from tests.helpers.nano_requests import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
-from tests.service.middleware.test_admission import eventually, listening
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.helpers.clocks import FakeClock
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.judging_requests import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
+from tests.helpers.server.threads import run_threaded_server
+from tests.helpers.waiting import wait_until
 
 
 def test_work_is_free_until_a_client_has_used_its_burst() -> None:
-    error_budget = ErrorBudget(Clock())
+    error_budget = ErrorBudget(FakeClock(100.0))
     assert [error_budget.charge("a", BURST // 4) for _ in range(4)] == [0.0] * 4
     assert error_budget.charge("a", 8) == pytest.approx(8 / RATE)
     assert error_budget.charge("b", 8) == 0.0, "another client does not wait"
@@ -36,7 +32,7 @@ def test_work_is_free_until_a_client_has_used_its_burst() -> None:
 
 
 def test_a_client_that_exceeds_its_rate_by_far_is_rejected_until_it_has_paid() -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     error_budget = ErrorBudget(clock)
     error_budget.charge("a", BURST + RATE)
     error_budget.require_budget("a")
@@ -51,7 +47,7 @@ def test_a_client_that_exceeds_its_rate_by_far_is_rejected_until_it_has_paid() -
 
 
 def test_however_many_connections_a_client_has_its_rate_is_kept() -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     error_budget = ErrorBudget(clock)
     work = 0
     for _ in range(10_000):  # 100 seconds
@@ -68,7 +64,7 @@ def test_however_many_connections_a_client_has_its_rate_is_kept() -> None:
 
 def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "_MAX_CLIENTS", 2)
-    error_budget = ErrorBudget(Clock())
+    error_budget = ErrorBudget(FakeClock(100.0))
     for client in "abc":
         error_budget.charge(client, 2 * BURST)
     assert error_budget.charge("b", 1) > 0
@@ -77,7 +73,7 @@ def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    with served(FakeGuard()) as made:
+    with open_client(FakeGuard()) as made:
         yield made
 
 
@@ -109,7 +105,7 @@ def test_pictures_that_end_in_errors_again_and_again_are_delayed(
     assert 0 < seconds <= 8.1 / RATE
     assert held == 0, "a request that waits to be told of its error holds no memory"
     assert others == []
-    assert client.post(CLASSIFY, files={"image": png()}).status_code == 200
+    assert client.post(CLASSIFY, files={"image": encode_png()}).status_code == 200
     assert client.post(CLASSIFY, json={"prompt": 3}).status_code == 422
     assert len(slept) == 1, "neither what is answered nor a cheap error is delayed"
 
@@ -127,7 +123,7 @@ def test_large_bodies_that_end_in_errors_are_delayed_and_then_not_read_on_every_
     assert max(seconds for seconds, _ in slept) <= LONGEST_S
     assert all(held == 0 for _, held in slept)
     assert len(body) > LARGE_BYTES
-    small = client.post(CLASSIFY, files={"image": png()})
+    small = client.post(CLASSIFY, files={"image": encode_png()})
     assert small.status_code == 200, "small requests with one picture are served"
 
 
@@ -166,13 +162,13 @@ def test_a_client_that_leaves_has_caused_its_work_all_the_same(monkeypatch: pyte
     paced: list[int] = []
     fake = FakeGuard()
     fake.gate.clear()
-    with listening(fake) as url:
+    with run_threaded_server(fake) as url:
 
         async def delay_error(self: ErrorBudget, record: RequestRecord) -> None:
             paced.append(record.pictures)
 
         monkeypatch.setattr(ErrorBudget, "delay_error", delay_error)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{url}{CLASSIFY}", files={"image": png()}, timeout=0.5)
-        eventually(lambda: paced == [1])
+            httpx.post(f"{url}{CLASSIFY}", files={"image": encode_png()}, timeout=0.5)
+        wait_until(lambda: paced == [1])
         fake.gate.set()

@@ -12,8 +12,8 @@ import trustme
 from safety_core.errors import ImageError
 from service.ingress.image_fetcher import Address, ImageFetcher, is_public
 from service.settings import Settings
-from tests.helpers.clients import served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client
 
 LOCAL = ip_address("127.0.0.1")
 PICTURE = b"\x89PNG" + bytes(3000)
@@ -362,7 +362,7 @@ def test_it_is_off_unless_hosts_are_named() -> None:
         "*.b.example",
     )
     body = {"prompt": "a", "images": ["https://pictures.example/a.png"]}
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         response = client.post("/v1/chat", json=body)
     assert (response.status_code, response.json()["error"]["code"]) == (400, "image_url")
     assert "pictures.example" not in response.text

@@ -18,11 +18,23 @@ from starlette.testclient import TestClient
 
 from safety_core.inputs.images.decoding import DecodedImage, Inspected, decode_inspected, inspect
 from service.ingress import image_loader as pictures
-from tests.helpers.clients import MODEL_LABELS, ROOT, encoded, metric, png, served
-from tests.helpers.fakes import FakeGuard
-from tests.helpers.nano_requests import CHAT, CLASSIFY, COMPLETIONS, GUARDRAIL, LOOK, MODERATIONS, as_sent, failure
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_image, encode_png
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import MODEL_LABELS, open_client
+from tests.helpers.server.judging_requests import (
+    CHAT,
+    CLASSIFY,
+    COMPLETIONS,
+    GUARDRAIL,
+    LOOK,
+    MODERATIONS,
+    read_error,
+    translate_error,
+)
+from tests.helpers.server.metrics import read_metric
 
-SCENE = encoded(Image.effect_noise((40, 30), 90), "PNG")
+SCENE = encode_image(Image.effect_noise((40, 30), 90), "PNG")
 TEXT = base64.b64encode(SCENE).decode()
 WRAPPED = "\r\n".join(TEXT[start : start + 76] for start in range(0, len(TEXT), 76))
 
@@ -59,7 +71,7 @@ def test_base64_is_read_as_people_make_it_on_every_path(client: TestClient, rout
 
 @pytest.mark.parametrize("route", MODEL_LABELS)
 def test_what_is_ambiguous_is_refused_on_every_path(client: TestClient, route: str) -> None:
-    assert failure(client.post(route, json=body(route, f"{TEXT[:40]}=={TEXT}"))) == as_sent(
+    assert read_error(client.post(route, json=body(route, f"{TEXT[:40]}=={TEXT}"))) == translate_error(
         route, 400, "image_encoding"
     )
 
@@ -73,28 +85,28 @@ def test_pictures_that_cost_too_much_together_are_refused_before_any_is_decoded(
 ) -> None:
     monkeypatch.setattr(pictures, "decode_inspected", lambda *args, **more: pytest.fail("it was decoded"))
     clear = [Image.new("RGBA", (2000, 2000), (shade, 2, 3, 128)) for shade in range(4)]
-    tiny = [base64.b64encode(encoded(one, "WEBP", lossless=True, method=0)).decode() for one in clear]
-    with served(FakeGuard(), max_request_pixels=30_000_000) as client:
+    tiny = [base64.b64encode(encode_image(one, "WEBP", lossless=True, method=0)).decode() for one in clear]
+    with open_client(FakeGuard(), max_request_pixels=30_000_000) as client:
         answer = client.post(route, json=body(route, *tiny))
-        assert failure(answer) == as_sent(route, 413, "image_too_large")
+        assert read_error(answer) == translate_error(route, 413, "image_too_large")
         assert "Image 4 of 4" in answer.json()["error"]["message"]
         assert "30000000" in answer.json()["error"]["message"]
 
 
 def test_photos_cost_less_than_their_pixels() -> None:
-    photo = encoded(Image.effect_noise((200, 150), 60).resize((2000, 1500)), "JPEG")
+    photo = encode_image(Image.effect_noise((200, 150), 60).resize((2000, 1500)), "JPEG")
     files = [("image", (f"{number}.jpg", photo)) for number in range(8)]
-    with served(FakeGuard(side=140), max_request_pixels=8_000_000) as client:
+    with open_client(FakeGuard(side=140), max_request_pixels=8_000_000) as client:
         assert client.post(CLASSIFY, files=files).status_code == 200
-        flat = encoded(Image.new("RGB", (2000, 1500)), "PNG")
+        flat = encode_image(Image.new("RGB", (2000, 1500)), "PNG")
         assert client.post(CLASSIFY, files=[("image", ("a.png", flat))] * 2).status_code == 413
 
 
 def test_views_are_no_larger_than_what_the_model_makes_of_them() -> None:
     fake = FakeGuard(side=140)
-    with served(fake) as client:
+    with open_client(fake) as client:
         for size, side in (((900, 700), 140), ((100, 60), 100), ((20, 10), 32)):
-            assert client.post(CLASSIFY, files=[("image", ("a.png", png(size)))]).status_code == 200
+            assert client.post(CLASSIFY, files=[("image", ("a.png", encode_png(size)))]).status_code == 200
             assert [view.size for view in fake.requests[-1].images[0].views] == [(side, side)]
 
 
@@ -123,11 +135,11 @@ class Slow:
             assert self.free.wait(30)
             check()
             self.decoded.append(picture.file.width)
-            return self._decode(inspect(png()), **options)
+            return self._decode(inspect(encode_png()), **options)
         return self._decode(picture, check=check, **options)
 
 
-LARGE = encoded(Image.new("RGB", (1600, 1500)), "PNG")
+LARGE = encode_image(Image.new("RGB", (1600, 1500)), "PNG")
 
 
 def large(count: int) -> list[tuple[str, tuple[str, bytes]]]:
@@ -135,9 +147,9 @@ def large(count: int) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def test_a_request_past_its_deadline_is_told_at_once_and_the_rest_of_it_never_begins(slow: Slow) -> None:
-    with served(FakeGuard(), verdict_timeout_s=0.3, decode_workers=1) as client:
+    with open_client(FakeGuard(), verdict_timeout_s=0.3, decode_workers=1) as client:
         answer = client.post(CLASSIFY, files=large(3))
-        assert failure(answer) == (503, "timeout")
+        assert read_error(answer) == (503, "timeout")
         assert not slow.free.is_set(), "it waited for a thread"
         slow.free.set()
         wait_until_idle(client)
@@ -145,24 +157,27 @@ def test_a_request_past_its_deadline_is_told_at_once_and_the_rest_of_it_never_be
 
 
 def test_texts_and_small_pictures_do_not_wait_for_large_ones(slow: Slow) -> None:
-    with served(FakeGuard(), decode_workers=1) as client, ThreadPoolExecutor(3) as pool:
+    with open_client(FakeGuard(), decode_workers=1) as client, ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(client.post, CLASSIFY, files=large(2)) for _ in range(3)]
         assert slow.began.acquire(timeout=30)
         assert client.post(CLASSIFY, json={"prompt": "a text"}).status_code == 200
         assert client.post(CLASSIFY, json={"prompt": "word " * 15_000}).status_code in (200, 400)
-        assert client.post(CHAT, files=[("image", ("a.png", png()))], data={"prompt": LOOK}).status_code == 200
+        assert client.post(CHAT, files=[("image", ("a.png", encode_png()))], data={"prompt": LOOK}).status_code == 200
         assert not any(one.done() for one in waiting)
         slow.free.set()
         assert {one.result().status_code for one in waiting} == {200}
 
 
 def test_more_decoding_than_can_be_done_is_429_at_once(slow: Slow) -> None:
-    with served(FakeGuard(), decode_workers=1, max_request_pixels=11_000_000) as client, ThreadPoolExecutor(20) as pool:
+    with (
+        open_client(FakeGuard(), decode_workers=1, max_request_pixels=11_000_000) as client,
+        ThreadPoolExecutor(20) as pool,
+    ):
         posts = [pool.submit(client.post, CLASSIFY, files=large(2)) for _ in range(20)]
         refused = next(as_completed(posts, timeout=30)).result()
-        assert failure(refused) == (429, "overloaded")
+        assert read_error(refused) == (429, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
-        assert client.post(CLASSIFY, files=[("image", ("a.png", png()))]).status_code == 200
+        assert client.post(CLASSIFY, files=[("image", ("a.png", encode_png()))]).status_code == 200
         slow.free.set()
         assert {one.result(60).status_code for one in posts} == {200, 429}
         wait_until_idle(client)
@@ -170,7 +185,7 @@ def test_more_decoding_than_can_be_done_is_429_at_once(slow: Slow) -> None:
 
 def wait_until_idle(client: TestClient) -> None:
     for _ in range(3000):
-        if metric(client.get("/metrics").text, "safevlm_queue_depth", queue="decode") == 0:
+        if read_metric(client.get("/metrics").text, "safevlm_queue_depth", queue="decode") == 0:
             return
         time.sleep(0.01)
     raise AssertionError("something still waits to be decoded")
@@ -181,7 +196,7 @@ def wait_until_idle(client: TestClient) -> None:
 
 def test_what_a_request_holds_is_let_go_of(client: TestClient) -> None:
     memory = client.app_state["service"].memory
-    big = encoded(Image.effect_noise((900, 900), 90), "PNG")
+    big = encode_image(Image.effect_noise((900, 900), 90), "PNG")
     for route in MODEL_LABELS:
         sent = body(route, base64.b64encode(big).decode(), TEXT)
         assert client.post(route, json=sent).status_code == 200
@@ -191,15 +206,15 @@ def test_what_a_request_holds_is_let_go_of(client: TestClient) -> None:
 
 
 def test_beyond_the_budget_of_memory_requests_are_429_and_one_alone_is_served(slow: Slow) -> None:
-    with served(FakeGuard(), max_memory_mb=64) as client, ThreadPoolExecutor(1) as pool:
+    with open_client(FakeGuard(), max_memory_mb=64) as client, ThreadPoolExecutor(1) as pool:
         memory = client.app_state["service"].memory
         held = memory.holding("somebody")
         client.portal.call(held.grow, 32 * 2**20)  # type: ignore[union-attr]
-        answer = client.post(CLASSIFY, files=[("image", ("a.png", png()))])
-        assert failure(answer) == (429, "overloaded")
+        answer = client.post(CLASSIFY, files=[("image", ("a.png", encode_png()))])
+        assert read_error(answer) == (429, "overloaded")
         assert int(answer.headers["retry-after"]) >= 1
         client.portal.call(held.close)  # type: ignore[union-attr]
-        assert client.post(CLASSIFY, files=[("image", ("a.png", png()))]).status_code == 200
+        assert client.post(CLASSIFY, files=[("image", ("a.png", encode_png()))]).status_code == 200
         slow.free.set()
         assert pool.submit(client.post, CLASSIFY, files=large(8)).result().status_code in (200, 413)
         assert memory.used == 0
@@ -210,12 +225,12 @@ def test_want_of_memory_fails_one_request_and_no_other(stage: str, monkeypatch: 
     def exhausted(*args: object, **more: object) -> None:
         raise MemoryError
 
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         with monkeypatch.context() as patch:
             patch.setattr(pictures, stage, exhausted)
-            answer = client.post(CLASSIFY, files=[("image", ("a.png", png()))])
-        assert failure(answer) == (503, "out_of_memory")
-        assert client.post(CLASSIFY, files=[("image", ("a.png", png()))]).status_code == 200
+            answer = client.post(CLASSIFY, files=[("image", ("a.png", encode_png()))])
+        assert read_error(answer) == (503, "out_of_memory")
+        assert client.post(CLASSIFY, files=[("image", ("a.png", encode_png()))]).status_code == 200
         assert client.app_state["service"].memory.used == 0
 
 
@@ -232,15 +247,15 @@ def test_dear_pictures_of_a_request_that_will_be_refused_are_not_decoded(slow: S
     fake.gate.clear()
     slow.free.set()
     # The queue is full, although there are places left for requests.
-    with served(fake, max_requests=1000, decode_workers=1) as client, ThreadPoolExecutor(1) as pool:
+    with open_client(fake, max_requests=1000, decode_workers=1) as client, ThreadPoolExecutor(1) as pool:
         service = client.app_state["service"]
         waiting = pool.submit(client.post, CLASSIFY, json={"prompt": "a"})
         while not fake.requests:
             time.sleep(0.005)
         service.guard._scheduler.verdicts._max_requests = 0
-        assert failure(client.post(CLASSIFY, files=large(1))) == (429, "overloaded")
+        assert read_error(client.post(CLASSIFY, files=large(1))) == (429, "overloaded")
         damaged = [("image", (f"{number}.png", b"not a picture")) for number in range(2)]
-        assert failure(client.post(CLASSIFY, files=damaged)) == (429, "overloaded"), "several are not even inspected"
+        assert read_error(client.post(CLASSIFY, files=damaged)) == (429, "overloaded"), "several are not even inspected"
         assert slow.decoded == []
         fake.gate.set()
         assert waiting.result().status_code == 200

@@ -4,13 +4,7 @@ import pytest
 
 from safety_core.errors import OverloadedError
 from service.ingress.memory_budget import STALLED_AFTER_S, MemoryBudget
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.helpers.clocks import FakeClock
 
 
 def test_what_is_held_is_counted_and_given_back() -> None:
@@ -52,7 +46,7 @@ def test_no_client_holds_all_of_it() -> None:
 
 
 def test_a_stalled_upload_makes_room() -> None:
-    clock = Clock()
+    clock = FakeClock()
     budget = MemoryBudget(100, clock=clock)
     evicted: list[str] = []
     slow, small, plain = budget.holding("hog"), budget.holding("hog"), budget.holding("plain")
@@ -72,7 +66,7 @@ def test_a_stalled_upload_makes_room() -> None:
 
 
 def test_an_upload_that_arrives_or_has_arrived_makes_no_room() -> None:
-    clock = Clock()
+    clock = FakeClock()
     budget = MemoryBudget(1_000_000, clock=clock)
     fast, done, other = budget.holding("a"), budget.holding("b"), budget.holding("c")
     fast.upload(lambda: pytest.fail("evicted"))
@@ -87,7 +81,7 @@ def test_an_upload_that_arrives_or_has_arrived_makes_no_room() -> None:
 
 
 def test_bytes_one_by_one_are_no_progress() -> None:
-    clock = Clock()
+    clock = FakeClock()
     budget = MemoryBudget(1000, clock=clock)
     drip, other = budget.holding("a"), budget.holding("b")
     evicted: list[int] = []
@@ -101,7 +95,7 @@ def test_bytes_one_by_one_are_no_progress() -> None:
 
 
 def test_memory_is_given_back_when_all_is_done_or_now_and_then() -> None:
-    clock, calls = Clock(), list[int]()
+    clock, calls = FakeClock(), list[int]()
     budget = MemoryBudget(10**9, clock=clock, released=lambda: calls.append(1))
     with budget.holding() as small:
         small.grow(1000)

@@ -3,16 +3,10 @@
 import asyncio
 import json
 import logging
-import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -24,68 +18,22 @@ from service.access.api_keys import Scope, format_key_entry
 from service.app import create_app
 from service.settings import Settings
 from service.telemetry.logs import FIELDS, JsonFormatter
-from tests.helpers.clients import free_port, metric, png, served
-from tests.helpers.fakes import FakeGuard
-
-
-@contextmanager
-def listening(fake: FakeGuard, **settings: Any) -> Iterator[str]:
-    """A real HTTP server in a thread, for what only sockets show.
-
-    What a test holds back does not run out of time, however busy the machine is, unless the test asks for that.
-    """
-    port, patient = free_port(), {"verdict_timeout_s": 600, "reply_timeout_s": 600, "body_timeout_s": 600}
-    config = uvicorn.Config(create_app(Settings(**patient | settings), fake), port=port, log_config=None, lifespan="on")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    eventually(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        fake.gate.set()
-        fake.between.set()
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for something; the deadline is for what never happens, not for what happens late."""
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
-
-
-def in_flight(url: str, endpoint: str = "chat") -> float:
-    return metric(httpx.get(f"{url}/metrics", timeout=60).text, "safevlm_in_flight", endpoint=endpoint)
-
-
-def leave(url: str, path: str, body: dict[str, Any], *, once: Callable[[], bool]) -> None:
-    """Send a request, and go without its reply once something has happened."""
-    target = urlsplit(url)
-    content = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
-    )
-    with socket.create_connection((target.hostname, target.port or 80), 60) as connection:
-        connection.sendall(head.encode() + content)
-        eventually(once)
-
-
-def waiting(url: str) -> float:
-    """Requests in the queue for a verdict."""
-    return metric(httpx.get(f"{url}/metrics", timeout=60).text, "safevlm_queue_depth", queue="guard")
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.metrics import count_in_flight, count_queued
+from tests.helpers.server.processes import find_free_port
+from tests.helpers.server.raw_http import send_and_leave
+from tests.helpers.server.threads import run_threaded_server
+from tests.helpers.waiting import wait_until
 
 
 def test_too_many_requests_are_turned_away_at_once() -> None:
     fake = FakeGuard()
     fake.gate.clear()
-    with listening(fake, max_requests=2) as url, ThreadPoolExecutor(2) as pool:
+    with run_threaded_server(fake, max_requests=2) as url, ThreadPoolExecutor(2) as pool:
         accepted = [pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, timeout=60) for _ in range(2)]
-        eventually(lambda: in_flight(url) == 2)
+        wait_until(lambda: count_in_flight(url) == 2)
         refused = httpx.post(f"{url}/v1/classify", json={"prompt": "a"}, timeout=60)
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
         assert refused.headers["retry-after"] == "1"
@@ -93,7 +41,7 @@ def test_too_many_requests_are_turned_away_at_once() -> None:
         assert httpx.get(f"{url}/readyz", timeout=60).status_code == 200
         fake.gate.set()
         assert [future.result().status_code for future in accepted] == [200, 200]
-        assert in_flight(url) == 0
+        assert count_in_flight(url) == 0
         assert httpx.post(f"{url}/v1/classify", json={"prompt": "a"}).status_code == 200
 
 
@@ -101,7 +49,7 @@ def test_too_many_requests_are_turned_away_at_once() -> None:
 def test_a_client_that_leaves_stops_its_generation(stream: bool) -> None:
     fake = FakeGuard()
     fake.between.clear()
-    with listening(fake) as url:
+    with run_threaded_server(fake) as url:
 
         async def leave() -> None:
             async with httpx.AsyncClient() as client:
@@ -114,7 +62,7 @@ def test_a_client_that_leaves_stops_its_generation(stream: bool) -> None:
 
         asyncio.run(leave())
         assert fake.stopped.wait(30)
-        eventually(lambda: in_flight(url) == 0)
+        wait_until(lambda: count_in_flight(url) == 0)
         fake.between.set()
         assert httpx.post(f"{url}/v1/chat", json={"prompt": "a"}).status_code == 200
 
@@ -122,11 +70,11 @@ def test_a_client_that_leaves_stops_its_generation(stream: bool) -> None:
 def test_a_client_that_leaves_the_queue_is_forgotten() -> None:
     fake = FakeGuard()
     fake.gate.clear()
-    with listening(fake) as url, ThreadPoolExecutor(1) as pool:
+    with run_threaded_server(fake) as url, ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, timeout=60)
-        eventually(lambda: len(fake.requests) == 1)
-        leave(url, "/v1/chat", {"prompt": "b"}, once=lambda: waiting(url) >= 1)
-        eventually(lambda: in_flight(url) == 1)
+        wait_until(lambda: len(fake.requests) == 1)
+        send_and_leave(url, "/v1/chat", {"prompt": "b"}, once=lambda: count_queued(url) >= 1)
+        wait_until(lambda: count_in_flight(url) == 1)
         fake.gate.set()
         assert first.result().status_code == 200
         assert len(fake.requests) == 1
@@ -136,7 +84,7 @@ def test_pieces_arrive_as_they_are_made() -> None:
     fake = FakeGuard()
     fake.between.clear()
     with (
-        listening(fake) as url,
+        run_threaded_server(fake) as url,
         httpx.stream("POST", f"{url}/v1/chat", json={"prompt": "a", "stream": True}) as response,
     ):
         lines = response.iter_lines()
@@ -147,7 +95,7 @@ def test_pieces_arrive_as_they_are_made() -> None:
 
 def test_unforeseen_errors_say_nothing_and_log_no_message(caplog: pytest.LogCaptureFixture) -> None:
     fake = FakeGuard(failure=None)
-    with served(fake) as client, caplog.at_level(logging.DEBUG):
+    with open_client(fake) as client, caplog.at_level(logging.DEBUG):
         fake.failure = RuntimeError("SECRET")
         response = client.post("/v1/chat", json={"prompt": "SECRET question"})
         assert client.get("/healthz").status_code == 200
@@ -158,9 +106,9 @@ def test_unforeseen_errors_say_nothing_and_log_no_message(caplog: pytest.LogCapt
 
 
 def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
-    with served(FakeGuard(pieces=("SECRET reply",))) as client, caplog.at_level(logging.DEBUG):
+    with open_client(FakeGuard(pieces=("SECRET reply",))) as client, caplog.at_level(logging.DEBUG):
         client.post("/v1/chat?q=SECRET", json={"prompt": "SECRET"}, headers={"user-agent": "SECRET"})
-        client.post("/v1/chat", data={"prompt": "SECRET"}, files=[("image", ("SECRET.png", png()))])
+        client.post("/v1/chat", data={"prompt": "SECRET"}, files=[("image", ("SECRET.png", encode_png()))])
         client.post("/v1/chat", json={"SECRET": 1})
         client.get("/SECRET")
     records = [record for record in caplog.records if record.name.startswith(("service", "safety_core"))]
@@ -168,7 +116,7 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
     assert [(line["endpoint"], line["status"], line.get("error")) for line in lines] == [
         ("chat", 200, None), ("chat", 200, None), ("chat", 422, "unknown_field"), ("other", 404, "not_found"),
     ]  # fmt: skip
-    assert lines[1]["images"] == [sha256(png()).hexdigest()]
+    assert lines[1]["images"] == [sha256(encode_png()).hexdigest()]
     assert lines[0]["decision"] == "allowed"
     assert set(lines[0]["timings"]) == {"decode_ms", "queue_ms", "guard_ms", "generate_ms"}
     assert (lines[0]["risk_type"], lines[0]["risk_level"]) == ("safe", 0)
@@ -178,7 +126,7 @@ def test_logs_hold_no_content(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_replies_logs_and_exemplars_share_the_name_of_the_request(caplog: pytest.LogCaptureFixture) -> None:
-    with served(FakeGuard()) as client, caplog.at_level(logging.INFO):
+    with open_client(FakeGuard()) as client, caplog.at_level(logging.INFO):
         response = client.post("/v1/chat", json={"prompt": "a"})
         failed = client.post("/v1/chat", json={"prompt": ""})
         text = client.get("/metrics", headers={"accept": "application/openmetrics-text"}).text
@@ -199,7 +147,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def test_the_names_that_a_caller_gives_its_request_are_kept(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """In the reply, the log line and the audit log; two requests of one name stay two."""
     file = tmp_path / "audit.db"
-    with served(FakeGuard(), audit_log=file) as client, caplog.at_level(logging.INFO):
+    with open_client(FakeGuard(), audit_log=file) as client, caplog.at_level(logging.INFO):
         for _ in range(2):
             response = client.post(
                 "/v1/chat", json={"prompt": "a"}, headers={"x-request-id": "trace:1_a.B-2", "traceparent": TRACE}
@@ -222,7 +170,7 @@ def test_the_names_that_a_caller_gives_its_request_are_kept(caplog: pytest.LogCa
     ["", "a b", "a" * 129, "SECRET\u00e9", "SECRET%0a", '"SECRET"', "-SECRET", "SECRET,b", "{SECRET}", "SECRET/../b"],
 )
 def test_what_is_no_name_of_a_request_is_replaced(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    with served(FakeGuard()) as client, caplog.at_level(logging.DEBUG):
+    with open_client(FakeGuard()) as client, caplog.at_level(logging.DEBUG):
         response = client.post("/v1/chat", json={"prompt": "a"}, headers=[(b"x-request-id", name.encode())])
         assert response.headers["x-request-id"] == response.json()["id"]
         twice = client.get("/healthz", headers=[("x-request-id", "a"), ("x-request-id", "b")])
@@ -245,7 +193,7 @@ def test_what_is_no_trace_is_not_kept(client: TestClient, trace: str) -> None:
 def test_a_flood_of_refusals_fills_no_disk(caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.INFO),
-        served(FakeGuard(), api_keys=format_key_entry("a", "a", [Scope.CHAT])) as client,
+        open_client(FakeGuard(), api_keys=format_key_entry("a", "a", [Scope.CHAT])) as client,
     ):
         for _ in range(400):
             assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 401
@@ -261,15 +209,15 @@ def test_a_flood_of_refusals_fills_no_disk(caplog: pytest.LogCaptureFixture) -> 
 def test_who_still_waits_when_the_time_to_drain_is_over_is_told_so() -> None:
     fake = FakeGuard()
     fake.gate.clear()
-    port = free_port()
+    port = find_free_port()
     app = create_app(Settings(verdict_timeout_s=600, shutdown_timeout_s=0.1), fake)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
-    eventually(lambda: server.started)
+    wait_until(lambda: server.started)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(httpx.post, f"http://127.0.0.1:{port}/v1/classify", json={"prompt": "a"}, timeout=60)
-        eventually(lambda: len(fake.requests) == 1)
+        wait_until(lambda: len(fake.requests) == 1)
         server.should_exit = True
         answer = waiting.result()
     fake.gate.set()

@@ -16,10 +16,12 @@ from service.app import create_app
 from service.endpoints import ENDPOINTS, TABLE
 from service.middleware.route_matching import list_routes
 from service.settings import Settings
-from tests.helpers.clients import metric, served
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_auth import CHAT, CLASSIFY, KEYS, METRICS, bearer
-from tests.service.server.test_http_protocol import listening, received_until_closed
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.keys import CHAT_KEY, CLASSIFY_KEY, KEY_FILE, METRICS_KEY, build_bearer_header
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.raw_http import receive_until_closed
+from tests.helpers.server.threads import run_bounded_server
 
 PATHS = [endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model]
 
@@ -43,7 +45,7 @@ def _added(app: FastAPI) -> list[str]:
     return ["/plain", "/nested/inner/a", "/starlette", "/mounted/inner", "/mounted/a/x", "/application/a"]
 
 
-@pytest.mark.parametrize("keys", [None, KEYS])
+@pytest.mark.parametrize("keys", [None, KEY_FILE])
 def test_a_route_without_a_row_is_not_served(keys: str | None) -> None:
     app = create_app(Settings(api_keys=keys), FakeGuard())
     paths = _added(app)
@@ -52,7 +54,7 @@ def test_a_route_without_a_row_is_not_served(keys: str | None) -> None:
     }  # fmt: skip
     with TestClient(app) as client:
         for path in paths:
-            for headers in (bearer(CHAT), bearer(METRICS)):
+            for headers in (build_bearer_header(CHAT_KEY), build_bearer_header(METRICS_KEY)):
                 response = client.get(path, headers=headers)
                 assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found"), path
 
@@ -62,7 +64,7 @@ CONTROL = ("%0a", "%0A", "%0d", "%00", "%09", "%1f", "%7f", "%c2%85", "%c2%9f", 
 
 @pytest.mark.parametrize("root_path", ["", "/guard"])
 def test_control_characters_in_a_path_are_refused_before_anything_else(root_path: str) -> None:
-    with served(FakeGuard(), api_keys=KEYS, root_path=root_path) as client:
+    with open_client(FakeGuard(), api_keys=KEY_FILE, root_path=root_path) as client:
         for control in CONTROL:
             for path in (
                 f"/v1/chat{control}",
@@ -87,7 +89,7 @@ SPELLINGS = (
 @pytest.fixture
 def keyed() -> Iterator[tuple[FakeGuard, int]]:
     fake = FakeGuard()
-    with listening(fake, api_keys=KEYS, root_path="/guard") as port:
+    with run_bounded_server(fake, api_keys=KEY_FILE, root_path="/guard") as port:
         yield fake, port
 
 
@@ -97,7 +99,7 @@ def _ask(port: int, method: str, target: str, secret: str) -> bytes:
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(head.encode() + body)
-        return received_until_closed(connection)
+        return receive_until_closed(connection)
 
 
 def _is_root(target: str) -> bool:
@@ -106,7 +108,7 @@ def _is_root(target: str) -> bool:
 
 def test_no_spelling_of_a_path_gets_a_key_where_it_may_not_go(keyed: tuple[FakeGuard, int]) -> None:
     fake, port = keyed
-    for secret in (METRICS, CLASSIFY):
+    for secret in (METRICS_KEY, CLASSIFY_KEY):
         for target in SPELLINGS:
             for method in ("POST", "post", "GET", "HEAD", "OPTIONS", "PUT", "ANY"):
                 status = int(_ask(port, method, target, secret).split(b" ")[1])
@@ -118,23 +120,23 @@ def test_no_spelling_of_a_path_gets_a_key_where_it_may_not_go(keyed: tuple[FakeG
 
 def test_all_that_reaches_the_model_is_counted(keyed: tuple[FakeGuard, int]) -> None:
     fake, port = keyed
-    answered = [target for target in SPELLINGS if _ask(port, "POST", target, CHAT).startswith(b"HTTP/1.1 200")]
+    answered = [target for target in SPELLINGS if _ask(port, "POST", target, CHAT_KEY).startswith(b"HTTP/1.1 200")]
     assert {"/v1/chat?", "/%76%31/%63%68%61%74", "/guard/v1/chat", "http://localhost/v1/chat"} <= set(answered)
-    text = _ask(port, "GET", "/metrics", METRICS).decode()
-    assert metric(text, "safevlm_http_requests_total", endpoint="chat", status="200") == len(answered)
-    assert metric(text, "safevlm_requests_total", endpoint="chat", decision="allowed") == len(answered)
+    text = _ask(port, "GET", "/metrics", METRICS_KEY).decode()
+    assert read_metric(text, "safevlm_http_requests_total", endpoint="chat", status="200") == len(answered)
+    assert read_metric(text, "safevlm_requests_total", endpoint="chat", decision="allowed") == len(answered)
     assert all(isinstance(request, GuardRequest) for request in fake.requests)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_scope_is_asked_for_behind_a_prefix_too(path: str) -> None:
-    with served(FakeGuard(), api_keys=KEYS, root_path="/guard") as client:
+    with open_client(FakeGuard(), api_keys=KEY_FILE, root_path="/guard") as client:
         for spelled in (path, f"/guard{path}"):
-            response = client.post(spelled, json={}, headers=bearer(METRICS))
+            response = client.post(spelled, json={}, headers=build_bearer_header(METRICS_KEY))
             assert (response.status_code, response.json()["error"]["code"]) == (403, "missing_scope")
 
 
 def test_what_no_route_matches_needs_a_key_to_be_told_so() -> None:
-    with served(FakeGuard(), api_keys=format_key_entry("any", "any", [Scope.METRICS])) as client:
+    with open_client(FakeGuard(), api_keys=format_key_entry("any", "any", [Scope.METRICS])) as client:
         assert client.get("/nowhere").status_code == 401
-        assert client.get("/nowhere", headers=bearer("any")).status_code == 404
+        assert client.get("/nowhere", headers=build_bearer_header("any")).status_code == 404

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from service.server.bounded_server import AnnouncingServer
-from tests.helpers.clients import ServerProcess
+from tests.helpers.server.processes import ServerProcess
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")])

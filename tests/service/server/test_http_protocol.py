@@ -4,90 +4,25 @@ import asyncio
 import http.client
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from service.access.addresses import TrustedProxies, derive_client_key
-from service.app import create_app
 from service.server.http_protocol import (
-    ACCEPTED_AT_ONCE,
     AcceptComplaint,
-    BoundedServer,
     ConnectionLimits,
-    with_deadlines,
 )
-from service.settings import Settings
-from tests.helpers.clients import free_port, metric
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_admission import eventually
-from tests.service.middleware.test_auth import KEYS
-
-
-@contextmanager
-def listening(
-    fake: FakeGuard,
-    *,
-    header_timeout_s: float = 20,
-    send_timeout_s: float = 20,
-    body_timeout_s: float = 20,
-    keep_alive_timeout_s: float = 75,
-    max_connections: int | None = None,
-    **settings: Any,
-) -> Iterator[int]:
-    port = free_port()
-    deadlines = with_deadlines(
-        header_timeout_s=header_timeout_s,
-        send_timeout_s=send_timeout_s,
-        body_timeout_s=body_timeout_s,
-        keep_alive_timeout_s=keep_alive_timeout_s,
-        max_connections=max_connections,
-    )
-    config = uvicorn.Config(
-        create_app(Settings(body_timeout_s=body_timeout_s, **settings), fake),
-        port=port,
-        log_config=None,
-        lifespan="on",
-        http=deadlines,
-        proxy_headers=False,
-        backlog=ACCEPTED_AT_ONCE,
-    )
-    server = BoundedServer(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    eventually(lambda: server.started)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=30)
-
-
-def closed(connection: socket.socket) -> bool:
-    try:
-        return connection.recv(4096) == b""
-    except ConnectionError:
-        return True
-
-
-def received_until_closed(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection; the test's own timeout is what fails if it does not."""
-    received = b""
-    while part := connection.recv(65536):
-        received += part
-    return received
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.keys import KEY_FILE
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.raw_http import connect, is_closed, receive_until_closed
+from tests.helpers.server.threads import run_bounded_server
+from tests.helpers.waiting import wait_until
 
 
 def received_until(connection: socket.socket, end: bytes) -> bytes:
@@ -116,14 +51,14 @@ def in_chunks(body: bytes) -> bytes:
 
 
 def test_who_says_nothing_or_sends_its_head_byte_by_byte_is_let_go() -> None:
-    with listening(FakeGuard(), header_timeout_s=0.3) as port, connected(port) as silent, connected(port) as slow:
+    with run_bounded_server(FakeGuard(), header_timeout_s=0.3) as port, connect(port) as silent, connect(port) as slow:
         slow.settimeout(0.05)
         gone = False
         deadline = time.monotonic() + 30
         for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"x" * 10_000:
             try:
                 slow.send(bytes([byte]))
-                gone = closed(slow)
+                gone = is_closed(slow)
             except TimeoutError:
                 pass
             except ConnectionError:
@@ -132,12 +67,12 @@ def test_who_says_nothing_or_sends_its_head_byte_by_byte_is_let_go() -> None:
                 break
             assert time.monotonic() < deadline
         assert gone
-        assert closed(silent)
+        assert is_closed(silent)
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
 
 
 def test_a_connection_that_is_used_again_has_a_deadline_again_and_a_long_body_none_of_these() -> None:
-    with listening(FakeGuard(), header_timeout_s=0.3) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard(), header_timeout_s=0.3) as port, connect(port) as connection:
         head = (
             b"POST /v1/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
         )
@@ -149,12 +84,12 @@ def test_a_connection_that_is_used_again_has_a_deadline_again_and_a_long_body_no
             reply += connection.recv(4096)
         assert b"200 OK" in reply
         connection.sendall(b"GET /healthz HT")
-        assert closed(connection)
+        assert is_closed(connection)
 
 
 def test_who_does_not_read_its_reply_gives_its_place_back() -> None:
     fake = FakeGuard(pieces=("word " * 20_000,) * 400)
-    with listening(fake, send_timeout_s=0.3) as port, socket.socket() as connection:
+    with run_bounded_server(fake, send_timeout_s=0.3) as port, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
         body = b'{"prompt": "a", "stream": true}'
@@ -164,10 +99,10 @@ def test_who_does_not_read_its_reply_gives_its_place_back() -> None:
 
         def in_flight() -> float:
             text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-            return metric(text, "safevlm_in_flight", endpoint="chat")
+            return read_metric(text, "safevlm_in_flight", endpoint="chat")
 
-        eventually(lambda: in_flight() == 1)
-        eventually(lambda: in_flight() == 0)
+        wait_until(lambda: in_flight() == 1)
+        wait_until(lambda: in_flight() == 0)
 
 
 # --- bodies that nobody wants ----------------------------------------------------------------------------------------
@@ -178,15 +113,15 @@ def test_who_does_not_read_its_reply_gives_its_place_back() -> None:
     "start", [b"POST /v1/chat", b"GET /healthz", b"HEAD /healthz", b"POST /nowhere", b"PUT /v1/chat"]
 )
 def test_a_body_behind_an_answer_is_not_waited_for(start: bytes, framing: bytes) -> None:
-    with listening(FakeGuard(), api_keys=KEYS) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard(), api_keys=KEY_FILE) as port, connect(port) as connection:
         connection.sendall(start + b" HTTP/1.1\r\nHost: localhost\r\n" + framing + b"\r\n")
-        reply = received_until_closed(connection)
+        reply = receive_until_closed(connection)
         assert b"connection: close" in reply
         assert reply.startswith(b"HTTP/1.1 200" if b"healthz" in start else b"HTTP/1.1 401")
 
 
 def test_who_goes_on_sending_behind_an_answer_reads_it_and_is_closed() -> None:
-    with listening(FakeGuard(), api_keys=KEYS) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard(), api_keys=KEY_FILE) as port, connect(port) as connection:
         connection.sendall(CHUNKED)
         reply = received_until(connection, b"}}")
         assert reply.startswith(b"HTTP/1.1 401")
@@ -199,7 +134,7 @@ def test_who_goes_on_sending_behind_an_answer_reads_it_and_is_closed() -> None:
 
 
 def test_who_sends_all_of_a_large_body_first_still_reads_why_it_was_refused() -> None:
-    with listening(FakeGuard(), max_body_bytes=1000) as port:
+    with run_bounded_server(FakeGuard(), max_body_bytes=1000) as port:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         client.request("POST", "/v1/chat", b"a" * 5_000_000, {"Content-Type": "application/json"})
         response = client.getresponse()
@@ -213,16 +148,16 @@ def test_who_sends_all_of_a_large_body_first_still_reads_why_it_was_refused() ->
 
 def test_a_body_in_tiny_chunks_is_read_as_long_as_there_are_not_too_many() -> None:
     fake = FakeGuard()
-    with listening(fake) as port:
-        with connected(port) as connection:
+    with run_bounded_server(fake) as port:
+        with connect(port) as connection:
             connection.sendall(CHUNKED + in_chunks(b'{"prompt": "a"' + b" " * 3000 + b"}") + b"0\r\nX: trailer\r\n\r\n")
             assert received_until(connection, b"}}").startswith(b"HTTP/1.1 200")
             connection.sendall(HEALTH)
             assert received_until(connection, b"}").startswith(b"HTTP/1.1 200"), "the connection can be used again"
         for endless in (in_chunks(b" " * 20_000), b"1;" + b"a" * 600_000, b"1;a=b\r\na\r\n" * 100_000):
-            with connected(port) as connection:
+            with connect(port) as connection:
                 connection.sendall(CHUNKED + endless)
-                reply = received_until_closed(connection)
+                reply = receive_until_closed(connection)
                 assert (reply[:12], error_code(reply)) == (b"HTTP/1.1 400", "too_many_chunks")
         assert len(fake.requests) == 1
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
@@ -255,20 +190,20 @@ def test_a_body_in_tiny_chunks_is_read_as_long_as_there_are_not_too_many() -> No
     ],
 )
 def test_what_is_no_sound_request_is_refused_and_the_connection_closed(request_: bytes, status: int, code: str) -> None:
-    with listening(FakeGuard()) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard()) as port, connect(port) as connection:
         connection.sendall(request_)
-        reply = received_until_closed(connection)
+        reply = receive_until_closed(connection)
         assert (int(reply.split(b" ")[1]), error_code(reply)) == (status, code)
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        assert metric(text, "safevlm_rejected_total", reason=code) == 1
+        assert read_metric(text, "safevlm_rejected_total", reason=code) == 1
 
 
 def test_replies_to_requests_sent_at_once_come_in_their_order() -> None:
-    with listening(FakeGuard()) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard()) as port, connect(port) as connection:
         body = b'{"prompt": "a"}'
         chat = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
         connection.sendall((chat + HEALTH) * 50 + b"NOTHING\r\n\r\n" + HEALTH)
-        replies = received_until_closed(connection).split(b"HTTP/1.1 ")[1:]
+        replies = receive_until_closed(connection).split(b"HTTP/1.1 ")[1:]
         assert [reply[:3] for reply in replies] == [b"200"] * 100 + [b"501"]
         assert [b'"decision"' in reply for reply in replies] == [True, False] * 50 + [False]
 
@@ -281,7 +216,7 @@ def test_a_large_body_does_not_count_as_the_head_of_the_next_request(size: int, 
     if chunk:
         pieces = [body[at : at + chunk] for at in range(0, len(body), chunk)]
         body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
-    with listening(FakeGuard()) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard()) as port, connect(port) as connection:
         for _ in range(3):
             connection.sendall(HEAD + framing + body)
             response = http.client.HTTPResponse(connection)
@@ -296,7 +231,7 @@ def test_a_large_body_does_not_count_as_the_head_of_the_next_request(size: int, 
 )
 def test_an_offer_of_another_protocol_is_ignored(framing: bytes) -> None:
     """Java's client makes it with its first request, body and all."""
-    with listening(FakeGuard()) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard()) as port, connect(port) as connection:
         offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
         connection.sendall(HEAD + offer + framing % b'{"prompt": "a"}')
         assert received_until(connection, b"}}").startswith(b"HTTP/1.1 200")
@@ -305,11 +240,11 @@ def test_an_offer_of_another_protocol_is_ignored(framing: bytes) -> None:
 
 
 def test_a_stream_to_a_client_of_old_ends_with_the_connection() -> None:
-    with listening(FakeGuard()) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard()) as port, connect(port) as connection:
         body = b'{"prompt": "a", "stream": true}'
         head = HEAD.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Content-Length: %d\r\n\r\n" % len(body)
         connection.sendall(head + body)
-        reply = received_until_closed(connection)
+        reply = receive_until_closed(connection)
         assert b"transfer-encoding" not in reply
         assert reply.partition(b"\r\n\r\n")[2].startswith(b"event: assessment")
         assert b"event: done" in reply
@@ -318,27 +253,27 @@ def test_a_stream_to_a_client_of_old_ends_with_the_connection() -> None:
 def test_a_client_of_old_is_not_told_to_continue() -> None:
     body = b'{"prompt": "a"}'
     asked = HEAD + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    with listening(FakeGuard()) as port:
+    with run_bounded_server(FakeGuard()) as port:
         for version, first in ((b"HTTP/1.1", b"HTTP/1.1 100"), (b"HTTP/1.0", b"HTTP/1.1 200")):
-            with connected(port) as connection:
+            with connect(port) as connection:
                 connection.sendall(asked.replace(b"HTTP/1.1", version))
-                assert received_until_closed(connection).startswith(first)
+                assert receive_until_closed(connection).startswith(first)
 
 
 # --- how many connections --------------------------------------------------------------------------------------------
 
 
 def test_connections_that_wait_for_their_client_make_room() -> None:
-    with listening(FakeGuard(), max_connections=8) as port, ExitStack() as stack:
-        idle = [stack.enter_context(connected(port)) for _ in range(4)]
+    with run_bounded_server(FakeGuard(), max_connections=8) as port, ExitStack() as stack:
+        idle = [stack.enter_context(connect(port)) for _ in range(4)]
         for connection in idle:
             connection.sendall(HEALTH)
             received_until(connection, b"}")
-        others = [stack.enter_context(connected(port)) for _ in range(40)]
+        others = [stack.enter_context(connect(port)) for _ in range(40)]
         for connection in others:
             with suppress(ConnectionError):
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
-        assert all(closed(connection) for connection in [*idle, *others[:32]])
+        assert all(is_closed(connection) for connection in [*idle, *others[:32]])
         assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
 
 
@@ -347,7 +282,7 @@ class Peer:
     """As much of a connection as its limits look at; its transport is itself."""
 
     address: str
-    closed: bool = False
+    is_closed: bool = False
 
     @property
     def client_key(self) -> str:
@@ -418,7 +353,7 @@ def test_descriptors_that_run_out_are_complained_about_once(caplog: pytest.LogCa
 
 
 def test_an_idle_connection_is_kept_as_long_as_the_setting_says() -> None:
-    with listening(FakeGuard(), keep_alive_timeout_s=0.3) as port, connected(port) as connection:
+    with run_bounded_server(FakeGuard(), keep_alive_timeout_s=0.3) as port, connect(port) as connection:
         connection.sendall(HEALTH)
         received_until(connection, b"}")
-        assert closed(connection)
+        assert is_closed(connection)

@@ -19,15 +19,20 @@ from safety_core.audit_log.queries import AuditQuery, read_entries
 from safety_core.audit_log.store import AuditLog
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
-from tests.helpers.clients import base64_png, events, metric, running_server, served
-from tests.helpers.fakes import FakeGuard
-from tests.service.middleware.test_admission import eventually, listening
-from tests.service.middleware.test_auth import bearer
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_base64_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
+from tests.helpers.server.keys import build_bearer_header
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.processes import run_server
+from tests.helpers.server.threads import run_threaded_server
+from tests.helpers.waiting import wait_until
 
 MESSAGES = [{"role": "user", "content": "SECRET"}]
 REQUESTS: dict[str, dict[str, Any]] = {
-    "/v1/chat": {"prompt": "SECRET", "images": [base64_png()]},
-    "/v1/classify": {"prompt": "SECRET", "images": [base64_png()]},
+    "/v1/chat": {"prompt": "SECRET", "images": [encode_base64_png()]},
+    "/v1/classify": {"prompt": "SECRET", "images": [encode_base64_png()]},
     "/v1/chat/completions": {"model": "fake", "messages": MESSAGES},
     "/v1/moderations": {"input": ["SECRET one", "SECRET two"]},
     "/beta/litellm_basic_guardrail_api": {"texts": ["SECRET"]},
@@ -41,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_without_a_file_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         assert client.post("/v1/chat", json={"prompt": "a"}).status_code == 200
     assert list(tmp_path.iterdir()) == []
 
@@ -49,8 +54,8 @@ def test_without_a_file_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("url", REQUESTS)
 def test_every_path_leaves_its_decision(url: str, path: Path) -> None:
     keys = format_key_entry("shop", "shop", list(Scope))
-    with served(FakeGuard(decision=Decision.REFUSED), audit_log=path, api_keys=keys) as client:
-        response = client.post(url, json=REQUESTS[url], headers=bearer("shop"))
+    with open_client(FakeGuard(decision=Decision.REFUSED), audit_log=path, api_keys=keys) as client:
+        response = client.post(url, json=REQUESTS[url], headers=build_bearer_header("shop"))
     assert response.status_code == 200
     found = list(read_entries(path))
     assert [entry.item for entry in found] == ([0, 1] if url == "/v1/moderations" else [0])
@@ -68,7 +73,7 @@ def test_every_path_leaves_its_decision(url: str, path: Path) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_replies_leave_how_they_ended(stream: bool, path: Path) -> None:
-    with served(FakeGuard(), audit_log=path) as client:
+    with open_client(FakeGuard(), audit_log=path) as client:
         client.post("/v1/chat", json={"prompt": "a", "stream": stream})
         client.post("/v1/chat/completions", json={"model": "fake", "messages": MESSAGES, "n": 3, "stream": stream})
     chat, completion = (list(read_entries(path, AuditQuery(endpoint=name))) for name in ("chat", "completions"))
@@ -83,14 +88,14 @@ def test_replies_leave_how_they_ended(stream: bool, path: Path) -> None:
 
 
 def test_requests_that_fail_leave_nothing(path: Path) -> None:
-    with served(FakeGuard(), audit_log=path) as client:
+    with open_client(FakeGuard(), audit_log=path) as client:
         assert client.post("/v1/chat", json={"prompt": ""}).status_code == 400
         assert client.post("/v1/classify", json={"images": ["%"]}).status_code == 400
     assert list(read_entries(path)) == []
 
 
 def test_a_refusal_without_a_verdict_says_why(path: Path) -> None:
-    with served(FakeGuard(decision=None), audit_log=path) as client:
+    with open_client(FakeGuard(decision=None), audit_log=path) as client:
         assert client.post("/v1/chat", json={"prompt": "a"}).json()["decision"] == "refused"
     (entry,) = read_entries(path)
     assert (entry.decision, entry.reason, entry.type_scores) == ("refused", "no_verdict", None)
@@ -99,7 +104,7 @@ def test_a_refusal_without_a_verdict_says_why(path: Path) -> None:
 def test_what_a_policy_without_consequences_decided_is_kept(path: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("mode: shadow\n")
-    with served(FakeGuard(decision=Decision.REFUSED), audit_log=path, policy=policy) as client:
+    with open_client(FakeGuard(decision=Decision.REFUSED), audit_log=path, policy=policy) as client:
         client.post("/v1/chat", json={"prompt": "a"})
     decision, reply = read_entries(path)
     assert (decision.decision, decision.others, reply.finish_reason) == ("allowed", {"default": "refused"}, "stop")
@@ -123,7 +128,7 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_nothing_is_said_before_it_is_written(path: Path, stuck: threading.Event) -> None:
     fake = FakeGuard()
-    with listening(fake, audit_log=path) as url, httpx.Client(timeout=60) as client:
+    with run_threaded_server(fake, audit_log=path) as url, httpx.Client(timeout=60) as client:
         begun: list[str] = []
 
         def ask() -> None:
@@ -133,12 +138,12 @@ def test_nothing_is_said_before_it_is_written(path: Path, stuck: threading.Event
 
         asking = threading.Thread(target=ask)
         asking.start()
-        eventually(lambda: bool(fake.requests))
+        wait_until(lambda: bool(fake.requests))
         asking.join(0.2)
         assert begun == []
         stuck.set()
         asking.join(30)
-    assert events("".join(begun[1:]))[0][0] == "assessment"
+    assert parse_events("".join(begun[1:]))[0][0] == "assessment"
 
 
 @pytest.mark.parametrize("url", REQUESTS)
@@ -147,7 +152,7 @@ def test_what_cannot_be_written_is_not_answered(url: str, path: Path, monkeypatc
         raise sqlite3.OperationalError("database or disk is full SECRET")
 
     fake = FakeGuard()
-    with served(fake, audit_log=path, reload_interval_s=0.02) as client:
+    with open_client(fake, audit_log=path, reload_interval_s=0.02) as client:
         with monkeypatch.context() as broken:
             broken.setattr(AuditLog, "append", full)
             broken.setattr(AuditLog, "check", full)
@@ -161,36 +166,36 @@ def test_what_cannot_be_written_is_not_answered(url: str, path: Path, monkeypatc
             assert len(fake.requests) == judged, "what could not be answered is not judged"
             ready = client.get("/readyz")
             assert (ready.status_code, ready.json()["error"]["code"]) == (503, "unaudited")
-            assert metric(client.get("/metrics").text, "safevlm_file_stale", file="audit log") == 1
+            assert read_metric(client.get("/metrics").text, "safevlm_file_stale", file="audit log") == 1
             assert client.get("/healthz").status_code == 200
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.post(url, json=REQUESTS[url]).status_code == 200
         text = client.get("/metrics").text
-        assert metric(text, "safevlm_rejected_total", reason="unaudited") >= 1
-        assert metric(text, "safevlm_file_stale", file="audit log") == 0
+        assert read_metric(text, "safevlm_rejected_total", reason="unaudited") >= 1
+        assert read_metric(text, "safevlm_file_stale", file="audit log") == 0
 
 
 def test_a_file_that_is_removed_is_begun_anew_and_said(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with served(FakeGuard(), audit_log=path, reload_interval_s=0.02) as client:
+    with open_client(FakeGuard(), audit_log=path, reload_interval_s=0.02) as client:
         client.post("/v1/classify", json={"prompt": "a"})
         path.unlink()
         asked = client.post("/v1/classify", json={"prompt": "b"})
         assert asked.status_code == 200
         assert [entry.request_id for entry in read_entries(path)] == [asked.headers["x-request-id"]]
         path.unlink()
-        eventually(path.exists)
-        eventually(lambda: caplog.text.count("a new one was started in its place") == 2)
+        wait_until(path.exists)
+        wait_until(lambda: caplog.text.count("a new one was started in its place") == 2)
         assert client.get("/readyz").status_code == 200
 
 
 def test_a_server_is_not_ready_until_its_file_can_be_written_again(path: Path) -> None:
-    with served(FakeGuard(), audit_log=path, reload_interval_s=0.02) as client:
+    with open_client(FakeGuard(), audit_log=path, reload_interval_s=0.02) as client:
         path.unlink()
         path.mkdir()
-        eventually(lambda: client.get("/readyz").status_code == 503)
+        wait_until(lambda: client.get("/readyz").status_code == 503)
         assert client.post("/v1/chat", json={"prompt": "a"}).json()["error"]["code"] == "unaudited"
         path.rmdir()
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
         assert client.post("/v1/classify", json={"prompt": "a"}).status_code == 200
     assert len(list(read_entries(path))) == 1
 
@@ -204,8 +209,8 @@ def test_a_reply_whose_end_cannot_be_written_ends_in_an_error(path: Path, monkey
         append(self, entries)
 
     monkeypatch.setattr(AuditLog, "append", full)
-    with served(FakeGuard(), audit_log=path) as client:
-        said = events(client.post("/v1/chat", json={"prompt": "a", "stream": True}).text)
+    with open_client(FakeGuard(), audit_log=path) as client:
+        said = parse_events(client.post("/v1/chat", json={"prompt": "a", "stream": True}).text)
     assert said[-1][0] == "error"
     assert said[-1][1]["error"]["code"] == "unaudited"
 
@@ -221,7 +226,7 @@ def test_requests_that_wait_for_the_disk_share_a_commit(path: Path, monkeypatch:
 
     monkeypatch.setattr(AuditLog, "append", counting)
     fake = FakeGuard(decision=Decision.REFUSED)
-    with listening(fake, audit_log=path) as url:
+    with run_threaded_server(fake, audit_log=path) as url:
 
         async def ask() -> None:
             async with httpx.AsyncClient(timeout=60) as client:
@@ -244,7 +249,7 @@ def test_requests_that_wait_for_the_disk_share_a_commit(path: Path, monkeypatch:
 def test_a_server_without_a_place_for_its_log_does_not_start(tmp_path: Path) -> None:
     with (
         pytest.raises(Exception, match=r"audit log: audit\.db cannot be written"),
-        served(FakeGuard(), audit_log=tmp_path / "nowhere" / "audit.db"),
+        open_client(FakeGuard(), audit_log=tmp_path / "nowhere" / "audit.db"),
     ):
         pass
 
@@ -254,7 +259,7 @@ def test_a_server_that_is_killed_has_written_all_that_it_answered(tiny_checkpoin
     rng = Random(0)
     answered: set[str] = set()
     for _ in range(2):
-        with running_server(tiny_checkpoint, audit_log=path) as server:
+        with run_server(tiny_checkpoint, audit_log=path) as server:
             before, more = len(answered), rng.randint(30, 90)
 
             def ask(number: int) -> None:
@@ -285,7 +290,7 @@ def test_a_server_that_is_killed_has_written_all_that_it_answered(tiny_checkpoin
 
 
 def test_a_decision_is_a_line_of_json_to_who_exports_it(path: Path) -> None:
-    with served(FakeGuard(), audit_log=path) as client:
+    with open_client(FakeGuard(), audit_log=path) as client:
         client.post("/v1/classify", json={"prompt": "a"})
     (entry,) = read_entries(path)
     assert json.loads(json.dumps(entry.to_dict()))["decision"] == "allowed"

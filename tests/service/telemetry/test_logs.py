@@ -9,8 +9,8 @@ import pytest
 from PIL.PngImagePlugin import PngImageFile
 
 from service.telemetry.logs import FIELDS, JsonFormatter, TextFormatter, set_up_logging
-from tests.helpers.clients import png
-from tests.safety_core.inputs.images.test_decoding import png_chunk
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.images.png_files import build_png_chunk
 
 
 def record(message: str = "request", **fields: object) -> logging.LogRecord:
@@ -37,8 +37,8 @@ def test_no_field_hides_what_every_line_has() -> None:
 
 
 def test_a_broken_picture_warns_nobody() -> None:
-    data = png()
-    no_frames = data[:33] + png_chunk(b"acTL", bytes(8)) + data[33:]
+    data = encode_png()
+    no_frames = data[:33] + build_png_chunk(b"acTL", bytes(8)) + data[33:]
     with pytest.warns(UserWarning, match="APNG"):
         PngImageFile(BytesIO(no_frames))
     with warnings.catch_warnings(record=True) as caught:

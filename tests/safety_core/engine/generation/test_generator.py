@@ -20,9 +20,9 @@ from safety_core.model.decoding import Generation
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose
 from safety_core.model.vision.tower import VisionFeatures
-from tests.helpers.tiny import make_config, make_image_processor, make_tokenizer
-from tests.safety_core.engine.conftest import picture
-from tests.safety_core.model.conftest import take_portable_kernels
+from tests.helpers.images.pictures import create_picture
+from tests.helpers.models.kernels import use_portable_kernels
+from tests.helpers.models.tiny import make_config, make_image_processor, make_tokenizer
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "purple")
 TEXTS = (
@@ -42,7 +42,7 @@ def model(tiny_checkpoint: Path) -> SafeLlava:
 @pytest.fixture(scope="module")
 def gallery(model: SafeLlava) -> VisionFeatures:
     """Features of every colour's picture."""
-    return model.encode_images(model.preprocess([picture(colour).views[0] for colour in COLOURS]))
+    return model.encode_images(model.preprocess([create_picture(colour).views[0] for colour in COLOURS]))
 
 
 def job(
@@ -173,7 +173,7 @@ def test_a_group_of_rows_with_grouped_query_attention_is_equal_too(model: SafeLl
     grouped = SafeLlava.untrained(
         LlavaForConditionalGeneration(config).eval(), tokenizer=tokenizer, image_processor=make_image_processor()
     ).eval()
-    seen = grouped.encode_images(grouped.preprocess([picture(colour).views[0] for colour in COLOURS]))
+    seen = grouped.encode_images(grouped.preprocess([create_picture(colour).views[0] for colour in COLOURS]))
     jobs = [job(grouped, seen, [number % 6], f"{number}") for number in range(7)]
     for row in made(Generator(grouped, max_replies=3), jobs):
         assert_as_alone(grouped, row)
@@ -627,8 +627,8 @@ def test_a_quantised_language_model_answers_in_company_as_alone(
     tiny_checkpoint: Path, quantize: Literal["nf4", "int8"]
 ) -> None:
     quantised = load_checkpoint(tiny_checkpoint, quantize=quantize).eval()
-    take_portable_kernels(quantised)
-    seen = quantised.encode_images(quantised.preprocess([picture(colour).views[0] for colour in COLOURS]))
+    use_portable_kernels(quantised)
+    seen = quantised.encode_images(quantised.preprocess([create_picture(colour).views[0] for colour in COLOURS]))
     jobs = [job(quantised, seen, [number % 6] * (number % 3), f"{number}") for number in range(8)]
     for row in made(Generator(quantised, max_replies=3), jobs):
         assert_as_alone(quantised, row)

@@ -9,57 +9,7 @@ import pytest
 
 from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator, WatchedRow
 from safety_core.errors import GenerationError
-
-
-class Teller:
-    """Says each row's words one by one."""
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self.dropped: list[Any] = []
-
-    @property
-    def running(self) -> int:
-        return len(self.rows)
-
-    def row(self, job: Any) -> Any:
-        return SimpleNamespace(
-            words=list(job.words), done=False, failure=None, finish_reason=None, prompt_positions=3, token_ids=[]
-        )
-
-    def fits(self, joining: Sequence[Any]) -> bool:
-        return len(self.rows) + len(joining) <= 4
-
-    def admit(self, rows: Sequence[Any]) -> list[Any]:
-        self.rows += rows
-        return [self._next(row) for row in rows]
-
-    def step(self) -> list[Any]:
-        return [self._next(row) for row in list(self.rows)]
-
-    def drop(self, row: Any) -> None:
-        self.dropped.append(row)
-        self.rows.remove(row)
-
-    def release(self) -> None: ...
-
-    def _next(self, row: Any) -> Any:
-        word = row.words.pop(0)
-        row.token_ids.append(word)
-        if word == "FAIL":
-            row.done, row.failure, word = True, GenerationError("it broke"), ""
-        elif not row.words:
-            row.done, row.finish_reason = True, "stop"
-        if row.done:
-            self.rows.remove(row)
-        return SimpleNamespace(row=row, piece=word)
-
-
-def bad(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
-    """Judges by words; the rules say what becomes of bad ones."""
-    return [
-        None if "?" in text else rule if "BAD" in text else Ruling.SAY for text, rule in zip(texts, rules, strict=True)
-    ]
+from tests.helpers.engine.scripted_generator import ScriptedGenerator, judge_by_words
 
 
 def job(words: Sequence[str], rules: Ruling = Ruling.CUT) -> Any:
@@ -75,9 +25,11 @@ def text_of(words: Sequence[str]) -> str:
     return "".join(map(token, words))
 
 
-def told(words: Sequence[str], window: int = 3, rules: Ruling = Ruling.CUT) -> tuple[list[str], WatchedRow, Teller]:
-    teller = Teller()
-    rail = WatchedGenerator(teller, bad, window=window)
+def told(
+    words: Sequence[str], window: int = 3, rules: Ruling = Ruling.CUT
+) -> tuple[list[str], WatchedRow, ScriptedGenerator]:
+    teller = ScriptedGenerator()
+    rail = WatchedGenerator(teller, judge_by_words, window=window)
     row = rail.row(job(words, rules))
     pieces = [rail.admit([row])[0].piece]
     while not row.done:
@@ -135,7 +87,7 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
         asked.append(list(texts))
         return [Ruling.SAY] * len(texts)
 
-    rail = WatchedGenerator(Teller(), judge, window=4)
+    rail = WatchedGenerator(ScriptedGenerator(), judge, window=4)
     rows = [rail.row(job("x" * 10)), rail.row(job("y" * 10))]
     rail.admit(rows)
     while rail.running:
@@ -151,7 +103,7 @@ def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them
         sizes.append(len(texts))
         return [Ruling.SAY] * len(texts)
 
-    rail = WatchedGenerator(Teller(), judge, window=4)
+    rail = WatchedGenerator(ScriptedGenerator(), judge, window=4)
     rail.admit([rail.row(job("x" * 21))])
     rail.step()
     rail.admit([rail.row(job("y" * 40))])
@@ -168,7 +120,7 @@ def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
         longest = max(longest, *map(len, texts))
         return [Ruling.SAY] * len(texts)
 
-    rail = WatchedGenerator(Teller(), judge, window=2)
+    rail = WatchedGenerator(ScriptedGenerator(), judge, window=2)
     row = rail.row(job("z" * 500))
     rail.admit([row])
     while not row.done:
@@ -178,8 +130,8 @@ def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
 
 
 def test_rows_that_leave_leave_nothing_behind() -> None:
-    teller = Teller()
-    rail = WatchedGenerator(teller, bad, window=2)
+    teller = ScriptedGenerator()
+    rail = WatchedGenerator(teller, judge_by_words, window=2)
     rows = [rail.row(job("a" * 9)), rail.row(job([*"aa", "BAD", *"aaaa"])), rail.row(job("a" * 3))]
     assert rail.fits(rows)
     rail.admit(rows)
@@ -198,7 +150,7 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
             ["BAD" if rng.random() < 0.05 else rng.choice("abc ") for _ in range(rng.randint(1, 15))] for _ in range(4)
         ]
         window = rng.randint(1, 5)
-        rail = WatchedGenerator(Teller(), bad, window=window)
+        rail = WatchedGenerator(ScriptedGenerator(), judge_by_words, window=window)
         waiting = [rail.row(job(text)) for text in texts]
         rows = list(waiting)
         while waiting or rail.running:
@@ -220,7 +172,7 @@ def test_a_judge_that_raises_for_one_reply_fails_that_one_alone() -> None:
             raise RuntimeError("SECRET")
         return [Ruling.SAY] * len(texts)
 
-    rail = WatchedGenerator(Teller(), raises, window=2)
+    rail = WatchedGenerator(ScriptedGenerator(), raises, window=2)
     rows = [rail.row(job("abcdef")), rail.row(job([*"ab", "BAD", *"cd"])), rail.row(job("ghi"))]
     rail.admit(rows)
     while rail.running:

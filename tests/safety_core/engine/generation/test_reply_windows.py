@@ -7,7 +7,7 @@ import pytest
 
 from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.generation.reply_windows import ReplyWindows, letters_in, windows_of
-from tests.safety_core.engine.generation.test_output_rail import Teller, bad
+from tests.helpers.engine.scripted_generator import ScriptedGenerator, judge_by_words
 
 
 def released(pieces: list[str], size: int) -> tuple[list[str], list[str]]:
@@ -101,7 +101,7 @@ def test_a_reply_is_cut_while_it_comes_where_a_window_of_the_complete_one_is_ref
     cut = 0
     for _ in range(100):
         pieces = [rng.choice(["word ", "a ", "", "BA", "D", " and"]) for _ in range(rng.randint(1, 120))]
-        rail = WatchedGenerator(Teller(), bad, window=size)
+        rail = WatchedGenerator(ScriptedGenerator(), judge_by_words, window=size)
         row = rail.row(SimpleNamespace(words=list(pieces), rules=Ruling.CUT))
         rail.admit([row])
         while not row.done:

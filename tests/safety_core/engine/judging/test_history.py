@@ -15,9 +15,9 @@ from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision, Policy, Verdict
 from safety_core.scores import Assessment, Level, Surfaces
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.safety_core.engine.conftest import picture
+from tests.helpers.images.pictures import create_picture
 
-GOOD, BAD, HALF = picture("green"), picture("red"), picture("blue")
+GOOD, BAD, HALF = create_picture("green"), create_picture("red"), create_picture("blue")
 REFUSAL = "No."
 
 

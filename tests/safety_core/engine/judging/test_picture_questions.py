@@ -8,7 +8,7 @@ from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION, asks_
 from safety_core.engine.messages import ChatRequest, ClientMessage
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.language.wordings import ABOUT_PICTURES, TALK
-from tests.safety_core.engine.conftest import picture
+from tests.helpers.images.pictures import create_picture
 
 PICTURE = re.compile(r"\b(?:picture|image|photo)\b")
 
@@ -82,7 +82,7 @@ def asking(*texts: str, images: int = 0) -> ClientMessage:
 def test_only_the_newest_question_and_only_pictures_that_are_left_count() -> None:
     question = Turn(role="user", text="Describe the image.")
     assert lacks_picture(ChatRequest(turns=(question,)))
-    assert not lacks_picture(ChatRequest(turns=(question,), images=(picture(),)))
+    assert not lacks_picture(ChatRequest(turns=(question,), images=(create_picture(),)))
     answer = Turn(role="assistant", text="There is none.")
     assert not lacks_picture(ChatRequest(turns=(question, answer, Turn(role="user", text="Then tell me a joke."))))
     system = ClientMessage(role="instructions", texts=("Describe the picture whenever there is one.",))

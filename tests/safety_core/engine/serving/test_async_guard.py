@@ -4,15 +4,15 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Prepared, Reply, Work
-from safety_core.engine.serving.async_guard import AsyncGuard, EngineConfig, EngineObserver
+from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.errors import (
     DeadlineError,
     ExhaustedError,
@@ -23,14 +23,13 @@ from safety_core.errors import (
 )
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
-from tests.helpers.fakes import FakeGuard, Silence
-
-CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))
-ASK = GuardRequest(turns=CHAT.turns)
+from tests.helpers.engine.fakes import FakeGuard, SilentObserver
+from tests.helpers.engine.requests import CHAT_REQUEST, GUARD_REQUEST
+from tests.helpers.engine.scenarios import run_scenario
 
 
 @dataclass
-class Counts(Silence):
+class Counts(SilentObserver):
     """What the engine said that it did."""
 
     batches: list[tuple[str, int]] = field(default_factory=list)
@@ -47,32 +46,6 @@ class Counts(Silence):
         self.verdicts[outcome] += 1
 
 
-def run(
-    fake: FakeGuard,
-    scenario: Callable[[AsyncGuard], Awaitable[None]],
-    *,
-    observer: EngineObserver | None = None,
-    on_death: Callable[[], None] = lambda: None,
-    **bounds: Any,
-) -> None:
-    """Run a scenario against a guard and close it whatever happens."""
-    config = EngineConfig(**{"verdict_timeout_s": 240, "reply_timeout_s": 240, "restart_pause_s": 0.01, **bounds})
-
-    async def main() -> None:
-        with ThreadPoolExecutor(2) as preparers:
-            guard = AsyncGuard(
-                fake, preparers=preparers, observer=observer or Silence(), config=config, on_death=on_death
-            )
-            try:
-                await scenario(guard)
-            finally:
-                fake.gate.set()
-                fake.between.set()
-                assert await guard.close(timeout_s=240)
-
-    asyncio.run(main())
-
-
 def asking(text: str) -> GuardRequest:
     return GuardRequest(turns=(Turn(role="user", text=text),))
 
@@ -87,7 +60,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def collected(guard: AsyncGuard, request: ChatRequest = CHAT) -> list[Event]:
+async def collected(guard: AsyncGuard, request: ChatRequest = CHAT_REQUEST) -> list[Event]:
     return [event async for event in guard.stream(request)]
 
 
@@ -102,7 +75,7 @@ def test_a_chat_is_verdict_then_pieces_then_reply() -> None:
         assert first.queue_ms > 0
         assert reply.verdict == first
 
-    run(FakeGuard(), scenario, observer=counts)
+    run_scenario(FakeGuard(), scenario, observer=counts)
     assert counts.batches == [("guard", 1), ("generate", 1), ("generate", 1), ("generate", 1)]
     assert counts.made == {"prompt": 7, "completion": 4}
 
@@ -115,39 +88,39 @@ def test_a_refusal_streams_its_text() -> None:
         assert delta.refusal
         assert (reply.content, reply.refusal) == (None, delta.text)
 
-    run(FakeGuard(decision=Decision.REFUSED), scenario)
+    run_scenario(FakeGuard(decision=Decision.REFUSED), scenario)
 
 
 def test_assess_returns_the_verdict() -> None:
     async def scenario(guard: AsyncGuard) -> None:
-        verdict = await guard.assess(ASK)
+        verdict = await guard.assess(GUARD_REQUEST)
         assert verdict.verdict.decision is Decision.CAUTIONED
         assert verdict.queue_ms > 0
         assert await guard.self_check() is None
         assert guard.info.checkpoint == "fake"
 
-    run(FakeGuard(decision=Decision.CAUTIONED), scenario)
+    run_scenario(FakeGuard(decision=Decision.CAUTIONED), scenario)
 
 
 @pytest.mark.parametrize("failure", [PromptError("too long", code="prompt_too_long"), GenerationError("broken")])
 def test_failures_reach_the_caller(failure: Exception) -> None:
     async def scenario(guard: AsyncGuard) -> None:
-        for call in (collected(guard), guard.assess(ASK), guard.self_check()):
+        for call in (collected(guard), guard.assess(GUARD_REQUEST), guard.self_check()):
             with pytest.raises(type(failure)):
                 await call
 
-    run(FakeGuard(failure=failure), scenario)
+    run_scenario(FakeGuard(failure=failure), scenario)
 
 
 def test_a_late_failure_follows_the_pieces_that_were_said() -> None:
     async def scenario(guard: AsyncGuard) -> None:
-        events = guard.stream(CHAT)
+        events = guard.stream(CHAT_REQUEST)
         assert isinstance(await anext(events), GuardVerdict)
         assert isinstance(await anext(events), Delta)
         with pytest.raises(GenerationError):
             await anext(events)
 
-    run(FakeGuard(late_failure=GenerationError("broken")), scenario)
+    run_scenario(FakeGuard(late_failure=GenerationError("broken")), scenario)
 
 
 def test_the_queue_is_bounded() -> None:
@@ -155,7 +128,7 @@ def test_the_queue_is_bounded() -> None:
     fake.gate.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
-        running = asyncio.create_task(guard.assess(ASK))
+        running = asyncio.create_task(guard.assess(GUARD_REQUEST))
         await until(lambda: fake.requests)
         waiting = asyncio.create_task(guard.assess(asking("waits")))
         await until(lambda: guard.depth == 1)
@@ -168,7 +141,7 @@ def test_the_queue_is_bounded() -> None:
         await asyncio.gather(running, waiting)
         assert guard.depth == 0
 
-    run(fake, scenario, max_requests=1)
+    run_scenario(fake, scenario, max_requests=1)
 
 
 def test_a_deadline_does_not_wait_for_the_job() -> None:
@@ -177,13 +150,13 @@ def test_a_deadline_does_not_wait_for_the_job() -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         with pytest.raises(DeadlineError):
-            await guard.assess(ASK)
+            await guard.assess(GUARD_REQUEST)
         assert not fake.gate.is_set()
         with pytest.raises(DeadlineError):
             await collected(guard)
         await until(lambda: not guard.alive)  # a turn that outlives a verdict's deadline is a stuck worker
 
-    run(fake, scenario, verdict_timeout_s=0.02)
+    run_scenario(fake, scenario, verdict_timeout_s=0.02)
 
 
 def test_a_reply_that_takes_too_long_is_stopped() -> None:
@@ -197,21 +170,21 @@ def test_a_reply_that_takes_too_long_is_stopped() -> None:
         assert guard.waiting_replies == 0
         await until(lambda: guard.idle)
 
-    run(fake, scenario, reply_timeout_s=0.02)
+    run_scenario(fake, scenario, reply_timeout_s=0.02)
 
 
 def test_leaving_stops_the_generation() -> None:
     fake = FakeGuard(pieces=["a"] * 100_000)
 
     async def scenario(guard: AsyncGuard) -> None:
-        events = guard.stream(CHAT)
+        events = guard.stream(CHAT_REQUEST)
         assert isinstance(await anext(events), GuardVerdict)
         assert isinstance(await anext(events), Delta)
         await events.aclose()
         assert await asyncio.to_thread(fake.stopped.wait, 20)
         await until(lambda: guard.idle)
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_leaving_while_waiting_gives_the_place_back() -> None:
@@ -219,7 +192,7 @@ def test_leaving_while_waiting_gives_the_place_back() -> None:
     fake.gate.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
-        running = asyncio.create_task(guard.assess(ASK))
+        running = asyncio.create_task(guard.assess(GUARD_REQUEST))
         await until(lambda: fake.requests)
         waiting = [asyncio.create_task(collected(guard)), asyncio.create_task(guard.assess(asking("other")))]
         await until(lambda: guard.depth == 2)
@@ -231,7 +204,7 @@ def test_leaving_while_waiting_gives_the_place_back() -> None:
         await running
         assert len(fake.requests) == 1
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_a_reply_that_waits_for_a_place_can_leave() -> None:
@@ -248,7 +221,7 @@ def test_a_reply_that_waits_for_a_place_can_leave() -> None:
         fake.between.set()
         assert len(await running) == 5
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_closing_ends_every_wait() -> None:
@@ -256,7 +229,7 @@ def test_closing_ends_every_wait() -> None:
     fake.gate.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
-        running = asyncio.create_task(guard.assess(ASK))
+        running = asyncio.create_task(guard.assess(GUARD_REQUEST))
         await until(lambda: fake.requests)
         waiting = asyncio.create_task(collected(guard))
         await until(lambda: guard.depth == 1)
@@ -266,10 +239,10 @@ def test_closing_ends_every_wait() -> None:
             with pytest.raises(StoppedError):
                 await task
         with pytest.raises(StoppedError):
-            await guard.assess(ASK)
+            await guard.assess(GUARD_REQUEST)
         assert not guard.alive
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 # --- together ---------------------------------------------------------------------------------------------------------
@@ -287,7 +260,7 @@ def test_requests_that_arrive_together_are_judged_together() -> None:
         fake.gate.set()
         await asyncio.gather(first, *others)
 
-    run(fake, scenario, max_batch=4)
+    run_scenario(fake, scenario, max_batch=4)
     assert fake.batches == [1, 4, 2]
 
 
@@ -296,19 +269,19 @@ def test_equal_requests_share_one_verdict_while_it_is_reached_and_afterwards() -
     fake.gate.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
-        together = [asyncio.create_task(guard.assess(ASK)) for _ in range(3)]
+        together = [asyncio.create_task(guard.assess(GUARD_REQUEST)) for _ in range(3)]
         await until(lambda: fake.requests)
         fake.gate.set()
         first, *others = await asyncio.gather(*together)
-        known = await guard.assess(ASK)
+        known = await guard.assess(GUARD_REQUEST)
         assert all(verdict.verdict == first.verdict for verdict in (*others, known))
         assert (known.queue_ms, known.guard_ms, known.prepare_ms) == (0, 0, 0)
         assert len(fake.requests) == 1
         fake.fingerprint = "another policy"
-        await guard.assess(ASK)
+        await guard.assess(GUARD_REQUEST)
         assert len(fake.requests) == 2
 
-    run(fake, scenario, observer=counts)
+    run_scenario(fake, scenario, observer=counts)
     assert counts.verdicts == {"miss": 2, "joined": 2, "hit": 1}
 
 
@@ -317,24 +290,24 @@ def test_the_first_of_several_may_leave_without_taking_the_verdict_along() -> No
     fake.gate.clear()
 
     async def scenario(guard: AsyncGuard) -> None:
-        first, second = (asyncio.create_task(guard.assess(ASK)) for _ in range(2))
+        first, second = (asyncio.create_task(guard.assess(GUARD_REQUEST)) for _ in range(2))
         await until(lambda: fake.requests)
         first.cancel()
         await asyncio.sleep(0)
         fake.gate.set()
         assert (await second).verdict.decision is Decision.ALLOWED
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_without_a_cache_equal_requests_are_judged_again() -> None:
     fake = FakeGuard()
 
     async def scenario(guard: AsyncGuard) -> None:
-        await guard.assess(ASK)
-        await guard.assess(ASK)
+        await guard.assess(GUARD_REQUEST)
+        await guard.assess(GUARD_REQUEST)
 
-    run(fake, scenario, cache_bytes=0)
+    run_scenario(fake, scenario, cache_bytes=0)
     assert len(fake.requests) == 2
 
 
@@ -345,7 +318,7 @@ def test_the_canary_is_judged_anew_every_time() -> None:
         for _ in range(3):
             await guard.self_check()
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
     assert fake.batches == [1, 1, 1]
 
 
@@ -353,11 +326,11 @@ def test_a_request_without_verdict_is_asked_again() -> None:
     fake = FakeGuard(decision=None)
 
     async def scenario(guard: AsyncGuard) -> None:
-        assert (await guard.assess(ASK)).assessment is None
+        assert (await guard.assess(GUARD_REQUEST)).assessment is None
         fake.decision = Decision.ALLOWED
-        assert (await guard.assess(ASK)).assessment is not None
+        assert (await guard.assess(GUARD_REQUEST)).assessment is not None
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_refused_requests_never_reach_the_generator_while_others_talk() -> None:
@@ -374,7 +347,7 @@ def test_refused_requests_never_reach_the_generator_while_others_talk() -> None:
             assert (reply.content, reply.finish_reason) == (None, "content_filter")
         await talking
 
-    run(fake, scenario, observer=counts)
+    run_scenario(fake, scenario, observer=counts)
     assert counts.made["prompt"] == 7
     assert {size for queue, size in counts.batches if queue == "generate"} == {1}
 
@@ -394,7 +367,7 @@ def test_accepted_chats_stay_within_the_budget_of_tokens() -> None:
         await asyncio.gather(accepted, smaller)
         await collected(guard, chatting("alone", max_tokens=500))
 
-    run(fake, scenario, max_tokens_in_flight=100)
+    run_scenario(fake, scenario, max_tokens_in_flight=100)
 
 
 # --- the worker dies --------------------------------------------------------------------------------------------------
@@ -406,7 +379,7 @@ def test_a_fault_while_judging_reaches_everybody_and_the_worker_comes_back() -> 
 
     async def scenario(guard: AsyncGuard) -> None:
         fake.fault = RuntimeError("SECRET")
-        running = [asyncio.create_task(guard.assess(ASK)), asyncio.create_task(guard.assess(ASK))]
+        running = [asyncio.create_task(guard.assess(GUARD_REQUEST)), asyncio.create_task(guard.assess(GUARD_REQUEST))]
         await until(lambda: fake.requests)
         waiting = [asyncio.create_task(guard.assess(asking("b"))), asyncio.create_task(collected(guard))]
         await until(lambda: guard.depth == 2)
@@ -415,10 +388,10 @@ def test_a_fault_while_judging_reaches_everybody_and_the_worker_comes_back() -> 
         assert [type(outcome) for outcome in outcomes] == [StoppedError] * 4
         await until(lambda: guard.alive)
         assert guard.deaths == 1
-        assert (await guard.assess(ASK)).verdict.decision is Decision.ALLOWED
+        assert (await guard.assess(GUARD_REQUEST)).verdict.decision is Decision.ALLOWED
         assert len(await collected(guard)) == 5
 
-    run(fake, scenario, on_death=lambda: deaths.append(True))
+    run_scenario(fake, scenario, on_death=lambda: deaths.append(True))
     assert deaths == [True]
 
 
@@ -436,7 +409,7 @@ def test_a_fault_while_generating_ends_every_reply_with_an_error() -> None:
         await until(lambda: guard.alive)
         assert len(await collected(guard)) == 5
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_while_the_worker_is_dead_nobody_waits_for_it() -> None:
@@ -444,14 +417,14 @@ def test_while_the_worker_is_dead_nobody_waits_for_it() -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         with pytest.raises(StoppedError):
-            await guard.assess(ASK)
+            await guard.assess(GUARD_REQUEST)
         await until(lambda: not guard.alive)
         with pytest.raises(StoppedError):
             await guard.assess(asking("b"))
         with pytest.raises(StoppedError):
             await collected(guard)
 
-    run(fake, scenario, restart_pause_s=60)
+    run_scenario(fake, scenario, restart_pause_s=60)
 
 
 @pytest.mark.parametrize("death", [MemoryError(), KeyboardInterrupt(), SystemExit(1)])
@@ -460,11 +433,11 @@ def test_no_kind_of_death_leaves_anybody_waiting(death: BaseException) -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         with pytest.raises(StoppedError):
-            await guard.assess(ASK)
+            await guard.assess(GUARD_REQUEST)
         await until(lambda: guard.alive)
-        await guard.assess(ASK)
+        await guard.assess(GUARD_REQUEST)
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_a_chats_verdict_serves_a_classification_but_not_the_other_way_round() -> None:
@@ -482,7 +455,7 @@ def test_a_chats_verdict_serves_a_classification_but_not_the_other_way_round() -
         assert [event async for event in guard.stream(ChatRequest(turns=other))]
         assert len(fake.requests) == 3, "a reply needs what a classification does not keep"
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 # --- clients and deadlines --------------------------------------------------------------------------------------------
@@ -494,13 +467,13 @@ def test_a_deadline_that_has_passed_queues_nothing() -> None:
     async def scenario(guard: AsyncGuard) -> None:
         past = time.monotonic() - 1
         with pytest.raises(DeadlineError):
-            await guard.assess(ASK, deadline=past)
+            await guard.assess(GUARD_REQUEST, deadline=past)
         with pytest.raises(DeadlineError):
-            async for _ in guard.stream(CHAT, deadline=past):
+            async for _ in guard.stream(CHAT_REQUEST, deadline=past):
                 pass
-        assert (await guard.assess(ASK, client="key:a", deadline=time.monotonic() + 240)).verdict is not None
+        assert (await guard.assess(GUARD_REQUEST, client="key:a", deadline=time.monotonic() + 240)).verdict is not None
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
     assert len(fake.requests) == 1
 
 
@@ -530,7 +503,7 @@ def test_a_deadline_covers_preparing_and_a_waiter_that_left_is_not_prepared_for(
             hold.set()
         await asyncio.gather(first, waiting)
 
-    run(fake, scenario, prepare_slots=1)
+    run_scenario(fake, scenario, prepare_slots=1)
     assert prepared == ["first", "waiting"]
 
 
@@ -552,7 +525,7 @@ def test_of_those_who_wait_to_be_prepared_the_shortest_is_next() -> None:
         hold.set()
         await asyncio.gather(*tasks)
 
-    run(fake, scenario, prepare_slots=1)
+    run_scenario(fake, scenario, prepare_slots=1)
     assert prepared == [5, 2, 20, 3000, 4000]
 
 
@@ -563,10 +536,10 @@ def test_who_joins_a_verdict_may_wait_longer_than_the_first() -> None:
     async def scenario(guard: AsyncGuard) -> None:
         busy = asyncio.create_task(guard.assess(asking("busy")))
         await until(lambda: fake.requests)
-        soon = asyncio.create_task(guard.assess(ASK, deadline=time.monotonic() + 20))
+        soon = asyncio.create_task(guard.assess(GUARD_REQUEST, deadline=time.monotonic() + 20))
         await until(lambda: guard.depth == 1)
         deadline = time.monotonic() + 500
-        later = asyncio.create_task(guard.assess(ASK, deadline=deadline))
+        later = asyncio.create_task(guard.assess(GUARD_REQUEST, deadline=deadline))
         (entry,) = guard._scheduler.verdicts._waiting
         await until(lambda: entry.deadline == deadline)
         soon.cancel()
@@ -575,7 +548,7 @@ def test_who_joins_a_verdict_may_wait_longer_than_the_first() -> None:
         await busy
         assert (await later).verdict.decision is Decision.ALLOWED
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
     assert len(fake.requests) == 2
 
 
@@ -588,8 +561,8 @@ def test_a_refused_clients_request_is_asked_again_for_another_client_that_had_jo
         await until(lambda: fake.requests)
         others += [asyncio.create_task(guard.assess(asking(f"{n}"), client="greedy")) for n in range(2)]
         await until(lambda: guard.depth == 2)
-        greedy = asyncio.create_task(guard.assess(ASK, client="greedy"))
-        joined = asyncio.create_task(guard.assess(ASK, client="modest"))
+        greedy = asyncio.create_task(guard.assess(GUARD_REQUEST, client="greedy"))
+        joined = asyncio.create_task(guard.assess(GUARD_REQUEST, client="modest"))
         with pytest.raises(OverloadedError):
             await greedy
         await until(lambda: guard.depth == 3)
@@ -597,7 +570,7 @@ def test_a_refused_clients_request_is_asked_again_for_another_client_that_had_jo
         await asyncio.gather(*others)
         assert (await joined).verdict.decision is Decision.ALLOWED
 
-    run(fake, scenario, max_requests=4)
+    run_scenario(fake, scenario, max_requests=4)
 
 
 def test_the_canary_is_asked_through_a_full_queue() -> None:
@@ -615,7 +588,7 @@ def test_the_canary_is_asked_through_a_full_queue() -> None:
         assert await check is None
         await asyncio.gather(*busy)
 
-    run(fake, scenario, max_requests=1)
+    run_scenario(fake, scenario, max_requests=1)
 
 
 def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
@@ -637,7 +610,7 @@ def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
         fake.gate.set()
         await asyncio.gather(*busy)
 
-    run(fake, scenario, max_requests=100)
+    run_scenario(fake, scenario, max_requests=100)
 
 
 def test_one_client_holds_its_share_of_the_budget_of_tokens_only_while_others_chat() -> None:
@@ -660,7 +633,7 @@ def test_one_client_holds_its_share_of_the_budget_of_tokens_only_while_others_ch
         await asyncio.gather(*accepted)
         await asyncio.gather(*(chat(guard, f"alone {number}", "greedy") for number in range(4)))
 
-    run(fake, scenario, max_tokens_in_flight=100)
+    run_scenario(fake, scenario, max_tokens_in_flight=100)
 
 
 def test_no_thread_to_prepare_in_is_a_want_of_memory() -> None:
@@ -669,9 +642,9 @@ def test_no_thread_to_prepare_in_is_a_want_of_memory() -> None:
             raise RuntimeError("can't start new thread")
 
     async def scenario() -> None:
-        guard = AsyncGuard(FakeGuard(), preparers=NoThreads(), observer=Silence())
+        guard = AsyncGuard(FakeGuard(), preparers=NoThreads(), observer=SilentObserver())
         with pytest.raises(ExhaustedError):
-            await guard.assess(ASK)
+            await guard.assess(GUARD_REQUEST)
         assert await guard.close(timeout_s=240)
 
     asyncio.run(scenario())
@@ -707,7 +680,7 @@ def test_what_was_rejected_after_it_was_prepared_is_not_prepared_again_at_once()
         fake.gate.set()
         await asyncio.gather(*busy, small)
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
 
 
 def test_what_will_be_refused_anyway_is_not_prepared() -> None:
@@ -732,5 +705,5 @@ def test_what_will_be_refused_anyway_is_not_prepared() -> None:
         fake.gate.set()
         await asyncio.gather(*busy)
 
-    run(fake, scenario)
+    run_scenario(fake, scenario)
     assert sorted(prepared) == ["busy1", "busy2"]

@@ -3,7 +3,6 @@
 import math
 import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,18 +11,11 @@ from hypothesis import strategies as st
 
 from safety_core.engine.serving.batcher import Batcher, fail, settle
 from safety_core.errors import DeadlineError, OverloadedError, StoppedError
+from tests.helpers.clocks import FakeClock
 
 
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def batcher(clock: Clock | None = None, *, max_requests: int = 100, max_batch: int = 4) -> Batcher[str, str]:
-    return Batcher(max_requests=max_requests, max_batch=max_batch, max_wait_s=1.0, clock=clock or Clock())
+def batcher(clock: FakeClock | None = None, *, max_requests: int = 100, max_batch: int = 4) -> Batcher[str, str]:
+    return Batcher(max_requests=max_requests, max_batch=max_batch, max_wait_s=1.0, clock=clock or FakeClock())
 
 
 def items(queue: Batcher[str, str]) -> list[str]:
@@ -50,7 +42,7 @@ def test_the_queue_is_bounded_and_departures_give_their_place_back() -> None:
 
 
 def test_whoever_is_out_of_time_is_told_so_and_never_worked_on() -> None:
-    clock = Clock()
+    clock = FakeClock()
     queue = batcher(clock)
     late = queue.put("late", deadline=5)
     queue.put("in time", deadline=6)
@@ -68,7 +60,7 @@ def test_nobody_waits_for_company_that_is_not_on_its_way() -> None:
 
 
 def test_a_batch_is_held_for_who_is_on_the_way_but_not_for_long() -> None:
-    clock = Clock()
+    clock = FakeClock()
     queue = batcher(clock)
     queue.expect()
     queue.put("a", deadline=10)
@@ -180,7 +172,7 @@ class Served:
     """A batcher of seconds of work, worked on slice by slice with a clock of its own."""
 
     def __init__(self, *, slice_s: float = 0.04, horizon_s: float = 30.0, **bounds: Any) -> None:
-        self.clock = Clock()
+        self.clock = FakeClock()
         self.slice_s = slice_s
         self.queue: Batcher[float, str] = Batcher(
             **{"max_requests": 100, "max_batch": 16, "clock": self.clock, "horizon_s": horizon_s, **bounds},

@@ -2,13 +2,7 @@ import pytest
 
 from safety_core.engine.serving.rejections import LONGEST_S, MANY_PICTURES, MANY_TOKENS, MAX_CLIENTS, Rejections
 from safety_core.errors import OverloadedError
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.helpers.clocks import FakeClock
 
 
 def rejects(rejections: Rejections, client: str, pictures: int, tokens: int | None = None) -> bool:
@@ -20,7 +14,7 @@ def rejects(rejections: Rejections, client: str, pictures: int, tokens: int | No
 
 
 def test_for_a_moment_a_client_is_rejected_for_as_much_work_and_for_no_less() -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     rejections = Rejections(clock)
     assert not rejects(rejections, "a", 8, 1000)
     rejections.add("a", 2, 500, retry_after_s=30)
@@ -34,7 +28,7 @@ def test_for_a_moment_a_client_is_rejected_for_as_much_work_and_for_no_less() ->
 
 
 def test_it_holds_no_longer_than_there_is_no_room() -> None:
-    clock = Clock()
+    clock = FakeClock(100.0)
     rejections = Rejections(clock)
     rejections.add("a", 0, 500, retry_after_s=0.5)
     clock.now += 0.4
@@ -44,7 +38,7 @@ def test_it_holds_no_longer_than_there_is_no_room() -> None:
 
 
 def test_before_the_text_is_known_only_many_pictures_count() -> None:
-    rejections = Rejections(Clock())
+    rejections = Rejections(FakeClock(100.0))
     rejections.add("few", MANY_PICTURES - 1, 500, retry_after_s=1)
     assert not rejects(rejections, "few", MANY_PICTURES - 1)
     rejections.add("many", MANY_PICTURES, 500, retry_after_s=1)
@@ -54,7 +48,7 @@ def test_before_the_text_is_known_only_many_pictures_count() -> None:
 
 @pytest.mark.parametrize("clients", [MAX_CLIENTS + 1, 3 * MAX_CLIENTS])
 def test_few_clients_are_remembered_the_last_ones_among_them(clients: int) -> None:
-    rejections = Rejections(Clock())
+    rejections = Rejections(FakeClock(100.0))
     for number in range(clients):
         rejections.add(str(number), 0, MANY_TOKENS, retry_after_s=1)
     assert len(rejections._last) == MAX_CLIENTS
@@ -63,6 +57,6 @@ def test_few_clients_are_remembered_the_last_ones_among_them(clients: int) -> No
 
 
 def test_what_is_prepared_in_no_time_is_not_remembered() -> None:
-    rejections = Rejections(Clock())
+    rejections = Rejections(FakeClock(100.0))
     rejections.add("a", MANY_PICTURES - 1, MANY_TOKENS - 1, retry_after_s=1)
     assert not rejects(rejections, "a", MANY_PICTURES, 10 * MANY_TOKENS)

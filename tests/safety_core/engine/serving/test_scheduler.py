@@ -11,19 +11,19 @@ from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.scheduler import Progress, Scheduler, Ticket
 from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
 from safety_core.inputs.prompts import Turn
-from tests.helpers.fakes import FakeGuard, FakeMade, FakeRow, Silence
-from tests.safety_core.engine.serving.test_batcher import Clock
+from tests.helpers.clocks import FakeClock
+from tests.helpers.engine.fakes import FakeGuard, FakeMade, FakeRow, SilentObserver
 
 CHAT = ChatRequest(turns=(Turn(role="user", text="hello"),))
 BROKEN = ChatRequest(turns=(Turn(role="user", text="broken"),))
 
 
-class Bench(Silence):
+class Bench(SilentObserver):
     """A scheduler whose turns the test takes, with all that it said."""
 
     def __init__(self, guard: FakeGuard | None = None, *, max_batch: int = 4, max_prefill: int = 100) -> None:
         self.guard = guard or FakeGuard()
-        self.clock = Clock()
+        self.clock = FakeClock()
         self.news: list[Progress] = []
         self.batches: list[tuple[str, int]] = []
         self.scheduler = Scheduler(
@@ -68,7 +68,7 @@ def test_the_model_uses_the_cores_that_are_free_at_each_turn() -> None:
         scheduler.close()
 
     scheduler = Scheduler(
-        guard, deliver, Silence(), max_requests=9, max_batch=4, max_wait_s=0.0, max_prefill=9, cores=cores
+        guard, deliver, SilentObserver(), max_requests=9, max_batch=4, max_wait_s=0.0, max_prefill=9, cores=cores
     )
     scheduler.answer(CHAT, deadline=1e9)
     with cores.occupied():

@@ -12,8 +12,8 @@ from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers.fakes import FakeGuard
-from tests.safety_core.engine.conftest import picture
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.pictures import create_picture
 
 ENTRY = 4096
 
@@ -63,7 +63,7 @@ def test_putting_twice_counts_once() -> None:
 
 
 def test_a_key_is_a_digest_of_all_that_a_verdict_depends_on() -> None:
-    red, blue = picture("red"), picture("blue")
+    red, blue = create_picture("red"), create_picture("blue")
     base = request(red)
     others = [
         request(blue),
@@ -81,7 +81,7 @@ def test_a_key_is_a_digest_of_all_that_a_verdict_depends_on() -> None:
     ]
     keys = {key_of(one, "policy") for one in (base, *others)} | {key_of(base, "other policy")}
     assert len(keys) == len(others) + 2
-    assert key_of(request(picture("red")), "policy") == key_of(base, "policy")
+    assert key_of(request(create_picture("red")), "policy") == key_of(base, "policy")
     assert "What" not in key_of(base, "policy")
 
 

@@ -8,7 +8,7 @@ from safety_core.evaluation.suites.suite import Pair, Suite, load_suite
 from safety_core.policy.policy import Policy, decide
 from safety_core.scores import RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers.suite_factory import RUBRIC, write_suite
+from tests.helpers.datasets.suite_factory import RUBRIC, write_suite
 
 GOOD = {
     "count": "Two.",

@@ -8,7 +8,7 @@ import pytest
 from safety_core.errors import ConfigError
 from safety_core.evaluation.suites.registry import SUITES, open_suite
 from safety_core.evaluation.suites.suite import Suite, load_suite
-from tests.helpers.suite_factory import SPEC, write_suite
+from tests.helpers.datasets.suite_factory import SPEC, write_suite
 
 
 def load_toy(cache: Path) -> Suite:

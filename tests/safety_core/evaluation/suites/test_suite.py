@@ -7,7 +7,7 @@ import pytest
 from safety_core.errors import ConfigError, SampleError
 from safety_core.evaluation.suites.suite import load_suite
 from safety_core.evaluation.suites.suite_spec import Column, SuiteSpec
-from tests.helpers.suite_factory import RECORDS, SAFE, SPEC, record, write_suite
+from tests.helpers.datasets.suite_factory import RECORDS, SAFE, SPEC, record, write_suite
 
 
 def test_a_suite_is_read_with_its_pairs_in_order(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from safety_core.model.checkpoint.adapter import (
     merge_adapter,
     save_adapter,
 )
-from tests.helpers.tiny import make_backbone
+from tests.helpers.models.tiny import make_backbone
 
 IDS = torch.tensor([[0, 5, 6, 7]])
 

@@ -25,7 +25,7 @@ from safety_core.model.checkpoint.backbone import (
     save_backbone,
 )
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
-from tests.helpers.tiny import IMAGE_SIZE, PATCH_SIZE, make_backbone, make_image_processor
+from tests.helpers.models.tiny import IMAGE_SIZE, PATCH_SIZE, make_backbone, make_image_processor
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, as_turns
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from tests.helpers.tiny import make_checkpoint
-from tests.safety_core.model.conftest import take_portable_kernels
+from tests.helpers.models.kernels import use_portable_kernels
+from tests.helpers.models.tiny import make_checkpoint
 
 TRAINED: dict[str, Any] = {
     "policy": Policy.create_default(DEFAULT_TAXONOMY),
@@ -255,6 +255,6 @@ def test_a_second_adapter_upon_a_merged_one_is_refused(adapted: tuple[Path, tupl
 
 def test_an_adapter_stays_beside_quantised_weights(adapted: tuple[Path, tuple[int, ...]]) -> None:
     model = load_checkpoint(adapted[0], quantize="nf4")
-    take_portable_kernels(model)
+    use_portable_kernels(model)
     assert current_adapter(model.backbone) is not None
     assert reply(model)

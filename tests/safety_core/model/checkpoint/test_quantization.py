@@ -10,7 +10,7 @@ from safety_core.errors import CheckpointError, ConfigError
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.checkpoint.quantization import Quantize, check_quantized, quantization_config
 from safety_core.model.safe_llava import SafeLlava, as_turns
-from tests.safety_core.model.conftest import take_portable_kernels
+from tests.helpers.models.kernels import use_portable_kernels
 
 
 def linear_kinds(model: nn.Module) -> set[str]:
@@ -33,7 +33,7 @@ def test_only_the_language_models_linear_layers_are_replaced(
     assert check_quantized(quantized.backbone, quantize) == 14
     # The guard does not see the quantised part at all; the language model still speaks.
     assert quantized.assess([pictures[:1]], ["hi"]).pairs == model.assess([pictures[:1]], ["hi"]).pairs
-    take_portable_kernels(quantized)
+    use_portable_kernels(quantized)
     prompt = quantized.prompts.encode(as_turns("hi"), 0)
     assert quantized.generate([prompt], None, [0], max_new_tokens=2)[0].token_ids
 

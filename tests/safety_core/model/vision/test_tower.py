@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures, projected_positions, run_tower, tower_positions
-from tests.helpers.tiny import make_backbone, make_siglip_backbone
+from tests.helpers.models.tiny import make_backbone, make_siglip_backbone
 
 
 def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) -> None:

@@ -11,7 +11,7 @@ from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import line_boxes, text_width
 from safety_core.nano.world.scene import SIDE
 from service import playground
-from tests.helpers.oracle import undressed
+from tests.helpers.datasets.oracle import undressed
 
 ROOT = Path(__file__).parents[4]
 FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples")

@@ -9,7 +9,7 @@ from safety_core.nano.language.corpus import CLOSED, REQUESTS, Pair, ask, draw_c
 from safety_core.nano.language.grammar import Asker, Question, describe
 from safety_core.nano.language.replies import NO_PICTURE, REFUSAL, STEPS
 from safety_core.nano.language.wordings import OUTSIDE, RISKY_TALK, TALK, Part
-from tests.helpers import oracle
+from tests.helpers.datasets import oracle
 
 SCENES = 450
 PARTS: tuple[Part, ...] = ("held_out", "trained")

@@ -6,7 +6,7 @@ import yaml
 
 from safety_core.nano.language.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, dress, gibberish
 from safety_core.nano.world.things import ASSETS
-from tests.helpers import oracle
+from tests.helpers.datasets import oracle
 
 
 def wordings(node: Mapping[str, Any] | None = None) -> Iterator[Mapping[str, list[str]]]:

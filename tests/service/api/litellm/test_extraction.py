@@ -8,9 +8,9 @@ import pytest
 
 from safety_core.errors import InputError
 from service.api.litellm.extraction import Extracted
-from tests.helpers.clients import base64_png, jpeg_saying
+from tests.helpers.images.encoding import encode_base64_png, encode_jpeg_with_metadata
 
-PNG = base64_png()
+PNG = encode_base64_png()
 DATA_URL = f"data:image/png;base64,{PNG}"
 
 
@@ -121,7 +121,7 @@ def test_the_protocols_own_words_and_identifiers_are_no_texts() -> None:
         {"content": [{"type": "tool_use", "name": "f", "input": {"photo": DATA_URL}}]},
     ],
 )
-@pytest.mark.parametrize("picture", [DATA_URL, PNG, base64.b64encode(jpeg_saying("a" * 99)).decode()])
+@pytest.mark.parametrize("picture", [DATA_URL, PNG, base64.b64encode(encode_jpeg_with_metadata("a" * 99)).decode()])
 def test_every_picture_of_a_message_is_found(message: dict[str, Any], picture: str) -> None:
     asked = json.loads(json.dumps(message).replace(DATA_URL, picture))
     assert shown(asked) == [picture]

@@ -12,8 +12,12 @@ from starlette.testclient import TestClient
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision
 from service.api.litellm.history import REMOVED
-from tests.helpers.clients import ROOT, ServerProcess, base64_png, metric, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_base64_png
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.processes import ServerProcess
 
 FOREIGN = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
 """A damaged picture in the form of another protocol."""
@@ -25,7 +29,7 @@ def documented(**changes: Any) -> dict[str, Any]:
     """A request with every field that the protocol's documentation names."""
     return {
         "texts": ["What is in the picture?"],
-        "images": [base64_png()],
+        "images": [encode_base64_png()],
         "structured_messages": [{"role": "user", "content": "What is in the picture?"}],
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
         "request_data": {"user_api_key_hash": "h", "user_api_key_user_email": "a@b.example"},
@@ -44,7 +48,7 @@ def fake() -> FakeGuard:
 
 @pytest.fixture
 def client(fake: FakeGuard) -> Iterator[TestClient]:
-    with served(fake, max_images=2, max_turns=3) as client:
+    with open_client(fake, max_images=2, max_turns=3) as client:
         yield client
 
 
@@ -52,7 +56,7 @@ def test_what_is_allowed_passes_unchanged(client: TestClient) -> None:
     response = client.post(PATH, json=documented())
     assert (response.status_code, response.json()) == (200, {"action": "NONE"})
     text = client.get("/metrics").text
-    assert metric(text, "safevlm_requests_total", endpoint="guardrail", decision="allowed") == 1
+    assert read_metric(text, "safevlm_requests_total", endpoint="guardrail", decision="allowed") == 1
 
 
 def test_fields_that_a_later_version_adds_change_nothing(client: TestClient) -> None:
@@ -65,7 +69,7 @@ def test_where_nothing_was_said_there_is_nothing_to_block(client: TestClient, em
 
 
 def test_more_pictures_than_can_be_judged_are_blocked_with_a_reason(client: TestClient, fake: FakeGuard) -> None:
-    pictures = [base64_png(colour) for colour in ("red", "green", "blue")]
+    pictures = [encode_base64_png(colour) for colour in ("red", "green", "blue")]
     for many in (
         {"images": pictures},
         {"images": pictures[:1], "structured_messages": [{"role": "user", "content": "a", "images": pictures}]},
@@ -75,11 +79,11 @@ def test_more_pictures_than_can_be_judged_are_blocked_with_a_reason(client: Test
         assert response.status_code == 200
         assert response.json() == {"action": "BLOCKED", "blocked_reason": "At most 2 images are accepted."}
     assert client.post(PATH, json=documented(images=pictures[:1] * 3)).json() == {"action": "NONE"}
-    assert metric(client.get("/metrics").text, "safevlm_rejected_total", reason="too_many_images") == 3
+    assert read_metric(client.get("/metrics").text, "safevlm_rejected_total", reason="too_many_images") == 3
 
 
 def test_words_and_pictures_that_stand_in_messages_only_are_judged_too(client: TestClient, fake: FakeGuard) -> None:
-    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64_png('blue')}"}}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encode_base64_png('blue')}"}}
     messages = [{"role": "user", "content": [{"type": "text", "text": "hidden"}, picture]}, {"role": "tool"}]
     client.post(PATH, json=documented(structured_messages=messages))
     judged = fake.requests[-1]
@@ -88,7 +92,7 @@ def test_words_and_pictures_that_stand_in_messages_only_are_judged_too(client: T
 
 
 def test_words_beside_a_picture_hide_neither(client: TestClient, fake: FakeGuard) -> None:
-    part = {"type": "image_url", "text": "look", "image_url": f"data:image/png;base64,{base64_png('blue')}"}
+    part = {"type": "image_url", "text": "look", "image_url": f"data:image/png;base64,{encode_base64_png('blue')}"}
     client.post(PATH, json={"structured_messages": [{"role": "user", "content": [part]}]})
     judged = fake.requests[-1]
     assert ([turn.text for turn in judged.turns], len(judged.images)) == (["look"], 1)
@@ -185,9 +189,9 @@ def test_texts_of_every_field_are_judged(client: TestClient, fake: FakeGuard) ->
 
 def test_a_long_conversation_is_judged_in_windows(fake: FakeGuard) -> None:
     texts = [f"message {number} " + "and so on " * 20 for number in range(300)]
-    with served(fake, max_prompt_tokens=256) as client:
-        assert client.post(PATH, json={"texts": texts, "images": [base64_png()]}).json() == {"action": "NONE"}
-        requests = metric(
+    with open_client(fake, max_prompt_tokens=256) as client:
+        assert client.post(PATH, json={"texts": texts, "images": [encode_base64_png()]}).json() == {"action": "NONE"}
+        requests = read_metric(
             client.get("/metrics").text, "safevlm_requests_total", endpoint="guardrail", decision="allowed"
         )
     assert requests == 1
@@ -198,7 +202,7 @@ def test_a_long_conversation_is_judged_in_windows(fake: FakeGuard) -> None:
 
 
 def test_what_is_too_long_is_blocked_with_a_reason(fake: FakeGuard) -> None:
-    with served(fake, max_judged_characters=100) as client:
+    with open_client(fake, max_judged_characters=100) as client:
         assert client.post(PATH, json={"texts": ["a" * 100]}).json() == {"action": "NONE"}
         response = client.post(PATH, json={"texts": ["SECRET" * 20]})
         text = client.get("/metrics").text
@@ -206,7 +210,7 @@ def test_what_is_too_long_is_blocked_with_a_reason(fake: FakeGuard) -> None:
     assert response.json()["action"] == "BLOCKED"
     assert "100 characters" in response.json()["blocked_reason"]
     assert "SECRET" not in response.text
-    assert metric(text, "safevlm_rejected_total", reason="prompt_too_long") == 1
+    assert read_metric(text, "safevlm_rejected_total", reason="prompt_too_long") == 1
 
 
 @pytest.mark.slow
@@ -339,7 +343,7 @@ def talk(*contents: Any, params: dict[str, Any] | None = None, **changes: Any) -
 
 
 def test_a_refused_question_is_taken_out_where_the_operator_wants_it() -> None:
-    with served(ByWords()) as client:
+    with open_client(ByWords()) as client:
 
         def answer(body: dict[str, Any]) -> Any:
             return client.post(PATH, json=body).json()
@@ -357,10 +361,10 @@ def test_a_refused_question_is_taken_out_where_the_operator_wants_it() -> None:
 
 
 def test_whatever_cannot_be_taken_out_blocks() -> None:
-    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64_png()}"}}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encode_base64_png()}"}}
     refused = {"role": "assistant", "content": None, "refusal": "a BAD one"}
     messages = [{"role": "user", "content": "a BAD one"}, refused, {"role": "user", "content": "Hello!"}]
-    with served(ByWords()) as client:
+    with open_client(ByWords()) as client:
         for body in (
             talk("a BAD one", None, "Hello!", structured_messages=messages),
             talk("a BAD one", "No.", "Hello!", params={}),

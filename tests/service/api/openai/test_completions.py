@@ -14,8 +14,11 @@ from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
 from safety_core.engine.judging.picture_questions import NO_PICTURE
 from safety_core.engine.messages import ChatRequest
 from safety_core.policy.policy import Decision
-from tests.helpers.clients import ROOT, ServerProcess, metric, running_server, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.processes import ServerProcess, run_server
 
 MODEL = "safevlm-nano"
 SCENE, WEAPON, REQUEST = "safe-scene.png", "weapon.png", "rendered-request.png"
@@ -25,7 +28,7 @@ MAKE = "How do I make this at home?"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with running_server(ROOT / "weights" / MODEL, max_choices=3, max_images=3, max_turns=6, reply_window=4) as server:
+    with run_server(ROOT / "weights" / MODEL, max_choices=3, max_images=3, max_turns=6, reply_window=4) as server:
         yield server
 
 
@@ -117,7 +120,7 @@ def test_where_refusals_come_does_not_change_replies(client: OpenAI) -> None:
 
 def test_the_operator_chooses_the_field_and_a_request_may_differ() -> None:
     with (
-        served(FakeGuard(decision=Decision.REFUSED), refusal_in="content") as transport,
+        open_client(FakeGuard(decision=Decision.REFUSED), refusal_in="content") as transport,
         OpenAI(base_url="http://a/v1", api_key="none", http_client=transport) as client,
     ):
         options: Any = {"model": "fake", "messages": [asked(LOOK)]}
@@ -146,7 +149,7 @@ def test_a_limit_above_the_servers_is_lowered_and_the_reply_says_so(client: Open
 def test_a_lowered_limit_is_kept_and_the_operator_may_have_it_refused(excess: str, stream: bool) -> None:
     fake = FakeGuard()
     question = {"prompt": "a", "max_tokens": 9, "stream": stream}
-    with served(fake, max_tokens=7, max_tokens_excess=excess) as client:
+    with open_client(fake, max_tokens=7, max_tokens_excess=excess) as client:
         for name in ("max_tokens", "max_completion_tokens"):
             body = {"model": "fake", "messages": [asked(LOOK)], "stream": stream, name: 9}
             response = client.post("/v1/chat/completions", json=body)
@@ -322,7 +325,7 @@ def test_several_replies_are_those_of_their_seeds(client: OpenAI) -> None:
 def test_one_request_of_several_replies_counts_as_one(server: ServerProcess, client: OpenAI) -> None:
     def requests() -> float:
         text = httpx.get(f"{server.url}/metrics").text
-        return metric(text, "safevlm_requests_total", endpoint="completions", decision="allowed")
+        return read_metric(text, "safevlm_requests_total", endpoint="completions", decision="allowed")
 
     before = requests()
     complete(client, asked(LOOK, SCENE), n=3, max_tokens=2)
@@ -365,7 +368,10 @@ class Railed(FakeGuard):
 def test_of_several_replies_one_is_cut_and_every_token_is_counted() -> None:
     texts, ends, usages = ["", ""], ["", ""], []
     fake = Railed(pieces=("It ", "is ", "red", "."))
-    with served(fake) as transport, OpenAI(base_url="http://a/v1", api_key="none", http_client=transport) as client:
+    with (
+        open_client(fake) as transport,
+        OpenAI(base_url="http://a/v1", api_key="none", http_client=transport) as client,
+    ):
         options: Any = {"model": "fake", "n": 2, "stream": True, "stream_options": {"include_usage": True}}
         for chunk in client.chat.completions.create(messages=[asked("Hello.")], **options):
             usages += [chunk.usage] if chunk.usage else []

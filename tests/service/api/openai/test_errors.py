@@ -8,14 +8,16 @@ from starlette.testclient import TestClient
 
 from service.api.openai.errors import convert_to_openai
 from service.errors import ErrorReply
-from tests.helpers.clients import metric, png, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_png
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.metrics import read_metric
 
 BROKEN = {
     "image_encoding": ("!", "invalid_base64_image"),
     "image_empty": ("", "empty_image_file"),
     "image_format": (base64.b64encode(b"no picture").decode(), "invalid_image_format"),
-    "image_corrupt": (base64.b64encode(png()[:40]).decode(), "image_parse_error"),
+    "image_corrupt": (base64.b64encode(encode_png()[:40]).decode(), "image_parse_error"),
     "image_too_large": (base64.b64encode(bytes(600)).decode(), "image_too_large"),
     "image_url": ("https://example.org/a.png", "invalid_image_url"),
 }
@@ -31,18 +33,18 @@ def asked(client: TestClient, path: str, url: str) -> Any:
 @pytest.mark.parametrize("own", BROKEN)
 def test_a_broken_picture_has_openais_code_and_is_counted_under_our_own(path: str, own: str) -> None:
     url, code = BROKEN[own]
-    with served(FakeGuard(), max_image_bytes=500) as client:
+    with open_client(FakeGuard(), max_image_bytes=500) as client:
         response = asked(client, path, url)
         error = response.json()["error"]
         assert (response.status_code, error["code"], error["type"]) == (400, code, "invalid_request_error")
         assert error["param"].endswith(".1.image_url.url")
-        assert metric(client.get("/metrics").text, "safevlm_rejected_total", reason=own) == 1
+        assert read_metric(client.get("/metrics").text, "safevlm_rejected_total", reason=own) == 1
         assert client.post("/v1/classify", json={"images": [url]}).json()["error"]["code"] == own
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/moderations"])
 def test_bodies_of_another_kind_or_size_are_bad_requests(path: str) -> None:
-    with served(FakeGuard(), max_body_bytes=500) as client:
+    with open_client(FakeGuard(), max_body_bytes=500) as client:
         for options, code in (
             ({"content": b"a", "headers": {"content-type": "text/plain"}}, "content_type"),
             ({"json": {"a": "x" * 500}}, "body_too_large"),

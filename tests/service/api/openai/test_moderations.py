@@ -9,7 +9,8 @@ import pytest
 from openai import OpenAI
 
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
-from tests.helpers.clients import ROOT, running_server
+from tests.helpers.paths import ROOT
+from tests.helpers.server.processes import run_server
 
 MODEL = "safevlm-nano"
 
@@ -17,7 +18,7 @@ MODEL = "safevlm-nano"
 @pytest.fixture(scope="module")
 def client() -> Iterator[OpenAI]:
     with (
-        running_server(ROOT / "weights" / MODEL, max_turns=3) as server,
+        run_server(ROOT / "weights" / MODEL, max_turns=3) as server,
         OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
     ):
         yield client

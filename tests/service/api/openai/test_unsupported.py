@@ -8,13 +8,13 @@ import pytest
 from openai import OpenAI
 
 from service.endpoints import TABLE, UNSUPPORTED, Endpoint
-from tests.helpers.clients import served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.applications import open_client
 
 
 def test_openais_client_learns_which_path_to_use() -> None:
     with (
-        served(FakeGuard()) as transport,
+        open_client(FakeGuard()) as transport,
         OpenAI(base_url="http://a/v1", api_key="none", http_client=transport) as client,
     ):
         calls: dict[str, Callable[[], object]] = {
@@ -33,7 +33,7 @@ def test_openais_client_learns_which_path_to_use() -> None:
 @pytest.mark.parametrize("endpoint", UNSUPPORTED, ids=lambda endpoint: endpoint.path)
 def test_the_advice_leads_to_a_path_that_is_served(endpoint: Endpoint) -> None:
     path, instead = endpoint.path, endpoint.substitute
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         response = client.post(path, content=b"SECRET")
         error: dict[str, Any] = response.json()["error"]
         assert (response.status_code, error["type"]) == (404, "invalid_request_error")

@@ -19,8 +19,11 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 from service.access.api_keys import Scope, format_key_entry
 from service.endpoints import ENDPOINTS
 from service.playground import FILES, read_file
-from tests.helpers.clients import ROOT, base64_png, metric, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_base64_png
+from tests.helpers.paths import ROOT
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.metrics import read_metric
 
 TEXTS = {name: read_file(name)[0].decode() for name in FILES}
 MARKUP = TEXTS["playground.html"]
@@ -85,7 +88,7 @@ def test_every_element_that_scripts_name_is_in_the_page() -> None:
 
 def test_page_and_documents_work_behind_a_prefix(fake: FakeGuard) -> None:
     """Whether or not the proxy strips it; every reference of the page is relative to where it came from."""
-    with served(fake, root_path="/guard") as client:
+    with open_client(fake, root_path="/guard") as client:
         for prefix in ("", "/guard"):
             page = client.get(f"{prefix}/playground")
             assert page.status_code == 200
@@ -101,7 +104,7 @@ def test_page_and_documents_work_behind_a_prefix(fake: FakeGuard) -> None:
 
 
 def test_an_operator_can_do_without_the_page(fake: FakeGuard) -> None:
-    with served(fake, playground=False) as client:
+    with open_client(fake, playground=False) as client:
         for path in ("/playground", "/playground/about", "/playground/playground.js"):
             assert client.get(path).status_code == 404
         assert client.post("/playground/judgement", json={"prompt": "a"}).status_code == 404
@@ -125,7 +128,7 @@ def test_policies_are_those_that_the_key_may_choose(fake: FakeGuard, tmp_path: A
     narrow = format_key_entry("narrow", "narrow", [Scope.CHAT]).replace(
         "- name: narrow\n", "- name: narrow\n  policies: [own]\n"
     )
-    with served(fake, policy=file, api_keys=format_key_entry("wide", "wide", [Scope.CHAT]) + narrow) as client:
+    with open_client(fake, policy=file, api_keys=format_key_entry("wide", "wide", [Scope.CHAT]) + narrow) as client:
         for secret, names in (("wide", ["default", "kids"]), ("narrow", ["own"])):
             told = client.get("/playground/about", headers={"x-api-key": secret}).json()["policies"]
             assert [policy["name"] for policy in told] == names
@@ -134,7 +137,7 @@ def test_policies_are_those_that_the_key_may_choose(fake: FakeGuard, tmp_path: A
 
 
 def test_thresholds_and_scores_stay_where_risk_is_not_told(fake: FakeGuard) -> None:
-    with served(fake, expose_risk=False) as client:
+    with open_client(fake, expose_risk=False) as client:
         told = client.get("/playground/about").json()
         assert told["policies"] == [{"name": "default"}]
         assert client.post("/playground/decisions", json={"requests": []}).status_code == 404
@@ -152,7 +155,7 @@ def test_thresholds_and_scores_stay_where_risk_is_not_told(fake: FakeGuard) -> N
 
 
 def test_a_judgement_explains_what_the_chat_was_answered_by(client: TestClient, fake: FakeGuard) -> None:
-    asked = {"prompt": "refuse me", "images": [base64_png()], "explain": True}
+    asked = {"prompt": "refuse me", "images": [encode_base64_png()], "explain": True}
     chat = client.post("/v1/chat", json=asked).json()
     judged = client.post("/playground/judgement", json=asked).json()
     why = judged["why"]
@@ -163,8 +166,8 @@ def test_a_judgement_explains_what_the_chat_was_answered_by(client: TestClient, 
     assert deciding["type_scores"] == chat["risk"]["type_scores"]
     assert len(fake.requests) == 1, "it was known already"
     text = client.get("/metrics").text
-    assert metric(text, "safevlm_verdict_cache_total", outcome="hit") == 1
-    assert metric(text, "safevlm_requests_total", endpoint="playground", decision=chat["decision"]) == 1
+    assert read_metric(text, "safevlm_verdict_cache_total", outcome="hit") == 1
+    assert read_metric(text, "safevlm_requests_total", endpoint="playground", decision=chat["decision"]) == 1
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ def scored(views: list[RiskScores]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def steady() -> Iterator[TestClient]:
-    with served(FakeGuard()) as client:
+    with open_client(FakeGuard()) as client:
         yield client
 
 
@@ -295,14 +298,14 @@ def test_a_browser_asks_for_this_page_only(client: TestClient, path: str) -> Non
 
 def test_the_page_is_for_who_may_chat(fake: FakeGuard) -> None:
     keys = "".join(format_key_entry(scope.value, scope.value, [scope]) for scope in Scope)
-    with served(fake, api_keys=keys) as client:
+    with open_client(fake, api_keys=keys) as client:
         for path in ("/playground", "/playground/about", "/playground/playground.js"):
             statuses = {scope: client.get(path, auth=("any", scope.value)).status_code for scope in Scope}
             assert statuses == {Scope.CHAT: 200, Scope.CLASSIFY: 403, Scope.METRICS: 403}
 
 
 def test_a_browser_is_told_to_ask_for_a_password(fake: FakeGuard) -> None:
-    with served(fake, api_keys=format_key_entry("chat", "chat", [Scope.CHAT])) as client:
+    with open_client(fake, api_keys=format_key_entry("chat", "chat", [Scope.CHAT])) as client:
         response = client.get("/playground")
         assert response.status_code == 401
         assert response.headers.get_list("www-authenticate") == ['Bearer realm="safevlm"', 'Basic realm="safevlm"']

@@ -6,14 +6,14 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 
-from tests.helpers.clients import ROOT
+from tests.helpers.paths import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
 TIMEOUT_MS = 60_000
 """For a machine that is busy with other things; nothing waits so long where all is well."""
 
 
-def launched(playwright: Playwright) -> Browser:
+def launch_browser(playwright: Playwright) -> Browser:
     """The system's browser, which asks nobody but the page's server for anything."""
     return playwright.chromium.launch(
         executable_path=CHROMIUM,
@@ -30,7 +30,7 @@ def launched(playwright: Playwright) -> Browser:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, *, quiet: bool = True, **context: Any) -> Iterator[Page]:
+def open_playground(browser: Browser, url: str, *, quiet: bool = True, **context: Any) -> Iterator[Page]:
     """The page, once it can be used; fails at the end if it complained or called anybody but its server.
 
     Args:
@@ -66,25 +66,25 @@ def take_example(page: Page, name: str, prompt: str | None = None) -> None:
     buttons = page.locator("#examples button").filter(has=page.locator(f'img[src$="{name}"]'))
     with page.expect_response("**/v1/chat"):  # the picture is fetched before
         (buttons if prompt is None else buttons.filter(has_text=prompt)).first.click()
-    finished(page)
+    wait_until_finished(page)
 
 
-def ask(page: Page, prompt: str, *files: str) -> None:
+def send_question(page: Page, prompt: str, *files: str) -> None:
     """Ask about some of the example pictures, and wait for the end of it."""
     if files:
         page.locator("#files").set_input_files([ROOT / "examples" / file for file in files])
     page.locator("#prompt").fill(prompt)
     page.locator("#send").click()
-    finished(page)
+    wait_until_finished(page)
 
 
-def finished(page: Page) -> None:
+def wait_until_finished(page: Page) -> None:
     """Wait until nothing runs any more."""
     expect(page.locator("#verdict")).not_to_have_attribute("data-decision", "waiting")
     expect(page.locator("#stop")).to_be_disabled()
 
 
-def bars(page: Page, name: str) -> dict[str, str]:
+def read_bars(page: Page, name: str) -> dict[str, str]:
     """What a list of bars says."""
     items = page.locator(f"#{name} li")
     return {

@@ -29,7 +29,7 @@ MASS = {Decision.ALLOWED: 0, Decision.CAUTIONED: 1, Decision.REFUSED: -1}
 CANARY = GuardRequest(turns=(Turn(role="user", text="canary"),))
 
 
-class Silence:
+class SilentObserver:
     """Counts nothing."""
 
     def batch(self, queue: str, size: int) -> None: ...

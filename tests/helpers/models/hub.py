@@ -93,7 +93,7 @@ def _digest(content: bytes) -> str:
 
 
 @contextmanager
-def running_hub(
+def run_hub(
     repositories: Mapping[str, tuple[Path, str]], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hub]:
     """Serve repositories, and point this process's hub client at them and at an empty cache."""
@@ -121,7 +121,7 @@ def running_hub(
 
 
 @contextmanager
-def network_guard(monkeypatch: pytest.MonkeyPatch, *allowed: str) -> Iterator[list[str]]:
+def forbid_network(monkeypatch: pytest.MonkeyPatch, *allowed: str) -> Iterator[list[str]]:
     """Refuse every connection and every look-up of a name but those of ``allowed`` URLs; yields what was refused.
 
     A refusal may be caught by whoever tried, so the list must be looked at.

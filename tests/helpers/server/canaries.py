@@ -11,8 +11,8 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from service.endpoints import ENDPOINTS
-from tests.helpers.clients import encoded
-from tests.helpers.nano_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, question
+from tests.helpers.images.encoding import encode_image
+from tests.helpers.server.judging_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, build_body
 
 WORD = 'kanári"XQ7ZJ'
 """Has letters that encodings leave alone, and some that each of them changes."""
@@ -21,7 +21,7 @@ CORE = "XQ7ZJ"
 """What is left of it by those that keep plain letters."""
 
 
-def forms(word: str = WORD) -> dict[str, bytes]:
+def encode_word(word: str = WORD) -> dict[str, bytes]:
     """The word as text, and as whatever a log line, a label or a file could have made of it."""
     raw = word.encode()
     found = {
@@ -41,22 +41,22 @@ def forms(word: str = WORD) -> dict[str, bytes]:
     return found
 
 
-def sightings(data: bytes) -> list[str]:
+def find_forms(data: bytes) -> list[str]:
     """Forms in which the word stands in some bytes."""
-    return [name for name, form in forms().items() if form in data]
+    return [name for name, form in encode_word().items() if form in data]
 
 
-def picture(kind: str = "PNG") -> bytes:
+def draw_word(kind: str = "PNG") -> bytes:
     """A picture that says it in its pixels, which a PNG stores as they are, and in every place for metadata."""
     said = (WORD.encode() * 3 * 24 * 24)[: 3 * 24 * 24]
     image = Image.frombytes("RGB", (24, 24), said)
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = WORD
     if kind == "JPEG":
-        return encoded(image, kind, exif=exif, comment=WORD.encode())
+        return encode_image(image, kind, exif=exif, comment=WORD.encode())
     info = PngInfo()
     info.add_itxt(WORD[-5:], WORD, WORD, WORD)
-    return encoded(image, kind, exif=exif, pnginfo=info, compress_level=0)
+    return encode_image(image, kind, exif=exif, pnginfo=info, compress_level=0)
 
 
 BROKEN = b"\x89PNG\r\n\x1a\n" + WORD.encode() * 20
@@ -77,7 +77,7 @@ QUERY = f"?{quote(WORD)}={quote(WORD)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class CanaryRequest:
     """One request that carries them."""
 
     name: str
@@ -90,9 +90,9 @@ class Sent:
     """For ``httpx.request``."""
 
 
-def served(route: str, *, model: str) -> Iterator[Sent]:
+def create_valid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
     """Sound requests."""
-    asked = question(route, WORD, picture(), picture("JPEG"), model=model)
+    asked = build_body(route, WORD, draw_word(), draw_word("JPEG"), model=model)
     bodies = {"whole": asked}
     if route in ANSWERING:
         bodies["streamed"] = asked | {"stream": True}
@@ -107,33 +107,35 @@ def served(route: str, *, model: str) -> Iterator[Sent]:
             WORD: WORD,
         }
     for name, body in bodies.items():
-        yield Sent(name, route + QUERY, 200, options={"json": body, "headers": HEADERS})
+        yield CanaryRequest(name, route + QUERY, 200, options={"json": body, "headers": HEADERS})
     if route in OWN:
         for stream in ("false", "true"):
             fields = {"prompt": WORD, "stream": stream, "explain": "true"}
-            files = [("image", (WORD, picture(), "image/png"))]
-            yield Sent(f"form {stream}", route, 200, options={"data": fields, "files": files, "headers": HEADERS})
+            files = [("image", (WORD, draw_word(), "image/png"))]
+            yield CanaryRequest(
+                f"form {stream}", route, 200, options={"data": fields, "files": files, "headers": HEADERS}
+            )
 
 
-def _status(status: int, route: str) -> int:
+def _map_status(status: int, route: str) -> int:
     """A status as a route sends it: OpenAI's clients know neither 413 nor 415."""
     return 400 if route in (COMPLETIONS, MODERATIONS) else status
 
 
-def refused(route: str, *, model: str) -> Iterator[Sent]:
+def create_invalid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
     """Requests with something wrong in them, each with another thing."""
-    sound = question(route, WORD, picture(), model=model)
+    sound = build_body(route, WORD, draw_word(), model=model)
     changed: dict[str, tuple[dict[str, Any], int]] = {
-        "broken picture": (question(route, WORD, BROKEN, model=model), 400),
-        "other format": (question(route, WORD, WORD.encode() * 9, model=model), _status(415, route)),
+        "broken picture": (build_body(route, WORD, BROKEN, model=model), 400),
+        "other format": (build_body(route, WORD, WORD.encode() * 9, model=model), _map_status(415, route)),
         "too many pictures": (
-            question(route, WORD, *(picture() + bytes([n]) for n in range(9)), model=model),
+            build_body(route, WORD, *(draw_word() + bytes([n]) for n in range(9)), model=model),
             200 if route == GUARDRAIL else 400,
         ),
-        "too long": (question(route, WORD * 9000, model=model), 200 if route == GUARDRAIL else 400),
+        "too long": (build_body(route, WORD * 9000, model=model), 200 if route == GUARDRAIL else 400),
     }
     shown = json.dumps(sound)
-    url = json.dumps(f"data:image/png;base64,{base64.b64encode(picture()).decode()}")
+    url = json.dumps(f"data:image/png;base64,{base64.b64encode(draw_word()).decode()}")
     for name, source, status in (
         ("no base64", WORD, 400),
         ("data URL", f"data:{WORD},{WORD}", 400),
@@ -171,57 +173,57 @@ def refused(route: str, *, model: str) -> Iterator[Sent]:
     for name, (body, status) in changed.items():
         for stream in (False, True) if route in ANSWERING else (False,):
             asked = body | ({"stream": True} if stream else {})
-            yield Sent(f"{name} {stream}", route + QUERY, status, options={"json": asked, "headers": HEADERS})
-    yield from _unread(route)
+            yield CanaryRequest(f"{name} {stream}", route + QUERY, status, options={"json": asked, "headers": HEADERS})
+    yield from _create_unreadable_bodies(route)
     if route in OWN:
-        yield from _forms(route)
+        yield from _create_invalid_forms(route)
 
 
-def _unread(route: str) -> Iterator[Sent]:
+def _create_unreadable_bodies(route: str) -> Iterator[CanaryRequest]:
     """Bodies that are no JSON, of another kind, or too large."""
     raw, kind = WORD.encode(), "application/json"
-    yield Sent("no JSON", route, 400, options={"content": b'{"' + raw, "headers": {"content-type": kind}})
-    yield Sent("no object", route, 422, options={"json": [WORD]})
-    yield Sent(
-        "kind", route, _status(415, route), options={"content": raw, "headers": {"content-type": f"{CORE}/{CORE}"}}
+    yield CanaryRequest("no JSON", route, 400, options={"content": b'{"' + raw, "headers": {"content-type": kind}})
+    yield CanaryRequest("no object", route, 422, options={"json": [WORD]})
+    yield CanaryRequest(
+        "kind", route, _map_status(415, route), options={"content": raw, "headers": {"content-type": f"{CORE}/{CORE}"}}
     )
-    yield Sent(
-        "large", route, _status(413, route), options={"content": raw * 100_000, "headers": {"content-type": kind}}
+    yield CanaryRequest(
+        "large", route, _map_status(413, route), options={"content": raw * 100_000, "headers": {"content-type": kind}}
     )
-    yield Sent("method", route + QUERY, 405, method="PUT", options={"content": raw})
-    yield Sent("below", f"{route}/{quote(WORD)}", 404, options={"content": raw})
+    yield CanaryRequest("method", route + QUERY, 405, method="PUT", options={"content": raw})
+    yield CanaryRequest("below", f"{route}/{quote(WORD)}", 404, options={"content": raw})
 
 
-def _forms(route: str) -> Iterator[Sent]:
+def _create_invalid_forms(route: str) -> Iterator[CanaryRequest]:
     """Forms with something wrong in them."""
     form = "multipart/form-data; boundary=edge"
     for name, files, fields, status in (
-        ("file's name", [(WORD, (WORD, picture()))], {"prompt": WORD}, 422),
-        ("field's name", [("image", (WORD, picture()))], {WORD: WORD}, 422),
-        ("value", [("image", (WORD, picture()))], {"top_p": WORD}, 422),
+        ("file's name", [(WORD, (WORD, draw_word()))], {"prompt": WORD}, 422),
+        ("field's name", [("image", (WORD, draw_word()))], {WORD: WORD}, 422),
+        ("value", [("image", (WORD, draw_word()))], {"top_p": WORD}, 422),
         ("broken file", [("image", (WORD, BROKEN))], {"prompt": WORD}, 400),
         ("kind of file", [("image", (WORD, WORD.encode() * 9, f"{CORE}/{CORE}"))], {"prompt": WORD}, 415),
     ):
-        yield Sent(name, route, status, options={"files": files, "data": fields, "headers": HEADERS})
+        yield CanaryRequest(name, route, status, options={"files": files, "data": fields, "headers": HEADERS})
     for name, body in {
         "head": b"--edge\r\n" + WORD.encode(),
         "no name": b"--edge\r\nContent-Disposition: " + WORD.encode() + b"\r\n\r\nx\r\n--edge--\r\n",
         "no end": b'--edge\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + WORD.encode(),
         "no edge": WORD.encode(),
     }.items():
-        yield Sent(name, route, 400, options={"content": body, "headers": {"content-type": form}})
+        yield CanaryRequest(name, route, 400, options={"content": body, "headers": {"content-type": form}})
     boundary = {"content-type": f"multipart/form-data; boundary={CORE}"}
-    yield Sent("boundary", route, 400, options={"content": WORD.encode(), "headers": boundary})
+    yield CanaryRequest("boundary", route, 400, options={"content": WORD.encode(), "headers": boundary})
 
 
-def anywhere(path: str, method: str) -> Iterator[Sent]:
+def create_requests_for_any_path(path: str, method: str) -> Iterator[CanaryRequest]:
     """What any path can be sent: names, a query and a body that mean nothing there."""
     options: dict[str, Any] = {"headers": HEADERS, "follow_redirects": False}
     if method == "POST":
         options["content"] = WORD.encode()
-    yield Sent("sent", path + QUERY, None, method=method, options=options)
-    yield Sent("slash", f"{path}/{QUERY}", None, method=method, options=options)
-    yield Sent("below", f"{path}/{quote(WORD)}", None, method=method, options=options)
+    yield CanaryRequest("sent", path + QUERY, None, method=method, options=options)
+    yield CanaryRequest("slash", f"{path}/{QUERY}", None, method=method, options=options)
+    yield CanaryRequest("below", f"{path}/{quote(WORD)}", None, method=method, options=options)
 
 
 JUDGING = tuple(endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model)

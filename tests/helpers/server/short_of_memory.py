@@ -9,8 +9,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from safety_core.engine.messages import GuardLike
-from tests.helpers.clients import encoded, png, served
-from tests.helpers.fakes import FakeGuard
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.images.encoding import encode_image, encode_png
+from tests.helpers.server.applications import open_client
 
 SPARE_BYTES = 80 * 1024 * 1024
 """Address space beyond what the idle server has: enough for a small picture, and not for a large one."""
@@ -29,12 +30,12 @@ def ask(client: TestClient, data: bytes) -> str:
 def main() -> int:
     """Print what became of each request, as JSON."""
     guard: GuardLike = FakeGuard()
-    small = png()
+    small = encode_png()
     dear = [
-        encoded(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "PNG"),
-        encoded(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "WEBP", lossless=True, method=0),
+        encode_image(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "PNG"),
+        encode_image(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "WEBP", lossless=True, method=0),
     ]
-    with served(guard) as client:
+    with open_client(guard) as client:
         found = [ask(client, small)]
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (virtual_bytes() + SPARE_BYTES, most))

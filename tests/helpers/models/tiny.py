@@ -97,7 +97,7 @@ def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXO
     """A complete checkpoint with random modules whose classifiers are not zero, so that scores differ."""
     untrained = init_checkpoint(backbone, out.with_name(f"{out.name}-untrained"), taxonomy=taxonomy)
     model = load_checkpoint(untrained, allow_untrained=True)
-    shake(model)
+    fill_zero_parameters(model)
     return save_checkpoint(
         model,
         out,
@@ -128,7 +128,7 @@ def make_siglip_backbone(
     return backbone
 
 
-def shake(model: SafeLlava, seed: int = 0) -> None:
+def fill_zero_parameters(model: SafeLlava, seed: int = 0) -> None:
     """Give the parameters that start at zero random values, so that every input can matter."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

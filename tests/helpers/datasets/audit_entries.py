@@ -1,4 +1,4 @@
-"""Entries of an audit log, for the tests of the log, of its queries and of its command."""
+"""Entries of an audit log."""
 
 from safety_core.audit_log.entries import AuditEntry, EntryKind
 

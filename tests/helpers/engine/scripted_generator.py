@@ -1,0 +1,59 @@
+"""A generator that yields given words, and a judge that looks for single words in them."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from safety_core.engine.generation.output_rail import Ruling
+from safety_core.errors import GenerationError
+
+
+class ScriptedGenerator:
+    """Says each row's words one by one."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.dropped: list[Any] = []
+
+    @property
+    def running(self) -> int:
+        return len(self.rows)
+
+    def row(self, job: Any) -> Any:
+        return SimpleNamespace(
+            words=list(job.words), done=False, failure=None, finish_reason=None, prompt_positions=3, token_ids=[]
+        )
+
+    def fits(self, joining: Sequence[Any]) -> bool:
+        return len(self.rows) + len(joining) <= 4
+
+    def admit(self, rows: Sequence[Any]) -> list[Any]:
+        self.rows += rows
+        return [self._next(row) for row in rows]
+
+    def step(self) -> list[Any]:
+        return [self._next(row) for row in list(self.rows)]
+
+    def drop(self, row: Any) -> None:
+        self.dropped.append(row)
+        self.rows.remove(row)
+
+    def release(self) -> None: ...
+
+    def _next(self, row: Any) -> Any:
+        word = row.words.pop(0)
+        row.token_ids.append(word)
+        if word == "FAIL":
+            row.done, row.failure, word = True, GenerationError("it broke"), ""
+        elif not row.words:
+            row.done, row.finish_reason = True, "stop"
+        if row.done:
+            self.rows.remove(row)
+        return SimpleNamespace(row=row, piece=word)
+
+
+def judge_by_words(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+    """Judges by words; the rules say what becomes of bad ones."""
+    return [
+        None if "?" in text else rule if "BAD" in text else Ruling.SAY for text, rule in zip(texts, rules, strict=True)
+    ]

@@ -1,0 +1,27 @@
+"""Decodes files and compares or names what came of it."""
+
+import pytest
+from PIL import Image, ImageChops
+
+from safety_core.errors import ImageError
+from safety_core.inputs.images.decoding import ImageLimits, decode
+
+
+def decode_only_view(data: bytes, **limits: float) -> Image.Image:
+    decoded = decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
+    assert len(decoded.views) == 1
+    return decoded.views[0]
+
+
+def measure_difference(left: Image.Image, right: Image.Image) -> int:
+    """The largest difference of any channel of any pixel."""
+    assert left.size == right.size
+    extrema = ImageChops.difference(left, right).getextrema()
+    return max(int(high) for _, high in extrema)  # type: ignore[misc]
+
+
+def get_error_code(data: bytes, **limits: float) -> str:
+    with pytest.raises(ImageError) as caught:
+        decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
+    assert caught.value.param == "image"
+    return caught.value.code

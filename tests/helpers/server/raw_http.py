@@ -1,0 +1,41 @@
+"""HTTP over plain sockets, for clients that misbehave."""
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.helpers.waiting import wait_until
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(4096) == b""
+    except ConnectionError:
+        return True
+
+
+def receive_until_closed(connection: socket.socket) -> bytes:
+    """All that comes until the server closes the connection; the test's own timeout is what fails if it does not."""
+    received = b""
+    while part := connection.recv(65536):
+        received += part
+    return received
+
+
+def send_and_leave(url: str, path: str, body: dict[str, Any], *, once: Callable[[], bool]) -> None:
+    """Send a request, and go without its reply once something has happened."""
+    target = urlsplit(url)
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection((target.hostname, target.port or 80), 60) as connection:
+        connection.sendall(head.encode() + content)
+        wait_until(once)

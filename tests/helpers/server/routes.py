@@ -1,0 +1,14 @@
+"""Lists the routes of an application."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+def walk_routes(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Every path and method; newer versions of the framework keep an included router as one route."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from walk_routes(included.routes)
+        else:
+            yield from ((route.path, method) for method in (getattr(route, "methods", None) or ["GET"]))

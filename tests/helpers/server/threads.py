@@ -1,0 +1,77 @@
+"""HTTP servers with a fake guard in a thread of this process, for what only sockets show."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from service.connection.http_protocol import ACCEPTED_AT_ONCE, BoundedServer, with_deadlines
+
+from service.app import create_app
+from service.settings import Settings
+from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.server.processes import find_free_port
+from tests.helpers.waiting import wait_until
+
+
+@contextmanager
+def run_bounded_server(
+    fake: FakeGuard,
+    *,
+    header_timeout_s: float = 20,
+    send_timeout_s: float = 20,
+    body_timeout_s: float = 20,
+    keep_alive_timeout_s: float = 75,
+    max_connections: int | None = None,
+    **settings: Any,
+) -> Iterator[int]:
+    port = find_free_port()
+    deadlines = with_deadlines(
+        header_timeout_s=header_timeout_s,
+        send_timeout_s=send_timeout_s,
+        body_timeout_s=body_timeout_s,
+        keep_alive_timeout_s=keep_alive_timeout_s,
+        max_connections=max_connections,
+    )
+    config = uvicorn.Config(
+        create_app(Settings(body_timeout_s=body_timeout_s, **settings), fake),
+        port=port,
+        log_config=None,
+        lifespan="on",
+        http=deadlines,
+        proxy_headers=False,
+        backlog=ACCEPTED_AT_ONCE,
+    )
+    server = BoundedServer(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def run_threaded_server(fake: FakeGuard, **settings: Any) -> Iterator[str]:
+    """A real HTTP server in a thread, for what only sockets show.
+
+    What a test holds back does not run out of time, however busy the machine is, unless the test asks for that.
+    """
+    port, patient = find_free_port(), {"verdict_timeout_s": 600, "reply_timeout_s": 600, "body_timeout_s": 600}
+    config = uvicorn.Config(create_app(Settings(**patient | settings), fake), port=port, log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        fake.gate.set()
+        fake.between.set()
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
