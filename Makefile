@@ -52,7 +52,7 @@ bench: $(VENV)/.bench  ## measure side by side, about half an hour; BENCH="NAME 
 	for name in $(BENCH); do $(BIN)/python -m bench $$name || exit 1; done
 
 screenshots: $(VENV)/.dev  ## take the pictures of the playground in docs again
-	$(BIN)/python -m tests.playground.screenshots docs
+	$(BIN)/python -m tests.service.playground.screenshots docs
 
 nano: $(VENV)/.serve  ## train the nano checkpoint again, from nothing
 	$(BIN)/safevlm nano build $(NANO_ARGS)

@@ -1,7 +1,12 @@
-"""Lists the routes of an application."""
+"""Routes of an application, from the table of endpoints and from the router."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from service.endpoints import ENDPOINTS
+
+MODEL_LABELS = {endpoint.path: endpoint.label for endpoint in ENDPOINTS if endpoint.reaches_model}
+"""Paths whose requests reach the model, and their labels in metrics."""
 
 
 def walk_routes(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:

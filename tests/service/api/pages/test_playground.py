@@ -1,4 +1,4 @@
-"""The page's files and paths, without a browser; what a person does with them is in ``tests/playground``."""
+"""The page's files and paths, without a browser; what a person does with them is in ``tests/service/playground``."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""docs/nano.md and the code say the same."""
+"""docs/nano.md matches the code."""
 
 import re
 from pathlib import Path
@@ -29,8 +29,9 @@ from safety_core.nano.world.things import THINGS
 from safety_core.nano.world.vocabulary import VOCABULARY
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.datasets import oracle
+from tests.helpers.paths import ROOT
 
-TEXT = (Path(__file__).parents[3] / "docs" / "nano.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "nano.md").read_text(encoding="utf-8")
 
 
 def table(heading: str) -> dict[str, list[str]]:

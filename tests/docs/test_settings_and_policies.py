@@ -1,4 +1,4 @@
-"""What the documentation says in tables is what the code says."""
+"""The tables of settings, the example policy and the index of decisions in docs match the code."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -7,8 +7,9 @@ from safety_core.policy.loader import read_book
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.training.config import TrainConfig
+from tests.helpers.paths import ROOT
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = ROOT / "docs"
 
 
 def test_every_training_setting_stands_in_the_table() -> None:

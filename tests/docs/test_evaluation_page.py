@@ -1,4 +1,4 @@
-"""docs/evaluation.md and the code say the same."""
+"""docs/evaluation.md matches the code."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,9 @@ from safety_core.evaluation.runs.systems import list_standard_systems
 from safety_core.evaluation.scoring.reply_kinds import SAFETY_SCORES, Duty, ReplyKind
 from safety_core.evaluation.statistics.measures import MEASURES
 from safety_core.evaluation.suites.suite import PairMeta
+from tests.helpers.paths import ROOT
 
-TEXT = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
 
 def table(heading: str) -> list[list[str]]:
