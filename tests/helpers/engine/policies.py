@@ -12,4 +12,4 @@ def create_forced_policy(decision: Decision) -> Policy:
     """A policy that makes the same decision whatever the scores are."""
     reached = {Decision.ALLOWED: (), Decision.CAUTIONED: (1,), Decision.REFUSED: (1, 2, 3)}[decision]
     thresholds = {name: {k: ALWAYS if k in reached else NEVER for k in (1, 2, 3)} for name in T.risky_types}
-    return replace(Policy.default(T), thresholds=thresholds)
+    return replace(Policy.create_default(T), thresholds=thresholds)

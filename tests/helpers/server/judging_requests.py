@@ -9,7 +9,7 @@ from service.api.openai.errors import convert_to_openai
 from service.errors import INVALID, ErrorReply
 from tests.helpers.images.encoding import encode_data_url
 from tests.helpers.paths import ROOT
-from tests.helpers.server.applications import MODEL_LABELS
+from tests.helpers.server.routes import MODEL_LABELS
 
 CHAT, CLASSIFY, COMPLETIONS = "/v1/chat", "/v1/classify", "/v1/chat/completions"
 MODERATIONS, GUARDRAIL = "/v1/moderations", "/beta/litellm_basic_guardrail_api"

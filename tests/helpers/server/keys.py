@@ -1,6 +1,6 @@
 """API keys of the tests' servers, as key file and as request header."""
 
-from service.api_keys import Scope, format_key_entry
+from service.access.api_keys import Scope, format_key_entry
 
 VISITOR_KEY, LIMITED_KEY = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
 """Keys of the playground's visitors; the second one allows two requests a minute."""

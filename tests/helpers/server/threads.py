@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from service.connection.http_protocol import ACCEPTED_AT_ONCE, BoundedServer, with_deadlines
 
 from service.app import create_app
+from service.server.http_protocol import ACCEPTED_AT_ONCE, BoundedServer, with_deadlines
 from service.settings import Settings
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.server.processes import find_free_port

@@ -86,7 +86,7 @@ def slept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[flo
         found.append((seconds, client.app_state["service"].memory.used))
 
     monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(client.app_state["service"].error_budget, "_errors", pacing._Debts(Clock()))
+    monkeypatch.setattr(client.app_state["service"].error_budget, "_errors", pacing._Debts(FakeClock(100.0)))
     return found
 
 

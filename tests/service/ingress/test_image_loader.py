@@ -21,7 +21,7 @@ from service.ingress import image_loader as pictures
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_image, encode_png
 from tests.helpers.paths import ROOT
-from tests.helpers.server.applications import MODEL_LABELS, open_client
+from tests.helpers.server.applications import open_client
 from tests.helpers.server.judging_requests import (
     CHAT,
     CLASSIFY,
@@ -33,6 +33,7 @@ from tests.helpers.server.judging_requests import (
     translate_error,
 )
 from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.routes import MODEL_LABELS
 
 SCENE = encode_image(Image.effect_noise((40, 30), 90), "PNG")
 TEXT = base64.b64encode(SCENE).decode()

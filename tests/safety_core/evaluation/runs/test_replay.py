@@ -10,7 +10,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.replay import TOO_LONG, Replay
-from safety_core.evaluation.runs.systems import LoadedRow
+from safety_core.evaluation.runs.systems import LoadedSystem
 from safety_core.evaluation.scoring.judges import RubricJudge
 from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.suites.suite import Suite, load_suite
@@ -25,7 +25,7 @@ JUDGE = RubricJudge(RUBRIC)
 
 
 def test_a_guarded_row_does_pair_by_pair_what_serving_does(
-    varied_suite: Suite, make_row: Callable[..., LoadedRow]
+    varied_suite: Suite, make_row: Callable[..., LoadedSystem]
 ) -> None:
     row = make_row()
     outcomes = Replay(varied_suite, JUDGE, batch_size=3).run(row)
@@ -50,7 +50,7 @@ def test_a_guarded_row_does_pair_by_pair_what_serving_does(
 
 
 def test_refused_pairs_never_reach_the_language_model(
-    varied_suite: Suite, make_row: Callable[..., LoadedRow], monkeypatch: pytest.MonkeyPatch
+    varied_suite: Suite, make_row: Callable[..., LoadedSystem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
     plain = Generator.admit
@@ -67,7 +67,7 @@ def test_refused_pairs_never_reach_the_language_model(
 
 
 def test_every_picture_goes_through_the_tower_once_for_all_rows(
-    varied_suite: Suite, make_row: Callable[..., LoadedRow], monkeypatch: pytest.MonkeyPatch
+    varied_suite: Suite, make_row: Callable[..., LoadedSystem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
     plain = SafeLlava.encode_images
@@ -88,7 +88,7 @@ def test_every_picture_goes_through_the_tower_once_for_all_rows(
     assert sum(seen) == len(pictures), "one chunk holds all pairs, so even without a cache each is encoded once"
 
 
-def test_switches_make_the_rows_of_the_ablation(varied_suite: Suite, make_row: Callable[..., LoadedRow]) -> None:
+def test_switches_make_the_rows_of_the_ablation(varied_suite: Suite, make_row: Callable[..., LoadedSystem]) -> None:
     replay = Replay(varied_suite, JUDGE)
     bare = replay.run(make_row(use_head=False, use_llm_tokens=False))
     tokens = replay.run(make_row(use_head=False))
@@ -99,7 +99,7 @@ def test_switches_make_the_rows_of_the_ablation(varied_suite: Suite, make_row: C
 
 
 def test_hints_reach_cautioned_prompts_only_and_only_where_they_are_on(
-    varied_suite: Suite, make_row: Callable[..., LoadedRow]
+    varied_suite: Suite, make_row: Callable[..., LoadedSystem]
 ) -> None:
     replay = Replay(varied_suite, JUDGE)
     hinted, plain = replay.run(make_row()), replay.run(make_row(use_hints=False))
@@ -109,7 +109,7 @@ def test_hints_reach_cautioned_prompts_only_and_only_where_they_are_on(
     assert all(verdict is not None and hint_for(model.hints, verdict) for verdict in changed)
 
 
-def test_a_prompt_that_is_too_long_is_unscored(tmp_path: Path, make_row: Callable[..., LoadedRow]) -> None:
+def test_a_prompt_that_is_too_long_is_unscored(tmp_path: Path, make_row: Callable[..., LoadedSystem]) -> None:
     lines = [
         record("long", image=None, prompt="knife " * 600, label=(SAFE, 0)),
         record("short", image=None, prompt="hello", label=(SAFE, 0)),
@@ -122,7 +122,7 @@ def test_a_prompt_that_is_too_long_is_unscored(tmp_path: Path, make_row: Callabl
 
 
 def test_a_pair_that_fails_takes_nobody_with_it(
-    varied_suite: Suite, make_row: Callable[..., LoadedRow], monkeypatch: pytest.MonkeyPatch
+    varied_suite: Suite, make_row: Callable[..., LoadedSystem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = make_row(use_head=False)
     calm = Replay(varied_suite, JUDGE).run(row)
@@ -142,13 +142,13 @@ def test_a_pair_that_fails_takes_nobody_with_it(
     assert [o for i, o in enumerate(outcomes) if i not in hit] == [o for i, o in enumerate(calm) if i not in hit]
 
 
-def test_a_suite_for_another_taxonomy_is_refused(varied_suite: Suite, make_row: Callable[..., LoadedRow]) -> None:
+def test_a_suite_for_another_taxonomy_is_refused(varied_suite: Suite, make_row: Callable[..., LoadedSystem]) -> None:
     spec = replace(varied_suite.spec, taxonomy=Taxonomy(types=("bad", "safe"), levels=("no", "yes")))
     with pytest.raises(ConfigError, match="taxonomy"):
         Replay(replace(varied_suite, spec=spec), JUDGE).run(make_row())
 
 
-def test_progress_counts_up_to_all_pairs(varied_suite: Suite, make_row: Callable[..., LoadedRow]) -> None:
+def test_progress_counts_up_to_all_pairs(varied_suite: Suite, make_row: Callable[..., LoadedSystem]) -> None:
     seen: list[tuple[int, int]] = []
     Replay(varied_suite, JUDGE, batch_size=1).run(make_row(), lambda done, total: seen.append((done, total)))
     assert seen == [(8, 24), (16, 24), (24, 24)]
