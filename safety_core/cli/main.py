@@ -152,12 +152,12 @@ def convert(
 ) -> None:
     """Write a public data set, or a folder of pictures, as JSONL records."""
     with errors_as_exits():
-        from safety_core.data.adapters import convert as write
-        from safety_core.data.adapters import labels_from
+        from safety_core.data.conversion import convert as write
+        from safety_core.data.labels import parse_labels
         from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
         chosen = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(_json(taxonomy))
-        table = None if labels is None else labels_from(_json(labels))
+        table = None if labels is None else parse_labels(_json(labels))
         report = write(name, source, out, taxonomy=chosen, labels=table, split=split, skip_bad=skip_bad)
     for bad in report.skipped:
         typer.echo(f"skipped: {bad}", err=True)

@@ -1,1 +1,1 @@
-"""Training and evaluation data: JSONL records, adapters from public sets, and picture loading. Knows no torch."""
+"""Training and evaluation data: samples, JSONL records, conversion of public data sets. Knows no torch."""

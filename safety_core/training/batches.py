@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from safety_core.data.collate import ImageTable
+from safety_core.data.sample_images import ImageTable
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import PromptError, SampleError
 from safety_core.inputs.prompts import EncodedPrompt
@@ -204,7 +204,7 @@ def words_of(model: SafeLlava, sample: Sample) -> tuple[int, ...]:
     try:
         return tuple(model.prompts.head_ids(sample.turns)) if sample.turns else ()
     except PromptError as exc:
-        raise sample.error(exc.message, "conversations") from exc
+        raise sample.create_error(exc.message, "conversations") from exc
 
 
 def prompt_of(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedPrompt:
@@ -213,9 +213,9 @@ def prompt_of(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedPromp
     try:
         encoded = model.prompts.encode(sample.turns, len(sample.images), hint=hint, answer=sample.answer)
     except PromptError as exc:
-        raise sample.error(exc.message, "conversations") from exc
+        raise sample.create_error(exc.message, "conversations") from exc
     if (length := positions_of(model, encoded)) > model.context_length:
-        raise sample.error(
+        raise sample.create_error(
             f"with pictures and answer it has {length} positions, but the model's context has {model.context_length}",
             "conversations",
         )

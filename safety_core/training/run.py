@@ -15,8 +15,9 @@ from transformers import TrainerCallback, TrainingArguments, set_seed
 from transformers.integrations.integration_utils import TensorBoardCallback
 
 import safety_core
-from safety_core.data.collate import drop_unreadable, table_of
-from safety_core.data.samples import Sample, read_all
+from safety_core.data.jsonl import read_jsonl_files
+from safety_core.data.sample_images import build_image_table, drop_unreadable
+from safety_core.data.samples import Sample
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import folders_made
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint
@@ -200,7 +201,7 @@ def _read(
     files: Sequence[str], taxonomy: Taxonomy, config: TrainConfig
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
     """Samples, and the skipped ones; every picture is decoded once."""
-    result = read_all(files, taxonomy, skip_bad=config.skip_bad)
+    result = read_jsonl_files(files, taxonomy, skip_bad=config.skip_bad)
     kept, unreadable = drop_unreadable(result.samples)
     if unreadable and not config.skip_bad:
         raise _listed(unreadable)
@@ -233,7 +234,7 @@ def _fitting(
 def _corpus(
     model: SafeLlava, samples: Sequence[Sample], config: TrainConfig, *, train_head: bool, train_lm: bool
 ) -> Corpus:
-    table = table_of(samples)
+    table = build_image_table(samples)
     source: VisionSource = LivePictures(table, model)
     if config.cache_features is not None:
         cache = FeatureCache(config.cache_features, model)

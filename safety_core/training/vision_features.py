@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
-from safety_core.data.collate import ImageTable, load_image
+from safety_core.data.sample_images import ImageTable, load_image
 from safety_core.errors import ConfigError
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from safety_core.cli.main import app
-from safety_core.data.samples import write_jsonl
+from safety_core.data.jsonl import write_jsonl
 from service.app import create_app
 from service.settings import Settings
 from tests.helpers.datasets.suite_factory import varied_records, write_suite

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from safety_core.data.samples import write_jsonl
+from safety_core.data.jsonl import write_jsonl
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 from service.app import create_app

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from safety_core.data.samples import Sample, read_jsonl
+from safety_core.data.jsonl import read_jsonl
+from safety_core.data.samples import Sample
 from safety_core.engine.guard import Guard
 from safety_core.engine.judging.variant_decision import Reading
 from safety_core.engine.messages import GuardLimits

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from safety_core.data.collate import table_of
+from safety_core.data.sample_images import build_image_table
 from safety_core.data.samples import Sample
 from safety_core.engine.guard import Guard
 from safety_core.engine.judging.scorer import ReadyRequest
@@ -61,7 +61,7 @@ def encode_chunks(
     Raises:
         SampleError: a picture cannot be read, or is transparent.
     """
-    table = table_of(samples)
+    table = build_image_table(samples)
     encoder = SampleEncoder(model, table, VisionFeatureCache(0) if cache is None else cache)
     for start in range(0, len(samples), size):
         rows = table.rows[start : start + size]

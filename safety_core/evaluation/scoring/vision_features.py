@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from safety_core.data.collate import ImageRef, ImageTable
+from safety_core.data.sample_images import ImageRef, ImageTable
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import Colour, decode
 from safety_core.model.safe_llava import SafeLlava
@@ -97,9 +97,9 @@ def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
     try:
         views = decode(ref.read(), fill=fill).views
     except ImageError as exc:
-        raise ref.sample.error(exc.message, ref.field) from exc
+        raise ref.sample.create_error(exc.message, ref.field) from exc
     if len(views) != 1:
-        raise ref.sample.error("a picture of an evaluation must be opaque", ref.field)
+        raise ref.sample.create_error("a picture of an evaluation must be opaque", ref.field)
     return views[0]
 
 

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from safety_core.data.samples import Sample, read_jsonl
+from safety_core.data.jsonl import read_jsonl
+from safety_core.data.samples import Sample
 from safety_core.errors import ConfigError
 from safety_core.evaluation.suites.suite_spec import SuiteSpec
 from safety_core.strict_json import StrictModel, find_problem, read_json_object
@@ -143,15 +144,15 @@ class _MetaDocument(StrictModel, extra="allow"):
 def _parse_meta(sample: Sample, spec: SuiteSpec) -> PairMeta:
     """Read and check the ``meta`` object of a record."""
     if not sample.turns:
-        raise sample.error("a pair of a suite needs a prompt", "conversations")
+        raise sample.create_error("a pair of a suite needs a prompt", "conversations")
     try:
         document = _MetaDocument.model_validate(dict(sample.meta))
     except ValidationError as exc:
         found = find_problem(exc)
-        raise sample.error(found.problem, ".".join(("meta", *found.place))) from exc
+        raise sample.create_error(found.problem, ".".join(("meta", *found.place))) from exc
     if not set(document.things) <= set(spec.vocabulary):
-        raise sample.error("a list of things from the vocabulary is needed", "meta.things")
+        raise sample.create_error("a list of things from the vocabulary is needed", "meta.things")
     if document.kind == "closed" and document.answer is None:
-        raise sample.error("a closed question needs its answer", "meta.answer")
+        raise sample.create_error("a closed question needs its answer", "meta.answer")
     values = document.model_dump(exclude={"things", *(document.model_extra or {})})
     return PairMeta(**values, things=tuple(document.things), extra=dict(document.model_extra or {}))

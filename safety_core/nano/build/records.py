@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from safety_core.data.samples import write_jsonl
+from safety_core.data.jsonl import write_jsonl
 from safety_core.nano.language.corpus import CLOSED, Drawn, Pair, Spoken
 from safety_core.nano.language.grammar import Question, plural, writing
 from safety_core.nano.language.labelling_rules import Risk

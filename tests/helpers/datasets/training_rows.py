@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from safety_core.data.samples import write_jsonl
+from safety_core.data.jsonl import write_jsonl
 
 COLOURS = ("red", "green", "blue", "white")
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.cli.main import app
-from safety_core.data.samples import read_jsonl, write_jsonl
+from safety_core.data.jsonl import read_jsonl, write_jsonl
 from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.command_line import run_command, runner
@@ -244,7 +244,7 @@ def test_convert_writes_records(tmp_path: Path) -> None:
 def test_convert_lists_what_it_leaves_out(tmp_path: Path) -> None:
     (tmp_path / "xstest_prompts.csv").write_text("id,type,prompt\n1,homonyms,Why?\n2,homonyms,\n", encoding="utf-8")
     command = ("convert", "xstest", tmp_path, tmp_path / "out.jsonl")
-    assert "xstest_prompts.csv:3: prompt: the field is missing" in run_command(*command, code=1)
+    assert "xstest_prompts.csv:3: prompt: the field is empty" in run_command(*command, code=1)
     result = runner.invoke(app, [str(argument) for argument in (*command, "--skip-bad")])
     assert result.exit_code == 0
     assert "1 records (safe 1)" in result.stdout
@@ -261,7 +261,7 @@ def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path)
     config.write_text("batch_size: 1\ngrad_accum: 1\nmax_steps: 9\n", encoding="utf-8")
     common = ["train", "--backbone", tiny_checkpoint, "--data", data, "--config", config, "--quiet"]
     common += ["--max-steps", 2, "--set", "log_steps=1", "--device", "cpu", "--out", tmp_path / "out"]
-    assert "data.jsonl:2: conversations: the field is missing" in run_command(*common, code=1)
+    assert "data.jsonl:2: image: the field is missing" in run_command(*common, code=1)
     output = run_command(*common, "--skip-bad", "--run-dir", tmp_path / "run")
     assert "2 steps over 1 samples" in output
     assert verify(tmp_path / "out").spec.trained

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from safety_core.cli.train import train
-from safety_core.data.samples import write_jsonl
+from safety_core.data.jsonl import write_jsonl
 
 app = typer.Typer()
 app.command()(train)

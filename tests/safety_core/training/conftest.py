@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from safety_core.data.samples import Sample, read_jsonl
+from safety_core.data.jsonl import read_jsonl
+from safety_core.data.samples import Sample
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.taxonomy import DEFAULT_TAXONOMY

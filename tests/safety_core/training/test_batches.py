@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from safety_core.data.collate import table_of
+from safety_core.data.sample_images import build_image_table
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
 from safety_core.inputs.prompts import Turn
@@ -20,7 +20,7 @@ LENGTHS = [9, 1, 5, 3, 7, 2, 8, 6, 4, 1, 2]
 
 
 def corpus_of(model: SafeLlava, samples: Sequence[Sample], *, head: bool = True, lm: bool = True) -> Corpus:
-    table = table_of(samples)
+    table = build_image_table(samples)
     return Corpus(model, samples, table, LivePictures(table, model), train_head=head, train_lm=lm)
 
 

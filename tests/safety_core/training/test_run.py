@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from safety_core.data.samples import read_jsonl, write_jsonl
+from safety_core.data.jsonl import read_jsonl, write_jsonl
 from safety_core.errors import ConfigError, DivergedError, SampleError
 from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from safety_core.data.collate import table_of
+from safety_core.data.sample_images import build_image_table
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
 from safety_core.inputs.prompts import Turn
@@ -33,7 +33,7 @@ def counting_tower(model: SafeLlava) -> Iterator[list[int]]:
 
 
 def test_the_cache_gives_what_the_tower_gives(model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path) -> None:
-    table = table_of(samples)
+    table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     assert cache.fill(table) == len(table.refs) == 12
     rows = [5, 0, 5]
@@ -59,7 +59,7 @@ def test_every_tower_can_be_cached(
         backbone = make_backbone(tokenizer)
         backbone.config.vision_feature_select_strategy = strategy
     model = SafeLlava.untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor())
-    table = table_of(samples)
+    table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
     cached = cache.bound(table).fetch([5, 0]).resolve(model, project=True)
@@ -73,7 +73,7 @@ def test_every_tower_can_be_cached(
 
 
 def test_the_tower_runs_once_for_each_picture(model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path) -> None:
-    table = table_of(samples)
+    table = build_image_table(samples)
     with counting_tower(model) as calls:
         FeatureCache(tmp_path, model).fill(table)
         assert sum(calls) == len(table.refs)
@@ -86,7 +86,7 @@ def test_the_tower_runs_once_for_each_picture(model: SafeLlava, samples: tuple[S
 def test_a_kill_while_writing_costs_the_last_rows_only(
     model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
-    table = table_of(samples)
+    table = build_image_table(samples)
     whole = FeatureCache(tmp_path, model)
     whole.fill(table)
     expected = whole.bound(table).fetch([0, 11]).layers[0]
@@ -102,7 +102,7 @@ def test_a_kill_while_writing_costs_the_last_rows_only(
 def test_a_cache_is_read_while_another_run_appends_to_it(
     model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
-    table = table_of(samples)
+    table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
     expected = cache.bound(table).fetch([0, 11]).layers[0]
@@ -114,7 +114,7 @@ def test_a_cache_is_read_while_another_run_appends_to_it(
 def test_what_another_run_left_meanwhile_is_taken(
     model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
-    table = table_of(samples)
+    table = build_image_table(samples)
     early, other = FeatureCache(tmp_path, model), FeatureCache(tmp_path, model)
     other.fill(table)
     with counting_tower(model) as calls:
@@ -139,7 +139,7 @@ def test_the_projection_is_stored_where_it_cannot_be_derived(
         tiny_backbone, tmp_path / "two", config=shaped(default, {"vision_layers": [-1, -2]}), seed=1
     )
     two = load_checkpoint(checkpoint, allow_untrained=True)
-    table = table_of(samples)
+    table = build_image_table(samples)
     cache = FeatureCache(tmp_path / "cache", two)
     cache.fill(table)
     cached = cache.bound(table).fetch([3]).resolve(two, project=True)
@@ -150,7 +150,7 @@ def test_the_projection_is_stored_where_it_cannot_be_derived(
 
 
 def test_without_need_nothing_is_projected(model: SafeLlava, samples: tuple[Sample, ...], tmp_path: Path) -> None:
-    table = table_of(samples)
+    table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
     features = cache.bound(table).fetch([0, 1]).resolve(model, project=False)
@@ -163,7 +163,7 @@ def test_an_unreadable_picture_stops_the_filling(model: SafeLlava, tmp_path: Pat
     bad.write_bytes(b"no picture")
     sample = Sample(id="x", images=(bad,), conversation=(), label=RiskLabel(type=0, level=0), file="data.jsonl", line=3)
     with pytest.raises(SampleError, match=r"data\.jsonl:3: image"):
-        FeatureCache(tmp_path / "cache", model).fill(table_of([sample]))
+        FeatureCache(tmp_path / "cache", model).fill(build_image_table([sample]))
 
 
 def test_dims_of_the_fixture_are_small(model: SafeLlava) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from safety_core.cli.evaluate import BARS_NOT_CLEARED
 from safety_core.cli.main import app
-from safety_core.data.samples import read_jsonl
+from safety_core.data.jsonl import read_jsonl
 from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.systems import list_standard_systems

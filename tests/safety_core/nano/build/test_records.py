@@ -4,7 +4,7 @@ from random import Random
 import pytest
 from PIL import Image
 
-from safety_core.data.samples import read_jsonl
+from safety_core.data.jsonl import read_jsonl
 from safety_core.evaluation.scoring.usefulness import ThingFinder
 from safety_core.nano.build.records import build_meta, build_record, write_pairs
 from safety_core.nano.build.suite import build_suite_spec

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from safety_core.errors import ConfigError, SampleError
+from safety_core.data.readers.rows import SourceRow
+from safety_core.data.record_place import RecordPlace
+from safety_core.errors import ConfigError
 
 _ROWS = 64
 """Rows in memory at a time, because they contain whole pictures."""
 
 
-def read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Numbered rows of a Parquet file, from 1.
+def read_parquet_rows(file: Path) -> Iterator[SourceRow]:
+    """Yield the rows of a Parquet file, numbered from 1.
 
     Raises:
         ConfigError: the library is not installed.
@@ -26,8 +27,8 @@ def read_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with ParquetFile(file) as content:
             for batch in content.iter_batches(batch_size=_ROWS):
-                for row in batch.to_pylist():
+                for data in batch.to_pylist():
                     number += 1
-                    yield number, row
+                    yield SourceRow(RecordPlace(file, number), data)
     except (OSError, ArrowException) as exc:
-        raise SampleError("the file cannot be read as Parquet", file=str(file), line=number, field="file") from exc
+        raise RecordPlace(file, number).create_error("the file cannot be read as Parquet", "file") from exc

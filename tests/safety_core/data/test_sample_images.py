@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safety_core.data.collate import ImageRef, drop_unreadable, load_image, table_of
+from safety_core.data.sample_images import ImageRef, build_image_table, drop_unreadable, load_image
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
 
@@ -46,14 +46,14 @@ def test_an_unreadable_picture_is_an_error_that_names_the_record(tmp_path: Path,
 
 def test_a_vanished_picture_is_an_error(tmp_path: Path, red: Path) -> None:
     with pytest.raises(SampleError, match=r"image\[1\]: the picture cannot be read"):
-        table_of([sample("a", red, tmp_path / "gone.png")])
+        build_image_table([sample("a", red, tmp_path / "gone.png")])
 
 
 def test_the_same_content_is_one_picture(tmp_path: Path, red: Path) -> None:
     copy, blue = tmp_path / "copy.png", tmp_path / "blue.png"
     shutil.copy(red, copy)
     Image.new("RGB", (40, 40), "blue").save(blue)
-    table = table_of([sample("a", red), sample("b"), sample("c", blue, copy), sample("d", red)])
+    table = build_image_table([sample("a", red), sample("b"), sample("c", blue, copy), sample("d", red)])
     assert table.rows == ((0,), (), (1, 0), (0,))
     assert len(table.refs) == len(table.digests) == 2
     assert table.refs[1].sample.images[table.refs[1].index] == blue

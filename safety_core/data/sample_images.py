@@ -1,7 +1,7 @@
-"""From samples to pictures: load what they name, once for each distinct content.
+"""Pictures of samples: lists, loads and checks them, once for each distinct content.
 
-Pictures go through the same door as a client's (``images.decode``), so training sees what serving sees; an unreadable
-one is an error that names the record, never a stand-in. Knows Pillow, and no torch.
+Pictures are decoded as a client's pictures are (``images.decode``), so training sees what serving sees; an unreadable
+picture is an error that names the record. Knows Pillow, and no torch.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from safety_core.errors import ImageError, SampleError
 from safety_core.inputs.images.decoding import CLIP_MEAN, Colour, ImageLimits, decode
 
 _DECODERS = 8
-"""Pictures that are decoded at the same time when all are checked, if there are as many processors."""
+"""Largest number of threads that decode pictures when all are checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class ImageRef:
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """The picture's file."""
         return self.sample.images[self.index]
 
     @property
@@ -44,7 +44,7 @@ class ImageRef:
         try:
             return self.sample.images[self.index].read_bytes()
         except OSError as exc:
-            raise self.sample.error("the picture cannot be read", self.field) from exc
+            raise self.sample.create_error("the picture cannot be read", self.field) from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +61,15 @@ class ImageTable:
     """For each sample, which of ``refs`` its pictures are."""
 
 
-def image_refs(samples: Iterable[Sample]) -> Iterator[ImageRef]:
-    """Every picture of every sample, in order."""
+def list_image_refs(samples: Iterable[Sample]) -> Iterator[ImageRef]:
+    """Yield a reference to every picture of every sample, in order."""
     return (ImageRef(sample=sample, index=index) for sample in samples for index in range(len(sample.images)))
 
 
 def load_image(ref: ImageRef, *, fill: Colour = CLIP_MEAN, limits: ImageLimits | None = None) -> Image.Image:
     """Decode a picture to the square RGB view that the model sees.
 
-    Of a transparent picture's two views this is the one on white: the page it was most likely drawn for.
+    A transparent picture has two views; this is the one on white, the most likely background.
 
     Raises:
         SampleError: the file cannot be read or decoded, or exceeds ``limits``.
@@ -77,10 +77,10 @@ def load_image(ref: ImageRef, *, fill: Colour = CLIP_MEAN, limits: ImageLimits |
     try:
         return decode(ref.read(), limits=limits, fill=fill).views[-1]
     except ImageError as exc:
-        raise ref.sample.error(exc.message, ref.field) from exc
+        raise ref.sample.create_error(exc.message, ref.field) from exc
 
 
-def table_of(samples: Iterable[Sample]) -> ImageTable:
+def build_image_table(samples: Iterable[Sample]) -> ImageTable:
     """Find the distinct pictures by the content of their files, reading each path once.
 
     Raises:
@@ -91,7 +91,7 @@ def table_of(samples: Iterable[Sample]) -> ImageTable:
     refs: list[ImageRef] = []
     rows: list[tuple[int, ...]] = []
     for sample in samples:
-        for ref in image_refs([sample]):
+        for ref in list_image_refs([sample]):
             path = sample.images[ref.index]
             if path in row_of_path:
                 continue
@@ -107,30 +107,32 @@ def table_of(samples: Iterable[Sample]) -> ImageTable:
 def drop_unreadable(
     samples: Iterable[Sample], *, check: Callable[[ImageRef], object] = load_image
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Split samples into those whose pictures all load, and the errors of the others, which name the file.
+    """Split samples into those whose pictures all load, and an error for each of the others.
 
     Each file is read and decoded once, several at a time.
     """
     samples = tuple(samples)
-    first_ref = {ref.path: ref for ref in reversed(list(image_refs(samples)))}
+    first_ref = {ref.path: ref for ref in reversed(list(list_image_refs(samples)))}
 
-    def problem(ref: ImageRef) -> SampleError | None:
+    def find_problem(ref: ImageRef) -> SampleError | None:
         try:
             check(ref)
         except SampleError as exc:
             return exc
         return None
 
-    # Decoding leaves the interpreter's lock alone, so threads are enough; each file is read once.
+    # Decoding releases the interpreter's lock, so threads suffice.
     with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
-        problems = dict(zip(first_ref, pool.map(problem, first_ref.values()), strict=True))
+        problems = dict(zip(first_ref, pool.map(find_problem, first_ref.values()), strict=True))
     kept: list[Sample] = []
     errors: list[SampleError] = []
     for sample in samples:
-        wrong = ((ref, found) for ref in image_refs([sample]) if (found := problems[ref.path]) is not None)
-        if (first := next(wrong, None)) is None:
+        unreadable = (
+            (ref, problem) for ref in list_image_refs([sample]) if (problem := problems[ref.path]) is not None
+        )
+        if (first := next(unreadable, None)) is None:
             kept.append(sample)
         else:
-            ref, found = first
-            errors.append(sample.error(f"{ref.path.name}: {found.message}", ref.field))
+            ref, problem = first
+            errors.append(sample.create_error(f"{ref.path.name}: {problem.message}", ref.field))
     return tuple(kept), tuple(errors)

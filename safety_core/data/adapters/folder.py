@@ -1,0 +1,28 @@
+"""A plain folder of pictures: each subfolder names a category (a risk type); pictures at the top are safe."""
+
+from pathlib import Path
+
+from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.readers.files import find_pictures
+from safety_core.data.record_place import RecordPlace
+
+
+def _read_samples(root: Path, split: str | None) -> RawSamples:
+    for path in find_pictures(root):
+        inside = path.relative_to(root)
+        category = inside.parts[0] if len(inside.parts) > 1 else "safe"
+        yield RawSample(
+            id=inside.as_posix(),
+            images=(path,),
+            turns=(),
+            category=category,
+            image_category=category,
+            place=RecordPlace(path),
+        )
+
+
+ADAPTER = DatasetAdapter(
+    read=_read_samples,
+    labels={name: (name, level) for name, level in (SAFE, ILLEGAL, POLITICS, BULLYING, FAIRNESS, PRIVACY, MISLEADING)},
+)

@@ -1,0 +1,66 @@
+"""SPA-VL: ``*.parquet`` files that contain the pictures, or ``*.jsonl`` files with the paths of the pictures.
+
+The published training split has no classes: its category is ``unclassified``. The test split has no replies.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from safety_core.data.labels import FAIRNESS, ILLEGAL, MISLEADING, PRIVACY, assign_label
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.readers.fields import FilledText, SourceRecord
+from safety_core.data.readers.files import find_files, find_picture
+from safety_core.data.readers.parquet import read_parquet_rows
+from safety_core.data.readers.rows import convert_rows, read_jsonl_rows
+from safety_core.data.record_place import RecordPlace
+
+
+def _unwrap_image(value: object) -> object:
+    """Take the content or else the path of a picture, which Parquet files wrap in an object."""
+    image = value.get("bytes") or value.get("path") if isinstance(value, Mapping) else value
+    if not image or not isinstance(image, bytes | str):
+        raise ValueError("the content or the path of a picture is needed")
+    return image
+
+
+class _Record(SourceRecord):
+    """One question about one picture."""
+
+    image: Annotated[bytes | str, BeforeValidator(_unwrap_image)]
+    question: FilledText
+    reply: str | None = Field(default=None, alias="chosen")
+    category: str | None = Field(default=None, alias="class1")
+
+
+def _read_samples(root: Path, split: str | None) -> RawSamples:
+    for file in find_files(root, "*.parquet", "*/*.parquet", "*.jsonl"):
+        if split is None or split in (file.stem, file.stem.partition("-")[0], file.parent.name):
+            rows = read_parquet_rows(file) if file.suffix == ".parquet" else read_jsonl_rows(file)
+            yield from convert_rows(rows, _Record, partial(_convert_record, root=root))
+
+
+def _convert_record(record: _Record, place: RecordPlace, *, root: Path) -> Iterator[RawSample]:
+    image = record.image
+    yield RawSample(
+        id=f"{place.file.stem}-{place.line}",
+        images=(image if isinstance(image, bytes) else find_picture(root / image, place.file.parent / image),),
+        turns=(record.question, record.reply) if record.reply and record.reply.strip() else (record.question,),
+        category=(record.category or "unclassified").lower(),
+        place=place,
+    )
+
+
+ADAPTER = DatasetAdapter(
+    read=_read_samples,
+    splits=("train", "validation", "test", "harm", "help"),
+    labels={
+        "representation & toxicity harms": FAIRNESS,
+        "misinformation harms": MISLEADING,
+        "information & safety harms": PRIVACY,
+        **assign_label(ILLEGAL, "malicious use", "human autonomy & integrity harms", "socioeconomic harms"),
+    },
+)

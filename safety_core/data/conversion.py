@@ -1,0 +1,150 @@
+"""Converts a public data set to JSONL records: the set's adapter reads it, and its categories become labels.
+
+Pictures are referenced, not copied; pictures inside a set's own files are written next to the records.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safety_core.data.image_store import ImageStore, open_image_store
+from safety_core.data.jsonl import write_jsonl
+from safety_core.data.labels import LabelTable
+from safety_core.data.raw_samples import NamedLabel, RawSample, RawSamples
+from safety_core.data.record_place import RecordPlace
+from safety_core.data.registry import ADAPTERS
+from safety_core.errors import ConfigError, SampleError
+from safety_core.files import folders_made
+from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversionReport:
+    """Result of :func:`convert`."""
+
+    count: int
+    """Number of records written."""
+
+    by_type: Mapping[str, int]
+    """Records by risk type, in the taxonomy's order."""
+
+    skipped: tuple[SampleError, ...] = ()
+    """Errors of the records that were skipped."""
+
+
+def convert(
+    name: str,
+    source: Path | str,
+    out: Path | str,
+    *,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+    labels: Mapping[str, NamedLabel] | None = None,
+    split: str | None = None,
+    skip_bad: bool = False,
+) -> ConversionReport:
+    """Write the data set in ``source`` as JSONL.
+
+    Args:
+        name: a key of :data:`ADAPTERS`.
+        source: folder in which the set was unpacked.
+        out: JSONL file to write; picture paths become relative to its folder. Pictures inside the set's own files
+            are written to a folder of the same name with the suffix ``-images``.
+        taxonomy: taxonomy whose indices the records carry.
+        labels: category → (type name, level), overriding the set's table.
+        split: part of the set, if it has several.
+        skip_bad: skip records that are malformed or whose picture is missing, instead of stopping at the first.
+
+    Raises:
+        ConfigError: the adapter, folder, split or JSON file does not exist, or a category has no label in this
+            taxonomy.
+        SampleError: a file of the set is missing or not in the set's format, a picture is missing, or no record
+            remains.
+    """
+    if name not in ADAPTERS:
+        raise ConfigError(f"adapter: one of {sorted(ADAPTERS)} is needed, got {name!r}")
+    adapter, root, target = ADAPTERS[name], Path(source), Path(out)
+    if not root.is_dir():
+        raise ConfigError(f"{root}: there is no such folder")
+    if split is not None and split not in adapter.splits:
+        known = f"one of {list(adapter.splits)} is needed" if adapter.splits else f"{name} has none"
+        raise ConfigError(f"split: {known}, got {split!r}")
+    table = LabelTable(adapter.labels, labels or {}, taxonomy)
+    with folders_made(target.parent), open_image_store(target.with_name(f"{target.stem}-images")) as images:
+        builder = _RecordBuilder(source=name, folder=target.parent, labels=table, images=images)
+        count = write_jsonl(target, builder.build_records(adapter.read(root, split), root, skip_bad=skip_bad))
+    by_type = {risk_type: builder.type_counts[index] for index, risk_type in enumerate(taxonomy.types)}
+    return ConversionReport(
+        count=count,
+        by_type={risk_type: number for risk_type, number in by_type.items() if number},
+        skipped=tuple(builder.skipped),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _RecordBuilder:
+    """Builds the records of one conversion and counts them."""
+
+    source: str
+    folder: Path
+    """Folder of the JSONL file, to which picture paths are relative."""
+
+    labels: LabelTable
+    images: ImageStore
+    type_counts: Counter[int] = field(default_factory=Counter)
+    """Records by the index of their risk type."""
+
+    skipped: list[SampleError] = field(default_factory=list)
+    _id_counts: Counter[str] = field(default_factory=Counter)
+
+    def build_records(self, samples: RawSamples, root: Path, *, skip_bad: bool) -> Iterator[dict[str, Any]]:
+        """Yield one record for each sample; raises SampleError if a sample is malformed or none is left."""
+        for sample in samples:
+            try:
+                if isinstance(sample, SampleError):
+                    raise sample
+                record = self._build_record(sample)
+            except SampleError as error:
+                if not skip_bad:
+                    raise
+                self.skipped.append(error)
+            else:
+                yield record
+        if not self.type_counts:
+            number = f", {len(self.skipped)} were skipped" if self.skipped else ""
+            raise RecordPlace(root).create_error(f"no record of {self.source} was found{number}", "file")
+
+    def _build_record(self, sample: RawSample) -> dict[str, Any]:
+        label = self.labels.find_label(sample.category)
+        for image in sample.images:
+            if isinstance(image, Path) and not image.is_file():
+                raise sample.place.create_error(f"the picture {image} does not exist", "image")
+        record: dict[str, Any] = {
+            "id": self._number_id(sample.id),
+            "image": self._place_images(sample),
+            "conversations": [
+                {"from": "ASSISTANT" if index % 2 else "USER", "value": text} for index, text in enumerate(sample.turns)
+            ],
+            "safe_type": label.type,
+            "safe_level": label.level,
+            "source": self.source,
+        }
+        for name, category in (("image_risk", sample.image_category), ("text_risk", sample.text_category)):
+            if category is not None:
+                surface = self.labels.find_label(category)
+                record[name] = {"type": surface.type, "level": surface.level}
+        self.type_counts[label.type] += 1
+        return record
+
+    def _number_id(self, name: str) -> str:
+        """Append a number to an id that occurred before."""
+        self._id_counts[name] += 1
+        number = self._id_counts[name]
+        return name if number == 1 else f"{name}~{number}"
+
+    def _place_images(self, sample: RawSample) -> str | list[str] | None:
+        """Store the pictures and format their relative paths for the field ``image``."""
+        paths = [os.path.relpath(self.images.store(image), self.folder) for image in sample.images]
+        return None if not paths else paths[0] if len(paths) == 1 else paths

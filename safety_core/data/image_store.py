@@ -1,0 +1,52 @@
+"""Stores pictures from inside a data set's files as files of their own, each content once."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"GIF8", ".gif"), (b"RIFF", ".webp"))
+"""First bytes of the files of each format, and its suffix."""
+
+
+class ImageStore:
+    """A folder of pictures that are named by their content.
+
+    Args:
+        folder: the destination; created when the first picture is stored.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written: list[Path] = []
+
+    def store(self, image: Path | bytes) -> Path:
+        """Return the file of a picture; a content that has no file yet is written to one."""
+        if isinstance(image, Path):
+            return image
+        suffix = next((suffix for start, suffix in _SUFFIXES if image.startswith(start)), ".img")
+        path = self._folder / f"{hashlib.sha256(image).hexdigest()[:32]}{suffix}"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._written.append(path)
+            path.write_bytes(image)
+        return path
+
+    def remove_written(self) -> None:
+        """Delete the files that this object wrote, and the folder if it is empty then."""
+        for path in self._written:
+            path.unlink(missing_ok=True)
+        if self._written:
+            with suppress(OSError):
+                self._folder.rmdir()
+
+
+@contextmanager
+def open_image_store(folder: Path) -> Iterator[ImageStore]:
+    """Yield a store whose files are removed again after an error."""
+    store = ImageStore(folder)
+    try:
+        yield store
+    except BaseException:
+        store.remove_written()
+        raise

@@ -1,0 +1,89 @@
+"""JSONL files of samples: one record a line, validated when it is read.
+
+A malformed record ends the reading with its file, line and field, or is collected if the caller skips bad records.
+Knows no fields of a record.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safety_core.data.record_place import RecordPlace
+from safety_core.data.sample_records import parse_sample
+from safety_core.data.samples import Sample
+from safety_core.errors import SampleError
+from safety_core.files import open_text, why_unreadable, written_whole
+from safety_core.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadResult:
+    """Content of one or more JSONL files."""
+
+    samples: tuple[Sample, ...]
+    """The well-formed records, in file order."""
+
+    bad: tuple[SampleError, ...]
+    """One error for each record that was skipped."""
+
+
+def read_jsonl(path: Path | str, taxonomy: Taxonomy, *, skip_bad: bool = False) -> ReadResult:
+    """Read one JSONL file; picture paths are relative to its folder.
+
+    Args:
+        path: the file.
+        taxonomy: bounds of the labels.
+        skip_bad: collect malformed records instead of stopping at the first.
+
+    Raises:
+        SampleError: the file cannot be read, or a record is malformed and ``skip_bad`` is off.
+    """
+    file = Path(path)
+    samples: list[Sample] = []
+    bad: list[SampleError] = []
+    first_line: dict[str, int] = {}
+    for line, text in _read_lines(file):
+        try:
+            sample = parse_sample(text, RecordPlace(file, line), taxonomy)
+            if sample.id in first_line:
+                raise sample.create_error(f"the same id stands in line {first_line[sample.id]}", "id")
+        except SampleError as error:
+            if not skip_bad:
+                raise
+            bad.append(error)
+        else:
+            first_line[sample.id] = line
+            samples.append(sample)
+    return ReadResult(samples=tuple(samples), bad=tuple(bad))
+
+
+def read_jsonl_files(paths: Iterable[Path | str], taxonomy: Taxonomy, *, skip_bad: bool = False) -> ReadResult:
+    """Read several files as one; ids must be unique within each file only. Raises as :func:`read_jsonl`."""
+    results = [read_jsonl(path, taxonomy, skip_bad=skip_bad) for path in paths]
+    return ReadResult(
+        samples=tuple(sample for result in results for sample in result.samples),
+        bad=tuple(error for result in results for error in result.bad),
+    )
+
+
+def write_jsonl(path: Path | str, records: Iterable[Mapping[str, Any]]) -> int:
+    """Write one record a line, all records or no file; returns the number of records."""
+    count = 0
+    with written_whole(Path(path)) as stream:
+        for record in records:
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, with their numbers."""
+    try:
+        with open_text(file) as stream:
+            for line, text in enumerate(stream, start=1):
+                if text.strip():
+                    yield line, text
+    except (OSError, UnicodeDecodeError) as exc:
+        raise RecordPlace(file).create_error(f"the file {why_unreadable(exc)}", "file") from exc

@@ -1,0 +1,53 @@
+"""Samples as a data set labels them: categories keep the set's own names. Knows no taxonomy and no file format."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safety_core.data.record_place import RecordPlace
+from safety_core.errors import SampleError
+
+NamedLabel = tuple[str, int]
+"""Risk type by name, and level."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSample:
+    """One sample of a public data set."""
+
+    id: str
+    images: tuple[Path | bytes, ...]
+    """Pictures: paths, or contents if the set stores them inside its own files."""
+
+    turns: tuple[str, ...]
+    """Alternating texts that begin with the user's."""
+
+    category: str
+    """The set's own name for the risk; a key of the set's label table. ``name/detail`` falls back to ``name``."""
+
+    text_category: str | None = None
+    """Category of the texts alone, if the set names one."""
+
+    image_category: str | None = None
+    """Category of the pictures alone, if the set names one."""
+
+    place: RecordPlace
+    """Where the set's files contain it."""
+
+
+RawSamples = Iterator[RawSample | SampleError]
+"""Samples of a data set, and an error in the place of each malformed record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetAdapter:
+    """Reads one data set and labels its categories."""
+
+    read: Callable[[Path, str | None], RawSamples]
+    """Reads the samples in a folder, of one split or (None) of any."""
+
+    labels: Mapping[str, NamedLabel]
+    """Label of each category."""
+
+    splits: tuple[str, ...] = ()
+    """Splits that can be read alone."""

@@ -1,0 +1,59 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from safety_core.data.conversion import convert
+from safety_core.errors import SampleError
+from tests.helpers.data_sets import convert_to_samples, name_labels, write_picture, write_text
+
+
+def test_rtvlm(tmp_path: Path) -> None:
+    root = tmp_path / "rtvlm"
+    write_picture(root / "Safety" / "Politics" / "img" / "a.jpg")
+    write_picture(root / "Jailbreak" / "img" / "3.jpg")
+    politics = {"id": "a.jpg", "prompt": ["Who is he?"], "refused_to_answer": "Proceed with Caution"}
+    write_text(root / "Safety" / "Politics" / "politics.jsonl", json.dumps(politics))
+    jailbreak = [
+        {"index": 3, "instruction": "Do it", "refused_to_answer": ["Refuse to Answer"]},
+        {"index": 3, "instruction": "Describe", "refused_to_answer": "Safe to Answer"},
+    ]
+    write_text(root / "Jailbreak" / "jailbreak.jsonl", "\n".join(json.dumps(row) for row in jailbreak))
+    write_text(root / "__MACOSX" / "Jailbreak" / "._jailbreak.jsonl", "\0\5\26\7")
+    samples = convert_to_samples("rtvlm", root, tmp_path)
+    assert name_labels(samples) == [("illegal", 3), ("safe", 0), ("politics", 1)]
+    assert [sample.turns[0].text for sample in samples] == ["Do it", "Describe", "Who is he?"]
+
+
+def test_rtvlm_folders_without_advice(tmp_path: Path) -> None:
+    data = tmp_path / "rtvlm" / "data"
+    write_picture(data / "Captcha" / "img" / "7.png")
+    write_picture(data / "Face" / "img" / "f.png")
+    write_picture(data / "VisualOrderA" / "img" / "1.jpg")
+    write_picture(data / "VisualOrderA" / "img" / "2.jpg")
+    write_picture(data / "Jailbreak" / "img" / "3.jpg")
+    write_text(data / "Captcha" / "captcha.jsonl", json.dumps({"index": 7, "instruction": "Read it"}))
+    write_text(data / "Face" / "face_diffusion.jsonl", json.dumps({"id": "f.png", "prompt": "Describe"}))
+    order = {"id": ["1.jpg", "2.jpg"], "question": "Which?", "refused_to_answer": "Safe to Answer"}
+    write_text(data / "VisualOrderA" / "order_A.jsonl", json.dumps(order))
+    more = {"index": 3, "instruction": "Do it", "refused_to_answer": "Refuse to Answer"}
+    write_text(data / "Jailbreak2" / "jailbreak.jsonl", json.dumps(more))
+    samples = convert_to_samples("rtvlm", tmp_path / "rtvlm", tmp_path)
+    assert name_labels(samples) == [("illegal", 1), ("fairness", 1), ("illegal", 3), ("safe", 0)]
+    assert samples[2].images[0].resolve() == (data / "Jailbreak" / "img" / "3.jpg").resolve()
+    assert len(samples[3].images) == 2
+
+
+def test_records_that_are_none_of_the_sets_can_be_left_out(tmp_path: Path) -> None:
+    root = tmp_path / "rtvlm"
+    write_picture(root / "Politics" / "a.jpg")
+    good = json.dumps({"id": "a.jpg", "prompt": ["Who\u2028is he?"]}, ensure_ascii=False)
+    bad = ["{", "[]", "{}", json.dumps({"id": "b.jpg", "prompt": "Who?"}), json.dumps({"id": "a.jpg", "prompt": 7})]
+    write_text(root / "Politics" / "politics.jsonl", "\n".join([good, *bad]))
+    with pytest.raises(SampleError, match=r"politics\.jsonl:2"):
+        convert("rtvlm", root, tmp_path / "out.jsonl")
+    report = convert("rtvlm", root, tmp_path / "out.jsonl", skip_bad=True)
+    assert (report.count, [error.line for error in report.skipped]) == (1, [2, 3, 4, 5, 6])
+    (root / "Politics" / "a.jpg").unlink()
+    with pytest.raises(SampleError, match=r"no record of rtvlm was found, 6 were skipped"):
+        convert("rtvlm", root, tmp_path / "out.jsonl", skip_bad=True)
