@@ -282,7 +282,7 @@ class Peer:
     """As much of a connection as its limits look at; its transport is itself."""
 
     address: str
-    is_closed: bool = False
+    closed: bool = False
 
     @property
     def client_key(self) -> str:
