@@ -14,7 +14,7 @@ import httpx
 import psutil
 import typer
 
-from service.server.openmp import ROUNDS, VARIABLE
+from service.server.openmp import SPIN_COUNT, SPIN_COUNT_VARIABLE
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "weights" / "safevlm-nano"
@@ -54,7 +54,11 @@ def safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **settings: o
     # The output rail is measured by itself: it holds words back on purpose, whoever judged the request.
     given = {"port": port, "checkpoint": checkpoint, "device": "cpu", "reply_window": 0, **settings}
     command = [sys.executable, "-m", *(("bench.server", *arguments) if arguments else ("service",))]
-    environment = {VARIABLE: ROUNDS} | kept | {f"SAFEVLM_{name.upper()}": str(value) for name, value in given.items()}
+    environment = (
+        {SPIN_COUNT_VARIABLE: SPIN_COUNT}
+        | kept
+        | {f"SAFEVLM_{name.upper()}": str(value) for name, value in given.items()}
+    )
     with process(command, environment, f"http://127.0.0.1:{port}", "/readyz") as server:
         yield server
 

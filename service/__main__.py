@@ -15,9 +15,11 @@ from safety_core.library_warnings import silence_libraries
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.api.policies import check_policies, check_policy_file, read_policies
 from service.app import create_app, load_configured_guard
-from service.server.bounded_server import AnnouncingServer
-from service.server.http_protocol import ACCEPTED_AT_ONCE, with_deadlines
+from service.server.bounded_server import BoundedServer
+from service.server.connection_budget import ACCEPTED_AT_ONCE
+from service.server.http_protocol import create_protocol_class
 from service.server.openmp import limit_spinning
+from service.server.timeouts import ConnectionTimeouts
 from service.settings import Settings, read_settings
 from service.telemetry.audit import check_audit_log
 from service.telemetry.logs import set_up_logging
@@ -105,12 +107,14 @@ def main() -> int:
         log_config=None,
         access_log=False,  # it would write query strings; service.middleware.admission writes a line without them
         server_header=False,
-        http=with_deadlines(
-            header_timeout_s=settings.header_timeout_s,
-            send_timeout_s=settings.send_timeout_s,
-            body_timeout_s=settings.body_timeout_s,
-            exchange_timeout_s=settings.exchange_timeout_s,
-            keep_alive_timeout_s=settings.keep_alive_timeout_s,
+        http=create_protocol_class(
+            ConnectionTimeouts(
+                header_timeout_s=settings.header_timeout_s,
+                body_timeout_s=settings.body_timeout_s,
+                exchange_timeout_s=settings.exchange_timeout_s,
+                send_timeout_s=settings.send_timeout_s,
+                keep_alive_timeout_s=settings.keep_alive_timeout_s,
+            ),
             max_connections=settings.max_connections,
             trusted_proxies=settings.trusted_proxies,
         ),
@@ -120,7 +124,7 @@ def main() -> int:
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,
     )
-    server = AnnouncingServer(config, format_announcements(settings, guard.info))
+    server = BoundedServer(config, format_announcements(settings, guard.info))
     # uvicorn raises the signal again once it has drained; a server that was told to stop and did has not failed.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

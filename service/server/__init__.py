@@ -1,1 +1,1 @@
-"""The HTTP/1.1 connection: parsing with limits and deadlines, and the server process."""
+"""The server process and its HTTP/1.1 connections: parsing with limits, timeouts, and a budget of connections."""

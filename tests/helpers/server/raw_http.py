@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 
 from tests.helpers.waiting import wait_until
 
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HEAD = b"POST /v1/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=30)
@@ -26,6 +30,21 @@ def receive_until_closed(connection: socket.socket) -> bytes:
     while part := connection.recv(65536):
         received += part
     return received
+
+
+def receive_until(connection: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while not received.endswith(end):
+        part = connection.recv(65536)
+        assert part, received
+        received += part
+    return received
+
+
+def read_error_code(reply: bytes) -> str:
+    code = json.loads(reply.partition(b"\r\n\r\n")[2])["error"]["code"]
+    assert isinstance(code, str)
+    return code
 
 
 def send_and_leave(url: str, path: str, body: dict[str, Any], *, once: Callable[[], bool]) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 import uvicorn
 
 from service.app import create_app
-from service.server.http_protocol import ACCEPTED_AT_ONCE, BoundedServer, with_deadlines
+from service.server.bounded_server import BoundedServer
+from service.server.connection_budget import ACCEPTED_AT_ONCE
+from service.server.http_protocol import create_protocol_class
+from service.server.timeouts import ConnectionTimeouts
 from service.settings import Settings
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.server.processes import find_free_port
@@ -27,19 +30,18 @@ def run_bounded_server(
     **settings: Any,
 ) -> Iterator[int]:
     port = find_free_port()
-    deadlines = with_deadlines(
+    timeouts = ConnectionTimeouts(
         header_timeout_s=header_timeout_s,
         send_timeout_s=send_timeout_s,
         body_timeout_s=body_timeout_s,
         keep_alive_timeout_s=keep_alive_timeout_s,
-        max_connections=max_connections,
     )
     config = uvicorn.Config(
         create_app(Settings(body_timeout_s=body_timeout_s, **settings), fake),
         port=port,
         log_config=None,
         lifespan="on",
-        http=deadlines,
+        http=create_protocol_class(timeouts, max_connections=max_connections),
         proxy_headers=False,
         backlog=ACCEPTED_AT_ONCE,
     )

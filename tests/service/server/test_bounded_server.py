@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from service.server.bounded_server import AnnouncingServer
+from service.server.bounded_server import AcceptErrorLog, BoundedServer
 from tests.helpers.server.processes import ServerProcess
 
 
@@ -17,7 +17,7 @@ def test_the_address_is_one_that_works(host: str, shown: str, caplog: pytest.Log
     app = FastAPI(openapi_url=None)
 
     async def scenario() -> None:
-        server = AnnouncingServer(uvicorn.Config(app, host=host, port=0, log_config=None), ["here: {url}/x"])
+        server = BoundedServer(uvicorn.Config(app, host=host, port=0, log_config=None), ["here: {url}/x"])
         running = asyncio.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0)
@@ -30,6 +30,18 @@ def test_the_address_is_one_that_works(host: str, shown: str, caplog: pytest.Log
 
     with caplog.at_level(logging.INFO, "service.server.bounded_server"):
         asyncio.run(scenario())
+
+
+def test_descriptors_that_run_out_are_complained_about_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        log = AcceptErrorLog()
+        for _ in range(100):
+            context = {"message": "socket.accept() out of system resource", "exception": OSError(24, "none")}
+            log.handle(loop, context)
+
+    asyncio.run(scenario())
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 @pytest.mark.slow
