@@ -469,8 +469,10 @@ def unsafety(model: SafeLlava, values_BCHW: Tensor, texts: Sequence[str]) -> Ten
     processor: Any = model.image_processor
     mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))
     pixels_BCHW = (values_BCHW * processor.rescale_factor - mean) / std
-    vision = run_tower(model.backbone, pixels_BCHW, model.dims, model.config.layers_for(model.dims))
+    vision = run_tower(model.backbone, pixels_BCHW, model.dims, model.config.select_layers(model.dims))
     words = [model.prompts.head_ids([Turn(role="user", text=text)]) for text in texts]
     ids_BT, mask_BT = pad_ids(words, device=values_BCHW.device)
-    levels_BL = model.head_logits(model.safe_features(vision), ids_BT, mask_BT, attention=False).level_logits_BL
+    levels_BL = model.compute_head_logits(
+        model.project_features(vision), ids_BT, mask_BT, need_attention=False
+    ).level_logits_BL
     return levels_BL[:, 1:].logsumexp(1) - levels_BL[:, 0]

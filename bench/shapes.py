@@ -15,7 +15,7 @@ from transformers import (
 from bench.servers import CHECKPOINT
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.safe_llava import SafeLlava, create_untrained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,9 @@ def random_model(shape: Shape, device: torch.device, dtype: torch.dtype) -> Safe
     finally:
         torch.set_default_dtype(before)
     size = {"height": shape.image_size, "width": shape.image_size}
-    dims = BackboneDims.from_backbone(backbone.config)
-    plain = SafetyConfig.default_for(dims)
-    model = SafeLlava.untrained(
+    dims = BackboneDims.parse_config(backbone.config)
+    plain = SafetyConfig.create_default(dims)
+    model = create_untrained(
         backbone,
         tokenizer=tokenizer,
         image_processor=CLIPImageProcessorPil(size={"shortest_edge": shape.image_size}, crop_size=size),

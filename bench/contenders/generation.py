@@ -30,6 +30,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
+from tests.helpers.models.reference import generate
 
 Made = list[list[int]]
 
@@ -86,14 +87,13 @@ def jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[J
 
 def sequential(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     """The plain path, one reply after another."""
-    type(model).eos_ids = property(lambda self: ())  # type: ignore[assignment, method-assign]
     made: Made = []
     for job in wanted:
         pictures = job.pictures
         assert pictures is not None
         try:
-            (reply,) = model.generate(
-                [job.prompt], pictures, [len(pictures)], max_new_tokens=job.sampling.max_new_tokens
+            (reply,) = generate(
+                model, [job.prompt], pictures, [len(pictures)], eos_ids=(), max_new_tokens=job.sampling.max_new_tokens
             )
             made.append(list(reply.token_ids))
         except GenerationError:

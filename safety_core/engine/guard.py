@@ -58,7 +58,7 @@ from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdic
 from safety_core.inputs.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
 from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.inputs.text.reply_variants import reply_variants
-from safety_core.model.hints import hint_for
+from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.preprocessing import get_image_side, get_pad_colour
@@ -69,8 +69,8 @@ from safety_core.scores import PairScores
 
 _logger = logging.getLogger(__name__)
 
-HEARD_LIKE_A_VIEW = 1024
-"""Tokens that the head hears, over all views and readings, in about the time that one view takes through the tower."""
+HEAD_TOKENS_PER_VIEW = 1024
+"""Tokens that the head processes, over all its inputs, in about the time that one view takes through the tower."""
 
 _JOINED_THRESHOLD = 0.5
 """Least belief with which several whole questions, read as one text, decide: thresholds are set on single questions."""
@@ -241,7 +241,7 @@ class Guard:
         heard = sum(len(ids) for _, ids in read) * (len(views) + 2)  # with each view, with all of them, and alone
         return ReadyRequest(
             request=request,
-            cost=max(1, len(views) + heard // HEARD_LIKE_A_VIEW),
+            cost=max(1, len(views) + heard // HEAD_TOKENS_PER_VIEW),
             work=work_of([ids for _, ids in read], [len(image.views) for image in request.images]),
             readings=read,
             joined=not isinstance(request, ReplyRequest) and asks_whole_questions(request.turns),
@@ -435,7 +435,7 @@ class Guard:
         """
         if not isinstance(judged, JudgedRequest) or not judged.answerable:
             raise NoVerdictError("a reply needs a verdict that allows it")
-        hint = hint_for(self._hints(request), judged.verdict.verdict)
+        hint = select_hint(self._hints(request), judged.verdict.verdict)
         return Job(
             prompt=self.model.prompts.encode(judged.turns, len(request.images), hint=hint),
             pictures=judged.pictures,
@@ -473,7 +473,7 @@ class Guard:
         variants = list(dict.fromkeys(text for texts in read for text in texts))
         ids = dict(zip(variants, self.model.prompts.head_ids_of(variants), strict=True))
         asked = list(dict.fromkeys(tuple(one) for one in ids.values() if one))
-        scores = dict(zip(asked, self.model.score_rows(None, [()] * len(asked), asked), strict=True))
+        scores = dict(zip(asked, self.model.score_samples(None, [()] * len(asked), asked), strict=True))
         policies = {id(one): (self.policy if one is None else one.policy) for _, one in replies}
         raised = {one: policy.raise_thresholds(self.limits.reply_threshold) for one, policy in policies.items()}
         rulings = []

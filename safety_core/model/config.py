@@ -55,7 +55,7 @@ class BackboneDims:
         return self.patch_grid**2
 
     @classmethod
-    def from_backbone(cls, config: LlavaConfig) -> BackboneDims:
+    def parse_config(cls, config: LlavaConfig) -> BackboneDims:
         """Read a ``LlavaConfig``; nothing is built and no weight is read. Raises ConfigError if it makes no sense."""
         # transformers types its sub-configs as "dict or config or None"; a built LlavaConfig holds configs.
         vision: Any = config.vision_config
@@ -152,7 +152,7 @@ class HeadConfig:
             raise ConfigError("config.head.fusion_width: must be positive when fusion is 'block'")
 
     @classmethod
-    def reference(cls, num_heads: int = 8) -> HeadConfig:
+    def create_reference(cls, num_heads: int = 8) -> HeadConfig:
         """The public reference's head: no context layers, lone attention, and of all positions only 0 is read."""
         return cls(num_heads=num_heads, context_layers=0, fusion="bare", pooling="first_token")
 
@@ -183,7 +183,7 @@ class SafetyConfig:
         if self.num_safety_tokens < 0:
             raise ConfigError(f"config.num_safety_tokens: must not be negative, got {self.num_safety_tokens}")
 
-    def layers_for(self, dims: BackboneDims) -> tuple[int, ...]:
+    def select_layers(self, dims: BackboneDims) -> tuple[int, ...]:
         """The hidden states to read; raises ConfigError if the tower has no such layer."""
         if self.vision_layers is None:
             return dims.vision_layers
@@ -191,12 +191,12 @@ class SafetyConfig:
         return self.vision_layers
 
     @classmethod
-    def paper(cls, dims: BackboneDims) -> SafetyConfig:
+    def create_paper_variant(cls, dims: BackboneDims) -> SafetyConfig:
         """The published variant: 64 tokens, 17/16 V hidden, one safety feature a patch, the reference's head."""
-        return cls(num_safety_tokens=64, projector=_paper_projector(dims), head=HeadConfig.reference())
+        return cls(num_safety_tokens=64, projector=_paper_projector(dims), head=HeadConfig.create_reference())
 
     @classmethod
-    def default_for(cls, dims: BackboneDims) -> SafetyConfig:
+    def create_default(cls, dims: BackboneDims) -> SafetyConfig:
         """The designed variant at a size that suits the backbone."""
         width = dims.llm_width
         head = HeadConfig(

@@ -1,7 +1,7 @@
-"""Which views of a request the head judges, and how its logits become scores.
+"""Plans which inputs the safety head scores for a request, and converts the head's logits to scores.
 
-A request of several images has one view per image, one of all of them, and its surfaces; a view that several places
-need is judged once. Knows nothing of networks: it plans rows and reads results.
+A request of several images has one input per image, one of all images together, one without the prompt and one without
+images; an input that several requests need is scored once. Does not run the head.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,85 +12,85 @@ from torch import Tensor
 from safety_core.model.modules.head import HeadOutput
 from safety_core.scores import PairScores, RiskScores
 
-SHORT = 32
-"""Tokens of a prompt to which any may be padded: less is not worth a batch of its own."""
+SHORT_PROMPT = 32
+"""Length in tokens to which any shorter prompt may be padded: shorter prompts need no batch of their own."""
 
 _ROW_TOKENS = 16
-"""Fixed cost of a view in the head, in tokens."""
+"""Fixed cost of an input in the head, in tokens."""
 
 _IMAGE_TOKENS = 8
-"""Cost of one more picture in the head, in tokens."""
+"""Cost of each image of an input in the head, in tokens."""
 
 Heatmap = tuple[tuple[float, ...], ...]
 Prompt = tuple[int, ...]
-"""Ids of the words that the head reads."""
+"""Token ids of the text that the head reads."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """One row for the head: some images, and a prompt or none."""
+class HeadInput:
+    """One row of a head batch: some images, and a prompt or none."""
 
     images: tuple[int, ...]
     """Rows of the vision features."""
 
     prompt: Prompt | None
-    """The prompt that is read."""
+    """Token ids of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
-class ViewScores:
-    """What the head said about one view."""
+class HeadScores:
+    """The head's result for one input."""
 
     scores: RiskScores
-    """Softmax of its logits."""
+    """Softmax of the head's logits."""
 
     heatmap: Heatmap
-    """Attention over the first image's grid; empty unless asked for."""
+    """Attention over the grid of the first image; empty unless requested."""
 
 
-def views_of(images: tuple[int, ...], prompt: Prompt | None) -> tuple[View, ...]:
-    """All views of one sample of some images and a prompt, or None."""
+def list_head_inputs(images: tuple[int, ...], prompt: Prompt | None) -> tuple[HeadInput, ...]:
+    """List the distinct inputs for one sample: all images, each image, with and without the prompt, prompt alone."""
     prompts = (None,) if prompt is None else (prompt, None)
-    joint = [View(images, one) for one in prompts if images or one is not None]
-    single = [View((image,), prompt) for image in images]
-    alone = [View((), prompt)] if prompt is not None else []
+    joint = [HeadInput(images, one) for one in prompts if images or one is not None]
+    single = [HeadInput((image,), prompt) for image in images]
+    alone = [HeadInput((), prompt)] if prompt is not None else []
     return tuple(dict.fromkeys([*joint, *single, *alone]))
 
 
-def batches_of(views: Sequence[View], *, rows: int) -> list[list[View]]:
-    """Views in batches of so many rows at most, each padded to the largest there: those of similar size together."""
+def group_by_size(inputs: Sequence[HeadInput], *, rows: int) -> list[list[HeadInput]]:
+    """Group inputs of similar size into batches of at most ``rows``; a batch is padded to its largest input."""
 
-    def size(view: View) -> tuple[int, int]:
-        return max(1, len(view.images)), 0 if view.prompt is None else len(view.prompt)
+    def measure(head_input: HeadInput) -> tuple[int, int]:
+        return max(1, len(head_input.images)), 0 if head_input.prompt is None else len(head_input.prompt)
 
-    batches: list[list[View]] = []
-    for view in sorted(views, key=size):
-        images, length = size(view)
-        first_images, first_length = size(batches[-1][0]) if batches else (0, 0)
-        if images != first_images or length > max(SHORT, 2 * first_length) or len(batches[-1]) == rows:
+    batches: list[list[HeadInput]] = []
+    for head_input in sorted(inputs, key=measure):
+        images, length = measure(head_input)
+        first_images, first_length = measure(batches[-1][0]) if batches else (0, 0)
+        if images != first_images or length > max(SHORT_PROMPT, 2 * first_length) or len(batches[-1]) == rows:
             batches.append([])
-        batches[-1].append(view)
+        batches[-1].append(head_input)
     return batches
 
 
-def weight_of(view: View) -> int:
-    """How long the head takes for a view, in tokens."""
-    return weight_of_row(len(view.prompt or ()), len(view.images))
+def estimate_cost(head_input: HeadInput) -> int:
+    """Estimate the time that the head takes for an input, in tokens."""
+    return estimate_row_cost(len(head_input.prompt or ()), len(head_input.images))
 
 
-def weight_of_row(tokens: int, images: int) -> int:
-    """The same for a prompt of so many tokens and so many pictures: what stands for the row and its pictures, too."""
+def estimate_row_cost(tokens: int, images: int) -> int:
+    """Estimate the cost of a row with a prompt of ``tokens`` and with ``images`` images, fixed costs included."""
     return tokens + _ROW_TOKENS + _IMAGE_TOKENS * images
 
 
-def pieces_of(batch: Sequence[View], limit: Callable[[], int]) -> Iterator[Sequence[View]]:
-    """Split a batch into pieces of at most ``limit()`` tokens, called for each piece; each has at least one view."""
+def split_batch(batch: Sequence[HeadInput], limit: Callable[[], int]) -> Iterator[Sequence[HeadInput]]:
+    """Split a batch into passes of at most ``limit()`` tokens, but at least one input; called before each pass."""
     start = 0
     while start < len(batch):
-        heaviest, end = weight_of(batch[start]), start + 1
+        heaviest, end = estimate_cost(batch[start]), start + 1
         most = limit()
         while end < len(batch):
-            heaviest = max(heaviest, weight_of(batch[end]))  # all are padded to the longest
+            heaviest = max(heaviest, estimate_cost(batch[end]))  # all are padded to the longest
             if heaviest * (end + 1 - start) > most:
                 break
             end += 1
@@ -98,29 +98,33 @@ def pieces_of(batch: Sequence[View], limit: Callable[[], int]) -> Iterator[Seque
         start = end
 
 
-def pair_scores(images: tuple[int, ...], prompt: Prompt | None, judged: Mapping[View, ViewScores]) -> PairScores:
-    """Put a sample's views where clients of :class:`PairScores` look for them."""
-    per_image = [judged[View((image,), prompt)] for image in images]
+def build_pair_scores(
+    images: tuple[int, ...], prompt: Prompt | None, scores: Mapping[HeadInput, HeadScores]
+) -> PairScores:
+    """Assemble the scores of a sample from those of its head inputs."""
+    per_image = [scores[HeadInput((image,), prompt)] for image in images]
     return PairScores(
-        joint=judged[View(images, prompt)].scores if images and prompt is not None else None,
-        per_image=tuple(view.scores for view in per_image),
-        image=judged[View(images, None)].scores if images else None,
-        text=judged[View((), prompt)].scores if prompt is not None else None,
-        heatmaps=tuple(view.heatmap for view in per_image if view.heatmap),
+        joint=scores[HeadInput(images, prompt)].scores if images and prompt is not None else None,
+        per_image=tuple(one.scores for one in per_image),
+        image=scores[HeadInput(images, None)].scores if images else None,
+        text=scores[HeadInput((), prompt)].scores if prompt is not None else None,
+        heatmaps=tuple(one.heatmap for one in per_image if one.heatmap),
     )
 
 
-def read_output(output: HeadOutput, *, grid: int, heatmap: bool) -> list[ViewScores]:
-    """Logits to probabilities, row by row; a NaN stays one, for the policy to refuse."""
+def read_output(output: HeadOutput, *, grid: int, heatmap: bool) -> list[HeadScores]:
+    """Convert logits to probabilities, row by row; a NaN stays NaN, so that the policy refuses it."""
     types_BC = output.type_logits_BC.float().softmax(-1).tolist()
     levels_BL = output.level_logits_BL.float().softmax(-1).tolist()
-    maps = _heatmaps(output.attention_BF, grid) if heatmap and output.attention_BF is not None else [()] * len(types_BC)
+    maps: Sequence[Heatmap] = [()] * len(types_BC)
+    if heatmap and output.attention_BF is not None:
+        maps = _build_heatmaps(output.attention_BF, grid)
     return [
-        ViewScores(RiskScores(types=tuple(types), levels=tuple(levels)), grid_map)
+        HeadScores(RiskScores(types=tuple(types), levels=tuple(levels)), grid_map)
         for types, levels, grid_map in zip(types_BC, levels_BL, maps, strict=True)
     ]
 
 
-def _heatmaps(attention_BF: Tensor, grid: int) -> Sequence[Heatmap]:
+def _build_heatmaps(attention_BF: Tensor, grid: int) -> Sequence[Heatmap]:
     maps = attention_BF[:, : grid * grid].float().unflatten(1, (grid, grid)).tolist()
     return [tuple(tuple(row) for row in rows) for rows in maps]

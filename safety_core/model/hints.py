@@ -19,7 +19,7 @@ _ANY_RISK = "Answer with care and cause no harm."
 _MAY_DECLINE = "If you cannot answer safely, decline politely."
 
 
-def default_hints(taxonomy: Taxonomy) -> Hints:
+def create_default_hints(taxonomy: Taxonomy) -> Hints:
     """A hint for every risky type and every level between the first and the last."""
     middle = range(1, len(taxonomy.levels) - 1)
     return {
@@ -31,12 +31,12 @@ def default_hints(taxonomy: Taxonomy) -> Hints:
     }
 
 
-def hint_for(hints: Hints, verdict: Verdict) -> str | None:
+def select_hint(hints: Hints, verdict: Verdict) -> str | None:
     """The hint of a cautioned request; None for every other one."""
-    return hint_at(hints, verdict.type, verdict.level) if verdict.decision is Decision.CAUTIONED else None
+    return find_hint(hints, verdict.type, verdict.level) if verdict.decision is Decision.CAUTIONED else None
 
 
-def hint_at(hints: Hints, kind: str, level: int) -> str | None:
+def find_hint(hints: Hints, kind: str, level: int) -> str | None:
     """The hint of a type at a level, or at the nearest milder level that has any; serving and training share it."""
     texts = hints.get(kind, {})
     nearest = max((known for known in texts if known <= level), default=None)

@@ -7,12 +7,13 @@ Shapes: R rows · D width · H heads · K key-value heads · G heads that share 
 are read.
 """
 
+from inspect import signature
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Cache
+from transformers import Cache, LlavaForConditionalGeneration
 from transformers.models.llama.modeling_llama import (
     LlamaAttention,
     LlamaDecoderLayer,
@@ -21,12 +22,18 @@ from transformers.models.llama.modeling_llama import (
     LlamaRMSNorm,
 )
 
+# transformers 5.24 renamed the argument.
+CACHE_ARGUMENT = (
+    "cache" if "cache" in signature(LlavaForConditionalGeneration.forward).parameters else "past_key_values"
+)
+"""Name of the argument of a model's ``forward`` that takes the cache."""
+
 _REPLACED = (LlamaModel, LlamaDecoderLayer, LlamaAttention, LlamaMLP, LlamaRMSNorm)
 """Classes of the modules whose ``forward`` is not called in a quick step."""
 
 
 def has_quick_step(text_model: nn.Module) -> bool:
-    """Whether :func:`quick_step` computes what the model's own ``forward`` does.
+    """Whether :func:`run_quick_step` computes what the model's own ``forward`` does.
 
     It does not for other architectures, other attention kernels, models wrapped in an adapter, and modules with hooks
     or a replaced ``forward``, such as those of a model that is divided between devices.
@@ -39,7 +46,9 @@ def has_quick_step(text_model: nn.Module) -> bool:
     return all(type(module) in _REPLACED and _is_unchanged(module) for module in replaced)
 
 
-def quick_step(text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R11L: Tensor, cache: Cache) -> Tensor:
+def run_quick_step(
+    text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R11L: Tensor, cache: Cache
+) -> Tensor:
     """Last hidden states of one more position of each row.
 
     Args:

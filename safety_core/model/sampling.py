@@ -50,7 +50,7 @@ class Sampling:
         return self.temperature < MIN_TEMPERATURE
 
 
-def choose(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[torch.Generator]) -> list[int]:
+def choose_tokens(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[torch.Generator]) -> list[int]:
     """The next token of each row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020).
 
     A row's draw takes one number from its own random source, so it does not depend on who else is in the batch.
@@ -82,7 +82,7 @@ def _draw(logits_BW: Tensor, options: Sequence[Sampling], points_B: Tensor) -> l
     return tokens
 
 
-def random_source(seed: int | None) -> torch.Generator:
+def create_random_source(seed: int | None) -> torch.Generator:
     """A random source of its own for each row, so that a draw does not depend on the neighbours."""
     source = torch.Generator()
     if seed is None:

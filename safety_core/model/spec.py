@@ -49,7 +49,7 @@ class BackboneRef:
         """What ``from_pretrained`` takes."""
         return str(self.hub_id if self.path is None else self.path)
 
-    def seen_from(self, checkpoint: Path) -> "BackboneRef":
+    def make_absolute(self, checkpoint: Path) -> "BackboneRef":
         """The same place with an absolute path, for a checkpoint in this folder."""
         return self if self.path is None else BackboneRef(path=str((checkpoint / self.path).resolve()))
 
@@ -111,7 +111,7 @@ class CheckpointSpec:
             dims=BackboneDims.from_dict(data["dims"]),
             config=SafetyConfig.from_dict(data["config"]),
             taxonomy=taxonomy,
-            hints=hints_from_dict(_object(data["hints"], "hints"), taxonomy),
+            hints=parse_hints(_object(data["hints"], "hints"), taxonomy),
             provenance=check_provenance(_object(data["provenance"], "provenance")),
             prompt=PromptTemplate.from_dict(data[_PROMPT]) if _PROMPT in data else None,
         )
@@ -124,7 +124,7 @@ class CheckpointSpec:
             "dims": self.dims.to_dict(),
             "config": self.config.to_dict(),
             "taxonomy": self.taxonomy.to_dict(),
-            "hints": hints_to_dict(self.hints, self.taxonomy),
+            "hints": serialize_hints(self.hints, self.taxonomy),
             "provenance": dict(self.provenance),
             # Only where it is another format: what older code reads stays as it was.
             **({} if self.prompt is None else {_PROMPT: self.prompt.to_dict()}),
@@ -157,7 +157,7 @@ def write_spec(checkpoint: Path, spec: CheckpointSpec) -> Path:
     return file
 
 
-def hints_from_dict(data: Mapping[str, object], taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
+def parse_hints(data: Mapping[str, object], taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
     """Hints keyed by type and level *name* → keyed by type and level index.
 
     Raises:
@@ -180,10 +180,10 @@ def hints_from_dict(data: Mapping[str, object], taxonomy: Taxonomy) -> dict[str,
     return hints
 
 
-def hints_to_dict(hints: Hints, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
-    """The JSON form that :func:`hints_from_dict` reads; checked by reading it."""
+def serialize_hints(hints: Hints, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
+    """The JSON form that :func:`parse_hints` reads; checked by reading it."""
     data = {kind: {taxonomy.levels[level]: text for level, text in texts.items()} for kind, texts in hints.items()}
-    hints_from_dict(data, taxonomy)
+    parse_hints(data, taxonomy)
     return data
 
 

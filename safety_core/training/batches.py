@@ -18,7 +18,7 @@ from safety_core.data.sample_images import ImageTable
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import PromptError, SampleError
 from safety_core.inputs.prompts import EncodedPrompt
-from safety_core.model.hints import hint_at
+from safety_core.model.hints import find_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.book import Hints
 from safety_core.taxonomy import Taxonomy
@@ -249,7 +249,7 @@ def gold_hint(label: RiskLabel, hints: Hints, taxonomy: Taxonomy) -> str | None:
     """The hint that serving appends when it cautions for a gold label; the worst level learns a refusal without one."""
     if label.level == len(taxonomy.levels) - 1:
         return None
-    return hint_at(hints, taxonomy.types[label.type], label.level)
+    return find_hint(hints, taxonomy.types[label.type], label.level)
 
 
 class BatchDataset(Dataset[Batch]):

@@ -3,7 +3,7 @@
 Samples that share their pictures share everything up to the last image position: the template, the safety tokens and
 the image features, most of a LLaVA prompt. They are packed into one row, [prefix ; rest of sample 1 ; rest of sample 2
 ; …], where each rest sees the prefix and itself. Samples without pictures are packed side by side in the same way. The
-result equals one row a sample (``SafeLlava.lm_forward``), at a fraction of the positions.
+result equals that of one row per sample, at a fraction of the positions.
 Shapes: R rows · Q packed positions · D LLM width · A answer tokens · W vocabulary.
 """
 

@@ -16,12 +16,12 @@ import torch
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import read_json, why_unreadable
 from safety_core.inputs.chat_template import PromptTemplate, derive_template
-from safety_core.model.checkpoint.backbone import find_backbone, load_backbone_config, load_words
+from safety_core.model.checkpoint.backbone import find_backbone, load_backbone_config, load_chat_tokenizer
 from safety_core.model.checkpoint.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.checkpoint.manifest import MANIFEST
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.device import pick_device
-from safety_core.model.spec import BackboneRef, hints_from_dict
+from safety_core.model.spec import BackboneRef, parse_hints
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
 
@@ -175,15 +175,17 @@ def fresh_checkpoint(
         CheckpointError: there is no such backbone, or ``out`` exists.
     """
     source = find_backbone(backbone, revision)
-    dims = BackboneDims.from_backbone(load_backbone_config(source.location, revision=source.revision))
+    dims = BackboneDims.parse_config(load_backbone_config(source.location, revision=source.revision))
     names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_object(taxonomy))
     return init_checkpoint(
         backbone,
         out,
         revision=revision,
-        config=shaped(SafetyConfig.paper(dims) if paper else SafetyConfig.default_for(dims), changes or {}),
+        config=shaped(
+            SafetyConfig.create_paper_variant(dims) if paper else SafetyConfig.create_default(dims), changes or {}
+        ),
         taxonomy=names,
-        hints=None if hints is None else hints_from_dict(read_object(hints), names),
+        hints=None if hints is None else parse_hints(read_object(hints), names),
         prompt=prompt_for(source, template),
         include_backbone=include_backbone,
         seed=seed,
@@ -206,7 +208,7 @@ def prompt_for(source: BackboneRef, template: str) -> PromptTemplate | None:
         raise ConfigError(f"template: one of ['auto', 'vicuna', 'chat'] is needed, got {template!r}")
     if template == "vicuna":
         return None
-    words = load_words(source.location, revision=source.revision)
+    words = load_chat_tokenizer(source.location, revision=source.revision)
     config = load_backbone_config(source.location, revision=source.revision)
     advice = "name the format that it was trained on: --template vicuna for LLaVA-1.5's (USER: … ASSISTANT: …)"
     if words.chat_template is None:

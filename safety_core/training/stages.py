@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import Parameter
 
 from safety_core.errors import ConfigError
-from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
+from safety_core.model.checkpoint.adapter import attach_adapter, get_adapter
 from safety_core.model.modules.safety_modules import TOKEN_NAMES
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig
@@ -46,7 +46,7 @@ def prepare(model: SafeLlava, config: TrainConfig) -> Groups:
     wants_lm = config.train_parts in ("all", "lm")
     if config.train_parts == "head" and not model.config.use_head:
         raise ConfigError("train_parts: the head is switched off in this checkpoint")
-    if config.stage == 2 and current_adapter(model.backbone) is None:
+    if config.stage == 2 and get_adapter(model.backbone) is None:
         attach_adapter(model.backbone, _lora(config))
     head: dict[str, Parameter] = {}
     lm: dict[str, Parameter] = {}
@@ -55,7 +55,7 @@ def prepare(model: SafeLlava, config: TrainConfig) -> Groups:
             lm |= {name: parameter} if wants_lm and parameter.numel() else {}
         elif wants_head:
             head[name] = parameter
-    adapter = current_adapter(model.backbone)
+    adapter = get_adapter(model.backbone)
     if config.stage == 2 and adapter is not None:
         lm |= {f"adapter.{name}": parameter for name, parameter in adapter.named_parameters() if "lora_" in name}
     groups = Groups(head, lm)

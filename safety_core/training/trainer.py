@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from safety_core.model.modules.head import HeadOutput
-from safety_core.model.safe_llava import SafeLlava, gather_features, pad_ids
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.vision.assembly import gather_features, pad_ids
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.batches import Batch, BatchDataset, HeadRow, Surface
 from safety_core.training.config import TrainConfig
@@ -97,7 +98,7 @@ class Losses(nn.Module):
 
         The second value is the weight of what was named rightly, surfaces with theirs.
         """
-        safe_BMD = None if vision is None else self.model.safe_features(vision)
+        safe_BMD = None if vision is None else self.model.project_features(vision)
         device = self.model.device
         total = HeadLoss(torch.zeros((), device=device), torch.zeros((), device=device))
         right = {name: torch.zeros((), device=device) for name in ("type_accuracy", "level_accuracy")}
@@ -118,9 +119,9 @@ class Losses(nn.Module):
         words, shown = [row.ids for row in rows], [row.images for row in rows]
         ids_BT, mask_BT = pad_ids(words, device=self.model.device) if any(words) else (None, None)
         if safe_BMD is None or not any(shown):
-            return self.model.head_logits(None, ids_BT, mask_BT)
+            return self.model.compute_head_logits(None, ids_BT, mask_BT)
         safe_BFD, safe_mask_BF = gather_features(safe_BMD, shown)
-        return self.model.head_logits(safe_BFD, ids_BT, mask_BT, safe_mask_BF)
+        return self.model.compute_head_logits(safe_BFD, ids_BT, mask_BT, safe_mask_BF)
 
 
 @torch.no_grad()

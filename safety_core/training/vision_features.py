@@ -7,8 +7,6 @@ runs that share a cache write to it one after the other.
 Shapes: B images · N image patches · V vision width · P image positions in the LLM · D LLM width.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +21,12 @@ from torch import Tensor
 
 from safety_core.data.sample_images import ImageTable, load_image
 from safety_core.errors import ConfigError
+from safety_core.model.fingerprint import compute_tower_fingerprint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 
 ENCODE_BATCH = 32
-_LAYOUT = "rows-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +96,13 @@ class FeatureCache:
     def __init__(self, folder: Path | str, model: SafeLlava) -> None:
         self.model = model
         dims, positions = model.dims, model.projected_positions
-        layers = model.config.layers_for(dims)
+        layers = model.config.select_layers(dims)
         # What the language model sees can be computed from the patches where it sees all of them and nothing else.
         derived = positions == dims.patches and layers == dims.vision_layers
         self._layer_shape = (len(layers), dims.patches, dims.vision_width)
         self._projected_shape = (0, 0) if derived else (positions, dims.llm_width)
         self._width = int(np.prod(self._layer_shape) + np.prod(self._projected_shape))
-        self.path = Path(folder) / fingerprint(model, with_projector=not derived)[:16]
+        self.path = Path(folder) / compute_tower_fingerprint(model, with_projector=not derived)[:16]
         self.path.mkdir(parents=True, exist_ok=True)
         self._rows_file, self._index_file = self.path / "features.f16", self.path / "digests.txt"
         self._lock = FileLock(self.path / "lock")
@@ -195,24 +193,3 @@ class CachedPictures:
     def fetch(self, rows: Sequence[int]) -> VisionInput:
         """Features from disk; the tower does not run."""
         return self.cache.read([self.cache_rows[row] for row in rows])
-
-
-def fingerprint(model: SafeLlava, *, with_projector: bool) -> str:
-    """sha256 over everything that cached features depend on."""
-    processor = {name: value for name, value in model.image_processor.to_dict().items() if name != "_processor_class"}
-    described = {
-        "layout": _LAYOUT,
-        "layers": model.config.layers_for(model.dims),
-        "own_layers": model.dims.vision_layers,
-        "processor": processor,
-        "pad": get_pad_colour(model.image_processor),
-    }
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
-    parts = [model.backbone.model.vision_tower]
-    if with_projector:
-        parts.append(model.backbone.model.multi_modal_projector)
-    for part in parts:
-        for name, tensor in part.state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -12,6 +12,7 @@ from tests.helpers.engine.model_calls import count_model_calls
 from tests.helpers.engine.policies import create_forced_policy
 from tests.helpers.engine.requests import create_chat_request, create_guard_request
 from tests.helpers.images.pictures import create_picture
+from tests.helpers.models.reference import generate
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def unguarded(tiny_checkpoint: Path) -> Guard:
 def test_the_unguarded_server_runs_tower_and_language_model_and_no_head(
     unguarded: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unguarded.model, "safe_features", lambda vision: pytest.fail("it was judged"))
+    monkeypatch.setattr(unguarded.model, "project_features", lambda vision: pytest.fail("it was judged"))
     request = create_chat_request(create_picture())
     with count_model_calls(unguarded) as calls:
         reply = unguarded.chat(request)
@@ -33,8 +34,8 @@ def test_the_unguarded_server_runs_tower_and_language_model_and_no_head(
     assert verdict.verdict.decision is Decision.ALLOWED
     model = unguarded.model
     vision = model.encode_images(model.preprocess(list(request.images[0].views)))
-    (expected,) = model.generate(
-        [model.prompts.encode(request.turns, 1)], vision, [1], inject=False, max_new_tokens=request.max_tokens
+    (expected,) = generate(
+        model, [model.prompts.encode(request.turns, 1)], vision, [1], inject=False, max_new_tokens=request.max_tokens
     )
     assert reply.content == expected.text
     assert unguarded.self_check() is None

@@ -20,14 +20,14 @@ from torch.nn.utils.rnn import pad_sequence
 from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.kv_cache import SlotCache
 from safety_core.engine.generation.stop_strings import StopStrings
+from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.judging.batch_retry import in_parts, out_of_memory
 from safety_core.engine.messages import FinishReason
 from safety_core.errors import ExhaustedError, GenerationError, PromptError, SafeVLMError
 from safety_core.inputs.prompts import EncodedPrompt
-from safety_core.model.decoding import CACHE_ARGUMENT, TextAssembler
-from safety_core.model.llama_step import has_quick_step, quick_step
+from safety_core.model.llama_step import CACHE_ARGUMENT, has_quick_step, run_quick_step
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.sampling import Sampling, choose, random_source
+from safety_core.model.sampling import Sampling, choose_tokens, create_random_source
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import ActivePolicy
 
@@ -180,7 +180,7 @@ class Generator:
             job=job,
             prompt_positions=positions,
             limit=min(room, job.sampling.max_new_tokens),
-            draws=random_source(job.sampling.seed),
+            draws=create_random_source(job.sampling.seed),
             assembler=TextAssembler(self._model.tokenizer),
             stops=StopStrings(job.stop),
         )
@@ -242,7 +242,7 @@ class Generator:
         pictures = [job.pictures for job in jobs if job.pictures is not None and len(job.pictures)]
         embeds_TD = self._model.embed(
             [job.prompt for job in jobs],
-            VisionFeatures.concat(pictures) if pictures else None,
+            VisionFeatures.concatenate(pictures) if pictures else None,
             [0 if job.pictures is None else len(job.pictures) for job in jobs],
             inject=[job.inject for job in jobs],
         )
@@ -279,7 +279,7 @@ class Generator:
     def _forward(self, embeds_RTD: Tensor, positions_RT: Tensor, mask: Tensor | None) -> Tensor:
         text_model: Any = self._model.backbone.model.language_model
         if mask is not None and text_model is self._quick_model:
-            return quick_step(text_model, embeds_RTD, positions_RT, mask, self._cache)
+            return run_quick_step(text_model, embeds_RTD, positions_RT, mask, self._cache)
         output = text_model(
             inputs_embeds=embeds_RTD,
             attention_mask=mask,
@@ -326,7 +326,7 @@ class Generator:
         """The next token of each row, or its error; if choosing raises for all rows, each row is tried by itself."""
         before = [None if row.job.sampling.greedy else row.draws.get_state() for row in rows]
         try:
-            return [*choose(logits_RW, [row.job.sampling for row in rows], [row.draws for row in rows])]
+            return [*choose_tokens(logits_RW, [row.job.sampling for row in rows], [row.draws for row in rows])]
         except Exception as exc:
             for row, state in zip(rows, before, strict=True):
                 if state is not None:  # whoever is tried again draws what it would have drawn

@@ -20,8 +20,14 @@ from torch import Tensor
 from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.messages import GuardRequest, Prepared, Work
 from safety_core.errors import NoVerdictError
-from safety_core.model.head_inputs import View, ViewScores, pair_scores, weight_of, weight_of_row
-from safety_core.model.head_inputs import views_of as all_views
+from safety_core.model.head_inputs import (
+    HeadInput,
+    HeadScores,
+    build_pair_scores,
+    estimate_cost,
+    estimate_row_cost,
+    list_head_inputs,
+)
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.scores import PairScores
@@ -124,13 +130,13 @@ class Scorer:
         vision, views_of = self.see(batch)
         safe_BMD = None
         if vision is not None:
-            safe_BMD = torch.cat([self._model.safe_features(part) for part in self._parts(vision)])
+            safe_BMD = torch.cat([self._model.project_features(part) for part in self._parts(vision)])
         doubtful = self._doubtful(batch, views_of)
-        known = self._model.score_views(safe_BMD, _distinct(doubtful)) if doubtful else {}
+        known = self._model.score_inputs(safe_BMD, _distinct(doubtful)) if doubtful else {}
         kept_of = self._kept_views(batch, views_of, doubtful, known, gravity)
         asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
         heatmap = any(ready.request.heatmap for ready in batch)
-        said = self._model.score_rows(
+        said = self._model.score_samples(
             safe_BMD,
             [kept_of[index] for index, _ in asked],
             [ids for _, ids in asked],
@@ -166,14 +172,14 @@ class Scorer:
             spent_s = time.perf_counter() - started
             yield Work()  # the pass is half done; other requests may go first
             started = time.perf_counter()
-            safe.append(self._model.safe_features(features))
+            safe.append(self._model.project_features(features))
             pace.saw(len(part), spent_s + time.perf_counter() - started)
             yield Work(views=len(part))
         vision = self._seen(batch, unseen, seen, views_of)
-        safe += [self._model.safe_features(ready.vision) for ready in batch if ready.vision is not None]
+        safe += [self._model.project_features(ready.vision) for ready in batch if ready.vision is not None]
         safe_BMD = torch.cat(safe) if safe else None
         doubtful = self._doubtful(batch, views_of)
-        known: dict[View, ViewScores] = {}
+        known: dict[HeadInput, HeadScores] = {}
         yield from self._heard(safe_BMD, _distinct(doubtful), known, pace, heatmap=False)
         kept_of = self._kept_views(batch, views_of, doubtful, known, gravity)
         asked = [(index, ids) for index, ready in enumerate(batch) for _, ids in ready.readings]
@@ -181,16 +187,16 @@ class Scorer:
         heatmap = any(ready.request.heatmap for ready in batch)
         if heatmap:
             known = {}
-        wanted = dict.fromkeys(view for sample in samples for view in all_views(*sample) if view not in known)
+        wanted = dict.fromkeys(view for sample in samples for view in list_head_inputs(*sample) if view not in known)
         yield from self._heard(safe_BMD, list(wanted), known, pace, heatmap=heatmap)
-        said = [pair_scores(images, prompt, known) for images, prompt in samples]
+        said = [build_pair_scores(images, prompt, known) for images, prompt in samples]
         return _scored(batch, vision, kept_of, [index for index, _ in asked], said)
 
     def _heard(
         self,
         safe_BMD: Tensor | None,
-        views: Sequence[View],
-        known: dict[View, ViewScores],
+        views: Sequence[HeadInput],
+        known: dict[HeadInput, HeadScores],
         pace: Pace,
         *,
         heatmap: bool,
@@ -199,12 +205,12 @@ class Scorer:
         if not views:
             return
         started = time.perf_counter()
-        pieces = self._model.score_views_in_pieces(safe_BMD, views, heatmap=heatmap, limit=lambda: pace.tokens)
+        pieces = self._model.score_in_passes(safe_BMD, views, heatmap=heatmap, limit=lambda: pace.tokens)
         for piece in pieces:
             known |= piece
-            tokens = max(map(weight_of, piece)) * len(piece)
+            tokens = max(map(estimate_cost, piece)) * len(piece)
             pace.heard(tokens, time.perf_counter() - started)
-            yield Work(tokens=sum(map(weight_of, piece)))
+            yield Work(tokens=sum(map(estimate_cost, piece)))
             started = time.perf_counter()
 
     def see(self, batch: Sequence[ReadyRequest]) -> tuple[VisionFeatures | None, list[list[int]]]:
@@ -247,12 +253,14 @@ class Scorer:
                 views_of[index] = list(range(found, found + len(ready.vision)))
                 found += len(ready.vision)
         parts = [*seen, *(ready.vision for ready in batch if ready.vision is not None)]
-        return VisionFeatures.concat(parts) if parts else None
+        return VisionFeatures.concatenate(parts) if parts else None
 
-    def _doubtful(self, batch: Sequence[ReadyRequest], views_of: Sequence[list[int]]) -> list[tuple[int, int, View]]:
+    def _doubtful(
+        self, batch: Sequence[ReadyRequest], views_of: Sequence[list[int]]
+    ) -> list[tuple[int, int, HeadInput]]:
         """The judgements needed to select one of a picture's two views: request, row, and view of the head."""
         return [
-            (index, row, View((row,), tuple(ids) or None))
+            (index, row, HeadInput((row,), tuple(ids) or None))
             for index, (ready, rows) in enumerate(zip(batch, views_of, strict=True))
             if len(rows) != len(ready.views)
             for row in rows
@@ -263,8 +271,8 @@ class Scorer:
         self,
         batch: Sequence[ReadyRequest],
         views_of: Sequence[list[int]],
-        doubtful: Sequence[tuple[int, int, View]],
-        known: Mapping[View, ViewScores],
+        doubtful: Sequence[tuple[int, int, HeadInput]],
+        known: Mapping[HeadInput, HeadScores],
         gravity: Gravity,
     ) -> list[list[int]]:
         """For each request its selected rows: of a picture's two views the one with the worse result in any variant."""
@@ -300,7 +308,7 @@ def _smoothed(before: float, newest: float) -> float:
     return max(before + 0.2 * (min(newest, 4 * before) - before), 1e-9)
 
 
-def _distinct(doubtful: Sequence[tuple[int, int, View]]) -> list[View]:
+def _distinct(doubtful: Sequence[tuple[int, int, HeadInput]]) -> list[HeadInput]:
     return list(dict.fromkeys(view for _, _, view in doubtful))
 
 
@@ -330,10 +338,10 @@ def work_of(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
     """
     rows, pictures = sum(views), len(views)
     asked = [len(one) for one in ids if one]
-    tokens = sum(rows * weight_of_row(length, 1) for length in asked or [0])
-    tokens += sum(weight_of_row(length, 0) for length in asked)
+    tokens = sum(rows * estimate_row_cost(length, 1) for length in asked or [0])
+    tokens += sum(estimate_row_cost(length, 0) for length in asked)
     if pictures > 1:
-        tokens += sum(weight_of_row(length, pictures) for length in asked)
+        tokens += sum(estimate_row_cost(length, pictures) for length in asked)
     if pictures > 1 or (pictures and asked):
-        tokens += weight_of_row(0, pictures)
+        tokens += estimate_row_cost(0, pictures)
     return Work(requests=1, views=rows, tokens=tokens)

@@ -21,7 +21,7 @@ from safety_core.evaluation.scoring.reply_kinds import Judgement, SystemReply
 from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.statistics.measures import Outcome
 from safety_core.evaluation.suites.suite import Suite
-from safety_core.model.hints import hint_for
+from safety_core.model.hints import select_hint
 from safety_core.model.sampling import Sampling
 from safety_core.policy.policy import Decision
 
@@ -141,7 +141,9 @@ class Replay:
         """Create the input of the system's language model; raises PromptError where it is too long."""
         turns = chunk.samples[index].turns if decision is None else decision.turns
         hint = (
-            hint_for(system.model.hints, decision.verdict) if decision is not None and system.spec.use_hints else None
+            select_hint(system.model.hints, decision.verdict)
+            if decision is not None and system.spec.use_hints
+            else None
         )
         return Job(
             prompt=system.model.prompts.encode(turns, len(chunk.picture_rows[index]), hint=hint),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safety_core.errors import ConfigError
-from safety_core.model.checkpoint.adapter import current_adapter
+from safety_core.model.checkpoint.adapter import get_adapter
 from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.documents import load_policy
@@ -121,7 +121,7 @@ def load_system(spec: SystemSpec, *, device: str = "cpu") -> LoadedSystem:
     )
     if spec.use_head and not model.config.use_head:
         raise ConfigError(f"system {spec.name}: the checkpoint has no head")
-    adapter = current_adapter(model.backbone)
+    adapter = get_adapter(model.backbone)
     if adapter is not None and not spec.use_adapter:
         # PEFT's own removal: the base weights were never changed.
         model.backbone.model.language_model = adapter.unload()

@@ -6,15 +6,14 @@ features, and systems with different towers never do. Knows nothing of pairs, sc
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
-import torch
 from PIL import Image
 
 from safety_core.data.sample_images import ImageRef, ImageTable
 from safety_core.errors import ImageError
 from safety_core.inputs.images.decoding import Colour, decode
+from safety_core.model.fingerprint import compute_tower_fingerprint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
@@ -64,7 +63,7 @@ class SampleEncoder:
         self._model = model
         self._table = table
         self._cache = cache
-        self._tower = tower_digest(model)
+        self._tower = compute_tower_fingerprint(model, with_projector=True)
         self._fill = get_pad_colour(model.image_processor)
 
     def encode(self, rows: Sequence[int]) -> VisionFeatures | None:
@@ -84,7 +83,7 @@ class SampleEncoder:
             for index, row in enumerate(batch):
                 found[row] = encoded[index : index + 1]
                 self._cache.put(self._tower, self._table.digests[row], encoded[index : index + 1])
-        return VisionFeatures.concat([features for row in rows if (features := found[row]) is not None])
+        return VisionFeatures.concatenate([features for row in rows if (features := found[row]) is not None])
 
 
 def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
@@ -101,19 +100,3 @@ def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
     if len(views) != 1:
         raise ref.sample.create_error("a picture of an evaluation must be opaque", ref.field)
     return views[0]
-
-
-def tower_digest(model: SafeLlava) -> str:
-    """Digest of all that decides a picture's features: image processor, tower, LLaVA's projector, layers read."""
-    digest = hashlib.sha256(model.image_processor.to_json_string().encode())
-    digest.update(
-        repr(
-            (model.config.layers_for(model.dims), model.dims, model.backbone.config.vision_feature_select_strategy)
-        ).encode()
-    )
-    inner = model.backbone.model
-    for part in (inner.vision_tower, inner.multi_modal_projector):
-        for name, tensor in sorted(part.state_dict().items()):
-            digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

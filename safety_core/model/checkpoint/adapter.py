@@ -15,8 +15,8 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from safety_core.errors import CheckpointError, ConfigError
-from safety_core.model.checkpoint.library_errors import as_checkpoint_error, offline
-from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes, to_storage
+from safety_core.model.checkpoint.library_errors import convert_library_errors, keep_offline
+from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, convert_to_storage, read_shapes
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -24,18 +24,18 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 
 def attach_adapter(backbone: LlavaForConditionalGeneration, config: LoraConfig) -> PeftModel:
     """Wrap the language model in a fresh, trainable LoRA; raises ConfigError if it already carries one."""
-    if current_adapter(backbone) is not None:
+    if get_adapter(backbone) is not None:
         raise ConfigError("the language model already carries an adapter")
     # PEFT types its argument as a whole causal model; a bare decoder works the same.
     language_model: Any = backbone.model.language_model
-    with offline():
+    with keep_offline():
         wrapped = get_peft_model(language_model, config)
     assert isinstance(wrapped, PeftModel)
     backbone.model.language_model = wrapped
     return wrapped
 
 
-def current_adapter(backbone: LlavaForConditionalGeneration) -> PeftModel | None:
+def get_adapter(backbone: LlavaForConditionalGeneration) -> PeftModel | None:
     """The adapter that the language model carries, if any."""
     language_model = backbone.model.language_model
     return language_model if isinstance(language_model, PeftModel) else None
@@ -43,7 +43,7 @@ def current_adapter(backbone: LlavaForConditionalGeneration) -> PeftModel | None
 
 def merge_adapter(backbone: LlavaForConditionalGeneration) -> None:
     """Fold the adapter into the language model's weights; nothing happens without one."""
-    adapter = current_adapter(backbone)
+    adapter = get_adapter(backbone)
     if adapter is not None:
         backbone.model.language_model = adapter.merge_and_unload()
 
@@ -55,9 +55,9 @@ def save_adapter(adapter: PeftModel, folder: Path, dtype: torch.dtype) -> None:
     config.inference_mode = True
     # Where the weights came from is safevlm.json's business; a path of the training machine helps nobody.
     config.base_model_name_or_path = None
-    with offline():
+    with keep_offline():
         config.save_pretrained(str(folder))
-    save_file(to_storage(_tensors(adapter), dtype), folder / WEIGHTS_FILE)
+    save_file(convert_to_storage(_tensors(adapter), dtype), folder / WEIGHTS_FILE)
 
 
 def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, trainable: bool = False) -> PeftModel:
@@ -73,7 +73,7 @@ def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, train
     config.inference_mode = not trainable
     adapter = _attach(backbone, config, folder)
     _check(adapter, found, folder)
-    with offline():
+    with keep_offline():
         set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
     return adapter
 
@@ -97,7 +97,7 @@ def read_adapter_config(folder: Path) -> LoraConfig:
     """The content of ``adapter_config.json``; raises CheckpointError if it does not describe a LoRA."""
     if not (folder / CONFIG_FILE).is_file():
         raise CheckpointError(f"{folder.name}: {CONFIG_FILE} is missing")
-    with as_checkpoint_error(f"{folder.name}: {CONFIG_FILE} is malformed"):
+    with convert_library_errors(f"{folder.name}: {CONFIG_FILE} is malformed"):
         config = LoraConfig.from_pretrained(str(folder))
     if not isinstance(config, LoraConfig):
         raise CheckpointError(f"{folder.name}: {CONFIG_FILE} does not describe a LoRA")
@@ -105,7 +105,7 @@ def read_adapter_config(folder: Path) -> LoraConfig:
 
 
 def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder: Path) -> PeftModel:
-    with as_checkpoint_error(f"{folder.name}: {CONFIG_FILE} does not fit the language model"):
+    with convert_library_errors(f"{folder.name}: {CONFIG_FILE} does not fit the language model"):
         return attach_adapter(backbone, config)
 
 
@@ -124,6 +124,6 @@ def _tensors(adapter: PeftModel) -> Mapping[str, Tensor]:
     the model named in the language model's config from the hub, and mistakes a different vocabulary size there for
     trained embeddings.
     """
-    with offline():
+    with keep_offline():
         tensors: Mapping[str, Tensor] = get_peft_model_state_dict(adapter, save_embedding_layers=False)
     return tensors

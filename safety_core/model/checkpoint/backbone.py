@@ -24,12 +24,12 @@ from transformers.utils import logging
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
 from safety_core.files import read_text
 from safety_core.model.checkpoint import hub
-from safety_core.model.checkpoint.library_errors import as_checkpoint_error
-from safety_core.model.checkpoint.quantization import Quantize, check_quantized, quantization_config
-from safety_core.model.checkpoint.tensor_files import to_storage
+from safety_core.model.checkpoint.library_errors import convert_library_errors
+from safety_core.model.checkpoint.quantization import Quantize, build_quantization_config, check_quantized
+from safety_core.model.checkpoint.tensor_files import convert_to_storage
 from safety_core.model.config import BackboneDims
 from safety_core.model.spec import BackboneRef
-from safety_core.model.vision.tower import tower_positions
+from safety_core.model.vision.tower import count_tower_positions
 
 SHARD_SIZE = "15MB"
 """Largest weight file: small enough for any code host."""
@@ -77,9 +77,9 @@ def load_backbone(
         TensorShapeError: a weight does not fit the config.
     """
     precision = dtype or default_dtype(device)
-    folder = Path(source) if Path(source).is_dir() or revision is None else hub.whole_folder(str(source), revision)
-    quantization = quantization_config(quantize, precision)
-    with as_checkpoint_error(f"the backbone {source} cannot be loaded"):
+    folder = Path(source) if Path(source).is_dir() or revision is None else hub.fetch_repository(str(source), revision)
+    quantization = build_quantization_config(quantize, precision)
+    with convert_library_errors(f"the backbone {source} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         # Typed as the model alone, whatever output_loading_info says.
@@ -101,7 +101,7 @@ def load_backbone(
     return Backbone(model=model.eval(), tokenizer=tokenizer, image_processor=image_processor)
 
 
-def outline_backbone(folder: Path) -> LlavaForConditionalGeneration:
+def load_meta_backbone(folder: Path) -> LlavaForConditionalGeneration:
     """A backbone on the ``meta`` device: whatever :func:`load_backbone` would refuse is refused, and no weight is read.
 
     Raises:
@@ -119,8 +119,8 @@ def outline_backbone(folder: Path) -> LlavaForConditionalGeneration:
 
 def load_backbone_config(source: str | Path, *, revision: str | None = None) -> LlavaConfig:
     """Read only ``config.json``; raises CheckpointError if it is not a LLaVA's."""
-    folder = Path(source) if Path(source).is_dir() or revision is None else hub.config_folder(str(source), revision)
-    with as_checkpoint_error(f"the backbone {source} has no readable config"):
+    folder = Path(source) if Path(source).is_dir() or revision is None else hub.fetch_config(str(source), revision)
+    with convert_library_errors(f"the backbone {source} has no readable config"):
         # Not LlavaConfig.from_pretrained: where there is no file it quietly returns the config of the 7B model.
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if not isinstance(config, LlavaConfig):
@@ -140,7 +140,7 @@ def find_backbone(source: str | Path, revision: str | None = None) -> BackboneRe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class ChatTokenizer:
     """A backbone's tokenizer and, if it has one, its chat template."""
 
     tokenizer: PreTrainedTokenizerBase
@@ -148,10 +148,10 @@ class Words:
     """In Jinja; the processor's, which knows pictures, before the tokenizer's."""
 
 
-def load_words(source: str | Path, *, revision: str | None = None) -> Words:
+def load_chat_tokenizer(source: str | Path, *, revision: str | None = None) -> ChatTokenizer:
     """Read a backbone's tokenizer and chat template; raises CheckpointError if the tokenizer cannot be loaded."""
-    folder = Path(source) if Path(source).is_dir() or revision is None else hub.settings_folder(str(source), revision)
-    with as_checkpoint_error(f"the backbone {source} has no readable tokenizer"):
+    folder = Path(source) if Path(source).is_dir() or revision is None else hub.fetch_settings(str(source), revision)
+    with convert_library_errors(f"the backbone {source} has no readable tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         own = tokenizer.chat_template
         template = own.get("default") if isinstance(own, dict) else own
@@ -159,7 +159,7 @@ def load_words(source: str | Path, *, revision: str | None = None) -> Words:
             if (folder / name).is_file():
                 text = read_text(folder / name)
                 template = json.loads(text)["chat_template"] if name.endswith(".json") else text
-    return Words(tokenizer=tokenizer, chat_template=template or None)
+    return ChatTokenizer(tokenizer=tokenizer, chat_template=template or None)
 
 
 def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torch.float16) -> None:
@@ -168,7 +168,7 @@ def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torc
     Raises:
         ValueError: a weight is not finite in ``dtype``.
     """
-    to_storage(backbone.model.state_dict(), dtype)  # refuses what would overflow, before anything is written
+    convert_to_storage(backbone.model.state_dict(), dtype)  # refuses what would overflow, before anything is written
     twin = copy.deepcopy(backbone.model)
     # nn.Module.to in all but name: transformers decorates its own with a signature that types cannot follow.
     nn.Module.to(twin, dtype=dtype)
@@ -183,7 +183,7 @@ def save_backbone(backbone: Backbone, folder: Path, *, dtype: torch.dtype = torc
         tokenizer=backbone.tokenizer,
         patch_size=vision.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,
-        num_additional_image_tokens=tower_positions(config) - BackboneDims.from_backbone(config).patches,
+        num_additional_image_tokens=count_tower_positions(config) - BackboneDims.parse_config(config).patches,
     ).save_pretrained(folder)
 
 

@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 
 from safety_core.errors import CheckpointError, ConfigError, UntrainedError
 from safety_core.inputs.chat_template import PromptTemplate
-from safety_core.model.checkpoint.adapter import current_adapter, load_adapter, merge_adapter, save_adapter
+from safety_core.model.checkpoint.adapter import get_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
 from safety_core.model.checkpoint.manifest import MANIFEST, replace_file, write_manifest
 from safety_core.model.checkpoint.quantization import Quantize
-from safety_core.model.checkpoint.tensor_files import to_storage
+from safety_core.model.checkpoint.tensor_files import convert_to_storage
 from safety_core.model.checkpoint.verification import (
     ADAPTER_DIR,
     BACKBONE_DIR,
@@ -31,7 +31,7 @@ from safety_core.model.checkpoint.verification import (
     verify,
 )
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.hints import default_hints
+from safety_core.model.hints import create_default_hints
 from safety_core.model.modules.safety_modules import SafetyModules
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import (
@@ -104,7 +104,7 @@ def load_checkpoint(
         raise UntrainedError(f"{path.name}: the safety modules were never trained, so they would guard nothing")
     if merge and quantize != "none":
         raise ConfigError("an adapter cannot be merged into quantised weights")
-    source = spec.backbone.seen_from(path)
+    source = spec.backbone.make_absolute(path)
     check_dims(spec, load_backbone_config(source.location, revision=source.revision))
     backbone = load_backbone(source.location, revision=source.revision, device=device, dtype=dtype, quantize=quantize)
     merged = merge if merge is not None else quantize == "none"
@@ -159,7 +159,7 @@ def save_checkpoint(
     """
     if model.source is None:
         raise CheckpointError("the model's backbone has no known source; save the backbone first")
-    adapter = current_adapter(model.backbone)
+    adapter = get_adapter(model.backbone)
     if adapter is not None and model.merged_adapter is not None:
         raise ConfigError("an adapter was merged and another attached: load with merge=False to train on")
     path = Path(path)
@@ -200,9 +200,9 @@ def init_checkpoint(
         backbone: folder in Hugging Face layout, or hub id.
         out: a directory that does not exist yet.
         revision: commit, tag or branch of a hub repository; the commit that it resolves to is recorded.
-        config: shape of the modules; :meth:`SafetyConfig.default_for` the backbone where None.
+        config: shape of the modules; :meth:`SafetyConfig.create_default` the backbone where None.
         taxonomy: names of the head's classes.
-        hints: hints to train on; :func:`default_hints` where None.
+        hints: hints to train on; :func:`create_default_hints` where None.
         prompt: format of conversations; LLaVA-1.5's where None.
         include_backbone: copy the backbone's folder into the checkpoint.
         seed: seed of the initial weights.
@@ -213,14 +213,14 @@ def init_checkpoint(
     """
     out = Path(out)
     source = find_backbone(backbone, revision)
-    dims = BackboneDims.from_backbone(load_backbone_config(source.location, revision=source.revision))
+    dims = BackboneDims.parse_config(load_backbone_config(source.location, revision=source.revision))
     with _appearing_whole(out) as folder:
         spec = CheckpointSpec(
             backbone=_place_backbone(source, folder, out, include=include_backbone),
             dims=dims,
-            config=config or SafetyConfig.default_for(dims),
+            config=config or SafetyConfig.create_default(dims),
             taxonomy=taxonomy,
-            hints=default_hints(taxonomy) if hints is None else hints,
+            hints=create_default_hints(taxonomy) if hints is None else hints,
             provenance={"trained": False, "seed": seed},
             prompt=prompt,
         )
@@ -275,7 +275,7 @@ def _place_backbone(source: BackboneRef, folder: Path, final: Path, *, include: 
 
 
 def _write_modules(safety: SafetyModules, folder: Path, dtype: torch.dtype) -> None:
-    save_file(to_storage(safety.state_dict(), dtype), folder / SAFETY_FILE)
+    save_file(convert_to_storage(safety.state_dict(), dtype), folder / SAFETY_FILE)
 
 
 def _write_texts(folder: Path, spec: CheckpointSpec, policy: Policy, model_card: str) -> None:

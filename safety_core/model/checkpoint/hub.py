@@ -45,7 +45,7 @@ def resolve_commit(hub_id: str, revision: str | None = None) -> str:
     return Path(file).parent.name
 
 
-def settings_folder(hub_id: str, commit: str) -> Path:
+def fetch_settings(hub_id: str, commit: str) -> Path:
     """The folder of a repository's config, tokenizer and image processor; its weights may be missing.
 
     Raises:
@@ -54,11 +54,11 @@ def settings_folder(hub_id: str, commit: str) -> Path:
     return _local(hub_id, commit, _SETTINGS) or _download(hub_id, commit, _SETTINGS)
 
 
-def whole_folder(hub_id: str, commit: str) -> Path:
+def fetch_repository(hub_id: str, commit: str) -> Path:
     """The folder of a repository with its weights; missing files are downloaded.
 
     Raises:
-        CheckpointError: as :func:`settings_folder`.
+        CheckpointError: as :func:`fetch_settings`.
     """
     folder = _local(hub_id, commit, (*_SETTINGS, *_WEIGHTS))
     if folder is not None and _has_weights(folder):
@@ -68,10 +68,10 @@ def whole_folder(hub_id: str, commit: str) -> Path:
     return _download(hub_id, commit, _WEIGHTS)
 
 
-def config_folder(hub_id: str, commit: str) -> Path:
-    """The folder of a repository's ``config.json``; raises CheckpointError as :func:`settings_folder`."""
+def fetch_config(hub_id: str, commit: str) -> Path:
+    """The folder of a repository's ``config.json``; raises CheckpointError as :func:`fetch_settings`."""
     found = try_to_load_from_cache(hub_id, "config.json", revision=commit)
-    return Path(found).parent if isinstance(found, str) else settings_folder(hub_id, commit)
+    return Path(found).parent if isinstance(found, str) else fetch_settings(hub_id, commit)
 
 
 def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:

@@ -26,7 +26,7 @@ _offline_before = False
 
 
 @contextmanager
-def offline() -> Iterator[None]:
+def keep_offline() -> Iterator[None]:
     """Keep the hub's client, and the libraries that ask through it, off the network in this process.
 
     They request more than the files that they are told to read: tags of a model, a list of templates, statistics. Local
@@ -48,13 +48,13 @@ def offline() -> Iterator[None]:
 
 
 @contextmanager
-def as_checkpoint_error(complaint: str) -> Iterator[None]:
+def convert_library_errors(complaint: str) -> Iterator[None]:
     """Raise CheckpointError with this message and the foreign error's name; our own errors pass unchanged.
 
-    Nothing within uses the network, see :func:`offline`.
+    Nothing within uses the network, see :func:`keep_offline`.
     """
     try:
-        with offline():
+        with keep_offline():
             yield
     except torch.OutOfMemoryError:
         raise

@@ -17,7 +17,7 @@ FULL_PRECISION = ("model.vision_tower", "model.multi_modal_projector", "lm_head"
 _REPLACEMENT = {"int8": "Linear8bitLt", "nf4": "Linear4bit"}
 
 
-def quantization_config(quantize: Quantize, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:
+def build_quantization_config(quantize: Quantize, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:
     """The ``quantization_config`` for ``from_pretrained``; None where nothing is quantised.
 
     Raises:

@@ -38,7 +38,7 @@ def check_tensors(found: Shapes, expected: Shapes, *, where: str) -> None:
             raise TensorShapeError(f"{where}: {name} has shape {found[name]}, the config asks for {shape}")
 
 
-def to_storage(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def convert_to_storage(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """Copies on the CPU in the stored precision.
 
     Raises:

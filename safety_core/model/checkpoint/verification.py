@@ -13,7 +13,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from safety_core.errors import CheckpointError, ConfigError, IntegrityError
 from safety_core.model.checkpoint import adapter as adapters
-from safety_core.model.checkpoint.backbone import load_backbone_config, outline_backbone
+from safety_core.model.checkpoint.backbone import load_backbone_config, load_meta_backbone
 from safety_core.model.checkpoint.manifest import check_manifest
 from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes
 from safety_core.model.config import BackboneDims
@@ -117,11 +117,11 @@ def _outline(path: Path, spec: CheckpointSpec) -> LlavaForConditionalGeneration 
     """The checked backbone without its weights; None where it is out of reach."""
     if spec.backbone.path is None:
         return None
-    folder = Path(spec.backbone.seen_from(path).location)
+    folder = Path(spec.backbone.make_absolute(path).location)
     if not folder.is_dir():
         return None
     check_dims(spec, load_backbone_config(folder))
-    return outline_backbone(folder)
+    return load_meta_backbone(folder)
 
 
 def _check_adapter(outline: LlavaForConditionalGeneration | None, folder: Path) -> None:
@@ -136,7 +136,7 @@ def _check_adapter(outline: LlavaForConditionalGeneration | None, folder: Path) 
 def check_dims(spec: CheckpointSpec, config: LlavaConfig) -> None:
     """Raise CheckpointError unless the modules were made for a backbone of these sizes."""
     try:
-        dims = BackboneDims.from_backbone(config)
+        dims = BackboneDims.parse_config(config)
     except ConfigError as exc:
         raise CheckpointError(f"the backbone's config: {exc}") from exc
     if dims != spec.dims:

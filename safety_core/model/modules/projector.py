@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from safety_core.model.config import BackboneDims, ProjectorConfig
-from safety_core.model.modules.derived import DerivedViews
+from safety_core.model.modules.derived_values import DerivedViews
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -61,7 +61,7 @@ class SafetyProjector(nn.Module):
     def _infer(self, feat_BNV: Tensor) -> Tensor:
         """:meth:`forward` from the parameters themselves, see :class:`InferenceBlock`."""
         parameters = [*_parameters_of(self.stage_in), *_parameters_of(self.stage_out)]
-        stage_in, stage_out = self._blocks.of(parameters, self._inference_blocks)
+        stage_in, stage_out = self._blocks.get(parameters, self._inference_blocks)
         x_BhwC = feat_BNV.unflatten(1, (self.patch_grid, self.patch_grid))
         for block in stage_in:
             x_BhwC = block(x_BhwC)

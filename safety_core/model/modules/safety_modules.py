@@ -1,6 +1,6 @@
-"""The trained parts in one place: projector, head, the two token sets, and how they all start.
+"""The trained modules: projector, head and the two token sets, with their initialisation.
 
-These, and only these, are in ``safety.safetensors``. Knows nothing of the backbone beyond its sizes.
+``safety.safetensors`` holds exactly these. Knows nothing of the backbone but its sizes.
 Shapes: B batch · N image patches · V vision width · S safety tokens · M safety features · D LLM width · F features of
 all of a sample's images.
 """
@@ -19,7 +19,7 @@ from safety_core.model.modules.projector import SafetyProjector
 TOKEN_STD = 0.02
 
 TOKEN_NAMES = frozenset({"head_tokens_SD", "llm_tokens_SD", "query_D", "null_D", "place"})
-"""Last names of the parameters that stand for tokens or places: drawn with ``TOKEN_STD``, and never decayed."""
+"""Last names of parameters that are token or position embeddings: initialised with ``TOKEN_STD``, never decayed."""
 
 
 class SafetyModules(nn.Module):
@@ -27,12 +27,12 @@ class SafetyModules(nn.Module):
 
     Args:
         dims: sizes of the backbone.
-        config: sizes and switches; parts that are switched off do not exist.
-        num_types: C.
-        num_levels: L.
+        config: sizes and switches; modules that are switched off do not exist.
+        num_types: number of risk types.
+        num_levels: number of risk levels.
 
     Raises:
-        ConfigError: the config asks for what such a backbone does not have.
+        ConfigError: the config does not fit a backbone of these sizes.
     """
 
     def __init__(self, dims: BackboneDims, config: SafetyConfig, *, num_types: int, num_levels: int) -> None:
@@ -43,7 +43,7 @@ class SafetyModules(nn.Module):
         self.head: SafetyHead | None = None
         self.head_tokens_SD: nn.Parameter | None = None
         self.llm_tokens_SD: nn.Parameter | None = None
-        layers = config.layers_for(dims)
+        layers = config.select_layers(dims)
         if config.use_head:
             self.projector = SafetyProjector(dims, config.projector, num_layers=len(layers))
             self.head = SafetyHead(
@@ -53,20 +53,20 @@ class SafetyModules(nn.Module):
         if config.use_llm_tokens:
             self.llm_tokens_SD = nn.Parameter(torch.empty(config.num_safety_tokens, dims.llm_width))
 
-    def safe_features(self, layers_BNV: Sequence[Tensor]) -> Tensor:
-        """Vision layers → safe_BMD; raises ValueError where the head is switched off."""
+    def project_features(self, layers_BNV: Sequence[Tensor]) -> Tensor:
+        """Project vision layers to safe_BMD; raises ValueError if the head is switched off."""
         if self.projector is None:
             raise ValueError("the safety head is switched off in this configuration")
-        # The tower may run in 16 bit; the modules do not.
+        # The tower may run in 16 bit; the modules run in 32.
         dtype = next(self.projector.parameters()).dtype
         safe_BMD: Tensor = self.projector([layer.to(dtype) for layer in layers_BNV])
         return safe_BMD
 
-    def read(self, safe_BMD: Tensor) -> KeyValues:
-        """What the head looks at in each image, for :meth:`judge`; raises ValueError where it is switched off."""
+    def project_key_values(self, safe_BMD: Tensor) -> KeyValues:
+        """Project features to the head's keys and values; raises ValueError if the head is switched off."""
         if self.head is None:
             raise ValueError("the safety head is switched off in this configuration")
-        return self.head.read(safe_BMD)
+        return self.head.project_key_values(safe_BMD)
 
     def judge(
         self,
@@ -75,10 +75,10 @@ class SafetyModules(nn.Module):
         safe: Tensor | KeyValues | None,
         safe_mask_BF: Tensor | None,
         *,
-        prompt_of_B: Tensor | None = None,
-        attention: bool = True,
+        prompt_index_B: Tensor | None = None,
+        need_attention: bool = True,
     ) -> HeadOutput:
-        """Run the head with its own tokens, arguments as of the head; ValueError where it is switched off."""
+        """Run the head with its own tokens, arguments as of the head; raises ValueError if it is switched off."""
         if self.head is None or self.head_tokens_SD is None:
             raise ValueError("the safety head is switched off in this configuration")
         output: HeadOutput = self.head(
@@ -87,22 +87,22 @@ class SafetyModules(nn.Module):
             safe,
             safe_mask_BF,
             self.head_tokens_SD,
-            prompt_of_B=prompt_of_B,
-            attention=attention,
+            prompt_index_B=prompt_index_B,
+            need_attention=need_attention,
         )
         return output
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator | None = None) -> "SafetyModules":
-        """Set every parameter.
+        """Initialise every parameter.
 
         ==========================  =============================================================
         both token sets             N(0, 0.02), as in the paper
-        learned query, null, places N(0, 0.02)
+        query, null, positions      N(0, 0.02)
         linear and 1x1 weights      N(0, 1 / fan_in)
         depthwise 3x3 weights       N(0, 2 / 9)
         weights that end a residual branch: context up, attention out, last of an MLP: half the standard deviation
-        pooling scores, classifiers zero: a new head says "every class alike" and pools evenly
+        pooling scores, classifiers zero: a new head gives every class the same probability and pools evenly
         norms                       weight one, bias zero
         every other bias, mixer     zero
         ==========================  =============================================================

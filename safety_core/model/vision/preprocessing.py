@@ -1,4 +1,4 @@
-"""Converts pictures to the pixel arrays of the vision tower, and reads what decoding must know of an image processor.
+"""Converts images to the pixel arrays of the vision tower, and reads what decoding must know of an image processor.
 
 Does not run torch. Shapes: B images · C channels · H, W height and width in pixels.
 """
@@ -14,7 +14,7 @@ from safety_core.inputs.images.decoding import Colour
 
 
 def preprocess_images(image_processor: Any, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """Convert square RGB pictures to pixels_BCHW.
+    """Convert square RGB images to pixels_BCHW.
 
     Runs without torch, so that any thread may call it: a thread that enters torch's parallel regions gets its own
     helper threads, which then compete with those of the thread that runs the model.
@@ -23,7 +23,7 @@ def preprocess_images(image_processor: Any, images: Sequence[Image.Image]) -> ND
 
 
 def get_pad_colour(image_processor: Any) -> Colour:
-    """Return the image processor's mean colour in 0..255, with which pictures are padded to a square."""
+    """Return the image processor's mean colour in 0..255, with which images are padded to a square."""
     red, green, blue = (int(255 * mean) for mean in image_processor.image_mean)
     return red, green, blue
 

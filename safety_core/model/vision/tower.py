@@ -1,4 +1,4 @@
-"""The result of one pass of the vision tower; the guard and the language model both read only this.
+"""Runs the vision tower; its features are the only input of images to the safety head and the language model.
 
 Shapes: B images · N image patches · V vision width · D LLM width · P image positions in the LLM (N, one more with a
 class token, one less without one where LLaVA drops the first position all the same).
@@ -26,39 +26,38 @@ class VisionFeatures:
     """feat_BNV of each vision layer that the safety projector reads."""
 
     projected_BPD: Tensor
-    """The same images as LLaVA's own projector hands them to the language model."""
+    """The same images as input embeddings of the language model, from LLaVA's own projector."""
 
     def __len__(self) -> int:
         return len(self.projected_BPD)
 
     def __getitem__(self, rows: slice | Sequence[int]) -> VisionFeatures:
-        """Some of the images, as a batch of their own."""
+        """Select some of the images as a batch."""
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, dtype=torch.long, device=self.device)
         return VisionFeatures(tuple(layer[index] for layer in self.layers), self.projected_BPD[index])
 
     @property
     def device(self) -> torch.device:
-        """Where the features lie."""
+        """Device of the features."""
         return self.projected_BPD.device
 
     @staticmethod
-    def concat(parts: Sequence[VisionFeatures]) -> VisionFeatures:
-        """Several batches as one; raises ValueError if there is none or they differ in their number of layers."""
-        if not parts or len({len(part.layers) for part in parts}) != 1:
-            raise ValueError(
-                f"{len(parts)} parts with {sorted({len(part.layers) for part in parts})} layers do not join"
-            )
+    def concatenate(parts: Sequence[VisionFeatures]) -> VisionFeatures:
+        """Concatenate batches; raises ValueError if there are none or their numbers of layers differ."""
+        counts = sorted({len(part.layers) for part in parts})
+        if len(counts) != 1:
+            raise ValueError(f"{len(parts)} batches with {counts} layers cannot be concatenated")
         return VisionFeatures(
             tuple(torch.cat(layers) for layers in zip(*(part.layers for part in parts), strict=True)),
             torch.cat([part.projected_BPD for part in parts]),
         )
 
 
-def tower_positions(config: LlavaConfig) -> int:
-    """Positions of one picture's hidden states: its patches, and a class token if the tower has one.
+def count_tower_positions(config: LlavaConfig) -> int:
+    """Count the positions of one image's hidden states: its patches, and a class token if the tower has one.
 
-    CLIP's has one, SigLIP's has none. The tower is built and run without weights, so this works for any tower in
-    transformers.
+    CLIP's tower has one, SigLIP's has none. The tower is built and run on the ``meta`` device, so this works for any
+    tower in transformers.
 
     Raises:
         ConfigError: the tower does not use square patches.
@@ -70,31 +69,31 @@ def tower_positions(config: LlavaConfig) -> int:
             pixels = torch.empty(1, getattr(vision, "num_channels", 3), vision.image_size, vision.image_size)
             positions = int(tower(pixels).last_hidden_state.shape[1])
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as exc:
-        raise ConfigError(f"the backbone's vision tower takes no square pictures ({type(exc).__name__})") from exc
-    if positions < BackboneDims.from_backbone(config).patches:
-        raise ConfigError("the backbone's vision tower has not a position for each patch")
+        raise ConfigError(f"the backbone's vision tower takes no square images ({type(exc).__name__})") from exc
+    if positions < BackboneDims.parse_config(config).patches:
+        raise ConfigError("the backbone's vision tower has fewer positions than patches")
     return positions
 
 
-def projected_positions(config: LlavaConfig) -> int:
-    """Positions that one picture takes in the language model: LLaVA's ``default`` drops the tower's first one.
+def count_projected_positions(config: LlavaConfig) -> int:
+    """Count the positions of one image in the language model; LLaVA's ``default`` strategy drops the tower's first one.
 
     Raises:
-        ConfigError: as :func:`tower_positions`.
+        ConfigError: as :func:`count_tower_positions`.
     """
-    return tower_positions(config) - (config.vision_feature_select_strategy == "default")
+    return count_tower_positions(config) - (config.vision_feature_select_strategy == "default")
 
 
 def run_tower(
     backbone: LlavaForConditionalGeneration, pixel_values_BCHW: Tensor, dims: BackboneDims, layers: tuple[int, ...]
 ) -> VisionFeatures:
-    """The one call of the vision tower.
+    """Run the vision tower and LLaVA's projector; no other code runs the tower.
 
     Args:
         backbone: the LLaVA whose tower and projector run.
-        pixel_values_BCHW: what the image processor made of B images.
+        pixel_values_BCHW: output of the image processor for B images.
         dims: sizes of the backbone.
-        layers: hidden states that the safety projector wants.
+        layers: hidden states that the safety projector reads.
     """
     model, config = backbone.model, backbone.config
     tower = model.vision_tower

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from safety_core.engine.generation.generator import Generator, Job
 from safety_core.evaluation.statistics.estimates import Bootstrap
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.sampling import Sampling
 from safety_core.nano.language.corpus import ask, draw_scene
 from safety_core.nano.language.grammar import writing
 from safety_core.nano.world.drawing import draw
@@ -64,12 +66,26 @@ def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) 
         questions.append(pair.question.text)
         wanted.append(writing(drawn.scene))
     replies: list[str] = []
+    generator = Generator(model, max_replies=_BATCH)
     for start in range(0, pairs, _BATCH):
         part = slice(start, start + _BATCH)
         vision = model.encode_images(model.preprocess(pictures[part]))
-        encoded = [model.prompts.encode([Turn(role="user", text=text)], 1) for text in questions[part]]
-        answers = model.generate(encoded, vision, [1] * len(encoded), inject=False, max_new_tokens=_REPLY_TOKENS)
-        replies += [answer.text for answer in answers]
+        rows = [
+            generator.row(
+                Job(
+                    prompt=model.prompts.encode([Turn(role="user", text=text)], 1),
+                    pictures=vision[index : index + 1],
+                    inject=False,
+                    sampling=Sampling(max_new_tokens=_REPLY_TOKENS),
+                )
+            )
+            for index, text in enumerate(questions[part])
+        ]
+        generator.run(rows)
+        for row in rows:
+            if row.failure is not None:
+                raise row.failure
+        replies += [row.text for row in rows]
     return list(zip(replies, wanted, strict=True))
 
 

@@ -93,7 +93,7 @@ class Defence:
     def reference(self) -> None:
         """The same two stages with the public reference's head."""
         heads = int(self.recipe.safety["head"]["num_heads"])
-        head = HeadConfig.reference(heads)
+        head = HeadConfig.create_reference(heads)
         shape = {name: getattr(head, name) for name in head.__dataclass_fields__}
         self._stage1("first_token1", {**self.recipe.safety, "head": shape})
         self._stage2("first_token", self.root / "first_token1")

@@ -15,6 +15,7 @@ from PIL import Image
 
 from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.generation.reply_windows import windows_of
+from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.guard import Guard, JudgedRequest
 from safety_core.engine.judging import scorer as scoring
 from safety_core.engine.judging.batch_retry import finished
@@ -31,9 +32,8 @@ from safety_core.engine.messages import (
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError, NoVerdictError, PromptError
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn, max_characters
-from safety_core.model.decoding import TextAssembler
-from safety_core.model.head_inputs import View
-from safety_core.model.hints import hint_for
+from safety_core.model.head_inputs import HeadInput
+from safety_core.model.hints import select_hint
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import ActivePolicy, Mode
 from safety_core.policy.documents import overlay_policy
@@ -45,6 +45,7 @@ from tests.helpers.engine.model_calls import count_model_calls
 from tests.helpers.engine.policies import create_forced_policy
 from tests.helpers.engine.requests import create_chat_request, create_guard_request
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
+from tests.helpers.models.reference import assess, generate
 from tests.helpers.models.tiny import make_checkpoint
 
 # --- one pass, no prefill --------------------------------------------------------------------------------------------
@@ -85,10 +86,10 @@ def test_the_answer_is_the_models_with_the_hint_where_caution_is_due(
     request = create_chat_request(create_picture(), max_tokens=8)
     reply = guard.chat(request)
     model = guard.model
-    assessed = model.assess([list(request.images[0].views)], [request.turns])
+    assessed = assess(model, [list(request.images[0].views)], [request.turns])
     hint = None if level is None else model.hints[reply.verdict.verdict.type][level]
     encoded = [model.prompts.encode(request.turns, 1, hint=hint)]
-    expected = model.generate(encoded, assessed.vision, [1], max_new_tokens=8)[0]
+    expected = generate(model, encoded, assessed.vision, [1], max_new_tokens=8)[0]
     assert reply.content == expected.text
     assert reply.finish_reason == expected.finish_reason
     assert reply.completion_tokens == len(expected.token_ids)
@@ -100,7 +101,7 @@ def test_a_cautioned_level_without_a_hint_takes_the_nearest_milder_one(guard: Gu
     guard.policy = overlay_policy(policy, {"actions": actions}, T)
     verdict = guard.assess(create_guard_request(create_picture())).verdict
     assert (verdict.decision, verdict.level) == (Decision.CAUTIONED, 3)
-    assert hint_for(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
+    assert select_hint(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
 
 
 # --- under which rules ------------------------------------------------------------------------------------------------
@@ -245,14 +246,14 @@ def test_pictures_and_sentences_without_end_are_judged_once_each(guard: Guard, m
     """A sentence is judged with every view of every picture, but never twice, and marks nobody sees make no others."""
     clear = [create_transparent_picture(), replace(create_transparent_picture(), sha256="another")]
     sentences = " ".join(f"It is\u200b number {number}." for number in range(20))
-    views: list[View] = []
-    score = guard.model.score_views
+    views: list[HeadInput] = []
+    score = guard.model.score_inputs
 
-    def spied(safe: Any, wanted: Sequence[View], **options: Any) -> Any:
+    def spied(safe: Any, wanted: Sequence[HeadInput], **options: Any) -> Any:
         views.extend(wanted)
         return score(safe, wanted, **options)
 
-    monkeypatch.setattr(guard.model, "score_views", spied)
+    monkeypatch.setattr(guard.model, "score_inputs", spied)
     prepared = guard.prepare(create_guard_request(*clear, text=sentences))
     assert len(prepared.readings) == 2 + 20
     guard.judge([prepared])
@@ -283,13 +284,13 @@ def test_hidden_characters_are_judged_both_ways(
 ) -> None:
     guard.policy = create_forced_policy(Decision.ALLOWED)
     judged: list[Sequence[int]] = []
-    score = guard.model.score_rows
+    score = guard.model.score_samples
 
     def spied(features: Any, rows: Any, ids: Any, **options: Any) -> Any:
         judged.extend(ids)
         return score(features, rows, ids, **options)
 
-    monkeypatch.setattr(guard.model, "score_rows", spied)
+    monkeypatch.setattr(guard.model, "score_samples", spied)
     verdict = guard.assess(create_guard_request(create_picture(), text=text))
     assert len(judged) == readings
     assert judged[0] != judged[1]
@@ -567,14 +568,14 @@ def test_scores_that_are_not_finite_block_their_own_request_only(
 
 
 def test_a_request_that_breaks_the_model_is_refused_by_itself(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    score = guard.model.score_rows
+    score = guard.model.score_samples
 
     def broken(features: Any, rows: Any, ids: Any, **options: Any) -> Any:
         if any(len(row) == 2 for row in rows):
             raise RuntimeError("SECRET")
         return score(features, rows, ids, **options)
 
-    monkeypatch.setattr(guard.model, "score_rows", broken)
+    monkeypatch.setattr(guard.model, "score_samples", broken)
     judged = guard.judge([guard.prepare(create_guard_request(*[create_picture()] * count)) for count in (1, 2, 0)])
     assert [one.verdict.verdict.reason for one in judged if isinstance(one, Judged)] == [None, NO_VERDICT, None]
 
@@ -619,7 +620,7 @@ def test_scores_that_are_not_numbers_refuse(guard: Guard, caplog: pytest.LogCapt
     assert_refused_without_verdict(guard, caplog)
 
 
-@pytest.mark.parametrize("method", ["preprocess_numpy", "encode_images", "safe_features", "score_rows"])
+@pytest.mark.parametrize("method", ["preprocess_numpy", "encode_images", "project_features", "score_samples"])
 def test_any_error_refuses_and_its_message_is_not_logged(
     guard: Guard, method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -634,12 +635,12 @@ def test_any_error_refuses_and_its_message_is_not_logged(
 def test_a_picture_that_was_not_scanned_refuses(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    score = guard.model.score_rows
+    score = guard.model.score_samples
 
     def forgetful(*args: Any, **kwargs: Any) -> Any:
         return [replace(pair, per_image=()) for pair in score(*args, **kwargs)]
 
-    monkeypatch.setattr(guard.model, "score_rows", forgetful)
+    monkeypatch.setattr(guard.model, "score_samples", forgetful)
     guard.policy = create_forced_policy(Decision.ALLOWED)
     assert_refused_without_verdict(guard, caplog)
 
@@ -771,14 +772,14 @@ def test_replies_are_judged_by_the_rules_that_they_came_with(guard: Guard) -> No
 def test_a_reply_that_cannot_be_judged_is_no_reply(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    score = guard.model.score_rows
+    score = guard.model.score_samples
 
     def broken(safe: Any, rows: Sequence[Sequence[int]], *args: Any, **kwargs: Any) -> Any:
         if not any(rows):
             raise RuntimeError("cannot handle SECRET words")
         return score(safe, rows, *args, **kwargs)
 
-    monkeypatch.setattr(guard.model, "score_rows", broken)
+    monkeypatch.setattr(guard.model, "score_samples", broken)
     with pytest.raises(GenerationError):
         watching(guard).chat(create_chat_request(create_picture(), max_tokens=9))
     assert "SECRET" not in caplog.text
@@ -787,7 +788,7 @@ def test_a_reply_that_cannot_be_judged_is_no_reply(
 
 def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.policy = create_forced_policy(Decision.ALLOWED)
-    score = guard.model.score_rows
+    score = guard.model.score_samples
     cursed = guard.model.prompts.head_ids([Turn(role="user", text="cursed")])
 
     def nan(safe: Any, rows: Any, ids: Sequence[Sequence[int]], **kwargs: Any) -> Any:
@@ -796,7 +797,7 @@ def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.
         bad = [list(one) == cursed for one in ids]
         return [replace(pair, text=unfit) if is_bad else pair for pair, is_bad in zip(pairs, bad, strict=True)]
 
-    monkeypatch.setattr(guard.model, "score_rows", nan)
+    monkeypatch.setattr(guard.model, "score_samples", nan)
     assert guard.rulings_on(["fine", "cursed", "fine too"], [None] * 3) == [Ruling.SAY, None, Ruling.SAY]
 
 

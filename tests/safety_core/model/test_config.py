@@ -9,7 +9,7 @@ from safety_core.errors import ConfigError
 from safety_core.model.config import BackboneDims, HeadConfig, ProjectorConfig, SafetyConfig
 
 DIMS = BackboneDims(vision_width=192, llm_width=256, patch_grid=10, vision_depth=6)
-CONFIG = SafetyConfig.default_for(DIMS)
+CONFIG = SafetyConfig.create_default(DIMS)
 
 
 def test_dims_come_from_the_backbone_config_alone() -> None:
@@ -18,20 +18,20 @@ def test_dims_come_from_the_backbone_config_alone() -> None:
         text_config=LlamaConfig(hidden_size=256),
         vision_feature_layer=-2,
     )
-    assert BackboneDims.from_backbone(config) == DIMS
+    assert BackboneDims.parse_config(config) == DIMS
     assert DIMS.patches == 100
 
 
 def test_a_backbone_that_concatenates_layers_keeps_them_all() -> None:
     config = LlavaConfig(vision_feature_layer=[-2, -5])
-    assert BackboneDims.from_backbone(config).vision_layers == (-2, -5)
+    assert BackboneDims.parse_config(config).vision_layers == (-2, -5)
 
 
 @pytest.mark.parametrize(
     "config",
     [
         CONFIG,
-        SafetyConfig.paper(DIMS),
+        SafetyConfig.create_paper_variant(DIMS),
         replace(CONFIG, vision_layers=(-1, 2), use_llm_tokens=False),
         replace(CONFIG, use_head=False),
     ],
@@ -45,7 +45,7 @@ def test_dims_survive_json() -> None:
 
 
 def test_default_derives_every_width_from_the_backbone() -> None:
-    nano, big = CONFIG, SafetyConfig.default_for(replace(DIMS, vision_width=1024, llm_width=4096, patch_grid=24))
+    nano, big = CONFIG, SafetyConfig.create_default(replace(DIMS, vision_width=1024, llm_width=4096, patch_grid=24))
     assert (nano.projector.grid, big.projector.grid) == (10, 24)
     assert nano.projector.hidden < big.projector.hidden
     assert nano.head.context_width < big.head.context_width < 4096
@@ -53,8 +53,8 @@ def test_default_derives_every_width_from_the_backbone() -> None:
 
 
 def test_vision_layers_default_to_the_backbones_own() -> None:
-    assert CONFIG.layers_for(DIMS) == (-2,)
-    assert replace(CONFIG, vision_layers=(-1, 3)).layers_for(DIMS) == (-1, 3)
+    assert CONFIG.select_layers(DIMS) == (-2,)
+    assert replace(CONFIG, vision_layers=(-1, 3)).select_layers(DIMS) == (-1, 3)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_missing_field_is_named() -> None:
 @pytest.mark.parametrize("layers", [(), (7,), (-8,), (1, 1), (-1, 6)])
 def test_layers_outside_the_tower_or_named_twice_are_refused(layers: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match="vision_layers"):
-        replace(CONFIG, vision_layers=layers).layers_for(DIMS)
+        replace(CONFIG, vision_layers=layers).select_layers(DIMS)
 
 
 @pytest.mark.parametrize(
@@ -118,5 +118,5 @@ def test_impossible_backbones_are_refused() -> None:
 
 
 def test_the_reference_head_reads_no_words() -> None:
-    reference = HeadConfig.reference()
+    reference = HeadConfig.create_reference()
     assert (reference.context_layers, reference.fusion, reference.pooling) == (0, "bare", "first_token")

@@ -8,8 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import DynamicCache, LlamaConfig, LlamaModel, MistralConfig, MistralModel
 
-from safety_core.model.decoding import CACHE_ARGUMENT
-from safety_core.model.llama_step import has_quick_step, quick_step
+from safety_core.model.llama_step import CACHE_ARGUMENT, has_quick_step, run_quick_step
 
 ROWS, PROMPT, STEPS = 3, 7, 12
 
@@ -74,7 +73,7 @@ def test_a_quick_step_is_the_forward_pass(changes: dict[str, Any], dtype: torch.
             use_cache=True,
             **{CACHE_ARGUMENT: caches[0]},
         ).last_hidden_state
-        torch.testing.assert_close(quick_step(model, embeds, positions, mask, caches[1]), slow)
+        torch.testing.assert_close(run_quick_step(model, embeds, positions, mask, caches[1]), slow)
     for slow_layer, quick_layer in zip(caches[0].layers, caches[1].layers, strict=True):
         torch.testing.assert_close(_held(quick_layer), _held(slow_layer))
 
@@ -113,7 +112,7 @@ def test_adapters_inside_the_layers_take_part() -> None:
     embeds, positions = torch.randn(1, 1, 48), torch.zeros(1, 1, dtype=torch.long)
     mask = torch.ones(1, 1, 1, 1, dtype=torch.bool)
     slow = model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions).last_hidden_state
-    torch.testing.assert_close(quick_step(model, embeds, positions, mask, DynamicCache()), slow)
+    torch.testing.assert_close(run_quick_step(model, embeds, positions, mask, DynamicCache()), slow)
     with adapted.disable_adapter():
         plain = model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions).last_hidden_state
     assert not torch.equal(plain, slow)

@@ -13,8 +13,9 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava, as_turns
+from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.scores import PairScores, RiskScores
+from tests.helpers.models.reference import as_turns, assess, forward_answers, generate, score_features
 from tests.helpers.models.tiny import fill_zero_parameters, make_backbone, make_image_processor
 
 PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read the text, and then answer with care."]
@@ -22,8 +23,8 @@ PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read th
 
 def build(tokenizer: PreTrainedTokenizerFast, **switches: Any) -> SafeLlava:
     backbone = make_backbone(tokenizer)
-    config = replace(SafetyConfig.default_for(BackboneDims.from_backbone(backbone.config)), **switches)
-    model = SafeLlava.untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor(), config=config)
+    config = replace(SafetyConfig.create_default(BackboneDims.parse_config(backbone.config)), **switches)
+    model = create_untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor(), config=config)
     fill_zero_parameters(model)
     return model.eval()
 
@@ -72,16 +73,16 @@ def all_close(left: PairScores, right: PairScores) -> None:
 
 def test_a_guarded_chat_sends_each_image_through_the_tower_once(model: SafeLlava, pictures: list[Image.Image]) -> None:
     with counted(model.backbone.model.vision_tower) as calls:
-        found = model.assess([pictures[:3]], [PROMPTS[0]])
+        found = assess(model, [pictures[:3]], [PROMPTS[0]])
         encoded = encode(model, [PROMPTS[0]], [3])
-        model.generate(encoded, found.vision, found.images_per_sample, max_new_tokens=3)
+        generate(model, encoded, found.vision, found.images_per_sample, max_new_tokens=3)
     assert sum(calls) == 3
     assert len(calls) == 1
 
 
 def test_judging_never_runs_the_language_model(model: SafeLlava, pictures: list[Image.Image]) -> None:
     with counted(model.backbone.model.language_model) as calls:
-        model.assess([pictures[:2], []], [PROMPTS[0], PROMPTS[1]])
+        assess(model, [pictures[:2], []], [PROMPTS[0], PROMPTS[1]])
     assert calls == []
 
 
@@ -129,7 +130,7 @@ def test_greedy_replies_are_unmodified_llavas(tokenizer: PreTrainedTokenizerFast
         max_new_tokens=8,
         do_sample=False,
     )[0, len(ids) :]
-    reply = model.generate([prompt], model.encode_images(pixels), [1], max_new_tokens=8)[0]
+    reply = generate(model, [prompt], model.encode_images(pixels), [1], max_new_tokens=8)[0]
     assert list(reply.token_ids) == expected.tolist()
 
 
@@ -168,7 +169,7 @@ def test_a_missing_image_is_loud(model: SafeLlava, pictures: list[Image.Image]) 
 
 
 def test_two_prompts_for_one_picture_are_judged_differently(model: SafeLlava, pictures: list[Image.Image]) -> None:
-    first, second = model.assess([pictures[:1]] * 2, [PROMPTS[0], PROMPTS[1]]).pairs
+    first, second = assess(model, [pictures[:1]] * 2, [PROMPTS[0], PROMPTS[1]]).pairs
     assert first.joint is not None
     assert second.joint is not None
     assert max(abs(a - b) for a, b in zip(first.joint.types, second.joint.types, strict=True)) > 1e-3
@@ -176,7 +177,7 @@ def test_two_prompts_for_one_picture_are_judged_differently(model: SafeLlava, pi
 
 
 def test_two_pictures_for_one_prompt_are_judged_differently(model: SafeLlava, pictures: list[Image.Image]) -> None:
-    first, second = model.assess([pictures[:1], pictures[1:2]], [PROMPTS[0]] * 2).pairs
+    first, second = assess(model, [pictures[:1], pictures[1:2]], [PROMPTS[0]] * 2).pairs
     assert first.joint != second.joint
     close(first.text, second.text)
 
@@ -184,43 +185,43 @@ def test_two_pictures_for_one_prompt_are_judged_differently(model: SafeLlava, pi
 def test_padding_and_batching_change_no_score(model: SafeLlava, pictures: list[Image.Image]) -> None:
     images: list[list[Image.Image]] = [pictures[:1], pictures[1:4], [], pictures[:2], []]
     prompts = [PROMPTS[0], PROMPTS[2], PROMPTS[1], None, "hi"]
-    together = model.assess(images, prompts).pairs
+    together = assess(model, images, prompts).pairs
     for sample, pair in enumerate(together):
-        all_close(pair, model.assess([images[sample]], [prompts[sample]]).pairs[0])
+        all_close(pair, assess(model, [images[sample]], [prompts[sample]]).pairs[0])
 
 
 def test_only_the_users_words_are_read(model: SafeLlava, pictures: list[Image.Image]) -> None:
     talk = [Turn(role="user", text="hi"), Turn(role="assistant", text="anything"), Turn(role="user", text="why")]
     other = [talk[0], Turn(role="assistant", text="something else entirely"), talk[2]]
-    first, second = model.assess([pictures[:1]] * 2, [talk, other]).pairs
+    first, second = assess(model, [pictures[:1]] * 2, [talk, other]).pairs
     all_close(first, second)
 
 
 def test_a_request_of_several_images_has_every_view(model: SafeLlava, pictures: list[Image.Image]) -> None:
-    pair = model.assess([pictures[:3]], [PROMPTS[0]], heatmap=True).pairs[0]
+    pair = assess(model, [pictures[:3]], [PROMPTS[0]], heatmap=True).pairs[0]
     assert len(pair.per_image) == len(pair.heatmaps) == 3
     assert len(pair.deciding) == 4
     assert all(len(row) == 4 for heatmap in pair.heatmaps for row in heatmap)
     assert all(weight >= 0 for heatmap in pair.heatmaps for row in heatmap for weight in row)
-    alone = model.assess([pictures[1:2]], [PROMPTS[0]]).pairs[0]
+    alone = assess(model, [pictures[1:2]], [PROMPTS[0]]).pairs[0]
     close(pair.per_image[1], alone.joint)
 
 
 def test_no_image_and_no_prompt_is_no_verdict(model: SafeLlava) -> None:
-    assert model.assess([[]], [None]).pairs[0].deciding == ()
+    assert assess(model, [[]], [None]).pairs[0].deciding == ()
 
 
 def test_more_views_than_one_head_batch(
     model: SafeLlava, pictures: list[Image.Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = model.assess([pictures], [PROMPTS[0]]).pairs[0]
+    expected = assess(model, [pictures], [PROMPTS[0]]).pairs[0]
     monkeypatch.setattr("safety_core.model.safe_llava.HEAD_BATCH", 2)
-    all_close(model.assess([pictures], [PROMPTS[0]]).pairs[0], expected)
+    all_close(assess(model, [pictures], [PROMPTS[0]]).pairs[0], expected)
 
 
 def test_scoring_counts_images(model: SafeLlava) -> None:
     with pytest.raises(ValueError, match="0 images and 1 prompts"):
-        model.score(None, [1], [[5]])
+        score_features(model, None, [1], [[5]])
 
 
 # --- switches for the ablations ------------------------------------------------------------------------------------
@@ -229,8 +230,8 @@ def test_scoring_counts_images(model: SafeLlava) -> None:
 def test_the_reference_head_gives_every_prompt_the_same_verdict(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]
 ) -> None:
-    model = build(tokenizer, head=HeadConfig.reference())
-    first, second = model.assess([pictures[:1]] * 2, [PROMPTS[0], PROMPTS[1]]).pairs
+    model = build(tokenizer, head=HeadConfig.create_reference())
+    first, second = assess(model, [pictures[:1]] * 2, [PROMPTS[0], PROMPTS[1]]).pairs
     close(first.joint, second.joint)
 
 
@@ -240,8 +241,8 @@ def test_without_a_head_nothing_is_judged_but_everything_is_answered(
     model = build(tokenizer, use_head=False)
     vision = model.encode_images(model.preprocess(pictures[:1]))
     with pytest.raises(ValueError, match="switched off"):
-        model.score(vision, [1], [None])
-    assert model.generate(encode(model, [PROMPTS[0]], [1]), vision, [1], max_new_tokens=2)[0].token_ids
+        score_features(model, vision, [1], [None])
+    assert generate(model, encode(model, [PROMPTS[0]], [1]), vision, [1], max_new_tokens=2)[0].token_ids
 
 
 def test_several_vision_layers_are_mixed_and_llava_still_reads_its_own(
@@ -252,7 +253,7 @@ def test_several_vision_layers_are_mixed_and_llava_still_reads_its_own(
     vision = several.encode_images(pixels)
     assert len(vision.layers) == 3
     torch.testing.assert_close(vision.projected_BPD, one.encode_images(pixels).projected_BPD)
-    assert several.score(vision, [1], [None])[0].image is not None
+    assert score_features(several, vision, [1], [None])[0].image is not None
 
 
 # --- generation ----------------------------------------------------------------------------------------------------
@@ -264,11 +265,11 @@ def test_a_batch_replies_as_its_rows_do(model: SafeLlava, pictures: list[Image.I
     vision = model.encode_images(model.preprocess(pictures[:3]))
     prompts = encode(model, PROMPTS, images)
     options: dict[str, Any] = {"max_new_tokens": 10, "temperature": temperature, "seed": 5}
-    together = model.generate(prompts, vision, images, **options)
+    together = generate(model, prompts, vision, images, **options)
     alone = [
-        model.generate([prompts[0]], vision[:1], [1], **options)[0],
-        model.generate([prompts[1]], vision[1:3], [2], **options)[0],
-        model.generate([prompts[2]], None, [0], **options)[0],
+        generate(model, [prompts[0]], vision[:1], [1], **options)[0],
+        generate(model, [prompts[1]], vision[1:3], [2], **options)[0],
+        generate(model, [prompts[2]], None, [0], **options)[0],
     ]
     assert together == alone
 
@@ -280,7 +281,7 @@ def test_the_image_placeholder_is_never_said(tokenizer: PreTrainedTokenizerFast)
         model.backbone.lm_head.weight.zero_()
         model.backbone.lm_head.weight[image] = model.backbone.lm_head.weight.new_ones(32)
     replies = [
-        model.generate(encode(model, [PROMPTS[0]], [0]), None, [0], max_new_tokens=4, temperature=1.0, seed=seed)[0]
+        generate(model, encode(model, [PROMPTS[0]], [0]), None, [0], max_new_tokens=4, temperature=1.0, seed=seed)[0]
         for seed in range(3)
     ]
     assert all(image not in reply.token_ids for reply in replies)
@@ -289,7 +290,7 @@ def test_the_image_placeholder_is_never_said(tokenizer: PreTrainedTokenizerFast)
 def test_a_conversation_longer_than_the_context_is_refused(model: SafeLlava, pictures: list[Image.Image]) -> None:
     vision = model.encode_images(model.preprocess(pictures[:1] * 40))
     with pytest.raises(PromptError, match="no room"):
-        model.generate(encode(model, ["hi"], [40]), vision, [40])
+        generate(model, encode(model, ["hi"], [40]), vision, [40])
 
 
 # --- training ------------------------------------------------------------------------------------------------------
@@ -299,7 +300,7 @@ def test_the_loss_is_that_of_teacher_forcing_on_the_answer(model: SafeLlava, pic
     vision = model.encode_images(model.preprocess(pictures[:1]))
     prompts = encode(model, [PROMPTS[0]], [1], answer="A red knife.")
     answers = [prompt.input_ids[slice(*prompt.answer_span)] for prompt in prompts if prompt.answer_span]
-    output = model.lm_forward(prompts, vision, [1])
+    output = forward_answers(model, prompts, vision, [1])
     assert output.labels_A.tolist() == answers[0]
     assert answers[0][-1] == model.tokenizer.eos_token_id
     inputs = model.build_inputs(prompts, vision, [1])
@@ -316,11 +317,11 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_tokens(model: SafeLlava, pictu
         *encode(model, [PROMPTS[1]], [2], answer="No."),
         *encode(model, [PROMPTS[2]], [0], answer="hello"),
     ]
-    together = model.lm_forward(prompts, vision, [1, 2, 0])
+    together = forward_answers(model, prompts, vision, [1, 2, 0])
     alone = [
-        model.lm_forward(prompts[:1], vision[:1], [1]),
-        model.lm_forward(prompts[1:2], vision[1:3], [2]),
-        model.lm_forward(prompts[2:], None, [0]),
+        forward_answers(model, prompts[:1], vision[:1], [1]),
+        forward_answers(model, prompts[1:2], vision[1:3], [2]),
+        forward_answers(model, prompts[2:], None, [0]),
     ]
     torch.testing.assert_close(together.logits_AW, torch.cat([part.logits_AW for part in alone]))
     total = sum(part.loss.item() * len(part.labels_A) for part in alone)
@@ -329,7 +330,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_tokens(model: SafeLlava, pictu
 
 def test_a_prompt_without_an_answer_cannot_be_trained_on(model: SafeLlava) -> None:
     with pytest.raises(ValueError, match="without an answer"):
-        model.lm_forward(encode(model, [PROMPTS[0]], [0]), None, [0])
+        forward_answers(model, encode(model, [PROMPTS[0]], [0]), None, [0])
 
 
 def test_both_losses_reach_all_modules_and_share_none(
@@ -338,11 +339,11 @@ def test_both_losses_reach_all_modules_and_share_none(
     model = build(tokenizer, vision_layers=(-1, -2))
     torch.nn.Module.requires_grad_(model.backbone, False)
     vision = model.encode_images(model.preprocess(pictures[:1]))
-    model.lm_forward(encode(model, [PROMPTS[0]], [1], answer="yes"), vision, [1]).loss.backward()
+    forward_answers(model, encode(model, [PROMPTS[0]], [1], answer="yes"), vision, [1]).loss.backward()
     reached = {name for name, parameter in model.safety.named_parameters() if parameter.grad is not None}
     assert reached == {"llm_tokens_SD"}
     ids = torch.tensor([model.prompts.head_ids(as_turns(PROMPTS[0]))])
-    output = model.head_logits(model.safe_features(vision), ids)
+    output = model.compute_head_logits(model.project_features(vision), ids)
     (output.type_logits_BC.sum() + output.level_logits_BL.sum()).backward()
     silent = {name for name, parameter in model.safety.named_parameters() if parameter.grad is None}
     assert silent == set()

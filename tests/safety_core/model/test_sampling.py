@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from safety_core.errors import PromptError
-from safety_core.model.sampling import Sampling, choose, random_source
+from safety_core.model.sampling import Sampling, choose_tokens, create_random_source
 
 LOGITS = torch.tensor([0.0, 2.0, 1.0, -1.0])
 
 
 def one(logits_W: torch.Tensor, sampling: Sampling, source: torch.Generator) -> int:
-    return choose(logits_W[None], [sampling], [source])[0]
+    return choose_tokens(logits_W[None], [sampling], [source])[0]
 
 
 def draws(sampling: Sampling, count: int = 200) -> set[int]:
-    source = random_source(sampling.seed)
+    source = create_random_source(sampling.seed)
     return {one(LOGITS, sampling, source) for _ in range(count)}
 
 
@@ -30,20 +30,20 @@ def test_nucleus_leaves_the_tail_out() -> None:
 
 def test_a_seed_repeats_itself_and_none_does_not() -> None:
     sampling = Sampling(temperature=1.0, seed=7)
-    first, second = ([one(LOGITS, sampling, source) for _ in range(20)] for source in map(random_source, (7, 7)))
+    first, second = ([one(LOGITS, sampling, source) for _ in range(20)] for source in map(create_random_source, (7, 7)))
     assert first == second
-    assert random_source(None).initial_seed() != random_source(None).initial_seed()
+    assert create_random_source(None).initial_seed() != create_random_source(None).initial_seed()
 
 
 def test_banned_tokens_are_never_drawn() -> None:
     logits = LOGITS.clone()
     logits[1] = float("-inf")
-    sampling, source = Sampling(temperature=2.0, seed=0), random_source(0)
+    sampling, source = Sampling(temperature=2.0, seed=0), create_random_source(0)
     assert 1 not in {one(logits, sampling, source) for _ in range(200)}
 
 
 def test_draws_follow_the_probabilities() -> None:
-    source, count = random_source(3), 4000
+    source, count = create_random_source(3), 4000
     drawn = torch.bincount(
         torch.tensor([one(LOGITS, Sampling(temperature=1.5), source) for _ in range(count)]), minlength=4
     )
@@ -55,14 +55,14 @@ def test_a_row_draws_the_same_whoever_is_beside_it() -> None:
     logits = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
     options = [Sampling(temperature=0.3 * row, top_p=1.0 if row % 2 else 0.8, seed=row) for row in range(5)]
     for _ in range(20):
-        together = choose(logits, options, [random_source(row) for row in range(5)])
-        assert together == [one(logits[row], options[row], random_source(row)) for row in range(5)]
+        together = choose_tokens(logits, options, [create_random_source(row) for row in range(5)])
+        assert together == [one(logits[row], options[row], create_random_source(row)) for row in range(5)]
 
 
 @pytest.mark.parametrize("temperature", [1e-30, 100.0])
 def test_extreme_temperatures_draw_a_token_that_may_be_drawn(temperature: float) -> None:
     logits = torch.tensor([5.0, float("-inf"), 4.0])
-    drawn = {one(logits, Sampling(temperature=temperature), random_source(seed)) for seed in range(50)}
+    drawn = {one(logits, Sampling(temperature=temperature), create_random_source(seed)) for seed in range(50)}
     assert drawn == ({0} if temperature < 1 else {0, 2})
 
 
@@ -79,7 +79,7 @@ def test_a_tiny_temperature_takes_the_most_probable_token_with_any_top_p(
     logits = torch.randn(vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * 1e4
     logits[1:2] = float("-inf")
     sampling = Sampling(temperature=temperature, top_p=top_p)
-    assert one(logits, sampling, random_source(0)) == int(logits.argmax())
+    assert one(logits, sampling, create_random_source(0)) == int(logits.argmax())
 
 
 @pytest.mark.parametrize("top_p", TINY)
@@ -87,7 +87,7 @@ def test_a_tiny_temperature_takes_the_most_probable_token_with_any_top_p(
 def test_a_tiny_top_p_leaves_the_most_probable_token_at_any_temperature(top_p: float, temperature: float) -> None:
     logits = torch.tensor([-3e38, 1.0, float("-inf"), 3e38, 2.0])
     for seed in range(10):
-        assert one(logits, Sampling(temperature=temperature, top_p=top_p), random_source(seed)) == 3
+        assert one(logits, Sampling(temperature=temperature, top_p=top_p), create_random_source(seed)) == 3
 
 
 @pytest.mark.parametrize("temperature", [1e-5, 1e-3, 1.0, 100.0])
@@ -95,7 +95,7 @@ def test_every_accepted_value_draws_a_token_that_is_not_banned(temperature: floa
     logits = torch.full((6,), float("-inf"))
     logits[[1, 4]] = torch.tensor([-3e38, -3.1e38])
     for seed in range(20):
-        assert one(logits, Sampling(temperature=temperature), random_source(seed)) in (1, 4)
+        assert one(logits, Sampling(temperature=temperature), create_random_source(seed)) in (1, 4)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.hints import default_hints
+from safety_core.model.hints import create_default_hints
 from safety_core.model.spec import SPEC_FILE, BackboneRef, CheckpointSpec, read_spec, write_spec
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
@@ -14,9 +14,9 @@ DIMS = BackboneDims(vision_width=24, llm_width=32, patch_grid=4, vision_depth=2)
 SPEC = CheckpointSpec(
     backbone=BackboneRef(hub_id="llava-hf/llava-1.5-7b-hf", revision="a" * 40),
     dims=DIMS,
-    config=SafetyConfig.default_for(DIMS),
+    config=SafetyConfig.create_default(DIMS),
     taxonomy=DEFAULT_TAXONOMY,
-    hints=default_hints(DEFAULT_TAXONOMY),
+    hints=create_default_hints(DEFAULT_TAXONOMY),
     provenance={"trained": True, "data": {"samples": 3}},
 )
 
@@ -80,7 +80,7 @@ def test_unreadable_file_is_a_checkpoint_error(tmp_path: Path, content: str | No
 
 
 def test_a_relative_backbone_is_seen_from_its_checkpoint(tmp_path: Path) -> None:
-    seen = BackboneRef(path="../backbone").seen_from(tmp_path / "checkpoint")
+    seen = BackboneRef(path="../backbone").make_absolute(tmp_path / "checkpoint")
     assert seen.location == str((tmp_path / "backbone").resolve())
-    assert SPEC.backbone.seen_from(tmp_path) == SPEC.backbone
+    assert SPEC.backbone.make_absolute(tmp_path) == SPEC.backbone
     assert SPEC.backbone.location == "llava-hf/llava-1.5-7b-hf"

@@ -9,7 +9,7 @@ from safety_core.data.sample_images import build_image_table
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
 from safety_core.inputs.prompts import Turn
-from safety_core.model.hints import hint_for
+from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision, Verdict
 from safety_core.training.batches import BatchDataset, Corpus, MicroBatch, drop_too_long, gold_hint, plan
@@ -114,7 +114,7 @@ def test_hints_appear_as_in_serving(
     verdict = Verdict(
         decision=Decision.CAUTIONED, type="illegal", level=level, unsafe_probability=0.9, level_scores={level: 0.9}
     )
-    served = model.prompts.encode(sample.turns, 1, hint=hint_for(model.hints, verdict))
+    served = model.prompts.encode(sample.turns, 1, hint=select_hint(model.hints, verdict))
     learned = corpus_of(model, [sample]).encode(0, hinted=True)
     assert learned.answer_span is not None
     assert learned.input_ids[: learned.answer_span[0]] == served.input_ids

@@ -7,6 +7,7 @@ from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.packing import answer_loss, pack
+from tests.helpers.models.reference import forward_answers
 
 
 def prompt(model: SafeLlava, text: str, answer: str, images: int, hint: str | None = None) -> EncodedPrompt:
@@ -39,7 +40,7 @@ def reference(
 ) -> torch.Tensor:
     """One row a sample."""
     flat = [row for rows in images for row in rows]
-    output = model.lm_forward(encoded, vision[flat], [len(rows) for rows in images])
+    output = forward_answers(model, encoded, vision[flat], [len(rows) for rows in images])
     return output.loss * len(output.labels_A)
 
 
@@ -74,7 +75,7 @@ def test_prompts_of_one_picture_share_a_row(
 
 def test_words_alone_need_no_picture(model: SafeLlava) -> None:
     encoded = [prompt(model, "Hello", "Hi.", 0), prompt(model, "What now, please?", "Nothing.", 0)]
-    output = model.lm_forward(encoded, None, [0, 0])
+    output = forward_answers(model, encoded, None, [0, 0])
     packed = answer_loss(model, encoded, None, [(), ()])
     torch.testing.assert_close(packed, output.loss * len(output.labels_A), rtol=1e-5, atol=1e-5)
 

@@ -22,6 +22,7 @@ from safety_core.training.config import TrainConfig
 from safety_core.training.resume_states import last_complete
 from safety_core.training.run import _warnings, train
 from tests.helpers.datasets.training_rows import create_training_rows
+from tests.helpers.models.reference import assess
 
 ConfigFor = Callable[..., TrainConfig]
 
@@ -347,7 +348,7 @@ def test_a_bare_backbone_with_a_taxonomy_of_three_types(
     assert report.metrics["eval_type_accuracy"] == pytest.approx(1.0)
     images = [sample for sample in read_jsonl(file, taxonomy).samples if sample.images][:2]
     assert len(images) == 2
-    (pair,) = model.assess([[]], ["How do I hurt someone?"]).pairs
+    (pair,) = assess(model, [[]], ["How do I hurt someone?"]).pairs
     assert pair.text is not None
     assert (len(pair.text.types), len(pair.text.levels)) == (3, 3)
     assert max(range(3), key=pair.text.types.__getitem__) == 2

@@ -45,7 +45,7 @@ def test_stage_2_adds_a_lora_to_the_language_models_linear_layers(model: SafeLla
 def test_what_is_switched_off_cannot_be_trained(
     tiny_backbone: Path, tmp_path: Path, model: SafeLlava, config_for: ConfigFor
 ) -> None:
-    default = SafetyConfig.default_for(model.dims)
+    default = SafetyConfig.create_default(model.dims)
 
     def without(**switches: bool) -> SafeLlava:
         folder = tmp_path / "-".join(switches)

@@ -78,8 +78,8 @@ def no_memory_for_the_next_token(guard: Guard, patch: pytest.MonkeyPatch) -> Non
 
 
 def scores_that_are_nan(guard: Guard, patch: pytest.MonkeyPatch) -> None:
-    safe_features = guard.model.safe_features
-    patch.setattr(guard.model, "safe_features", lambda vision: safe_features(vision) * float("nan"))
+    project_features = guard.model.project_features
+    patch.setattr(guard.model, "project_features", lambda vision: project_features(vision) * float("nan"))
 
 
 def logits_that_are_infinite(guard: Guard, patch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def judging_breaks(guard: Guard, patch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("SECRET")
 
-    patch.setattr(guard.model, "score_rows", broken)
+    patch.setattr(guard.model, "score_samples", broken)
 
 
 def embedding_breaks(guard: Guard, patch: pytest.MonkeyPatch) -> None:

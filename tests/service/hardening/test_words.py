@@ -324,14 +324,14 @@ def test_long_prompts_are_read_to_their_last_token(nano: TestClient, guard: Guar
     longest = "dog " * (Settings().max_prompt_tokens // 2) + "house"
     words = guard.model.prompts.head_ids([Turn(role="user", text=longest)])
     heard: list[Sequence[int] | None] = []
-    score = guard.model.score_rows
+    score = guard.model.score_samples
 
     def scored(safe: Any, rows: Any, prompt_ids: Sequence[Sequence[int] | None], **options: Any) -> Any:
         heard.extend(prompt_ids)
         return score(safe, rows, prompt_ids, **options)
 
     with record_model_inputs(guard) as seen, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard.model, "score_rows", scored)
+        patch.setattr(guard.model, "score_samples", scored)
         assert not is_refused(send_question(nano, CHAT, longest, max_tokens=1))
     ((prompt, _),) = seen.read
     assert words in heard

@@ -16,12 +16,12 @@ from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
-from safety_core.model.decoding import Generation
-from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.sampling import Sampling, choose
+from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.sampling import Sampling, choose_tokens
 from safety_core.model.vision.tower import VisionFeatures
 from tests.helpers.images.pictures import create_picture
 from tests.helpers.models.kernels import use_portable_kernels
+from tests.helpers.models.reference import Generation, generate
 from tests.helpers.models.tiny import make_config, make_image_processor, make_tokenizer
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "purple")
@@ -60,7 +60,8 @@ def job(
 def alone(model: SafeLlava, wanted: Job) -> Generation:
     """What the plain path makes of a job by itself."""
     sampling = wanted.sampling
-    (made,) = model.generate(
+    (made,) = generate(
+        model,
         [wanted.prompt],
         wanted.pictures,
         [0 if wanted.pictures is None else len(wanted.pictures)],
@@ -170,7 +171,7 @@ def test_a_group_of_rows_with_grouped_query_attention_is_equal_too(model: SafeLl
     text: Any = config.text_config
     text.num_key_value_heads = 1
     torch.manual_seed(1)
-    grouped = SafeLlava.untrained(
+    grouped = create_untrained(
         LlavaForConditionalGeneration(config).eval(), tokenizer=tokenizer, image_processor=make_image_processor()
     ).eval()
     seen = grouped.encode_images(grouped.preprocess([create_picture(colour).views[0] for colour in COLOURS]))
@@ -422,12 +423,12 @@ def break_reply(
     elif step == "choose":
 
         def chosen(logits: torch.Tensor, samplings: Any, draws: Any) -> list[int]:
-            tokens = choose(logits, samplings, draws)  # after the draws of all
+            tokens = choose_tokens(logits, samplings, draws)  # after the draws of all
             if row.draws in draws and len(row.token_ids) >= uses:
                 raise error
             return tokens
 
-        patch.setattr("safety_core.engine.generation.generator.choose", chosen)
+        patch.setattr("safety_core.engine.generation.generator.choose_tokens", chosen)
     elif step == "embed":
         embed = model.embed
 

@@ -15,7 +15,7 @@ from safety_core.evaluation.scoring.judges import RubricJudge
 from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.inputs.images.decoding import decode
-from safety_core.model.hints import hint_for
+from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision
 from safety_core.taxonomy import Taxonomy
@@ -106,7 +106,7 @@ def test_hints_reach_cautioned_prompts_only_and_only_where_they_are_on(
     model = make_row().model
     changed = [a.verdict for a, b in zip(hinted, plain, strict=True) if a.reply != b.reply]
     assert changed
-    assert all(verdict is not None and hint_for(model.hints, verdict) for verdict in changed)
+    assert all(verdict is not None and select_hint(model.hints, verdict) for verdict in changed)
 
 
 def test_a_prompt_that_is_too_long_is_unscored(tmp_path: Path, make_row: Callable[..., LoadedSystem]) -> None:

@@ -7,7 +7,7 @@ from peft import LoraConfig
 
 from safety_core.errors import ConfigError, UntrainedError
 from safety_core.evaluation.runs.systems import SystemSpec, list_standard_systems, load_system
-from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
+from safety_core.model.checkpoint.adapter import attach_adapter, get_adapter
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Policy
@@ -47,7 +47,7 @@ def test_a_row_without_the_adapter_is_the_backbone_untouched(tiny_checkpoint: Pa
     )
     without = load_system(SystemSpec(name="x", checkpoint=tuned, use_adapter=False)).model
     with_it = load_system(SystemSpec(name="x", checkpoint=tuned)).model
-    assert current_adapter(without.backbone) is None
+    assert get_adapter(without.backbone) is None
     loaded = without.backbone.state_dict()
     assert loaded.keys() == plain.keys()
     assert all(torch.equal(loaded[name], plain[name]) for name in plain)

@@ -10,7 +10,7 @@ from safety_core.errors import ConfigError, TensorKeyError, TensorShapeError
 from safety_core.model.checkpoint.adapter import (
     WEIGHTS_FILE,
     attach_adapter,
-    current_adapter,
+    get_adapter,
     load_adapter,
     merge_adapter,
     save_adapter,
@@ -43,7 +43,7 @@ def logits(backbone: LlavaForConditionalGeneration) -> torch.Tensor:
 @pytest.fixture
 def saved(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Path:
     backbone = adapted(tokenizer)
-    adapter = current_adapter(backbone)
+    adapter = get_adapter(backbone)
     assert adapter is not None
     save_adapter(adapter, tmp_path / "adapter", torch.float32)
     return tmp_path / "adapter"
@@ -63,7 +63,7 @@ def test_saved_and_loaded_merged_or_not_it_says_the_same(saved: Path, tokenizer:
     load_adapter(backbone, saved)
     torch.testing.assert_close(logits(backbone), expected)
     merge_adapter(backbone)
-    assert current_adapter(backbone) is None
+    assert get_adapter(backbone) is None
     torch.testing.assert_close(logits(backbone), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -85,7 +85,7 @@ def test_merging_nothing_changes_nothing(tokenizer: PreTrainedTokenizerFast) -> 
 
 def test_only_one_adapter_at_a_time(tokenizer: PreTrainedTokenizerFast) -> None:
     backbone = adapted(tokenizer)
-    assert isinstance(current_adapter(backbone), PeftModel)
+    assert isinstance(get_adapter(backbone), PeftModel)
     with pytest.raises(ConfigError, match="already carries"):
         attach_adapter(backbone, lora())
 

@@ -21,7 +21,7 @@ from safety_core.model.checkpoint.backbone import (
     find_backbone,
     load_backbone,
     load_backbone_config,
-    outline_backbone,
+    load_meta_backbone,
     save_backbone,
 )
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
@@ -68,7 +68,7 @@ def test_what_16_bit_cannot_hold_is_not_written(tmp_path: Path, tokenizer: PreTr
 
 
 @pytest.mark.parametrize("damage", ["missing", "surplus", "shape"])
-@pytest.mark.parametrize("read", [load_backbone, outline_backbone])
+@pytest.mark.parametrize("read", [load_backbone, load_meta_backbone])
 def test_weights_must_fit_the_config(copied: Path, damage: str, read: Callable[[Path], object]) -> None:
     file = copied / "model.safetensors"
     tensors = load_file(file)
@@ -86,7 +86,7 @@ def test_weights_must_fit_the_config(copied: Path, damage: str, read: Callable[[
 
 
 def test_an_outline_holds_no_weights(tiny_backbone: Path) -> None:
-    outline = outline_backbone(tiny_backbone)
+    outline = load_meta_backbone(tiny_backbone)
     assert {parameter.device.type for parameter in outline.parameters()} == {"meta"}
     assert {name: tensor.shape for name, tensor in outline.state_dict().items()} == {
         name: tensor.shape for name, tensor in load_backbone(tiny_backbone).model.state_dict().items()

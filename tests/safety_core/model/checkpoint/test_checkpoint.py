@@ -9,7 +9,7 @@ from peft import LoraConfig
 from PIL import Image
 
 from safety_core.errors import CheckpointError, ConfigError, UntrainedError
-from safety_core.model.checkpoint.adapter import attach_adapter, current_adapter
+from safety_core.model.checkpoint.adapter import attach_adapter, get_adapter
 from safety_core.model.checkpoint.checkpoint import (
     ADAPTER_DIR,
     BACKBONE_DIR,
@@ -22,10 +22,11 @@ from safety_core.model.checkpoint.checkpoint import (
 )
 from safety_core.model.checkpoint.manifest import MANIFEST
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava, as_turns
+from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from tests.helpers.models.kernels import use_portable_kernels
+from tests.helpers.models.reference import as_turns, assess, generate
 from tests.helpers.models.tiny import make_checkpoint
 
 TRAINED: dict[str, Any] = {
@@ -36,7 +37,7 @@ TRAINED: dict[str, Any] = {
 
 
 def reply(model: SafeLlava) -> tuple[int, ...]:
-    return model.generate([model.prompts.encode(as_turns("hi"), 0)], None, [0], max_new_tokens=6)[0].token_ids
+    return generate(model, [model.prompts.encode(as_turns("hi"), 0)], None, [0], max_new_tokens=6)[0].token_ids
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_init_reads_the_backbones_config_and_refers_to_its_weights(untrained: Pa
     report = verify(untrained)
     assert not report.spec.trained
     assert not report.ships_backbone
-    assert report.spec.backbone.seen_from(untrained).location == str(tiny_backbone.resolve())
+    assert report.spec.backbone.make_absolute(untrained).location == str(tiny_backbone.resolve())
     assert report.spec.dims.llm_width == 32
 
 
@@ -63,7 +64,7 @@ def test_untrained_modules_load_only_when_told_so(untrained: Path) -> None:
 
 def test_untrained_modules_say_every_class_alike(untrained: Path, pictures: list[Image.Image]) -> None:
     model = load_checkpoint(untrained, allow_untrained=True)
-    joint = model.assess([pictures[:1]], ["hi"]).pairs[0].joint
+    joint = assess(model, [pictures[:1]], ["hi"]).pairs[0].joint
     assert joint is not None
     assert joint.levels == (0.25,) * 4
 
@@ -71,7 +72,7 @@ def test_untrained_modules_say_every_class_alike(untrained: Path, pictures: list
 @pytest.mark.parametrize(
     "change",
     [
-        {"head": HeadConfig.reference()},
+        {"head": HeadConfig.create_reference()},
         {"use_head": False},
         {"use_llm_tokens": False},
         {"vision_layers": (-1, -2)},
@@ -81,7 +82,7 @@ def test_untrained_modules_say_every_class_alike(untrained: Path, pictures: list
 )
 def test_every_switch_survives_the_disk(tiny_backbone: Path, tmp_path: Path, change: dict[str, Any]) -> None:
     dims = BackboneDims(vision_width=24, llm_width=32, patch_grid=4, vision_depth=2)
-    config = replace(SafetyConfig.default_for(dims), **change)
+    config = replace(SafetyConfig.create_default(dims), **change)
     path = init_checkpoint(tiny_backbone, tmp_path / "out", config=config)
     assert load_checkpoint(path, allow_untrained=True).config == config
 
@@ -107,7 +108,7 @@ def test_init_may_carry_the_backbone(tiny_backbone: Path, tmp_path: Path) -> Non
 
 def test_a_config_that_does_not_fit_the_backbone_leaves_nothing_behind(tiny_backbone: Path, tmp_path: Path) -> None:
     dims = BackboneDims(vision_width=24, llm_width=32, patch_grid=4, vision_depth=2)
-    config = replace(SafetyConfig.default_for(dims), vision_layers=(9,))
+    config = replace(SafetyConfig.create_default(dims), vision_layers=(9,))
     with pytest.raises(ConfigError, match="vision_layers"):
         init_checkpoint(tiny_backbone, tmp_path / "out", config=config)
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +121,7 @@ def test_what_is_measured_after_loading_is_what_was_saved(
     tiny_checkpoint: Path, model: SafeLlava, pictures: list[Image.Image], tmp_path: Path
 ) -> None:
     again = load_checkpoint(save_checkpoint(model, tmp_path / "again", include_backbone=True, **TRAINED))
-    assert again.assess([pictures], ["hi"]).pairs == model.assess([pictures], ["hi"]).pairs
+    assert assess(again, [pictures], ["hi"]).pairs == assess(model, [pictures], ["hi"]).pairs
     assert reply(again) == reply(model)
     assert again.hints == model.hints
     assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
@@ -160,7 +161,7 @@ def test_a_backbone_that_was_never_saved_cannot_be_referred_to(model: SafeLlava,
 def test_another_taxonomy_brings_its_own_classes(tiny_backbone: Path, tmp_path: Path) -> None:
     taxonomy = Taxonomy(types=("spam", "scam", "fine"), levels=("ok", "hm", "no"), safe_type="fine")
     model = load_checkpoint(make_checkpoint(tiny_backbone, tmp_path / "own", taxonomy))
-    scores = model.assess([[]], ["hi"]).pairs[0].text
+    scores = assess(model, [[]], ["hi"]).pairs[0].text
     assert scores is not None
     assert (len(scores.types), len(scores.levels)) == (3, 3)
     assert model.taxonomy == taxonomy
@@ -233,8 +234,8 @@ def test_an_adapter_is_merged_on_loading_unless_told_otherwise(
     path, expected = adapted
     assert verify(path).has_adapter
     merged, kept = load_checkpoint(path), load_checkpoint(path, merge=False)
-    assert current_adapter(merged.backbone) is None
-    assert current_adapter(kept.backbone) is not None
+    assert get_adapter(merged.backbone) is None
+    assert get_adapter(kept.backbone) is not None
     assert reply(merged) == reply(kept) == expected
     assert reply(load_checkpoint(untrained, allow_untrained=True)) != expected
 
@@ -256,5 +257,5 @@ def test_a_second_adapter_upon_a_merged_one_is_refused(adapted: tuple[Path, tupl
 def test_an_adapter_stays_beside_quantised_weights(adapted: tuple[Path, tuple[int, ...]]) -> None:
     model = load_checkpoint(adapted[0], quantize="nf4")
     use_portable_kernels(model)
-    assert current_adapter(model.backbone) is not None
+    assert get_adapter(model.backbone) is not None
     assert reply(model)

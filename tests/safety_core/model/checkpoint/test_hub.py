@@ -10,4 +10,4 @@ def test_a_client_that_was_closed_under_a_download_is_an_unreachable_hub(monkeyp
 
     monkeypatch.setattr(hub, "snapshot_download", download)
     with pytest.raises(CheckpointError, match="someone/model at 0123 is not on this machine"):
-        hub.settings_folder("someone/model", "0123")
+        hub.fetch_settings("someone/model", "0123")

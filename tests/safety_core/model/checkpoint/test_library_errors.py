@@ -6,7 +6,7 @@ import torch
 from safetensors import SafetensorError
 
 from safety_core.errors import CheckpointError, ConfigError
-from safety_core.model.checkpoint.library_errors import as_checkpoint_error
+from safety_core.model.checkpoint.library_errors import convert_library_errors
 
 FOREIGN = [OSError, json.JSONDecodeError("x", "", 0), TypeError, KeyError, ZeroDivisionError, AttributeError]
 FOREIGN += [RuntimeError, NotImplementedError, SafetensorError]
@@ -31,4 +31,4 @@ def test_an_error_of_ours_keeps_its_own_words() -> None:
 
 
 def border() -> AbstractContextManager[None]:
-    return as_checkpoint_error("tiny cannot be read")
+    return convert_library_errors("tiny cannot be read")

@@ -8,9 +8,10 @@ from torch import nn
 
 from safety_core.errors import CheckpointError, ConfigError
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
-from safety_core.model.checkpoint.quantization import Quantize, check_quantized, quantization_config
-from safety_core.model.safe_llava import SafeLlava, as_turns
+from safety_core.model.checkpoint.quantization import Quantize, build_quantization_config, check_quantized
+from safety_core.model.safe_llava import SafeLlava
 from tests.helpers.models.kernels import use_portable_kernels
+from tests.helpers.models.reference import as_turns, assess, generate
 
 
 def linear_kinds(model: nn.Module) -> set[str]:
@@ -32,14 +33,14 @@ def test_only_the_language_models_linear_layers_are_replaced(
     assert {parameter.dtype for parameter in inner.vision_tower.parameters()} == {torch.float32}
     assert check_quantized(quantized.backbone, quantize) == 14
     # The guard does not see the quantised part at all; the language model still speaks.
-    assert quantized.assess([pictures[:1]], ["hi"]).pairs == model.assess([pictures[:1]], ["hi"]).pairs
+    assert assess(quantized, [pictures[:1]], ["hi"]).pairs == assess(model, [pictures[:1]], ["hi"]).pairs
     use_portable_kernels(quantized)
     prompt = quantized.prompts.encode(as_turns("hi"), 0)
-    assert quantized.generate([prompt], None, [0], max_new_tokens=2)[0].token_ids
+    assert generate(quantized, [prompt], None, [0], max_new_tokens=2)[0].token_ids
 
 
 def test_nothing_is_replaced_unless_asked(model: SafeLlava) -> None:
-    assert quantization_config("none", torch.float32) is None
+    assert build_quantization_config("none", torch.float32) is None
     assert linear_kinds(model) == {"Linear"}
     assert check_quantized(model.backbone, "none") == 0
 
@@ -51,7 +52,7 @@ def test_quantisation_that_did_not_happen_is_noticed(model: SafeLlava) -> None:
 
 def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(ConfigError, match="int4"):
-        quantization_config(cast(Quantize, "int4"), torch.float32)
+        build_quantization_config(cast(Quantize, "int4"), torch.float32)
 
 
 def test_an_adapter_cannot_be_merged_into_quantised_weights(tiny_checkpoint: Path) -> None:

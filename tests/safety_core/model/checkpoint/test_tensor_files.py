@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from safety_core.errors import IntegrityError, TensorKeyError, TensorShapeError
-from safety_core.model.checkpoint.tensor_files import check_tensors, read_shapes, to_storage
+from safety_core.model.checkpoint.tensor_files import check_tensors, convert_to_storage, read_shapes
 
 
 def test_shapes_come_from_the_header(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_names_and_shapes_must_agree() -> None:
 
 def test_storage_is_a_copy_in_the_asked_precision() -> None:
     parameter = torch.nn.Parameter(torch.ones(2, 2).t())
-    stored = to_storage({"a": parameter}, torch.float16)["a"]
+    stored = convert_to_storage({"a": parameter}, torch.float16)["a"]
     assert stored.dtype == torch.float16
     assert stored.is_contiguous()
     assert not stored.requires_grad
@@ -40,4 +40,4 @@ def test_storage_is_a_copy_in_the_asked_precision() -> None:
 @pytest.mark.parametrize("value", [float("nan"), 1e6])
 def test_what_16_bit_cannot_hold_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="1 tensors are not finite"):
-        to_storage({"fine": torch.ones(1), "broken": torch.tensor([value])}, torch.float16)
+        convert_to_storage({"fine": torch.ones(1), "broken": torch.tensor([value])}, torch.float16)

@@ -249,7 +249,7 @@ DAMAGES = [
     (ask_for_an_unknown_activation, CheckpointError, "backbone .* cannot be loaded"),
     (garble_the_tokenizer, CheckpointError, "backbone .* cannot be loaded"),
     (list_the_tokenizer_config, CheckpointError, "backbone .* cannot be loaded"),
-    (ask_for_uneven_heads, CheckpointError, "does not divide into 5 heads"),
+    (ask_for_uneven_heads, CheckpointError, "is not divisible by 5 heads"),
     (ask_for_a_layer_that_is_not_there, CheckpointError, r"config\.vision_layers"),
     (ask_for_such_a_layer_without_a_head, CheckpointError, r"config\.vision_layers"),
 ]

@@ -72,7 +72,7 @@ def test_cross_attention_says_the_same_without_its_weights() -> None:
     queries, looked_at = torch.randn(2, 3, 16), cross.project(torch.randn(2, 5, 16))
     mask = torch.tensor([[True] * 5, [True, True, False, True, False]])
     full, weights = cross(queries, looked_at, mask)
-    fused, none = cross(queries, looked_at, mask, weights=False)
+    fused, none = cross(queries, looked_at, mask, need_weights=False)
     torch.testing.assert_close(fused, full)
     assert weights is not None
     assert none is None
@@ -85,7 +85,7 @@ def test_rows_may_share_one_row_of_keys(weights: bool) -> None:
     queries, looked_at = torch.randn(3, 2, 16), cross.project(torch.randn(1, 5, 16))
     mask = torch.tensor([[True] * 5, [True, False, True, False, True], [False] * 4 + [True]])
     copied = KeyValues(*(part.expand(3, -1, -1).contiguous() for part in looked_at))
-    shared, expected = (cross(queries, keys, mask, weights=weights) for keys in (looked_at, copied))
+    shared, expected = (cross(queries, keys, mask, need_weights=weights) for keys in (looked_at, copied))
     torch.testing.assert_close(shared[0], expected[0])
     if weights:
         torch.testing.assert_close(shared[1], expected[1])

@@ -13,7 +13,7 @@ WIDTH, FEATURES = 32, 16
 
 
 def make(dims: BackboneDims, head: HeadConfig | None = None) -> SafetyModules:
-    config = SafetyConfig.default_for(dims)
+    config = SafetyConfig.create_default(dims)
     modules = SafetyModules(dims, replace(config, head=head or config.head), num_types=7, num_levels=4)
     generator = torch.Generator().manual_seed(0)
     modules.init_weights(generator)
@@ -41,7 +41,7 @@ def differ(left: HeadOutput, right: HeadOutput) -> bool:
     return not torch.allclose(left.type_logits_BC, right.type_logits_BC, atol=1e-3)
 
 
-HEADS = [None, HeadConfig.reference(), replace(HeadConfig.reference(), pooling="attention")]
+HEADS = [None, HeadConfig.create_reference(), replace(HeadConfig.create_reference(), pooling="attention")]
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -86,7 +86,7 @@ def test_the_place_of_a_feature_matters(dims: BackboneDims) -> None:
 
 
 def test_the_reference_head_never_reads_the_prompt(dims: BackboneDims) -> None:
-    modules = make(dims, HeadConfig.reference())
+    modules = make(dims, HeadConfig.create_reference())
     same(
         modules.judge(words(1, 5, seed=3), None, features(1), None),
         modules.judge(words(1, 9, seed=4), None, features(1), None),
@@ -148,11 +148,11 @@ def test_nothing_to_judge_is_refused(dims: BackboneDims) -> None:
 @pytest.mark.parametrize("head", HEADS)
 def test_a_prompt_that_several_samples_share_is_read_once(dims: BackboneDims, head: HeadConfig | None) -> None:
     modules, prompts, mask = make(dims, head), words(2, 5), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-    prompt_of_B = torch.tensor([1, 0, 1])
-    shared = modules.judge(prompts, mask, features(3), None, prompt_of_B=prompt_of_B)
-    same(shared, modules.judge(prompts[prompt_of_B], mask[prompt_of_B], features(3), None))
+    prompt_index_B = torch.tensor([1, 0, 1])
+    shared = modules.judge(prompts, mask, features(3), None, prompt_index_B=prompt_index_B)
+    same(shared, modules.judge(prompts[prompt_index_B], mask[prompt_index_B], features(3), None))
     with pytest.raises(ValueError, match="2 rows of safety features were given for 3 prompts"):
-        modules.judge(prompts, mask, features(2), None, prompt_of_B=prompt_of_B)
+        modules.judge(prompts, mask, features(2), None, prompt_index_B=prompt_index_B)
 
 
 def test_batch_sizes_must_agree(dims: BackboneDims) -> None:
@@ -161,8 +161,8 @@ def test_batch_sizes_must_agree(dims: BackboneDims) -> None:
 
 
 def test_width_must_divide_into_heads(dims: BackboneDims) -> None:
-    with pytest.raises(ConfigError, match=r"config\.head\.num_heads: .* does not divide into 5 heads"):
-        make(dims, HeadConfig.reference(num_heads=5))
+    with pytest.raises(ConfigError, match=r"config\.head\.num_heads: .* is not divisible by 5 heads"):
+        make(dims, HeadConfig.create_reference(num_heads=5))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -187,8 +187,8 @@ def test_inference_equals_what_is_trained_before_and_after_a_step(
 def test_samples_may_share_one_row_of_features(dims: BackboneDims, head: HeadConfig | None, attention: bool) -> None:
     modules, prompt = make(dims, head), words(3, 5)
     mask = torch.tensor([[True] * FEATURES, [False] * FEATURES, [True] * FEATURES])
-    shared = modules.judge(prompt, None, features(1), mask, attention=attention)
-    expected = modules.judge(prompt, None, features(1).expand(3, -1, -1), mask, attention=attention)
+    shared = modules.judge(prompt, None, features(1), mask, need_attention=attention)
+    expected = modules.judge(prompt, None, features(1).expand(3, -1, -1), mask, need_attention=attention)
     same(shared, expected)
     if attention:
         torch.testing.assert_close(shared.attention_BF, expected.attention_BF)

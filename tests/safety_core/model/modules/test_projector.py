@@ -71,10 +71,10 @@ def test_convolutions_with_channels_last_are_torchs_own() -> None:
 
 def test_a_fresh_projector_keeps_the_scale_of_what_it_reads(dims: BackboneDims) -> None:
     wide = replace(dims, vision_width=64, llm_width=64)
-    modules = SafetyModules(wide, SafetyConfig.default_for(wide), num_types=7, num_levels=4).init_weights(
+    modules = SafetyModules(wide, SafetyConfig.create_default(wide), num_types=7, num_levels=4).init_weights(
         torch.Generator().manual_seed(0)
     )
-    safe_BMD = modules.safe_features([torch.randn(8, 16, 64, generator=torch.Generator().manual_seed(1))])
+    safe_BMD = modules.project_features([torch.randn(8, 16, 64, generator=torch.Generator().manual_seed(1))])
     between_images = safe_BMD.std(dim=0).mean() / safe_BMD.std()
     assert 0.01 < safe_BMD.std() < 10
     assert between_images > 0.3

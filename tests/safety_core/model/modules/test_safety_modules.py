@@ -26,7 +26,7 @@ def real_dims(llm_width: int, llm_layers: int, llm_heads: int) -> BackboneDims:
             hidden_size=llm_width, num_hidden_layers=llm_layers, num_attention_heads=llm_heads, vocab_size=32064
         ),
     )
-    return BackboneDims.from_backbone(config)
+    return BackboneDims.parse_config(config)
 
 
 def millions(module: nn.Module | None) -> float:
@@ -44,7 +44,7 @@ def test_the_papers_variant_has_the_published_parameter_counts(
     dims: BackboneDims, projector: float, head: float
 ) -> None:
     with torch.device("meta"):
-        modules = SafetyModules(dims, SafetyConfig.paper(dims), num_types=7, num_levels=4)
+        modules = SafetyModules(dims, SafetyConfig.create_paper_variant(dims), num_types=7, num_levels=4)
     assert millions(modules.projector) == pytest.approx(projector, abs=0.1)
     assert millions(modules.head) == pytest.approx(head, abs=0.05)
     assert modules.head_tokens_SD is not None
@@ -55,13 +55,13 @@ def test_the_papers_variant_has_the_published_parameter_counts(
 @pytest.mark.parametrize("dims", [real_dims(4096, 32, 32), real_dims(5120, 40, 40)], ids=["7B", "13B"])
 def test_the_designed_variant_fits_real_backbones(dims: BackboneDims) -> None:
     with torch.device("meta"):
-        modules = SafetyModules(dims, SafetyConfig.default_for(dims), num_types=7, num_levels=4)
+        modules = SafetyModules(dims, SafetyConfig.create_default(dims), num_types=7, num_levels=4)
     assert millions(modules) < 200
 
 
 def test_initialisation_is_as_its_table_says(dims: BackboneDims) -> None:
     wide = replace(dims, llm_width=256)
-    modules = SafetyModules(wide, SafetyConfig.default_for(wide), num_types=7, num_levels=4)
+    modules = SafetyModules(wide, SafetyConfig.create_default(wide), num_types=7, num_levels=4)
     for parameter in modules.parameters():
         nn.init.constant_(parameter, float("nan"))
     modules.init_weights(torch.Generator().manual_seed(0))
@@ -77,7 +77,7 @@ def test_initialisation_is_as_its_table_says(dims: BackboneDims) -> None:
 
 def test_initialisation_depends_on_the_seed_alone(dims: BackboneDims) -> None:
     def make(seed: int) -> dict[str, Any]:
-        modules = SafetyModules(dims, SafetyConfig.default_for(dims), num_types=7, num_levels=4)
+        modules = SafetyModules(dims, SafetyConfig.create_default(dims), num_types=7, num_levels=4)
         return modules.init_weights(torch.Generator().manual_seed(seed)).state_dict()
 
     first, again, other = make(1), make(1), make(2)
@@ -86,7 +86,7 @@ def test_initialisation_depends_on_the_seed_alone(dims: BackboneDims) -> None:
 
 
 def test_parts_that_are_switched_off_do_not_exist(dims: BackboneDims) -> None:
-    config = SafetyConfig.default_for(dims)
+    config = SafetyConfig.create_default(dims)
     tokens_only = SafetyModules(dims, replace(config, use_head=False), num_types=7, num_levels=4)
     assert list(tokens_only.state_dict()) == ["llm_tokens_SD"]
     head_only = SafetyModules(dims, replace(config, use_llm_tokens=False), num_types=7, num_levels=4)
@@ -94,12 +94,12 @@ def test_parts_that_are_switched_off_do_not_exist(dims: BackboneDims) -> None:
     with pytest.raises(ValueError, match="switched off"):
         tokens_only.judge(torch.zeros(1, 1, 32), None, None, None)
     with pytest.raises(ValueError, match="switched off"):
-        tokens_only.safe_features([torch.zeros(1, 16, 24)])
+        tokens_only.project_features([torch.zeros(1, 16, 24)])
 
 
 @pytest.mark.parametrize("switches", [{}, {"use_head": False}, {"use_llm_tokens": False}, {"vision_layers": (-1, 1)}])
 def test_tensor_names_are_a_contract(dims: BackboneDims, switches: dict[str, Any]) -> None:
-    config = replace(SafetyConfig.default_for(dims), **switches)
+    config = replace(SafetyConfig.create_default(dims), **switches)
     names = set(SafetyModules(dims, config, num_types=7, num_levels=4).state_dict())
     assert ("head_tokens_SD" in names) == config.use_head
     assert ("projector.mixer.scores" in names) == (config.vision_layers is not None)
@@ -108,22 +108,22 @@ def test_tensor_names_are_a_contract(dims: BackboneDims, switches: dict[str, Any
 
 
 def test_features_of_a_half_precision_tower_are_read_in_full_precision(dims: BackboneDims) -> None:
-    modules = SafetyModules(dims, SafetyConfig.default_for(dims), num_types=7, num_levels=4).init_weights()
-    assert modules.safe_features([torch.zeros(1, 16, 24, dtype=torch.bfloat16)]).dtype == torch.float32
+    modules = SafetyModules(dims, SafetyConfig.create_default(dims), num_types=7, num_levels=4).init_weights()
+    assert modules.project_features([torch.zeros(1, 16, 24, dtype=torch.bfloat16)]).dtype == torch.float32
 
 
 @pytest.mark.slow
 def test_the_head_learns_what_neither_prompt_nor_picture_says_alone(dims: BackboneDims) -> None:
     """Two things and two intents: only the pair decides (an exclusive or), which the reference's head cannot see."""
     assert exclusive_or(dims, None, steps=400) > 0.95
-    assert exclusive_or(dims, HeadConfig.reference(), steps=60) < 0.75
+    assert exclusive_or(dims, HeadConfig.create_reference(), steps=60) < 0.75
 
 
 def exclusive_or(dims: BackboneDims, head: HeadConfig | None, *, steps: int) -> float:
     """Best accuracy over ten batches in a row while a head trains on batches that never repeat."""
     generator = torch.Generator().manual_seed(100)
     things, intents = torch.randn(2, 24, generator=generator), torch.randn(2, 32, generator=generator)
-    config = SafetyConfig.default_for(dims)
+    config = SafetyConfig.create_default(dims)
     config = replace(
         config,
         projector=replace(config.projector, depth=1),
@@ -139,7 +139,7 @@ def exclusive_or(dims: BackboneDims, head: HeadConfig | None, *, steps: int) -> 
         layers_BNV[torch.arange(size), torch.randint(0, 16, (size,), generator=generator)] += 3 * things[thing_B]
         prompt_BTD = 0.3 * torch.randn(size, 5, 32, generator=generator)
         prompt_BTD[:, 2] += intents[intent_B]
-        output = modules.judge(prompt_BTD, None, modules.safe_features([layers_BNV]), None)
+        output = modules.judge(prompt_BTD, None, modules.project_features([layers_BNV]), None)
         loss = F.cross_entropy(output.level_logits_BL, thing_B ^ intent_B)
         optimiser.zero_grad()
         loss.backward()

@@ -3,13 +3,11 @@ import torch
 
 from safety_core.model.modules.attention import KeyValues
 from safety_core.model.vision.assembly import (
-    IGNORED_LABEL,
     gather_features,
     gather_key_values,
-    image_rows,
+    group_image_rows,
     pad_ids,
     pad_left,
-    pad_right,
     splice,
 )
 from safety_core.model.vision.tower import VisionFeatures
@@ -35,13 +33,6 @@ def test_left_padding_counts_positions_from_the_first_real_one() -> None:
     assert embeds[1, :, 0].tolist() == [0, 0, 1]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
     assert positions.tolist() == [[0, 1, 2], [0, 0, 0]]
-
-
-def test_right_padding_labels_the_answers_only() -> None:
-    _, mask, labels = pad_right(rows(4, 3), [[7, 8], [9]])
-    none = IGNORED_LABEL
-    assert mask.tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
-    assert labels.tolist() == [[none, none, 7, 8], [none, none, 9, none]]
 
 
 def test_ids_are_padded_and_rows_may_be_empty() -> None:
@@ -94,9 +85,9 @@ def test_an_image_that_could_spoil_a_sum_is_kept_from_rows_that_do_not_show_it(b
 
 def test_every_image_belongs_to_one_sample() -> None:
     vision = VisionFeatures((), torch.zeros(3, 1, 1))
-    assert image_rows(vision, [2, 0, 1], 3) == [(0, 1), (), (2,)]
-    assert image_rows(None, [0], 1) == [()]
-    with pytest.raises(ValueError, match="3 images and 2 prompts were given, the counts name 2 images of 2 prompts"):
-        image_rows(vision, [1, 1], 2)
+    assert group_image_rows(vision, [2, 0, 1], 3) == [(0, 1), (), (2,)]
+    assert group_image_rows(None, [0], 1) == [()]
+    with pytest.raises(ValueError, match="3 images and 2 prompts were given, the counts list 2 images of 2 prompts"):
+        group_image_rows(vision, [1, 1], 2)
     with pytest.raises(ValueError, match="of 1 prompts"):
-        image_rows(vision, [3], 2)
+        group_image_rows(vision, [3], 2)

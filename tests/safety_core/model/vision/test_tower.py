@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision.tower import VisionFeatures, projected_positions, run_tower, tower_positions
+from safety_core.model.vision.tower import VisionFeatures, count_projected_positions, count_tower_positions, run_tower
 from tests.helpers.models.tiny import make_backbone, make_siglip_backbone
 
 
@@ -24,7 +24,7 @@ def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) 
 def test_class_token_reaches_the_llm_only_where_llava_says_so(tokenizer: PreTrainedTokenizerFast) -> None:
     backbone = make_backbone(tokenizer)
     backbone.config.vision_feature_select_strategy = "full"
-    dims = BackboneDims.from_backbone(backbone.config)
+    dims = BackboneDims.parse_config(backbone.config)
     vision = run_tower(backbone, torch.randn(2, 3, 28, 28), dims, (-2, 0))
     assert vision.projected_BPD.shape == (2, 17, 32)
     assert [layer.shape for layer in vision.layers] == [(2, 16, 24)] * 2
@@ -36,13 +36,13 @@ def test_a_tower_without_a_class_token(
     tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"], positions: int
 ) -> None:
     backbone = make_siglip_backbone(tokenizer, strategy)
-    dims = BackboneDims.from_backbone(backbone.config)
+    dims = BackboneDims.parse_config(backbone.config)
     pixels = torch.randn(2, 3, 28, 28)
     vision = run_tower(backbone, pixels, dims, (-2,))
     theirs = backbone.get_image_features(pixels, return_dict=True)
     torch.testing.assert_close(vision.projected_BPD, torch.stack(list(theirs.pooler_output)))
-    assert tower_positions(backbone.config) == 16
-    assert projected_positions(backbone.config) == positions == vision.projected_BPD.shape[1]
+    assert count_tower_positions(backbone.config) == 16
+    assert count_projected_positions(backbone.config) == positions == vision.projected_BPD.shape[1]
     torch.testing.assert_close(vision.layers[0], theirs.hidden_states[-2])
 
 
@@ -52,7 +52,7 @@ def test_a_tower_with_a_class_token(
 ) -> None:
     config = make_backbone(tokenizer).config
     config.vision_feature_select_strategy = strategy
-    assert (tower_positions(config), projected_positions(config)) == (17, positions)
+    assert (count_tower_positions(config), count_projected_positions(config)) == (17, positions)
 
 
 def features(images: int, layers: int = 1) -> VisionFeatures:
@@ -69,13 +69,13 @@ def test_rows_are_chosen_by_slice_or_by_list() -> None:
 
 
 def test_batches_join_in_order() -> None:
-    joined = VisionFeatures.concat([features(2), features(3)])
+    joined = VisionFeatures.concatenate([features(2), features(3)])
     assert joined.projected_BPD[:, 0, 0].tolist() == [0, 1, 0, 1, 2]
     assert len(joined.layers) == 1
 
 
 def test_batches_of_different_layers_do_not_join() -> None:
-    with pytest.raises(ValueError, match=r"\[1, 2\] layers do not join"):
-        VisionFeatures.concat([features(1, layers=1), features(1, layers=2)])
-    with pytest.raises(ValueError, match="0 parts"):
-        VisionFeatures.concat([])
+    with pytest.raises(ValueError, match=r"\[1, 2\] layers cannot be concatenated"):
+        VisionFeatures.concatenate([features(1, layers=1), features(1, layers=2)])
+    with pytest.raises(ValueError, match="0 batches"):
+        VisionFeatures.concatenate([])

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
+from safety_core.engine.generation.generator import Job
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.build.lettering_size import reading_curve
 from safety_core.nano.language.corpus import draw_scene
@@ -30,11 +31,30 @@ class Reader:
     def prompts(self) -> Any:
         return SimpleNamespace(encode=lambda turns, images: self.asked.append(turns[0].text))
 
-    def generate(self, encoded: list[Any], vision: Any, images: list[int], **options: Any) -> list[Any]:
-        assert options["inject"] is False
-        assert images == [1] * len(encoded) == [1] * len(vision)
-        self.batches.append(len(encoded))
-        return [SimpleNamespace(text=self.replies.pop(0)) for _ in encoded]
+
+@dataclass
+class ReadAloud:
+    """Stands in for the generator of such a nano."""
+
+    reader: Reader
+    max_replies: int
+
+    def row(self, job: Job) -> Any:
+        assert not job.inject
+        assert job.pictures is not None
+        assert len(job.pictures) == 1
+        return SimpleNamespace(text="", failure=None)
+
+    def run(self, rows: list[Any]) -> None:
+        assert len(rows) <= self.max_replies
+        self.reader.batches.append(len(rows))
+        for row in rows:
+            row.text = self.reader.replies.pop(0)
+
+
+@pytest.fixture(autouse=True)
+def generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safety_core.nano.build.lettering_size.Generator", ReadAloud)
 
 
 def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
@@ -50,9 +70,9 @@ def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[
         texts[content].append(" ".join(word for line in block.lines for word in line))
         return drawn
 
-    monkeypatch.setattr("safety_core.nano.build.lettering_size.draw_scene", draw)
-    reading_curve(cast(SafeLlava, Reader([""] * 2 * pairs)), sizes=(px,), pairs=pairs, seed=0)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("safety_core.nano.build.lettering_size.draw_scene", draw)
+        reading_curve(cast(SafeLlava, Reader([""] * 2 * pairs)), sizes=(px,), pairs=pairs, seed=0)
     return texts["sign"], texts["number"]
 
 

@@ -17,7 +17,7 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.systems import list_standard_systems
 from safety_core.evaluation.suites.suite import load_suite
 from safety_core.inputs.prompts import Turn
-from safety_core.model.checkpoint.adapter import current_adapter
+from safety_core.model.checkpoint.adapter import get_adapter
 from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.build.examples import CANARY, EXAMPLES
@@ -34,6 +34,7 @@ from safety_core.nano.world.patch_labels import THING_CLASSES, WORD_CLASSES
 from safety_core.nano.world.scene import GRID
 from safety_core.nano.world.vocabulary import VOCABULARY
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from tests.helpers.models.reference import assess
 from tests.helpers.models.smoke_build import SmokeBuild, build_smoke
 
 WEIGHTS = Path(__file__).parents[4] / "weights"
@@ -210,7 +211,7 @@ def test_no_config_in_the_repository_names_a_folder_of_a_machine() -> None:
 def test_what_ships_answers(smoke_build: SmokeBuild) -> None:
     model = load_checkpoint(smoke_build.root / SHIPPED)
     with Image.open(smoke_build.root / "examples" / "safe-scene.png") as picture:
-        assessed = model.assess([[picture.convert("RGB")]], [[Turn(role="user", text="What do you see?")]])
+        assessed = assess(model, [[picture.convert("RGB")]], [[Turn(role="user", text="What do you see?")]])
     scores = assessed.pairs[0].deciding[0]
     assert sum(scores.types) == pytest.approx(1, abs=1e-3)
     assert len(scores.levels) == len(DEFAULT_TAXONOMY.levels)
@@ -261,8 +262,8 @@ def test_the_curve_is_the_bare_backbones(
         shutil.copytree(smoke_build.root / step, root / step)
     (root / REPORT).mkdir()
     Defence(recipe=SMOKE, root=root, show=False).evaluate()
-    assert current_adapter(load_checkpoint(root / "replies", merge=False).backbone) is not None
-    assert [current_adapter(model.backbone) for model in measured] == [None]
+    assert get_adapter(load_checkpoint(root / "replies", merge=False).backbone) is not None
+    assert [get_adapter(model.backbone) for model in measured] == [None]
 
 
 def test_a_missed_bar_is_an_exit_status(smoke_build: SmokeBuild, tmp_path: Path) -> None:

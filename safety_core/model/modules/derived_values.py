@@ -9,7 +9,7 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-class Derived(Generic[T]):
+class DerivedValue(Generic[T]):
     """A value computed from parameters; kept while inference mode is on and none of them changes.
 
     Training computes it every time, since autograd must see how. A copy of the owner starts without a value.
@@ -18,7 +18,7 @@ class Derived(Generic[T]):
     def __init__(self) -> None:
         self._kept: tuple[tuple[Any, ...], T] | None = None
 
-    def of(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
+    def get(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
         """The value for these parameters as they are now.
 
         Args:
@@ -35,22 +35,23 @@ class Derived(Generic[T]):
             self._kept = kept
         return kept[1]
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Derived[T]":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "DerivedValue[T]":
         return type(self)()
 
-    def __reduce__(self) -> tuple[type["Derived[T]"], tuple[()]]:
+    def __reduce__(self) -> tuple[type["DerivedValue[T]"], tuple[()]]:
         return type(self), ()
 
 
-class DerivedViews(Derived[T]):
+class DerivedViews(DerivedValue[T]):
     """A value that holds a view of each parameter and nothing computed from them.
 
     Views see changes in place, so only a parameter whose memory was replaced needs a new value. This check is cheaper
-    than that of :class:`Derived`, and sound because the views keep the old memory: no new one can have its address.
+    than that of :class:`DerivedValue`. It is sound because the views keep the old memory alive: no new tensor can have
+    its address.
     """
 
-    def of(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
-        """The value for these parameters as they are now; arguments as of :meth:`Derived.of`."""
+    def get(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
+        """The value for these parameters as they are now; arguments as of :meth:`DerivedValue.get`."""
         key = tuple(one.data_ptr() for one in parameters)
         kept = self._kept
         if kept is None or kept[0] != key:

@@ -4,18 +4,18 @@ import pickle
 import torch
 from torch import Tensor, nn
 
-from safety_core.model.modules.derived import Derived, DerivedViews
+from safety_core.model.modules.derived_values import DerivedValue, DerivedViews
 
 
 class Doubling(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(2))
-        self.doubled: Derived[Tensor] = Derived()
+        self.doubled: DerivedValue[Tensor] = DerivedValue()
         self.times_computed = 0
 
     def forward(self) -> Tensor:
-        return self.doubled.of([self.weight], self._double)
+        return self.doubled.get([self.weight], self._double)
 
     def _double(self) -> Tensor:
         self.times_computed += 1
@@ -80,7 +80,7 @@ def test_views_are_made_once_and_again_after_memory_was_replaced() -> None:
     parameter, derived = nn.Parameter(torch.zeros(2, 3)), DerivedViews[Tensor]()
 
     def transposed() -> Tensor:
-        return derived.of([parameter], parameter.t)
+        return derived.get([parameter], parameter.t)
 
     first = transposed()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The decoder against a language model of twenty lines whose every logit is known."""
+"""The reference decoder against a language model of twenty lines whose every logit is known."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -6,12 +6,12 @@ from typing import Any, cast
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import LlavaForConditionalGeneration
 
 from safety_core.errors import GenerationError, PromptError
-from safety_core.model.decoding import Decoder, TextAssembler
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.assembly import pad_left
+from tests.helpers.models.reference import IGNORED_LABEL, Decoder, pad_right
 
 EOS, WORDS = 0, 6
 
@@ -90,35 +90,8 @@ def test_output_that_is_not_finite_is_no_reply() -> None:
         decoder(1, model=Counter(poison=float("nan"))).step()
 
 
-def assemble(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> tuple[list[str], str]:
-    assembler = TextAssembler(tokenizer)
-    pieces = [assembler.push(token) for token in ids]
-    return [*pieces, assembler.finish()], assembler.text
-
-
-@pytest.mark.parametrize("text", [" A red knife.", " naïve 世界 🙂 end", " 🙂", "", "  two  spaces \n\n lines "])
-def test_pieces_join_to_the_text(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    pieces, whole = assemble(tokenizer, ids)
-    assert "".join(pieces) == whole == text.lstrip()
-
-
-def test_pieces_do_not_depend_on_how_much_was_said_before(tokenizer: PreTrainedTokenizerFast) -> None:
-    ids = tokenizer(" naïve 世界 🙂" * 40, add_special_tokens=False)["input_ids"]
-    pieces, whole = assemble(tokenizer, ids)
-    assert "".join(pieces) == whole == (" naïve 世界 🙂" * 40).lstrip()
-
-
-def test_no_piece_holds_half_a_character(tokenizer: PreTrainedTokenizerFast) -> None:
-    ids = tokenizer("🙂 世", add_special_tokens=False)["input_ids"]
-    assert len(ids) > 2
-    pieces, _ = assemble(tokenizer, ids)
-    assert [piece for piece in pieces if piece] == ["🙂", " ", "世"]
-
-
-def test_bytes_that_never_become_a_character_come_at_the_end(tokenizer: PreTrainedTokenizerFast) -> None:
-    half = tokenizer("🙂", add_special_tokens=False)["input_ids"][:2]
-    pieces, whole = assemble(tokenizer, half)
-    assert pieces[:-1] == ["", ""]
-    assert pieces[-1] == whole
-    assert set(whole) == {"\ufffd"}
+def test_right_padding_labels_the_answers_only() -> None:
+    _, mask, labels = pad_right([torch.zeros(4, 2), torch.zeros(3, 2)], [[7, 8], [9]])
+    none = IGNORED_LABEL
+    assert mask.tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert labels.tolist() == [[none, none, 7, 8], [none, none, 9, none]]
