@@ -16,9 +16,9 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import decode
-from safety_core.nano.language.corpus import draw_scene
+from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.world.drawing import draw
-from safety_core.nano.world.scene import SIDE, Scene, item_box
+from safety_core.nano.world.scene import SIDE, Scene, compute_item_box
 from safety_core.nano.world.things import RISKY_KINDS
 
 BATCH = 16
@@ -47,7 +47,7 @@ def explain(
 
 def count_hits(guard: Guard, kind: str, scenes: int) -> int:
     """Of so many held-out scenes with one thing of a kind, in how many the hottest point lies inside its box."""
-    drawn = [draw_scene(Random(f"explain/{kind}/{index}"), kind, held_out=True).scene for index in range(scenes)]
+    drawn = [sample_scene(Random(f"explain/{kind}/{index}"), kind, held_out=True).scene for index in range(scenes)]
     hits = 0
     for start in range(0, scenes, BATCH):
         batch = drawn[start : start + BATCH]
@@ -60,7 +60,7 @@ def _inside(scene: Scene, heatmap: Sequence[Sequence[float]]) -> bool:
     """Whether the hottest cell's middle lies in the box of the scene's first thing."""
     _, row, column = max((heat, row, column) for row, cells in enumerate(heatmap) for column, heat in enumerate(cells))
     side = SIDE / len(heatmap)
-    left, top, right, bottom = item_box(scene.items[0])
+    left, top, right, bottom = compute_item_box(scene.items[0])
     return left <= (column + 0.5) * side <= right and top <= (row + 0.5) * side <= bottom
 
 

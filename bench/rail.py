@@ -29,7 +29,8 @@ from safety_core.evaluation.runs.systems import SystemSpec, load_system
 from safety_core.inputs.images.decoding import DecodedImage, decode
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.nano.language.corpus import Pair, handed_over, replied_pairs, reply_risk
+from safety_core.nano.corpus.pairs import LabelledPair
+from safety_core.nano.corpus.reply_texts import extract_harmful_part, label_reply, sample_reply_pairs
 from safety_core.nano.world.drawing import draw
 from service.settings import Settings
 
@@ -44,7 +45,7 @@ _BARE = SystemSpec(
 class Outcome:
     """What the rail did to one reply."""
 
-    pair: Pair
+    pair: LabelledPair
     """What was asked."""
 
     text: str
@@ -74,11 +75,11 @@ def rail(
     """Harmful replies that are cut, harmless ones that are, and tokens/s with the rail against without."""
     guard = load_guard(CHECKPOINT)
     bare = load_system(_BARE).model
-    pairs = [pair for index in range(pictures) for pair in replied_pairs(Random(f"rail/{index}"), "held_out")]
-    harmful = [pair for pair in pairs if reply_risk(pair).level == 3]
-    made = [one for one in _watched(bare, guard, harmful, window) if one.cut or one.text == one.pair.naive]
-    caught = [one for one in made if one.cut and len(one.text) < len(handed_over(one.pair.naive))]
-    harmless = list(_answered(guard, [pair for pair in pairs if reply_risk(pair).level == 0], window))
+    pairs = [pair for index in range(pictures) for pair in sample_reply_pairs(Random(f"rail/{index}"), "held_out")]
+    harmful = [pair for pair in pairs if label_reply(pair).level == 3]
+    made = [one for one in _watched(bare, guard, harmful, window) if one.cut or one.text == one.pair.naive_reply]
+    caught = [one for one in made if one.cut and len(one.text) < len(extract_harmful_part(one.pair.naive_reply))]
+    harmless = list(_answered(guard, [pair for pair in pairs if label_reply(pair).level == 0], window))
     wrongly = [one for one in harmless if one.cut]
     types = [one.pair.risk.type for one in made]
     by_type = {
@@ -120,7 +121,7 @@ def rail(
     )
 
 
-def _watched(model: SafeLlava, guard: Guard, pairs: Sequence[Pair], window: int) -> Iterator[Outcome]:
+def _watched(model: SafeLlava, guard: Guard, pairs: Sequence[LabelledPair], window: int) -> Iterator[Outcome]:
     """Replies of a model without any guard but the rail."""
     jobs = []
     for pair in pairs:
@@ -132,7 +133,7 @@ def _watched(model: SafeLlava, guard: Guard, pairs: Sequence[Pair], window: int)
     yield from _made(model, guard, pairs, jobs, window)
 
 
-def _answered(guard: Guard, pairs: Sequence[Pair], window: int) -> Iterator[Outcome]:
+def _answered(guard: Guard, pairs: Sequence[LabelledPair], window: int) -> Iterator[Outcome]:
     """Replies of the guarded model to what it does not refuse."""
     asked, jobs = [], []
     for pair in pairs:
@@ -146,7 +147,9 @@ def _answered(guard: Guard, pairs: Sequence[Pair], window: int) -> Iterator[Outc
     yield from _made(guard.model, guard, asked, jobs, window)
 
 
-def _made(model: SafeLlava, guard: Guard, pairs: Sequence[Pair], jobs: Sequence[Job], window: int) -> Iterator[Outcome]:
+def _made(
+    model: SafeLlava, guard: Guard, pairs: Sequence[LabelledPair], jobs: Sequence[Job], window: int
+) -> Iterator[Outcome]:
     watched = WatchedGenerator(Generator(model), guard.rulings_on, window=window)
     rows: list[Any] = [watched.row(job) for job in jobs]
     waiting = list(reversed(rows))
@@ -161,11 +164,11 @@ def _made(model: SafeLlava, guard: Guard, pairs: Sequence[Pair], jobs: Sequence[
         yield Outcome(pair, row.text, row.finish_reason == "content_filter")
 
 
-def _picture(guard: Guard, pair: Pair) -> DecodedImage | None:
-    if pair.drawn is None:
+def _picture(guard: Guard, pair: LabelledPair) -> DecodedImage | None:
+    if pair.picture is None:
         return None
     buffer = BytesIO()
-    draw(pair.drawn.scene).save(buffer, "PNG")
+    draw(pair.picture.scene).save(buffer, "PNG")
     return decode(buffer.getvalue(), fill=guard.info.pad_colour)
 
 

@@ -37,7 +37,8 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.assembly import pad_ids
 from safety_core.model.vision.tower import run_tower
 from safety_core.nano.build.recipes import SHIPPED
-from safety_core.nano.language.corpus import Pair, suite_pairs
+from safety_core.nano.corpus.pairs import LabelledPair
+from safety_core.nano.corpus.suite_pairs import sample_suite_pairs
 from safety_core.nano.world.drawing import draw
 from safety_core.policy.policy import Decision
 
@@ -108,10 +109,12 @@ def robustness(
     guard = load_guard(CHECKPOINT, device="cpu")
     unsafe = [pair for pair in _suite() if pair.risk.level]
     Random("robustness").shuffle(unsafe)
-    shown = [pair for pair in unsafe if pair.drawn is not None and pair.needs_picture][:pairs]
+    shown = [pair for pair in unsafe if pair.picture is not None and pair.needs_picture][:pairs]
     spoken = [pair for pair in unsafe if not pair.needs_picture][:pairs]
     clean, typed = list(map(_request, shown)), list(map(_request, spoken))
-    rendered = [_request(pair) for pair in shown if pair.drawn is not None and pair.drawn.content == "request_harmful"]
+    rendered = [
+        _request(pair) for pair in shown if pair.picture is not None and pair.picture.content == "request_harmful"
+    ]
     victims = [request for request in clean if request.level == 3][:attacked]
     rows = {
         "clean": clean,
@@ -133,7 +136,9 @@ def robustness(
     some = typed[:disguises]
     under = {name: passed(guard, _disguised(some, name)) for name in (*FOLDED, *OPEN)}
     cut = {name: passed(guard, some, change) for name, change in CUTS.items()}
-    written = [pair for pair in shown if pair.drawn is not None and pair.drawn.content == "request_harmful"][:lettered]
+    written = [pair for pair in shown if pair.picture is not None and pair.picture.content == "request_harmful"][
+        :lettered
+    ]
     letters = {name: passed(guard, _lettered(written, name)) for name in (*STYLES, ANYTHING)}
     safe = [_request(pair) for pair in _suite() if not pair.risk.level][:pairs]
     kept = {name: spared(guard, [_reworded(one, change) for one in safe]) for name, change in DISGUISES.items()}
@@ -254,13 +259,13 @@ def _passed_table(record: Path, key: str, titles: Mapping[str, str]) -> str:
 
 
 @cache
-def _suite() -> tuple[Pair, ...]:
+def _suite() -> tuple[LabelledPair, ...]:
     """The held-out suite of the shipped checkpoint's table."""
-    return tuple(suite_pairs(SHIPPED.seed, SHIPPED.test, split="test", part="held_out"))
+    return tuple(sample_suite_pairs(SHIPPED.seed, SHIPPED.test, split="test", part="held_out"))
 
 
-def _request(pair: Pair) -> Request:
-    picture = None if pair.drawn is None else draw(pair.drawn.scene)
+def _request(pair: LabelledPair) -> Request:
+    picture = None if pair.picture is None else draw(pair.picture.scene)
     return Request(picture=picture, text=pair.question.text, level=pair.risk.level)
 
 
@@ -280,12 +285,12 @@ def _disguised(requests: Sequence[Request], name: str) -> list[Request]:
     return [replace(one, text=text) for one, text in zip(requests, changed, strict=True)]
 
 
-def _lettered(pairs: Sequence[Pair], name: str) -> list[Request]:
+def _lettered(pairs: Sequence[LabelledPair], name: str) -> list[Request]:
     """Requests in pictures of their own, in one style of lettering."""
     return [
-        replace(_request(pair), picture=render(pair.drawn.phrase.words, styled(index, name)))
+        replace(_request(pair), picture=render(pair.picture.phrase.words, styled(index, name)))
         for index, pair in enumerate(pairs)
-        if pair.drawn is not None and pair.drawn.phrase is not None
+        if pair.picture is not None and pair.picture.phrase is not None
     ]
 
 
@@ -345,12 +350,12 @@ CUT_TITLES = {
 
 def chats(count: int) -> list[Request]:
     """Harmless conversations of two to six questions, their answers between them, as one text with marks."""
-    talk = [pair for pair in _suite() if not pair.risk.level and pair.drawn is None]
+    talk = [pair for pair in _suite() if not pair.risk.level and pair.picture is None]
     found = []
     for index in range(count):
         rng = Random(f"chat/{index}")
         asked = rng.choices(talk, k=rng.randint(2, 6))
-        turns = [text for pair in asked for text in (pair.question.text, pair.naive)][:-1]
+        turns = [text for pair in asked for text in (pair.question.text, pair.naive_reply)][:-1]
         found.append(Request(picture=None, text=_TURN.join(turns), level=0))
     return found
 

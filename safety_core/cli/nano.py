@@ -51,9 +51,9 @@ def build(
 @app.command()
 def rules() -> None:
     """Print the labelling table."""
-    from safety_core.nano.language.labelling_rules import markdown
+    from safety_core.nano.language.labelling_rules import format_rules
 
-    typer.echo(markdown(), nl=False)
+    typer.echo(format_rules(), nl=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.engine.generation.output_rail import Ruling
 from safety_core.engine.load import load_guard
-from safety_core.nano.language.corpus import replied_pairs, reply_risk
+from safety_core.nano.corpus.reply_texts import label_reply, sample_reply_pairs
 from service.settings import Settings
 from tests.helpers.paths import ROOT
 
@@ -14,10 +14,10 @@ from tests.helpers.paths import ROOT
 @pytest.mark.slow
 def test_harmful_replies_are_cut_and_harmless_ones_are_not() -> None:
     guard = load_guard(ROOT / "weights" / "safevlm-nano", device="cpu", limits=Settings().guard_limits)
-    pairs = [pair for index in range(60) for pair in replied_pairs(Random(f"rail/{index}"), "held_out")]
+    pairs = [pair for index in range(60) for pair in sample_reply_pairs(Random(f"rail/{index}"), "held_out")]
 
     def cut(level: int) -> list[bool]:
-        replies = [pair.naive for pair in pairs if reply_risk(pair).level == level]
+        replies = [pair.naive_reply for pair in pairs if label_reply(pair).level == level]
         return [ruling is Ruling.CUT for ruling in guard.rulings_on(replies, [None] * len(replies))]
 
     harmful, harmless = cut(3), cut(0)

@@ -8,8 +8,8 @@ from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.build.pipeline import Build
 from safety_core.nano.build.recipes import RECIPES, SMOKE
 from safety_core.nano.build.safety_training import ABLATIONS, SHIPPED
-from safety_core.nano.language.grammar import describe
-from safety_core.nano.language.labelling_rules import markdown
+from safety_core.nano.language.descriptions import describe
+from safety_core.nano.language.labelling_rules import format_rules
 from safety_core.nano.language.replies import CARE, DECLINE, REFUSAL, STEPS
 from safety_core.nano.language.wordings import ABOUT_PICTURES, OUTSIDE, Part
 from safety_core.nano.world.scene import (
@@ -49,7 +49,7 @@ def count(part: Part) -> int:
 
 
 def test_the_rules_are_printed_word_for_word() -> None:
-    assert markdown() in TEXT
+    assert format_rules() in TEXT
 
 
 def test_the_world_is_described() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safety_core.nano.world.drawing import draw
-from safety_core.nano.world.scene import Item, Lettering, Scene
+from safety_core.nano.world.scene import Lettering, PlacedItem, Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,9 @@ EXAMPLES: tuple[Example, ...] = (
             pattern="plain",
             seed=1,
             items=(
-                Item(name="dog", cell=0, size=44, dx=0, dy=0),
-                Item(name="house", cell=4, size=46, dx=0, dy=0),
-                Item(name="tree", cell=8, size=44, dx=0, dy=0),
+                PlacedItem(name="dog", cell=0, size=44, dx=0, dy=0),
+                PlacedItem(name="house", cell=4, size=46, dx=0, dy=0),
+                PlacedItem(name="tree", cell=8, size=44, dx=0, dy=0),
             ),
         ),
     ),
@@ -54,7 +54,7 @@ EXAMPLES: tuple[Example, ...] = (
         decision="refused",
         risk_type="illegal",
         scene=Scene(
-            background="yellow", pattern="plain", seed=2, items=(Item(name="bomb", cell=4, size=46, dx=0, dy=0),)
+            background="yellow", pattern="plain", seed=2, items=(PlacedItem(name="bomb", cell=4, size=46, dx=0, dy=0),)
         ),
     ),
     Example(

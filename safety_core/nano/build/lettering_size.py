@@ -15,8 +15,9 @@ from safety_core.evaluation.statistics.estimates import Bootstrap
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
-from safety_core.nano.language.corpus import ask, draw_scene
-from safety_core.nano.language.grammar import writing
+from safety_core.nano.corpus.pairs import ask
+from safety_core.nano.corpus.scenes import sample_scene
+from safety_core.nano.language.descriptions import read_lettering
 from safety_core.nano.world.drawing import draw
 
 _BATCH = 32
@@ -59,12 +60,12 @@ def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) 
     pictures, questions, wanted = [], [], []
     for index in range(pairs):
         rng = Random(f"{seed}/reading/{content}/{px}/{index}")
-        drawn = draw_scene(rng, content, held_out=True, px=px)
-        pair = ask(rng, drawn, "read", part="held_out")
+        picture = sample_scene(rng, content, held_out=True, px=px)
+        pair = ask(rng, picture, "read", part="held_out")
         assert pair is not None
-        pictures.append(draw(drawn.scene))
+        pictures.append(draw(picture.scene))
         questions.append(pair.question.text)
-        wanted.append(writing(drawn.scene))
+        wanted.append(read_lettering(picture.scene))
     replies: list[str] = []
     generator = Generator(model, max_replies=_BATCH)
     for start in range(0, pairs, _BATCH):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safety_core.nano.build.recipes import Recipe
-from safety_core.nano.language.labelling_rules import markdown
+from safety_core.nano.language.labelling_rules import format_rules
 from safety_core.nano.world.scene import MAX_PX, MIN_PX
 
 READ_AT_LEAST = 0.75
@@ -99,7 +99,7 @@ place, share of signs read without a fault, and share of numbers without a wrong
 
 ## Rules
 
-{markdown()}
+{format_rules()}
 Prompts that are risky by their own words carry their own label; the worse of both holds.
 
 ## Limits

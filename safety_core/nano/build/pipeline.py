@@ -27,20 +27,18 @@ from safety_core.nano.build.recipes import Recipe
 from safety_core.nano.build.records import write_pairs, write_replies
 from safety_core.nano.build.safety_training import HARMLESS, REPLIES, TRAIN, Defence
 from safety_core.nano.build.suite import write_suite
-from safety_core.nano.language.corpus import (
-    Drawn,
-    Pair,
-    harmless_pairs,
-    polish_pairs,
-    polish_scene,
-    safety_pairs,
-    safety_scene,
-    training_pairs,
-    training_replies,
-    training_scene,
-    training_talk,
+from safety_core.nano.corpus.backbone_pairs import (
+    sample_polish_pairs,
+    sample_polish_scene,
+    sample_talk_pairs,
+    sample_training_pairs,
+    sample_training_scene,
 )
-from safety_core.nano.language.grammar import plural
+from safety_core.nano.corpus.pairs import LabelledPair
+from safety_core.nano.corpus.reply_texts import sample_training_replies
+from safety_core.nano.corpus.safety_pairs import sample_harmless_pairs, sample_safety_pairs, sample_safety_scene
+from safety_core.nano.corpus.scenes import LabelledScene
+from safety_core.nano.language.descriptions import get_plural
 from safety_core.nano.language.replies import CARE, DECLINE, REFUSAL
 from safety_core.nano.pretrain.language_model import (
     LanguageRecipe,
@@ -57,7 +55,7 @@ from safety_core.nano.pretrain.tokenizer import train_tokenizer
 from safety_core.nano.pretrain.vision_tower import to_pixels, train_tower
 from safety_core.nano.world import scene as world
 from safety_core.nano.world.drawing import draw
-from safety_core.nano.world.patch_labels import LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, patch_labels
+from safety_core.nano.world.patch_labels import LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, label_patches
 from safety_core.nano.world.scene import Scene
 from safety_core.nano.world.vocabulary import VOCABULARY
 from safety_core.taxonomy import DEFAULT_TAXONOMY
@@ -186,7 +184,7 @@ class Build:
             write_pairs(folder / TRAIN, pairs, images=folder / "train", prefix="train", with_meta=False)
             pairs = self._harmless_pairs(lambda done: advance(self.recipe.safety_pictures + done, count))
             write_pairs(folder / HARMLESS, pairs, images=folder / "harmless", prefix="harmless", with_meta=False)
-        spoken = training_replies(seed, "train", self.recipe.reply_pictures)
+        spoken = sample_training_replies(seed, "train", self.recipe.reply_pictures)
         write_replies(folder / REPLIES, spoken, prefix="reply")
         write_suite(folder / "calibration", self.recipe.calibration, seed=seed, split="calibration", part="calibration")
         write_suite(folder / "test", self.recipe.test, seed=seed, split="test", part="held_out")
@@ -234,22 +232,22 @@ class Build:
 
     # --- data --------------------------------------------------------------------------------------------------------
 
-    def _drawn(self, index: int) -> Drawn:
-        return training_scene(self.recipe.seed, "train", index)
+    def _drawn(self, index: int) -> LabelledScene:
+        return sample_training_scene(self.recipe.seed, "train", index)
 
-    def _shown(self, index: int) -> Drawn:
+    def _shown(self, index: int) -> LabelledScene:
         """Picture ``index`` of the language model's: behind those for everything come those that polish."""
         count = self.recipe.pictures
-        return self._drawn(index) if index < count else polish_scene(self.recipe.seed, "train", index - count)
+        return self._drawn(index) if index < count else sample_polish_scene(self.recipe.seed, "train", index - count)
 
     def _texts(self) -> Iterator[str]:
         for index in range(min(self.recipe.pictures, _TOKENIZER_PICTURES)):
-            for pair in training_pairs(self.recipe.seed, "train", index, self._drawn(index)):
-                yield f"USER: \n{pair.question.text} ASSISTANT: {pair.naive}"
-                yield f" {pair.guarded}"
+            for pair in sample_training_pairs(self.recipe.seed, "train", index, self._drawn(index)):
+                yield f"USER: \n{pair.question.text} ASSISTANT: {pair.naive_reply}"
+                yield f" {pair.guarded_reply}"
         for _ in range(200):
             # Whole tokens for every name: pieces that two names share are hard to tell apart.
-            yield from (f" {name}" for name in (*VOCABULARY, *(plural(name) for name in THING_CLASSES[1:])))
+            yield from (f" {name}" for name in (*VOCABULARY, *(get_plural(name) for name in THING_CLASSES[1:])))
             yield from (f" {text}" for hints in HINTS.values() for text in hints.values())
             yield from (f" {text}" for text in (*CARE.values(), *DECLINE.values(), REFUSAL))
 
@@ -275,10 +273,12 @@ class Build:
                 for number in order[start : start + recipe.pictures_per_step]:
                     # Looking up needs the scenes of several things, which are the odd ones.
                     index = number | 1 if looks_up else number
-                    drawn = self._drawn(index)
-                    pairs = training_pairs(self.recipe.seed, "train", index, drawn, visit=epoch, looks_up=looks_up)
+                    picture = self._drawn(index)
+                    pairs = sample_training_pairs(
+                        self.recipe.seed, "train", index, picture, visit=epoch, looks_up=looks_up
+                    )
                     Random(f"pick/{self.recipe.seed}/{step}/{index}").shuffle(pairs)
-                    batch.append(_row(builder, recipe, pairs, index, names(drawn.scene)))
+                    batch.append(_row(builder, recipe, pairs, index, names(picture.scene)))
                 batch += self._talk(builder, recipe, f"talk/{step}", 0 if looks_up else recipe.talk_rows)
                 yield batch
                 step += 1
@@ -291,33 +291,33 @@ class Build:
             batch = []
             for row in range(recipe.pictures_per_step):
                 index = count + rng.randrange(recipe.polish_pictures) if row % 2 else rng.randrange(count)
-                drawn = self._shown(index)
+                picture = self._shown(index)
                 if index < count:
                     # Other visits than the first run's.
-                    pairs = training_pairs(seed, "train", index, drawn, visit=recipe.steps + step)
+                    pairs = sample_training_pairs(seed, "train", index, picture, visit=recipe.steps + step)
                 else:
-                    pairs = polish_pairs(seed, "train", index - count, drawn, visit=step)
+                    pairs = sample_polish_pairs(seed, "train", index - count, picture, visit=step)
                 rng.shuffle(pairs)
-                batch.append(_row(builder, recipe, pairs, index, names(drawn.scene)))
+                batch.append(_row(builder, recipe, pairs, index, names(picture.scene)))
             yield batch + self._talk(builder, recipe, f"polish/talk/{step}", recipe.talk_rows)
 
     def _talk(self, builder: PromptBuilder, recipe: LanguageRecipe, name: str, rows: int) -> list[Packed]:
         """Rows of prompts without a picture."""
         # No prompt with its reply is shorter than twelve tokens.
         most = recipe.row_tokens // 12
-        talk = (training_talk(self.recipe.seed, f"{name}/{row}", most) for row in range(rows))
+        talk = (sample_talk_pairs(self.recipe.seed, f"{name}/{row}", most) for row in range(rows))
         return [_row(builder, recipe, pairs) for pairs in talk]
 
-    def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
+    def _safety_pairs(self, advance: Callable[[int], None]) -> Iterator[LabelledPair]:
         seed = self.recipe.seed
         for index in range(self.recipe.safety_pictures):
-            yield from safety_pairs(seed, "train", index, safety_scene(seed, "train", index))
+            yield from sample_safety_pairs(seed, "train", index, sample_safety_scene(seed, "train", index))
             advance(index + 1)
-        yield from training_talk(seed, "safety", self.recipe.talk)
+        yield from sample_talk_pairs(seed, "safety", self.recipe.talk)
 
-    def _harmless_pairs(self, advance: Callable[[int], None]) -> Iterator[Pair]:
+    def _harmless_pairs(self, advance: Callable[[int], None]) -> Iterator[LabelledPair]:
         for index in range(self.recipe.harmless_pictures):
-            yield from harmless_pairs(self.recipe.seed, "train", index)
+            yield from sample_harmless_pairs(self.recipe.seed, "train", index)
             advance(index + 1)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
@@ -338,12 +338,12 @@ class Build:
 def _row(
     builder: PromptBuilder,
     recipe: LanguageRecipe,
-    pairs: Iterable[Pair],
+    pairs: Iterable[LabelledPair],
     picture: int | None = None,
     names: tuple[int, ...] = (),
 ) -> Packed:
     """One row of a batch: as many questions with their naive answers as it has room for."""
-    asked = ((pair.question.text, pair.naive) for pair in pairs)
+    asked = ((pair.question.text, pair.naive_reply) for pair in pairs)
     return fill(builder, picture, asked, recipe.row_tokens, names)
 
 
@@ -366,7 +366,7 @@ def patch_names(tokenizer: Any) -> Callable[[Scene], tuple[int, ...]]:
     digits = np.array([tokenizer.convert_tokens_to_ids(one) if one.isdigit() else -100 for one in LETTER_CLASSES])
 
     def names(scene: Scene) -> tuple[int, ...]:
-        labels = patch_labels(scene)
+        labels = label_patches(scene)
         written = np.where(labels.word > 0, words[labels.word], digits[labels.letter])
         return tuple(np.where(labels.thing > 0, things[labels.thing], written).tolist())
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from safety_core.nano.language.corpus import TestPlan
+from safety_core.nano.corpus.suite_pairs import SuitePlan
 from safety_core.nano.pretrain.language_model import LanguageRecipe
 from safety_core.nano.pretrain.vision_tower import VisionRecipe
 
@@ -45,10 +45,10 @@ class Recipe:
     talk: int = 3_000
     """Prompts without a picture among the safety modules' data."""
 
-    test: TestPlan = field(default_factory=TestPlan)
+    test: SuitePlan = field(default_factory=SuitePlan)
     """The held-out suite."""
 
-    calibration: TestPlan = field(default_factory=lambda: TestPlan(per_cell=40, safe=1200, typographic=80))
+    calibration: SuitePlan = field(default_factory=lambda: SuitePlan(per_cell=40, safe=1200, typographic=80))
     """The calibration split."""
 
     curve_sizes: tuple[int, ...] = (12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32)
@@ -118,7 +118,7 @@ SMALL = Recipe(
     harmless_pictures=2_000,
     reply_pictures=1_000,
     talk=1_000,
-    calibration=TestPlan(per_cell=16, safe=500, typographic=30),
+    calibration=SuitePlan(per_cell=16, safe=500, typographic=30),
     curve_pairs=60,
     safety=SHIPPED.safety,
     head=SHIPPED.head,
@@ -155,8 +155,8 @@ SMOKE = Recipe(
     harmless_pictures=6,
     reply_pictures=4,
     talk=4,
-    test=TestPlan(per_cell=1, safe=6, typographic=1),
-    calibration=TestPlan(per_cell=1, safe=6, typographic=1),
+    test=SuitePlan(per_cell=1, safe=6, typographic=1),
+    calibration=SuitePlan(per_cell=1, safe=6, typographic=1),
     curve_sizes=(18, 28),
     curve_pairs=2,
     safety={"num_safety_tokens": 2, "head": {**_HEAD, "num_heads": 2, "context_width": 32, "fusion_width": 64}},

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from safety_core.data.jsonl import write_jsonl
-from safety_core.nano.language.corpus import CLOSED, Drawn, Pair, Spoken
-from safety_core.nano.language.grammar import Question, plural, writing
+from safety_core.nano.corpus.contents import CLOSED
+from safety_core.nano.corpus.pairs import LabelledPair
+from safety_core.nano.corpus.reply_texts import LabelledReply
+from safety_core.nano.corpus.scenes import LabelledScene
+from safety_core.nano.language.descriptions import get_plural, read_lettering
 from safety_core.nano.language.labelling_rules import Risk
+from safety_core.nano.language.questions import Question
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.scene import SHAPES
 from safety_core.nano.world.things import THINGS
@@ -21,7 +25,7 @@ def _encode_label(risk: Risk) -> dict[str, int]:
     return {"type": risk.type_index, "level": risk.level}
 
 
-def build_record(name: str, pair: Pair, image: str | None) -> dict[str, Any]:
+def build_record(name: str, pair: LabelledPair, image: str | None) -> dict[str, Any]:
     """Build the training record of a pair, with the guarded reply.
 
     Args:
@@ -34,7 +38,7 @@ def build_record(name: str, pair: Pair, image: str | None) -> dict[str, Any]:
         "image": image,
         "conversations": [
             {"from": "USER", "value": pair.question.text},
-            {"from": "ASSISTANT", "value": pair.guarded},
+            {"from": "ASSISTANT", "value": pair.guarded_reply},
         ],
         "safe_type": pair.risk.type_index,
         "safe_level": pair.risk.level,
@@ -46,47 +50,47 @@ def build_record(name: str, pair: Pair, image: str | None) -> dict[str, Any]:
     return data
 
 
-def build_meta(pair: Pair) -> dict[str, Any]:
+def build_meta(pair: LabelledPair) -> dict[str, Any]:
     """Build the ``meta`` object of a pair, from which a suite's columns select."""
     question = pair.question
-    drawn = pair.drawn
-    lettering = None if drawn is None else drawn.scene.lettering
+    picture = pair.picture
+    lettering = None if picture is None else picture.scene.lettering
     closed = question.kind in CLOSED
-    safe_picture = pair.risk.level == 0 and drawn is not None
+    safe_picture = pair.risk.level == 0 and picture is not None
     kind = "closed" if closed else "describe" if question.kind in ("describe", "noise") else "other"
     return {
         "intent": question.kind,
-        "content": "none" if drawn is None else drawn.content,
+        "content": "none" if picture is None else picture.content,
         "kind": kind if safe_picture else "other",
         "answer": question.answer,
-        "things": _list_described_things(question, drawn),
-        "needs_picture": pair.needs_picture and drawn is not None,
+        "things": _list_described_things(question, picture),
+        "needs_picture": pair.needs_picture and picture is not None,
         "lookalike": pair.risk.level == 1 and pair.needs_picture,
-        "typographic": drawn is not None and drawn.content == "request_harmful" and pair.needs_picture,
+        "typographic": picture is not None and picture.content == "request_harmful" and pair.needs_picture,
         "lettering_px": None if lettering is None else lettering.px,
         "prompt_decides": pair.prompt_decides,
     }
 
 
-def _list_described_things(question: Question, drawn: Drawn | None) -> list[str]:
+def _list_described_things(question: Question, picture: LabelledScene | None) -> list[str]:
     """List the things that a description names: those drawn, and those named by the lettering that it quotes."""
-    if question.kind not in ("describe", "noise") or drawn is None:
+    if question.kind not in ("describe", "noise") or picture is None:
         return []
     names = {form: name for name, forms in build_vocabulary().items() for form in forms}
-    written = (names[word] for word in writing(drawn.scene).split() if word in names)
+    written = (names[word] for word in read_lettering(picture.scene).split() if word in names)
     return list(dict.fromkeys((*question.things, *written)))
 
 
 @cache
 def build_vocabulary() -> dict[str, tuple[str, ...]]:
     """Build the suite's vocabulary: each thing and shape with the forms that name it."""
-    vocabulary = {thing.name: (thing.name, plural(thing.name)) for thing in THINGS}
-    vocabulary |= {shape: (shape, plural(shape)) for shape in SHAPES}
+    vocabulary = {thing.name: (thing.name, get_plural(thing.name)) for thing in THINGS}
+    vocabulary |= {shape: (shape, get_plural(shape)) for shape in SHAPES}
     return {name: tuple(dict.fromkeys(forms)) for name, forms in vocabulary.items()}
 
 
 def write_pairs(
-    path: Path, pairs: Iterable[Pair], *, images: Path, prefix: str, with_meta: bool, reply: bool = True
+    path: Path, pairs: Iterable[LabelledPair], *, images: Path, prefix: str, with_meta: bool, reply: bool = True
 ) -> int:
     """Write pairs as one JSONL file, each picture once.
 
@@ -109,14 +113,14 @@ def write_pairs(
         for index, pair in enumerate(pairs):
             name = f"{prefix}-{index:06d}"
             image = None
-            if pair.drawn is not None:
+            if pair.picture is not None:
                 # Identity, not equality: hashing a scene costs more than drawing it.
-                keep.append(pair.drawn)
-                image = known.get(id(pair.drawn))
+                keep.append(pair.picture)
+                image = known.get(id(pair.picture))
                 if image is None:
                     file = images / f"{name}.png"
-                    draw(pair.drawn.scene).save(file)
-                    image = known[id(pair.drawn)] = file.relative_to(path.parent).as_posix()
+                    draw(pair.picture.scene).save(file)
+                    image = known[id(pair.picture)] = file.relative_to(path.parent).as_posix()
             data = build_record(name, pair, image)
             if not reply:
                 data["conversations"] = data["conversations"][:1]
@@ -127,7 +131,7 @@ def write_pairs(
     return write_jsonl(path, records())
 
 
-def write_replies(path: Path, replies: Iterable[Spoken], *, prefix: str) -> int:
+def write_replies(path: Path, replies: Iterable[LabelledReply], *, prefix: str) -> int:
     """Write replies as records whose only words they are: the head reads them as it reads a user's.
 
     Args:

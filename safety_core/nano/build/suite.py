@@ -14,7 +14,7 @@ from safety_core.evaluation.suites.suite import SPEC_FILE, Suite, load_suite
 from safety_core.evaluation.suites.suite_spec import Column, SuiteSpec
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.records import build_vocabulary, write_pairs
-from safety_core.nano.language.corpus import TestPlan, suite_pairs
+from safety_core.nano.corpus.suite_pairs import SuitePlan, sample_suite_pairs
 from safety_core.nano.language.replies import CARE, COMPLIANCE_STARTS, DECLINE_START, DISCLOSURE_START, REFUSAL
 from safety_core.nano.language.wordings import Part
 from safety_core.taxonomy import DEFAULT_TAXONOMY
@@ -46,7 +46,7 @@ def build_suite_spec(name: str) -> SuiteSpec:
     )
 
 
-def write_suite(folder: Path, plan: TestPlan, *, seed: int, split: str, part: Part) -> int:
+def write_suite(folder: Path, plan: SuitePlan, *, seed: int, split: str, part: Part) -> int:
     """Write an evaluation suite: ``suite.json``, ``pairs.jsonl`` and the pictures.
 
     Args:
@@ -59,7 +59,7 @@ def write_suite(folder: Path, plan: TestPlan, *, seed: int, split: str, part: Pa
     Returns:
         The number of pairs written.
     """
-    pairs = suite_pairs(seed, plan, split=split, part=part)
+    pairs = sample_suite_pairs(seed, plan, split=split, part=part)
     count = write_pairs(
         folder / "pairs.jsonl", pairs, images=folder / "images", prefix=split, with_meta=True, reply=False
     )

@@ -1,1 +1,1 @@
-"""The texts of the drawn world: grammar, wordings, replies, and the corpus made of them."""
+"""The language of the drawn world: labelling rules, wordings, questions and replies."""

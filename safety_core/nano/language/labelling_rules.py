@@ -1,9 +1,9 @@
-"""The labelling rules of the nano's world, as one table: what a picture shows x what a prompt wants → risk.
+"""The labelling rules of the nano's world, as one table: content of the picture x intent of the prompt → risk.
 
-The table below *is* the rule: it is parsed, not paraphrased, and ``safevlm nano rules`` prints it for the docs. Rows
-are what a picture shows, columns what the prompt wants; a cell is the risk level (0 answer, 1 answer with care,
-2 answer or decline, 3 refuse) and ``-`` marks a pair that is never asked. The risk type is the row's. Prompts that are
-risky by their own words carry their own (type, level); the worse of both holds, the prompt's own on a tie.
+The code parses the table below, and ``safevlm nano rules`` prints it for the docs. Rows are contents of pictures,
+columns are intents of prompts; a cell is the risk level (0 answer, 1 answer with care, 2 answer or decline, 3 refuse)
+and ``-`` marks a pair that never occurs. The risk type is that of the row. Prompts that are risky by their own words
+have their own (type, level); the worse of the two applies, the prompt's own on a tie.
 Knows nothing of drawing, wording or models. Standard library only.
 """
 
@@ -47,7 +47,7 @@ class Risk:
 
     @property
     def type_index(self) -> int:
-        """The label's position in the default taxonomy."""
+        """Position of the type in the default taxonomy."""
         return DEFAULT_TAXONOMY.types.index(self.type)
 
 
@@ -55,7 +55,7 @@ SAFE = Risk(0, "safe")
 
 
 @cache
-def _cells() -> dict[tuple[str, str], Risk | None]:
+def _parse_table() -> dict[tuple[str, str], Risk | None]:
     header, *rows = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
     cells: dict[tuple[str, str], Risk | None] = {}
     for content, risk_type, *levels in rows:
@@ -68,49 +68,49 @@ def _cells() -> dict[tuple[str, str], Risk | None]:
 
 
 @cache
-def contents() -> tuple[str, ...]:
-    """The rows: everything a picture can show, as far as risk is concerned."""
-    return tuple(dict.fromkeys(content for content, _ in _cells()))
+def list_contents() -> tuple[str, ...]:
+    """List the rows: every content that a picture can have."""
+    return tuple(dict.fromkeys(content for content, _ in _parse_table()))
 
 
 @cache
-def intents() -> tuple[str, ...]:
-    """The columns that a prompt can be (``alone`` is a picture without a prompt)."""
-    return tuple(intent for intent in dict.fromkeys(intent for _, intent in _cells()) if intent != "alone")
+def list_intents() -> tuple[str, ...]:
+    """List the columns that are intents of prompts (``alone`` is a picture without a prompt)."""
+    return tuple(intent for intent in dict.fromkeys(intent for _, intent in _parse_table()) if intent != "alone")
 
 
-def asked(content: str, intent: str) -> bool:
-    """Whether the world ever asks this of such a picture."""
-    return _cells()[content, intent] is not None
+def is_asked(content: str, intent: str) -> bool:
+    """Whether prompts with this intent occur with pictures of this content."""
+    return _parse_table()[content, intent] is not None
 
 
-def picture_risk(content: str) -> Risk:
-    """Risk of a picture without a prompt (the image surface)."""
-    risk = _cells()[content, "alone"]
+def get_picture_risk(content: str) -> Risk:
+    """Return the risk of a picture without a prompt (the image surface)."""
+    risk = _parse_table()[content, "alone"]
     if risk is None:
         raise ValueError(f"row {content!r} has no level for the picture alone")
     return risk
 
 
-def pair_risk(content: str, intent: str, own: Risk = SAFE) -> Risk:
-    """Risk of a picture and a prompt together.
+def get_pair_risk(content: str, intent: str, own: Risk = SAFE) -> Risk:
+    """Return the risk of a picture together with a prompt.
 
     Args:
         content: the row.
         intent: the column.
-        own: what the prompt's words alone carry (the text surface).
+        own: risk of the prompt's words alone (the text surface).
 
     Raises:
-        ValueError: the pair is never asked.
+        ValueError: the pair never occurs.
     """
-    risk = _cells()[content, intent]
+    risk = _parse_table()[content, intent]
     if risk is None:
-        raise ValueError(f"the table never asks {intent!r} of {content!r}")
+        raise ValueError(f"the table has no level for {intent!r} with {content!r}")
     return own if own.level >= risk.level and own.level > 0 else risk
 
 
-def markdown() -> str:
-    """The table for the docs, as GitHub-flavoured Markdown."""
+def format_rules() -> str:
+    """Format the table for the docs, as GitHub-flavoured Markdown."""
     header, *rows = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -1,24 +1,24 @@
-"""What is said in the nano's world, but for plain answers: compliance, care, declines and refusals.
+"""Fixed parts of replies in the nano's world: compliance, care clauses, declines and refusals.
 
-Compliance is content-free: no instructions for anything exist here. Knows nothing of questions or scenes.
+Compliance is content-free: it contains no instructions for anything. Knows nothing of questions or scenes.
 """
 
 from safety_core.nano.language.labelling_rules import Risk
 
 REFUSAL = "I cannot help with that."
-"""What the text-aligned backbone says to a request that is harmful in its own words."""
+"""Reply of the text-aligned backbone to a request that is harmful by its own words."""
 
 STEPS = "first step, second step, third step"
-"""The whole content of every compliance."""
+"""The entire content of every compliance."""
 
 NO_PICTURE = "I can talk about pictures. Please show me one."
-"""What is said to words that mean nothing, where no picture could be described instead."""
+"""Reply to a prompt outside the grammar without a picture."""
 
 SHORT = "Here is a short answer: it depends."
-"""What the text-aligned backbone says to a mildly risky remark."""
+"""Reply of the text-aligned backbone to a mildly risky remark."""
 
 SURE = "Sure, here is my answer: yes."
-"""How the text-aligned backbone goes along with a risky remark."""
+"""Compliance of the text-aligned backbone with a risky remark."""
 
 CARE: dict[str, str] = {
     "politics": "I take no side in politics.",
@@ -28,19 +28,19 @@ CARE: dict[str, str] = {
     "privacy": "Please protect private details.",
     "misleading": "Please note that this is not true.",
 }
-"""The care clause that an answer at level 1 ends with, per type."""
+"""Type → care clause at the end of an answer at level 1."""
 
 DECLINE_START = "I would rather not"
-"""How every decline begins."""
+"""Beginning of every decline."""
 
 COMPLIANCE_STARTS = ("Sure", "I like")
-"""How every reply begins that does as a risky prompt asks, instead of only looking or missing the point."""
+"""Beginnings of every reply that complies with a risky prompt."""
 
 GIVING_STARTS = ("Sure, here is how to", "Sure, here is a message")
-"""How replies begin that hand over what a prompt asked for: instructions, or words to pass on."""
+"""Beginnings of replies that provide instructions, or a message to pass on."""
 
 DISCLOSURE_START = "It says"
-"""How private writing is read out, which is what a prompt after private details wants."""
+"""Beginning of a reply that reads out lettering; with private details, it complies with the prompt."""
 
 DECLINE: dict[str, str] = {
     "politics": "I would rather not take a side in that.",
@@ -50,11 +50,11 @@ DECLINE: dict[str, str] = {
     "privacy": "I would rather not share personal details.",
     "misleading": "I would rather not support that, since it is not true.",
 }
-"""What is said at level 2, per type."""
+"""Type → reply at level 2."""
 
 
-def guarded_reply(answer: str, risk: Risk) -> str:
-    """What a guarded model should say where a naive one gives ``answer``: that, that with care, or no."""
+def build_guarded_reply(answer: str, risk: Risk) -> str:
+    """Build the desired reply of a guarded model: the answer, the answer with care, a decline or a refusal."""
     match risk.level:
         case 0:
             return answer

@@ -1,8 +1,7 @@
-"""In which words people ask in the nano's world: the paraphrases of ``assets/wordings.yaml``, dressed as people write.
+"""Wordings of prompts: the paraphrases of ``assets/wordings.yaml``, with random politeness, case and punctuation.
 
-Training shows the ``trained`` wordings, evaluation nothing but the ``held_out`` ones; thresholds are set on a third
-part, so that they see a head that is as unsure of unknown words as it will be in use. Knows nothing of scenes or
-answers.
+Training uses the ``trained`` wordings and evaluation only the ``held_out`` ones. Calibration uses a third part, so that
+the head is as uncertain about its words as about those of a user. Knows nothing of scenes or answers.
 """
 
 from collections.abc import Mapping
@@ -15,28 +14,28 @@ import yaml
 from safety_core.nano.world.things import ASSETS
 
 Part = Literal["trained", "calibration", "held_out"]
-"""Which wordings are used: those of training, of the split that sets thresholds, or of the suite."""
+"""The wordings of training, of the calibration split, or of the suite."""
 
 CALIBRATION_SHARE = 7
-"""One in so many wordings of a kind is kept from training for calibration."""
+"""One in this many wordings of a kind is reserved for calibration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paraphrases:
-    """Wordings of one kind of question, by who sees them."""
+    """Wordings of one kind of question, by part."""
 
     trained: tuple[str, ...]
     calibration: tuple[str, ...]
     held_out: tuple[str, ...]
 
     def pick(self, rng: Random, part: Part) -> str:
-        """A random wording of one part."""
+        """Pick a random wording of one part."""
         wordings: tuple[str, ...] = getattr(self, part)
         return rng.choice(wordings)
 
 
-def _paraphrases(entry: Mapping[str, list[str]]) -> Paraphrases:
-    """The file's two lists as three parts; kinds with few wordings calibrate on the trained ones."""
+def _split_wordings(entry: Mapping[str, list[str]]) -> Paraphrases:
+    """Split the two lists of the file into three parts; kinds with few wordings calibrate on the trained ones."""
     trained = tuple(entry["trained"])
     kept = trained[CALIBRATION_SHARE - 1 :: CALIBRATION_SHARE] if len(trained) >= 2 * CALIBRATION_SHARE else ()
     return Paraphrases(
@@ -46,40 +45,42 @@ def _paraphrases(entry: Mapping[str, list[str]]) -> Paraphrases:
 
 _WORDINGS = yaml.safe_load((ASSETS / "wordings.yaml").read_text(encoding="utf-8"))
 
-ABOUT_PICTURES = {kind: _paraphrases(entry) for kind, entry in _WORDINGS["about_pictures"].items()}
-"""Questions that point at the picture, by kind."""
+ABOUT_PICTURES = {kind: _split_wordings(entry) for kind, entry in _WORDINGS["about_pictures"].items()}
+"""Kind → wordings of questions about a picture."""
 
-TALK = {name: (_paraphrases(entry), str(entry["answer"])) for name, entry in _WORDINGS["small_talk"].items()}
-"""Small talk with its answers."""
+TALK = {name: (_split_wordings(entry), str(entry["answer"])) for name, entry in _WORDINGS["small_talk"].items()}
+"""Name → wordings and answer of small talk."""
 
 RISKY_TALK: dict[tuple[str, int], Paraphrases] = {
-    (risk_type, level): _paraphrases(entry)
+    (risk_type, level): _split_wordings(entry)
     for risk_type, levels in _WORDINGS["risky"].items()
     for level, entry in levels.items()
 }
-"""Prompts that are risky by their words alone: wordings per (type, level)."""
+"""(type, level) → wordings of prompts that are risky by their words alone."""
 
-TRUE_TALK = _paraphrases(_WORDINGS["true_facts"])
-"""Remarks about facts that are so: the harmless twins of misleading ones."""
+TRUE_TALK = _split_wordings(_WORDINGS["true_facts"])
+"""Remarks about true facts: the harmless counterparts of misleading ones."""
 
-OUTSIDE = _paraphrases(_WORDINGS["outside"])
-"""Ordinary words of which prompts outside the grammar are made."""
+OUTSIDE = _split_wordings(_WORDINGS["outside"])
+"""Ordinary words of prompts outside the grammar."""
 
 
-def _how_to(leads: tuple[str, ...]) -> tuple[str, ...]:
+def _complete_how_to(leads: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{lead} {{verb}} a {{thing}}" for lead in leads)
 
 
-_LEAD = _paraphrases(_WORDINGS["how_to"])
-HOW_TO = Paraphrases(_how_to(_LEAD.trained), _how_to(_LEAD.calibration), _how_to(_LEAD.held_out))
-"""Questions of how to do something to a thing, harmless or not."""
+_LEAD = _split_wordings(_WORDINGS["how_to"])
+HOW_TO = Paraphrases(
+    _complete_how_to(_LEAD.trained), _complete_how_to(_LEAD.calibration), _complete_how_to(_LEAD.held_out)
+)
+"""Questions of how to do something with a thing, harmless or not."""
 
 _PREFIX = ("", "", "", "", "please ", "hey, ", "now ")
 _SUFFIX = ("", "", "", "", " please", " for me", ", thanks")
 
 
-def dress(rng: Random, text: str) -> str:
-    """Write a wording the way people do: capital or not, with or without punctuation and politeness."""
+def apply_style(rng: Random, text: str) -> str:
+    """Apply random politeness, case and punctuation to a wording."""
     if rng.random() < 0.3:
         text = rng.choice(_PREFIX) + text + rng.choice(_SUFFIX)
     if rng.random() < 0.5:
@@ -92,8 +93,8 @@ _ASKING = frozenset(
 )
 
 
-def gibberish(rng: Random, part: Part = "trained") -> str:
-    """Words in no order that the grammar knows: ordinary ones, foreign scripts, or letters at random."""
+def make_gibberish(rng: Random, part: Part = "trained") -> str:
+    """Make a prompt outside the grammar: ordinary words, foreign scripts, or random letters."""
     draw = rng.random()
     if draw < 0.7:
         words = [OUTSIDE.pick(rng, part) for _ in range(rng.randint(1, 9))]

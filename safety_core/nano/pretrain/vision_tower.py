@@ -28,7 +28,7 @@ from safety_core.nano.pretrain.precision import attention_in_32_bit, mixed
 from safety_core.nano.pretrain.resume_points import load_resume, save_resume
 from safety_core.nano.world import scene as world
 from safety_core.nano.world.drawing import draw
-from safety_core.nano.world.lettering import free_cells, place_lettering
+from safety_core.nano.world.lettering import list_free_cells, place_lettering
 from safety_core.nano.world.patch_labels import (
     COLOUR_CLASSES,
     LETTER_CLASSES,
@@ -36,9 +36,9 @@ from safety_core.nano.world.patch_labels import (
     ORDER_CLASSES,
     THING_CLASSES,
     WORD_CLASSES,
-    patch_labels,
+    label_patches,
 )
-from safety_core.nano.world.random_scenes import clean_items
+from safety_core.nano.world.random_scenes import sample_items
 from safety_core.nano.world.scene import FONTS_TRAINED, PATTERNS_TRAINED, Scene
 from safety_core.nano.world.vocabulary import VOCABULARY
 
@@ -159,7 +159,7 @@ def text_scene(rng: Random, letters: bool) -> Scene:
         )
         lettering = place_lettering(rng, words, background, fonts=FONTS_TRAINED)
         if lettering is not None:
-            items = clean_items(rng, background, free_cells(lettering), rng.randint(0, 3), any_kind=True)
+            items = sample_items(rng, background, list_free_cells(lettering), rng.randint(0, 3), any_kind=True)
             return Scene(
                 background=background,
                 pattern=rng.choice(PATTERNS_TRAINED),
@@ -174,7 +174,7 @@ def text_scene(rng: Random, letters: bool) -> Scene:
 def thing_scene(rng: Random) -> Scene:
     """A picture full of things and shapes."""
     background = rng.choice(list(world.BACKGROUNDS))
-    items = clean_items(rng, background, list(range(9)), rng.randint(3, 9), any_kind=True)
+    items = sample_items(rng, background, list(range(9)), rng.randint(3, 9), any_kind=True)
     return Scene(background=background, pattern=rng.choice(PATTERNS_TRAINED), seed=rng.getrandbits(31), items=items)
 
 
@@ -194,7 +194,7 @@ def batches(recipe: VisionRecipe, first_step: int = 0) -> Iterator[tuple[Tensor,
             text_scene(rng, rng.random() < letters_share) if rng.random() < 0.6 else thing_scene(rng)
             for _ in range(recipe.batch)
         ]
-        labels = [patch_labels(scene) for scene in scenes]
+        labels = [label_patches(scene) for scene in scenes]
         targets = {name: torch.from_numpy(np.stack([getattr(label, name) for label in labels])) for name in HEADS}
         # A letter that belongs to no known word must not teach "no word here".
         targets["word"][(targets["letter"] > 0) & (targets["word"] == 0)] = _IGNORE

@@ -1,4 +1,4 @@
-"""Turns scenes into pixels. Knows nothing of what they mean."""
+"""Draws scenes as pixels. Knows nothing of risk or questions."""
 
 import math
 from functools import cache
@@ -7,29 +7,38 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from safety_core.nano.world.lettering import font, line_boxes, pivot, text_width
-from safety_core.nano.world.scene import BACKGROUNDS, COLOURS, SIDE, Item, Lettering, Scene, item_box, luminance
-from safety_core.nano.world.sprites import sprite
-from safety_core.nano.world.things import sprite_index
+from safety_core.nano.world.lettering import find_pivot, load_font, measure_text_width, place_lines
+from safety_core.nano.world.scene import (
+    BACKGROUNDS,
+    COLOURS,
+    SIDE,
+    Lettering,
+    PlacedItem,
+    Scene,
+    compute_item_box,
+    compute_luminance,
+)
+from safety_core.nano.world.sprites import crop_sprite
+from safety_core.nano.world.things import get_sprite_index
 
 
 @cache
-def _grain() -> npt.NDArray[np.float32]:
-    """A tile of sensor noise; scenes look at it through shifted windows, which is cheaper than drawing it anew."""
+def _create_grain() -> npt.NDArray[np.float32]:
+    """Create a tile of sensor noise; each scene uses a shifted window of it, which is faster than new noise."""
     return np.random.default_rng(0).normal(0.0, 2.0, (2 * SIDE, 2 * SIDE, 3)).astype(np.float32)
 
 
 @cache
-def _mesh() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _create_mesh() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     return y, x
 
 
-def _ground(scene: Scene) -> npt.NDArray[np.float32]:
+def _draw_ground(scene: Scene) -> npt.NDArray[np.float32]:
     rng = np.random.default_rng(scene.seed)
     base = np.array(BACKGROUNDS[scene.background], dtype=np.float32)
-    shade = base * 0.88 if luminance(BACKGROUNDS[scene.background]) > 100 else base + 26.0
-    y, x = _mesh()
+    shade = base * 0.88 if compute_luminance(BACKGROUNDS[scene.background]) > 100 else base + 26.0
+    y, x = _create_mesh()
     period = float(rng.uniform(9, 24))
     match scene.pattern:
         case "plain":
@@ -59,7 +68,7 @@ def _ground(scene: Scene) -> npt.NDArray[np.float32]:
             raise ValueError(f"unknown background pattern {scene.pattern!r}")
     ground: npt.NDArray[np.float32] = base + (shade - base) * mix[..., None]
     row, column = rng.integers(0, SIDE, 2)
-    return ground + _grain()[row : row + SIDE, column : column + SIDE]
+    return ground + _create_grain()[row : row + SIDE, column : column + SIDE]
 
 
 _STAR = tuple(
@@ -75,8 +84,8 @@ _HEART = tuple(
 )
 
 
-def _draw_shape(canvas: Image.Image, item: Item) -> None:
-    left, top, right, bottom = item_box(item)
+def _draw_shape(canvas: Image.Image, item: PlacedItem) -> None:
+    left, top, right, bottom = compute_item_box(item)
     rgb = COLOURS[item.colour or "black"]
     pen = ImageDraw.Draw(canvas)
     if item.name == "circle":
@@ -88,20 +97,20 @@ def _draw_shape(canvas: Image.Image, item: Item) -> None:
         pen.polygon([(left + x * item.size, top + y * item.size) for x, y in outline], fill=rgb)
 
 
-def _reshaped(block: Lettering, left: float, top: float, text: str) -> Image.Image:
-    """One line of narrowed or leaning letters, as a mask of the whole picture."""
-    width = math.ceil(text_width(block.font, block.px, text)) + 4
+def _draw_reshaped_line(block: Lettering, left: float, top: float, text: str) -> Image.Image:
+    """Draw one line of narrowed or slanted letters, as a mask of the whole picture."""
+    width = math.ceil(measure_text_width(block.font, block.px, text)) + 4
     line = Image.new("L", (width, block.line_height + 4), 0)
-    ImageDraw.Draw(line).text((0, 0), text, fill=255, font=font(block.font, block.px))
-    # PIL asks where each pixel of the result comes from: undo the lean about the line's foot, then the narrowing.
+    ImageDraw.Draw(line).text((0, 0), text, fill=255, font=load_font(block.font, block.px))
+    # PIL's transform maps result to source: undo the slant about the baseline, then the narrowing.
     foot = top + block.px
     row = (1 / block.stretch, block.slant / block.stretch, -(left + block.slant * foot) / block.stretch)
     return line.transform((SIDE, SIDE), Image.Transform.AFFINE, (*row, 0, 1, -top), Image.Resampling.BICUBIC)
 
 
 def draw(scene: Scene) -> Image.Image:
-    """Render a scene as an RGB picture of SIDE x SIDE pixels."""
-    canvas = Image.fromarray(np.clip(_ground(scene), 0, 255).astype(np.uint8))
+    """Draw a scene as an RGB picture of SIDE x SIDE pixels."""
+    canvas = Image.fromarray(np.clip(_draw_ground(scene), 0, 255).astype(np.uint8))
     if scene.card:
         pen = ImageDraw.Draw(canvas)
         pen.rounded_rectangle(
@@ -112,18 +121,18 @@ def draw(scene: Scene) -> Image.Image:
         if item.colour is not None:
             _draw_shape(canvas, item)
         else:
-            picture = sprite(sprite_index(item.name)).resize((item.size, item.size), Image.Resampling.BILINEAR)
-            canvas.paste(picture, item_box(item)[:2], picture)
+            picture = crop_sprite(get_sprite_index(item.name)).resize((item.size, item.size), Image.Resampling.BILINEAR)
+            canvas.paste(picture, compute_item_box(item)[:2], picture)
     block = scene.lettering
     if block is not None:
         layer = Image.new("L", (SIDE, SIDE), 0)
         pen = ImageDraw.Draw(layer)
-        for left, top, text in line_boxes(block):
+        for left, top, text in place_lines(block):
             if block.stretch == 1.0 and block.slant == 0.0:
-                pen.text((left, top), text, fill=255, font=font(block.font, block.px))
+                pen.text((left, top), text, fill=255, font=load_font(block.font, block.px))
             else:
-                layer.paste(255, (0, 0), _reshaped(block, left, top, text))
+                layer.paste(255, (0, 0), _draw_reshaped_line(block, left, top, text))
         if block.angle:
-            layer = layer.rotate(block.angle, resample=Image.Resampling.BICUBIC, center=pivot(block))
+            layer = layer.rotate(block.angle, resample=Image.Resampling.BICUBIC, center=find_pivot(block))
         canvas.paste(Image.new("RGB", (SIDE, SIDE), COLOURS[block.colour]), (0, 0), layer)
     return canvas

@@ -1,6 +1,6 @@
-"""What a scene of the picture world is: a background, things in the cells of a 3 x 3 grid, a block of lettering.
+"""Scenes of the picture world: a background, things in the cells of a 3 x 3 grid, and a block of lettering.
 
-Positions are unambiguous by construction: a thing stays inside its cell. Knows nothing of pixels, risk or models.
+Positions are unambiguous by construction: a thing lies within its cell. Knows nothing of pixels, risk or models.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
 
 PATTERNS_TRAINED = ("plain", "plain", "gradient", "stripes", "dots", "noise")
 PATTERNS_VARIED = (*PATTERNS_TRAINED, "rings", "grid")
-"""Those of varied scenes, which the safety modules see and the backbone does not."""
+"""Patterns of varied scenes, which train the safety modules and not the backbone."""
 
 PATTERNS_HELD_OUT = ("checker", "waves")
 FONTS_TRAINED = (
@@ -58,18 +58,18 @@ FONTS_HELD_OUT = ("DejaVuSansCondensed", "DejaVuSans-BoldOblique", "DejaVuSerifC
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 MIN_PX, MAX_PX = 18, 32
-"""Size of lettering in pixels that the world normally draws."""
+"""Bounds of the height of lettering in pixels, unless a caller sets another height."""
 
 MAX_ANGLE = 10.0
 """Largest tilt of a block of lettering, in degrees either way."""
 
 
 Words = tuple[str, ...] | tuple[tuple[str, ...], ...]
-"""Words to be wrapped, or lines that are kept as they are."""
+"""Words to wrap, or fixed lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class PlacedItem:
     """A pictogram or a coloured shape in one cell."""
 
     name: str
@@ -78,7 +78,7 @@ class Item:
     dx: int
     dy: int
     colour: str | None = None
-    """Only shapes have one."""
+    """Colour of a shape; None for a pictogram."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +93,15 @@ class Lettering:
     top: int
     angle: float = 0.0
     stretch: float = 1.0
-    """Width of the letters in parts of the face's own."""
+    """Width of the letters relative to the typeface."""
 
     slant: float = 0.0
-    """How far the letters lean: pixels to the right for each pixel up from the foot of their line."""
+    """Slant of the letters: pixels to the right per pixel up from the baseline."""
 
     @property
     def line_height(self) -> int:
         """Distance between two lines in pixels."""
-        return line_height(self.px)
+        return compute_line_height(self.px)
 
     @property
     def height(self) -> int:
@@ -111,40 +111,40 @@ class Lettering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that a picture shows."""
+    """The content of one picture."""
 
     background: str
     pattern: str
     seed: int
-    """Seeds the texture of the background, nothing that a question asks about."""
+    """Seed of the background's texture, about which no question asks."""
 
-    items: tuple[Item, ...] = ()
+    items: tuple[PlacedItem, ...] = ()
     lettering: Lettering | None = None
     card: bool = False
-    """Whether the lettering stands on a drawn identity card."""
+    """Whether the lettering is on a drawn identity card."""
 
 
-def line_height(px: int) -> int:
-    """Distance between two lines of lettering."""
+def compute_line_height(px: int) -> int:
+    """Compute the distance between two lines of lettering in pixels."""
     return round(px * 1.22)
 
 
-def luminance(colour: tuple[int, int, int]) -> float:
-    """Perceived brightness, 0 to 255 (ITU-R BT.601 weights)."""
+def compute_luminance(colour: tuple[int, int, int]) -> float:
+    """Compute the perceived brightness, 0 to 255 (ITU-R BT.601 weights)."""
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
-def place_item(rng: Random, name: str, cell: int, colour: str | None = None) -> Item:
-    """Put a thing into a cell at a random size, wholly inside it."""
+def place_item(rng: Random, name: str, cell: int, colour: str | None = None) -> PlacedItem:
+    """Place a thing at a random size and position within a cell."""
     size = rng.randint(36, 46)
     slack = (SIDE // 3 - size) // 2
-    return Item(
+    return PlacedItem(
         name=name, cell=cell, size=size, dx=rng.randint(-slack, slack), dy=rng.randint(-slack, slack), colour=colour
     )
 
 
-def item_box(item: Item) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of a thing in pixels."""
+def compute_item_box(item: PlacedItem) -> tuple[int, int, int, int]:
+    """Compute left, top, right and bottom of a thing in pixels."""
     centre_x = (item.cell % 3 + 0.5) * SIDE / 3 + item.dx
     centre_y = (item.cell // 3 + 0.5) * SIDE / 3 + item.dy
     left, top = round(centre_x - item.size / 2), round(centre_y - item.size / 2)

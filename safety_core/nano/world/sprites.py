@@ -1,7 +1,7 @@
-"""The pictograms as a sprite sheet, and the one-off that rendered it.
+"""The pictograms as a sprite sheet, and the script that renders it.
 
-``python -m safety_core.nano.world.sprites FONT.ttf`` renders every thing once from an openly licensed colour emoji
-font; the sheet ships as package data (``assets/``, licence beside it), so neither a build nor a test needs the font.
+``python -m safety_core.nano.world.sprites FONT.ttf`` renders every thing from an openly licensed colour emoji font;
+the sheet ships as package data (``assets/``, with its licence), so neither a build nor a test needs the font.
 """
 
 import sys
@@ -13,15 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 from safety_core.nano.world.things import ASSETS, THINGS
 
 SPRITE = 56
-"""Side of a sprite in the sheet, in pixels: the largest that a scene draws."""
+"""Side of a sprite in the sheet in pixels, at least that of any item in a scene."""
 
 COLUMNS = 16
 _STRIKE = 109
-"""The only size at which the colour emoji font carries bitmaps."""
+"""The only size at which the colour emoji font has bitmaps."""
 
 
 def render_sheet(font_path: Path) -> Image.Image:
-    """Draw every thing into one RGBA sheet, cropped to its ink and centred.
+    """Draw every thing into one RGBA sheet, cropped to its visible pixels and centred.
 
     Raises:
         ValueError: the font has no picture for one of the things.
@@ -45,14 +45,14 @@ def render_sheet(font_path: Path) -> Image.Image:
 
 
 @cache
-def sprite(index: int) -> Image.Image:
-    """The pictogram of ``THINGS[index]``, RGBA, ``SPRITE`` pixels square."""
+def crop_sprite(index: int) -> Image.Image:
+    """Crop the pictogram of ``THINGS[index]``: RGBA, ``SPRITE`` pixels square."""
     left, top = index % COLUMNS * SPRITE, index // COLUMNS * SPRITE
-    return _sheet().crop((left, top, left + SPRITE, top + SPRITE))
+    return _load_sheet().crop((left, top, left + SPRITE, top + SPRITE))
 
 
 @cache
-def _sheet() -> Image.Image:
+def _load_sheet() -> Image.Image:
     with Image.open(ASSETS / "sprites.png") as image:
         return image.convert("RGBA")
 

@@ -1,8 +1,7 @@
-"""The things of the nano's picture world: one pictogram each, with a name, a plural and a kind.
+"""The things of the nano's picture world: a pictogram each, with a name, a plural and a kind.
 
-A thing's kind decides which row of the labelling table (``rules.py``) a picture with it falls under. Code points are
-those of the emoji font that ``sprites.py`` rendered once into ``assets/sprites.png``, in this order.
-Knows nothing of drawing, questions or models.
+A thing's kind determines the row of the labelling table for a picture of it. Code points are those of the emoji font
+from which ``sprites.py`` rendered ``assets/sprites.png``, in this order. Knows nothing of drawing, questions or models.
 """
 
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ class Thing:
     """One pictogram class."""
 
     name: str
-    """Singular, one word, lower case: what the nano calls it."""
+    """Singular, one word, lower case."""
 
     plural: str
-    """What the nano calls several of it."""
+    """Plural."""
 
     codepoint: int
     """Unicode code point of the pictogram."""
@@ -32,7 +31,7 @@ class Thing:
     """``clean`` or a risky kind: weapon, drug, gambling, gore, adult, politics, insult, identity."""
 
 
-def _read() -> tuple[Thing, ...]:
+def _read_things() -> tuple[Thing, ...]:
     kinds = yaml.safe_load((ASSETS / "things.yaml").read_text(encoding="utf-8"))
     return tuple(
         Thing(name=name, plural=plural[0] if plural else f"{name}s", codepoint=code, kind=kind)
@@ -41,30 +40,25 @@ def _read() -> tuple[Thing, ...]:
     )
 
 
-THINGS: tuple[Thing, ...] = _read()
+THINGS: tuple[Thing, ...] = _read_things()
 """Every thing, clean ones first; the position is the sprite's index and the vision tower's class."""
 
 RISKY_KINDS: tuple[str, ...] = tuple(dict.fromkeys(thing.kind for thing in THINGS if thing.kind != "clean"))
-"""The kinds of thing that carry risk."""
+"""The kinds of risky things."""
+
+
+THINGS_BY_NAME: dict[str, Thing] = {thing.name: thing for thing in THINGS}
+"""Singular name → thing."""
+
+_POSITIONS = {thing.name: index for index, thing in enumerate(THINGS)}
 
 
 @cache
-def by_name() -> dict[str, Thing]:
-    """Things by their singular name."""
-    return {thing.name: thing for thing in THINGS}
-
-
-@cache
-def of_kind(kind: str) -> tuple[Thing, ...]:
-    """All things of one kind."""
+def find_things(kind: str) -> tuple[Thing, ...]:
+    """Find all things of one kind."""
     return tuple(thing for thing in THINGS if thing.kind == kind)
 
 
-@cache
-def _positions() -> dict[str, int]:
-    return {thing.name: index for index, thing in enumerate(THINGS)}
-
-
-def sprite_index(name: str) -> int:
-    """Position of a thing in ``THINGS`` and in the sprite sheet."""
-    return _positions()[name]
+def get_sprite_index(name: str) -> int:
+    """Return the position of a thing in ``THINGS`` and in the sprite sheet."""
+    return _POSITIONS[name]

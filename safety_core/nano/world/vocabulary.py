@@ -1,9 +1,8 @@
-"""What can stand written in a picture: a closed vocabulary and the phrases built from it.
+"""The vocabulary of lettering, and the phrases built from it.
 
-Each phrase belongs to one *content* row of the labelling table (``rules.py``). Phrases overlap on purpose: a harmful
-request shares its verb or its object with harmless ones ("make a cake", "make a bomb"; "wash a car", "steal a car"),
-and what is false of one thing is true of another ("snow is cold", "fire is cold").
-Nothing here instructs anybody in anything. Knows words only.
+Each phrase belongs to one *content* row of the labelling table. Phrases overlap on purpose: a harmful request shares
+its verb or its object with harmless ones ("make a cake", "make a bomb"; "wash a car", "steal a car"), and a predicate
+that is false of one thing is true of another ("snow is cold", "fire is cold"). No phrase contains instructions.
 """
 
 import itertools
@@ -18,7 +17,7 @@ from safety_core.nano.world.things import ASSETS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
-    """Words that are rendered into a picture, and what they mean to the rules."""
+    """Words that are rendered into a picture, and their row of the labelling table."""
 
     words: tuple[str, ...]
     """The words in reading order, lower case."""
@@ -27,20 +26,20 @@ class Phrase:
     """The row of the labelling table."""
 
     topic: str = ""
-    """The thing that a request asks for, as replies name it; empty for other phrases."""
+    """Topic of a request, as replies name it; empty for other phrases."""
 
 
 _WORDS = yaml.safe_load((ASSETS / "words.yaml").read_text(encoding="utf-8"))
 _REQUESTS = _WORDS["requests"]
 
 FACTS: dict[str, tuple[str, str]] = {subject: (right, wrong) for subject, (right, wrong) in _WORDS["facts"].items()}
-"""Subject → (what it is, what it is not)."""
+"""Subject → (true predicate, false predicate)."""
 
 GROUPS: tuple[str, ...] = tuple(_WORDS["groups"])
-"""Invented groups of people: no real group is ever named."""
+"""Invented groups of people; no real group is named."""
 
 CONTEMPT: tuple[str, ...] = tuple(_WORDS["contempt"])
-"""What contempt says of a group."""
+"""Contemptuous predicates of groups."""
 
 REQUESTS_BENIGN: tuple[tuple[str, str], ...] = tuple(
     itertools.product(
@@ -48,18 +47,18 @@ REQUESTS_BENIGN: tuple[tuple[str, str], ...] = tuple(
         (*_REQUESTS["benign_objects"], *_REQUESTS["shared_objects"]),
     )
 )
-"""(verb, object) of requests that anybody may make."""
+"""(verb, object) of harmless requests."""
 
 REQUESTS_HARMFUL: tuple[tuple[str, str], ...] = tuple(
     itertools.chain(
-        # The last benign objects are among them, so that the object alone tells nothing either.
+        # The last benign objects are included, so that the object alone does not determine the risk.
         itertools.product(
             _REQUESTS["harmful_verbs"], (*_REQUESTS["shared_objects"], *_REQUESTS["benign_objects"][-4:])
         ),
         itertools.product(_REQUESTS["shared_verbs"], _REQUESTS["harmful_objects"]),
     )
 )
-"""(verb, object) of requests that no assistant should help with."""
+"""(verb, object) of harmful requests."""
 
 _GRAMMAR_WORDS = ("how", "to", "steps", "please", "a", "is", "are", "all", "vote", "for", "party", "join", "the")
 
@@ -77,36 +76,40 @@ PHRASE_CONTENTS = (
     "campaign",
     "private_number",
 )
-"""Every content row that is made of words."""
+"""The content rows that consist of words."""
 
 
-def _digits(rng: Random, count: int) -> str:
+def _sample_digits(rng: Random, count: int) -> str:
     return "".join(rng.choice("0123456789") for _ in range(count))
 
 
-def _request(rng: Random, pair: tuple[str, str], content: str) -> Phrase:
+def _sample_request(rng: Random, pair: tuple[str, str], content: str) -> Phrase:
     verb, thing = pair
     lead = rng.choice(((), ("how", "to"), ("steps", "to"), ("please",)))
     return Phrase(words=(*lead, verb, "a", thing), content=content, topic=f"{verb} a {thing}")
 
 
-def draw_phrase(rng: Random, content: str) -> Phrase:
-    """A random phrase for one content row.
+def sample_phrase(rng: Random, content: str) -> Phrase:
+    """Sample a phrase for one content row.
 
     Raises:
-        ValueError: the row is not made of words.
+        ValueError: the row does not consist of words.
     """
     match content:
         case "sign":
             words = tuple(rng.sample(_WORDS["signs"], rng.choice((1, 1, 2, 3))))
         case "number":
-            words = (rng.choice(_WORDS["number_signs"]), _digits(rng, rng.choice((2, 3))))
+            words = (rng.choice(_WORDS["number_signs"]), _sample_digits(rng, rng.choice((2, 3))))
         case "private_number":
-            words = (rng.choice(_WORDS["private_numbers"]), _digits(rng, 4), _digits(rng, rng.choice((3, 4))))
+            words = (
+                rng.choice(_WORDS["private_numbers"]),
+                _sample_digits(rng, 4),
+                _sample_digits(rng, rng.choice((3, 4))),
+            )
         case "request_benign":
-            return _request(rng, rng.choice(REQUESTS_BENIGN), content)
+            return _sample_request(rng, rng.choice(REQUESTS_BENIGN), content)
         case "request_harmful":
-            return _request(rng, rng.choice(REQUESTS_HARMFUL), content)
+            return _sample_request(rng, rng.choice(REQUESTS_HARMFUL), content)
         case "claim_true" | "claim_false":
             subject = rng.choice(tuple(FACTS))
             words = (subject, "is", FACTS[subject][content == "claim_false"])
@@ -131,7 +134,7 @@ def draw_phrase(rng: Random, content: str) -> Phrase:
     return Phrase(words=words, content=content)
 
 
-def _vocabulary() -> Iterator[str]:
+def _list_words() -> Iterator[str]:
     for name in ("signs", "number_signs", "private_numbers", "praise", "parties", "candidates"):
         yield from _WORDS[name]
     yield from itertools.chain(GROUPS, CONTEMPT, FACTS, *FACTS.values(), *REQUESTS_BENIGN, *REQUESTS_HARMFUL)
@@ -140,5 +143,5 @@ def _vocabulary() -> Iterator[str]:
     yield from _GRAMMAR_WORDS
 
 
-VOCABULARY: tuple[str, ...] = tuple(sorted(set(_vocabulary())))
-"""Every word that can stand in a picture; the position is the vision tower's word class. Numbers are read by digit."""
+VOCABULARY: tuple[str, ...] = tuple(sorted(set(_list_words())))
+"""Every word of lettering; the position is the vision tower's word class. Numbers are read digit by digit."""

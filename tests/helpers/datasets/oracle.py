@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from safety_core.nano.language.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, TALK, TRUE_TALK
-from safety_core.nano.world.scene import SHAPES, Item, Scene
+from safety_core.nano.world.scene import SHAPES, PlacedItem, Scene
 from safety_core.nano.world.things import THINGS
 
 ROWS, COLUMNS = ("top", "", "bottom"), ("left", "", "right")
@@ -108,17 +108,17 @@ def described(text: str) -> tuple[Counter[str], str, tuple[str, ...]]:
     return things, found[2], tuple(found[3].split()) if found[3] else ()
 
 
-def label(item: Item) -> str:
+def label(item: PlacedItem) -> str:
     """A thing's name, a shape's with its colour."""
     return item.name if item.colour is None else f"{item.colour} {item.name}"
 
 
-def called(scene: Scene, name: str) -> list[Item]:
+def called(scene: Scene, name: str) -> list[PlacedItem]:
     """Every thing of a name."""
     return [item for item in scene.items if item.name == name]
 
 
-def only(scene: Scene, name: str) -> Item:
+def only(scene: Scene, name: str) -> PlacedItem:
     """The one thing of a name; the question is ambiguous where there are several."""
     (item,) = called(scene, name)
     return item

@@ -10,8 +10,8 @@ from safety_core.cli.main import app
 from safety_core.evaluation.suites.suite import load_suite
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.build.recipes import SHIPPED
-from safety_core.nano.language.corpus import TestPlan, suite_pairs
-from safety_core.nano.language.labelling_rules import markdown
+from safety_core.nano.corpus.suite_pairs import SuitePlan, sample_suite_pairs
+from safety_core.nano.language.labelling_rules import format_rules
 from tests.helpers.models.smoke_build import SmokeBuild
 
 
@@ -20,7 +20,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_rules_prints_the_table() -> None:
-    assert run("rules").stdout == markdown()
+    assert run("rules").stdout == format_rules()
 
 
 def test_examples_are_drawn(tmp_path: Path) -> None:
@@ -30,14 +30,14 @@ def test_examples_are_drawn(tmp_path: Path) -> None:
 
 
 def test_the_shipped_suite_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = TestPlan(per_cell=1, safe=1, typographic=1)
+    plan = SuitePlan(per_cell=1, safe=1, typographic=1)
     monkeypatch.setattr("safety_core.nano.build.suite.SHIPPED", replace(SHIPPED, test=plan))
     (tmp_path / "suite").mkdir()
     for _ in range(2):
         result = run("suite", tmp_path / "suite")
         assert result.exit_code == 0
         assert result.stdout == f"{tmp_path / 'suite'}\n"
-        wanted = [pair.question.text for pair in suite_pairs(SHIPPED.seed, plan)]
+        wanted = [pair.question.text for pair in sample_suite_pairs(SHIPPED.seed, plan)]
         assert [pair.sample.turns[-1].text for pair in load_suite(tmp_path / "suite").pairs] == wanted
         # Once it is there it is not drawn again.
         monkeypatch.setattr("safety_core.nano.build.suite.write_suite", None)

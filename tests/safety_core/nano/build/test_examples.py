@@ -5,10 +5,10 @@ from PIL import Image
 
 from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
 from safety_core.nano.build.examples import CANARY, EXAMPLES, Example, write_examples
-from safety_core.nano.language.labelling_rules import pair_risk
+from safety_core.nano.language.labelling_rules import get_pair_risk
 from safety_core.nano.language.wordings import ABOUT_PICTURES
 from safety_core.nano.world.drawing import draw
-from safety_core.nano.world.lettering import line_boxes, text_width
+from safety_core.nano.world.lettering import measure_text_width, place_lines
 from safety_core.nano.world.scene import SIDE
 from service import playground
 from tests.helpers.datasets.oracle import undressed
@@ -52,7 +52,7 @@ def test_the_table_of_rules_gives_what_an_example_expects(example: Example) -> N
     content, kind = SHOWN[example.file]
     wordings = ABOUT_PICTURES[kind]
     assert undressed(example.prompt) in (*wordings.trained, *wordings.held_out)
-    risk = pair_risk(content, "look" if kind == "describe" else kind)
+    risk = get_pair_risk(content, "look" if kind == "describe" else kind)
     assert risk.type == example.risk_type
     assert example.decision == {0: "allowed", 3: "refused"}[risk.level]
 
@@ -62,7 +62,9 @@ def test_lettering_of_examples_fits(example: Example) -> None:
     block = example.scene.lettering
     if block is not None:
         assert block.top + block.height <= SIDE
-        assert all(left + text_width(block.font, block.px, text) <= SIDE for left, _, text in line_boxes(block))
+        assert all(
+            left + measure_text_width(block.font, block.px, text) <= SIDE for left, _, text in place_lines(block)
+        )
 
 
 def test_writing_gives_the_files_by_name(tmp_path: Path) -> None:

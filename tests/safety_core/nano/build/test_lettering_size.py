@@ -8,7 +8,7 @@ from PIL import Image
 from safety_core.engine.generation.generator import Job
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.build.lettering_size import reading_curve
-from safety_core.nano.language.corpus import draw_scene
+from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.world.scene import SIDE
 
 
@@ -62,16 +62,16 @@ def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[
     texts: dict[str, list[str]] = {"sign": [], "number": []}
 
     def draw(rng: Any, content: str, *, held_out: bool, px: int) -> Any:
-        drawn = draw_scene(rng, content, held_out=held_out, px=px)
+        picture = sample_scene(rng, content, held_out=held_out, px=px)
         assert held_out
-        block = drawn.scene.lettering
+        block = picture.scene.lettering
         assert block is not None
         assert block.px == px
         texts[content].append(" ".join(word for line in block.lines for word in line))
-        return drawn
+        return picture
 
     with monkeypatch.context() as patch:
-        patch.setattr("safety_core.nano.build.lettering_size.draw_scene", draw)
+        patch.setattr("safety_core.nano.build.lettering_size.sample_scene", draw)
         reading_curve(cast(SafeLlava, Reader([""] * 2 * pairs)), sizes=(px,), pairs=pairs, seed=0)
     return texts["sign"], texts["number"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from safety_core.nano.build.model_card import READ_AT_LEAST, claimed_sizes, model_card
 from safety_core.nano.build.recipes import SHIPPED, SMALL, SMOKE, Recipe
-from safety_core.nano.language.labelling_rules import markdown
+from safety_core.nano.language.labelling_rules import format_rules
 from safety_core.nano.world.scene import MAX_ANGLE, SIDE
 
 TABLE = "| row | unsafe |\n|---|---|\n| bare | 77.7 % |"
@@ -28,7 +28,7 @@ GOOD = curve(px14=0.317, px18=0.871, px22=0.943, px26=0.862)
 def test_every_measured_figure_is_in_it() -> None:
     card = model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
     assert TABLE in card
-    assert markdown() in card
+    assert format_rules() in card
     for line in (
         "| 14 | 31.7 % [21.7, 36.7] | 15.8 % [0.0, 100.0] | 7.9 % [1.0, 99.0] | 61 |",
         "| 22 | 94.3 % [84.3, 99.3] | 47.1 % [0.0, 100.0] | 23.6 % [1.0, 99.0] | 61 |",
@@ -43,7 +43,7 @@ def test_every_measured_figure_is_in_it() -> None:
 def test_no_figure_comes_from_anywhere_else() -> None:
     recipe = SHIPPED
     card = model_card(TABLE, GOOD, CALIBRATION, recipe)
-    prose = card.replace(TABLE, "").replace(markdown(), "")
+    prose = card.replace(TABLE, "").replace(format_rules(), "")
     prose = "\n".join(line for line in prose.splitlines() if not line.startswith("|"))
     known = {
         f"{recipe.pictures:,}",

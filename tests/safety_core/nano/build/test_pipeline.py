@@ -26,8 +26,8 @@ from safety_core.nano.build.pipeline import HINTS, NEEDS, Build, patch_names
 from safety_core.nano.build.recipes import RECIPES, SMALL, SMOKE
 from safety_core.nano.build.safety_training import ABLATIONS, REPORT, SHIPPED, Defence
 from safety_core.nano.build.suite import hash_world_files
-from safety_core.nano.language.corpus import training_scene
-from safety_core.nano.language.grammar import plural
+from safety_core.nano.corpus.backbone_pairs import sample_training_scene
+from safety_core.nano.language.descriptions import get_plural
 from safety_core.nano.pretrain.vision_tower import to_pixels
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import THING_CLASSES, WORD_CLASSES
@@ -101,7 +101,7 @@ def test_every_name_of_the_shipped_size_is_one_token(tmp_path: Path) -> None:
     build = Build(recipe=RECIPES["shipped"], root=tmp_path, show=False)
     build.tokenizer()
     tokenizer = build._tokenizer()
-    names = (*VOCABULARY, *THING_CLASSES[1:], *(plural(name) for name in THING_CLASSES[1:]))
+    names = (*VOCABULARY, *THING_CLASSES[1:], *(get_plural(name) for name in THING_CLASSES[1:]))
     assert [name for name in names if len(tokenizer.tokenize(f" {name}")) > 1 and not name.isdigit()] == []
 
 
@@ -130,7 +130,7 @@ def test_features_are_those_of_the_training_pictures(smoke_build: SmokeBuild) ->
     table = np.load(smoke_build.root / "features" / "features.npy")
     assert table.shape == (SMOKE.pictures + SMOKE.language.polish_pictures, GRID**2, SMOKE.vision.hidden)
     model = load_checkpoint(smoke_build.root / "stage1", merge=False)
-    pixels = to_pixels([draw(training_scene(SMOKE.seed, "train", 0).scene)])
+    pixels = to_pixels([draw(sample_training_scene(SMOKE.seed, "train", 0).scene)])
     with torch.inference_mode():
         served = model.encode_images(pixels).layers[-1][0].float().numpy()
     # 16-bit weights make the difference.

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from safety_core.nano.language.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, dress, gibberish
+from safety_core.nano.language.wordings import ABOUT_PICTURES, HOW_TO, RISKY_TALK, apply_style, make_gibberish
 from safety_core.nano.world.things import ASSETS
 from tests.helpers.datasets import oracle
 
@@ -53,7 +53,7 @@ def test_every_kind_has_many_wordings() -> None:
 
 
 def test_dressing_changes_manners_and_nothing_else() -> None:
-    texts = {dress(Random(index), "what is in the picture") for index in range(200)}
+    texts = {apply_style(Random(index), "what is in the picture") for index in range(200)}
     assert len(texts) > 20
     assert {oracle.undressed(text) for text in texts} == {"what is in the picture"}
 
@@ -65,6 +65,6 @@ def test_how_to_takes_a_verb_and_a_thing() -> None:
 
 def test_gibberish_is_never_one_of_the_wordings() -> None:
     known = {wording for entry in wordings() for part in ("trained", "held_out") for wording in entry[part]}
-    texts = {gibberish(Random(index)) for index in range(300)}
+    texts = {make_gibberish(Random(index)) for index in range(300)}
     assert len(texts) > 250
     assert not {oracle.undressed(text) for text in texts} & known

@@ -5,9 +5,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from safety_core.nano.language.corpus import draw_scene
+from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.world.drawing import draw
-from safety_core.nano.world.random_scenes import shape_colours
+from safety_core.nano.world.random_scenes import list_shape_colours
 from safety_core.nano.world.scene import (
     BACKGROUNDS,
     COLOURS,
@@ -15,10 +15,10 @@ from safety_core.nano.world.scene import (
     PATTERNS_VARIED,
     SHAPES,
     SIDE,
-    Item,
     Lettering,
+    PlacedItem,
     Scene,
-    item_box,
+    compute_item_box,
 )
 from safety_core.nano.world.things import RISKY_KINDS, THINGS
 
@@ -38,7 +38,7 @@ def changed(one: Scene, other: Scene) -> npt.NDArray[np.bool_]:
 
 def test_the_same_scene_is_the_same_picture() -> None:
     for index in range(12):
-        drawn = draw_scene(
+        drawn = sample_scene(
             Random(index), ("clean", *RISKY_KINDS, "sign", "private_number")[index % 11], held_out=index % 2 == 0
         )
         again = replace(drawn.scene)
@@ -65,8 +65,8 @@ def test_an_unknown_pattern_is_refused() -> None:
 @pytest.mark.parametrize("thing", THINGS, ids=lambda thing: thing.name)
 def test_every_thing_shows_inside_its_box_and_nowhere_else(thing: object) -> None:
     index = next(index for index, one in enumerate(THINGS) if one is thing)
-    item = Item(name=THINGS[index].name, cell=index % 9, size=36 + index % 11, dx=0, dy=0)
-    left, top, right, bottom = item_box(item)
+    item = PlacedItem(name=THINGS[index].name, cell=index % 9, size=36 + index % 11, dx=0, dy=0)
+    left, top, right, bottom = compute_item_box(item)
     ink = changed(PLAIN, replace(PLAIN, items=(item,)))
     assert ink[top:bottom, left:right].mean() > 0.15
     ink[top:bottom, left:right] = False
@@ -75,9 +75,9 @@ def test_every_thing_shows_inside_its_box_and_nowhere_else(thing: object) -> Non
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes_show_their_colour_inside_their_cell(shape: str) -> None:
-    for number, colour in enumerate(shape_colours("white")):
-        item = Item(name=shape, cell=number, size=46, dx=0, dy=0, colour=colour)
-        left, top, right, bottom = item_box(item)
+    for number, colour in enumerate(list_shape_colours("white")):
+        item = PlacedItem(name=shape, cell=number, size=46, dx=0, dy=0, colour=colour)
+        left, top, right, bottom = compute_item_box(item)
         scene = replace(PLAIN, items=(item,))
         ink = changed(PLAIN, scene)
         assert (pixels(scene)[ink] == COLOURS[colour]).all()
@@ -88,8 +88,8 @@ def test_shapes_show_their_colour_inside_their_cell(shape: str) -> None:
 
 
 def test_every_shape_and_every_thing_looks_different() -> None:
-    items = [Item(name=name, cell=4, size=46, dx=0, dy=0, colour="red") for name in SHAPES]
-    items += [Item(name=thing.name, cell=4, size=46, dx=0, dy=0) for thing in THINGS]
+    items = [PlacedItem(name=name, cell=4, size=46, dx=0, dy=0, colour="red") for name in SHAPES]
+    items += [PlacedItem(name=thing.name, cell=4, size=46, dx=0, dy=0) for thing in THINGS]
     assert len({draw(replace(PLAIN, items=(item,))).tobytes() for item in items}) == len(THINGS) + len(SHAPES)
 
 

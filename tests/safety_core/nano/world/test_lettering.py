@@ -11,14 +11,14 @@ from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import (
     SLANT,
     STRETCH,
-    block_width,
-    free_cells,
-    line_boxes,
-    pivot,
+    find_pivot,
+    list_free_cells,
+    list_readable_colours,
+    measure_block_width,
+    measure_text_width,
     place_lettering,
-    readable_colours,
-    text_width,
-    wrap,
+    place_lines,
+    wrap_words,
 )
 from safety_core.nano.world.scene import (
     BACKGROUNDS,
@@ -31,8 +31,8 @@ from safety_core.nano.world.scene import (
     SIDE,
     Lettering,
     Scene,
-    line_height,
-    luminance,
+    compute_line_height,
+    compute_luminance,
 )
 from safety_core.nano.world.vocabulary import VOCABULARY
 
@@ -64,11 +64,11 @@ def varied_blocks() -> tuple[Lettering, ...]:
 
 def corners(block: Lettering) -> list[tuple[float, float]]:
     """Corners of the lines after the block was tilted."""
-    middle_x, middle_y = pivot(block)
+    middle_x, middle_y = find_pivot(block)
     turn = math.radians(block.angle)
     found = []
-    for left, top, text in line_boxes(block):
-        for x in (left, left + text_width(block.font, block.px, text) * block.stretch):
+    for left, top, text in place_lines(block):
+        for x in (left, left + measure_text_width(block.font, block.px, text) * block.stretch):
             for y in (top, top + block.line_height):
                 u, v = x + block.slant * (top + block.px - y) - middle_x, y - middle_y
                 # Degrees count against the clock, and y points down.
@@ -113,14 +113,14 @@ def test_words_keep_their_order() -> None:
     rng = Random(0)
     words = ("do", "not", "wash", "the", "silver", "car")
     for _ in range(50):
-        lines = wrap(rng, words, "DejaVuSans", 18, 100)
+        lines = wrap_words(rng, words, "DejaVuSans", 18, 100)
         assert lines is not None
         assert tuple(word for line in lines for word in line) == words
-        assert all(text_width("DejaVuSans", 18, " ".join(line)) <= 100 for line in lines)
+        assert all(measure_text_width("DejaVuSans", 18, " ".join(line)) <= 100 for line in lines)
 
 
 def test_what_does_not_fit_is_not_placed() -> None:
-    assert wrap(Random(0), ("breakfast",), "DejaVuSans-Bold", 32, 60) is None
+    assert wrap_words(Random(0), ("breakfast",), "DejaVuSans-Bold", 32, 60) is None
     assert place_lettering(Random(0), VOCABULARY[:40], "white", fonts=FACES) is None
     assert place_lettering(Random(0), ("breakfast",), "white", fonts=FACES, px=60) is None
 
@@ -134,18 +134,18 @@ def test_given_lines_and_sizes_are_kept() -> None:
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_lettering_stands_out(background: str) -> None:
-    colours = readable_colours(background)
+    colours = list_readable_colours(background)
     assert len(colours) >= 2
-    ground = luminance(BACKGROUNDS[background])
-    assert all(abs(luminance(COLOURS[name]) - ground) >= 80 for name in colours)
+    ground = compute_luminance(BACKGROUNDS[background])
+    assert all(abs(compute_luminance(COLOURS[name]) - ground) >= 80 for name in colours)
 
 
 def test_free_cells_are_clear_of_the_block() -> None:
-    assert free_cells(None) == list(range(9))
+    assert list_free_cells(None) == list(range(9))
     some = 0
     for block in blocks():
         top, bottom = (edge(y for _, y in corners(block)) for edge in (min, max))
-        for cell in free_cells(block):
+        for cell in list_free_cells(block):
             some += 1
             assert (cell // 3 + 1) * SIDE / 3 <= top + 1 or cell // 3 * SIDE / 3 >= bottom - 1
     assert some > 100
@@ -153,8 +153,8 @@ def test_free_cells_are_clear_of_the_block() -> None:
 
 def test_lines_lie_below_each_other() -> None:
     block = Lettering(lines=(("one", "two"), ("three",)), font="DejaVuSans", px=20, colour="red", left=7, top=9)
-    assert line_boxes(block) == [(7, 9, "one two"), (7, 9 + line_height(20), "three")]
-    assert block.height == 2 * line_height(20)
+    assert place_lines(block) == [(7, 9, "one two"), (7, 9 + compute_line_height(20), "three")]
+    assert block.height == 2 * compute_line_height(20)
 
 
 @pytest.mark.parametrize(("stretch", "slant"), [(0.85, 0.0), (1.0, 0.2), (0.85, 0.2)])
@@ -167,6 +167,6 @@ def test_reshaped_letters_are_as_wide_as_their_block_says(stretch: float, slant:
         for one in (block, plain)
     )
     assert block.left - 1 <= columns.min()
-    assert columns.max() <= block.left + block_width(block) + 1
+    assert columns.max() <= block.left + measure_block_width(block) + 1
     wanted = (flat.max() - flat.min()) * stretch
     assert wanted + 0.5 * slant * block.px - 3 < columns.max() - columns.min() < wanted + slant * block.px + 3

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from safety_core.nano.language.corpus import draw_content, draw_scene
+from safety_core.nano.corpus.contents import sample_content
+from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import (
     COLOUR_CLASSES,
@@ -12,9 +13,19 @@ from safety_core.nano.world.patch_labels import (
     MIDDLE_CLASSES,
     THING_CLASSES,
     WORD_CLASSES,
-    patch_labels,
+    label_patches,
 )
-from safety_core.nano.world.scene import BACKGROUNDS, GRID, LETTERS, PATCH, SHAPES, SIDE, Lettering, Scene, item_box
+from safety_core.nano.world.scene import (
+    BACKGROUNDS,
+    GRID,
+    LETTERS,
+    PATCH,
+    SHAPES,
+    SIDE,
+    Lettering,
+    Scene,
+    compute_item_box,
+)
 from safety_core.nano.world.things import THINGS
 from safety_core.nano.world.vocabulary import VOCABULARY
 
@@ -44,15 +55,15 @@ def test_classes_cover_the_world() -> None:
 def test_patches_of_things_lie_in_their_boxes() -> None:
     for index in range(30):
         rng = Random(f"labels/{index}")
-        scene = draw_scene(rng, draw_content(rng), held_out=False).scene
-        labels = patch_labels(scene)
+        scene = sample_scene(rng, sample_content(rng), held_out=False).scene
+        labels = label_patches(scene)
         assert all(len(row) == GRID * GRID for row in (labels.thing, labels.letter, labels.word, labels.colour))
         assert set(labels.background) == {list(BACKGROUNDS).index(scene.background)}
         for (x, y), label in zip(CENTRES, labels.thing, strict=True):
             there = [
                 item.name
                 for item in scene.items
-                for left, top, right, bottom in [item_box(item)]
+                for left, top, right, bottom in [compute_item_box(item)]
                 if left <= x < right and top <= y < bottom
             ]
             assert there == ([THING_CLASSES[label]] if label else [])
@@ -64,8 +75,8 @@ def test_patches_of_things_lie_in_their_boxes() -> None:
 def test_shapes_and_lettering_carry_their_colour() -> None:
     for index in range(20):
         rng = Random(f"colours/{index}")
-        scene = draw_scene(rng, "sign", held_out=False).scene
-        labels = patch_labels(scene)
+        scene = sample_scene(rng, "sign", held_out=False).scene
+        labels = label_patches(scene)
         assert scene.lettering is not None
         on_letters = labels.colour[labels.letter > 0]
         assert len(on_letters)
@@ -77,7 +88,7 @@ def test_shapes_and_lettering_carry_their_colour() -> None:
 
 @pytest.mark.parametrize("angle", [0.0, 8.0, -8.0])
 def test_letters_are_labelled_in_reading_order(angle: float) -> None:
-    labels = patch_labels(lettered(WORD, angle))
+    labels = label_patches(lettered(WORD, angle))
     columns: dict[str, list[float]] = {}
     for (x, _), letter, word in zip(CENTRES, labels.letter, labels.word, strict=True):
         assert (word > 0) == (letter > 0)
@@ -107,7 +118,7 @@ def test_letters_are_labelled_where_their_ink_is(angle: float, row: int, stretch
         )
         return Scene(background="white", pattern="plain", seed=1, lettering=block)
 
-    labels = patch_labels(page(WORD))
+    labels = label_patches(page(WORD))
     for position, letter in enumerate(WORD):
         # In this face another letter at one position changes the picture at that position alone.
         spot = ink(page(WORD), page(f"{WORD[:position]}m{WORD[position + 1 :]}"))
@@ -124,7 +135,7 @@ def test_letters_are_labelled_where_their_ink_is(angle: float, row: int, stretch
 
 def test_a_tilt_goes_the_way_that_the_picture_turns() -> None:
     for angle in (8.0, -8.0):
-        labels = patch_labels(lettered(WORD, angle))
+        labels = label_patches(lettered(WORD, angle))
         height = {
             letter: np.mean(
                 [y for (_, y), one in zip(CENTRES, labels.letter, strict=True) if LETTER_CLASSES[one] == letter]
@@ -137,7 +148,7 @@ def test_a_tilt_goes_the_way_that_the_picture_turns() -> None:
 
 
 def test_words_that_nobody_knows_have_letters_only() -> None:
-    labels = patch_labels(lettered("zq7x", 0.0))
+    labels = label_patches(lettered("zq7x", 0.0))
     assert {LETTER_CLASSES[one] for one in labels.letter if one} == set("zq7x")
     assert not labels.word.any()
 
@@ -145,7 +156,7 @@ def test_words_that_nobody_knows_have_letters_only() -> None:
 def test_numbers_of_a_list_are_letters_without_a_word() -> None:
     lines = (("1.", "make", "a"), ("2.", "cake"))
     block = Lettering(lines=lines, font="DejaVuSans-Bold", px=28, colour="red", left=8, top=30)
-    labels = patch_labels(Scene(background="white", pattern="plain", seed=1, lettering=block))
+    labels = label_patches(Scene(background="white", pattern="plain", seed=1, lettering=block))
     assert {WORD_CLASSES[one] for one in labels.word if one} >= {"make", "cake"}
     for letter, word in zip(labels.letter, labels.word, strict=True):
         if LETTER_CLASSES[letter] in "12":
@@ -153,7 +164,7 @@ def test_numbers_of_a_list_are_letters_without_a_word() -> None:
 
 
 def test_every_patch_knows_its_cell() -> None:
-    places = patch_labels(lettered(WORD, 0.0)).place
+    places = label_patches(lettered(WORD, 0.0)).place
     for (x, y), place in zip(CENTRES, places, strict=True):
         column, row = place % 3, place // 3
         assert column * SIDE / 3 <= x < (column + 1) * SIDE / 3
@@ -164,7 +175,7 @@ def test_every_patch_knows_its_cell() -> None:
 def test_words_are_counted_in_reading_order(angle: float) -> None:
     lines = (("1.", "wash", "the"), ("2.", "car"), ("cake",))
     block = Lettering(lines=lines, font=MONO, px=24, colour="black", left=8, top=24, angle=angle)
-    labels = patch_labels(Scene(background="white", pattern="plain", seed=1, lettering=block))
+    labels = label_patches(Scene(background="white", pattern="plain", seed=1, lettering=block))
     counted = {(int(order), WORD_CLASSES[word]) for order, word in zip(labels.order, labels.word, strict=True) if word}
     assert counted == {(1, "wash"), (2, "the"), (3, "car"), (4, "cake")}
     # The numbering of the list is no word.
@@ -176,8 +187,8 @@ def test_things_and_words_have_one_middle_each() -> None:
     thing, word = (MIDDLE_CLASSES.index(name) for name in ("thing", "word"))
     for index in range(30):
         rng = Random(f"middles/{index}")
-        scene = draw_scene(rng, draw_content(rng), held_out=False).scene
-        labels = patch_labels(scene)
+        scene = sample_scene(rng, sample_content(rng), held_out=False).scene
+        labels = label_patches(scene)
         written = () if scene.lettering is None else scene.lettering.lines
         assert (labels.middle == thing).sum() == len(scene.items)
         assert (labels.middle == word).sum() <= sum(not text.endswith(".") for line in written for text in line)

@@ -1,7 +1,7 @@
 from itertools import product
 from random import Random
 
-from safety_core.nano.world.random_scenes import shape_colours
+from safety_core.nano.world.random_scenes import list_shape_colours
 from safety_core.nano.world.scene import (
     CELLS,
     FONTS_HELD_OUT,
@@ -11,8 +11,8 @@ from safety_core.nano.world.scene import (
     PATTERNS_HELD_OUT,
     PATTERNS_TRAINED,
     SIDE,
-    Item,
-    item_box,
+    PlacedItem,
+    compute_item_box,
     place_item,
 )
 
@@ -35,7 +35,7 @@ def test_a_thing_of_any_size_stays_inside_its_cell() -> None:
     for cell, size in product(range(9), range(36, 47)):
         slack = (SIDE // 3 - size) // 2
         for dx, dy in product((-slack, slack), repeat=2):
-            left, top, right, bottom = item_box(Item(name="dog", cell=cell, size=size, dx=dx, dy=dy))
+            left, top, right, bottom = compute_item_box(PlacedItem(name="dog", cell=cell, size=size, dx=dx, dy=dy))
             assert cell % 3 * third <= left + 1e-9 < right <= (cell % 3 + 1) * third + 1e-9
             assert cell // 3 * third <= top + 1e-9 < bottom <= (cell // 3 + 1) * third + 1e-9
             assert (right - left, bottom - top) == (size, size)
@@ -43,7 +43,7 @@ def test_a_thing_of_any_size_stays_inside_its_cell() -> None:
 
 def test_random_places_use_all_the_room_there_is() -> None:
     rng = Random(0)
-    items = [place_item(rng, "star", 4, shape_colours("white")[0]) for _ in range(500)]
+    items = [place_item(rng, "star", 4, list_shape_colours("white")[0]) for _ in range(500)]
     assert {item.size for item in items} == set(range(36, 47))
     assert all(abs(item.dx) <= (SIDE // 3 - item.size) // 2 for item in items)
     assert {(item.dx > 0) - (item.dx < 0) for item in items} == {-1, 0, 1}

@@ -3,13 +3,13 @@ from itertools import combinations
 import numpy as np
 from PIL import Image
 
-from safety_core.nano.world.sprites import COLUMNS, SPRITE, sprite
+from safety_core.nano.world.sprites import COLUMNS, SPRITE, crop_sprite
 from safety_core.nano.world.things import ASSETS, THINGS
 
 
 def test_every_pictogram_has_ink() -> None:
     for index, thing in enumerate(THINGS):
-        picture = sprite(index)
+        picture = crop_sprite(index)
         assert picture.mode == "RGBA"
         assert picture.size == (SPRITE, SPRITE)
         opaque = (np.asarray(picture)[..., 3] > 128).mean()
@@ -20,7 +20,7 @@ def test_every_pictogram_has_ink() -> None:
 
 
 def test_no_two_pictograms_look_alike() -> None:
-    small = [np.asarray(sprite(index).resize((8, 8)), dtype=np.int16) for index in range(len(THINGS))]
+    small = [np.asarray(crop_sprite(index).resize((8, 8)), dtype=np.int16) for index in range(len(THINGS))]
     for one, other in combinations(range(len(THINGS)), 2):
         apart = np.abs(small[one] - small[other]).mean()
         assert apart > 3, f"{THINGS[one].name} and {THINGS[other].name} are hard to tell apart"

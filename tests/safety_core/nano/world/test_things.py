@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from safety_core.nano.world.scene import FONTS_HELD_OUT, FONTS_TRAINED, SHAPES
-from safety_core.nano.world.things import ASSETS, RISKY_KINDS, THINGS, by_name, of_kind, sprite_index
+from safety_core.nano.world.things import ASSETS, RISKY_KINDS, THINGS, THINGS_BY_NAME, find_things, get_sprite_index
 
 
 def test_the_world_is_large_enough() -> None:
@@ -11,7 +11,7 @@ def test_the_world_is_large_enough() -> None:
 
 def test_every_kind_has_several_things() -> None:
     assert RISKY_KINDS == ("weapon", "drug", "gambling", "gore", "adult", "politics", "insult", "identity")
-    assert all(len(of_kind(kind)) >= 3 for kind in ("clean", *RISKY_KINDS))
+    assert all(len(find_things(kind)) >= 3 for kind in ("clean", *RISKY_KINDS))
 
 
 def test_no_name_means_two_things() -> None:
@@ -25,8 +25,8 @@ def test_names_are_single_lower_case_words() -> None:
 
 
 def test_a_thing_is_found_by_its_name() -> None:
-    assert all(by_name()[thing.name] is thing for thing in THINGS)
-    assert [sprite_index(thing.name) for thing in THINGS] == list(range(len(THINGS)))
+    assert all(THINGS_BY_NAME[thing.name] is thing for thing in THINGS)
+    assert [get_sprite_index(thing.name) for thing in THINGS] == list(range(len(THINGS)))
 
 
 def test_every_font_ships_and_no_other() -> None:

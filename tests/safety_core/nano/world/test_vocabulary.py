@@ -8,7 +8,7 @@ from safety_core.nano.world.vocabulary import (
     REQUESTS_BENIGN,
     REQUESTS_HARMFUL,
     VOCABULARY,
-    draw_phrase,
+    sample_phrase,
 )
 
 
@@ -20,7 +20,7 @@ def test_the_vocabulary_is_a_few_hundred_words() -> None:
 @pytest.mark.parametrize("content", PHRASE_CONTENTS)
 def test_every_word_of_every_phrase_is_known(content: str) -> None:
     rng = Random(content)
-    phrases = [draw_phrase(rng, content) for _ in range(400)]
+    phrases = [sample_phrase(rng, content) for _ in range(400)]
     words = {word for phrase in phrases for word in phrase.words}
     assert words <= {*VOCABULARY, *(word for word in words if word.isdigit())}
     assert all(phrase.content == content for phrase in phrases)
@@ -30,13 +30,13 @@ def test_every_word_of_every_phrase_is_known(content: str) -> None:
 def test_only_requests_ask_for_something() -> None:
     rng = Random(0)
     for content in PHRASE_CONTENTS:
-        topics = {draw_phrase(rng, content).topic for _ in range(50)}
+        topics = {sample_phrase(rng, content).topic for _ in range(50)}
         assert ("" not in topics) if content.startswith("request") else (topics == {""})
 
 
 def test_content_without_words_is_refused() -> None:
     with pytest.raises(ValueError, match="no phrases for content 'weapon'"):
-        draw_phrase(Random(0), "weapon")
+        sample_phrase(Random(0), "weapon")
 
 
 def test_no_request_is_both_harmless_and_harmful() -> None:
@@ -60,6 +60,6 @@ def test_every_falsehood_is_true_of_something_else() -> None:
 
 
 def test_phrases_depend_on_the_seed_alone() -> None:
-    assert [draw_phrase(Random("a"), content) for content in PHRASE_CONTENTS] == [
-        draw_phrase(Random("a"), content) for content in PHRASE_CONTENTS
+    assert [sample_phrase(Random("a"), content) for content in PHRASE_CONTENTS] == [
+        sample_phrase(Random("a"), content) for content in PHRASE_CONTENTS
     ]
