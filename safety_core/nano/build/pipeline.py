@@ -52,7 +52,8 @@ from safety_core.nano.pretrain.language_model import (
 )
 from safety_core.nano.pretrain.progress import StepBar
 from safety_core.nano.pretrain.tokenizer import train_tokenizer
-from safety_core.nano.pretrain.vision_tower import to_pixels, train_tower
+from safety_core.nano.pretrain.tower_training import train_tower
+from safety_core.nano.pretrain.vision_tower import convert_to_pixels
 from safety_core.nano.world import scene as world
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import LETTER_CLASSES, THING_CLASSES, WORD_CLASSES, label_patches
@@ -136,7 +137,7 @@ class Build:
             for start in range(0, count, _BATCH):
                 end = min(count, start + _BATCH)
                 pictures = [draw(self._shown(index).scene) for index in range(start, end)]
-                states = tower(to_pixels(pictures).to(self.device), output_hidden_states=True).hidden_states
+                states = tower(convert_to_pixels(pictures).to(self.device), output_hidden_states=True).hidden_states
                 table[start:end] = states[-1][:, 1:].cpu().numpy().astype(np.float16)
                 advance(end, count)
         table.flush()

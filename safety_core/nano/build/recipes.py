@@ -9,7 +9,7 @@ from typing import Any
 
 from safety_core.nano.corpus.suite_pairs import SuitePlan
 from safety_core.nano.pretrain.language_model import LanguageRecipe
-from safety_core.nano.pretrain.vision_tower import VisionRecipe
+from safety_core.nano.pretrain.recipes import VisionRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ class Defence:
         names = ("stage1", "replies", "first_token")
         with StepBar("calibrate", self.show) as advance:
             for done, name in enumerate(names):
-                advance.within(name, done, len(names))
+                advance.update_part(name, done, len(names))
                 tallies[name] = calibrate_checkpoint(self.root / name, split, device=self.device).counts
         (self.root / REPORT).mkdir(exist_ok=True)
         (self.root / REPORT / CALIBRATION).write_text(json.dumps(tallies, indent=1) + "\n")
@@ -123,7 +123,7 @@ class Defence:
                 bars=DEFAULT_BARS if self.recipe.has_bars else (),
                 config=EvaluationConfig(device=self.device),
                 command=("safevlm", "nano", "build", *self.recipe.flags),
-                progress=advance.within,
+                progress=advance.update_part,
             )
         bare = next(row for row in rows if row.name == "bare")
         curve = reading_curve(

@@ -1,1 +1,1 @@
-"""The nano's backbone from random weights: tokenizer, vision tower and language model."""
+"""Trains the nano's backbone from random weights: tokenizer, vision tower and language model."""

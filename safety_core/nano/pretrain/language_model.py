@@ -31,7 +31,7 @@ from transformers import (
 from safety_core.errors import DivergedError
 from safety_core.inputs.prompts import PromptBuilder, Turn
 from safety_core.nano.pretrain.muon import Muon, split_parameters
-from safety_core.nano.pretrain.precision import attention_in_32_bit, mixed
+from safety_core.nano.pretrain.precision import use_32_bit_attention, use_mixed_precision
 from safety_core.nano.pretrain.resume_points import load_resume, save_resume
 from safety_core.nano.world import scene as world
 
@@ -373,7 +373,7 @@ def train_language(
         Muon(matrices, lr=recipe.lr, weight_decay=0.01),
         torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.98), weight_decay=0.01),
     ]
-    with attention_in_32_bit(model.model.language_model):
+    with use_32_bit_attention(model.model.language_model):
         _train(model, optimizers, recipe, batches, features_PNV, standardise, out, progress)
     standardise.fold(model.model.multi_modal_projector.linear_1)
     return model
@@ -400,12 +400,12 @@ def _train(
         for optimizer, peak in zip(optimizers, (recipe.lr, recipe.adam_lr), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * share
-        with mixed(model.device.type):
+        with use_mixed_precision(model.device.type):
             loss, right = packed_loss(model, batch, features_PNV, standardise)
             naming = naming_loss(model, batch, features_PNV, standardise)
         (loss + recipe.naming_weight * naming).backward()
         nn.utils.clip_grad_norm_(others, 1.0)
-        with mixed(model.device.type):
+        with use_mixed_precision(model.device.type):
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)

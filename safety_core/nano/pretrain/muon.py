@@ -2,7 +2,7 @@
 
 Follows Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). torch ships one, but it runs
 its Newton-Schulz iteration in bfloat16, which processors without bfloat16 units emulate very slowly; this one
-keeps the parameter's own precision. Used only where the nano is trained from nothing.
+keeps the precision of the parameter.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(update: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrices to ``update``, approximately: singular values end near 1.
+    """Approximate the nearest semi-orthogonal matrices to ``update``: singular values near 1.
 
     Args:
         update: a stack of matrices, shape (count, rows, columns).
@@ -54,7 +54,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Apply one update to every parameter that has a gradient."""
         for group in self.param_groups:
-            # Matrices of one shape are orthogonalised together: one batched product instead of many small ones.
+            # Matrices of one shape are orthogonalised in one batched product.
             by_shape: dict[torch.Size, list[nn.Parameter]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -67,7 +67,7 @@ class Muon(torch.optim.Optimizer):
                     buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
                     buffer.lerp_(gradient, 1 - group["momentum"])
                     updates.append(gradient.lerp(buffer, group["momentum"]))
-                # Wide and tall matrices get the same root-mean-square change per output.
+                # Wide and tall matrices receive the same root-mean-square change per output.
                 scale = max(1.0, shape[0] / shape[1]) ** 0.5
                 for parameter, update in zip(parameters, orthogonalise(torch.stack(updates)), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
@@ -77,7 +77,7 @@ class Muon(torch.optim.Optimizer):
 def split_parameters(
     model: nn.Module, inside: tuple[str, ...] = (".layers.",)
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Matrices of the transformer blocks (for Muon), and everything else (for AdamW)."""
+    """Split the trainable parameters into matrices of the blocks (for Muon) and all others (for AdamW)."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():

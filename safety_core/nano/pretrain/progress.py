@@ -1,16 +1,14 @@
-"""Progress bars of the build's steps. Knows nothing of what the steps do."""
+"""Progress bars of the build's steps."""
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class StepBar:
-    """A progress bar for one step, or nothing.
-
-    As a context it gives a function of (done, total), and optionally of what is being done.
+    """The progress bar of one step, as a context that yields a :class:`StepProgress`.
 
     Args:
-        name: what stands in front of the bar.
-        show: whether there is one.
+        name: text in front of the bar.
+        show: whether the bar is shown.
     """
 
     def __init__(self, name: str, show: bool) -> None:
@@ -23,25 +21,25 @@ class StepBar:
             disable=not show,
         )
 
-    def __enter__(self) -> "Advance":
+    def __enter__(self) -> "StepProgress":
         self._progress.start()
-        return Advance(self._progress, self._name)
+        return StepProgress(self._progress, self._name)
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
 
-class Advance:
-    """Moves a step's bar."""
+class StepProgress:
+    """Updates the bar of a step."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress, self._name = progress, name
         self._task = progress.add_task(name, total=None)
 
     def __call__(self, done: int, total: int) -> None:
-        """``done`` of ``total`` are done."""
+        """Show that ``done`` of ``total`` units are finished."""
         self._progress.update(self._task, completed=done, total=total)
 
-    def within(self, part: str, done: int, total: int) -> None:
-        """The same for one part of the step, which is named."""
+    def update_part(self, part: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` units of a named part are finished."""
         self._progress.update(self._task, description=f"{self._name}: {part}", completed=done, total=total)

@@ -1,17 +1,20 @@
-"""Resume points of the nano's own training loops: model, optimizers and step, replaced atomically.
+"""Working files of the nano's trainings: resume points of model, optimizers and step, and logs.
 
-They are working files of a build, read back by ``weights_only`` loading; nothing in them is ever shipped.
+Resume points are replaced atomically and read by ``weights_only`` loading. None of these files ships.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
+RESUME_FILE, LOG_FILE = "resume.bin", "log.jsonl"
+
 
 def save_resume(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], step: int) -> None:
-    """Write a resume point; a kill at any moment leaves the old one or the new one."""
+    """Write a resume point; if the process is killed meanwhile, the old one remains."""
     state = {"model": model.state_dict(), "optimizers": [one.state_dict() for one in optimizers], "step": step}
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
@@ -19,12 +22,18 @@ def save_resume(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.O
 
 
 def load_resume(path: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> int:
-    """Load a resume point if there is one, and return the step to go on from (0 without one)."""
+    """Load a resume point if there is one, and return the next step (0 without a resume point)."""
     if not path.exists():
         return 0
-    # Onto the CPU first: a point that was written on a GPU also continues where there is none.
+    # Load onto the CPU, so that a point written on a GPU can be resumed without one.
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     return int(state["step"])
+
+
+def append_log(path: Path, record: Mapping[str, float]) -> None:
+    """Append a record to a log of JSON lines."""
+    with path.open("a") as log:
+        log.write(json.dumps(record) + "\n")

@@ -1,6 +1,6 @@
-"""A byte-level BPE tokenizer, trained in process, so that any prompt tokenises.
+"""Trains a byte-level BPE tokenizer, which can encode any prompt.
 
-Digits are single tokens: numbers in pictures are read digit by digit. Knows text only.
+Digits are single tokens: numbers in pictures are read digit by digit.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ IMAGE_TOKEN = "<image>"
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 1536, max_length: int = 1024) -> PreTrainedTokenizerFast:
-    """Train on texts and wrap as LLaVA's tokenizer: ``<s>``, ``</s>``, ``<pad>`` and ``<image>``.
+    """Train on texts and create LLaVA's tokenizer with ``<s>``, ``</s>``, ``<pad>`` and ``<image>``.
 
     Args:
-        texts: everything the nano should read or say, once each or weighted by repetition.
-        vocab_size: size of the vocabulary, the 256 bytes and the special tokens included.
-        max_length: longest input that the model takes, in tokens.
+        texts: all texts that the nano reads or generates; repetition gives them weight.
+        vocab_size: size of the vocabulary with the 256 bytes and the special tokens.
+        max_length: longest input of the model in tokens.
     """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(

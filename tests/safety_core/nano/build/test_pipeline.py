@@ -28,7 +28,7 @@ from safety_core.nano.build.safety_training import ABLATIONS, REPORT, SHIPPED, D
 from safety_core.nano.build.suite import hash_world_files
 from safety_core.nano.corpus.backbone_pairs import sample_training_scene
 from safety_core.nano.language.descriptions import get_plural
-from safety_core.nano.pretrain.vision_tower import to_pixels
+from safety_core.nano.pretrain.vision_tower import convert_to_pixels
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import THING_CLASSES, WORD_CLASSES
 from safety_core.nano.world.scene import GRID
@@ -130,7 +130,7 @@ def test_features_are_those_of_the_training_pictures(smoke_build: SmokeBuild) ->
     table = np.load(smoke_build.root / "features" / "features.npy")
     assert table.shape == (SMOKE.pictures + SMOKE.language.polish_pictures, GRID**2, SMOKE.vision.hidden)
     model = load_checkpoint(smoke_build.root / "stage1", merge=False)
-    pixels = to_pixels([draw(sample_training_scene(SMOKE.seed, "train", 0).scene)])
+    pixels = convert_to_pixels([draw(sample_training_scene(SMOKE.seed, "train", 0).scene)])
     with torch.inference_mode():
         served = model.encode_images(pixels).layers[-1][0].float().numpy()
     # 16-bit weights make the difference.

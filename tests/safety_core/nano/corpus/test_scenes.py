@@ -13,7 +13,7 @@ from safety_core.nano.corpus.pairs import LabelledPair
 from safety_core.nano.corpus.safety_pairs import sample_harmless_pairs, sample_safety_scene
 from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.corpus.suite_pairs import SuitePlan, sample_suite_pairs
-from safety_core.nano.pretrain.vision_tower import text_scene, thing_scene
+from safety_core.nano.pretrain.tower_batches import sample_text_scene, sample_thing_scene
 from safety_core.nano.world.random_scenes import is_held_out_place
 from safety_core.nano.world.scene import (
     FONTS_HELD_OUT,
@@ -37,7 +37,7 @@ def backbone_scenes() -> Iterator[Scene]:
         yield sample_training_scene(0, "train", index).scene
         yield sample_polish_scene(0, "train", index).scene
         rng = Random(f"tower/{index}")
-        yield text_scene(rng, letters=index % 2 == 0) if index % 3 else thing_scene(rng)
+        yield sample_text_scene(rng, letters=index % 2 == 0) if index % 3 else sample_thing_scene(rng)
 
 
 def safety_scenes() -> Iterator[Scene]:

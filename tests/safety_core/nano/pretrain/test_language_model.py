@@ -32,8 +32,9 @@ from safety_core.nano.pretrain.language_model import (
     tell_apart,
     train_language,
 )
+from safety_core.nano.pretrain.recipes import VisionRecipe
 from safety_core.nano.pretrain.tokenizer import IMAGE_TOKEN, train_tokenizer
-from safety_core.nano.pretrain.vision_tower import VisionRecipe, tower_config
+from safety_core.nano.pretrain.vision_tower import create_tower_config
 from safety_core.nano.world.scene import GRID, SIDE
 
 RECIPE = LanguageRecipe(hidden=16, layers=2, heads=2, intermediate=24, steps=99, polish_steps=3, warmup=1)
@@ -61,7 +62,7 @@ def builder(tokenizer: PreTrainedTokenizerFast) -> PromptBuilder:
 
 def newborn(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
     torch.manual_seed(0)
-    model = LlavaForConditionalGeneration(llava_config(RECIPE, tower_config(EYES), tokenizer))
+    model = LlavaForConditionalGeneration(llava_config(RECIPE, create_tower_config(EYES), tokenizer))
     model.eval()
     return model
 
@@ -228,14 +229,14 @@ def test_every_answer_is_learned_to_its_end(
 
 
 def test_the_tower_feeds_its_last_layer(tokenizer: PreTrainedTokenizerFast) -> None:
-    config = llava_config(RECIPE, tower_config(EYES), tokenizer)
+    config = llava_config(RECIPE, create_tower_config(EYES), tokenizer)
     assert config.vision_feature_layer == -1
     assert config.image_token_id == tokenizer.vocab[IMAGE_TOKEN]
     assert config.image_seq_length == GRID**2
 
 
 def test_the_shipped_backbone_has_the_size_that_is_asked_for(tokenizer: PreTrainedTokenizerFast) -> None:
-    config = llava_config(SHIPPED.language, tower_config(SHIPPED.vision), tokenizer)
+    config = llava_config(SHIPPED.language, create_tower_config(SHIPPED.vision), tokenizer)
     text: Any = config.text_config
     text.vocab_size = SHIPPED.language.vocab
     with torch.device("meta"):

@@ -3,7 +3,7 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from safety_core.nano.pretrain import precision
-from safety_core.nano.pretrain.precision import attention_in_32_bit, has_bfloat16, mixed
+from safety_core.nano.pretrain.precision import has_bfloat16, use_32_bit_attention, use_mixed_precision
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def model() -> LlamaModel:
 
 def test_a_processor_without_16_bit_units_trains_in_32_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
-    with mixed("cpu"):
+    with use_mixed_precision("cpu"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
-    with mixed("cpu"):
+    with use_mixed_precision("cpu"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
 
 
@@ -47,7 +47,7 @@ def test_attention_is_the_same_and_stays_in_32_bit(model: LlamaModel, monkeypatc
 
     with torch.no_grad():
         before = model(ids, attention_mask=mask).last_hidden_state
-        with attention_in_32_bit(model):
+        with use_32_bit_attention(model):
             inside = model(ids, attention_mask=mask).last_hidden_state
             monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
             with torch.autocast("cpu", torch.bfloat16):
@@ -59,9 +59,9 @@ def test_attention_is_the_same_and_stays_in_32_bit(model: LlamaModel, monkeypatc
 
 def test_models_attend_as_before_afterwards(model: LlamaModel) -> None:
     before = model.config._attn_implementation
-    with attention_in_32_bit(model):
+    with use_32_bit_attention(model):
         assert model.config._attn_implementation != before
     assert model.config._attn_implementation == before
-    with pytest.raises(KeyboardInterrupt), attention_in_32_bit(model):
+    with pytest.raises(KeyboardInterrupt), use_32_bit_attention(model):
         raise KeyboardInterrupt
     assert model.config._attn_implementation == before
