@@ -21,8 +21,9 @@ from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Verdict, decide
 from safety_core.scores import PairScores, RiskScores
-from service.app import create_app, in_passing_thread
+from service.app import create_app
 from service.settings import Settings, read_settings
+from service.startup.guard_loading import run_in_temporary_thread
 
 
 class Unguarded(Guard):
@@ -71,7 +72,7 @@ def main(
 ) -> None:
     """Serve, with the settings of ``SAFEVLM_*``."""
     settings = read_settings()
-    guard = in_passing_thread(lambda: _guard(settings, unguarded=unguarded, endless=endless))
+    guard = run_in_temporary_thread(lambda: _guard(settings, unguarded=unguarded, endless=endless))
     config = uvicorn.Config(
         create_app(settings, guard), host=settings.host, port=settings.port, log_config=None, access_log=False
     )

@@ -13,14 +13,15 @@ from safety_core.engine.messages import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import silence_libraries
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
-from service.api.policies import check_policies, check_policy_file, read_policies
-from service.app import create_app, load_configured_guard
+from service.app import create_app
+from service.policies import check_policies, check_policy_file, read_policies
 from service.server.bounded_server import BoundedServer
 from service.server.connection_budget import ACCEPTED_AT_ONCE
 from service.server.http_protocol import create_protocol_class
 from service.server.openmp import limit_spinning
 from service.server.timeouts import ConnectionTimeouts
 from service.settings import Settings, read_settings
+from service.startup.guard_loading import load_configured_guard
 from service.telemetry.audit import check_audit_log
 from service.telemetry.logs import set_up_logging
 

@@ -21,11 +21,12 @@ from safety_core.errors import ConfigError
 from safety_core.inputs.images.decoding import ImageLimits
 from service.access.addresses import TrustedProxies
 from service.access.origins import ANY_HOST, parse_authority, parse_origin, serialize_origin
-from service.api.schemas import RefusalIn
-from service.api.text_windows import WindowLimits
 from service.telemetry.logs import LogFormat
 
 PREFIX = "SAFEVLM_"
+
+RefusalIn = Literal["refusal", "content", "both"]
+"""Field of an OpenAI-style message that carries a refusal."""
 
 Untrained = Literal["no", "yes-serve-although-nothing-is-guarded"]
 
@@ -369,15 +370,6 @@ class Settings(BaseSettings):
             kv_positions=self.kv_positions,
             reply_window=self.reply_window,
             reply_threshold=self.reply_threshold,
-        )
-
-    @property
-    def window_limits(self) -> WindowLimits:
-        """Bounds on judging long texts in windows."""
-        return WindowLimits(
-            max_prompt_tokens=self.max_prompt_tokens,
-            max_judged_characters=self.max_judged_characters,
-            verdict_timeout_s=self.verdict_timeout_s,
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Server-Sent Events, and clients that leave before the end."""
+"""Formats and sends Server-Sent Events, and stops work for clients that disconnected."""
 
 import asyncio
 import json
@@ -15,36 +15,36 @@ EVENT_STREAM = "text/event-stream"
 _Result = TypeVar("_Result")
 
 
-class ClientLeft(Exception):  # not an error of anybody's
-    """The client closed its connection; there is nobody to answer."""
+class ClientGoneError(Exception):  # not an error of the tree: no response can be sent
+    """The client closed its connection before the response."""
 
 
 class EventStream(StreamingResponse):
-    """A stream of events whose source is closed as soon as the client leaves, not when garbage is collected."""
+    """A response of events whose source is closed as soon as the client disconnects, not at garbage collection."""
 
     media_type = EVENT_STREAM
 
     def __init__(self, events: AsyncGenerator[str, None], headers: Mapping[str, str] | None = None) -> None:
-        # Proxies hold back what they may buffer or cache.
+        # Otherwise proxies buffer or cache the events.
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})})
         self._events = events
 
     async def stream_response(self, send: Send) -> None:
-        """Send the head, then each event as it comes."""
+        """Send the headers, then each event as soon as it is available."""
         async with aclosing(self._events):
             await super().stream_response(send)
 
 
-def sse(event: str, data: Mapping[str, Any]) -> str:
-    """One event; JSON has no bare line breaks, so one ``data`` line holds it."""
+def format_event(event: str, data: Mapping[str, Any]) -> str:
+    """Format one event with a name; JSON has no bare line breaks, so it fits into one ``data`` line."""
     return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
 
-async def merged(sources: Sequence[AsyncGenerator[_Result, None]]) -> AsyncGenerator[tuple[int, _Result], None]:
-    """Items of several sources as they come, each with the number of its source.
+async def merge_streams(sources: Sequence[AsyncGenerator[_Result, None]]) -> AsyncGenerator[tuple[int, _Result], None]:
+    """Yield the items of several sources as soon as they are available, each with the number of its source.
 
     Raises:
-        Exception: what a source raised; the others are closed.
+        Exception: as a source raises; the others are closed.
     """
     ready: asyncio.Queue[tuple[int, _Result] | BaseException | None] = asyncio.Queue()
 
@@ -75,18 +75,18 @@ async def merged(sources: Sequence[AsyncGenerator[_Result, None]]) -> AsyncGener
         await asyncio.gather(*pumps, return_exceptions=True)
 
 
-async def unless_client_leaves(request: Request, work: Awaitable[_Result]) -> _Result:
-    """Await ``work``, but cancel it as soon as the client is gone. The body must have been read.
+async def cancel_on_disconnect(request: Request, work: Awaitable[_Result]) -> _Result:
+    """Await ``work``, but cancel it as soon as the client disconnects. The body must have been read.
 
     Raises:
-        ClientLeft: it is gone.
+        ClientGoneError: the client disconnected.
     """
     task = asyncio.ensure_future(work)
-    watcher = asyncio.ensure_future(_departure(request.receive))
+    watcher = asyncio.ensure_future(_wait_for_disconnect(request.receive))
     try:
         await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ClientLeft
+            raise ClientGoneError
         return task.result()
     finally:
         for one in (task, watcher):
@@ -95,12 +95,12 @@ async def unless_client_leaves(request: Request, work: Awaitable[_Result]) -> _R
                 await one
 
 
-def data_line(data: Mapping[str, Any] | str) -> str:
-    """One event without a name, as OpenAI-style streams have them."""
+def format_data(data: Mapping[str, Any] | str) -> str:
+    """Format one event without a name, as in streams of OpenAI's protocol."""
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"data: {text}\n\n"
 
 
-async def _departure(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -2,20 +2,18 @@
 
 from collections.abc import AsyncGenerator
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
-from service.api.answering import Chat, broken_off, counted, last
 from service.api.openapi_fragments import ERRORS, EVENTS, request_body
-from service.api.policies import rules_for
-from service.api.requests import chat_request, lowered, read_request
-from service.api.responses import View
+from service.api.requests import build_chat_request, read_request
+from service.api.responses import ResponseBuilder, Responses
 from service.api.schemas import ChatReply
-from service.container import Service, service_of, view_of
+from service.api.token_limits import create_limit_header
 from service.endpoints import CHAT
-from service.sse import EventStream, sse, unless_client_leaves
-from service.telemetry.request_record import RequestRecord, record_of
+from service.pipeline import Context, RequestContext, await_reply, choose_policy, record_stream_error, stream_reply
+from service.sse import EventStream, cancel_on_disconnect, format_event
 
 router = APIRouter()
 
@@ -28,7 +26,7 @@ router = APIRouter()
     openapi_extra=request_body(answered=True),
     summary="Ask about images, guarded",
 )
-async def chat(request: Request) -> Response:
+async def chat(context: Context, responses: Responses) -> Response:
     """Judge images and prompt, then answer or refuse. A refusal is a reply: HTTP 200, `decision: refused`.
 
     Images without a prompt are described. A question about a missing image is answered with a fixed sentence.
@@ -36,35 +34,33 @@ async def chat(request: Request) -> Response:
     With `stream` the reply is sent as Server-Sent Events: `assessment`, then `delta` pieces, then `done` with the full
     reply, or `error`.
     """
-    service = service_of(request)
-    service.readiness.require()
-    intake = await read_request(request, service)
-    view = view_of(request, decode_ms=intake.decode_ms)
-    rules = rules_for(request, policy=intake.options.policy, language=intake.options.language)
-    asked = chat_request(intake, service.settings, rules)
-    record = record_of(request)
-    record.add_images(asked)
-    events = counted(service, Chat(record=record, request=asked, decode_ms=intake.decode_ms))
-    headers = lowered(intake.options.max_tokens, service.settings)
-    if not intake.options.stream:
-        return JSONResponse(view.chat(await unless_client_leaves(request, last(events))), headers=headers)
-    # The first event decides the status line: whatever fails before it is a plain HTTP error.
-    first = await unless_client_leaves(request, anext(events))
-    return EventStream(_stream(service, record, view, first, events), headers)
+    decoded = await read_request(context)
+    policy = choose_policy(context, name=decoded.options.policy, language=decoded.options.language)
+    request = build_chat_request(decoded, context.endpoint, context.settings, policy)
+    context.record.add_images(request)
+    events = stream_reply(context, request)
+    headers = create_limit_header(decoded.options.max_tokens, context.settings)
+    if not decoded.options.stream:
+        reply = await cancel_on_disconnect(context.request, await_reply(events))
+        return JSONResponse(responses.build_chat(reply), headers=headers)
+    # The first event decides the status line: an error before it is a plain HTTP error.
+    first = await cancel_on_disconnect(context.request, anext(events))
+    return EventStream(_stream(context, responses, first, events), headers)
 
 
 async def _stream(
-    service: Service, record: RequestRecord, view: View, first: Event, events: AsyncGenerator[Event, None]
+    context: RequestContext, responses: ResponseBuilder, first: Event, events: AsyncGenerator[Event, None]
 ) -> AsyncGenerator[str, None]:
+    """Yield the events of a reply as Server-Sent Events."""
     try:
-        assert isinstance(first, GuardVerdict), "the engine spoke before its verdict"
-        yield sse("assessment", view.assessment(first))
+        assert isinstance(first, GuardVerdict), "the engine sent an event before its verdict"
+        yield format_event("assessment", responses.build_assessment(first))
         async for event in events:
             if isinstance(event, Delta):
-                yield sse("delta", view.delta(event))
+                yield format_event("delta", responses.build_delta(event))
             elif isinstance(event, Reply):
-                yield sse("done", view.chat(event))
+                yield format_event("done", responses.build_chat(event))
     except Exception as exc:
-        yield sse("error", broken_off(service, record, exc))
+        yield format_event("error", record_stream_error(context, exc))
     finally:
         await events.aclose()

@@ -1,12 +1,18 @@
 """``POST /v1/classify``: the verdict alone; the language model never runs."""
 
-from fastapi import APIRouter, Request
+from dataclasses import dataclass
+
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from service.api.classification import classified
+from safety_core.engine.messages import GuardVerdict
+from safety_core.policy.book import ActivePolicy
 from service.api.openapi_fragments import ERRORS, request_body
+from service.api.requests import build_guard_request, read_request
+from service.api.responses import Responses
 from service.api.schemas import ClassifyReply
 from service.endpoints import CLASSIFY
+from service.pipeline import Context, RequestContext, choose_policy, judge
 
 router = APIRouter()
 
@@ -19,7 +25,31 @@ router = APIRouter()
     openapi_extra=request_body(answered=False),
     summary="Judge images, a prompt, or both",
 )
-async def classify(request: Request) -> JSONResponse:
-    """Risk type, level and decision, for all images together and for each. Takes what `/v1/chat` takes."""
-    found = await classified(request)
-    return JSONResponse(found.view.classification(found.verdict))
+async def classify(context: Context, responses: Responses) -> JSONResponse:
+    """Risk type, level and decision, for all images together and for each. Takes the fields of `/v1/chat`."""
+    classified = await classify_request(context)
+    return JSONResponse(responses.build_classification(classified.verdict))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """A request that was judged."""
+
+    verdict: GuardVerdict
+    """The verdict; it has an assessment."""
+
+    policy: ActivePolicy
+    """The policy that decided."""
+
+
+async def classify_request(context: RequestContext) -> Classification:
+    """Read a request of our own paths and judge it.
+
+    Raises:
+        InputError: the request is invalid.
+        SafeVLMError: as :func:`service.pipeline.judge`.
+    """
+    decoded = await read_request(context)
+    policy = choose_policy(context, name=decoded.options.policy, language=decoded.options.language)
+    (verdict,) = await judge(context, [build_guard_request(decoded, policy)])
+    return Classification(verdict=verdict, policy=policy)

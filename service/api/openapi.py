@@ -1,29 +1,35 @@
-"""The OpenAPI document of one server: what its routes say, and what stands in front of all of them.
+"""The OpenAPI document of one server: the framework's document of the routes, completed from the table of endpoints.
 
-A route knows neither that every reply carries the name of its request, nor that a key may be asked for, nor what the
-operator allows. Knows no request.
+Routes know neither the headers of every response, nor API keys, nor the limits that the operator sets.
 """
 
 from typing import Any
 
-from service.api.requests import LOWERED, clamps_tokens
+from fastapi import FastAPI
+
+from safety_core.engine.messages import GuardInfo
+from service.api.token_limits import HEADER, lowers_token_limit
 from service.endpoints import TABLE, Endpoint, replace_parameters
 from service.settings import Settings
 
 _Object = dict[str, Any]
 
-_NAMED: _Object = {"X-Request-Id": {"description": "Identifier of the request, as in the logs.", "required": True}}
+_REQUEST_ID: _Object = {"X-Request-Id": {"description": "Identifier of the request, as in the logs.", "required": True}}
 _RETRY: _Object = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
-_LOWERED: _Object = {
-    LOWERED: {
+_TOKEN_LIMIT: _Object = {
+    HEADER: {
         "description": "The applied limit on reply tokens, if the request asked for more.",
         "schema": {"type": "integer", "minimum": 1},
     }
 }
-_CHALLENGE: _Object = {"WWW-Authenticate": {"description": "How to send an API key.", "required": True}}
+_CHALLENGE: _Object = {"WWW-Authenticate": {"description": "The accepted authentication schemes.", "required": True}}
 
 _SCHEMES: _Object = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "As OpenAI's and LiteLLM's clients send a key."},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The API key as the clients of OpenAI and LiteLLM send it.",
+    },
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "password": {
         "type": "http",
@@ -37,20 +43,46 @@ _MAXIMUM = {"array": "maxItems", "integer": "maximum"}
 """JSON Schema's keyword for the maximum of a type."""
 
 
-def completed(schema: _Object, settings: Settings, *, model: str | None) -> _Object:
-    """The document that the framework made of the routes, with what they do not know.
+class DocumentedApp(FastAPI):
+    """An application whose OpenAPI document is completed.
 
     Args:
-        schema: the framework's; changed.
-        settings: what the operator chose.
-        model: name of what is served, where it is known.
+        settings: settings of the operator.
+        options: arguments of the framework's class.
+    """
+
+    model: GuardInfo | None = None
+    """The model that is served; None until it is known."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def openapi(self) -> _Object:
+        """Return the document, which is built once."""
+        if self.openapi_schema is None:
+            schema, model = super().openapi(), self.model
+            if model is not None and model.description:
+                schema["info"]["description"] += f"\n\n{model.checkpoint}: {model.description}"
+            name = None if model is None else model.checkpoint
+            self.openapi_schema = complete_document(schema, self._settings, model=name)
+        return self.openapi_schema
+
+
+def complete_document(schema: _Object, settings: Settings, *, model: str | None) -> _Object:
+    """Complete the framework's document with what the routes do not know.
+
+    Args:
+        schema: the framework's document, which is changed.
+        settings: settings of the operator.
+        model: name of the served model, if it is known.
     """
     for path, item in schema["paths"].items():
         endpoint = TABLE[replace_parameters(path)]
         for operation in item.values():
-            _name_failures(operation, endpoint, wants_keys=settings.requires_api_keys)
+            _add_shared_responses(operation, endpoint, wants_keys=settings.requires_api_keys)
             if endpoint.token_fields:
-                operation["responses"]["200"]["headers"].update(_LOWERED)
+                operation["responses"]["200"]["headers"].update(_TOKEN_LIMIT)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 fields = content["schema"]["properties"]
                 _limit(fields, _list_limits(endpoint, settings))
@@ -58,34 +90,38 @@ def completed(schema: _Object, settings: Settings, *, model: str | None) -> _Obj
                     _restrict(fields["model"], [model, *endpoint.model_aliases])
     if settings.requires_api_keys:
         schema["components"]["securitySchemes"] = _SCHEMES
-    return {name: _exact(part) for name, part in schema.items()}
+    return {name: _convert_floats(part) for name, part in schema.items()}
 
 
-def _name_failures(operation: _Object, endpoint: Endpoint, *, wants_keys: bool) -> None:
-    """Add the replies that come from in front of a route, and the headers of all replies."""
+def _add_shared_responses(operation: _Object, endpoint: Endpoint, *, wants_keys: bool) -> None:
+    """Add the responses of the middleware, and the headers of all responses."""
     responses = operation["responses"]
-    responses["500"] = _error("Something unforeseen, told without details")
+    responses["500"] = _create_error("An unexpected error; the response gives no details")
     if wants_keys and not endpoint.is_open:
         operation["security"] = [{name: []} for name in _SCHEMES]
-        responses["401"] = _error("No API key, or none that is known")
-        responses.setdefault("429", _error("The API key asks too often"))
+        responses["401"] = _create_error("The API key is missing or unknown")
+        responses.setdefault("429", _create_error("The API key exceeds its rate or its concurrent requests"))
         if endpoint.scope is not None:
-            responses.setdefault("403", _error("The API key is not good for this"))
+            responses.setdefault("403", _create_error("The API key lacks the scope that this endpoint requires"))
     for status, response in responses.items():
-        headers = {**_NAMED, **(_RETRY if status in ("429", "503") else {}), **(_CHALLENGE if status == "401" else {})}
+        headers = {
+            **_REQUEST_ID,
+            **(_RETRY if status in ("429", "503") else {}),
+            **(_CHALLENGE if status == "401" else {}),
+        }
         response["headers"] = {name: {"schema": {"type": "string"}, **header} for name, header in headers.items()}
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _error(description: str) -> _Object:
+def _create_error(description: str) -> _Object:
     schema = {"$ref": "#/components/schemas/ErrorOut"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def _list_limits(endpoint: Endpoint, settings: Settings) -> dict[str, int]:
-    """Request field → the operator's maximum of its items or of its value."""
+    """List the operator's maximum of the items or of the value of each limited request field."""
     limits: dict[str, int] = {field: getattr(settings, setting) for field, setting in endpoint.limits.items()}
-    if not clamps_tokens(endpoint, settings):
+    if not lowers_token_limit(endpoint, settings):
         limits |= dict.fromkeys(endpoint.token_fields, settings.max_tokens)
     return limits
 
@@ -106,14 +142,14 @@ def _restrict(field: _Object, values: list[str]) -> None:
 
 
 def _list_branches(field: _Object) -> list[_Object]:
-    """The schema of a field and those of its alternatives."""
+    """List the schema of a field and those of its alternatives."""
     return [field, *field.get("anyOf", ())]
 
 
-def _exact(value: Any) -> Any:
-    """Whole numbers as such: the framework makes floats of bounds, and the text of a large one is another number."""
+def _convert_floats(value: Any) -> Any:
+    """Convert whole floats to integers: the framework makes floats of bounds, and large ones lose digits as text."""
     if isinstance(value, dict):
-        return {key: _exact(inner) for key, inner in value.items()}
+        return {key: _convert_floats(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_exact(inner) for inner in value]
+        return [_convert_floats(inner) for inner in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,15 +1,16 @@
-"""Paths for operators: is it alive, is it ready, what does it count, what does it serve."""
+"""Endpoints for operators: liveness, readiness, metrics, and the model that is served."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from safety_core.model.spec import SPEC_FILE
-from service.api.openai.completions import check_model
+from service.api.openai.models import check_model
 from service.api.openapi_fragments import BAD_PATH, EXPOSITION, MODEL_LINKS, MODEL_NAME, NO_MODEL, NOT_READY
-from service.api.responses import model_list, model_out
+from service.api.responses import build_model, build_model_list
 from service.api.schemas import Health, ModelList, ModelOut, Ready
-from service.container import Service, service_of
+from service.container import Service
 from service.endpoints import HEALTHZ, METRICS, MODEL, MODELS, READYZ
+from service.pipeline import Context
 
 router = APIRouter()
 
@@ -18,10 +19,10 @@ router = APIRouter()
     HEALTHZ.path,
     methods=[HEALTHZ.method],
     response_model=Health,
-    summary="The event loop lives",
+    summary="Liveness",
 )
 async def healthz() -> JSONResponse:
-    """Always 200: whoever can answer is alive."""
+    """Always 200 while the event loop runs."""
     return JSONResponse(Health(status="ok").sent())
 
 
@@ -30,14 +31,14 @@ async def healthz() -> JSONResponse:
     methods=[READYZ.method],
     response_model=Ready,
     responses=NOT_READY,
-    summary="The guard passed its self-check",
+    summary="Readiness",
 )
-async def readyz(request: Request) -> JSONResponse:
+async def readyz(context: Context) -> JSONResponse:
     """200 once the model is loaded and the canary image got its known verdict, else 503.
 
     `detail` lists files whose newest version is not in force, and what is in force instead; the log has the reason.
     """
-    service = service_of(request)
+    service = context.service
     service.readiness.require()
     stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
     if service.settings.requires_api_keys and not service.keys.content:
@@ -48,19 +49,20 @@ async def readyz(request: Request) -> JSONResponse:
 @router.api_route(
     METRICS.path, methods=[METRICS.method], response_class=Response, responses=EXPOSITION, summary="Prometheus metrics"
 )
-async def metrics(request: Request) -> Response:
+async def metrics(context: Context) -> Response:
     """Counters, gauges and histograms in Prometheus' text format."""
-    text, media_type = service_of(request).metrics.render_exposition(request.headers.get("accept", ""))
+    accept = context.request.headers.get("accept", "")
+    text, media_type = context.service.metrics.render_exposition(accept)
     return Response(text, media_type=media_type)
 
 
 @router.api_route(
     MODELS.path, methods=[MODELS.method], response_model=ModelList, responses=MODEL_LINKS, summary="What is served"
 )
-async def models(request: Request) -> JSONResponse:
+async def models(context: Context) -> JSONResponse:
     """The checkpoint, its backbone and its risk taxonomy."""
-    service = service_of(request)
-    return JSONResponse(model_list(service.guard.info, created=_created(service)))
+    service = context.service
+    return JSONResponse(build_model_list(service.guard.info, created=_read_creation_time(service)))
 
 
 @router.api_route(
@@ -71,15 +73,15 @@ async def models(request: Request) -> JSONResponse:
     openapi_extra=MODEL_NAME,
     summary="One model by name",
 )
-async def model(request: Request) -> JSONResponse:
+async def model(context: Context) -> JSONResponse:
     """The entry of `/v1/models` with this name."""
-    service = service_of(request)
-    check_model(request.path_params["model"], service)
-    return JSONResponse(model_out(service.guard.info, created=_created(service)).sent())
+    service = context.service
+    check_model(context.request.path_params["model"], service)
+    return JSONResponse(build_model(service.guard.info, created=_read_creation_time(service)).sent())
 
 
-def _created(service: Service) -> int:
-    """Modification time of the checkpoint's configuration file, in seconds since 1970; 0 if it cannot be read."""
+def _read_creation_time(service: Service) -> int:
+    """Read the modification time of the checkpoint's specification, in seconds since 1970; 0 if it cannot be read."""
     try:
         return max(0, int((service.settings.checkpoint / SPEC_FILE).stat().st_mtime))
     except OSError:

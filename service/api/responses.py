@@ -1,7 +1,9 @@
-"""What the engine says, as the schemas send it. The one place that knows what ``expose_risk`` hides."""
+"""Builds the JSON of replies from the engine's results. The one place that knows what ``expose_risk`` hides."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Depends
 
 from safety_core.engine.messages import Delta, GuardInfo, GuardVerdict, Reply
 from safety_core.scores import Assessment
@@ -16,30 +18,34 @@ from service.api.schemas import (
     ModelOut,
     UsageOut,
 )
+from service.pipeline import Context
+from service.telemetry.request_record import RequestRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """How one request is told to its client."""
+class ResponseBuilder:
+    """Builds the replies to one request."""
 
     model: str
     """Name of the checkpoint."""
 
     expose_risk: bool
-    """Whether scores and timings are told."""
+    """Whether clients see scores and timings."""
 
-    decode_ms: float
-    """Milliseconds that decoding took."""
+    record: RequestRecord
+    """The request, with its identifier and the time that decoding took."""
 
-    id: str
-    """Name of the request."""
+    @property
+    def id(self) -> str:
+        """Identifier of the request."""
+        return self.record.id
 
-    def chat(self, reply: Reply) -> dict[str, Any]:
-        """A finished chat."""
+    def build_chat(self, reply: Reply) -> dict[str, Any]:
+        """Build the reply of ``/v1/chat``."""
         verdict = reply.verdict
         exposed: dict[str, Any] = {}
         if self.expose_risk:
-            exposed["timings"] = self._chat_timings(reply)
+            exposed["timings"] = self._build_chat_timings(reply)
         return ChatReply(
             id=self.id,
             model=self.model,
@@ -47,78 +53,91 @@ class View:
             content=reply.content,
             refusal=reply.refusal,
             finish_reason=reply.finish_reason,
-            **self._risk(verdict),
+            **self._build_risk(verdict),
             images_received=verdict.images_received,
             images_scanned=verdict.images_scanned,
             usage=UsageOut(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens),
             **exposed,
         ).sent()
 
-    def classification(self, verdict: GuardVerdict) -> dict[str, Any]:
-        """A classification."""
+    def build_classification(self, verdict: GuardVerdict) -> dict[str, Any]:
+        """Build the reply of ``/v1/classify``."""
         exposed: dict[str, Any] = {}
         if self.expose_risk:
-            exposed["images"] = [_assessment(image) for image in verdict.per_image]
-            exposed["timings"] = ClassifyTimings(**self._times(verdict, queue_ms=verdict.queue_ms))
+            exposed["images"] = [_build_assessment(image) for image in verdict.per_image]
+            exposed["timings"] = ClassifyTimings(**self._measure_stages(verdict, queue_ms=verdict.queue_ms))
         return ClassifyReply(
             id=self.id,
             model=self.model,
             flagged=verdict.verdict.flagged,
             decision=verdict.verdict.decision.value,
-            **self._risk(verdict),
+            **self._build_risk(verdict),
             images_received=verdict.images_received,
             images_scanned=verdict.images_scanned,
             **exposed,
         ).sent()
 
-    def assessment(self, verdict: GuardVerdict) -> dict[str, Any]:
-        """The first event of a stream."""
-        return AssessmentEvent(id=self.id, decision=verdict.verdict.decision.value, **self._risk(verdict)).sent()
+    def build_assessment(self, verdict: GuardVerdict) -> dict[str, Any]:
+        """Build the first event of a stream."""
+        return AssessmentEvent(id=self.id, decision=verdict.verdict.decision.value, **self._build_risk(verdict)).sent()
 
-    def delta(self, delta: Delta) -> dict[str, Any]:
-        """A piece of a stream, as ``DeltaEvent`` describes it; by hand, since there is one for every token."""
+    def build_delta(self, delta: Delta) -> dict[str, Any]:
+        """Build a piece of a stream, as ``DeltaEvent`` describes it; without pydantic, since every token has one."""
         return {"refusal": delta.text} if delta.refusal else {"content": delta.text}
 
-    def guard(self, verdict: GuardVerdict, reply: Reply | None = None) -> dict[str, Any]:
-        """What the guard found, for protocols that have no place of their own for it."""
-        told: dict[str, Any] = {
+    def build_guard_fields(self, verdict: GuardVerdict, reply: Reply | None = None) -> dict[str, Any]:
+        """Build the guard's result as one object, for protocols without fields for it."""
+        fields: dict[str, Any] = {
             "decision": verdict.verdict.decision.value,
             "images_received": verdict.images_received,
             "images_scanned": verdict.images_scanned,
-            **self._risk(verdict),
+            **self._build_risk(verdict),
         }
         if verdict.dropped_messages:
-            told["dropped_messages"] = list(verdict.dropped_messages)
+            fields["dropped_messages"] = list(verdict.dropped_messages)
         if self.expose_risk and reply is not None:
-            told["timings"] = self._chat_timings(reply)
-        return told
+            fields["timings"] = self._build_chat_timings(reply)
+        return fields
 
-    def _chat_timings(self, reply: Reply) -> ChatTimings:
-        times = self._times(reply.verdict, queue_ms=reply.queue_ms)
+    def _build_chat_timings(self, reply: Reply) -> ChatTimings:
+        times = self._measure_stages(reply.verdict, queue_ms=reply.queue_ms)
         return ChatTimings(**times, generate_ms=round(reply.generate_ms, 3))
 
-    def _risk(self, verdict: GuardVerdict) -> dict[str, Any]:
+    def _build_risk(self, verdict: GuardVerdict) -> dict[str, Any]:
         if verdict.assessment is None or not self.expose_risk:
             return {}
-        return {"risk": _assessment(verdict.assessment)}
+        return {"risk": _build_assessment(verdict.assessment)}
 
-    def _times(self, verdict: GuardVerdict, *, queue_ms: float) -> dict[str, float]:
-        decode_ms = self.decode_ms + verdict.prepare_ms
+    def _measure_stages(self, verdict: GuardVerdict, *, queue_ms: float) -> dict[str, float]:
+        decode_ms = self.record.decode_ms + verdict.prepare_ms
         times = {"decode_ms": decode_ms, "queue_ms": queue_ms, "guard_ms": verdict.guard_ms}
         return {name: round(value, 3) for name, value in times.items()}
 
 
-def model_list(info: GuardInfo, *, created: int) -> dict[str, Any]:
-    """What is served, as a list of one model."""
-    return ModelList(object="list", data=[model_out(info, created=created)]).sent()
+async def provide_response_builder(context: Context) -> ResponseBuilder:
+    """Create the response builder of a request."""
+    return ResponseBuilder(
+        model=context.service.guard.info.checkpoint,
+        expose_risk=context.settings.expose_risk,
+        record=context.record,
+    )
 
 
-def model_out(info: GuardInfo, *, created: int) -> ModelOut:
-    """What is served.
+Responses = Annotated[ResponseBuilder, Depends(provide_response_builder)]
+"""Parameter of a route that builds replies."""
+
+
+def build_model_list(info: GuardInfo, *, created: int) -> dict[str, Any]:
+    """Build the list of the one model that is served."""
+    return ModelList(object="list", data=[build_model(info, created=created)]).sent()
+
+
+def build_model(info: GuardInfo, *, created: int) -> ModelOut:
+    """Build the description of the model that is served.
 
     Args:
-        info: of the guard.
-        created: when the checkpoint was made, in seconds since 1970.
+        info: the guard.
+        created: creation time of the checkpoint, in seconds since 1970.
     """
     return ModelOut(
         id=info.checkpoint,
@@ -132,7 +151,7 @@ def model_out(info: GuardInfo, *, created: int) -> ModelOut:
     )
 
 
-def _assessment(assessment: Assessment) -> AssessmentOut:
+def _build_assessment(assessment: Assessment) -> AssessmentOut:
     fields = asdict(assessment)
     if assessment.heatmap is None:
         del fields["heatmap"]

@@ -6,7 +6,7 @@ something. Limits that operators set are checked elsewhere: here is only what no
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -23,9 +23,6 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from service.ingress.validation import BRANCH, NOT_SUPPORTED
 
 SEED_LIMIT = 2**63
-
-RefusalIn = Literal["refusal", "content", "both"]
-"""Field of an OpenAI-style message that carries a refusal."""
 
 _KINDS = {str: "string", list: "array", dict: "object", bool: "boolean", int: "number", float: "number"}
 

@@ -1,4 +1,4 @@
-"""Judging texts that are longer than the guard reads at once: in windows that overlap.
+"""Judges texts that are longer than the guard reads at once in overlapping windows.
 
 The guard judges at most ``max_prompt_tokens`` tokens together. Longer conversations are cut into windows of that
 size; each starts with the end of the one before, so that text across a boundary is read in one piece. The verdict on
@@ -8,16 +8,15 @@ tokenizer; a window that proves too long is halved.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision, Verdict
-
-Assess = Callable[[GuardRequest], Awaitable[GuardVerdict]]
-"""Judges one request that is short enough."""
+from service.pipeline import Assess
+from service.settings import Settings
 
 MAX_TEXTS = 64
 """Texts in one window: each is also judged by itself, so this bounds the work for one window."""
@@ -56,6 +55,15 @@ class WindowLimits:
 
     verdict_timeout_s: float
     """Seconds for all windows together, if the request has no deadline."""
+
+
+def create_window_limits(settings: Settings) -> WindowLimits:
+    """Create the limits that the settings select."""
+    return WindowLimits(
+        max_prompt_tokens=settings.max_prompt_tokens,
+        max_judged_characters=settings.max_judged_characters,
+        verdict_timeout_s=settings.verdict_timeout_s,
+    )
 
 
 class TooLongError(PromptError):

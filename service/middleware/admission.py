@@ -72,7 +72,7 @@ class Traffic:
             caller_id=_only(headers, "x-request-id", _REQUEST_ID),
             traceparent=_only(headers, "traceparent", _TRACEPARENT),
         )
-        scope["state"]["route"], scope["state"]["record"] = route, record
+        scope["state"] |= {"route": route, "endpoint": endpoint, "record": record}
         if scope["method"] == "HEAD":  # the server sends no body, and routes know GET only
             scope = {**scope, "method": "GET"}
             send = _without_body(send)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from fastapi import Request
-
 from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
 from safety_core.policy.policy import Decision
 from service.ingress.memory_budget import MemoryReservation
@@ -107,10 +105,9 @@ class RequestRecord:
         """Pictures are known."""
         self.images += tuple(image.sha256 for image in request.images if image.sha256 not in self.images)
 
-    def add_verdict(self, verdict: GuardVerdict, *, decode_ms: float) -> None:
+    def add_verdict(self, verdict: GuardVerdict) -> None:
         """A verdict was reached."""
         self.verdicts.append(verdict)
-        self.decode_ms = decode_ms
 
     def add_reply(self, reply: Reply) -> None:
         """A reply was made; of several the slowest counts."""
@@ -161,10 +158,3 @@ class RequestRecord:
             said |= {"finish_reason": self.finish_reason, "completion_tokens": self.completion_tokens}
             said.setdefault("timings", {})["generate_ms"] = round(self.generate_ms, 1)
         return said
-
-
-def record_of(request: Request) -> RequestRecord:
-    """The record behind a request."""
-    record = request.state.record
-    assert isinstance(record, RequestRecord)
-    return record

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from service.sse import merged
+from service.sse import merge_streams
 
 
 class Source:
@@ -30,7 +30,7 @@ class Source:
 
 def test_every_item_comes_with_the_number_of_its_source_and_in_its_order() -> None:
     async def run() -> list[tuple[int, int]]:
-        return [item async for item in merged([Source(3).items(), Source(0).items(), Source(5).items()])]
+        return [item async for item in merge_streams([Source(3).items(), Source(0).items(), Source(5).items()])]
 
     found = asyncio.run(run())
     assert [number for index, number in found if index == 0] == [0, 1, 2]
@@ -42,7 +42,7 @@ def test_one_that_breaks_breaks_all_and_closes_them() -> None:
     broken, endless = Source(1, breaks=True), Source(2, endless=True)
 
     async def run() -> None:
-        async for _ in merged([broken.items(), endless.items()]):
+        async for _ in merge_streams([broken.items(), endless.items()]):
             pass
 
     with pytest.raises(ValueError, match="broken"):
@@ -55,7 +55,7 @@ def test_whoever_stops_listening_closes_them() -> None:
     sources = [Source(2, endless=True), Source(2, endless=True)]
 
     async def run() -> None:
-        stream = merged([source.items() for source in sources])
+        stream = merge_streams([source.items() for source in sources])
         await anext(stream)
         await stream.aclose()
         assert all(source.closed for source in sources)

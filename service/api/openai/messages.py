@@ -25,7 +25,7 @@ _ROLES: Mapping[str, Literal["instructions", "user", "assistant"]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Dialogue:
+class Conversation:
     """A conversation and its pictures."""
 
     turns: tuple[Turn, ...]
@@ -41,7 +41,7 @@ class Dialogue:
     """The messages that the turns were joined from, one for each message of the client."""
 
 
-def dialogue_of(messages: Sequence[Message]) -> Dialogue:
+def convert_messages(messages: Sequence[Message]) -> Conversation:
     """Convert messages to a conversation.
 
     Empty messages are skipped, because clients send a refused reply back without its refusal, and empty instructions.
@@ -71,7 +71,7 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
         for index, (_, shown) in enumerate(found)
         for number, part in shown
     ]
-    return Dialogue(
+    return Conversation(
         turns=turns,
         sources=tuple(source for source, _ in pictures),
         places=tuple(place for _, place in pictures),

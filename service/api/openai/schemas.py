@@ -21,13 +21,13 @@ from service.api.schemas import (
     Neutral,
     Picture,
     PolicyName,
-    RefusalIn,
     Sent,
     kind_of,
     neutral,
     whole,
 )
 from service.ingress.validation import BRANCH
+from service.settings import RefusalIn
 
 _NO_EFFECT = "Accepted but has no effect."
 
@@ -192,7 +192,7 @@ _BY_ROLE: JsonValue = [
     },
     {"properties": {"role": {"const": "assistant"}, "content": _only_parts("text", "refusal")}},
 ]
-"""What :func:`service.api.openai.messages.dialogue_of` takes from whom."""
+"""Content that :func:`service.api.openai.messages.convert_messages` accepts from each role."""
 
 
 def _no_tool(role: object) -> object:

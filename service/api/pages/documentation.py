@@ -87,8 +87,8 @@ HEADERS = {
 
 
 @cache
-def asset(name: str) -> tuple[bytes, str]:
-    """Bytes and media type of an asset of the pages.
+def read_asset(name: str) -> tuple[bytes, str]:
+    """Read an asset of the pages: its bytes and its media type.
 
     Raises:
         KeyError: there is no such asset.

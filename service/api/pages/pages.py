@@ -1,24 +1,24 @@
 """Pages for people: the start page and the documentation of the API. Not an interface for programs."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from safety_core import __version__
 from service.api.pages import documentation
-from service.container import service_of
 from service.endpoints import DOCS, DOCS_FILE, REDOC, ROOT
+from service.pipeline import Context
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.api_route(ROOT.path, methods=[ROOT.method])
-async def root(request: Request) -> Response:
-    """Redirect browsers to the playground, and list the server's paths for other clients; all links are relative."""
+async def root(context: Context) -> Response:
+    """Redirect browsers to the playground, and list the server's pages for other clients; all links are relative."""
+    request, service = context.request, context.service
     prefix, raw_path = request.scope.get("root_path", ""), request.scope.get("raw_path") or b"/"
-    if prefix and not raw_path.endswith(b"/"):  # /guard: links are relative to what stands before its last part
+    if prefix and not raw_path.endswith(b"/"):  # /guard: links are relative to the path without its last part
         return RedirectResponse(prefix.rpartition("/")[2] + "/", 307)
-    service = service_of(request)
     if service.settings.playground and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("playground", 307)
     info = service.guard.info
@@ -38,7 +38,7 @@ async def root(request: Request) -> Response:
 
 @router.api_route(DOCS.path, methods=[DOCS.method])
 async def docs() -> HTMLResponse:
-    """The OpenAPI document in Swagger UI, which can also try it out."""
+    """The OpenAPI document in Swagger UI, which can also send requests."""
     return HTMLResponse(documentation.PAGES["docs"], headers=documentation.HEADERS)
 
 
@@ -50,9 +50,9 @@ async def redoc() -> HTMLResponse:
 
 @router.api_route(DOCS_FILE.path, methods=[DOCS_FILE.method])
 async def docs_file(name: str) -> Response:
-    """An asset of these pages."""
+    """A script or style sheet of these pages."""
     try:
-        data, media_type = documentation.asset(name)
+        data, media_type = documentation.read_asset(name)
     except KeyError as exc:
         raise HTTPException(404) from exc
     return Response(data, media_type=media_type, headers=documentation.HEADERS)

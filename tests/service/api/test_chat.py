@@ -16,7 +16,7 @@ from safety_core.policy.policy import Decision
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy
 from service.api import chat
-from service.api.responses import View
+from service.api.responses import ResponseBuilder
 from service.errors import INTERNAL
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_record import RequestRecord
@@ -128,7 +128,7 @@ def test_an_unforeseen_failure_after_the_verdict_is_an_error_event_that_says_not
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1] == INTERNAL.body
     assert read_metric(render_exposition, "safevlm_rejected_total", reason="internal") == 1
-    assert "unforeseen: RuntimeError" in caplog.text
+    assert "unexpected error: RuntimeError" in caplog.text
     assert "SECRET" not in caplog.text
 
 
@@ -140,9 +140,11 @@ def test_a_stream_tells_of_any_failure_but_its_own_cancellation(interruption: Ba
 
     async def scenario() -> None:
         verdict = FakeGuard().assess(GUARD_REQUEST)
-        view = View(model="fake", expose_risk=True, decode_ms=0.0, id="guard-0")
+        record = RequestRecord(endpoint="chat")
+        responses = ResponseBuilder(model="fake", expose_risk=True, record=record)
         metrics = Metrics()
-        stream = chat._stream(Mock(metrics=metrics), RequestRecord(endpoint="chat"), view, verdict, engine())
+        context = Mock(service=Mock(metrics=metrics), record=record)
+        stream = chat._stream(context, responses, verdict, engine())
         names: list[str] = []
         with nullcontext() if told else pytest.raises(asyncio.CancelledError):
             async for event in stream:

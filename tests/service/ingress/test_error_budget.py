@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.errors import OverloadedError
-from service.api.litellm.guardrail import GuardrailRequest
+from service.api.litellm.schemas import GuardrailRequest
 from service.ingress import error_budget as pacing
 from service.ingress.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorBudget
 from service.telemetry.request_record import RequestRecord

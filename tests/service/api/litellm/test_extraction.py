@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from safety_core.errors import InputError
-from service.api.litellm.extraction import Extracted
+from service.api.litellm.extraction import ExtractedContent
 from tests.helpers.images.encoding import encode_base64_png, encode_jpeg_with_metadata
 
 PNG = encode_base64_png()
@@ -15,15 +15,15 @@ DATA_URL = f"data:image/png;base64,{PNG}"
 
 
 def said(message: dict[str, Any]) -> str:
-    found = Extracted()
+    found = ExtractedContent()
     found.add_messages([{"role": "user", **message}])
     return "\n".join(found.texts)
 
 
 def shown(message: dict[str, Any]) -> list[str]:
-    found = Extracted()
+    found = ExtractedContent()
     found.add_messages([{"role": "user", **message}])
-    return found.pictures
+    return found.images
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_what_is_nested_too_deeply_is_an_error() -> None:
     ],
 )
 def test_every_text_of_a_tool_is_found(tool: Any) -> None:
-    found = Extracted()
+    found = ExtractedContent()
     found.add_tools([tool])
     assert "harm" in "\n".join(found.texts).lower()
 
@@ -205,21 +205,21 @@ def test_every_text_of_a_tool_is_found(tool: Any) -> None:
     ],
 )
 def test_names_of_one_word_each_are_read_in_a_row(tools: list[Any]) -> None:
-    found = Extracted()
+    found = ExtractedContent()
     found.add_tools(tools)
     assert "please do harm" in found.texts
 
 
 def test_a_tool_may_name_its_parameters_as_it_likes() -> None:
     properties = {name: {"type": "string"} for name in ("file", "file_id", "video_url", "image", "image_url", "audio")}
-    found = Extracted()
+    found = ExtractedContent()
     found.add_tools([{"type": "function", "function": {"name": "how_to_do_it", "parameters": properties}}])
     assert found.texts == ["how to do it\nfile id\nvideo url"]
-    assert found.pictures == []
+    assert found.images == []
 
 
 def test_texts_and_pictures_that_come_twice_are_judged_once() -> None:
-    found = Extracted()
+    found = ExtractedContent()
     part = {"type": "image_url", "image_url": {"url": DATA_URL}}
     found.add_messages([{"role": "user", "content": ["a", part]}, {"role": "assistant", "content": ["a", "b", part]}])
-    assert (found.texts, found.user_texts, found.pictures) == (["a", "b"], ["a"], [DATA_URL])
+    assert (found.texts, found.user_texts, found.images) == (["a", "b"], ["a"], [DATA_URL])

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
-from service.api.openai.messages import dialogue_of
+from service.api.openai.messages import convert_messages
 from service.api.openai.schemas import Message
 
 MESSAGES = TypeAdapter(list[Message])
@@ -23,11 +23,11 @@ def written(text: str) -> dict[str, Any]:
 
 
 def turns(*messages: dict[str, Any]) -> tuple[Turn, ...]:
-    return dialogue_of(MESSAGES.validate_python(messages)).turns
+    return convert_messages(MESSAGES.validate_python(messages)).turns
 
 
 def test_every_picture_keeps_its_turn_and_the_order_of_all() -> None:
-    dialogue = dialogue_of(
+    dialogue = convert_messages(
         MESSAGES.validate_python(
             [
                 {"role": "user", "content": [written("a"), shown("1"), written("b")]},
@@ -80,7 +80,7 @@ def test_messages_without_words_are_skipped(role: str, empty: dict[str, Any]) ->
 
 
 def test_what_is_skipped_moves_no_picture() -> None:
-    dialogue = dialogue_of(
+    dialogue = convert_messages(
         MESSAGES.validate_python(
             [
                 {"role": "system", "content": ""},
@@ -102,7 +102,7 @@ def test_a_greeting_of_the_assistant_is_read_as_instructions(before: list[dict[s
     greeting = {"role": "assistant", "content": "How may I help?"}
     answer = {"role": "assistant", "content": "b"}
     messages = [*before, greeting, {"role": "user", "content": "a"}, answer, {"role": "user", "content": "c"}]
-    dialogue = dialogue_of(MESSAGES.validate_python(messages))
+    dialogue = convert_messages(MESSAGES.validate_python(messages))
     assert dialogue.turns == (
         Turn(role="user", text="How may I help?\na", parts=("How may I help?", "a")),
         Turn(role="assistant", text="b"),
@@ -150,7 +150,7 @@ def test_what_makes_no_conversation_is_refused(messages: list[dict[str, Any]], c
 
 
 def test_a_message_that_says_nothing_is_no_turn_but_ends_the_one_before() -> None:
-    dialogue = dialogue_of(
+    dialogue = convert_messages(
         MESSAGES.validate_python(
             [
                 {"role": "system", "content": ""},

@@ -22,7 +22,7 @@ from openai.types.chat.parsed_chat_completion import ParsedChatCompletionMessage
 from openai.types.moderation_create_params import ModerationCreateParams
 from pydantic import BaseModel, ValidationError
 
-from service.api.litellm.guardrail import GuardrailRequest
+from service.api.litellm.schemas import GuardrailRequest
 from service.api.openai.schemas import (
     CompletionRequest,
     ImagePart,

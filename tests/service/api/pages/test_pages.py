@@ -68,12 +68,12 @@ def test_the_documentation_wants_a_key_where_keys_are_configured() -> None:
 
 
 def test_files_come_with_their_media_types() -> None:
-    assert documentation.asset("swagger-ui.css")[1] == "text/css"
+    assert documentation.read_asset("swagger-ui.css")[1] == "text/css"
     for name in ("swagger-ui-bundle.js", "redoc.standalone.js", "start.js"):
-        data, media_type = documentation.asset(name)
+        data, media_type = documentation.read_asset(name)
         assert media_type == "text/javascript"
         assert data
-    assert b"cdn.redoc.ly" not in documentation.asset("redoc.standalone.js")[0]
+    assert b"cdn.redoc.ly" not in documentation.read_asset("redoc.standalone.js")[0]
 
 
 def test_what_is_served_says_what_it_is_fit_for_everywhere() -> None:

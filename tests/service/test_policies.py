@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
-from service.api.policies import accepted_languages
+from service.policies import parse_accept_language
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.files import replace_file
 from tests.helpers.server.applications import open_client
@@ -148,7 +148,7 @@ def test_a_key_whose_policy_was_taken_away_gets_nothing(file: Path, caplog: pyte
         replace_file(file, POLICIES.replace("  hidden: {}\n", ""))
         wait_until(lambda: chatted(client, build_bearer_header("shop")).status_code == 503)
         assert chatted(client, build_bearer_header("shop")).json()["error"]["code"] == "no_verdict"
-    assert "the key shop names the policy hidden, which is not there" in caplog.text
+    assert "the key shop names the policy hidden, which does not exist" in caplog.text
 
 
 def test_a_policy_changes_without_a_restart_and_a_broken_one_changes_nothing(
@@ -251,5 +251,5 @@ def test_two_policies_are_compared_on_the_same_requests(file: Path, caplog: pyte
         ("a-" * 30_000 + "a, de", ["de"]),
     ],
 )
-def test_accepted_languages(header: str, tags: list[str]) -> None:
-    assert accepted_languages(header) == tags
+def test_parse_accept_language(header: str, tags: list[str]) -> None:
+    assert parse_accept_language(header) == tags

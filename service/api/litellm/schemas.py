@@ -1,0 +1,56 @@
+"""Request and reply of LiteLLM's generic guardrail protocol."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.schemas import Language, Picture, PolicyName, Sent
+
+
+class ProviderParams(BaseModel):
+    """Our part of what a proxy's configuration may pass on."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    policy: PolicyName = None
+    language: Language = None
+    drop_refused_turns: bool = Field(
+        default=False,
+        description="Whether refused questions in a text-only conversation are replaced by a note, instead of blocking "
+        "the whole request; only for the mode `pre_call`, because other modes ignore replaced texts.",
+    )
+
+
+class GuardrailRequest(BaseModel):
+    """What LiteLLM sends."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
+    images: list[Picture] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
+    structured_messages: list[dict[str, Any]] | None = Field(
+        default=None, description="The conversation that they come from."
+    )
+    tools: list[Any] | None = Field(
+        default=None, description="Definitions of tools; their names, descriptions and schemas are judged as texts."
+    )
+    tool_calls: list[Any] | None = Field(
+        default=None, description="Calls of tools; their arguments are judged as texts."
+    )
+    request_data: dict[str, Any] | None = Field(
+        default=None,
+        description="Request data of the proxy; judged, except for identifiers and fields about the caller's key.",
+    )
+    input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
+    additional_provider_specific_params: ProviderParams | None = Field(
+        default=None, description="What the proxy's configuration says for this guardrail."
+    )
+
+
+class GuardrailReply(Sent):
+    """What LiteLLM then does."""
+
+    action: Literal["BLOCKED", "NONE", "GUARDRAIL_INTERVENED"]
+    blocked_reason: str | None = None
+    texts: list[str] | None = None
+    images: list[str] | None = None

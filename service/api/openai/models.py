@@ -1,0 +1,23 @@
+"""Checks the model that a request names: one model is served, under its own name and those of its aliases."""
+
+import re
+
+from safety_core.errors import InputError
+from service.container import Service
+
+_MODERATION_MODEL = re.compile(r"(?:openai/)?(?:omni|text)-moderation-(?:latest|stable|\d{3}|\d{4}-\d{2}-\d{2})")
+"""OpenAI's moderation models, the default of clients (LiteLLM adds the provider); they select the served model."""
+
+
+def check_model(name: str | None, service: Service) -> None:
+    """Raise InputError ``model_not_found`` unless a name is that of the served model; None is."""
+    if name is not None and name != service.guard.info.checkpoint:
+        raise InputError(
+            "There is no such model; /v1/models names the one that is served.", code="model_not_found", param="model"
+        )
+
+
+def check_moderation_model(name: str | None, service: Service) -> None:
+    """Raise InputError as :func:`check_model`; OpenAI's moderation models are accepted too."""
+    if name is None or not _MODERATION_MODEL.fullmatch(name):
+        check_model(name, service)

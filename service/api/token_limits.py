@@ -1,0 +1,38 @@
+"""The maximum number of reply tokens: the client's, within the operator's."""
+
+from safety_core.errors import PromptError
+from service.endpoints import Endpoint
+from service.settings import Settings
+
+HEADER = "X-SafeVLM-Max-Tokens"
+"""Response header with the applied token limit, if the request asked for more."""
+
+
+def choose_token_limit(requested: int | None, endpoint: Endpoint, settings: Settings, *, param: str) -> int:
+    """Choose the token limit of a reply: the requested one within the operator's maximum, or the operator's default.
+
+    Args:
+        requested: the limit in the request.
+        endpoint: the endpoint, which lowers or rejects a larger limit; :func:`create_limit_header` reports the first.
+        settings: limits of the operator.
+        param: name of the request field.
+
+    Raises:
+        PromptError: ``max_tokens_too_large``.
+    """
+    if requested is None:
+        return min(settings.default_max_tokens, settings.max_tokens)
+    if requested > settings.max_tokens and not lowers_token_limit(endpoint, settings):
+        raise PromptError(f"{param} may be at most {settings.max_tokens}.", code="max_tokens_too_large", param=param)
+    return min(requested, settings.max_tokens)
+
+
+def lowers_token_limit(endpoint: Endpoint, settings: Settings) -> bool:
+    """Return whether an endpoint lowers a token limit above the operator's, instead of rejecting the request."""
+    return settings.clamps_openai if endpoint.is_openai_compatible else settings.clamps_own
+
+
+def create_limit_header(requested: int | None, settings: Settings) -> dict[str, str]:
+    """Create the header of a reply whose token limit was lowered to the operator's; otherwise no header."""
+    is_lowered = requested is not None and requested > settings.max_tokens
+    return {HEADER: str(settings.max_tokens)} if is_lowered else {}

@@ -1,0 +1,305 @@
+"""The stages that the endpoints share: read the body, load images, choose a policy, judge, record, answer.
+
+Knows no schema of a request and none of a reply.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import BaseModel
+
+from safety_core.engine.exceptions import describe
+from safety_core.engine.messages import ChatRequest, Event, GuardRequest, GuardVerdict, Reply
+from safety_core.errors import InputError, NoVerdictError, SafeVLMError
+from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.inputs.prompts import max_characters
+from safety_core.policy.book import ActivePolicy
+from service.access.api_keys import ApiKey
+from service.container import Service
+from service.endpoints import Endpoint
+from service.errors import build_error_reply
+from service.ingress.body import (
+    JSON,
+    BodyLimits,
+    MultipartForm,
+    get_media_type,
+    is_json,
+    parse_charset,
+    read_body,
+    read_form,
+)
+from service.ingress.decode_pool import enforce_deadline
+from service.ingress.image_loader import ImageSource
+from service.ingress.json_body import parse_json
+from service.policies import list_policy_names, parse_accept_language
+from service.settings import Settings
+from service.sse import cancel_on_disconnect
+from service.telemetry.request_record import RequestRecord
+
+_logger = logging.getLogger(__name__)
+
+_LARGE_JSON_BYTES = 64 * 1024
+"""Bodies above this size are parsed in a thread, because parsing would block the event loop for milliseconds."""
+
+_ELEMENTS_PER_ITEM = 16
+"""Commas and brackets around one message or one image."""
+
+_OTHER_ELEMENTS = 64
+"""Commas and brackets of all other fields."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+Assess = Callable[[GuardRequest], Awaitable[GuardVerdict]]
+"""Judges one request with one call of the engine."""
+
+AssessParts = Callable[[Assess, GuardRequest], Awaitable[GuardVerdict]]
+"""Judges one request with several calls of the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """One HTTP request, and what serves it."""
+
+    request: Request
+    """The HTTP request."""
+
+    service: Service
+    """The running server."""
+
+    endpoint: Endpoint
+    """Row of the endpoint table that the request matched."""
+
+    record: RequestRecord
+    """Data for the log line, the audit log and the metrics."""
+
+    key: ApiKey | None
+    """The API key; None if the server requires none."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the server."""
+        return self.service.settings
+
+
+def create_context(request: Request) -> RequestContext:
+    """Create the context of a request from what the middleware found out."""
+    state = request.state
+    return RequestContext(
+        request=request,
+        service=state.service,
+        endpoint=state.endpoint,
+        record=state.record,
+        key=getattr(state, "api_key", None),
+    )
+
+
+async def provide_context(request: Request) -> RequestContext:
+    """Create the context of a request, once the server is ready to serve it.
+
+    Raises:
+        NotReadyError: the request would run the model, and the guard did not pass its last self-check.
+        UnauditedError: the same, and the audit log cannot be written.
+    """
+    context = create_context(request)
+    if context.endpoint.reaches_model:
+        context.service.readiness.require()
+    return context
+
+
+Context = Annotated[RequestContext, Depends(provide_context)]
+"""Parameter of a route that needs the context."""
+
+
+async def read_json(context: RequestContext, model: type[_Model], *, max_elements: int | None = None) -> _Model:
+    """Read and validate a JSON body.
+
+    Args:
+        context: the request.
+        model: schema of the body.
+        max_elements: maximum number of commas and opening brackets; as many as a conversation needs if None.
+
+    Raises:
+        InputError: the body is too large, malformed, or does not match the schema.
+    """
+    request, service, record = context.request, context.service, context.record
+    if not is_json(get_media_type(request)):
+        raise InputError(f"The Content-Type must be {JSON}.", code="content_type")
+    charset = parse_charset(request.headers.get("content-type"))
+    body = await read_body(request, _create_body_limits(context), record.memory)
+    _start_deadline(context)
+    if max_elements is None:
+        max_elements = _count_conversation_elements(context.settings)
+    parse = partial(parse_json, body, model, max_elements=max_elements, charset=charset)
+    if len(body) <= _LARGE_JSON_BYTES:
+        return parse()
+    if record.memory is not None:
+        record.memory.grow(len(body))  # the parsed objects; the body itself is freed with this function
+    async with enforce_deadline(record.deadline):
+        parsed = await asyncio.get_running_loop().run_in_executor(service.parsers, parse)
+    if record.memory is not None:
+        record.memory.shrink(len(body))
+    return parsed
+
+
+async def read_multipart(context: RequestContext) -> MultipartForm:
+    """Read a multipart body; raises InputError if it is too large or malformed."""
+    form = await read_form(context.request, _create_body_limits(context), context.record.memory)
+    _start_deadline(context)
+    return form
+
+
+def _create_body_limits(context: RequestContext) -> BodyLimits:
+    settings = context.settings
+    return BodyLimits(
+        max_bytes=context.endpoint.max_body_bytes or settings.max_body_bytes,
+        max_file_bytes=settings.max_image_bytes,
+        max_files=settings.max_images,
+        timeout_s=settings.body_timeout_s,
+    )
+
+
+def _start_deadline(context: RequestContext) -> None:
+    """Start the time in which the verdict must be reached, now that the body has been read."""
+    context.record.deadline = time.monotonic() + context.settings.verdict_timeout_s
+
+
+def _count_conversation_elements(settings: Settings) -> int:
+    """Count the commas and brackets that a conversation may have: those of its fields, and those within its texts."""
+    items = settings.max_turns + settings.max_images
+    return max_characters(settings.max_prompt_tokens) + _ELEMENTS_PER_ITEM * items + _OTHER_ELEMENTS
+
+
+async def load_images(
+    context: RequestContext, sources: Sequence[ImageSource], places: Sequence[str] = ()
+) -> tuple[DecodedImage, ...]:
+    """Load and decode the images of a request, and record the time that this takes.
+
+    Args:
+        context: the request.
+        sources: the images.
+        places: field of the request that contains each of them, for errors; ``image`` if empty.
+
+    Raises:
+        ClientGoneError: the client disconnected.
+        SafeVLMError: as ``ImageLoader.load``.
+    """
+    loaded = await cancel_on_disconnect(
+        context.request, context.service.image_loader.load(sources, context.record, places)
+    )
+    context.record.decode_ms = loaded.decode_ms
+    return loaded.images
+
+
+def choose_policy(context: RequestContext, *, name: str | None, language: str | None) -> ActivePolicy:
+    """Choose the policy that decides about a request, and record it.
+
+    Args:
+        context: the request, with its key and its ``Accept-Language``.
+        name: the policy that the request names.
+        language: the language that the request names; it precedes those of the header.
+
+    Raises:
+        InputError: ``policy_not_allowed``; the error does not reveal whether the policy exists.
+        NoVerdictError: the policy of the API key is not in the file any more.
+    """
+    book = context.service.policies.content
+    allowed = list_policy_names(context.key, book)
+    chosen = name or allowed[0]
+    if chosen not in allowed:
+        raise InputError("This policy cannot be chosen.", code="policy_not_allowed", param="policy")
+    if chosen not in book.policies:
+        raise NoVerdictError("the policy of an API key does not exist")
+    languages = [language] if language else parse_accept_language(context.request.headers.get("accept-language", ""))
+    policy = book.select(chosen, languages)
+    context.record.set_policy(policy.name, book.version)
+    return policy
+
+
+async def judge(
+    context: RequestContext, requests: Sequence[GuardRequest], *, assess_parts: AssessParts | None = None
+) -> list[GuardVerdict]:
+    """Judge the inputs of a request to which no reply is generated, and record the verdicts.
+
+    Args:
+        context: the request.
+        requests: the inputs.
+        assess_parts: judges one of them if this takes several calls of the engine.
+
+    Raises:
+        ClientGoneError: the client disconnected.
+        NoVerdictError: an input could not be judged. A chat is then refused; here a refusal would carry no information.
+        EngineError: as the engine does, and UnauditedError.
+    """
+    service, record = context.service, context.record
+    for one in requests:
+        record.add_images(one)
+    assess: Assess = partial(service.guard.assess, client=record.client, deadline=record.deadline)
+    judge_one = assess if assess_parts is None else partial(assess_parts, assess)
+    verdicts = await cancel_on_disconnect(context.request, asyncio.gather(*map(judge_one, requests)))
+    await service.audit_log.write_decision(record, verdicts)
+    for verdict in verdicts:
+        record.add_verdict(verdict)
+        service.metrics.record_verdict(record, verdict)
+        service.metrics.observe_queue_wait(record, verdict.queue_ms)
+        if verdict.assessment is None:
+            raise NoVerdictError("the request could not be judged")
+    return verdicts
+
+
+async def stream_reply(
+    context: RequestContext, request: ChatRequest, *, choice: int = 0
+) -> AsyncGenerator[Event, None]:
+    """Yield the engine's events of one reply; each is recorded, and written into the audit log, before it is yielded.
+
+    Args:
+        context: the HTTP request.
+        request: the chat request.
+        choice: number of the reply among those to one HTTP request; they share a verdict, which the first one records.
+
+    Raises:
+        EngineError: as the engine does, and UnauditedError.
+    """
+    service, record = context.service, context.record
+    awaits_first_token = True
+    async with aclosing(service.guard.stream(request, client=record.client, deadline=record.deadline)) as events:
+        async for event in events:
+            if isinstance(event, GuardVerdict):
+                await service.audit_log.write_decision(record, [event])
+                if choice == 0:
+                    record.add_verdict(event)
+                    service.metrics.record_verdict(record, event)
+                    if event.verdict.reason is not None:  # sent as a refusal, which no error handler counts
+                        service.metrics.rejected.labels(event.verdict.reason).inc()
+            elif isinstance(event, Reply):
+                await service.audit_log.write_reply(record, choice, event)
+                record.add_reply(event)
+                service.metrics.record_reply(record, event)
+            elif awaits_first_token and not event.refusal:
+                awaits_first_token = False
+                service.metrics.observe_first_token(record)
+            yield event
+
+
+async def await_reply(events: AsyncIterator[Event]) -> Reply:
+    """Return the reply that a stream of events ends with."""
+    async for event in events:
+        if isinstance(event, Reply):
+            return event
+    raise AssertionError("the engine ended a stream without a reply")
+
+
+def record_stream_error(context: RequestContext, exc: Exception) -> dict[str, Any]:
+    """Record an error after the status line was sent; returns the error's body, which the stream then ends with."""
+    if not isinstance(exc, SafeVLMError):
+        _logger.error("unexpected error: %s", describe(exc))
+    reply = build_error_reply(exc)
+    context.service.metrics.rejected.labels(reply.code).inc()
+    context.record.error = reply.code
+    return reply.body

@@ -1,0 +1,155 @@
+"""Creates the parts of a server when it starts, and closes them in reverse order when it stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+from safety_core.engine.messages import GuardInfo, GuardLike
+from safety_core.engine.serving.async_guard import AsyncGuard
+from safety_core.engine.serving.cores import CoreShare
+from safety_core.inputs.images.decoding import ImageLimits
+from safety_core.policy.book import PolicyBook
+from service.access.api_keys import KeySet, read_keys
+from service.access.rate_limit import RateLimiter
+from service.container import Service
+from service.hot_reload import ReloadedFile, run_in_background
+from service.ingress.decode_pool import DecodePool, start_pool
+from service.ingress.error_budget import ErrorBudget
+from service.ingress.image_fetcher import ImageFetcher
+from service.ingress.image_loader import ImageLoader
+from service.ingress.memory_budget import MemoryBudget, create_heap_trimmer
+from service.policies import check_policies, check_policy_file, log_missing_policies, read_policies
+from service.readiness import Readiness
+from service.settings import Settings
+from service.startup.guard_loading import load_configured_guard
+from service.telemetry.audit import open_audit_log
+from service.telemetry.metrics import Metrics
+from service.telemetry.request_record import RequestRecord
+
+_WAITING_REQUESTS = 4
+"""Maximum requests whose images wait for each decoder of expensive images; more could not be decoded in time."""
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIterator[Service]:
+    """Start the parts of a server, and stop them after the context.
+
+    Args:
+        settings: settings of the operator.
+        guard: the guard; loaded from ``settings.checkpoint`` if None.
+
+    Raises:
+        SafeVLMError: the checkpoint, the API keys, the policies or the audit log cannot be used.
+    """
+    if guard is None:
+        check_policy_file(settings)
+        guard = await asyncio.to_thread(load_configured_guard, settings)
+    rate_limiter = RateLimiter()
+    keys, policies = _open_reloaded_files(settings, guard.info, rate_limiter)
+    async with AsyncExitStack() as resources:
+        audit_log = await resources.enter_async_context(open_audit_log(settings, checkpoint=guard.info.checkpoint))
+        resources.callback(guard.fold_in_process().close)
+        parsers = resources.enter_context(start_pool(settings.decode_workers, "prepare"))
+        cores = CoreShare()
+        decode_pool = _create_decode_pool(settings, cores)
+        resources.callback(decode_pool.close)
+        metrics = Metrics(names_risk=settings.expose_risk or settings.requires_api_keys)
+        worker_died = asyncio.Event()
+        engine = AsyncGuard(
+            guard,
+            preparers=parsers,
+            observer=metrics,
+            config=settings.engine,
+            on_death=worker_died.set,
+            cores=cores,
+        )
+        metrics.register_sources(engine, decode_pool, [keys, policies, audit_log])
+        readiness = Readiness(
+            engine, interval_s=settings.canary_interval_s, worker_died=worker_died, also=audit_log.require
+        )
+        error_budget = ErrorBudget()
+        service = Service(
+            settings=settings,
+            guard=engine,
+            metrics=metrics,
+            readiness=readiness,
+            parsers=parsers,
+            memory=MemoryBudget(settings.memory_bytes // 2, released=create_heap_trimmer(parsers)),
+            image_loader=_create_image_loader(settings, engine, decode_pool, error_budget),
+            keys=keys,
+            rate_limiter=rate_limiter,
+            policies=policies,
+            audit_log=audit_log,
+            error_budget=error_budget,
+        )
+        try:
+            async with (
+                readiness.watching(),
+                run_in_background(keys.watch(settings.reload_interval_s)),
+                run_in_background(policies.watch(settings.reload_interval_s)),
+            ):
+                yield service
+        finally:
+            service.rejection_log.summarise()
+            await engine.close(timeout_s=settings.shutdown_timeout_s)
+
+
+def derive_image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
+    """Derive the bounds on one image. Views are no larger than the image processor's output."""
+    limits = settings.image_limits
+    return limits if info.image_side is None else replace(limits, max_side=min(limits.max_side, info.image_side))
+
+
+def _open_reloaded_files(
+    settings: Settings, info: GuardInfo, rate_limiter: RateLimiter
+) -> tuple[ReloadedFile[KeySet], ReloadedFile[PolicyBook]]:
+    """Read the API keys and the policies, and have their changes checked against each other."""
+    keys = ReloadedFile(
+        "API keys",
+        [] if settings.api_keys_file is None else [settings.api_keys_file],
+        lambda: read_keys(settings.api_keys_file, settings.api_keys),
+        without=lambda: read_keys(None, settings.api_keys),
+    )
+    policies = ReloadedFile(
+        "policies",
+        [] if settings.policy is None else [settings.policy],
+        lambda: read_policies(settings, info),
+        blank_is_broken=True,  # an empty file changes nothing: stricter rules must not be lost by accident
+    )
+    check_policies(keys.content, policies.content)
+    keys.add_listener(lambda changed: rate_limiter.keep_only(changed.keys))
+    keys.add_listener(lambda changed: log_missing_policies(changed, policies.content))
+    policies.add_listener(lambda changed: log_missing_policies(keys.content, changed))
+    return keys, policies
+
+
+def _create_decode_pool(settings: Settings, cores: CoreShare) -> DecodePool:
+    expensive_workers = min(settings.decode_workers, max(1, cores.total // 2))
+    return DecodePool(
+        workers=settings.decode_workers,
+        expensive_workers=expensive_workers,
+        cores=cores,
+        max_waiting=_WAITING_REQUESTS * expensive_workers * settings.max_request_pixels,
+        max_memory=settings.memory_bytes // 2,
+    )
+
+
+def _create_image_loader(
+    settings: Settings, engine: AsyncGuard, decode_pool: DecodePool, error_budget: ErrorBudget
+) -> ImageLoader:
+    def require_room(count: int, record: RequestRecord) -> None:
+        error_budget.require_budget(record.client)
+        engine.require_room(count, client=record.client, deadline=record.deadline)
+
+    return ImageLoader(
+        decode_pool=decode_pool,
+        limits=derive_image_limits(settings, engine.info),
+        max_images=settings.max_images,
+        max_cost=settings.max_request_pixels,
+        fill=engine.info.pad_colour,
+        fetcher=ImageFetcher(
+            settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
+        ),
+        require_room=require_room,
+    )
