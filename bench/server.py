@@ -22,7 +22,8 @@ from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Verdict, decide
 from safety_core.scores import PairScores, RiskScores
 from service.app import create_app
-from service.settings import Settings, read_settings
+from service.settings import Settings
+from service.settings.environment import read_settings
 from service.startup.guard_loading import run_in_temporary_thread
 
 

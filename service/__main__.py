@@ -20,7 +20,8 @@ from service.server.connection_budget import ACCEPTED_AT_ONCE
 from service.server.http_protocol import create_protocol_class
 from service.server.openmp import limit_spinning
 from service.server.timeouts import ConnectionTimeouts
-from service.settings import Settings, read_settings
+from service.settings import Settings
+from service.settings.environment import read_settings
 from service.startup.guard_loading import load_configured_guard
 from service.telemetry.audit import check_audit_log
 from service.telemetry.logs import set_up_logging

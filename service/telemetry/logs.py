@@ -7,9 +7,9 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-LogFormat = Literal["json", "text"]
+from service.settings.values import LogFormat
 
 FIELDS = "fields"
 """Name of the ``extra`` of a log call that holds what a line says besides its message."""

@@ -19,7 +19,7 @@ from service.api.openai.schemas import (
     ModerationResult,
 )
 from service.api.responses import ResponseBuilder
-from service.settings import RefusalIn
+from service.settings.values import RefusalIn
 
 OPENAI_CATEGORIES = (
     "harassment",

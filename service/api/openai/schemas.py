@@ -27,7 +27,7 @@ from service.api.schemas import (
     whole,
 )
 from service.ingress.validation import BRANCH
-from service.settings import RefusalIn
+from service.settings.values import RefusalIn
 
 _NO_EFFECT = "Accepted but has no effect."
 

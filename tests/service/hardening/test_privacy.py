@@ -18,7 +18,8 @@ import pytest
 
 from safety_core.errors import ExhaustedError, GenerationError
 from service.access.api_keys import Scope, format_key_entry
-from service.telemetry.logs import JsonFormatter, LogFormat, TextFormatter, set_up_logging
+from service.settings.values import LogFormat
+from service.telemetry.logs import JsonFormatter, TextFormatter, set_up_logging
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.server.applications import open_client as in_process
 from tests.helpers.server.canaries import (

@@ -1,0 +1,50 @@
+"""Values of settings are checked and normalised."""
+
+from pathlib import Path
+
+import pytest
+
+from safety_core.errors import ConfigError
+from service.settings.environment import read_settings
+from tests.helpers.paths import ROOT
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ROOT_PATH", "guard/", "SAFEVLM_ROOT_PATH: expected a path such as /guard, without a trailing slash"),
+        ("ALLOWED_ORIGINS", "*", "SAFEVLM_ALLOWED_ORIGINS: expected origins such as https://app.example.org"),
+        ("TRUSTED_PROXIES", "lan", "SAFEVLM_TRUSTED_PROXIES: expected addresses or networks such as 10.0.0.0/8"),
+        ("API_KEYS_FILE", "", "SAFEVLM_API_KEYS_FILE: expected a path; leave the variable out where there is none"),
+        ("AUDIT_LOG", "", "SAFEVLM_AUDIT_LOG: expected a path; leave the variable out where there is none"),
+        ("ALLOWED_HOSTS", "http://a", "SAFEVLM_ALLOWED_HOSTS: expected host names or addresses, without a scheme"),
+    ],
+)
+def test_a_malformed_value_is_answered_with_what_was_expected(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"SAFEVLM_{name}", value)
+    with pytest.raises(ConfigError) as caught:
+        read_settings()
+    assert str(caught.value) == said
+
+
+def test_log_levels_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAFEVLM_LOG_LEVEL", "INFO")
+    assert read_settings().log_level == "info"
+
+
+def test_the_default_checkpoint_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings().checkpoint == ROOT / "weights" / "safevlm-nano"
+    monkeypatch.setenv("SAFEVLM_CHECKPOINT", "weights/mine")
+    assert read_settings().checkpoint == Path("weights/mine")
+
+
+def test_untrained_modules_need_more_than_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for easy in ("true", "1", "yes"):
+        monkeypatch.setenv("SAFEVLM_ALLOW_UNTRAINED", easy)
+        with pytest.raises(ConfigError, match="SAFEVLM_ALLOW_UNTRAINED"):
+            read_settings()
+    monkeypatch.setenv("SAFEVLM_ALLOW_UNTRAINED", "yes-serve-although-nothing-is-guarded")
+    assert read_settings().allows_untrained
