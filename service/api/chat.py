@@ -9,7 +9,7 @@ from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
 from service.api.openapi_fragments import ERRORS, EVENTS, request_body
 from service.api.requests import build_chat_request, read_request
 from service.api.responses import ResponseBuilder, Responses
-from service.api.schemas import ChatReply
+from service.api.schemas.replies import ChatReply
 from service.api.token_limits import create_limit_header
 from service.endpoints import CHAT
 from service.pipeline import Context, RequestContext, await_reply, choose_policy, record_stream_error, stream_reply

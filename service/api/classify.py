@@ -10,7 +10,7 @@ from safety_core.policy.book import ActivePolicy
 from service.api.openapi_fragments import ERRORS, request_body
 from service.api.requests import build_guard_request, read_request
 from service.api.responses import Responses
-from service.api.schemas import ClassifyReply
+from service.api.schemas.replies import ClassifyReply
 from service.endpoints import CLASSIFY
 from service.pipeline import Context, RequestContext, choose_policy, judge
 

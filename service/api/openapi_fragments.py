@@ -4,8 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from service.api.openai.schemas import CompletionChunk
-from service.api.schemas import NOT_BLANK, AssessmentEvent, ChatReply, DeltaEvent, ErrorOut, FormRequest, JsonRequest
+from service.api.openai.schemas.replies import CompletionChunk
+from service.api.schemas.replies import AssessmentEvent, ChatReply, DeltaEvent, ErrorOut
+from service.api.schemas.requests import NOT_BLANK, FormRequest, JsonRequest
 from service.ingress.body import JSON, MULTIPART
 from service.sse import EVENT_STREAM
 

@@ -7,7 +7,7 @@ from safety_core.model.spec import SPEC_FILE
 from service.api.openai.models import check_model
 from service.api.openapi_fragments import BAD_PATH, EXPOSITION, MODEL_LINKS, MODEL_NAME, NO_MODEL, NOT_READY
 from service.api.responses import build_model, build_model_list
-from service.api.schemas import Health, ModelList, ModelOut, Ready
+from service.api.schemas.replies import Health, ModelList, ModelOut, Ready
 from service.container import Service
 from service.endpoints import HEALTHZ, METRICS, MODEL, MODELS, READYZ
 from service.pipeline import Context
@@ -23,7 +23,7 @@ router = APIRouter()
 )
 async def healthz() -> JSONResponse:
     """Always 200 while the event loop runs."""
-    return JSONResponse(Health(status="ok").sent())
+    return JSONResponse(Health(status="ok").dump())
 
 
 @router.api_route(
@@ -43,7 +43,7 @@ async def readyz(context: Context) -> JSONResponse:
     stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
     if service.settings.requires_api_keys and not service.keys.content:
         stale.setdefault(service.keys.name, "There is no valid API key; every request that needs one is refused.")
-    return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).sent())
+    return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).dump())
 
 
 @router.api_route(
@@ -77,7 +77,7 @@ async def model(context: Context) -> JSONResponse:
     """The entry of `/v1/models` with this name."""
     service = context.service
     check_model(context.request.path_params["model"], service)
-    return JSONResponse(build_model(service.guard.info, created=_read_creation_time(service)).sent())
+    return JSONResponse(build_model(service.guard.info, created=_read_creation_time(service)).dump())
 
 
 def _read_creation_time(service: Service) -> int:

@@ -15,7 +15,7 @@ from safety_core.errors import InputError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn, check_characters
 from safety_core.policy.book import ActivePolicy
-from service.api.schemas import FormRequest, JsonRequest, Options
+from service.api.schemas.requests import FormRequest, JsonRequest, Options
 from service.api.token_limits import choose_token_limit
 from service.endpoints import Endpoint
 from service.ingress.body import JSON, MULTIPART, get_media_type, is_json

@@ -7,7 +7,7 @@ from fastapi import Depends
 
 from safety_core.engine.messages import Delta, GuardInfo, GuardVerdict, Reply
 from safety_core.scores import Assessment
-from service.api.schemas import (
+from service.api.schemas.replies import (
     AssessmentEvent,
     AssessmentOut,
     ChatReply,
@@ -58,7 +58,7 @@ class ResponseBuilder:
             images_scanned=verdict.images_scanned,
             usage=UsageOut(prompt_tokens=reply.prompt_tokens, completion_tokens=reply.completion_tokens),
             **exposed,
-        ).sent()
+        ).dump()
 
     def build_classification(self, verdict: GuardVerdict) -> dict[str, Any]:
         """Build the reply of ``/v1/classify``."""
@@ -75,11 +75,11 @@ class ResponseBuilder:
             images_received=verdict.images_received,
             images_scanned=verdict.images_scanned,
             **exposed,
-        ).sent()
+        ).dump()
 
     def build_assessment(self, verdict: GuardVerdict) -> dict[str, Any]:
         """Build the first event of a stream."""
-        return AssessmentEvent(id=self.id, decision=verdict.verdict.decision.value, **self._build_risk(verdict)).sent()
+        return AssessmentEvent(id=self.id, decision=verdict.verdict.decision.value, **self._build_risk(verdict)).dump()
 
     def build_delta(self, delta: Delta) -> dict[str, Any]:
         """Build a piece of a stream, as ``DeltaEvent`` describes it; without pydantic, since every token has one."""
@@ -129,7 +129,7 @@ Responses = Annotated[ResponseBuilder, Depends(provide_response_builder)]
 
 def build_model_list(info: GuardInfo, *, created: int) -> dict[str, Any]:
     """Build the list of the one model that is served."""
-    return ModelList(object="list", data=[build_model(info, created=created)]).sent()
+    return ModelList(object="list", data=[build_model(info, created=created)]).dump()
 
 
 def build_model(info: GuardInfo, *, created: int) -> ModelOut:

@@ -69,8 +69,8 @@ async def guardrail(context: Context) -> JSONResponse:
     except _LimitExceededError as exc:
         error = exc.error  # without its traceback, whose frames hold the content of the request
     else:
-        return JSONResponse(reply.sent())
-    return JSONResponse((await _block(context, error)).sent())
+        return JSONResponse(reply.dump())
+    return JSONResponse((await _block(context, error)).dump())
 
 
 class _LimitExceededError(Exception):

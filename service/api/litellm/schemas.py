@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.schemas import Language, Picture, PolicyName, Sent
+from service.api.schemas.fields import Language, Picture, PolicyName
+from service.api.schemas.replies import ResponseModel
 
 
 class ProviderParams(BaseModel):
@@ -47,7 +48,7 @@ class GuardrailRequest(BaseModel):
     )
 
 
-class GuardrailReply(Sent):
+class GuardrailReply(ResponseModel):
     """What LiteLLM then does."""
 
     action: Literal["BLOCKED", "NONE", "GUARDRAIL_INTERVENED"]

@@ -13,7 +13,8 @@ from safety_core.policy.book import ActivePolicy
 from service.api.openai.messages import convert_messages
 from service.api.openai.models import check_model
 from service.api.openai.responses import CompletionBuilder
-from service.api.openai.schemas import Completion, CompletionRequest
+from service.api.openai.schemas.completions import CompletionRequest
+from service.api.openai.schemas.replies import Completion
 from service.api.openapi_fragments import CHUNKS, NO_MODEL, OPENAI_ERRORS, json_body
 from service.api.responses import Responses
 from service.api.token_limits import choose_token_limit, create_limit_header

@@ -14,7 +14,8 @@ from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ClientMessage
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
-from service.api.openai.schemas import ImagePart, Message, RefusalPart, TextPart
+from service.api.openai.schemas.messages import Message
+from service.api.openai.schemas.parts import ImagePart, RefusalPart, TextPart
 
 _ROLES: Mapping[str, Literal["instructions", "user", "assistant"]] = {
     "system": "instructions",

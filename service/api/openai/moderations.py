@@ -11,7 +11,9 @@ from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy
 from service.api.openai.models import check_moderation_model
 from service.api.openai.responses import build_moderation
-from service.api.openai.schemas import ImagePart, Moderation, ModerationRequest, TextPart
+from service.api.openai.schemas.moderations import ModerationRequest
+from service.api.openai.schemas.parts import ImagePart, TextPart
+from service.api.openai.schemas.replies import Moderation
 from service.api.openapi_fragments import NO_MODEL, OPENAI_ERRORS, json_body
 from service.api.responses import Responses
 from service.api.text_windows import assess_in_windows, check_length, create_window_limits

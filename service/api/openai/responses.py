@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from safety_core.engine.messages import GuardInfo, GuardVerdict, Reply
-from service.api.openai.schemas import (
+from service.api.openai.schemas.replies import (
     ChoiceOut,
     ChunkChoice,
     Completion,
@@ -92,7 +92,7 @@ class CompletionBuilder:
             ],
             usage=_count_usage(replies),
             safevlm=self._build_guard(replies[0].verdict, replies[0]),
-        ).sent()
+        ).dump()
 
     def build_first_chunk(self, index: int, verdict: GuardVerdict) -> dict[str, Any]:
         """Build the first chunk of a choice, before any text; that of the first choice has the guard's result."""
@@ -135,7 +135,7 @@ class CompletionBuilder:
             created=self.created,
             model=self.responses.model,
             **fields,
-        ).sent()
+        ).dump()
 
     def _build_guard(self, verdict: GuardVerdict, reply: Reply | None = None) -> GuardOut:
         return GuardOut(**self.responses.build_guard_fields(verdict, reply))
@@ -144,7 +144,7 @@ class CompletionBuilder:
 def build_moderation(responses: ResponseBuilder, info: GuardInfo, verdicts: Sequence[GuardVerdict]) -> dict[str, Any]:
     """Build the reply of ``/v1/moderations`` from the verdicts on all inputs."""
     results = [_build_result(responses, info, verdict) for verdict in verdicts]
-    return Moderation(id=responses.id, model=responses.model, results=results).sent()
+    return Moderation(id=responses.id, model=responses.model, results=results).dump()
 
 
 def _build_result(responses: ResponseBuilder, info: GuardInfo, verdict: GuardVerdict) -> ModerationResult:

@@ -9,7 +9,7 @@ from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy, Verdict, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
-from service.api.schemas import PolicyName
+from service.api.schemas.fields import PolicyName
 
 _MAX_REQUESTS = 64
 _MAX_VIEWS = 4096

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
-from service.api.schemas import JsonRequest
+from service.api.schemas.requests import JsonRequest
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_base64_png, encode_image, encode_png
 from tests.helpers.server.applications import open_client

@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from safety_core.errors import InputError
-from service.api.openai.schemas import CompletionRequest
-from service.api.schemas import JsonRequest
+from service.api.openai.schemas.completions import CompletionRequest
+from service.api.schemas.requests import JsonRequest
 from service.ingress.validation import create_field_error
 
 

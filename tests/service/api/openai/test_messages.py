@@ -9,7 +9,7 @@ from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import Turn
 from service.api.openai.messages import convert_messages
-from service.api.openai.schemas import Message
+from service.api.openai.schemas.messages import Message
 
 MESSAGES = TypeAdapter(list[Message])
 

@@ -23,17 +23,11 @@ from openai.types.moderation_create_params import ModerationCreateParams
 from pydantic import BaseModel, ValidationError
 
 from service.api.litellm.schemas import GuardrailRequest
-from service.api.openai.schemas import (
-    CompletionRequest,
-    ImagePart,
-    ImageUrl,
-    Message,
-    ModerationRequest,
-    RefusalPart,
-    StreamOptions,
-    TextPart,
-)
-from service.api.schemas import FormRequest, JsonRequest
+from service.api.openai.schemas.completions import CompletionRequest, StreamOptions
+from service.api.openai.schemas.messages import Message
+from service.api.openai.schemas.moderations import ModerationRequest
+from service.api.openai.schemas.parts import ImagePart, ImageUrl, RefusalPart, TextPart
+from service.api.schemas.requests import FormRequest, JsonRequest
 from service.ingress.validation import BRANCH
 
 ASKED: dict[str, Any] = {"model": "fake", "messages": [{"role": "user", "content": "What is it?"}]}

@@ -6,7 +6,7 @@ import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
-from service.api.schemas import NOT_BLANK, FormRequest, JsonRequest
+from service.api.schemas.requests import NOT_BLANK, FormRequest, JsonRequest
 
 
 @pytest.mark.parametrize(

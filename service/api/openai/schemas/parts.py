@@ -1,0 +1,106 @@
+"""Content of messages and moderation inputs: text, images and refusals."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from service.api.openai.schemas.fields import CacheHint, Empty, Label, RequestModel
+from service.api.schemas.fields import Picture, tag_json_type
+from service.ingress.validation import BRANCH
+
+_UNSUPPORTED_PARTS = frozenset(
+    {
+        "audio", "document", "file", "function", "image", "image_file", "input_audio", "input_file", "input_image",
+        "input_text", "input_video", "output_text", "reasoning", "redacted_thinking", "refusal", "thinking",
+        "tool_call", "tool_result", "tool_use", "video", "video_url",
+    }
+)  # fmt: skip
+"""Types of content parts of this and related interfaces: an error may name them."""
+
+
+class _PartBase(RequestModel):
+    """Fields that any part may have."""
+
+    id: Label | None = None
+    prompt_cache_breakpoint: CacheHint | None = None
+    cache_control: CacheHint | None = None
+    annotations: Empty = None
+    citations: Empty = None
+
+
+class TextPart(_PartBase):
+    """A piece of text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageUrl(RequestModel):
+    """Where a picture is: a ``data:`` URL, or ``https:`` where the operator allows it."""
+
+    url: Picture
+    detail: Literal["auto", "low", "high", "original"] | None = Field(
+        default=None, description="Accepted but has no effect: every picture is resized to the model's input size."
+    )
+    format: Label | None = None
+
+
+class ImagePart(_PartBase):
+    """A picture."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class RefusalPart(_PartBase):
+    """The text of an assistant's refusal."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+def _reject_part(value: object) -> object:
+    """Report a part of an unsupported type; the type is named if it is in a fixed list."""
+    if isinstance(value, str) and value in _UNSUPPORTED_PARTS:
+        raise PydanticCustomError("part_type", "Parts of type {type} are not supported", {"type": value})
+    raise PydanticCustomError("part_type", "The type of this part is unknown")
+
+
+class UnsupportedPart(BaseModel):
+    """A part of any other type: always an error, at its field ``type``."""
+
+    type: Annotated[str, BeforeValidator(_reject_part)]
+
+
+def tag_part(value: object) -> str | None:
+    """Return the tag of the branch for a part; None if it is neither an object nor a part."""
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    if kind is None and not isinstance(value, Mapping):
+        return None
+    return BRANCH + (kind if kind in ("text", "image_url", "refusal") else "unsupported")
+
+
+NOT_A_PART: dict[str, Any] = {
+    "custom_error_type": "part_kind",
+    "custom_error_message": "Input should be an object with a type",
+}
+
+Part = Annotated[
+    Annotated[TextPart, Tag("=text")]
+    | Annotated[ImagePart, Tag("=image_url")]
+    | Annotated[RefusalPart, Tag("=refusal")]
+    | SkipJsonSchema[Annotated[UnsupportedPart, Tag("=unsupported")]],
+    Discriminator(tag_part, **NOT_A_PART),
+]
+
+Content = Annotated[
+    Annotated[str, Tag("=string")] | Annotated[list[Part], Tag("=array")],
+    Discriminator(
+        tag_json_type,
+        custom_error_type="content_kind",
+        custom_error_message="Input should be a string or an array of parts",
+    ),
+]

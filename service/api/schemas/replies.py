@@ -1,0 +1,160 @@
+"""Replies of our own paths: the JSON shapes that clients rely on.
+
+A field that a client should not see is left unset, and unset fields are not sent; ``null`` is sent where it has a
+meaning.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ResponseModel(BaseModel):
+    """Base of everything that the server sends; see the module's docstring for unset fields."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def dump(self) -> dict[str, Any]:
+        """Dump the JSON object without unset fields."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class LevelOut(ResponseModel):
+    """A risk level."""
+
+    index: int
+    name: str
+
+
+class SurfacesOut(ResponseModel):
+    """Unsafe probability of the image alone, the text alone, and both together; null where there is no such thing."""
+
+    image: float | None
+    text: float | None
+    joint: float | None
+
+
+class AssessmentOut(ResponseModel):
+    """The decision's risk, and the scores of the safety head."""
+
+    type: str = Field(description="Risk type of the decision; the safe type if no level was reached.")
+    level: LevelOut
+    type_scores: dict[str, float] = Field(
+        description="Probabilities from the safety head, on which the policy decides."
+    )
+    level_scores: dict[str, float]
+    surfaces: SurfacesOut
+    heatmap: str | None = Field(default=None, description="PNG data URL; only with `explain`.")
+
+
+class UsageOut(ResponseModel):
+    """Tokens that the language model read and made."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ClassifyTimings(ResponseModel):
+    """Milliseconds spent on each stage."""
+
+    decode_ms: float
+    queue_ms: float
+    guard_ms: float
+
+
+class ChatTimings(ClassifyTimings):
+    """Milliseconds spent on each stage."""
+
+    generate_ms: float
+
+
+class ChatReply(ResponseModel):
+    """Reply of ``/v1/chat``; a refusal is one too."""
+
+    id: str
+    model: str
+    decision: str = Field(description="`allowed`, `cautioned` or `refused`.")
+    content: str | None
+    refusal: str | None
+    finish_reason: str = Field(description="`stop`, `length` or `content_filter`.")
+    risk: AssessmentOut | None = None
+    images_received: int
+    images_scanned: int
+    usage: UsageOut
+    timings: ChatTimings | None = None
+
+
+class ClassifyReply(ResponseModel):
+    """Reply of ``/v1/classify``."""
+
+    id: str
+    model: str
+    flagged: bool
+    decision: str
+    risk: AssessmentOut | None = None
+    images: list[AssessmentOut] | None = None
+    images_received: int
+    images_scanned: int
+    timings: ClassifyTimings | None = None
+
+
+class AssessmentEvent(ResponseModel):
+    """First event of a stream."""
+
+    id: str
+    decision: str
+    risk: AssessmentOut | None = None
+
+
+class DeltaEvent(ResponseModel):
+    """A piece of the reply, or else of the refusal; pieces join without separators."""
+
+    content: str = Field(default="", description="Piece of the model's reply.")
+    refusal: str = Field(default="", description="Piece of a refusal.")
+
+
+class ModelOut(ResponseModel):
+    """What is served."""
+
+    id: str
+    object: str = "model"
+    created: int = Field(description="Creation time of the checkpoint, in seconds since 1970.")
+    owned_by: str = "safevlm"
+    backbone: str
+    risk_types: list[str]
+    risk_levels: list[str]
+    description: str = Field(default="", description="What the checkpoint is suitable and not suitable for.")
+
+
+class ModelList(ResponseModel):
+    """Reply of ``/v1/models``."""
+
+    object: str = "list"
+    data: list[ModelOut]
+
+
+class Health(ResponseModel):
+    """Reply of ``/healthz``."""
+
+    status: str
+
+
+class Ready(Health):
+    """Reply of ``/readyz``."""
+
+    detail: dict[str, str] | None = Field(default=None, description="What an operator should look at, if anything.")
+
+
+class ErrorDetail(ResponseModel):
+    """What went wrong, without anything of the request."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorOut(ResponseModel):
+    """Reply of every failed request."""
+
+    error: ErrorDetail

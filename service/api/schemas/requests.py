@@ -1,0 +1,51 @@
+"""Requests of ``/v1/chat`` and ``/v1/classify``, as JSON and as forms.
+
+Only values that no server accepts are rejected here; limits of the operator are checked elsewhere.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic_core import PydanticCustomError
+
+from service.api.schemas.fields import SEED_LIMIT, Language, Picture, PolicyName, read_whole_numbers
+
+NOT_BLANK: dict[str, JsonValue] = {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]|\ufeff"}
+"""Schema of a text that is not blank for ``str.strip``; white space differs in JSON Schema's regular expressions."""
+
+
+class Options(BaseModel):
+    """Fields that multipart and JSON requests share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str | None = Field(default=None, description="What is asked about the images, or by itself.")
+    stream: bool | None = Field(default=None, description="Answer with Server-ResponseModel Events (chat only).")
+    max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of the reply.")
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, description="0 is deterministic.")
+    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, description="Nucleus to draw from.")
+    seed: int | None = Field(default=None, ge=-SEED_LIMIT, lt=SEED_LIMIT, description="Makes draws repeatable.")
+    explain: bool | None = Field(default=None, description="Add heatmaps that show where the safety head looked.")
+    policy: PolicyName = None
+    language: Language = None
+
+
+class FormRequest(Options):
+    """A request as ``multipart/form-data``, whose values are texts, spelled as in JSON."""
+
+    @field_validator("stream", "explain", mode="before")
+    @classmethod
+    def _check_boolean(cls, value: object) -> object:
+        if isinstance(value, str) and value.lower() not in ("true", "false"):
+            raise PydanticCustomError("bool_parsing", "Input should be true or false")
+        return value
+
+
+class JsonRequest(Options):
+    """A request as ``application/json``, whose values have types: ``"true"`` is a text."""
+
+    model_config = ConfigDict(strict=True)
+
+    _read_whole_numbers = read_whole_numbers("max_tokens", "seed")
+
+    images: Annotated[list[Picture] | None, Field(description="Images as base64, base64 data URLs or URLs.")] = None
