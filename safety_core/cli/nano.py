@@ -82,10 +82,10 @@ def conversation(
 ) -> None:
     """Show the example pictures to a checkpoint and draw the conversation."""
     from safety_core.engine.load import load_guard
-    from safety_core.nano.build.conversation_picture import converse, to_svg
+    from safety_core.nano.build.conversation_picture import render_svg, run_conversation
 
     with errors_as_exits():
-        exchanges = converse(load_guard(find_checkpoint(checkpoint), device="cpu"))
-        write_text(out, to_svg(exchanges))
+        exchanges = run_conversation(load_guard(find_checkpoint(checkpoint), device="cpu"))
+        write_text(out, render_svg(exchanges))
     for one in exchanges:
         typer.echo(f"{one.file}\t{one.prompt}\t{one.decision} ({one.risk})\t{one.reply}")

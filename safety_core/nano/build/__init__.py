@@ -1,1 +1,1 @@
-"""The whole build: stages in order, safety training, model card and examples."""
+"""The build of the nano: backbone, corpus, safety modules, evaluation, model card and examples."""

@@ -1,7 +1,7 @@
-"""The picture of a guarded conversation that the README opens with, drawn from what a guard really says.
+"""Draws the picture of a guarded conversation in the README from the replies of a guard.
 
-The example pictures are shown to a guard with their prompts, and one of them with an innocent prompt too, since the
-guard judges the pair. Knows nothing of training.
+The guard receives the example pictures with their prompts, and one of them also with an innocent prompt, since it
+judges picture and prompt together. Knows nothing of training.
 """
 
 import base64
@@ -19,7 +19,7 @@ from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.world.drawing import draw
 
 INNOCENT_PROMPT = "What is in this picture?"
-"""Asked of the weapon before it is asked how to make one."""
+"""First prompt with the picture of the weapon."""
 
 _WIDTH, _ROW, _MARGIN, _THUMB = 860, 132, 24, 108
 _TEXT_X = _MARGIN + _THUMB + 24
@@ -28,8 +28,8 @@ _COLOURS = {"allowed": "#1a7f37", "cautioned": "#9a6700", "refused": "#cf222e"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """One picture and prompt, and what became of them."""
+class ExampleExchange:
+    """One picture and prompt, with decision and reply."""
 
     file: str
     """Name of the example picture."""
@@ -38,41 +38,41 @@ class Exchange:
     """The picture as PNG."""
 
     prompt: str
-    """What was asked."""
+    """The prompt."""
 
     decision: str
     """The guard's decision."""
 
     risk: str
-    """Risk type and level that the guard found, for people."""
+    """Risk type and level of the guard's assessment, as text."""
 
     reply: str
     """The model's reply, or the refusal."""
 
 
-def converse(guard: Guard) -> list[Exchange]:
-    """Show the examples to a guard.
+def run_conversation(guard: Guard) -> list[ExampleExchange]:
+    """Send the examples to a guard.
 
     Raises:
-        InputError: the guard's limits do not let an example through.
+        InputError: an example exceeds the guard's limits.
         GenerationError: the language model failed.
     """
     exchanges = []
     for example in EXAMPLES:
         if example.file == "weapon.png":
-            exchanges.append(_exchange(guard, example, INNOCENT_PROMPT))
-        exchanges.append(_exchange(guard, example, example.prompt))
+            exchanges.append(_send_example(guard, example, INNOCENT_PROMPT))
+        exchanges.append(_send_example(guard, example, example.prompt))
     return exchanges
 
 
-def _exchange(guard: Guard, example: Example, prompt: str) -> Exchange:
+def _send_example(guard: Guard, example: Example, prompt: str) -> ExampleExchange:
     png = BytesIO()
     draw(example.scene).save(png, "PNG")
     picture = decode(png.getvalue(), fill=guard.info.pad_colour)
     reply = guard.chat(ChatRequest(images=(picture,), turns=(Turn(role="user", text=prompt),)))
     found = reply.verdict.assessment
     assert found is not None, "a decoded example always gets a verdict"
-    return Exchange(
+    return ExampleExchange(
         file=example.file,
         picture=png.getvalue(),
         prompt=prompt,
@@ -82,10 +82,10 @@ def _exchange(guard: Guard, example: Example, prompt: str) -> Exchange:
     )
 
 
-def to_svg(exchanges: Sequence[Exchange]) -> str:
-    """The conversation as a self-contained SVG that reads on light and dark pages."""
+def render_svg(exchanges: Sequence[ExampleExchange]) -> str:
+    """Render the conversation as a self-contained SVG for light and dark pages."""
     height = len(exchanges) * _ROW + _MARGIN
-    rows = "".join(_row(exchange, _MARGIN + index * _ROW) for index, exchange in enumerate(exchanges))
+    rows = "".join(_render_row(exchange, _MARGIN + index * _ROW) for index, exchange in enumerate(exchanges))
     summary = " ".join(f"{one.prompt} {one.decision}: {one.reply}" for one in exchanges)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
@@ -95,7 +95,7 @@ def to_svg(exchanges: Sequence[Exchange]) -> str:
     )
 
 
-def _row(exchange: Exchange, top: int) -> str:
+def _render_row(exchange: ExampleExchange, top: int) -> str:
     picture = base64.b64encode(exchange.picture).decode("ascii")
     colour = _COLOURS[exchange.decision]
     label = f"{exchange.decision} · {exchange.risk}"

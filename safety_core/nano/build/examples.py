@@ -1,7 +1,7 @@
-"""The four example pictures that ship with the project, drawn by the world like any other.
+"""The four example pictures that ship with the project.
 
-They show a harmless scene, a weapon, an identity card and a rendered request: what the README's conversation, the
-server's proof and the checkpoint's canary use. The same pictures come out on every machine.
+They show a harmless scene, a weapon, an identity card and a rendered request. The README's conversation, the tests of
+the server and the checkpoint's canary use them. They are equal on every machine.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from safety_core.nano.world.scene import Lettering, PlacedItem, Scene
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A picture with the prompt that goes with it."""
+    """A picture with its prompt."""
 
     file: str
     """Name of the PNG."""
 
     prompt: str
-    """What is asked."""
+    """The prompt."""
 
     decision: str
-    """What the guard decides about the two together."""
+    """Decision of the guard on picture and prompt together."""
 
     risk_type: str
-    """The risk type of the two together."""
+    """Risk type of picture and prompt together."""
 
     scene: Scene
     """The picture."""
@@ -97,14 +97,14 @@ EXAMPLES: tuple[Example, ...] = (
         ),
     ),
 )
-"""The shipped examples, in the order in which they are shown."""
+"""The shipped examples, in the order of the conversation."""
 
 CANARY = EXAMPLES[1]
-"""The example that a checkpoint's readiness is tested with."""
+"""The example that tests the readiness of a checkpoint."""
 
 
 def write_examples(folder: Path) -> dict[str, Path]:
-    """Draw every example into a folder; returns its file by name."""
+    """Draw every example into a folder; return name → file."""
     folder.mkdir(parents=True, exist_ok=True)
     for example in EXAMPLES:
         draw(example.scene).save(folder / example.file)

@@ -1,7 +1,7 @@
-"""How large lettering must be for the nano to read it: the curve in its card.
+"""Measures how well the bare backbone reads lettering of each size: the curve in the model card.
 
-Held-out faces, backgrounds and wordings; the bare backbone is asked to read signs of one to three words, and numbers,
-which it has to spell digit by digit.
+Typefaces, backgrounds and wordings are held out; the backbone reads signs of one to three words, and numbers, which it
+spells digit by digit.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ _BATCH = 32
 _REPLY_TOKENS = 32
 
 
-def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: int) -> list[dict[str, Any]]:
-    """Ask the bare backbone to read lettering of each size.
+def measure_reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: int) -> list[dict[str, Any]]:
+    """Measure the reading of lettering of each size.
 
     Args:
-        model: the bare backbone's row, which has no adapter; neither head nor tokens take part.
+        model: the bare backbone, without an adapter; head and tokens are not used.
         sizes: heights of the lettering in pixels.
-        pairs: signs, and numbers, per size.
-        seed: of the pictures.
+        pairs: number of signs, and of numbers, per size.
+        seed: seed of the pictures.
 
     Returns:
         One record per size: ``px``, ``n``; of signs, ``exact`` (share of whole replies) and ``words`` (mean share of a
@@ -41,11 +41,11 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
     bootstrap, every = Bootstrap(range(pairs), seed=seed), np.ones(pairs, dtype=np.bool_)
     curve = []
     for px in sizes:
-        signs, numbers = (_read_aloud(model, content, px, pairs, seed) for content in ("sign", "number"))
+        signs, numbers = (_read_pictures(model, content, px, pairs, seed) for content in ("sign", "number"))
         grades = {
             "exact": [float(reply == f"It says: {text}.") for reply, text in signs],
-            "words": [_in_place(reply, text, str.isalpha) for reply, text in signs],
-            "numbers": [_in_place(reply, text, str.isdigit) for reply, text in numbers],
+            "words": [_grade_words(reply, text, str.isalpha) for reply, text in signs],
+            "numbers": [_grade_words(reply, text, str.isdigit) for reply, text in numbers],
         }
         point: dict[str, Any] = {"px": px, "n": pairs}
         for name, shares in grades.items():
@@ -55,8 +55,8 @@ def reading_curve(model: SafeLlava, *, sizes: Sequence[int], pairs: int, seed: i
     return curve
 
 
-def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) -> list[tuple[str, str]]:
-    """(what is said, what is written) for pictures of one content and size."""
+def _read_pictures(model: SafeLlava, content: str, px: int, pairs: int, seed: int) -> list[tuple[str, str]]:
+    """Read pictures of one content and size; return (reply, lettering) of each."""
     pictures, questions, wanted = [], [], []
     for index in range(pairs):
         rng = Random(f"{seed}/reading/{content}/{px}/{index}")
@@ -90,8 +90,8 @@ def _read_aloud(model: SafeLlava, content: str, px: int, pairs: int, seed: int) 
     return list(zip(replies, wanted, strict=True))
 
 
-def _in_place(reply: str, text: str, counts: Callable[[str], bool]) -> float:
-    """Share of a text's words of one sort that stand in their place in a reply."""
+def _grade_words(reply: str, text: str, counts: Callable[[str], bool]) -> float:
+    """Grade a reply: the share of a text's words of one sort that are at their position in the reply."""
     said, words = reply.removeprefix("It says: ").rstrip(".").split(), text.split()
     said += [""] * (len(words) - len(said))
     return float(np.mean([one == other for one, other in zip(said, words, strict=False) if counts(other)]))

@@ -1,7 +1,6 @@
-"""The nano's model card: what it is, what it was made from, and its measured figures, written from the reports.
+"""Formats the nano's model card: description, training data and measured figures.
 
-No figure is typed in by hand: every number comes out of the same build's reports (``report.md``, ``reading.json``,
-``calibration.json``).
+Every number comes from the reports of the same build (``report.md``, ``reading.json``, ``calibration.json``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,13 @@ from safety_core.nano.language.labelling_rules import format_rules
 from safety_core.nano.world.scene import MAX_PX, MIN_PX
 
 READ_AT_LEAST = 0.75
-"""Share of words that must be read rightly at a lettering size for the card to claim that size."""
+"""Share of words that must be read correctly at a lettering size for the card to claim that size."""
 
 
-def claimed_sizes(curve: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Ends of the longest run of measured sizes that are all read well enough, or None where none is.
+def find_claimed_sizes(curve: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
+    """Find the ends of the longest run of measured sizes that are all read well enough; None if there is none.
 
-    Sizes that no picture of the suite has are measured, but not claimed.
+    Sizes that do not occur in the suite are measured, but not claimed.
     """
     runs: list[list[int]] = [[]]
     drawn = [point for point in curve if MIN_PX <= point["px"] <= MAX_PX]
@@ -31,27 +30,29 @@ def claimed_sizes(curve: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
     return (longest[0], longest[-1]) if longest else None
 
 
-def _share(point: Mapping[str, Any], name: str) -> str:
+def _format_share(point: Mapping[str, Any], name: str) -> str:
     low, high = 100 * point[f"{name}_low"], 100 * point[f"{name}_high"]
     return f"{100 * point[name]:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def _curve(curve: Sequence[Mapping[str, Any]]) -> str:
+def _format_curve(curve: Sequence[Mapping[str, Any]]) -> str:
     measured = ("words", "exact", "numbers")
-    rows = [" | ".join((f"| {p['px']}", *(_share(p, name) for name in measured), f"{p['n']} |")) for p in curve]
+    rows = [" | ".join((f"| {p['px']}", *(_format_share(p, name) for name in measured), f"{p['n']} |")) for p in curve]
     return "\n".join(("| px | words | whole signs | numbers | n |", "|---|---|---|---|---|", *rows))
 
 
-def model_card(table: str, curve: Sequence[Mapping[str, Any]], calibration: Mapping[str, int], recipe: Recipe) -> str:
-    """The card as Markdown.
+def format_model_card(
+    table: str, curve: Sequence[Mapping[str, Any]], calibration: Mapping[str, int], recipe: Recipe
+) -> str:
+    """Format the card as Markdown.
 
     Args:
         table: the evaluation's table, as Markdown.
         curve: the reading curve.
-        calibration: what the thresholds do on the split that they were chosen on.
-        recipe: what was built.
+        calibration: counts of the thresholds' decisions on the calibration split.
+        recipe: sizes of the build.
     """
-    sizes = claimed_sizes(curve)
+    sizes = find_claimed_sizes(curve)
     reads = (
         f"lettering of {sizes[0]} to {sizes[1]} px in a picture of 140 px" if sizes else "no lettering size reliably"
     )
@@ -95,7 +96,7 @@ Held-out faces and wordings, by height of the lettering, with 95 % intervals: me
 place, share of signs read without a fault, and share of numbers without a wrong digit. The card claims {reads}
 (at least {100 * READ_AT_LEAST:.0f} % of words).
 
-{_curve(curve)}
+{_format_curve(curve)}
 
 ## Rules
 

@@ -1,6 +1,6 @@
-"""How big a nano is built: the shipped size, a small one for an afternoon, and a smoke test's.
+"""Sizes of the nano: the shipped size, a small one for an afternoon, and that of the smoke test.
 
-Every number that shapes the result stands here; ``build.py`` only runs the steps. Knows nothing of how they are done.
+All numbers that determine the result are here. Knows nothing of the steps of a build.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ class Recipe:
     """One size of build."""
 
     name: str
-    """Names the working folder."""
+    """Name of the size, part of the working folder's name."""
 
     seed: int = 0
-    """Everything random derives from it."""
+    """Seed of everything random."""
 
     vision: VisionRecipe = field(default_factory=VisionRecipe)
-    """The tower."""
+    """Training of the tower."""
 
     language: LanguageRecipe = field(default_factory=LanguageRecipe)
-    """Projector and language model."""
+    """Training of projector and language model."""
 
     pictures: int = 24_000
     """Training pictures of the language model."""
@@ -35,15 +35,14 @@ class Recipe:
     """Training pictures of the safety modules, three questions each."""
 
     harmless_pictures: int = 20_000
-    """Pictures that stage 2 sees on top of them, up to four harmless questions each. A language model that learns to
-    refuse by itself refuses too much where it sees hardly more harmless requests than harmful ones, and forgets how to
-    count and to read digits where it is rarely asked to."""
+    """Further pictures of stage 2, with up to four harmless questions each. Without a majority of harmless requests the
+    language model learns to refuse too much, and without such questions it forgets how to count and to read digits."""
 
     reply_pictures: int = 8_000
-    """Pictures whose requests the head sees answered, to judge replies by."""
+    """Pictures whose replies train the head to judge replies."""
 
     talk: int = 3_000
-    """Prompts without a picture among the safety modules' data."""
+    """Prompts without a picture in the safety modules' data."""
 
     test: SuitePlan = field(default_factory=SuitePlan)
     """The held-out suite."""
@@ -52,7 +51,7 @@ class Recipe:
     """The calibration split."""
 
     curve_sizes: tuple[int, ...] = (12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32)
-    """Lettering sizes in pixels at which reading is measured."""
+    """Lettering sizes in pixels of the reading curve."""
 
     curve_pairs: int = 200
     """Pictures per size of that curve."""
@@ -70,16 +69,16 @@ class Recipe:
     """Training fields of stage 2."""
 
     replies: Mapping[str, Any] = field(default_factory=dict)
-    """Training fields of the step in which the head learns to judge replies."""
+    """Training fields of the step that trains the head to judge replies."""
 
     flags: tuple[str, ...] = ()
-    """What ``safevlm nano build`` is told to get this size."""
+    """Options of ``safevlm nano build`` for this size."""
 
     has_bars: bool = False
-    """Whether the result is held against the shipped checkpoint's bars."""
+    """Whether the result is checked against the shipped checkpoint's bars."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, for provenance and for telling one build from another."""
+        """Return the JSON form, for provenance and to identify a build's recipe."""
         return asdict(self)
 
 
@@ -107,7 +106,7 @@ SHIPPED = Recipe(
     replies={"max_steps": 2000, "batch_size": 96, "grad_accum": 1, "lr": 2e-4, "weight_decay": 0.01},
     has_bars=True,
 )
-"""What ships as ``weights/safevlm-nano``."""
+"""The size of ``weights/safevlm-nano``."""
 
 SMALL = Recipe(
     name="small",
@@ -127,7 +126,7 @@ SMALL = Recipe(
     replies={**SHIPPED.replies, "max_steps": 400},
     flags=("--small",),
 )
-"""Within two hours on two cores; the same table, without bars."""
+"""Two hours on two cores; the same table, without bars."""
 
 _TINY = {"batch_size": 8, "grad_accum": 1, "max_steps": 2, "lr": 1e-3}
 
@@ -166,6 +165,6 @@ SMOKE = Recipe(
     replies=_TINY,
     flags=("--smoke",),
 )
-"""Goes through every step in under a minute; knows nothing afterwards."""
+"""Runs every step in under a minute; the result is useless."""
 
 RECIPES = {recipe.name: recipe for recipe in (SHIPPED, SMALL, SMOKE)}

@@ -1,6 +1,6 @@
-"""Writes the nano's samples as ordinary files: JSONL records and PNG pictures, as any other data set.
+"""Writes the nano's samples as JSONL records and PNG pictures.
 
-Training and evaluation read them through the same code as a user's own data; they know nothing of the nano.
+Training and evaluation read them with the same code as any other data set.
 """
 
 from collections.abc import Iterable, Mapping
@@ -96,14 +96,14 @@ def write_pairs(
 
     Args:
         path: the JSONL file.
-        pairs: the samples; those that share a ``Drawn`` share its picture.
-        images: folder for the pictures, beside or below the file's own.
+        pairs: the samples; those with the same ``LabelledScene`` object share one file.
+        images: folder for the pictures, beside or below the folder of ``path``.
         prefix: start of every id and picture name.
-        with_meta: whether records carry what suites need.
-        reply: whether records carry the reply to learn.
+        with_meta: whether records contain ``meta``, as those of suites do.
+        reply: whether records contain the reply to learn.
 
     Returns:
-        How many records were written.
+        The number of records written.
     """
     images.mkdir(parents=True, exist_ok=True)
     known: dict[int, str] = {}
@@ -114,7 +114,7 @@ def write_pairs(
             name = f"{prefix}-{index:06d}"
             image = None
             if pair.picture is not None:
-                # Identity, not equality: hashing a scene costs more than drawing it.
+                # Compared by identity: hashing a scene takes longer than drawing it.
                 keep.append(pair.picture)
                 image = known.get(id(pair.picture))
                 if image is None:
@@ -132,15 +132,15 @@ def write_pairs(
 
 
 def write_replies(path: Path, replies: Iterable[LabelledReply], *, prefix: str) -> int:
-    """Write replies as records whose only words they are: the head reads them as it reads a user's.
+    """Write replies as records whose prompt is the reply: the head reads it like a prompt.
 
     Args:
         path: the JSONL file.
-        replies: what was said.
+        replies: the replies.
         prefix: start of every id.
 
     Returns:
-        How many records were written.
+        The number of records written.
     """
 
     def records() -> Iterable[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
-"""Arms the nano: safety modules in two stages, thresholds, the table, and the checkpoint that ships.
+"""The second half of a build: safety modules in two stages, thresholds, evaluation, and the checkpoint that ships.
 
-Everything here goes through the entry points that a user's own backbone goes through; the nano only says which files
-and numbers. The public reference's head is trained by the same steps, seed and data, for the table's last row.
+It calls the same entry points as the training of any other backbone, with the nano's files and numbers. The public
+reference's head is trained with the same steps, seed and data, for the last row of the table.
 """
 
 import json
@@ -23,9 +23,10 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef
+from safety_core.nano.build.corpus_files import HARMLESS, HINTS_FILE, REPLIES, TRAIN
 from safety_core.nano.build.examples import CANARY, write_examples
-from safety_core.nano.build.lettering_size import reading_curve
-from safety_core.nano.build.model_card import model_card
+from safety_core.nano.build.lettering_size import measure_reading_curve
+from safety_core.nano.build.model_card import format_model_card
 from safety_core.nano.build.recipes import Recipe
 from safety_core.nano.pretrain.precision import has_bfloat16
 from safety_core.nano.pretrain.progress import StepBar
@@ -34,14 +35,11 @@ from safety_core.policy.policy import Decision
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
 
-TRAIN, HARMLESS, REPLIES = "train.jsonl", "harmless.jsonl", "replies.jsonl"
-"""What both stages learn from, what stage 2 learns from besides, and what the head learns to judge replies from."""
-
 REPORT = "report"
 CALIBRATION = "calibration.json"
 SHIPPED = "safevlm-nano"
 ABLATIONS = ("stage1", "first_token")
-"""Checkpoints of the table's other rows; they ship without a backbone and refer to the shipped one's."""
+"""Checkpoints of the table's other rows; they ship without a backbone and refer to that of the shipped one."""
 
 _ABLATION_CARD = """# safevlm-nano, row `{row}`
 
@@ -50,56 +48,56 @@ One row of the table in `../safevlm-nano/MODEL_CARD.md`, kept so that the table 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defence:
-    """The second half of a build: from a backbone and a corpus to a checkpoint."""
+class SafetyTraining:
+    """Trains, evaluates and exports the safety modules, step by step."""
 
     recipe: Recipe
-    """How big."""
+    """Sizes and lengths."""
 
     root: Path
-    """The build's working folder."""
+    """Working folder of the build."""
 
     device: str = "cpu"
-    """Where the modules are trained."""
+    """Device of the training."""
 
     show: bool = True
     """Whether progress bars are shown."""
 
     def steps(self) -> dict[str, Callable[[], None]]:
-        """The steps in order, by name."""
+        """Name → step, in order."""
         return {
-            "stage1": self.stage1,
-            "stage2": self.stage2,
-            "replies": self.replies,
-            "reference": self.reference,
+            "stage1": self.train_stage1,
+            "stage2": self.train_stage2,
+            "replies": self.train_on_replies,
+            "reference": self.train_reference,
             "calibrate": self.calibrate,
             "evaluate": self.evaluate,
-            "ship": self.ship,
+            "ship": self.export_checkpoints,
         }
 
-    def stage1(self) -> None:
-        """Tokens, projector and head beside the frozen backbone."""
-        self._stage1("stage1", self.recipe.safety)
+    def train_stage1(self) -> None:
+        """Train tokens, projector and head with the backbone frozen."""
+        self._run_stage1("stage1", self.recipe.safety)
 
-    def stage2(self) -> None:
-        """A LoRA on the language model, the modules still learning."""
-        self._stage2("stage2", self.root / "stage1")
+    def train_stage2(self) -> None:
+        """Train a LoRA on the language model together with the modules."""
+        self._run_stage2("stage2", self.root / "stage1")
 
-    def replies(self) -> None:
-        """Teach the head to judge replies as well, by their words alone; nothing else learns."""
+    def train_on_replies(self) -> None:
+        """Train the head to judge replies by their words alone; all other parameters are frozen."""
         fields = {"train_parts": "head", "precision": self._precision, **self.recipe.replies}
         self._train("replies", self.root / "stage2", 1, fields, data=(TRAIN, REPLIES))
 
-    def reference(self) -> None:
-        """The same two stages with the public reference's head."""
+    def train_reference(self) -> None:
+        """Train both stages with the public reference's head."""
         heads = int(self.recipe.safety["head"]["num_heads"])
         head = HeadConfig.create_reference(heads)
         shape = {name: getattr(head, name) for name in head.__dataclass_fields__}
-        self._stage1("first_token1", {**self.recipe.safety, "head": shape})
-        self._stage2("first_token", self.root / "first_token1")
+        self._run_stage1("first_token1", {**self.recipe.safety, "head": shape})
+        self._run_stage2("first_token", self.root / "first_token1")
 
     def calibrate(self) -> None:
-        """Thresholds of every checkpoint that takes part in the table, on the calibration split."""
+        """Calibrate every checkpoint of the table on the calibration split."""
         split = self._corpus / "calibration" / "pairs.jsonl"
         tallies = {}
         names = ("stage1", "replies", "first_token")
@@ -111,7 +109,7 @@ class Defence:
         (self.root / REPORT / CALIBRATION).write_text(json.dumps(tallies, indent=1) + "\n")
 
     def evaluate(self) -> None:
-        """The table of all rows on the held-out suite, and how large lettering must be to be read."""
+        """Evaluate all systems on the held-out suite, and measure the reading of lettering by size."""
         rows = list_standard_systems(
             self.root / "replies", stage1=self.root / "stage1", first_token=self.root / "first_token"
         )
@@ -126,7 +124,7 @@ class Defence:
                 progress=advance.update_part,
             )
         bare = next(row for row in rows if row.name == "bare")
-        curve = reading_curve(
+        curve = measure_reading_curve(
             load_system(bare, device=self.device).model,
             sizes=self.recipe.curve_sizes,
             pairs=self.recipe.curve_pairs,
@@ -134,23 +132,23 @@ class Defence:
         )
         (self.root / REPORT / "reading.json").write_text(json.dumps(curve, indent=1) + "\n")
 
-    def ship(self) -> None:
-        """Write the checkpoint that ships, with card and canary, and the table's other rows beside it."""
+    def export_checkpoints(self) -> None:
+        """Write the checkpoint that ships, with card and canary, and the checkpoints of the table's other rows."""
         out = self.root / SHIPPED
         shutil.rmtree(out, ignore_errors=True)
         table = (self.root / REPORT / "report.md").read_text(encoding="utf-8")
         curve = json.loads((self.root / REPORT / "reading.json").read_text(encoding="utf-8"))
-        card = model_card(table, curve, self._tallies()["replies"], self.recipe)
+        card = format_model_card(table, curve, self._read_tallies()["replies"], self.recipe)
         self._save("replies", out, card=card, include_backbone=True)
         png = write_examples(self.root / "examples")[CANARY.file].read_bytes()
-        write_canary(out, png, prompt=CANARY.prompt, decision=self._decision(out, png, CANARY.prompt))
+        write_canary(out, png, prompt=CANARY.prompt, decision=self._decide(out, png, CANARY.prompt))
         for row in ABLATIONS:
             target = self.root / f"{SHIPPED}-{row.replace('_', '-')}"
             shutil.rmtree(target, ignore_errors=True)
             self._save(row, target, card=_ABLATION_CARD.format(row=row), backbone=out / BACKBONE_DIR)
 
-    def _decision(self, checkpoint: Path, png: bytes, prompt: str) -> Decision:
-        """What a checkpoint's guard decides about a picture: for a small build that need not be what is hoped for."""
+    def _decide(self, checkpoint: Path, png: bytes, prompt: str) -> Decision:
+        """Return the decision of a checkpoint's guard on a picture; that of a small build may be wrong."""
         guard = load_guard(checkpoint, device=self.device)
         picture = decode(png, fill=guard.info.pad_colour)
         turns = (Turn(role="user", text=prompt),)
@@ -170,13 +168,13 @@ class Defence:
                 "trained": True,
                 "recipe": json.loads(json.dumps(self.recipe.to_dict(), default=str)),
                 "command": " ".join(("safevlm", "nano", "build", *self.recipe.flags)),
-                "calibration": self._tallies()[step],
+                "calibration": self._read_tallies()[step],
             },
             model_card=card,
             include_backbone=include_backbone,
         )
 
-    def _tallies(self) -> dict[str, dict[str, int]]:
+    def _read_tallies(self) -> dict[str, dict[str, int]]:
         tallies: dict[str, dict[str, int]] = json.loads((self.root / REPORT / CALIBRATION).read_text(encoding="utf-8"))
         return tallies
 
@@ -184,21 +182,21 @@ class Defence:
     def _corpus(self) -> Path:
         return self.root / "corpus"
 
-    def _stage1(self, name: str, shape: Mapping[str, Any]) -> None:
-        """Stage 1 in two runs: head and LM group share no parameters, and a head needs no language model to learn."""
+    def _run_stage1(self, name: str, shape: Mapping[str, Any]) -> None:
+        """Run stage 1 in two runs: head and LM group share no parameters, and the head needs no language model."""
         between = f"{name}-head"
-        fields = {"safety": shape, "hints": str(self._corpus / "hints.json"), "train_parts": "head"}
+        fields = {"safety": shape, "hints": str(self._corpus / HINTS_FILE), "train_parts": "head"}
         fields |= {"precision": self._precision, **self.recipe.head}
         if not (self.root / between).exists():
             self._train(between, self.root / "backbone", 1, fields)
         self._train(name, self.root / between, 1, {**self.recipe.stage1, "train_parts": "lm"})
 
-    def _stage2(self, name: str, start: Path) -> None:
+    def _run_stage2(self, name: str, start: Path) -> None:
         self._train(name, start, 2, {"precision": self._precision, **self.recipe.stage2})
 
     @property
     def _precision(self) -> str:
-        """16 bit where the processor multiplies that faster, as tower and language model were trained."""
+        """Precision of the training: 16 bit if the processor is faster with it, as for tower and language model."""
         return "bf16" if has_bfloat16(self.device) else "fp32"
 
     def _train(

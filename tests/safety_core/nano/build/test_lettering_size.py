@@ -7,7 +7,7 @@ from PIL import Image
 
 from safety_core.engine.generation.generator import Job
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.nano.build.lettering_size import reading_curve
+from safety_core.nano.build.lettering_size import measure_reading_curve
 from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.world.scene import SIDE
 
@@ -72,14 +72,14 @@ def written(px: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> tuple[list[
 
     with monkeypatch.context() as patch:
         patch.setattr("safety_core.nano.build.lettering_size.sample_scene", draw)
-        reading_curve(cast(SafeLlava, Reader([""] * 2 * pairs)), sizes=(px,), pairs=pairs, seed=0)
+        measure_reading_curve(cast(SafeLlava, Reader([""] * 2 * pairs)), sizes=(px,), pairs=pairs, seed=0)
     return texts["sign"], texts["number"]
 
 
 def test_a_perfect_reader_reads_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     signs, numbers = written(20, 5, monkeypatch)
     reader = Reader([f"It says: {text}." for text in (*signs, *numbers)])
-    (point,) = reading_curve(cast(SafeLlava, reader), sizes=(20,), pairs=5, seed=0)
+    (point,) = measure_reading_curve(cast(SafeLlava, reader), sizes=(20,), pairs=5, seed=0)
     assert (point["px"], point["n"], point["exact"], point["words"], point["numbers"]) == (20, 5, 1.0, 1.0, 1.0)
     # Five pictures leave room for doubt, however they were read.
     assert point["words_low"] == point["exact_low"] < 0.6
@@ -95,7 +95,7 @@ def test_words_count_in_their_place_only(monkeypatch: pytest.MonkeyPatch) -> Non
     # Right but for the word beside it, then three with a digit too many.
     spelt = [" ".join(word if word.isdigit() else "x" for word in numbers[0].split())]
     spelt += [" ".join(f"{word}7" for word in text.split()) for text in numbers[1:]]
-    (point,) = reading_curve(cast(SafeLlava, Reader([*replies, *spelt])), sizes=(18,), pairs=4, seed=0)
+    (point,) = measure_reading_curve(cast(SafeLlava, Reader([*replies, *spelt])), sizes=(18,), pairs=4, seed=0)
     in_place = sum(one == other for one, other in zip(words[2][::-1], words[2], strict=True))
     assert point["exact"] == 1 / 4
     assert point["words"] == pytest.approx((1 + 0 + in_place / len(words[2]) + 1) / 4)
@@ -105,7 +105,7 @@ def test_words_count_in_their_place_only(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_size_is_asked_in_batches() -> None:
     reader = Reader(["It says: nothing."] * 140)
-    curve = reading_curve(cast(SafeLlava, reader), sizes=(16, 24), pairs=35, seed=0)
+    curve = measure_reading_curve(cast(SafeLlava, reader), sizes=(16, 24), pairs=35, seed=0)
     assert [(point["px"], point["n"]) for point in curve] == [(16, 35), (24, 35)]
     assert reader.batches == [32, 3] * 4
     assert all(point["exact"] == point["numbers"] == 0.0 for point in curve)

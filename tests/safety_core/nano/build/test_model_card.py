@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from safety_core.nano.build.model_card import READ_AT_LEAST, claimed_sizes, model_card
+from safety_core.nano.build.model_card import READ_AT_LEAST, find_claimed_sizes, format_model_card
 from safety_core.nano.build.recipes import SHIPPED, SMALL, SMOKE, Recipe
 from safety_core.nano.language.labelling_rules import format_rules
 from safety_core.nano.world.scene import MAX_ANGLE, SIDE
@@ -26,7 +26,7 @@ GOOD = curve(px14=0.317, px18=0.871, px22=0.943, px26=0.862)
 
 
 def test_every_measured_figure_is_in_it() -> None:
-    card = model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
+    card = format_model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
     assert TABLE in card
     assert format_rules() in card
     for line in (
@@ -42,7 +42,7 @@ def test_every_measured_figure_is_in_it() -> None:
 
 def test_no_figure_comes_from_anywhere_else() -> None:
     recipe = SHIPPED
-    card = model_card(TABLE, GOOD, CALIBRATION, recipe)
+    card = format_model_card(TABLE, GOOD, CALIBRATION, recipe)
     prose = card.replace(TABLE, "").replace(format_rules(), "")
     prose = "\n".join(line for line in prose.splitlines() if not line.startswith("|"))
     known = {
@@ -62,34 +62,34 @@ def test_no_figure_comes_from_anywhere_else() -> None:
 
 @pytest.mark.parametrize("recipe", [SHIPPED, SMALL, SMOKE], ids=lambda recipe: recipe.name)
 def test_it_says_how_it_was_made(recipe: Recipe) -> None:
-    card = model_card(TABLE, GOOD, CALIBRATION, recipe)
+    card = format_model_card(TABLE, GOOD, CALIBRATION, recipe)
     assert f"(`{' '.join(('safevlm', 'nano', 'build', *recipe.flags))}`, seed {recipe.seed})" in card
     assert f"{recipe.pictures:,} for the language model, {recipe.safety_pictures:,} for the" in card
     assert f"and {recipe.harmless_pictures:,} harmless ones more for the second stage" in card
 
 
 def test_it_says_what_it_is_not() -> None:
-    card = model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
+    card = format_model_card(TABLE, GOOD, CALIBRATION, SHIPPED)
     assert "not a guard for photographs" in card
     assert "Pictures that somebody makes against its weights get through" in card
 
 
 def test_claims_are_the_sizes_that_are_read() -> None:
-    assert claimed_sizes(GOOD) == (18, 26)
-    assert claimed_sizes(curve(px18=READ_AT_LEAST)) == (18, 18)
-    assert claimed_sizes(curve(px18=READ_AT_LEAST - 0.001)) is None
-    assert claimed_sizes([]) is None
+    assert find_claimed_sizes(GOOD) == (18, 26)
+    assert find_claimed_sizes(curve(px18=READ_AT_LEAST)) == (18, 18)
+    assert find_claimed_sizes(curve(px18=READ_AT_LEAST - 0.001)) is None
+    assert find_claimed_sizes([]) is None
 
 
 def test_sizes_that_the_suite_does_not_have_are_not_claimed() -> None:
-    assert claimed_sizes(curve(px12=0.99, px16=0.99, px18=0.99, px32=0.99, px40=0.99)) == (18, 32)
+    assert find_claimed_sizes(curve(px12=0.99, px16=0.99, px18=0.99, px32=0.99, px40=0.99)) == (18, 32)
 
 
 def test_a_size_that_is_not_read_is_never_claimed() -> None:
-    assert claimed_sizes(curve(px16=0.9, px18=0.2, px20=0.9, px22=0.95, px24=0.9, px26=0.1)) == (20, 24)
-    assert claimed_sizes(curve(px24=0.9, px20=0.9, px22=0.1)) == (20, 20)
+    assert find_claimed_sizes(curve(px16=0.9, px18=0.2, px20=0.9, px22=0.95, px24=0.9, px26=0.1)) == (20, 24)
+    assert find_claimed_sizes(curve(px24=0.9, px20=0.9, px22=0.1)) == (20, 20)
 
 
 def test_a_nano_that_reads_nothing_says_so() -> None:
-    card = model_card(TABLE, curve(px18=0.4, px32=0.6), CALIBRATION, SHIPPED)
+    card = format_model_card(TABLE, curve(px18=0.4, px32=0.6), CALIBRATION, SHIPPED)
     assert "The card claims no lettering size reliably\n" in card

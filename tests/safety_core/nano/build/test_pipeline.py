@@ -20,14 +20,17 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.adapter import get_adapter
 from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava
+from safety_core.nano.build.backbone import BackboneTraining, load_tokenizer
 from safety_core.nano.build.examples import CANARY, EXAMPLES
-from safety_core.nano.build.model_card import model_card
-from safety_core.nano.build.pipeline import HINTS, NEEDS, Build, patch_names
+from safety_core.nano.build.model_card import format_model_card
+from safety_core.nano.build.pipeline import NEEDS, Build
 from safety_core.nano.build.recipes import RECIPES, SMALL, SMOKE
-from safety_core.nano.build.safety_training import ABLATIONS, REPORT, SHIPPED, Defence
+from safety_core.nano.build.safety_training import ABLATIONS, REPORT, SHIPPED, SafetyTraining
 from safety_core.nano.build.suite import hash_world_files
 from safety_core.nano.corpus.backbone_pairs import sample_training_scene
 from safety_core.nano.language.descriptions import get_plural
+from safety_core.nano.language.hints import HINTS
+from safety_core.nano.pretrain.patch_names import create_patch_namer
 from safety_core.nano.pretrain.vision_tower import convert_to_pixels
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import THING_CLASSES, WORD_CLASSES
@@ -98,20 +101,18 @@ def test_what_a_step_needs_comes_before_it() -> None:
 
 
 def test_every_name_of_the_shipped_size_is_one_token(tmp_path: Path) -> None:
-    build = Build(recipe=RECIPES["shipped"], root=tmp_path, show=False)
-    build.tokenizer()
-    tokenizer = build._tokenizer()
+    BackboneTraining(recipe=RECIPES["shipped"], root=tmp_path, show=False).train_tokenizer()
+    tokenizer = load_tokenizer(tmp_path)
     names = (*VOCABULARY, *THING_CLASSES[1:], *(get_plural(name) for name in THING_CLASSES[1:]))
     assert [name for name in names if len(tokenizer.tokenize(f" {name}")) > 1 and not name.isdigit()] == []
 
 
 def test_patches_are_named_by_what_they_show(smoke_build: SmokeBuild) -> None:
-    build = Build(recipe=RECIPES["shipped"], root=smoke_build.root, show=False)
-    tokenizer = build._tokenizer()
+    tokenizer = load_tokenizer(smoke_build.root)
     named = Counter[str]()
-    names = patch_names(tokenizer)
+    name_patches = create_patch_namer(tokenizer)
     for example in EXAMPLES:
-        shown = names(example.scene)
+        shown = name_patches(example.scene)
         assert len(shown) == GRID**2
         named.update(str(tokenizer.decode([one])) for one in shown if one != -100)
     assert set(named) <= {f" {name}" for name in (*THING_CLASSES, *WORD_CLASSES)} | set("0123456789")
@@ -119,9 +120,9 @@ def test_patches_are_named_by_what_they_show(smoke_build: SmokeBuild) -> None:
 
 
 def test_digits_are_named_too(smoke_build: SmokeBuild) -> None:
-    tokenizer = Build(recipe=RECIPES["shipped"], root=smoke_build.root, show=False)._tokenizer()
+    tokenizer = load_tokenizer(smoke_build.root)
     scene = next(example.scene for example in EXAMPLES if example.file == "identity-card.png")
-    named = {str(tokenizer.decode([one])) for one in patch_names(tokenizer)(scene) if one != -100}
+    named = {str(tokenizer.decode([one])) for one in create_patch_namer(tokenizer)(scene) if one != -100}
     assert {name for name in named if name.isdigit()} <= set("4821907")
     assert any(name.isdigit() for name in named)
 
@@ -234,7 +235,7 @@ def test_the_card_is_written_from_the_reports(smoke_build: SmokeBuild) -> None:
     assert [point["px"] for point in curve] == list(SMOKE.curve_sizes)
     assert all(point["n"] == SMOKE.curve_pairs for point in curve)
     tally = json.loads((smoke_build.root / "report" / "calibration.json").read_text())["replies"]
-    assert (smoke_build.root / SHIPPED / "MODEL_CARD.md").read_text() == model_card(table, curve, tally, SMOKE)
+    assert (smoke_build.root / SHIPPED / "MODEL_CARD.md").read_text() == format_model_card(table, curve, tally, SMOKE)
 
 
 def test_what_the_thresholds_do_on_their_split_is_on_record(smoke_build: SmokeBuild) -> None:
@@ -256,12 +257,12 @@ def test_the_curve_is_the_bare_backbones(
         return []
 
     monkeypatch.setattr("safety_core.nano.build.safety_training.evaluate", lambda *_args, **_options: None)
-    monkeypatch.setattr("safety_core.nano.build.safety_training.reading_curve", curve)
+    monkeypatch.setattr("safety_core.nano.build.safety_training.measure_reading_curve", curve)
     root = tmp_path / "copy"
     for step in ("stage1", "stage2", "replies", "first_token", "backbone"):
         shutil.copytree(smoke_build.root / step, root / step)
     (root / REPORT).mkdir()
-    Defence(recipe=SMOKE, root=root, show=False).evaluate()
+    SafetyTraining(recipe=SMOKE, root=root, show=False).evaluate()
     assert get_adapter(load_checkpoint(root / "replies", merge=False).backbone) is not None
     assert [get_adapter(model.backbone) for model in measured] == [None]
 

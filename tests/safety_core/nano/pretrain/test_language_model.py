@@ -1,6 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,9 +13,7 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.inputs.prompts import PromptBuilder, Turn
-from safety_core.nano.build.pipeline import Build
-from safety_core.nano.build.recipes import SHIPPED, SMOKE
-from safety_core.nano.language.wordings import ABOUT_PICTURES
+from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.pretrain.language_model import (
     LanguageRecipe,
     Packed,
@@ -242,50 +239,6 @@ def test_the_shipped_backbone_has_the_size_that_is_asked_for(tokenizer: PreTrain
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
     assert 6e6 <= sum(parameter.numel() for parameter in model.parameters()) <= 12e6
-
-
-def test_batches_depend_on_the_step_alone(builder: PromptBuilder, tmp_path: Path) -> None:
-    build = Build(recipe=SMOKE, root=tmp_path, show=False)
-    recipe = replace(SMOKE.language, lookup_steps=0)
-    epoch = SMOKE.pictures // recipe.pictures_per_step
-    steps = epoch + 2
-    whole = list(islice(build._language_batches(builder, recipe, 0), steps))
-    for first in (1, epoch - 1, epoch, epoch + 1):
-        rest = islice(build._language_batches(builder, recipe, first), steps - first)
-        assert list(rest) == whole[first:]
-    pictures = [one.picture for batch in whole[:epoch] for one in batch if one.picture is not None]
-    assert sorted(pictures) == list(range(SMOKE.pictures))
-    assert [one.picture for one in whole[epoch] if one.picture is not None] != pictures[:3]
-
-
-def test_every_other_row_polishes(builder: PromptBuilder, tmp_path: Path) -> None:
-    build = Build(recipe=SMOKE, root=tmp_path, show=False)
-    recipe = replace(SMOKE.language, steps=2, polish_steps=4)
-    whole = list(islice(build._batches(builder, recipe, 0), recipe.total_steps))
-    assert len(whole) == recipe.total_steps
-    for first in (1, 2, 3):
-        rest = islice(build._batches(builder, recipe, first), recipe.total_steps - first)
-        assert list(rest) == whole[first:]
-    for batch in whole[recipe.steps :]:
-        pictures = [row.picture for row in batch if row.picture is not None]
-        assert len(pictures) == recipe.pictures_per_step
-        assert [picture >= SMOKE.pictures for picture in pictures] == [row % 2 == 1 for row in range(len(pictures))]
-        assert max(pictures) < SMOKE.pictures + recipe.polish_pictures
-        assert sum(row.picture is None for row in batch) == recipe.talk_rows
-
-
-def test_names_are_looked_up_first(builder: PromptBuilder, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    build = Build(recipe=SMOKE, root=tmp_path, show=False)
-    first, then = islice(build._language_batches(builder, replace(SMOKE.language, lookup_steps=1), 0), 2)
-    lists = (*ABOUT_PICTURES["find"].trained, *ABOUT_PICTURES["check"].trained, *ABOUT_PICTURES["tally"].trained)
-
-    def asked(batch: list[Packed]) -> list[bool]:
-        texts = [str(tokenizer.decode(ids)).lower() for row in batch for ids, _ in row.questions]
-        return [any(one.removesuffix("{list}") in text for one in lists) for text in texts]
-
-    assert all(asked(first))
-    assert not all(asked(then))
-    assert all(row.picture is not None and row.picture % 2 for row in first)
 
 
 def test_a_fresh_model_looks_for_likeness(model: LlavaForConditionalGeneration) -> None:

@@ -3,7 +3,7 @@ from random import Random
 
 import torch
 
-from safety_core.nano.build.pipeline import image_processor
+from safety_core.nano.build.backbone import create_image_processor
 from safety_core.nano.pretrain.recipes import VisionRecipe
 from safety_core.nano.pretrain.tower_batches import sample_text_scene, sample_thing_scene
 from safety_core.nano.pretrain.vision_tower import (
@@ -21,7 +21,7 @@ TINY = VisionRecipe(hidden=16, layers=3, heads=2, steps=4, batch=2, warmup=1)
 
 def test_pixels_are_those_of_the_shipped_processor() -> None:
     pictures = [draw(sample_thing_scene(Random(0))), draw(sample_text_scene(Random(1), letters=True))]
-    served = image_processor()(pictures, return_tensors="pt")["pixel_values"]
+    served = create_image_processor()(pictures, return_tensors="pt")["pixel_values"]
     assert served.shape == (2, 3, SIDE, SIDE)
     torch.testing.assert_close(convert_to_pixels(pictures), served, rtol=0, atol=1e-5)
 
