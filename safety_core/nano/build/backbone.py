@@ -27,8 +27,8 @@ from safety_core.nano.pretrain.language_model import (
 )
 from safety_core.nano.pretrain.progress import StepBar
 from safety_core.nano.pretrain.tokenizer import train_tokenizer
-from safety_core.nano.pretrain.tower_training import train_tower
-from safety_core.nano.pretrain.vision_tower import convert_to_pixels
+from safety_core.nano.pretrain.vision.tower import convert_to_pixels
+from safety_core.nano.pretrain.vision.training import train_tower
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import THING_CLASSES
 from safety_core.nano.world.scene import GRID, SIDE

@@ -31,7 +31,7 @@ from safety_core.nano.corpus.backbone_pairs import sample_training_scene
 from safety_core.nano.language.descriptions import get_plural
 from safety_core.nano.language.hints import HINTS
 from safety_core.nano.pretrain.patch_names import create_patch_namer
-from safety_core.nano.pretrain.vision_tower import convert_to_pixels
+from safety_core.nano.pretrain.vision.tower import convert_to_pixels
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import THING_CLASSES, WORD_CLASSES
 from safety_core.nano.world.scene import GRID

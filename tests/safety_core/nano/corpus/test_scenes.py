@@ -13,7 +13,7 @@ from safety_core.nano.corpus.pairs import LabelledPair
 from safety_core.nano.corpus.safety_pairs import sample_harmless_pairs, sample_safety_scene
 from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.corpus.suite_pairs import SuitePlan, sample_suite_pairs
-from safety_core.nano.pretrain.tower_batches import sample_text_scene, sample_thing_scene
+from safety_core.nano.pretrain.vision.batches import sample_text_scene, sample_thing_scene
 from safety_core.nano.world.random_scenes import is_held_out_place
 from safety_core.nano.world.scene import (
     FONTS_HELD_OUT,

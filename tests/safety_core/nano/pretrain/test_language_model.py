@@ -31,7 +31,7 @@ from safety_core.nano.pretrain.language_model import (
 )
 from safety_core.nano.pretrain.recipes import VisionRecipe
 from safety_core.nano.pretrain.tokenizer import IMAGE_TOKEN, train_tokenizer
-from safety_core.nano.pretrain.vision_tower import create_tower_config
+from safety_core.nano.pretrain.vision.tower import create_tower_config
 from safety_core.nano.world.scene import GRID, SIDE
 
 RECIPE = LanguageRecipe(hidden=16, layers=2, heads=2, intermediate=24, steps=99, polish_steps=3, warmup=1)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from safety_core.nano.pretrain.vision_tower import HEADS
+from safety_core.nano.pretrain.vision.tower import HEADS
 
 _EVERYWHERE = ("background", "place")
 """Labels that every patch has; most patches have none of the others."""

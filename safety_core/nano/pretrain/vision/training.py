@@ -20,9 +20,9 @@ from safety_core.nano.pretrain.optimization import Optimization
 from safety_core.nano.pretrain.precision import use_32_bit_attention, use_mixed_precision
 from safety_core.nano.pretrain.recipes import VisionRecipe
 from safety_core.nano.pretrain.resume_points import LOG_FILE, RESUME_FILE, append_log, load_resume, save_resume
-from safety_core.nano.pretrain.tower_batches import generate_batches
-from safety_core.nano.pretrain.tower_loss import compute_dense_loss, measure_patch_accuracy
-from safety_core.nano.pretrain.vision_tower import DenseTower
+from safety_core.nano.pretrain.vision.batches import generate_batches
+from safety_core.nano.pretrain.vision.loss import compute_dense_loss, measure_patch_accuracy
+from safety_core.nano.pretrain.vision.tower import DenseTower
 
 
 def schedule_learning_rate(step: int, steps: int, warmup: int) -> float:

@@ -1,7 +1,7 @@
 import torch
 
-from safety_core.nano.pretrain.tower_loss import compute_dense_loss, measure_patch_accuracy
-from safety_core.nano.pretrain.vision_tower import (
+from safety_core.nano.pretrain.vision.loss import compute_dense_loss, measure_patch_accuracy
+from safety_core.nano.pretrain.vision.tower import (
     HEADS,
 )
 from safety_core.nano.world.scene import GRID

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from safety_core.nano.pretrain.recipes import VisionRecipe
-from safety_core.nano.pretrain.vision_tower import HEADS, convert_to_pixels
+from safety_core.nano.pretrain.vision.tower import HEADS, convert_to_pixels
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import list_free_cells, place_lettering
 from safety_core.nano.world.patch_labels import label_patches

@@ -5,8 +5,8 @@ import torch
 
 from safety_core.nano.build.backbone import create_image_processor
 from safety_core.nano.pretrain.recipes import VisionRecipe
-from safety_core.nano.pretrain.tower_batches import sample_text_scene, sample_thing_scene
-from safety_core.nano.pretrain.vision_tower import (
+from safety_core.nano.pretrain.vision.batches import sample_text_scene, sample_thing_scene
+from safety_core.nano.pretrain.vision.tower import (
     HEADS,
     DenseTower,
     build_sincos_positions,

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 
 from safety_core.nano.pretrain.recipes import VisionRecipe
-from safety_core.nano.pretrain.tower_batches import generate_batches, sample_text_scene
-from safety_core.nano.pretrain.vision_tower import (
+from safety_core.nano.pretrain.vision.batches import generate_batches, sample_text_scene
+from safety_core.nano.pretrain.vision.tower import (
     HEADS,
 )
 from safety_core.nano.world.scene import GRID, SIDE

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from safety_core.nano.pretrain import tower_training
 from safety_core.nano.pretrain.recipes import VisionRecipe
 from safety_core.nano.pretrain.resume_points import load_resume, save_resume
-from safety_core.nano.pretrain.tower_batches import generate_batches
-from safety_core.nano.pretrain.tower_training import schedule_learning_rate, train_tower
+from safety_core.nano.pretrain.vision import training
+from safety_core.nano.pretrain.vision.batches import generate_batches
+from safety_core.nano.pretrain.vision.training import schedule_learning_rate, train_tower
 
 TINY = VisionRecipe(hidden=16, layers=3, heads=2, steps=4, batch=2, warmup=1)
 
@@ -25,7 +25,7 @@ def test_the_learning_rate_rises_holds_and_falls_to_zero() -> None:
 
 def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = list(islice(generate_batches(TINY), TINY.steps))
-    monkeypatch.setattr(tower_training, "generate_batches", lambda recipe, first: iter(prepared[first:]))
+    monkeypatch.setattr(training, "generate_batches", lambda recipe, first: iter(prepared[first:]))
     whole = train_tower(TINY, tmp_path / "whole").state_dict()
 
     # The loop saves every 200 steps; here it is made to save at the second one, and killed right behind it.
@@ -41,7 +41,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path: Path, monke
             save_resume(*running[0], step)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(tower_training, "load_resume", load)
+    monkeypatch.setattr(training, "load_resume", load)
     with pytest.raises(KeyboardInterrupt):
         train_tower(TINY, tmp_path / "killed", progress=kill)
     steps: list[int] = []

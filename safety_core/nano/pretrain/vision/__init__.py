@@ -1,0 +1,1 @@
+"""The nano's vision tower: model, batches, loss and training."""
