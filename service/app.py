@@ -16,8 +16,8 @@ from service.api.openapi import DocumentedApp
 from service.api.pages import pages, playground
 from service.container import Service
 from service.endpoints import OPENAPI
-from service.middleware.admission import Traffic
-from service.middleware.auth import Gate
+from service.middleware.admission import AdmissionMiddleware
+from service.middleware.auth import AuthMiddleware
 from service.middleware.cors import create_cors
 from service.middleware.in_flight import InFlightLimit
 from service.settings import Settings
@@ -46,8 +46,8 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         lifespan=lifespan,
         middleware=[
             *create_cors(settings.allowed_origins, expose_headers=["X-Request-Id", "Retry-After", token_limits.HEADER]),
-            Middleware(Traffic, settings.root_path),
-            Middleware(Gate, settings),
+            Middleware(AdmissionMiddleware, settings.root_path),
+            Middleware(AuthMiddleware, settings),
             Middleware(InFlightLimit),
         ],
         openapi_url=OPENAPI.path,

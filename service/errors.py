@@ -21,6 +21,9 @@ from safety_core.errors import (
 )
 
 INVALID = "invalid_request_error"
+AUTHENTICATION = "authentication_error"
+PERMISSION = "permission_error"
+RATE_LIMIT = "rate_limit_error"
 BUSY = "overloaded_error"
 SERVER = "server_error"
 

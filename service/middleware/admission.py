@@ -1,8 +1,8 @@
-"""The outermost layer: matches the route, counts requests in flight, rejects excess ones, and handles all exceptions.
+"""Admits requests: matches the route, counts requests in flight, rejects excess ones, and handles all exceptions.
 
 Plain ASGI, because wrapping responses would break streaming and disconnects. Log lines name the endpoint and status,
 never a path, a query or a header, which may contain user content. The exceptions are ``X-Request-Id`` and
-``traceparent``, which callers send to be logged, and which are kept only in the strict form of identifiers.
+``traceparent``, which callers send for the log, and which are accepted only in the strict form of identifiers.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ _CONTROL_BYTES = re.compile(rb"[\x00-\x1f\x7f]")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
-_BAD_PATH = ErrorReply(
+_INVALID_PATH = ErrorReply(
     status=400, message="The path contains control characters or invalid bytes.", type=INVALID, code="invalid_path"
 )
 
 
-class Traffic:
+class AdmissionMiddleware:
     """ASGI middleware around the whole application.
 
     Args:
-        app: what is behind it.
+        app: the next application.
         root_path: prefix that a proxy may leave on paths, and that pages and documents use in links.
     """
 
@@ -61,7 +61,9 @@ class Traffic:
             return
         if self._root_path:
             scope["root_path"] = self._root_path
-            if scope["path"] == self._root_path:  # the route of / sends a client on to where relative links work
+            if (
+                scope["path"] == self._root_path
+            ):  # the route of / redirects clients to the path below which relative links work
                 scope["path"] += "/"
         is_sound = not _has_control_characters(scope)
         route = self._match(scope) if is_sound else MatchedRoute(endpoint=UNMATCHED, is_matched=False)
@@ -69,27 +71,27 @@ class Traffic:
         headers = Headers(scope=scope)
         record = RequestRecord(
             endpoint=endpoint.label,
-            caller_id=_only(headers, "x-request-id", _REQUEST_ID),
-            traceparent=_only(headers, "traceparent", _TRACEPARENT),
+            caller_id=_read_identifier(headers, "x-request-id", _REQUEST_ID),
+            traceparent=_read_identifier(headers, "traceparent", _TRACEPARENT),
         )
         scope["state"] |= {"route": route, "endpoint": endpoint, "record": record}
         if scope["method"] == "HEAD":  # the server sends no body, and routes know GET only
             scope = {**scope, "method": "GET"}
-            send = _without_body(send)
-        exchange = _Exchange(self._app, scope)
-        with exchange.observed():
+            send = _strip_body(send)
+        exchange = _HttpExchange(self._app, scope)
+        with exchange.record_outcome():
             if not is_sound:
-                await exchange.refuse(_BAD_PATH, receive, send)
+                await exchange.reject(_INVALID_PATH, receive, send)
             elif not (endpoint.reaches_model and route.allows_method):
                 await exchange(receive, send)
             else:
                 await self._admit(exchange, record, receive, send)
 
-    async def _admit(self, exchange: "_Exchange", record: RequestRecord, receive: Receive, send: Send) -> None:
+    async def _admit(self, exchange: "_HttpExchange", record: RequestRecord, receive: Receive, send: Send) -> None:
         """Serve a request that may reach the model, if the limit allows."""
         service = exchange.service
         if self._in_flight >= service.settings.max_requests:
-            await exchange.refuse(
+            await exchange.reject(
                 build_error_reply(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send
             )
             return
@@ -108,8 +110,8 @@ class Traffic:
         return self._matcher.match(scope)
 
 
-class _Exchange:
-    """Serve one request; unexpected exceptions are handled here, before a server could log what they quote."""
+class _HttpExchange:
+    """Serves one request; unexpected exceptions are handled here, before the server could log the text they quote."""
 
     def __init__(self, app: ASGIApp, scope: Scope) -> None:
         self._app = app
@@ -119,18 +121,20 @@ class _Exchange:
 
     async def __call__(self, receive: Receive, send: Send) -> None:
         try:
-            await self._app(self._scope, receive, self._named(send))
-        except asyncio.CancelledError:  # by the server, whose time to drain is over; it would make a 500 of it
+            await self._app(self._scope, receive, self._add_identifiers(send))
+        except asyncio.CancelledError:  # by the server, after its time to drain; the framework would answer 500
             if self._record.status is None:
-                await self.refuse(build_error_reply(StoppedError("the server is stopping")), receive, send)
+                await self.reject(build_error_reply(StoppedError("the server is stopping")), receive, send)
         except Exception as exc:
-            _logger.error("unforeseen: %s", describe(exc), extra={FIELDS: {"request_id": self._record.request_id}})
+            _logger.error(
+                "unexpected error: %s", describe(exc), extra={FIELDS: {"request_id": self._record.request_id}}
+            )
             if self._record.status is None:
-                await self.refuse(build_error_reply(exc), receive, send)
+                await self.reject(build_error_reply(exc), receive, send)
 
     @contextmanager
-    def observed(self) -> Iterator[None]:
-        """Count the request and write its log line once it has ended, whatever the outcome."""
+    def record_outcome(self) -> Iterator[None]:
+        """Count the request and write its log line once it has ended, whatever its outcome."""
         try:
             yield
         finally:
@@ -144,17 +148,17 @@ class _Exchange:
         elif record.status is not None and record.status >= 400:
             self.service.rejection_log.log(record.build_log_fields())
 
-    async def refuse(self, reply: ErrorReply, receive: Receive, send: Send) -> None:
+    async def reject(self, reply: ErrorReply, receive: Receive, send: Send) -> None:
         """Answer with an error in place of the application."""
         self.service.metrics.rejected.labels(reply.code).inc()
         self._record.error = reply.code
         response = JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
-        await response(self._scope, receive, self._named(send))
+        await response(self._scope, receive, self._add_identifiers(send))
 
-    def _named(self, send: Send) -> Send:
-        """Send, with the request's name in the head."""
+    def _add_identifiers(self, send: Send) -> Send:
+        """Wrap ``send`` so that the response has the identifiers of the request."""
 
-        async def named(message: Message) -> None:
+        async def send_with_identifiers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._record.status = message["status"]
                 headers = MutableHeaders(scope=message)
@@ -163,11 +167,11 @@ class _Exchange:
                     headers["traceparent"] = self._record.traceparent
             await send(message)
 
-        return named
+        return send_with_identifiers
 
 
 def _has_control_characters(scope: Scope) -> bool:
-    """Whether a path has such characters, encoded or not, which routers and proxies interpret differently."""
+    """Return whether a path has control characters, encoded or not, which routers and proxies interpret differently."""
     raw = scope.get("raw_path") or b""
     return (
         _CONTROL.search(scope["path"]) is not None
@@ -176,14 +180,14 @@ def _has_control_characters(scope: Scope) -> bool:
     )
 
 
-def _only(headers: Headers, name: str, form: re.Pattern[str]) -> str | None:
-    """The value of a header, if there is exactly one in the form of an identifier."""
+def _read_identifier(headers: Headers, name: str, form: re.Pattern[str]) -> str | None:
+    """Read the value of a header, if there is exactly one in the form of an identifier."""
     values = headers.getlist(name)
     return values[0] if len(values) == 1 and form.fullmatch(values[0]) else None
 
 
-def _without_body(send: Send) -> Send:
-    async def bodiless(message: Message) -> None:
+def _strip_body(send: Send) -> Send:
+    async def send_without_body(message: Message) -> None:
         await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-    return bodiless
+    return send_without_body

@@ -7,8 +7,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
-from service.errors import ErrorReply
-from service.middleware.auth import PERMISSION
+from service.errors import PERMISSION, ErrorReply
 
 _PREFLIGHT_REJECTED = ErrorReply(
     status=403,

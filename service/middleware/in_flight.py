@@ -1,6 +1,6 @@
 """ASGI middleware that counts each request and its memory against the limits until it has been served.
 
-``traffic`` counts all requests together; the client of a request is known only here, after the gate.
+``admission`` counts all requests together; the client of a request is known only here, after ``auth``.
 """
 
 from collections import Counter
