@@ -25,19 +25,11 @@ from service.access.api_keys import ApiKey
 from service.container import Service
 from service.endpoints import Endpoint
 from service.errors import build_error_reply
-from service.ingress.body import (
-    JSON,
-    BodyLimits,
-    MultipartForm,
-    get_media_type,
-    is_json,
-    parse_charset,
-    read_body,
-    read_form,
-)
-from service.ingress.decode_pool import enforce_deadline
+from service.ingress.body import JSON, BodyLimits, get_media_type, is_json, parse_charset, read_body
 from service.ingress.image_loader import ImageSource
 from service.ingress.json_body import parse_json
+from service.ingress.multipart import MultipartForm, read_form
+from service.ingress.request_resources import enforce_deadline
 from service.policies import list_policy_names, parse_accept_language
 from service.settings import Settings
 from service.sse import cancel_on_disconnect
@@ -139,12 +131,10 @@ async def read_json(context: RequestContext, model: type[_Model], *, max_element
     parse = partial(parse_json, body, model, max_elements=max_elements, charset=charset)
     if len(body) <= _LARGE_JSON_BYTES:
         return parse()
-    if record.memory is not None:
-        record.memory.grow(len(body))  # the parsed objects; the body itself is freed with this function
+    record.grow_memory(len(body))  # the parsed objects; the body itself is freed with this function
     async with enforce_deadline(record.deadline):
         parsed = await asyncio.get_running_loop().run_in_executor(service.parsers, parse)
-    if record.memory is not None:
-        record.memory.shrink(len(body))
+    record.shrink_memory(len(body))
     return parsed
 
 

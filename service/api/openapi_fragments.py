@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from service.api.openai.schemas.replies import CompletionChunk
 from service.api.schemas.replies import AssessmentEvent, ChatReply, DeltaEvent, ErrorOut
 from service.api.schemas.requests import NOT_BLANK, FormRequest, JsonRequest
-from service.ingress.body import JSON, MULTIPART
+from service.ingress.body import JSON
+from service.ingress.multipart import MULTIPART
 from service.sse import EVENT_STREAM
 
 _Responses = dict[int | str, dict[str, Any]]

@@ -18,8 +18,9 @@ from safety_core.policy.book import ActivePolicy
 from service.api.schemas.requests import FormRequest, JsonRequest, Options
 from service.api.token_limits import choose_token_limit
 from service.endpoints import Endpoint
-from service.ingress.body import JSON, MULTIPART, get_media_type, is_json
+from service.ingress.body import JSON, get_media_type, is_json
 from service.ingress.image_loader import ImageSource
+from service.ingress.multipart import MULTIPART
 from service.ingress.validation import create_field_error
 from service.pipeline import RequestContext, load_images, read_json, read_multipart
 from service.settings import Settings

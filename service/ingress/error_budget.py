@@ -2,7 +2,7 @@
 
 Such work does not pass the queue of the model: a client that sends the same damaged file again at once, on a few
 connections, would keep a core busy. So it is counted for each client. A client that exceeds its rate gets its errors
-later; while it exceeds it by far, its large requests and those with several pictures are rejected before they are read.
+later; while it exceeds it by far, its large requests and those with several images are rejected before they are read.
 Replies that are not errors are never delayed, and neither are errors that cost little.
 """
 
@@ -12,28 +12,28 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from safety_core.errors import OverloadedError
-from service.telemetry.request_record import RequestRecord
+from service.ingress.request_resources import RequestResources
 
 RATE = 16
-"""Work in errors that a client may cause each second; a picture is 1, and so is a mebibyte of a body."""
+"""Work in errors that a client may cause each second. An image counts as 1, and so does a mebibyte of a body."""
 
 BURST = 64
 """Work in errors that a client may cause at once."""
 
-LONGEST_S = 4.0
-"""Longest delay of an error."""
+MAX_DELAY_S = 4.0
+"""Maximum delay of an error, in seconds."""
 
-OVERLOADED_S = 0.25
-"""Least delay of a rejection for overload."""
+MIN_OVERLOAD_DELAY_S = 0.25
+"""Minimum delay of a rejection for overload, in seconds."""
 
-REJECTED_FROM_S = 2.0
-"""Delay from which large requests are rejected."""
+REJECTION_DELAY_S = 2.0
+"""Delay in seconds from which large requests are rejected."""
 
 LARGE_BYTES = 1024 * 1024
 """Size from which a request counts as large."""
 
-_LONGEST_DEBT_S = 30.0
-"""Time after which all work is forgotten."""
+_MAX_DEBT_S = 30.0
+"""Seconds after which all work is forgotten."""
 
 _SMALL_BYTES = 64 * 1024
 """Size up to which reading a body is not counted."""
@@ -48,68 +48,68 @@ class ErrorBudget:
     """Counts the work of each client; for one event loop.
 
     Args:
-        clock: seconds that only grow.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._errors = _Debts(clock)
-        self._overloads = _Debts(clock)
+        self._errors = WorkRateLimit(clock)
+        self._overloads = WorkRateLimit(clock)
 
-    async def delay_error(self, record: RequestRecord) -> None:
-        """Count the work of a request that ended in an error, and wait until its client may be told so.
+    async def delay_error(self, resources: RequestResources) -> None:
+        """Count the work of a request that ended in an error, and wait until the error may be sent.
 
         The request holds no memory while it waits.
         """
-        received = 0 if record.memory is None else record.memory.received
-        work = record.pictures + (received / _MEBIBYTE if received > _SMALL_BYTES else 0)
-        delay_s = min(self.charge(record.client, work), LONGEST_S)
+        received = 0 if resources.memory is None else resources.memory.received
+        work = resources.image_count + (received / _MEBIBYTE if received > _SMALL_BYTES else 0)
+        delay_s = min(self.charge(resources.client, work), MAX_DELAY_S)
         if delay_s:
-            if record.memory is not None:
-                record.memory.close()
+            resources.release_memory()
             await asyncio.sleep(delay_s)
 
-    async def delay_overload(self, record: RequestRecord) -> None:
-        """Count a request that was rejected for overload, and wait until its client may be told so.
+    async def delay_overload(self, resources: RequestResources) -> None:
+        """Count a request that was rejected for overload, and wait until the rejection may be sent.
 
-        A client that sends it again at once, without regard to ``Retry-After``, then costs little.
+        A client that ignores ``Retry-After`` and sends the request again at once then costs little.
         """
-        delay_s = self._overloads.add(record.client, 1)
-        if record.memory is not None:
-            record.memory.close()
-        await asyncio.sleep(min(max(delay_s, OVERLOADED_S), LONGEST_S))
+        delay_s = self._overloads.add(resources.client, 1)
+        resources.release_memory()
+        await asyncio.sleep(min(max(delay_s, MIN_OVERLOAD_DELAY_S), MAX_DELAY_S))
 
     def charge(self, client: str, work: float) -> float:
-        """Count some work, and return the seconds until the client has paid for it; 0 if it costs nothing."""
+        """Count work of a client, and return the seconds by which the client exceeds its rate."""
         return self._errors.add(client, work) if work else 0.0
 
     def require_budget(self, client: str) -> None:
         """Raise OverloadedError if a client exceeds its rate by far."""
-        left_s = self._errors.left_s(client) - REJECTED_FROM_S
-        if left_s >= 0:
-            raise OverloadedError("the client's requests have caused too many errors", retry_after_s=max(left_s, 1.0))
+        excess_s = self._errors.get_excess_s(client) - REJECTION_DELAY_S
+        if excess_s >= 0:
+            raise OverloadedError("the client's requests have caused too many errors", retry_after_s=max(excess_s, 1.0))
 
 
-class _Debts:
-    """What clients have to pay for, in seconds of their rate.
+class WorkRateLimit:
+    """Rate limit of the work of each client (generic cell rate algorithm).
+
+    Keeps for each client the time at which its rate will have allowed for all its work.
 
     Args:
-        clock: seconds that only grow.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._paid_at: OrderedDict[str, float] = OrderedDict()
+        self._allowed_at: OrderedDict[str, float] = OrderedDict()
 
     def add(self, client: str, work: float) -> float:
-        """Count work of a client; the seconds until it has paid."""
+        """Count work of a client; returns the seconds by which the client exceeds its rate."""
         now = self._clock()
-        paid_at = max(self._paid_at.get(client, 0.0), now - BURST / RATE) + work / RATE
-        self._paid_at[client] = min(paid_at, now + _LONGEST_DEBT_S)
-        self._paid_at.move_to_end(client)
-        if len(self._paid_at) > _MAX_CLIENTS:
-            self._paid_at.popitem(last=False)
-        return max(0.0, self._paid_at[client] - now)
+        allowed_at = max(self._allowed_at.get(client, 0.0), now - BURST / RATE) + work / RATE
+        self._allowed_at[client] = min(allowed_at, now + _MAX_DEBT_S)
+        self._allowed_at.move_to_end(client)
+        if len(self._allowed_at) > _MAX_CLIENTS:
+            self._allowed_at.popitem(last=False)
+        return max(0.0, self._allowed_at[client] - now)
 
-    def left_s(self, client: str) -> float:
-        """Seconds until a client has paid; negative if it has."""
-        return self._paid_at.get(client, 0.0) - self._clock()
+    def get_excess_s(self, client: str) -> float:
+        """Seconds by which a client exceeds its rate; negative if it does not."""
+        return self._allowed_at.get(client, 0.0) - self._clock()

@@ -1,7 +1,6 @@
-"""Loads the pictures of a request from bytes, base64, data URLs and URLs, and decodes them in threads.
+"""Loads the images of a request from bytes, base64, data URLs and URLs, and decodes them in threads.
 
-All pictures of a request are inspected before the first one is decoded, so that rejecting an expensive request is
-cheap.
+All images of a request are inspected before the first one is decoded, so that rejecting an expensive request is cheap.
 """
 
 import time
@@ -14,49 +13,49 @@ from safety_core.errors import ExhaustedError, ImageError
 from safety_core.inputs.images.base64_images import decode_base64, text_kind
 from safety_core.inputs.images.decoding import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
 from service.ingress.body import create_image_count_error
-from service.ingress.decode_pool import CHEAP_COST, Check, DecodeJob, DecodePool, enforce_deadline
+from service.ingress.decode_pool import CHEAP_COST, DecodePool
+from service.ingress.decode_queue import Check, DecodeJob
 from service.ingress.image_fetcher import ImageFetcher
-from service.ingress.memory_budget import MemoryReservation
+from service.ingress.request_resources import RequestResources, enforce_deadline
 from service.ingress.validation import format_picture_number
-from service.telemetry.request_record import RequestRecord
 
 ImageSource = bytes | str
-"""A picture's bytes, base64 or a data URL of them, or the URL of a place on the network."""
+"""Bytes of an image, base64 or a data URL of them, or an https URL."""
 
 _BYTES_PER_COST = 8
 """Bytes of a file that are inspected in the time of decoding a pixel."""
 
 _VIEW_BYTES, _INPUT_BYTES = 4, 12
-"""Bytes of each pixel of a view, as a picture and as model input."""
+"""Bytes of each pixel of a view, as an image and as model input."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedImages:
-    """Pictures that are fit to be judged."""
+    """Images that can be judged."""
 
     images: tuple[DecodedImage, ...]
-    """The pictures, in order."""
+    """The images, in order."""
 
     decode_ms: float
-    """Milliseconds that fetching and decoding took, waiting for a decoder included."""
+    """Milliseconds for fetching and decoding, including the wait for a thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ImagePosition:
-    """The picture of a request that an error refers to."""
+    """Position of one image in its request, for errors."""
 
     number: int
-    """From 1."""
+    """Number of the image, from 1."""
 
     count: int
-    """Number of pictures in the request."""
+    """Number of images in the request."""
 
     param: str
-    """Field of the request that contains it."""
+    """Field of the request that contains the image."""
 
     @contextmanager
-    def named(self) -> Iterator[None]:
-        """Add the picture to the errors raised inside."""
+    def add_to_errors(self) -> Iterator[None]:
+        """Add the position to image errors that are raised in the context."""
         try:
             yield
         except ImageError as exc:
@@ -66,47 +65,47 @@ class _ImagePosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLoader:
-    """Loads the pictures of requests."""
+    """Loads the images of requests."""
 
     decode_pool: DecodePool
-    """Where they are decoded."""
+    """Threads that decode."""
 
     limits: ImageLimits
-    """Bounds on each."""
+    """Limits on each image."""
 
     max_images: int
-    """How many one request may have."""
+    """Maximum images of one request."""
 
     max_cost: int
     """Decoding budget of one request, in pixels (``Inspected.cost``)."""
 
     fill: Colour
-    """Colour that the model wants them padded with."""
+    """Colour with which the model pads images."""
 
     fetcher: ImageFetcher
-    """Gets those that are elsewhere."""
+    """Fetches images by URL."""
 
-    require_room: Callable[[int, RequestRecord], None] = lambda pictures, record: None
-    """Raises OverloadedError if a request with this number of pictures would be rejected after decoding; called if
-    decoding is expensive, or there are several. Verdicts of other requests may be cached, which is only known after
-    decoding."""
+    require_room: Callable[[int, RequestResources], None] = lambda count, resources: None
+    """Raises OverloadedError if a request with this number of images would be rejected after decoding; called if
+    decoding is expensive, or there are several images. Verdicts of other requests may be cached, which is only known
+    after decoding."""
 
     async def load(
-        self, sources: Sequence[ImageSource], record: RequestRecord, places: Sequence[str] = ()
+        self, sources: Sequence[ImageSource], resources: RequestResources, places: Sequence[str] = ()
     ) -> LoadedImages:
-        """Decode the pictures of one request.
+        """Load the images of one request.
 
         Args:
-            sources: the pictures.
-            record: client, deadline and memory of the request.
-            places: field of the request that contains each of them, for errors; ``image`` if empty.
+            sources: the images.
+            resources: client, deadline and memory of the request.
+            places: field of the request that contains each image, for errors; ``image`` if empty.
 
         Raises:
-            ImageError: there are too many, they cost too much, or one exceeds a limit or is damaged; the message says
-                which one.
-            OverloadedError: too many pictures are waiting, the memory budget is used up, or the request would be
+            ImageError: there are too many images, they cost too much, or one exceeds a limit or is damaged; the
+                message names it.
+            OverloadedError: too many images are waiting, the memory budget is used up, or the request would be
                 rejected after decoding.
-            DeadlineError: they were not decoded in time.
+            DeadlineError: the images were not decoded in time.
             ExhaustedError: memory ran out.
         """
         if len(sources) > self.max_images:
@@ -114,100 +113,93 @@ class ImageLoader:
         if not sources:
             return LoadedImages((), 0.0)
         started = time.perf_counter()
-        memory = record.memory
-        which = [
+        positions = [
             _ImagePosition(number=number, count=len(sources), param=places[number - 1] if places else "image")
             for number in range(1, len(sources) + 1)
         ]
         if len(sources) > 1:
-            self.require_room(len(sources), record)
-        record.pictures += len(sources)
-        files = await self._inspect_all(await self._fetch_all(sources, which, record), which, record)
-        self._check_cost(files, which)
-        if len(files) == 1 and sum(file.cost for file in files) > CHEAP_COST:
-            self.require_room(len(files), record)
-        sizes = [len(file.file.data) for file in files]
-        images: list[DecodedImage] = await self.decode_pool.run(
-            [
-                DecodeJob(work=partial(self._decode, file, one), cost=file.cost, memory=file.working_bytes + size)
-                for file, one, size in zip(files, which, sizes, strict=True)
-            ],
-            client=record.client,
-            deadline=record.deadline,
-        )
-        held = sum(view.width * view.height for image in images for view in image.views)
-        _grow(memory, held * (_VIEW_BYTES + _INPUT_BYTES))
-        _shrink(memory, sum(sizes))
-        return LoadedImages(tuple(images), 1000 * (time.perf_counter() - started))
+            self.require_room(len(sources), resources)
+        resources.image_count += len(sources)
+        files = await self._inspect_all(await self._fetch_all(sources, positions, resources), positions, resources)
+        self._check_cost(files, positions)
+        if len(files) == 1 and files[0].cost > CHEAP_COST:
+            self.require_room(len(files), resources)
+        images = await self._decode_all(files, positions, resources)
+        return LoadedImages(images, 1000 * (time.perf_counter() - started))
 
     async def _fetch_all(
-        self, sources: Sequence[ImageSource], which: Sequence[_ImagePosition], record: RequestRecord
+        self, sources: Sequence[ImageSource], positions: Sequence[_ImagePosition], resources: RequestResources
     ) -> list[ImageSource]:
-        """The sources, with URLs replaced by the fetched bytes."""
-        found: list[ImageSource] = []
-        async with enforce_deadline(record.deadline):
-            for source, one in zip(sources, which, strict=True):
+        """Fetch images by URL; returns the sources with URLs replaced by bytes."""
+        fetched: list[ImageSource] = []
+        async with enforce_deadline(resources.deadline):
+            for source, position in zip(sources, positions, strict=True):
                 if isinstance(source, str) and text_kind(source) == "address":
-                    with one.named():
+                    with position.add_to_errors():
                         source = await self.fetcher.fetch(source.strip())
-                    _grow(record.memory, len(source))
-                found.append(source)
-        return found
+                    resources.grow_memory(len(source))
+                fetched.append(source)
+        return fetched
 
     async def _inspect_all(
-        self, sources: Sequence[ImageSource], which: Sequence[_ImagePosition], record: RequestRecord
+        self, sources: Sequence[ImageSource], positions: Sequence[_ImagePosition], resources: RequestResources
     ) -> list[Inspected]:
         """Inspect the files; the memory of their rewritten parts stays counted."""
         sizes = [len(source) for source in sources]
-        _grow(record.memory, 2 * sum(sizes))  # the file's bytes, and its sound parts
+        resources.grow_memory(2 * sum(sizes))  # the bytes of the files, and their valid parts
         files = await self.decode_pool.run(
             [
-                DecodeJob(work=partial(self._inspect, source, one), cost=size // _BYTES_PER_COST, memory=0)
-                for source, one, size in zip(sources, which, sizes, strict=True)
+                DecodeJob(work=partial(self._inspect, source, position), cost=size // _BYTES_PER_COST, memory=0)
+                for source, position, size in zip(sources, positions, sizes, strict=True)
             ],
-            client=record.client,
-            deadline=record.deadline,
+            client=resources.client,
+            deadline=resources.deadline,
         )
-        _shrink(record.memory, 2 * sum(sizes) - sum(len(file.file.data) for file in files))
+        resources.shrink_memory(2 * sum(sizes) - sum(len(file.file.data) for file in files))
         return files
 
-    def _check_cost(self, files: Sequence[Inspected], which: Sequence[_ImagePosition]) -> None:
+    def _check_cost(self, files: Sequence[Inspected], positions: Sequence[_ImagePosition]) -> None:
         cost = 0
-        for one, file in zip(which, files, strict=True):
+        for position, file in zip(positions, files, strict=True):
             cost += file.cost
             if cost > self.max_cost:
                 raise ImageError(
-                    f"Image {one.number} of {one.count} exceeds this request's decoding budget of {self.max_cost} "
-                    "pixels, in which formats other than JPEG, and images with many scans, count more than once. "
-                    "Send smaller or fewer images.",
+                    f"Image {position.number} of {position.count} exceeds this request's decoding budget of "
+                    f"{self.max_cost} pixels, in which formats other than JPEG, and images with many scans, count more "
+                    "than once. Send smaller or fewer images.",
                     code="image_too_large",
-                    param=one.param,
+                    param=position.param,
                 )
 
-    def _inspect(self, source: ImageSource, which: _ImagePosition, check: Check) -> Inspected:
+    async def _decode_all(
+        self, files: Sequence[Inspected], positions: Sequence[_ImagePosition], resources: RequestResources
+    ) -> tuple[DecodedImage, ...]:
+        """Decode the files; the memory of the images and of their model inputs is counted instead of the files'."""
+        sizes = [len(file.file.data) for file in files]
+        images = await self.decode_pool.run(
+            [
+                DecodeJob(work=partial(self._decode, file, position), cost=file.cost, memory=file.working_bytes + size)
+                for file, position, size in zip(files, positions, sizes, strict=True)
+            ],
+            client=resources.client,
+            deadline=resources.deadline,
+        )
+        pixels = sum(view.width * view.height for image in images for view in image.views)
+        resources.grow_memory(pixels * (_VIEW_BYTES + _INPUT_BYTES))
+        resources.shrink_memory(sum(sizes))
+        return tuple(images)
+
+    def _inspect(self, source: ImageSource, position: _ImagePosition, check: Check) -> Inspected:
         try:
-            with which.named():
-                return self._inspected(source)
+            with position.add_to_errors():
+                data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
+                return inspect(data, limits=self.limits)
         except MemoryError:
             raise ExhaustedError("there was not enough memory to read an image") from None
 
-    def _inspected(self, source: ImageSource) -> Inspected:
-        data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
-        return inspect(data, limits=self.limits)
-
-    def _decode(self, file: Inspected, which: _ImagePosition, check: Check) -> DecodedImage:
+    def _decode(self, file: Inspected, position: _ImagePosition, check: Check) -> DecodedImage:
         try:
-            with which.named():
+            with position.add_to_errors():
                 return decode_inspected(file, limits=self.limits, fill=self.fill, check=check)
         except MemoryError:
             raise ExhaustedError("there was not enough memory to decode an image") from None
-
-
-def _grow(memory: MemoryReservation | None, size: int) -> None:
-    if memory is not None:
-        memory.grow(size)
-
-
-def _shrink(memory: MemoryReservation | None, size: int) -> None:
-    if memory is not None:
-        memory.shrink(size)

@@ -1,6 +1,6 @@
 """Counts the memory of all accepted requests as it grows, and enforces a limit.
 
-This includes bodies while they are read, their texts and files, decoded pictures and model inputs; ``decode_pool``
+This includes bodies while they are read, their texts and files, decoded images and model inputs; ``decode_pool``
 bounds the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than
 its share, and stalled uploads are ended if others need the room. A single request is always served, whatever the
 settings. For one event loop.
@@ -23,13 +23,13 @@ _PROGRESS_BYTES = 64 * 1024
 """Bytes of a body that count as progress."""
 
 STALLED_AFTER_S = 1.0
-"""Seconds without progress after which a body may be dropped to make room."""
+"""Seconds without progress after which an upload may be ended to make room."""
 
 _TRIM_BYTES = 16 * 1024 * 1024
-"""Bytes that must have been released before memory is returned to the system."""
+"""Bytes that must have been released before free memory is returned to the system."""
 
 _TRIM_INTERVAL_S = 5.0
-"""Minimum seconds between returns of memory while requests run."""
+"""Minimum interval in seconds at which free memory is returned to the system while requests run."""
 
 
 class MemoryBudget:
@@ -37,8 +37,8 @@ class MemoryBudget:
 
     Args:
         limit: bytes.
-        clock: seconds.
-        released: called in the event loop when enough memory was released to return it to the system.
+        clock: monotonic time in seconds.
+        released: called in the event loop when so much was released that free memory should be returned to the system.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class MemoryBudget:
         self.limit = limit
         self._clock = clock
         self._released = released
-        self._holdings: set[MemoryReservation] = set()
+        self._reservations: set[MemoryReservation] = set()
         self._by_client: Counter[str] = Counter()
         self._used = 0
         self._freed = 0
@@ -55,53 +55,53 @@ class MemoryBudget:
 
     @property
     def used(self) -> int:
-        """Bytes that are held."""
+        """Bytes that all requests hold."""
         return self._used
 
-    def holding(self, client: str = "") -> "MemoryReservation":
-        """A new, empty holding for one request; must be closed."""
-        return MemoryReservation(self, client)
+    def reserve(self, client: str = "") -> "MemoryReservation":
+        """Create an empty reservation for one request; it must be closed."""
+        return MemoryReservation(self, client, self._clock)
 
-    def take(self, holding: "MemoryReservation", size: int) -> None:
+    def take(self, reservation: "MemoryReservation", size: int) -> None:
         """Count more bytes for a request.
 
         Raises:
             OverloadedError: the limit would be exceeded.
         """
-        while not self._fits(holding, size):
-            stalled = self._stalled_upload(besides=holding)
+        while not self._fits(reservation, size):
+            stalled = self._find_stalled_upload(besides=reservation)
             if stalled is None:
                 raise OverloadedError("the accepted requests have used up the memory budget")
             stalled.evict()
-        self._holdings.add(holding)
+        self._reservations.add(reservation)
         self._used += size
-        self._by_client[holding.client] += size
+        self._by_client[reservation.client] += size
 
-    def give_back(self, holding: "MemoryReservation", size: int, *, last: bool) -> None:
-        """Count fewer bytes for a request; with ``last``, its holding ends."""
+    def give_back(self, reservation: "MemoryReservation", size: int, *, is_last: bool) -> None:
+        """Count fewer bytes for a request; with ``is_last``, its reservation ends."""
         self._used -= size
         self._freed += size
-        self._by_client[holding.client] -= size
-        if not self._by_client[holding.client]:
-            del self._by_client[holding.client]
-        if last:
-            self._holdings.discard(holding)
+        self._by_client[reservation.client] -= size
+        if not self._by_client[reservation.client]:
+            del self._by_client[reservation.client]
+        if is_last:
+            self._reservations.discard(reservation)
         if self._freed >= _TRIM_BYTES and (not self._used or self._clock() - self._trimmed_at >= _TRIM_INTERVAL_S):
             self._freed, self._trimmed_at = 0, self._clock()
             self._released()
 
-    def _fits(self, holding: "MemoryReservation", size: int) -> bool:
-        if self._used == holding.size:
-            return True  # nobody else holds anything
+    def _fits(self, reservation: "MemoryReservation", size: int) -> bool:
+        if self._used == reservation.size:
+            return True  # no other request holds anything
         if self._used + size > self.limit:
             return False
-        return not holding.client or self._by_client[holding.client] + size <= _SHARE * self.limit
+        client = reservation.client
+        return not client or self._by_client[client] + size <= _SHARE * self.limit
 
-    def _stalled_upload(self, *, besides: "MemoryReservation") -> "MemoryReservation | None":
-        """The body to drop: the largest stalled one of the client that holds the most."""
-        now = self._clock()
+    def _find_stalled_upload(self, *, besides: "MemoryReservation") -> "MemoryReservation | None":
+        """Find the upload to end: the largest stalled one of the client that holds the most."""
         stalled = [
-            one for one in self._holdings if one is not besides and one.size and one.stalled_s(now) >= STALLED_AFTER_S
+            one for one in self._reservations if one is not besides and one.size and one.stall_s >= STALLED_AFTER_S
         ]
         return max(stalled, key=lambda one: (self._by_client[one.client], one.size), default=None)
 
@@ -110,18 +110,21 @@ class MemoryReservation:
     """The memory of one request. A context manager that releases all of it at the end.
 
     Args:
-        budget: the budget that it counts against.
+        budget: the budget.
         client: key for fair shares.
+        clock: monotonic time in seconds.
     """
 
-    def __init__(self, budget: MemoryBudget, client: str) -> None:
+    def __init__(self, budget: MemoryBudget, client: str, clock: Callable[[], float]) -> None:
         self.client = client
         self.size = 0
         self.received = 0
         """Bytes of the body so far."""
-        self.evicted = False
+        self.is_evicted = False
+        """Whether the upload was ended to make room."""
         self._budget = budget
-        self._closed = False
+        self._clock = clock
+        self._is_closed = False
         self._evict: Callable[[], None] | None = None
         self._progress_at = 0.0
         self._progress_left = 0
@@ -138,63 +141,61 @@ class MemoryReservation:
         Raises:
             OverloadedError: the limit would be exceeded, or this request was dropped to make room for others.
         """
-        if self._closed:
+        if self._is_closed:
             raise OverloadedError("the request was dropped to make room for others")
         self._budget.take(self, size)
         self.size += size
 
     def shrink(self, size: int) -> None:
         """Hold fewer bytes."""
-        if not self._closed:
+        if not self._is_closed:
             size = min(size, self.size)
             self.size -= size
-            self._budget.give_back(self, size, last=False)
+            self._budget.give_back(self, size, is_last=False)
 
     def close(self) -> None:
-        """Release everything; the holding cannot be used again."""
-        if not self._closed:
-            self._closed = True
+        """Release everything; the reservation cannot be used again."""
+        if not self._is_closed:
+            self._is_closed = True
             size, self.size = self.size, 0
-            self._budget.give_back(self, size, last=True)
+            self._budget.give_back(self, size, is_last=True)
 
-    # --- bodies that are being read ------------------------------------------------------------------------------
+    # --- uploads -----------------------------------------------------------------------------------------------------
 
-    def upload(self, evict: Callable[[], None]) -> None:
-        """Register a body; ``evict`` ends it if it stalls and others need the room."""
-        self._evict, self._progress_at, self._progress_left = evict, self._budget_time(), _PROGRESS_BYTES
+    def begin_upload(self, evict: Callable[[], None]) -> None:
+        """Register an upload; ``evict`` ends it if it stalls and others need the room."""
+        self._evict, self._progress_at, self._progress_left = evict, self._clock(), _PROGRESS_BYTES
 
-    def arrived(self, size: int) -> None:
+    def add_received(self, size: int) -> None:
         """Count received bytes of the body. Raises as :meth:`grow` does."""
         self.received += size
         self._progress_left -= size
         if self._progress_left <= 0:
-            self._progress_at, self._progress_left = self._budget_time(), _PROGRESS_BYTES
+            self._progress_at, self._progress_left = self._clock(), _PROGRESS_BYTES
         self.grow(size)
 
-    def uploaded(self) -> None:
-        """The body is complete or no longer needed."""
+    def end_upload(self) -> None:
+        """Record that the body is complete or no longer needed."""
         self._evict = None
 
-    def stalled_s(self, now: float) -> float:
-        """Seconds since the body made progress; 0 for a request whose body is complete."""
-        return 0.0 if self._evict is None else now - self._progress_at
+    @property
+    def stall_s(self) -> float:
+        """Seconds since the upload made progress; 0 for a request whose body is complete."""
+        return 0.0 if self._evict is None else self._clock() - self._progress_at
 
     def evict(self) -> None:
         """End the request to make room for others."""
         evict, self._evict = self._evict, None
-        self.evicted = True
+        self.is_evicted = True
         self.close()
         if evict is not None:
             evict()
 
-    def _budget_time(self) -> float:
-        return self._budget._clock()
-
 
 def create_heap_trimmer(pool: Executor) -> Callable[[], None]:
-    """A callback for :class:`MemoryBudget` that returns free memory to the system, in a thread of ``pool``.
+    """Create a callback for :class:`MemoryBudget` that returns free memory to the system, in a thread of ``pool``.
 
-    Waits a moment first: a request's memory is freed when the last function that serves it returns.
+    It waits a moment first, because the memory of a request is freed when the last function that serves it returns.
     """
 
     def trim() -> None:

@@ -1,4 +1,4 @@
-"""ASGI middleware that counts each request and its memory against the limits until it has been served.
+"""ASGI middleware that limits the requests in flight of each client, and counts the memory of each request.
 
 ``admission`` counts all requests together; the client of a request is known only here, after ``auth``.
 """
@@ -18,14 +18,14 @@ from service.ingress.error_budget import LARGE_BYTES
 from service.telemetry.request_record import RequestRecord
 
 _CLIENT_SHARE = 0.5
-"""Largest share of the places for one client while other clients hold any."""
+"""Maximum share of the slots for one client while other clients have requests in flight."""
 
-_KEPT_SHARE = 40
-"""One in ``_KEPT_SHARE`` places is reserved for other clients, even if one client is alone."""
+_RESERVED_SHARE = 40
+"""One in ``_RESERVED_SHARE`` slots is reserved for other clients, even if one client is alone."""
 
 
 class InFlightLimit:
-    """Assigns each request its part of the memory budget, and limits each client's share of the places.
+    """Limits the share of each client in the requests in flight, and gives each request a memory reservation.
 
     Args:
         app: the next application.
@@ -33,7 +33,7 @@ class InFlightLimit:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._places: Counter[str] = Counter()
+        self._in_flight: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -42,47 +42,47 @@ class InFlightLimit:
             return
         service: Service = scope["state"]["service"]
         record: RequestRecord = scope["state"]["record"]
-        refusal = self._refusal(scope, record, service) if record.has_log_line else None
-        if refusal is not None:
-            failure = build_error_reply(refusal)
-            service.metrics.rejected.labels(failure.code).inc()
-            record.error = failure.code
-            response = JSONResponse(failure.body, failure.status, headers=dict(failure.headers))
+        rejection = self._find_rejection(scope, record, service) if record.has_log_line else None
+        if rejection is not None:
+            reply = build_error_reply(rejection)
+            service.metrics.rejected.labels(reply.code).inc()
+            record.error = reply.code
+            response = JSONResponse(reply.body, reply.status, headers=dict(reply.headers))
             await response(scope, receive, send)
             return
-        with self._placed(record), service.memory.holding(record.client) as record.memory:
+        with self._count(record), service.memory.reserve(record.client) as record.memory:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope, record: RequestRecord, service: Service) -> OverloadedError | None:
-        """Why a request is rejected before its body is read; None if it is not."""
-        if self._has_share(record.client, service.settings.max_requests):
+    def _find_rejection(self, scope: Scope, record: RequestRecord, service: Service) -> OverloadedError | None:
+        """Find the reason to reject a request before its body is read; None if there is none."""
+        if self._has_reached_share(record.client, service.settings.max_requests):
             return OverloadedError(retry_after_s=service.guard.retry_after_s())
         size = Headers(scope=scope).get("content-length", "")
-        if not size.isdecimal() or int(size) >= LARGE_BYTES:  # of unknown size
+        if not size.isdecimal() or int(size) >= LARGE_BYTES:  # of unknown size, or large
             try:
                 service.error_budget.require_budget(record.client)
             except OverloadedError as exc:
                 return exc
         return None
 
-    def _has_share(self, client: str, places: int) -> bool:
-        """Whether a client has reached its share of the places."""
-        held = self._places[client]
-        if held < self._places.total():  # others are there
-            return held >= max(1, int(_CLIENT_SHARE * places))
-        return held >= places - places // _KEPT_SHARE
+    def _has_reached_share(self, client: str, slots: int) -> bool:
+        """Whether a client has as many requests in flight as it may have."""
+        own = self._in_flight[client]
+        if own < self._in_flight.total():  # other clients have requests in flight
+            return own >= max(1, int(_CLIENT_SHARE * slots))
+        return own >= slots - slots // _RESERVED_SHARE
 
     @contextmanager
-    def _placed(self, record: RequestRecord) -> Iterator[None]:
-        """Count a request that may reach the model."""
+    def _count(self, record: RequestRecord) -> Iterator[None]:
+        """Count a request that may reach the model while the context lasts."""
         if not record.has_log_line:
             yield
             return
         client = record.client
-        self._places[client] += 1
+        self._in_flight[client] += 1
         try:
             yield
         finally:
-            self._places[client] -= 1
-            if not self._places[client]:
-                del self._places[client]
+            self._in_flight[client] -= 1
+            if not self._in_flight[client]:
+                del self._in_flight[client]

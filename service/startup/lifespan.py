@@ -19,13 +19,13 @@ from service.ingress.error_budget import ErrorBudget
 from service.ingress.image_fetcher import ImageFetcher
 from service.ingress.image_loader import ImageLoader
 from service.ingress.memory_budget import MemoryBudget, create_heap_trimmer
+from service.ingress.request_resources import RequestResources
 from service.policies import check_policies, check_policy_file, log_missing_policies, read_policies
 from service.readiness import Readiness
 from service.settings import Settings
 from service.startup.guard_loading import load_configured_guard
 from service.telemetry.audit import open_audit_log
 from service.telemetry.metrics import Metrics
-from service.telemetry.request_record import RequestRecord
 
 _WAITING_REQUESTS = 4
 """Maximum requests whose images wait for each decoder of expensive images; more could not be decoded in time."""
@@ -138,9 +138,9 @@ def _create_decode_pool(settings: Settings, cores: CoreShare) -> DecodePool:
 def _create_image_loader(
     settings: Settings, engine: AsyncGuard, decode_pool: DecodePool, error_budget: ErrorBudget
 ) -> ImageLoader:
-    def require_room(count: int, record: RequestRecord) -> None:
-        error_budget.require_budget(record.client)
-        engine.require_room(count, client=record.client, deadline=record.deadline)
+    def require_room(count: int, resources: RequestResources) -> None:
+        error_budget.require_budget(resources.client)
+        engine.require_room(count, client=resources.client, deadline=resources.deadline)
 
     return ImageLoader(
         decode_pool=decode_pool,

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
 from safety_core.policy.policy import Decision
-from service.ingress.memory_budget import MemoryReservation
+from service.ingress.request_resources import RequestResources
 
 
 @dataclass(slots=True, kw_only=True)
-class RequestRecord:
-    """One request."""
+class RequestRecord(RequestResources):
+    """Data of one request, and the resources that it holds."""
 
     endpoint: str
     """Name of the path in metrics."""
@@ -39,12 +39,6 @@ class RequestRecord:
     key: str | None = None
     """Name of the API key."""
 
-    client: str = ""
-    """Key of the client for fair queueing: its API key, or else its address; empty if neither is known."""
-
-    deadline: float | None = None
-    """Deadline of its verdict, by ``time.monotonic``; None until its body has been read."""
-
     status: int | None = None
     """HTTP status."""
 
@@ -56,9 +50,6 @@ class RequestRecord:
 
     policy_version: str | None = None
     """Version of the file that it stands in."""
-
-    pictures: int = 0
-    """How many pictures were read, sound or not."""
 
     images: tuple[str, ...] = ()
     """SHA-256 of each picture's bytes."""
@@ -83,9 +74,6 @@ class RequestRecord:
 
     audited: asyncio.Future[None] | None = None
     """Done once the decision stands in the audit log."""
-
-    memory: MemoryReservation | None = None
-    """Its memory; None if it is not counted."""
 
     @property
     def request_id(self) -> str:

@@ -16,7 +16,7 @@ from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
 from service.app import create_app
-from service.ingress.body import MULTIPART
+from service.ingress.multipart import MULTIPART
 from service.settings import Settings
 from tests.fuzz.bounds import bounds
 from tests.helpers.engine.fakes import FakeGuard

@@ -30,7 +30,7 @@ from service.api.openapi_fragments import ERRORS, json_body
 from service.api.text_windows import TooLongError, WindowLimits, assess_in_windows, check_length, create_window_limits
 from service.endpoints import GUARDRAIL
 from service.ingress.body import create_image_count_error
-from service.ingress.decode_pool import enforce_deadline
+from service.ingress.request_resources import enforce_deadline
 from service.pipeline import Assess, Context, RequestContext, choose_policy, judge, load_images, read_json
 
 router = APIRouter()

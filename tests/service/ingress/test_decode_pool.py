@@ -12,7 +12,8 @@ import pytest
 
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import DeadlineError, OverloadedError
-from service.ingress.decode_pool import CHEAP_COST, Check, DecodeJob, DecodePool, enforce_deadline, start_pool
+from service.ingress.decode_pool import CHEAP_COST, DecodePool, start_pool
+from service.ingress.decode_queue import Check, DecodeJob
 
 pytestmark = pytest.mark.anyio
 
@@ -244,14 +245,6 @@ async def test_a_job_that_fails_calls_its_siblings_off(fault: Exception) -> None
             )
         await until(lambda: made.depth == 0)
         assert await made.run([DecodeJob(work=lambda check: "next", cost=DEAR)]) == ["next"]
-
-
-async def test_something_in_time_and_something_too_late() -> None:
-    async with enforce_deadline(None), enforce_deadline(time.monotonic() + 60):
-        pass
-    with pytest.raises(DeadlineError):
-        async with enforce_deadline(time.monotonic() + 0.01):
-            await asyncio.sleep(60)
 
 
 def test_a_pool_has_all_its_threads_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

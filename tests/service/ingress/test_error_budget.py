@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from safety_core.errors import OverloadedError
 from service.api.litellm.schemas import GuardrailRequest
 from service.ingress import error_budget as pacing
-from service.ingress.error_budget import BURST, LARGE_BYTES, LONGEST_S, RATE, ErrorBudget
+from service.ingress.error_budget import BURST, LARGE_BYTES, MAX_DELAY_S, RATE, ErrorBudget
 from service.telemetry.request_record import RequestRecord
 from tests.helpers.clocks import FakeClock
 from tests.helpers.engine.fakes import FakeGuard
@@ -86,7 +86,7 @@ def slept(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[flo
         found.append((seconds, client.app_state["service"].memory.used))
 
     monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(client.app_state["service"].error_budget, "_errors", pacing._Debts(FakeClock(100.0)))
+    monkeypatch.setattr(client.app_state["service"].error_budget, "_errors", pacing.WorkRateLimit(FakeClock(100.0)))
     return found
 
 
@@ -120,7 +120,7 @@ def test_large_bodies_that_end_in_errors_are_delayed_and_then_not_read_on_every_
     assert statuses[0] < 429
     assert statuses[-1] == 429
     assert slept
-    assert max(seconds for seconds, _ in slept) <= LONGEST_S
+    assert max(seconds for seconds, _ in slept) <= MAX_DELAY_S
     assert all(held == 0 for _, held in slept)
     assert len(body) > LARGE_BYTES
     small = client.post(CLASSIFY, files={"image": encode_png()})
@@ -165,7 +165,7 @@ def test_a_client_that_leaves_has_caused_its_work_all_the_same(monkeypatch: pyte
     with run_threaded_server(fake) as url:
 
         async def delay_error(self: ErrorBudget, record: RequestRecord) -> None:
-            paced.append(record.pictures)
+            paced.append(record.image_count)
 
         monkeypatch.setattr(ErrorBudget, "delay_error", delay_error)
         with pytest.raises(httpx.ReadTimeout):

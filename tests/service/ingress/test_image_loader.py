@@ -209,7 +209,7 @@ def test_what_a_request_holds_is_let_go_of(client: TestClient) -> None:
 def test_beyond_the_budget_of_memory_requests_are_429_and_one_alone_is_served(slow: Slow) -> None:
     with open_client(FakeGuard(), max_memory_mb=64) as client, ThreadPoolExecutor(1) as pool:
         memory = client.app_state["service"].memory
-        held = memory.holding("somebody")
+        held = memory.reserve("somebody")
         client.portal.call(held.grow, 32 * 2**20)  # type: ignore[union-attr]
         answer = client.post(CLASSIFY, files=[("image", ("a.png", encode_png()))])
         assert read_error(answer) == (429, "overloaded")
@@ -237,7 +237,7 @@ def test_want_of_memory_fails_one_request_and_no_other(stage: str, monkeypatch: 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not say how large a process is")
 def test_a_server_short_of_memory_fails_large_pictures_and_recovers_by_itself() -> None:
-    command = [sys.executable, "-m", "tests.helpers.short_of_memory"]
+    command = [sys.executable, "-m", "tests.helpers.server.short_of_memory"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True)
     short = "503 out_of_memory"
     assert json.loads(done.stdout) == ["served", short, "served", short, "served", "served"]
