@@ -12,7 +12,7 @@ from service.api import chat, classify, operations, token_limits
 from service.api.error_handlers import add_error_handlers
 from service.api.litellm import guardrail
 from service.api.openai import completions, moderations, unsupported
-from service.api.openapi import DocumentedApp
+from service.api.openapi.document import DocumentedApp
 from service.api.pages import pages, playground
 from service.container import Service
 from service.endpoints import OPENAPI

@@ -6,7 +6,9 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
-from service.api.openapi_fragments import ERRORS, EVENTS, request_body
+from service.api.openapi.bodies import build_form_or_json_body
+from service.api.openapi.chat_stream import CHAT_STREAM
+from service.api.openapi.responses import ERRORS
 from service.api.requests import build_chat_request, read_request
 from service.api.responses import ResponseBuilder, Responses
 from service.api.schemas.replies import ChatReply
@@ -22,8 +24,8 @@ router = APIRouter()
     CHAT.path,
     methods=[CHAT.method],
     response_model=ChatReply,
-    responses={**ERRORS, **EVENTS},
-    openapi_extra=request_body(answered=True),
+    responses={**ERRORS, **CHAT_STREAM},
+    openapi_extra=build_form_or_json_body(has_reply=True),
     summary="Ask about images, guarded",
 )
 async def chat(context: Context, responses: Responses) -> Response:

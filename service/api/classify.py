@@ -7,7 +7,8 @@ from fastapi.responses import JSONResponse
 
 from safety_core.engine.messages import GuardVerdict
 from safety_core.policy.book import ActivePolicy
-from service.api.openapi_fragments import ERRORS, request_body
+from service.api.openapi.bodies import build_form_or_json_body
+from service.api.openapi.responses import ERRORS
 from service.api.requests import build_guard_request, read_request
 from service.api.responses import Responses
 from service.api.schemas.replies import ClassifyReply
@@ -22,7 +23,7 @@ router = APIRouter()
     methods=[CLASSIFY.method],
     response_model=ClassifyReply,
     responses=ERRORS,
-    openapi_extra=request_body(answered=False),
+    openapi_extra=build_form_or_json_body(has_reply=False),
     summary="Judge images, a prompt, or both",
 )
 async def classify(context: Context, responses: Responses) -> JSONResponse:

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, Response
 
 from safety_core.model.spec import SPEC_FILE
 from service.api.openai.models import check_model
-from service.api.openapi_fragments import BAD_PATH, EXPOSITION, MODEL_LINKS, MODEL_NAME, NO_MODEL, NOT_READY
+from service.api.openapi.responses import BAD_PATH, EXPOSITION, MODEL_LINKS, MODEL_NAME, NO_MODEL, NOT_READY
 from service.api.responses import build_model, build_model_list
 from service.api.schemas.replies import Health, ModelList, ModelOut, Ready
 from service.container import Service

@@ -26,7 +26,8 @@ from safety_core.policy.policy import Decision
 from service.api.litellm.extraction import ExtractedContent, extract_content
 from service.api.litellm.history import find_dropped_texts, parse_plain_history, replace_dropped_texts
 from service.api.litellm.schemas import GuardrailReply, GuardrailRequest, ProviderParams
-from service.api.openapi_fragments import ERRORS, json_body
+from service.api.openapi.bodies import build_json_body
+from service.api.openapi.responses import ERRORS
 from service.api.text_windows import TooLongError, WindowLimits, assess_in_windows, check_length, create_window_limits
 from service.endpoints import GUARDRAIL
 from service.ingress.body import create_image_count_error
@@ -50,7 +51,7 @@ _LARGE_BYTES = 64 * 1024
     methods=[GUARDRAIL.method],
     response_model=GuardrailReply,
     responses=ERRORS,
-    openapi_extra=json_body(GuardrailRequest),
+    openapi_extra=build_json_body(GuardrailRequest),
     summary="Judge requests and responses of a LiteLLM proxy",
 )
 async def guardrail(context: Context) -> JSONResponse:

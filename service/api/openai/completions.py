@@ -10,12 +10,14 @@ from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict,
 from safety_core.errors import PromptError
 from safety_core.inputs.prompts import check_characters
 from safety_core.policy.book import ActivePolicy
+from service.api.openai.completion_stream import COMPLETION_STREAM
 from service.api.openai.messages import convert_messages
 from service.api.openai.models import check_model
 from service.api.openai.responses import CompletionBuilder
 from service.api.openai.schemas.completions import CompletionRequest
 from service.api.openai.schemas.replies import Completion
-from service.api.openapi_fragments import CHUNKS, NO_MODEL, OPENAI_ERRORS, json_body
+from service.api.openapi.bodies import build_json_body
+from service.api.openapi.responses import NO_MODEL, OPENAI_ERRORS
 from service.api.responses import Responses
 from service.api.token_limits import choose_token_limit, create_limit_header
 from service.endpoints import COMPLETIONS
@@ -39,8 +41,8 @@ _DONE = "[DONE]"
     COMPLETIONS.path,
     methods=[COMPLETIONS.method],
     response_model=Completion,
-    responses={**OPENAI_ERRORS, **NO_MODEL, **CHUNKS},
-    openapi_extra=json_body(CompletionRequest),
+    responses={**OPENAI_ERRORS, **NO_MODEL, **COMPLETION_STREAM},
+    openapi_extra=build_json_body(CompletionRequest),
     summary="Ask about images, guarded, as OpenAI's clients do",
 )
 async def completions(context: Context, responses: Responses) -> Response:

@@ -14,7 +14,8 @@ from service.api.openai.responses import build_moderation
 from service.api.openai.schemas.moderations import ModerationRequest
 from service.api.openai.schemas.parts import ImagePart, TextPart
 from service.api.openai.schemas.replies import Moderation
-from service.api.openapi_fragments import NO_MODEL, OPENAI_ERRORS, json_body
+from service.api.openapi.bodies import build_json_body
+from service.api.openapi.responses import NO_MODEL, OPENAI_ERRORS
 from service.api.responses import Responses
 from service.api.text_windows import assess_in_windows, check_length, create_window_limits
 from service.endpoints import MODERATIONS
@@ -28,7 +29,7 @@ router = APIRouter()
     methods=[MODERATIONS.method],
     response_model=Moderation,
     responses={**OPENAI_ERRORS, **NO_MODEL},
-    openapi_extra=json_body(ModerationRequest),
+    openapi_extra=build_json_body(ModerationRequest),
     summary="Judge texts and images, as OpenAI's clients do",
 )
 async def moderations(context: Context, responses: Responses) -> JSONResponse:

@@ -1,0 +1,49 @@
+"""The stream of ``/v1/chat/completions`` in the OpenAPI document."""
+
+from service.api.openai.schemas.replies import CompletionChunk
+from service.api.openapi.inlining import describe_json_text, inline_all, refer_to
+from service.api.openapi.responses import ResponseTable
+from service.api.schemas.replies import ErrorOut
+from service.sse import EVENT_STREAM
+
+COMPLETION_STREAM: ResponseTable = {
+    200: {
+        "description": "The completion, whole or as chunks",
+        "links": {
+            "go-on": {
+                "operationId": "completions",
+                "description": "Continues the conversation.",
+                "requestBody": {
+                    "model": "$response.body#/model",
+                    "messages": [
+                        {"role": "user", "content": "What is it?"},
+                        {"role": "assistant", "content": "$response.body#/choices/0/message/content"},
+                        {"role": "user", "content": "And what else?"},
+                    ],
+                },
+            }
+        },
+        "content": {
+            EVENT_STREAM: {
+                "schema": {
+                    "description": (
+                        "With `stream`: `data` lines with a chunk each, then `data: [DONE]`, or an error in place of "
+                        "the missing chunks."
+                    ),
+                    "type": "object",
+                    "properties": {
+                        "data": {
+                            "oneOf": [
+                                {"const": "[DONE]"},
+                                describe_json_text(inline_all(CompletionChunk)),
+                                describe_json_text(refer_to(ErrorOut)),
+                            ]
+                        }
+                    },
+                    "required": ["data"],
+                }
+            }
+        },
+    }
+}
+"""The reply of ``/v1/chat/completions``, whole or as chunks, with a link that continues the conversation."""
