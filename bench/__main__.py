@@ -1,59 +1,62 @@
 """``python -m bench NAME``: one measurement."""
 
+from collections.abc import Callable
+
 import typer
 
-from bench.chat import chat
-from bench.classify import classify
-from bench.explain import explain
-from bench.generators import generators
-from bench.gpu import gpu
-from bench.hostile import hostile
-from bench.latency_leak import latency_leak
-from bench.overhead import overhead
-from bench.overload import overload
-from bench.pages import pages
-from bench.rail import rail
-from bench.refusal import refusal
-from bench.results import begin
-from bench.robustness import robustness
-from bench.scaling import scaling
-from bench.soak import soak
-from bench.start import start
-from bench.summary import summary
+from bench.performance.chat import measure_chat
+from bench.performance.classify import measure_classify
+from bench.performance.generators import measure_generators
+from bench.performance.gpu import measure_gpu
+from bench.performance.overhead import measure_overhead
+from bench.performance.overload import measure_overload
+from bench.performance.refusal import measure_refusal
+from bench.performance.scaling import measure_scaling
+from bench.performance.soak import measure_soak
+from bench.performance.start import measure_start
+from bench.quality.explain import measure_explain
+from bench.quality.rail import measure_rail
+from bench.reporting.pages import write_pages
+from bench.reporting.records import begin_measurement
+from bench.reporting.summary import print_summary
+from bench.robustness.measurement import measure_robustness
+from bench.security.hostile import measure_hostile
+from bench.security.latency_leak import measure_latency_leak
 
-MEASUREMENTS = (
-    start,
-    overhead,
-    classify,
-    chat,
-    refusal,
-    latency_leak,
-    overload,
-    hostile,
-    scaling,
-    soak,
-    explain,
-    rail,
-    robustness,
-    generators,
-    gpu,
-    summary,
-    pages,
-)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "start": measure_start,
+    "overhead": measure_overhead,
+    "classify": measure_classify,
+    "chat": measure_chat,
+    "refusal": measure_refusal,
+    "latency_leak": measure_latency_leak,
+    "overload": measure_overload,
+    "hostile": measure_hostile,
+    "scaling": measure_scaling,
+    "soak": measure_soak,
+    "explain": measure_explain,
+    "rail": measure_rail,
+    "robustness": measure_robustness,
+    "generators": measure_generators,
+    "gpu": measure_gpu,
+    "summary": print_summary,
+    "pages": write_pages,
+}
+"""Measurements, and what is made of their records, by the names in records and documentation."""
 
 
 def main() -> None:
     """Run one measurement."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    app.callback()(_root)
-    for measure in MEASUREMENTS:
-        app.command(name=measure.__name__)(measure)  # as the records and the pages call it
+    app.callback()(_begin)
+    for name, command in COMMANDS.items():
+        app.command(name=name)(command)
     app()
 
 
-def _root() -> None:
+def _begin() -> None:
     """Measurements of the running system; each prints a table and writes dated JSON, some a plot."""
-    begin()
+    begin_measurement()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.paths import ROOT
 
 TESTS = ROOT / "tests"
-MIRRORS = ("safety_core", "service", "tools")
+MIRRORS = ("safety_core", "service", "bench", "tools")
 """Packages whose modules have a test of the same path."""
 
 WHOLE = ("service/hardening", "service/playground")

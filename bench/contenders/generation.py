@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from bench.contenders.paged import PagedGenerator
-from bench.servers import CHECKPOINT, ROOT
-from bench.workload import SCENE, WEAPON, picture
+from bench.load.workload import SCENE, WEAPON, read_picture
+from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.generation.generator import Generator, Job
 from safety_core.errors import GenerationError
 from safety_core.inputs.images.decoding import decode
@@ -52,7 +52,7 @@ class Contender:
 
 
 @contextmanager
-def contender(name: str) -> Iterator[Contender]:
+def run_contender(name: str) -> Iterator[Contender]:
     """A process that generates in one of the three ways, from start to end."""
     command = [sys.executable, "-m", "bench.contenders.generation", name]
     process = subprocess.Popen(
@@ -66,10 +66,10 @@ def contender(name: str) -> Iterator[Contender]:
         process.wait(timeout=60)
 
 
-def jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[Job]:
+def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[Job]:
     """Questions about one or two pictures, no two alike."""
     fill = get_pad_colour(model.image_processor)
-    views = [decode(picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
+    views = [decode(read_picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
     seen = model.encode_images(model.preprocess(views))
     made = []
     for number in range(replies):
@@ -85,7 +85,7 @@ def jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[J
     return made
 
 
-def sequential(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+def generate_sequentially(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     """The plain path, one reply after another."""
     made: Made = []
     for job in wanted:
@@ -101,7 +101,7 @@ def sequential(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     return made
 
 
-def own(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+def generate_with_engine(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     """The engine's generator."""
     generator = Generator(model, max_replies=32, eos_ids=())
     rows = [generator.row(job) for job in wanted]
@@ -109,14 +109,14 @@ def own(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     return [list(row.token_ids) for row in rows]
 
 
-def paged(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+def generate_paged(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     """transformers' continuous batching."""
     made: Made = [[] for _ in wanted]
     left = threading.Semaphore(0)
     with PagedGenerator(model, max_rows=32, ignore_eos=True) as generator:
         for tokens, job in zip(made, wanted, strict=True):
             generator.submit(
-                _embedded(model, job),
+                _embed(model, job),
                 max_new_tokens=job.sampling.max_new_tokens,
                 on_token=tokens.append,
                 on_done=left.release,
@@ -127,13 +127,17 @@ def paged(model: SafeLlava, wanted: Sequence[Job]) -> Made:
 
 
 @torch.inference_mode()
-def _embedded(model: SafeLlava, job: Job) -> Tensor:
+def _embed(model: SafeLlava, job: Job) -> Tensor:
     assert job.pictures is not None
     (embeds_TD,) = model.embed([job.prompt], job.pictures, [len(job.pictures)], True)
     return embeds_TD
 
 
-WAYS: dict[str, Callable[[SafeLlava, Sequence[Job]], Made]] = {"sequential": sequential, "paged": paged, "own": own}
+WAYS: dict[str, Callable[[SafeLlava, Sequence[Job]], Made]] = {
+    "sequential": generate_sequentially,
+    "paged": generate_paged,
+    "own": generate_with_engine,
+}
 
 
 def main() -> None:
@@ -142,7 +146,7 @@ def main() -> None:
     model = load_checkpoint(Path(CHECKPOINT)).eval()
     for line in sys.stdin:
         asked = json.loads(line)
-        wanted = jobs(model, asked["replies"], asked["tokens"], poison=asked["poison"])
+        wanted = create_jobs(model, asked["replies"], asked["tokens"], poison=asked["poison"])
         begun = time.perf_counter()
         made = way(model, wanted)
         print(json.dumps({"seconds": time.perf_counter() - begun, "tokens_of": made}), flush=True)

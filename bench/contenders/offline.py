@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.servers import CHECKPOINT, ROOT
-from bench.workload import REFUSED, fresh
+from bench.load.workload import REFUSED, create_unique_picture
+from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardLimits, GuardRequest
 from safety_core.inputs.images.decoding import decode
@@ -38,7 +38,7 @@ class Offline:
 
 
 @contextmanager
-def offline(checkpoint: Path = CHECKPOINT) -> Iterator[Offline]:
+def run_offline(checkpoint: Path = CHECKPOINT) -> Iterator[Offline]:
     """The process, from start to end."""
     command = [sys.executable, "-m", "bench.contenders.offline", str(checkpoint)]
     process = subprocess.Popen(
@@ -58,7 +58,7 @@ def main() -> None:
     turns = (Turn(role="user", text=prompt),)
     for line in sys.stdin:
         asked = json.loads(line)
-        files = [fresh(name) for _ in range(asked["pictures"])]
+        files = [create_unique_picture(name) for _ in range(asked["pictures"])]
         latencies: list[float] = []
         begun, cpu = time.perf_counter(), time.process_time()
         for start in range(0, len(files), asked["batch"]):

@@ -99,8 +99,8 @@ class PagedGenerator:
         ignore_eos: bool = False,
     ) -> None:
         self._context = model.context_length
-        self._twin, self._embedding = _twin(model.backbone, pool_rows)
-        self._batching = _batching(
+        self._twin, self._embedding = _create_twin(model.backbone, pool_rows)
+        self._batching = _create_batching_config(
             max_requests_per_batch=max_rows,
             max_batch_tokens=max(batch_tokens, max_rows),
             num_blocks=-(-max_positions // page_size),
@@ -246,7 +246,7 @@ class PagedGenerator:
             running.on_done()
 
 
-def _twin(
+def _create_twin(
     backbone: LlavaForConditionalGeneration, pool_rows: int
 ) -> tuple[LlavaForConditionalGeneration, PooledEmbedding]:
     """The same model with configs and modules of its own and the same weights, its embedding continued by a pool."""
@@ -265,7 +265,7 @@ def _twin(
 _OPTIONS = frozenset(option.name for option in fields(ContinuousBatchingConfig))
 
 
-def _batching(*, page_size: int, **sizes: int) -> ContinuousBatchingConfig:
+def _create_batching_config(*, page_size: int, **sizes: int) -> ContinuousBatchingConfig:
     """The options of transformers' continuous batching, whose names changed between versions."""
     options: dict[str, Any] = {
         **sizes,

@@ -20,7 +20,7 @@ import torch
 import typer
 from transformers.utils.import_utils import is_serve_available
 
-from bench.servers import free_port, process
+from bench.load.servers import find_free_port, run_process
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 
@@ -55,7 +55,7 @@ class StreamedChat:
     """The reply; it may begin with a space."""
 
 
-def prepare(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
+def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
     """Write what our server runs, its adapter merged, as a plain LLaVA in float32 with processor and chat template.
 
     Args:
@@ -76,7 +76,7 @@ def prepare(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
 
 
 @contextmanager
-def serving(model_dir: Path, *arguments: str) -> Iterator[str]:
+def run_transformers_serve(model_dir: Path, *arguments: str) -> Iterator[str]:
     """Serve a prepared folder on the CPU in float32, and give the server's URL once it answers.
 
     Args:
@@ -90,13 +90,13 @@ def serving(model_dir: Path, *arguments: str) -> Iterator[str]:
         raise typer.BadParameter(
             "transformers serve needs fastapi, uvicorn, pydantic and openai: pip install 'safevlm-guard[bench]'"
         )
-    port = free_port()
+    port = find_free_port()
     command = [
         *(sys.executable, "-m", "transformers.cli.transformers", "serve", str(model_dir.resolve())),
         *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32", *arguments),
     ]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    with process(command, os.environ | offline, f"http://127.0.0.1:{port}", "/health") as server:
+    with run_process(command, os.environ | offline, f"http://127.0.0.1:{port}", "/health") as server:
         yield server.url
 
 

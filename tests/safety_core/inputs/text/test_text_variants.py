@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.disguises import FOLDED, Disguise
+from bench.robustness.disguises import Disguise
+from bench.robustness.folded_disguises import FOLDED
 from safety_core.inputs.text.lexicon import english
 from safety_core.inputs.text.text_variants import (
     decode,

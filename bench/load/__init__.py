@@ -1,0 +1,1 @@
+"""Load generation: servers as processes, requests and a client that costs little."""

@@ -1,0 +1,100 @@
+"""Servers to measure, each a process of its own on a free port of this machine."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+import typer
+
+from bench.paths import CHECKPOINT, ROOT
+from service.server.openmp import SPIN_COUNT, SPIN_COUNT_VARIABLE
+
+READY_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready."""
+
+    url: str
+    process: psutil.Process
+    ready_s: float
+    """Seconds from its start until it was."""
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that it has used, children included."""
+        times = [one.cpu_times() for one in (self.process, *self.process.children(recursive=True))]
+        return float(sum(one.user + one.system for one in times))
+
+    def rss_mb(self) -> float:
+        """Megabytes of memory that it holds."""
+        return float(self.process.memory_info().rss) / 2**20
+
+
+@contextmanager
+def run_safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **settings: object) -> Iterator[Server]:
+    """Our server, as ``python -m service`` or, with arguments, as ``python -m bench.contenders.altered_server``.
+
+    Args:
+        arguments: what makes it another contender; see :mod:`bench.contenders.altered_server`.
+        checkpoint: what it serves.
+        settings: its settings, by their names in :class:`service.settings.Settings`.
+    """
+    port = find_free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SAFEVLM_")}
+    # The output rail is measured by itself: it holds words back on purpose, whoever judged the request.
+    given = {"port": port, "checkpoint": checkpoint, "device": "cpu", "reply_window": 0, **settings}
+    command = [sys.executable, "-m", *(("bench.contenders.altered_server", *arguments) if arguments else ("service",))]
+    environment = (
+        {SPIN_COUNT_VARIABLE: SPIN_COUNT}
+        | kept
+        | {f"SAFEVLM_{name.upper()}": str(value) for name, value in given.items()}
+    )
+    with run_process(command, environment, f"http://127.0.0.1:{port}", "/readyz") as server:
+        yield server
+
+
+@contextmanager
+def run_process(command: Sequence[str], environment: Mapping[str, str], url: str, ready: str) -> Iterator[Server]:
+    """Any server: started, waited for until ``ready`` answers 200, stopped at the end."""
+    started = time.perf_counter()
+    running = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        yield Server(url, psutil.Process(running.pid), _wait_until_ready(running, f"{url}{ready}", started))
+    finally:
+        running.terminate()
+        try:
+            running.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            running.kill()
+
+
+def find_free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(running: "subprocess.Popen[str]", url: str, started: float) -> float:
+    while time.perf_counter() - started < READY_WITHIN_S:
+        if running.poll() is not None:
+            raise typer.BadParameter(f"the server ended with status {running.returncode} before it was ready")
+        try:
+            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
+                return time.perf_counter() - started
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise typer.BadParameter(f"the server was not ready within {READY_WITHIN_S:.0f} s")

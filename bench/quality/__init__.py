@@ -1,0 +1,1 @@
+"""Measurements of the heatmap and of the output rail."""

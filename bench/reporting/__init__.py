@@ -1,0 +1,1 @@
+"""What a measurement reports: estimates, tables, records and pages of the documentation."""

@@ -1,0 +1,1 @@
+"""Measurements of attacks: on the server, on the judgement and by timing."""
