@@ -9,7 +9,7 @@ from safety_core.data.jsonl import read_jsonl
 from safety_core.data.registry import ADAPTERS
 from safety_core.errors import ConfigError, SampleError
 from safety_core.taxonomy import Taxonomy
-from tests.helpers.data_sets import write_picture, write_text
+from tests.helpers.datasets.public_sets import write_picture, write_text
 
 
 @pytest.mark.parametrize("name", sorted(ADAPTERS))

@@ -6,7 +6,7 @@ import pytest
 from safety_core.data.jsonl import read_jsonl, read_jsonl_files, write_jsonl
 from safety_core.errors import SampleError
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers.sample_records import make_record, write_records
+from tests.helpers.datasets.sample_records import make_record, write_records
 
 
 def test_bad_records_are_listed_when_skipped(folder: Path) -> None:

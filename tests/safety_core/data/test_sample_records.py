@@ -8,7 +8,7 @@ from safety_core.data.samples import RiskLabel
 from safety_core.errors import SampleError
 from safety_core.inputs.prompts import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from tests.helpers.sample_records import make_record, write_records
+from tests.helpers.datasets.sample_records import make_record, write_records
 
 THREE_TYPES = Taxonomy(types=("fine", "odd", "bad"), levels=("none", "some", "all"), safe_type="fine")
 

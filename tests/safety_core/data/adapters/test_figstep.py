@@ -4,7 +4,7 @@ import pytest
 
 from safety_core.data.conversion import convert
 from safety_core.errors import SampleError
-from tests.helpers.data_sets import convert_to_samples, name_labels, write_picture, write_text
+from tests.helpers.datasets.public_sets import convert_to_samples, name_labels, write_picture, write_text
 
 
 def test_figstep(tmp_path: Path) -> None:

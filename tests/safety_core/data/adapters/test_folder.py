@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tests.helpers.data_sets import convert_to_samples, name_labels, write_picture, write_text
+from tests.helpers.datasets.public_sets import convert_to_samples, name_labels, write_picture, write_text
 
 
 def test_folder(tmp_path: Path) -> None:

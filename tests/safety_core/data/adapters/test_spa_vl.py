@@ -12,7 +12,7 @@ from safety_core.data.conversion import convert
 from safety_core.data.jsonl import read_jsonl
 from safety_core.errors import ConfigError, SampleError
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers.data_sets import convert_to_samples, name_labels, write_picture, write_text
+from tests.helpers.datasets.public_sets import convert_to_samples, name_labels, write_picture, write_text
 
 
 def encode_picture(colour: str) -> bytes:

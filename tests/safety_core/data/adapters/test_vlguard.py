@@ -8,7 +8,7 @@ from safety_core.data.conversion import convert
 from safety_core.data.jsonl import read_jsonl
 from safety_core.errors import ConfigError
 from safety_core.taxonomy import DEFAULT_TAXONOMY
-from tests.helpers.data_sets import convert_to_samples, name_labels, write_picture, write_text
+from tests.helpers.datasets.public_sets import convert_to_samples, name_labels, write_picture, write_text
 
 
 def write_vlguard(root: Path, split: str, rows: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from safety_core.data.readers.fields import FilledText, FirstText, Identifier, S
 from safety_core.data.readers.rows import convert_rows, read_csv_rows, read_json_rows, read_jsonl_rows
 from safety_core.data.record_place import RecordPlace
 from safety_core.errors import ConfigError, SampleError
-from tests.helpers.data_sets import write_text
+from tests.helpers.datasets.public_sets import write_text
 
 
 class Turn(SourceRecord):
