@@ -80,17 +80,17 @@ def init(
 ) -> None:
     """Make an untrained checkpoint for a backbone, reading its config but none of its weights."""
     with errors_as_exits():
-        from safety_core.training.config import assigned
-        from safety_core.training.preparation import fresh_checkpoint
+        from safety_core.training.config_file import parse_assignments
+        from safety_core.training.starting_checkpoint import create_fresh_checkpoint
 
-        made = fresh_checkpoint(
+        made = create_fresh_checkpoint(
             backbone,
             out,
             revision=revision,
             taxonomy=taxonomy,
             hints=hints,
             paper=paper,
-            changes=assigned(set_ or ()),
+            changes=parse_assignments(set_ or ()),
             template=template,
             include_backbone=include_backbone,
             seed=seed,

@@ -77,7 +77,7 @@ def train(
         "tensorboard": tensorboard,
         "progress": progress,
     }
-    from safety_core.training.config import load_config
+    from safety_core.training.config_file import load_config
 
     with errors_as_exits():
         asked = load_config(config, set_ or (), flags)

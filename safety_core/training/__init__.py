@@ -1,1 +1,1 @@
-"""Two-stage training of the safety modules. Knows nothing of evaluation, audit or the nano."""
+"""Two-stage training of the safety modules. Knows no engine, evaluation, audit log or nano."""

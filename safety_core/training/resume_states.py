@@ -1,25 +1,25 @@
-"""Resumable states on disk: which of them are whole.
+"""Resumable states on disk: marks complete states, and finds the latest one.
 
-A kill can strike while a state is being written. A state counts only once its marker is there, and the marker is
-written last. Knows nothing of what a state holds.
+A process can be killed while it writes a state. A state is complete only if it has a marker, which is written last.
+Knows nothing of the content of a state.
 """
 
 from pathlib import Path
 
 from transformers import TrainerCallback, TrainerState, TrainingArguments
 
-MARKER = "complete"
+_MARKER = "complete"
 
 
-class MarkComplete(TrainerCallback):
-    """Write the marker after everything else of a state is on disk."""
+class CompletionMarker(TrainerCallback):
+    """Writes the marker after everything else of a state is on disk."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, *_args: object, **_kwargs: object) -> None:
         """Called by the Trainer when it has written a state."""
-        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / MARKER).touch()
+        (Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / _MARKER).touch()
 
 
-def last_complete(folder: Path) -> Path | None:
-    """The latest state that was written completely, or None."""
-    states = [path.parent for path in folder.glob(f"checkpoint-*/{MARKER}")]
+def find_last_complete(folder: Path) -> Path | None:
+    """Find the latest state that was written completely."""
+    states = [path.parent for path in folder.glob(f"checkpoint-*/{_MARKER}")]
     return max(states, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

@@ -1,6 +1,6 @@
-"""What a run tells while it runs: one JSON object a line in a file, and a progress bar for people.
+"""The output of a run while it runs: a JSONL log, a progress bar and TensorBoard logs.
 
-A resumed run first cuts off the lines of the steps that it will repeat, so the file reads as one uninterrupted run.
+A resumed run first removes the log lines of the steps that it repeats, so the log reads as one uninterrupted run.
 """
 
 import json
@@ -10,36 +10,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations.integration_utils import TensorBoardCallback
 
-from safety_core.errors import DivergedError
-from safety_core.training.batches import BatchDataset
+from safety_core.errors import ConfigError, DivergedError
+from safety_core.training.batches.dataset import BatchDataset
 from safety_core.training.config import TrainConfig
-from safety_core.training.trainer import Losses, measure
+from safety_core.training.losses.stage_loss import StageLoss, measure
+from safety_core.training.run_folder import TENSORBOARD_DIR
 
 
 class JsonLog(TrainerCallback):
-    """Write the Trainer's log lines, measure on held-out data, and stop when the loss is no number.
+    """Writes the Trainer's log lines, measures on held-out data, and stops the run if the loss is not a number.
 
     Args:
-        file: where the lines go.
-        epochs: passes over the data in the whole run; the Trainer believes it is one.
-        losses: the module that learns.
-        held_out: what to measure on, or None.
-        config: ``eval_steps``.
+        file: the log.
+        epochs: passes over the data in the whole run; the Trainer counts them as one.
+        loss: the module that is trained.
+        held_out: data to measure on, or None.
+        config: gives ``eval_steps``.
     """
 
     def __init__(
-        self, file: Path, *, epochs: int, losses: Losses, held_out: BatchDataset | None, config: TrainConfig
+        self, file: Path, *, epochs: int, loss: StageLoss, held_out: BatchDataset | None, config: TrainConfig
     ) -> None:
-        self._file, self._epochs, self._losses, self._held_out = file, epochs, losses, held_out
+        self._file, self._epochs, self._loss, self._held_out = file, epochs, loss, held_out
         self._every = config.eval_steps
         self._started = time.monotonic()
 
     def rewind(self, step: int) -> None:
-        """Forget the lines behind a step."""
+        """Remove the lines of later steps than ``step``."""
         if self._file.exists():
             lines = self._file.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _is_whole(line) and json.loads(line)["step"] <= step]
@@ -64,14 +65,14 @@ class JsonLog(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Called by the Trainer after an optimizer step."""
         if self._held_out is not None and self._every and state.global_step % self._every == 0:
-            self.write({"step": state.global_step, **measure(self._losses, self._held_out)})
+            self.write({"step": state.global_step, **measure(self._loss, self._held_out)})
 
 
-class Progress(TrainerCallback):
-    """A bar on a terminal, a plain line at every log step elsewhere."""
+class ProgressBar(TrainerCallback):
+    """Shows a bar on a terminal; prints a line at every log step elsewhere."""
 
     def __init__(self, steps: int) -> None:
-        self._bar = Bar(
+        self._bar = Progress(
             TextColumn("train"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -100,6 +101,23 @@ class Progress(TrainerCallback):
     def on_train_end(self, *_args: object, **_kwargs: object) -> None:
         """Called by the Trainer after the last step."""
         self._bar.stop()
+
+
+def create_displays(config: TrainConfig, folder: Path, steps: int) -> list[TrainerCallback]:
+    """Create the callbacks that show a run of ``steps``: a progress bar and TensorBoard logs.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+    displays: list[TrainerCallback] = [ProgressBar(steps)] if config.progress else []
+    if config.tensorboard:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as exc:
+            raise ConfigError("tensorboard: it is not installed; install the extra 'eval'") from exc
+        # By default they would lie among the states, which are deleted after the run.
+        displays.append(TensorBoardCallback(SummaryWriter(str(folder / TENSORBOARD_DIR))))
+    return displays
 
 
 def _is_whole(line: str) -> bool:

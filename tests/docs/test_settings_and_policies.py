@@ -1,6 +1,5 @@
 """The tables of settings, the example policy and the index of decisions in docs match the code."""
 
-from dataclasses import fields
 from pathlib import Path
 
 from safety_core.policy.loader import read_book
@@ -15,8 +14,8 @@ DOCS = ROOT / "docs"
 def test_every_training_setting_stands_in_the_table() -> None:
     rows = [line.split("|") for line in (DOCS / "training.md").read_text(encoding="utf-8").splitlines()]
     listed = {row[1].strip().strip("`"): row[2].strip().strip("`") for row in rows if len(row) == 5}
-    for field in fields(TrainConfig):
-        name = field.name.rstrip("_")
+    for field_name, field in TrainConfig.model_fields.items():
+        name = field_name.rstrip("_")
         assert name in listed, name
         if listed[name] not in ("required", "{}"):
             assert listed[name] == repr(field.default), name

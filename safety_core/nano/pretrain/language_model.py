@@ -34,6 +34,7 @@ from safety_core.nano.pretrain.muon import Muon, split_parameters
 from safety_core.nano.pretrain.precision import use_32_bit_attention, use_mixed_precision
 from safety_core.nano.pretrain.resume_points import load_resume, save_resume
 from safety_core.nano.world import scene as world
+from safety_core.training.losses.packing import PackedSegment, PackedSequence, predict_answers
 
 RESUME_FILE = "resume.bin"
 
@@ -247,52 +248,26 @@ def packed_inputs(
     batch: Sequence[Packed],
     features_PNV: npt.NDArray[np.float16],
     standardise: Standardisation | None = None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Packed sequences as embeddings (B, T, D), boolean mask (B, 1, T, T), positions (B, T) and labels (B, T).
-
-    Labels stand at the position that predicts them; everything else is -100.
-    """
+) -> tuple[list[PackedSequence], list[Tensor]]:
+    """Lay out and embed the rows of a batch: each row's segments, and its embeddings (positions, D)."""
     device = model.device
     embed = model.get_input_embeddings()
-    patches = features_PNV.shape[1]
-    lengths = [
-        (len(one.prefix) - 1 + patches if one.picture is not None else 0) + sum(len(ids) for ids, _ in one.questions)
-        for one in batch
-    ]
-    total = max(lengths)
     pictured = [one.picture for one in batch if one.picture is not None]
-    projected = None
+    projected = iter(())
     if pictured:
         raw = torch.from_numpy(features_PNV[pictured]).to(device).float()
-        projected = model.model.multi_modal_projector(raw if standardise is None else standardise(raw))
-    rows, seen = [], 0
-    segment = torch.full((len(batch), total), -1, dtype=torch.long)
-    position = torch.zeros(len(batch), total, dtype=torch.long)
-    labels = torch.full((len(batch), total), -100, dtype=torch.long)
-    for row, one in enumerate(batch):
+        projected = iter(model.model.multi_modal_projector(raw if standardise is None else standardise(raw)))
+    sequences, embeds = [], []
+    for one in batch:
         parts = []
-        start = 0
         if one.picture is not None:
-            assert projected is not None
-            parts += [embed(torch.tensor(one.prefix[:-1], device=device)), projected[seen]]
-            seen += 1
-            start = len(one.prefix) - 1 + patches
-            segment[row, :start] = 0
-            position[row, :start] = torch.arange(start)
-        cursor = start
-        for number, (ids, answer) in enumerate(one.questions, start=1):
-            end = cursor + len(ids)
-            parts.append(embed(torch.tensor(ids, device=device)))
-            segment[row, cursor:end] = number
-            position[row, cursor:end] = torch.arange(start, start + len(ids))
-            labels[row, cursor + answer - 1 : end - 1] = torch.tensor(ids[answer:])
-            cursor = end
-        joined = torch.cat(parts)
-        rows.append(F.pad(joined, (0, 0, 0, total - len(joined))))
-    causal = torch.ones(total, total, dtype=torch.bool).tril()
-    same = (segment[:, :, None] == segment[:, None, :]) | (segment[:, None, :] == 0)
-    mask = (same & causal)[:, None]
-    return torch.stack(rows), mask.to(device), position.to(device), labels.to(device)
+            parts += [embed(torch.tensor(one.prefix[:-1], device=device)), next(projected)]
+        prefix = sum(len(part) for part in parts)
+        parts += [embed(torch.tensor(ids, device=device)) for ids, _ in one.questions]
+        segments = (PackedSegment(len(ids), tuple(ids[answer:]), answer) for ids, answer in one.questions)
+        sequences.append(PackedSequence(prefix, tuple(segments)))
+        embeds.append(torch.cat(parts))
+    return sequences, embeds
 
 
 def packed_loss(
@@ -302,14 +277,8 @@ def packed_loss(
     standardise: Standardisation | None = None,
 ) -> tuple[Tensor, float]:
     """Mean cross-entropy over answer tokens, and the share of them predicted rightly."""
-    embeds, mask, position, labels = packed_inputs(model, batch, features_PNV, standardise)
-    hidden = model.model.language_model(
-        inputs_embeds=embeds, attention_mask=mask, position_ids=position, use_cache=False
-    ).last_hidden_state
-    wanted = labels != -100
-    logits = model.lm_head(hidden[wanted]).float()
-    targets = labels[wanted]
-    return F.cross_entropy(logits, targets), (logits.argmax(-1) == targets).float().mean().item()
+    logits_AW, label_A = predict_answers(model, *packed_inputs(model, batch, features_PNV, standardise))
+    return F.cross_entropy(logits_AW, label_A), (logits_AW.argmax(-1) == label_A).float().mean().item()
 
 
 def naming_loss(

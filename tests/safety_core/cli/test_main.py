@@ -141,7 +141,7 @@ def test_what_fails_leaves_nothing_behind(
     command += ["--max-steps", "2", "--batch-size", "1", "--grad-accum", "1", "--device", "cpu", "--quiet"]
     run_command(*command, "--set", "lr=1e30", "--set", "log_steps=1", "--set", "clip=0", code=1)
     assert sorted(tmp_path.rglob("*")) == before
-    monkeypatch.setattr("safety_core.training.trainer.Losses.forward", interrupted)
+    monkeypatch.setattr("safety_core.training.losses.stage_loss.StageLoss.forward", interrupted)
     result = runner.invoke(app, [str(argument) for argument in command])
     assert result.exit_code != 0
     assert sorted(tmp_path.rglob("*")) == before

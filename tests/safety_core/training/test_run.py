@@ -19,8 +19,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
-from safety_core.training.resume_states import last_complete
-from safety_core.training.run import _warnings, train
+from safety_core.training.run import list_warnings, train
 from tests.helpers.datasets.training_rows import create_training_rows
 from tests.helpers.models.reference import assess
 
@@ -125,7 +124,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(config_for: ConfigFor, tiny_ch
     whole = train(config_for(out=str(tmp_path / "whole"), cache_features=str(tmp_path / "cache"), **common))
     config = config_for(out=str(tmp_path / "killed"), cache_features=str(tmp_path / "cache"), **common)
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED_RUN, json.dumps(config.to_dict())], check=False, capture_output=True, text=True
+        [sys.executable, "-c", KILLED_RUN, json.dumps(config.model_dump(mode="json"))],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert killed.returncode == -9, killed.stderr
     assert not Path(config.out).exists()
@@ -162,7 +164,7 @@ def test_the_head_alone_never_runs_the_language_model(
     def forbidden(*_args: object, **_kwargs: object) -> None:
         raise AssertionError("the language model ran")
 
-    monkeypatch.setattr("safety_core.training.trainer.answer_loss", forbidden)
+    monkeypatch.setattr("safety_core.training.losses.stage_loss.compute_answer_loss", forbidden)
     monkeypatch.setattr("transformers.LlamaModel.forward", forbidden)
     report = train(config_for(train_parts="head", cache_features=str(tmp_path / "cache")))
     before, after = weights(untrained_checkpoint), weights(report.out)
@@ -292,7 +294,7 @@ def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigF
     write_jsonl(file, [{"id": "x"}, *records[:4], records[0] | {"id": "y", "image": broken.name}])
     report = train(config_for(eval_data=(str(file),), skip_bad=True, max_steps=1))
     assert [(Path(error.file).name, error.line, error.field) for error in report.skipped] == [
-        ("bad-eval.jsonl", 1, "conversations"),
+        ("bad-eval.jsonl", 1, "image"),
         ("bad-eval.jsonl", 6, "image"),
     ]
     assert report.metrics
@@ -360,7 +362,7 @@ def test_a_checkpoint_brings_its_own_taxonomy(config_for: ConfigFor, tmp_path: P
 
 
 def test_stage_2_needs_a_checkpoint(config_for: ConfigFor, tiny_backbone: Path) -> None:
-    with pytest.raises(ConfigError, match="stage 2 goes on from a checkpoint"):
+    with pytest.raises(ConfigError, match="stage 2 continues from a checkpoint"):
         train(config_for(backbone=str(tiny_backbone), stage=2))
 
 
@@ -440,15 +442,6 @@ def test_tensorboard_logs_outlive_the_run(config_for: ConfigFor) -> None:
     assert losses == pytest.approx([line["loss"] for line in log_of(config) if "loss" in line])
 
 
-def test_only_whole_states_count(tmp_path: Path) -> None:
-    assert last_complete(tmp_path) is None
-    for step, whole in ((2, True), (10, True), (12, False)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if whole:
-            (tmp_path / f"checkpoint-{step}" / "complete").touch()
-    assert last_complete(tmp_path) == tmp_path / "checkpoint-10"
-
-
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> int:
     """Steps that are just enough not to count as hardly any; three will do to see the difference."""
@@ -469,7 +462,7 @@ def test_a_run_that_hardly_trained_says_so(config_for: ConfigFor, tmp_path: Path
 def test_few_steps_and_less_than_an_epoch_are_hardly_any(
     config_for: ConfigFor, steps: int, samples: int, warned: int
 ) -> None:
-    found = list(_warnings(config_for(), start_trained=True, trained=True, steps=steps, samples=samples))
+    found = list(list_warnings(config_for(), start_trained=True, trained=True, steps=steps, samples=samples))
     assert len(found) == warned
 
 

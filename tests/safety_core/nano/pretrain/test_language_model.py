@@ -138,7 +138,8 @@ def test_packing_changes_neither_loss_nor_gradient(
     for picture, pairs in ((1, ABOUT_ONE), (None, TALK), (0, ABOUT_OTHER)):
         for pair in pairs:
             single = [pack(builder, picture, [pair])]
-            tokens.append(int((packed_inputs(model, single, features)[3] != -100).sum()))
+            (sequence,), _ = packed_inputs(model, single, features)
+            tokens.append(sum(len(segment.answer) for segment in sequence.segments))
             loss, _ = packed_loss(model, single, features)
             losses.append(loss.detach() * tokens[-1])
             if picture is not None:
@@ -173,11 +174,11 @@ def test_a_row_takes_what_fits(
     pairs: list[tuple[str, str]],
 ) -> None:
     whole = pack(builder, picture, pairs)
-    room = packed_inputs(model, [whole], features)[0].shape[1]
+    room = packed_inputs(model, [whole], features)[0][0].length
     assert fill(builder, picture, pairs, room) == whole
     shorter = fill(builder, picture, pairs, room - 1)
     assert 0 < len(shorter.questions) < len(pairs)
-    assert packed_inputs(model, [shorter], features)[0].shape[1] < room
+    assert packed_inputs(model, [shorter], features)[0][0].length < room
     assert fill(builder, picture, pairs, 1) == pack(builder, picture, pairs[:1])
 
 
@@ -215,13 +216,12 @@ def test_patches_are_drawn_towards_the_words_for_what_they_show(
 def test_every_answer_is_learned_to_its_end(
     model: LlavaForConditionalGeneration, builder: PromptBuilder, features: npt.NDArray[np.float16], batch: list[Packed]
 ) -> None:
-    embeds, mask, position, labels = packed_inputs(model, batch, features)
-    assert embeds.shape[:2] == position.shape == labels.shape
-    assert mask.shape == (len(batch), 1, embeds.shape[1], embeds.shape[1])
+    sequences, embeds = packed_inputs(model, batch, features)
+    assert [len(row) for row in embeds] == [sequence.length for sequence in sequences]
     tokenizer = builder.tokenizer
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
-    for row, pairs in zip(labels, (ABOUT_ONE, TALK, ABOUT_OTHER), strict=True):
-        learned = tokenizer.decode(row[row != -100])
+    for sequence, pairs in zip(sequences, (ABOUT_ONE, TALK, ABOUT_OTHER), strict=True):
+        learned = tokenizer.decode([token for segment in sequence.segments for token in segment.answer])
         assert learned == "".join(f" {answer}</s>" for _, answer in pairs)
 
 

@@ -6,7 +6,7 @@ import torch
 from safety_core.inputs.prompts import EncodedPrompt, Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.training.packing import answer_loss, pack
+from safety_core.training.losses.answer_loss import compute_answer_loss, pack_prompts
 from tests.helpers.models.reference import forward_answers
 
 
@@ -54,7 +54,7 @@ def test_packed_equals_one_row_a_sample(
     encoded, images = mixed
     tokens = model.safety.llm_tokens_SD
     assert tokens is not None
-    packed = answer_loss(model, encoded, vision, images, share=share)
+    packed = compute_answer_loss(model, encoded, vision, images, share=share)
     expected = reference(model, encoded, vision, images)
     torch.testing.assert_close(packed, expected, rtol=1e-5, atol=1e-5)
     (found_SD,), (expected_SD,) = (torch.autograd.grad(loss, [tokens]) for loss in (packed, expected))
@@ -66,21 +66,21 @@ def test_prompts_of_one_picture_share_a_row(
 ) -> None:
     encoded, images = mixed
     lengths = [len(entry.input_ids) + 23 * len(shown) for entry, shown in zip(encoded, images, strict=True)]
-    rows = pack(encoded, lengths, images, share=True)
-    assert [[rest.sample for rest in row.rests] for row in rows] == [[0, 1, 6], [3], [4], [2, 5]]
-    assert sum(row.length for row in rows) < sum(lengths) - 2 * 23
-    alone = pack(encoded, lengths, images, share=False)
-    assert sorted(row.length for row in alone) == sorted(lengths)
+    rows = pack_prompts(encoded, lengths, images, share=True)
+    assert [row.members for row in rows] == [(0, 1, 6), (3,), (4,), (2, 5)]
+    assert sum(row.sequence.length for row in rows) < sum(lengths) - 2 * 23
+    alone = pack_prompts(encoded, lengths, images, share=False)
+    assert sorted(row.sequence.length for row in alone) == sorted(lengths)
 
 
 def test_words_alone_need_no_picture(model: SafeLlava) -> None:
     encoded = [prompt(model, "Hello", "Hi.", 0), prompt(model, "What now, please?", "Nothing.", 0)]
     output = forward_answers(model, encoded, None, [0, 0])
-    packed = answer_loss(model, encoded, None, [(), ()])
+    packed = compute_answer_loss(model, encoded, None, [(), ()])
     torch.testing.assert_close(packed, output.loss * len(output.labels_A), rtol=1e-5, atol=1e-5)
 
 
 def test_a_prompt_without_an_answer_is_refused(model: SafeLlava) -> None:
     encoded = model.prompts.encode([Turn(role="user", text="Hello")], 0)
     with pytest.raises(ValueError, match="without an answer"):
-        answer_loss(model, [encoded], None, [()])
+        compute_answer_loss(model, [encoded], None, [()])

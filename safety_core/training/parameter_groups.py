@@ -1,8 +1,8 @@
-"""What learns in each stage, and with which optimizer settings.
+"""The parameters that each stage trains, and their optimizer settings.
 
-Stage 1 leaves the backbone alone: the head group (projector, head, its tokens) and the LM group (the tokens that enter
-the LLM) share no parameters, so each is clipped by itself. Stage 2 adds a LoRA on the language model's linear layers to
-the LM group, and the modules keep learning with their own loss.
+Stage 1 freezes the backbone. The head group (projector, head, its tokens) and the LM group (the tokens that enter the
+LLM) share no parameters, so each is clipped by its own norm. Stage 2 adds a LoRA on the language model's linear layers
+to the LM group; the safety modules keep learning with their own loss.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from safety_core.training.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """The parameters that learn, by name, in the two groups that share none."""
+class ParameterGroups:
+    """The parameters that learn, by name, in two disjoint groups."""
 
     head: dict[str, Parameter]
     """Projector, head and the head's tokens."""
@@ -35,11 +35,11 @@ class Groups:
         return {**self.head, **self.lm}
 
 
-def prepare(model: SafeLlava, config: TrainConfig) -> Groups:
-    """Freeze everything, attach what the stage adds, and thaw what it trains.
+def prepare_model(model: SafeLlava, config: TrainConfig) -> ParameterGroups:
+    """Freeze the model, attach the stage's LoRA, and unfreeze the parameters that it trains.
 
     Raises:
-        ConfigError: what should be trained is switched off in the model, or nothing would learn.
+        ConfigError: the head should be trained but is switched off in the model, or no parameter would learn.
     """
     nn.Module.requires_grad_(model, False)
     wants_head = config.train_parts in ("all", "head")
@@ -47,7 +47,7 @@ def prepare(model: SafeLlava, config: TrainConfig) -> Groups:
     if config.train_parts == "head" and not model.config.use_head:
         raise ConfigError("train_parts: the head is switched off in this checkpoint")
     if config.stage == 2 and get_adapter(model.backbone) is None:
-        attach_adapter(model.backbone, _lora(config))
+        attach_adapter(model.backbone, _create_lora_config(config))
     head: dict[str, Parameter] = {}
     lm: dict[str, Parameter] = {}
     for name, parameter in model.safety.named_parameters(prefix="safety"):
@@ -58,38 +58,38 @@ def prepare(model: SafeLlava, config: TrainConfig) -> Groups:
     adapter = get_adapter(model.backbone)
     if config.stage == 2 and adapter is not None:
         lm |= {f"adapter.{name}": parameter for name, parameter in adapter.named_parameters() if "lora_" in name}
-    groups = Groups(head, lm)
+    groups = ParameterGroups(head, lm)
     if not groups.all:
         raise ConfigError(f"train_parts: {config.train_parts!r} leaves nothing to learn in stage {config.stage}")
     for parameter in groups.all.values():
-        # Gradients are small beside the weights they change: what learns is kept in full precision.
+        # Full precision, because updates are small relative to the weights.
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
     return groups
 
 
-def optimizer_for(groups: Groups, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW with each group's own learning rate; only matrices decay, tokens and queries do not."""
+def create_optimizer(groups: ParameterGroups, config: TrainConfig) -> torch.optim.AdamW:
+    """Create AdamW with each group's own learning rate; matrices decay, tokens and queries do not."""
     settings = []
     for parameters, lr in ((groups.head, config.lr), (groups.lm, config.lr if config.lr_lm is None else config.lr_lm)):
-        for decays in (True, False):
-            chosen = [parameter for name, parameter in parameters.items() if _decays(name, parameter) == decays]
+        for has_decay in (True, False):
+            chosen = [parameter for name, parameter in parameters.items() if _has_decay(name, parameter) == has_decay]
             if chosen:
                 settings.append(
                     {
                         "params": chosen,
                         "lr": lr,
-                        "weight_decay": config.weight_decay if decays else 0.0,
+                        "weight_decay": config.weight_decay if has_decay else 0.0,
                         "initial_lr": lr,
                     }
                 )
     return torch.optim.AdamW(settings, betas=(0.9, 0.999), eps=1e-8)
 
 
-def clip(groups: Groups, config: TrainConfig) -> dict[str, float]:
-    """Clip each group by its own norm; returns the norms before clipping.
+def clip_gradients(groups: ParameterGroups, config: TrainConfig) -> dict[str, float]:
+    """Clip the gradients of each group by their norm; returns the norms before clipping.
 
-    The head's gradients carry λ as a factor, so its bound does too: λ then changes nothing but the logged sum.
+    The head's gradients have λ as a factor, so its bound has it too: λ changes nothing but the logged sum.
     """
     norms = {}
     for name, parameters, bound in (
@@ -102,7 +102,7 @@ def clip(groups: Groups, config: TrainConfig) -> dict[str, float]:
     return norms
 
 
-def _lora(config: TrainConfig) -> LoraConfig:
+def _create_lora_config(config: TrainConfig) -> LoraConfig:
     return LoraConfig(
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
@@ -113,5 +113,5 @@ def _lora(config: TrainConfig) -> LoraConfig:
     )
 
 
-def _decays(name: str, parameter: Parameter) -> bool:
+def _has_decay(name: str, parameter: Parameter) -> bool:
     return parameter.ndim >= 2 and name.rsplit(".", 1)[-1] not in TOKEN_NAMES

@@ -7,7 +7,7 @@ import pytest
 from safety_core.errors import ConfigError
 from safety_core.model.checkpoint.checkpoint import init_checkpoint
 from safety_core.training.config import TrainConfig
-from safety_core.training.preparation import CONFIG_FILE, START_DIR, STATES_DIR, claim
+from safety_core.training.run_folder import CONFIG_FILE, START_DIR, STATES_DIR, claim
 
 ConfigFor = Callable[..., TrainConfig]
 

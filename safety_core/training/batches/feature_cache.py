@@ -1,23 +1,21 @@
-"""Where a batch's pictures come from: features that the frozen tower left on disk, or pixels for it to run on.
+"""Features of the frozen vision tower on disk, so that the tower runs once for each picture.
 
-The cache is one file of 16-bit rows and one file of digests, both only ever appended to, in a folder named after
-everything that the features depend on: the tower's weights, the layers that are read, the preparation of pixels.
-Another tower gets another folder, so a stale feature is never read. A kill while writing costs the last rows only, and
-runs that share a cache write to it one after the other.
-Shapes: B images · N image patches · V vision width · P image positions in the LLM · D LLM width.
+The cache is a file of 16-bit rows and a file of digests, both append-only, in a folder named after everything that the
+features depend on: the tower's weights, the layers that are read, the preprocessing of pixels. Another tower gets
+another folder, so a stale feature is never read. A kill while writing costs the last rows only, and runs that share a
+cache write to it one after the other.
+Shapes: B images · N image patches · V vision width · P image positions in the LLM · L vision layers.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
-from torch import Tensor
 
 from safety_core.data.sample_images import ImageTable, load_image
 from safety_core.errors import ConfigError
@@ -25,71 +23,17 @@ from safety_core.model.fingerprint import compute_tower_fingerprint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
+from safety_core.training.batches.vision_sources import VisionInput
 
-ENCODE_BATCH = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisionInput:
-    """B pictures on their way to the model: pixels, or what the tower made of them."""
-
-    pixels_BCHW: Tensor | None = None
-    """What the image processor made of the pictures; None where the tower has run already."""
-
-    layers: tuple[Tensor, ...] = ()
-    """feat_BNV of each vision layer that the safety projector reads."""
-
-    projected_BPD: Tensor | None = None
-    """LLaVA's own projection, where it cannot be computed from ``layers``."""
-
-    def to(self, device: torch.device) -> "VisionInput":
-        """The same pictures elsewhere."""
-        return VisionInput(
-            pixels_BCHW=None if self.pixels_BCHW is None else self.pixels_BCHW.to(device),
-            layers=tuple(layer.to(device) for layer in self.layers),
-            projected_BPD=None if self.projected_BPD is None else self.projected_BPD.to(device),
-        )
-
-    @torch.no_grad()
-    def resolve(self, model: SafeLlava, *, project: bool) -> VisionFeatures:
-        """Features as the model takes them; without ``project`` the language model's side stays empty."""
-        if self.pixels_BCHW is not None:
-            return model.encode_images(self.pixels_BCHW)
-        layers = tuple(layer.float() for layer in self.layers)
-        if not project:
-            return VisionFeatures(layers, layers[0].new_empty(len(layers[0]), 0, 0))
-        if self.projected_BPD is not None:
-            return VisionFeatures(layers, self.projected_BPD.float())
-        projector = model.backbone.model.multi_modal_projector
-        dtype = next(projector.parameters()).dtype
-        return VisionFeatures(layers, projector(torch.cat(layers, dim=-1).to(dtype)))
-
-
-class VisionSource(Protocol):
-    """The pictures of a data set, by their row in its image table."""
-
-    def fetch(self, rows: Sequence[int]) -> VisionInput:
-        """Some of the pictures, in the order of ``rows``."""
-
-
-@dataclass(frozen=True, slots=True)
-class LivePictures:
-    """Decode in every step; the tower runs in the training step. The fake of tests has the same one method."""
-
-    table: ImageTable
-    model: SafeLlava
-
-    def fetch(self, rows: Sequence[int]) -> VisionInput:
-        """Decoded and preprocessed pixels; raises SampleError for an unreadable picture."""
-        fill = get_pad_colour(self.model.image_processor)
-        return VisionInput(pixels_BCHW=self.model.preprocess([load_image(self.table.refs[i], fill=fill) for i in rows]))
+_ENCODE_BATCH = 32
+"""Pictures in one pass of the tower."""
 
 
 class FeatureCache:
-    """Features of pictures by the digest of their content.
+    """Features of pictures on disk, by the digest of the picture's content.
 
     Args:
-        folder: the folder of all caches; this one gets a subfolder.
+        folder: folder of all caches; this one gets a subfolder.
         model: the model whose tower the features come from.
     """
 
@@ -97,7 +41,7 @@ class FeatureCache:
         self.model = model
         dims, positions = model.dims, model.projected_positions
         layers = model.config.select_layers(dims)
-        # What the language model sees can be computed from the patches where it sees all of them and nothing else.
+        # LLaVA's projection can be computed from the patches if it is made of all of them and nothing else.
         derived = positions == dims.patches and layers == dims.vision_layers
         self._layer_shape = (len(layers), dims.patches, dims.vision_width)
         self._projected_shape = (0, 0) if derived else (positions, dims.llm_width)
@@ -116,9 +60,9 @@ class FeatureCache:
         return digest in self._row_of
 
     def fill(self, table: ImageTable, *, progress: bool = False) -> int:
-        """Run the tower on every picture that is not there yet; returns how many.
+        """Run the tower on every picture that the cache lacks; returns the number of such pictures.
 
-        Waits while another run fills the same cache, and takes what it left.
+        Waits while another run fills the same cache, and keeps that run's features.
 
         Raises:
             SampleError: a picture is unreadable.
@@ -132,25 +76,25 @@ class FeatureCache:
         wanted = [row for row, digest in enumerate(table.digests) if digest not in self]
         fill, hidden = get_pad_colour(self.model.image_processor), not progress or not wanted
         with self._rows_file.open("ab") as rows, self._index_file.open("a", encoding="ascii") as index:
-            for start in track(range(0, len(wanted), ENCODE_BATCH), "features", disable=hidden):
-                batch = wanted[start : start + ENCODE_BATCH]
+            for start in track(range(0, len(wanted), _ENCODE_BATCH), "features", disable=hidden):
+                batch = wanted[start : start + _ENCODE_BATCH]
                 pixels = self.model.preprocess([load_image(table.refs[row], fill=fill) for row in batch])
-                rows.write(self._packed(self.model.encode_images(pixels)).tobytes())
+                rows.write(self._encode(self.model.encode_images(pixels)).tobytes())
                 rows.flush()
                 index.write("".join(f"{table.digests[row]}\n" for row in batch))
                 index.flush()
         self._row_of = self._recover()
         return len(wanted)
 
-    def bound(self, table: ImageTable) -> "CachedPictures":
-        """This cache as the source of one data set; every picture must be there."""
+    def bind(self, table: ImageTable) -> "CachedPictures":
+        """Create the source of one data set; the cache must hold every picture."""
         return CachedPictures(self, tuple(self._row_of[digest] for digest in table.digests))
 
     def read(self, rows: Sequence[int]) -> VisionInput:
-        """Features of some rows, still in 16 bit."""
+        """Read the features of some rows, in 16 bit."""
         if len(self._row_of) == 0:
             raise ValueError("the cache is empty")
-        # The shape is said, not asked of the file: another run may be appending to it.
+        # The shape is given, because another run may append to the file.
         stored = np.memmap(self._rows_file, dtype=np.float16, mode="r", shape=(len(self._row_of), self._width))
         picked_BW = torch.from_numpy(np.ascontiguousarray(stored[list(rows)]))
         split = int(np.prod(self._layer_shape))
@@ -158,7 +102,7 @@ class FeatureCache:
         projected = picked_BW[:, split:].reshape(-1, *self._projected_shape) if split < self._width else None
         return VisionInput(layers=tuple(layers_BLNV.unbind(1)), projected_BPD=projected)
 
-    def _packed(self, features: VisionFeatures) -> NDArray[np.float16]:
+    def _encode(self, features: VisionFeatures) -> NDArray[np.float16]:
         parts = [layer.flatten(1) for layer in features.layers]
         if self._projected_shape != (0, 0):
             parts.append(features.projected_BPD.flatten(1))
@@ -169,7 +113,7 @@ class FeatureCache:
         return array
 
     def _recover(self) -> dict[str, int]:
-        """The rows that are complete in both files; what a kill left behind them is cut off."""
+        """Read the index, and truncate rows that a killed process left incomplete in either file."""
         if not self._rows_file.exists() or not self._index_file.exists():
             self._rows_file.touch()
             self._index_file.touch()
@@ -185,11 +129,11 @@ class FeatureCache:
 
 @dataclass(frozen=True, slots=True)
 class CachedPictures:
-    """A data set's pictures out of a cache."""
+    """Reads a data set's pictures from a cache."""
 
     cache: FeatureCache
     cache_rows: tuple[int, ...]
 
     def fetch(self, rows: Sequence[int]) -> VisionInput:
-        """Features from disk; the tower does not run."""
+        """Read features from disk; the tower does not run."""
         return self.cache.read([self.cache_rows[row] for row in rows])

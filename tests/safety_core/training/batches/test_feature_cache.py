@@ -14,8 +14,9 @@ from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, create_untrained
-from safety_core.training.preparation import shaped
-from safety_core.training.vision_features import FeatureCache, LivePictures
+from safety_core.training.batches.feature_cache import FeatureCache
+from safety_core.training.batches.vision_sources import LivePictures
+from safety_core.training.starting_checkpoint import change_shape
 from tests.helpers.models.tiny import make_backbone, make_image_processor, make_siglip_backbone
 
 
@@ -37,7 +38,7 @@ def test_the_cache_gives_what_the_tower_gives(model: SafeLlava, samples: tuple[S
     cache = FeatureCache(tmp_path, model)
     assert cache.fill(table) == len(table.refs) == 12
     rows = [5, 0, 5]
-    cached = cache.bound(table).fetch(rows).resolve(model, project=True)
+    cached = cache.bind(table).fetch(rows).resolve(model, project=True)
     live = LivePictures(table, model).fetch(rows).resolve(model, project=True)
     assert len(cached) == len(live) == 3
     for found, expected in zip((*cached.layers, cached.projected_BPD), (*live.layers, live.projected_BPD), strict=True):
@@ -62,7 +63,7 @@ def test_every_tower_can_be_cached(
     table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
-    cached = cache.bound(table).fetch([5, 0]).resolve(model, project=True)
+    cached = cache.bind(table).fetch([5, 0]).resolve(model, project=True)
     live = LivePictures(table, model).fetch([5, 0]).resolve(model, project=True)
     assert cached.projected_BPD.shape == live.projected_BPD.shape == (2, model.projected_positions, 32)
     for found, expected in zip((*cached.layers, cached.projected_BPD), (*live.layers, live.projected_BPD), strict=True):
@@ -79,7 +80,7 @@ def test_the_tower_runs_once_for_each_picture(model: SafeLlava, samples: tuple[S
         assert sum(calls) == len(table.refs)
         again = FeatureCache(tmp_path, model)
         assert again.fill(table) == 0
-        again.bound(table).fetch([0, 1]).resolve(model, project=True)
+        again.bind(table).fetch([0, 1]).resolve(model, project=True)
         assert sum(calls) == len(table.refs)
 
 
@@ -89,14 +90,14 @@ def test_a_kill_while_writing_costs_the_last_rows_only(
     table = build_image_table(samples)
     whole = FeatureCache(tmp_path, model)
     whole.fill(table)
-    expected = whole.bound(table).fetch([0, 11]).layers[0]
+    expected = whole.bind(table).fetch([0, 11]).layers[0]
     features, digests = whole.path / "features.f16", whole.path / "digests.txt"
     features.write_bytes(features.read_bytes()[:-10])
     digests.write_text(digests.read_text() + "half a dig", encoding="ascii")
     cut = FeatureCache(tmp_path, model)
     assert len(cut) == 11
     assert cut.fill(table) == 1
-    torch.testing.assert_close(cut.bound(table).fetch([0, 11]).layers[0], expected)
+    torch.testing.assert_close(cut.bind(table).fetch([0, 11]).layers[0], expected)
 
 
 def test_a_cache_is_read_while_another_run_appends_to_it(
@@ -105,10 +106,10 @@ def test_a_cache_is_read_while_another_run_appends_to_it(
     table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
-    expected = cache.bound(table).fetch([0, 11]).layers[0]
+    expected = cache.bind(table).fetch([0, 11]).layers[0]
     with (cache.path / "features.f16").open("ab") as rows:
         rows.write(b"half a row")
-    torch.testing.assert_close(cache.bound(table).fetch([0, 11]).layers[0], expected)
+    torch.testing.assert_close(cache.bind(table).fetch([0, 11]).layers[0], expected)
 
 
 def test_what_another_run_left_meanwhile_is_taken(
@@ -120,7 +121,7 @@ def test_what_another_run_left_meanwhile_is_taken(
     with counting_tower(model) as calls:
         assert early.fill(table) == 0
     assert calls == []
-    torch.testing.assert_close(early.bound(table).fetch([0, 11]).layers[0], other.bound(table).fetch([0, 11]).layers[0])
+    torch.testing.assert_close(early.bind(table).fetch([0, 11]).layers[0], other.bind(table).fetch([0, 11]).layers[0])
 
 
 def test_another_tower_has_another_cache(model: SafeLlava, tmp_path: Path) -> None:
@@ -136,13 +137,13 @@ def test_the_projection_is_stored_where_it_cannot_be_derived(
 ) -> None:
     default = SafetyConfig.create_default(model.dims)
     checkpoint = init_checkpoint(
-        tiny_backbone, tmp_path / "two", config=shaped(default, {"vision_layers": [-1, -2]}), seed=1
+        tiny_backbone, tmp_path / "two", config=change_shape(default, {"vision_layers": [-1, -2]}), seed=1
     )
     two = load_checkpoint(checkpoint, allow_untrained=True)
     table = build_image_table(samples)
     cache = FeatureCache(tmp_path / "cache", two)
     cache.fill(table)
-    cached = cache.bound(table).fetch([3]).resolve(two, project=True)
+    cached = cache.bind(table).fetch([3]).resolve(two, project=True)
     live = LivePictures(table, two).fetch([3]).resolve(two, project=True)
     assert len(cached.layers) == 2
     torch.testing.assert_close(cached.projected_BPD, live.projected_BPD, rtol=2e-3, atol=2e-3)
@@ -153,7 +154,7 @@ def test_without_need_nothing_is_projected(model: SafeLlava, samples: tuple[Samp
     table = build_image_table(samples)
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
-    features = cache.bound(table).fetch([0, 1]).resolve(model, project=False)
+    features = cache.bind(table).fetch([0, 1]).resolve(model, project=False)
     assert len(features) == 2
     assert features.projected_BPD.numel() == 0
 

@@ -9,8 +9,8 @@ from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkp
 from safety_core.model.config import SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig
-from safety_core.training.preparation import shaped
-from safety_core.training.stages import Groups, clip, optimizer_for, prepare
+from safety_core.training.parameter_groups import ParameterGroups, clip_gradients, create_optimizer, prepare_model
+from safety_core.training.starting_checkpoint import change_shape
 
 ConfigFor = Callable[..., TrainConfig]
 
@@ -20,7 +20,7 @@ def learning(model: SafeLlava) -> set[str]:
 
 
 def test_stage_1_trains_the_modules_and_nothing_of_the_backbone(model: SafeLlava, config_for: ConfigFor) -> None:
-    groups = prepare(model, config_for())
+    groups = prepare_model(model, config_for())
     assert learning(model) == {f"safety.{name}" for name, _ in model.safety.named_parameters()}
     assert set(groups.lm) == {"safety.llm_tokens_SD"}
     assert not set(groups.head) & set(groups.lm)
@@ -28,14 +28,14 @@ def test_stage_1_trains_the_modules_and_nothing_of_the_backbone(model: SafeLlava
 
 @pytest.mark.parametrize(("parts", "others"), [("head", "lm"), ("lm", "head")])
 def test_one_part_can_be_trained_alone(model: SafeLlava, config_for: ConfigFor, parts: str, others: str) -> None:
-    groups = prepare(model, config_for(train_parts=parts))
+    groups = prepare_model(model, config_for(train_parts=parts))
     assert getattr(groups, parts)
     assert not getattr(groups, others)
     assert learning(model) == set(groups.all)
 
 
 def test_stage_2_adds_a_lora_to_the_language_models_linear_layers(model: SafeLlava, config_for: ConfigFor) -> None:
-    groups = prepare(model, config_for(stage=2, lora_r=2))
+    groups = prepare_model(model, config_for(stage=2, lora_r=2))
     adapted = {name.split(".lora_")[0].rpartition(".")[2] for name in groups.lm if "lora_" in name}
     assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert groups.head
@@ -49,19 +49,19 @@ def test_what_is_switched_off_cannot_be_trained(
 
     def without(**switches: bool) -> SafeLlava:
         folder = tmp_path / "-".join(switches)
-        init_checkpoint(tiny_backbone, folder, config=shaped(default, switches))
+        init_checkpoint(tiny_backbone, folder, config=change_shape(default, switches))
         return load_checkpoint(folder, allow_untrained=True)
 
     with pytest.raises(ConfigError, match="head is switched off"):
-        prepare(without(use_head=False), config_for(train_parts="head"))
+        prepare_model(without(use_head=False), config_for(train_parts="head"))
     with pytest.raises(ConfigError, match="nothing to learn"):
-        prepare(without(use_llm_tokens=False), config_for(train_parts="lm"))
+        prepare_model(without(use_llm_tokens=False), config_for(train_parts="lm"))
 
 
 def test_tokens_and_biases_do_not_decay(model: SafeLlava, config_for: ConfigFor) -> None:
     config = config_for(weight_decay=0.1, lr=1e-3, lr_lm=2e-3)
-    groups = prepare(model, config)
-    settings = optimizer_for(groups, config).param_groups
+    groups = prepare_model(model, config)
+    settings = create_optimizer(groups, config).param_groups
     of = {id(parameter): setting for setting in settings for parameter in setting["params"]}
     assert len(of) == len(groups.all)
     tokens = model.safety.llm_tokens_SD
@@ -78,8 +78,8 @@ def test_each_group_is_clipped_by_its_own_norm(config_for: ConfigFor) -> None:
         made.grad = torch.tensor([gradient])
         return made
 
-    groups = Groups(head={"h": parameter(1000.0)}, lm={"t": parameter(0.5)})
-    norms = clip(groups, config_for(clip=1.0, lambda_=10.0))
+    groups = ParameterGroups(head={"h": parameter(1000.0)}, lm={"t": parameter(0.5)})
+    norms = clip_gradients(groups, config_for(clip=1.0, lambda_=10.0))
     assert norms == {"grad_norm_head": 1000.0, "grad_norm_lm": 0.5}
     assert groups.lm["t"].grad is not None
     assert groups.head["h"].grad is not None
@@ -90,5 +90,5 @@ def test_each_group_is_clipped_by_its_own_norm(config_for: ConfigFor) -> None:
 def test_clipping_can_be_switched_off(config_for: ConfigFor) -> None:
     parameter = torch.nn.Parameter(torch.zeros(1))
     parameter.grad = torch.tensor([1e6])
-    clip(Groups(head={"h": parameter}, lm={}), config_for(clip=0.0))
+    clip_gradients(ParameterGroups(head={"h": parameter}, lm={}), config_for(clip=0.0))
     assert parameter.grad.item() == 1e6

@@ -1,7 +1,7 @@
-"""The two losses: how well the head names type and level, and how well the language model says the answer.
+"""The loss of the safety head: cross-entropies of risk type and risk level.
 
-Sums, not means: the caller divides by what the whole optimizer step holds, so that splitting a step into smaller
-batches changes nothing. Knows no data sets and no optimizer.
+Losses are sums, not means: the caller divides by the size of the whole optimizer step, so that splitting a step into
+smaller batches changes nothing.
 Shapes: R rows of the head · C risk types · L risk levels.
 """
 
@@ -17,7 +17,7 @@ from safety_core.model.modules.head import HeadOutput
 
 @dataclass(frozen=True, slots=True)
 class ClassWeights:
-    """How much each class counts; ones where nothing is weighed."""
+    """Weight of each class in the loss."""
 
     types_C: Tensor
     """Weight of each risk type."""
@@ -26,23 +26,25 @@ class ClassWeights:
     """Weight of each risk level."""
 
     @classmethod
-    def even(cls, num_types: int, num_levels: int) -> "ClassWeights":
-        """Every class alike."""
+    def create_even(cls, num_types: int, num_levels: int) -> "ClassWeights":
+        """Create equal weights."""
         return cls(torch.ones(num_types), torch.ones(num_levels))
 
     @classmethod
-    def balanced(cls, types: Sequence[int], levels: Sequence[int], num_types: int, num_levels: int) -> "ClassWeights":
-        """Inverse square root of how often a class occurs, with mean 1 over the samples; unseen classes weigh 1."""
-        return cls(_balanced(types, num_types), _balanced(levels, num_levels))
+    def create_balanced(
+        cls, types: Sequence[int], levels: Sequence[int], num_types: int, num_levels: int
+    ) -> "ClassWeights":
+        """Weigh classes by the inverse square root of their frequency: mean 1 over samples, 1 for unseen classes."""
+        return cls(_balance(types, num_types), _balance(levels, num_levels))
 
     def to(self, device: torch.device) -> "ClassWeights":
-        """The same weights elsewhere."""
+        """Copy the weights to a device."""
         return ClassWeights(self.types_C.to(device), self.levels_L.to(device))
 
 
 @dataclass(frozen=True, slots=True)
 class HeadLoss:
-    """Summed cross-entropies of some rows."""
+    """Summed cross-entropies of rows."""
 
     type: Tensor
     """Σ weight · CE of the types, nats."""
@@ -56,7 +58,7 @@ class HeadLoss:
         return self.type + self.level
 
 
-def head_loss(
+def compute_head_loss(
     output: HeadOutput,
     types_R: Tensor,
     levels_R: Tensor,
@@ -65,15 +67,15 @@ def head_loss(
     classes: ClassWeights,
     label_smoothing: float = 0.0,
 ) -> HeadLoss:
-    """Weighted sums of the head's cross-entropies.
+    """Compute weighted sums of the head's cross-entropies.
 
     Args:
         output: the head's logits for R rows.
         types_R: gold types.
         levels_R: gold levels.
-        weights_R: how much each row counts.
-        classes: how much each class counts on top.
-        label_smoothing: share of the target that is spread over all classes.
+        weights_R: weight of each row.
+        classes: weight of each class, by which the weight of its rows is multiplied.
+        label_smoothing: share of the target probability that is spread over all classes.
     """
     sums = [
         (
@@ -89,7 +91,7 @@ def head_loss(
     return HeadLoss(type=sums[0], level=sums[1])
 
 
-def _balanced(values: Sequence[int], count: int) -> Tensor:
+def _balance(values: Sequence[int], count: int) -> Tensor:
     seen = torch.bincount(torch.tensor(values, dtype=torch.long), minlength=count).float()
     weight = torch.where(seen > 0, seen.clamp_min(1).rsqrt(), 0.0)
     mean = (weight * seen).sum() / seen.sum().clamp_min(1)

@@ -2,7 +2,7 @@ import torch
 from torch.nn import functional as F
 
 from safety_core.model.modules.head import HeadOutput
-from safety_core.training.losses import ClassWeights, head_loss
+from safety_core.training.losses.head_loss import ClassWeights, compute_head_loss
 
 OUTPUT = HeadOutput(type_logits_BC=torch.randn(4, 3), level_logits_BL=torch.randn(4, 2), attention_BF=None)
 TYPES, LEVELS = torch.tensor([0, 1, 2, 1]), torch.tensor([0, 1, 1, 0])
@@ -10,17 +10,17 @@ TYPES, LEVELS = torch.tensor([0, 1, 2, 1]), torch.tensor([0, 1, 1, 0])
 
 def test_rows_are_summed_by_weight() -> None:
     weights = torch.tensor([1.0, 0.0, 2.0, 0.5])
-    loss = head_loss(OUTPUT, TYPES, LEVELS, weights, classes=ClassWeights.even(3, 2))
+    loss = compute_head_loss(OUTPUT, TYPES, LEVELS, weights, classes=ClassWeights.create_even(3, 2))
     expected = (F.cross_entropy(OUTPUT.type_logits_BC, TYPES, reduction="none") * weights).sum()
     torch.testing.assert_close(loss.type, expected)
     torch.testing.assert_close(loss.total, loss.type + loss.level)
 
 
 def test_splitting_rows_changes_nothing() -> None:
-    weights, classes = torch.ones(4), ClassWeights.even(3, 2)
-    whole = head_loss(OUTPUT, TYPES, LEVELS, weights, classes=classes).total
+    weights, classes = torch.ones(4), ClassWeights.create_even(3, 2)
+    whole = compute_head_loss(OUTPUT, TYPES, LEVELS, weights, classes=classes).total
     halves = sum(
-        head_loss(
+        compute_head_loss(
             HeadOutput(
                 type_logits_BC=OUTPUT.type_logits_BC[part],
                 level_logits_BL=OUTPUT.level_logits_BL[part],
@@ -38,7 +38,7 @@ def test_splitting_rows_changes_nothing() -> None:
 
 def test_balanced_weights_have_mean_one_and_favour_the_rare() -> None:
     types, levels = [0] * 90 + [1] * 10, [0] * 100
-    weights = ClassWeights.balanced(types, levels, 3, 2)
+    weights = ClassWeights.create_balanced(types, levels, 3, 2)
     torch.testing.assert_close(weights.types_C[1] / weights.types_C[0], torch.tensor(3.0))
     torch.testing.assert_close(weights.types_C[torch.tensor(types)].mean(), torch.tensor(1.0))
     torch.testing.assert_close(weights.types_C[2], torch.tensor(1.0))
@@ -46,8 +46,12 @@ def test_balanced_weights_have_mean_one_and_favour_the_rare() -> None:
 
 
 def test_class_weights_and_smoothing_change_the_loss() -> None:
-    plain = head_loss(OUTPUT, TYPES, LEVELS, torch.ones(4), classes=ClassWeights.even(3, 2))
+    plain = compute_head_loss(OUTPUT, TYPES, LEVELS, torch.ones(4), classes=ClassWeights.create_even(3, 2))
     heavy = ClassWeights(torch.full((3,), 2.0), torch.ones(2))
-    torch.testing.assert_close(head_loss(OUTPUT, TYPES, LEVELS, torch.ones(4), classes=heavy).type, 2 * plain.type)
-    smooth = head_loss(OUTPUT, TYPES, LEVELS, torch.ones(4), classes=ClassWeights.even(3, 2), label_smoothing=0.3)
+    torch.testing.assert_close(
+        compute_head_loss(OUTPUT, TYPES, LEVELS, torch.ones(4), classes=heavy).type, 2 * plain.type
+    )
+    smooth = compute_head_loss(
+        OUTPUT, TYPES, LEVELS, torch.ones(4), classes=ClassWeights.create_even(3, 2), label_smoothing=0.3
+    )
     assert not torch.isclose(smooth.type, plain.type)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.training.config import TrainConfig, load_config
+from safety_core.training.config import TrainConfig
+from safety_core.training.config_file import load_config
 
 NEEDED = {"backbone": "b", "data": ["d.jsonl"], "out": "o"}
 
@@ -11,19 +12,19 @@ NEEDED = {"backbone": "b", "data": ["d.jsonl"], "out": "o"}
 def test_the_papers_values_are_the_defaults() -> None:
     first, second = load_config(flags=NEEDED), load_config(flags={**NEEDED, "stage": 2})
     assert (first.lr, first.epochs, first.lambda_, first.batch_size * first.grad_accum) == (1e-5, 3.0, 10.0, 128)
-    assert (first.warmup_of(10_000), second.warmup_of(10_000)) == (20, 300)
+    assert (first.count_warmup_steps(10_000), second.count_warmup_steps(10_000)) == (20, 300)
     assert (second.lora_r, second.lora_alpha, second.lora_dropout) == (256, 16, 0.05)
 
 
 def test_a_short_run_keeps_a_default_warm_up_short() -> None:
     config = load_config(flags=NEEDED)
-    assert [config.warmup_of(steps) for steps in (2, 150, 1000)] == [0, 15, 20]
+    assert [config.count_warmup_steps(steps) for steps in (2, 150, 1000)] == [0, 15, 20]
 
 
 def test_a_warm_up_that_was_asked_for_is_as_long_as_asked_for() -> None:
     config = load_config(flags={**NEEDED, "warmup_steps": 30})
-    assert [config.warmup_of(steps) for steps in (2, 40, 500)] == [2, 30, 30]
-    assert load_config(flags={**NEEDED, "warmup_steps": 0}).warmup_of(1000) == 0
+    assert [config.count_warmup_steps(steps) for steps in (2, 40, 500)] == [2, 30, 30]
+    assert load_config(flags={**NEEDED, "warmup_steps": 0}).count_warmup_steps(1000) == 0
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -48,23 +49,23 @@ def test_lambda_may_be_written_as_people_write_it() -> None:
     ("assignment", "message"),
     [
         ("lr", "field=value"),
-        ("speed=3", "unknown fields"),
-        ("lr=fast", "lr: float"),
+        ("speed=3", "speed: unknown field"),
+        ("lr=fast", "lr: a number is needed"),
         ("stage=3", "stage"),
         ("stage=true", "stage"),
-        ("batch_size=2.5", "batch_size: int"),
-        ("batch_size=0", "batch_size: a positive"),
+        ("batch_size=2.5", "batch_size: an integer"),
+        ("batch_size=0", "batch_size: a number greater than 0"),
         ("max_steps=0", "max_steps"),
         ("clip=-1", "clip"),
         ("hint_dropout=1", "hint_dropout"),
         ("train_parts=none", "train_parts: one of"),
         ("precision=fp8", "precision: one of"),
         ("safety=big", "safety: a mapping"),
-        ("data={}", "data: a path"),
-        ("data=[]", "data: at least one"),
-        ("skip_bad=1", "skip_bad: bool"),
+        ("data={}", "data: a list is needed"),
+        ("data=[]", "data: a list of at least 1"),
+        ("skip_bad=1", "skip_bad: true or false"),
         ("lr={", "cannot be read as YAML"),
-        ("lr.x=1", "unknown|float"),
+        ("lr.x=1", "lr: a number is needed"),
     ],
 )
 def test_a_bad_value_is_named(assignment: str, message: str) -> None:

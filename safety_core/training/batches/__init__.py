@@ -1,0 +1,1 @@
+"""Batches of a run: plan, prompts, pictures and labels. Knows no optimizer."""
