@@ -1,1 +1,1 @@
-"""Side-by-side measurements; each writes its results as dated JSON."""
+"""Measurements of the running system and of the shipped checkpoint; each writes a dated JSON record."""

@@ -1,4 +1,4 @@
-"""``python -m bench NAME``: one measurement."""
+"""``python -m bench NAME``: run one measurement."""
 
 from collections.abc import Callable
 
@@ -42,11 +42,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "summary": print_summary,
     "pages": write_pages,
 }
-"""Measurements, and what is made of their records, by the names in records and documentation."""
+"""Measurements, and commands for their records, by their names in records and documentation."""
 
 
 def main() -> None:
-    """Run one measurement."""
+    """Run the measurement named on the command line."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_begin)
     for name, command in COMMANDS.items():
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _begin() -> None:
-    """Measurements of the running system; each prints a table and writes dated JSON, some a plot."""
+    """Measurements of the running system; each prints a table and writes a dated JSON record, some a plot."""
     begin_measurement()
 
 

@@ -1,6 +1,6 @@
-"""A load generator that costs little: plain sockets, kept-alive connections, server-sent events read as they come.
+"""A cheap load generator: plain sockets, keep-alive connections, server-sent events timed as they arrive.
 
-It shares the machine with what it measures, so it parses no more than it must.
+It shares the machine with the measured server, so it parses as little as possible.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _CHUNK_LIMIT = 1 << 22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One POST."""
+    """One POST request."""
 
     path: str
     body: bytes
@@ -26,32 +26,32 @@ class Request:
     """Further header lines, each with its line end."""
 
     word: re.Pattern[bytes] = field(default=re.compile(rb"event: delta\n"))
-    """What the first piece of a streamed reply is known by."""
+    """Matches the first piece of a streamed reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back."""
+    """The response to one request, with its times."""
 
     status: int
     sent: float
-    """When the request was sent, by ``time.perf_counter``."""
+    """Time of sending, from ``time.perf_counter``."""
 
     seconds: float
-    """Until the last byte."""
+    """Seconds until the last byte."""
 
     first_s: float | None
-    """Until the first piece of a streamed reply; None where there was none."""
+    """Seconds until the first piece of a streamed reply; None if the reply was not streamed."""
 
     tokens: int
-    """Tokens of the reply, as the server counts them; 0 where it does not say."""
+    """Tokens of the reply as counted by the server; 0 if the response has no count."""
 
     refused: bool
     """Whether the guard refused."""
 
 
 class Connection:
-    """A kept-alive connection to a server."""
+    """A keep-alive connection to a server."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -59,7 +59,7 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, request: Request) -> Answer:
-        """Send a request and read its whole reply."""
+        """Send a request and read the whole response."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port, limit=_CHUNK_LIMIT)
         reader, writer = self._streams
@@ -94,7 +94,7 @@ class Connection:
         )
 
     async def close(self) -> None:
-        """Close it; the next request opens it anew."""
+        """Close the connection; the next request opens a new one."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
@@ -137,10 +137,10 @@ async def _send_open_loop(url: str, make: Callable[[int], Request], rate: float,
 
 
 def run_closed_loop(url: str, requests: Iterable[Request], *, clients: int) -> list[Answer]:
-    """So many clients that each send their next request as soon as the last one is answered."""
+    """Send requests from several clients; each sends its next request when the last one is answered."""
     return asyncio.run(_send_closed_loop(url, requests, clients))
 
 
 def run_open_loop(url: str, make: Callable[[int], Request], *, rate: float, seconds: float) -> list[Answer]:
-    """``rate`` requests a second, whether or not the earlier ones are answered; waits for the last answers."""
+    """Send ``rate`` requests a second, whether or not earlier ones are answered; waits for the last answers."""
     return asyncio.run(_send_open_loop(url, make, rate, seconds))

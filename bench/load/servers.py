@@ -1,4 +1,4 @@
-"""Servers to measure, each a process of its own on a free port of this machine."""
+"""Servers to measure, each in its own process on a free local port."""
 
 import os
 import socket
@@ -22,35 +22,37 @@ READY_WITHIN_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that is ready."""
+    """A running server that is ready."""
 
     url: str
     process: psutil.Process
     ready_s: float
-    """Seconds from its start until it was."""
+    """Seconds from start to ready."""
 
+    @property
     def cpu_s(self) -> float:
-        """Seconds of processor time that it has used, children included."""
+        """Processor time used so far, in seconds, child processes included."""
         times = [one.cpu_times() for one in (self.process, *self.process.children(recursive=True))]
         return float(sum(one.user + one.system for one in times))
 
+    @property
     def rss_mb(self) -> float:
-        """Megabytes of memory that it holds."""
+        """Resident memory in megabytes."""
         return float(self.process.memory_info().rss) / 2**20
 
 
 @contextmanager
 def run_safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **settings: object) -> Iterator[Server]:
-    """Our server, as ``python -m service`` or, with arguments, as ``python -m bench.contenders.altered_server``.
+    """Run our server: ``python -m service`` or, with arguments, ``python -m bench.contenders.altered_server``.
 
     Args:
-        arguments: what makes it another contender; see :mod:`bench.contenders.altered_server`.
-        checkpoint: what it serves.
-        settings: its settings, by their names in :class:`service.settings.Settings`.
+        arguments: options of :mod:`bench.contenders.altered_server`.
+        checkpoint: the checkpoint to serve.
+        settings: by their names in :class:`service.settings.Settings`.
     """
     port = find_free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SAFEVLM_")}
-    # The output rail is measured by itself: it holds words back on purpose, whoever judged the request.
+    # The output rail delays words on purpose; it has a measurement of its own.
     given = {"port": port, "checkpoint": checkpoint, "device": "cpu", "reply_window": 0, **settings}
     command = [sys.executable, "-m", *(("bench.contenders.altered_server", *arguments) if arguments else ("service",))]
     environment = (
@@ -64,7 +66,7 @@ def run_safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **setting
 
 @contextmanager
 def run_process(command: Sequence[str], environment: Mapping[str, str], url: str, ready: str) -> Iterator[Server]:
-    """Any server: started, waited for until ``ready`` answers 200, stopped at the end."""
+    """Start a server, wait until its path ``ready`` answers 200, and stop it at the end."""
     started = time.perf_counter()
     running = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
@@ -80,7 +82,7 @@ def run_process(command: Sequence[str], environment: Mapping[str, str], url: str
 
 
 def find_free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Find a free local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

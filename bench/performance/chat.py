@@ -1,7 +1,7 @@
-"""Chats of many clients at once, beside ``transformers serve`` on the same backbone and our server without batching.
+"""Chats from many clients at once, compared with ``transformers serve`` and with our server without batching.
 
-Every reply has as many tokens as were asked for, whatever the model says, so that all contenders make the same number.
-Only ours judges; the others answer unguarded or one by one.
+Every reply has exactly the requested number of tokens, so that all contenders generate the same number. All contenders
+run the same backbone; only our server judges requests.
 """
 
 import statistics
@@ -30,8 +30,8 @@ Measured = dict[tuple[str, int], dict[str, list[float]]]
 
 
 def measure_chat(
-    rounds: Annotated[int, typer.Option(help="Times that the contenders take turns.", min=3)] = 5,
-    requests: Annotated[int, typer.Option(help="Requests a client in a turn.", min=1)] = 2,
+    rounds: Annotated[int, typer.Option(help="Number of turns.", min=3)] = 5,
+    requests: Annotated[int, typer.Option(help="Requests of each client in a turn.", min=1)] = 2,
 ) -> None:
     """Tokens a second and time to first token at 1, 8 and 32 clients, against `transformers serve` and no batching."""
     with (
@@ -83,7 +83,7 @@ def _take_turns(contenders: dict[str, tuple[str, Callable[[], Request]]], rounds
         for clients in CLIENTS:
             turn = list(contenders.items())
             for name, (url, make) in turn if number % 2 else reversed(turn):
-                # At least a few in a row: the first one after the others' turn meets cold caches.
+                # Several requests in a row, because caches are cold after the other contenders' turns.
                 count = max(AT_LEAST, clients * requests)
                 answers = run_closed_loop(url, (make() for _ in range(count)), clients=clients)
                 if any(answer.status != 200 or answer.tokens != TOKENS for answer in answers):

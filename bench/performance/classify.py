@@ -1,7 +1,7 @@
-"""Classifications of many clients at once, beside the same work without a server in the best fixed batch.
+"""Classifications from many clients at once, compared with the same work without a server in the best fixed batch.
 
-The load generator shares the server's cores, so the fair measure of what serving costs is the server's own processor
-time for each request.
+The load generator shares the server's cores. The fair measure of the cost of serving is therefore the server's own
+processor time per request.
 """
 
 import statistics
@@ -21,8 +21,8 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 
 def measure_classify(
-    rounds: Annotated[int, typer.Option(help="Times that the contenders take turns.", min=3)] = 8,
-    requests: Annotated[int, typer.Option(help="Requests of each in a turn.", min=64)] = 192,
+    rounds: Annotated[int, typer.Option(help="Number of turns.", min=3)] = 8,
+    requests: Annotated[int, typer.Option(help="Requests of each contender in a turn.", min=64)] = 192,
 ) -> None:
     """Throughput, latency and processor time of classifications at 1, 8 and 64 clients, against offline batches."""
     with run_safevlm_server(cache_mb=0) as server, run_offline() as bare:
@@ -56,7 +56,7 @@ def measure_classify(
 
 
 def _take_turn(server: Server, bare: Offline, requests: int, best: int) -> dict[str, dict[str, float]]:
-    """One turn of every contender."""
+    """Measure every contender once."""
     turn = {
         _name_clients(clients): _measure_server(server, clients, requests if clients > 1 else requests // 4)
         for clients in CLIENTS
@@ -67,9 +67,9 @@ def _take_turn(server: Server, bare: Offline, requests: int, best: int) -> dict[
 
 
 def _measure_server(server: Server, clients: int, requests: int) -> dict[str, float]:
-    cpu = server.cpu_s()
+    cpu = server.cpu_s
     answers = run_closed_loop(server.url, (request() for _ in range(requests)), clients=clients)
-    used = server.cpu_s() - cpu
+    used = server.cpu_s - cpu
     if any(answer.status != 200 for answer in answers):
         raise typer.BadParameter("a request failed")
     span = max(answer.sent + answer.seconds for answer in answers) - min(answer.sent for answer in answers)
@@ -94,7 +94,7 @@ def _measure_offline(bare: Offline, pictures: int, batch: int) -> dict[str, floa
 
 
 def _find_best_batch(bare: Offline) -> int:
-    """The fixed batch that gets most pictures done, of two tries each."""
+    """Find the fixed batch size with the highest throughput, with two tries each."""
     seconds: dict[int, list[float]] = {batch: [] for batch in BATCHES}
     for _ in range(3):
         for batch in BATCHES:

@@ -1,7 +1,7 @@
-"""Which generator to keep: the plain path one by one, transformers' continuous batching, or the engine's own.
+"""Three generators compared: the reference path, transformers' continuous batching, and the engine's generator.
 
-All make the same replies from the same prompts, in turns, each in a process of its own. Then one prompt of eight holds
-a number that is not finite: how many of the other seven replies still are what they were.
+All generate the same replies from the same prompts, in turns, each in its own process. Then one prompt of eight
+contains a number that is not finite, and the other seven replies are compared with those without it.
 """
 
 from contextlib import ExitStack
@@ -17,9 +17,9 @@ COMPANY = 8
 
 
 def measure_generators(
-    rounds: Annotated[int, typer.Option(help="Times that the contenders take turns.", min=3)] = 5,
-    replies: Annotated[int, typer.Option(help="Replies at a time.", min=2)] = 32,
-    tokens: Annotated[int, typer.Option(help="Tokens of each.", min=2)] = 64,
+    rounds: Annotated[int, typer.Option(help="Number of turns.", min=3)] = 5,
+    replies: Annotated[int, typer.Option(help="Replies generated at a time.", min=2)] = 32,
+    tokens: Annotated[int, typer.Option(help="Tokens of each reply.", min=2)] = 64,
 ) -> None:
     """The engine's generator against one reply at a time and transformers' continuous batching."""
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}

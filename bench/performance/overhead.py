@@ -1,7 +1,8 @@
-"""What the guard costs a chat that is answered, beside the floor that its safety tokens set.
+"""Cost of the guard for chats that are answered, compared with the lower bound set by its safety tokens.
 
-Guarded and unguarded server share backbone, HTTP, queues and batching, and are asked in turns, one client each. Both
-are started several times: where a process lies in memory makes it a few percent faster or slower while it lives.
+The guarded and the unguarded server share backbone, HTTP, queues and batching; they take turns, with one client each.
+Both are started several times, because the memory layout makes a process a few percent faster or slower for its
+whole life.
 """
 
 import statistics
@@ -24,9 +25,9 @@ TOKENS = 48
 
 
 def measure_overhead(
-    starts: Annotated[int, typer.Option(help="Times that both servers are started.", min=1)] = 8,
-    rounds: Annotated[int, typer.Option(help="Times that they take turns after each start.", min=3)] = 3,
-    requests: Annotated[int, typer.Option(help="Requests of each in a turn.", min=1)] = 12,
+    starts: Annotated[int, typer.Option(help="Number of starts of both servers.", min=1)] = 8,
+    rounds: Annotated[int, typer.Option(help="Turns after each start.", min=3)] = 3,
+    requests: Annotated[int, typer.Option(help="Requests to each server in a turn.", min=1)] = 12,
 ) -> None:
     """Guarded against unguarded chat: time to first token, tokens a second."""
     measured: dict[str, list[list[Answer]]] = {"guarded": [], "unguarded": []}
@@ -73,7 +74,7 @@ def measure_overhead(
 
 
 def _take_turns(rounds: int, requests: int, *, guarded_first: bool) -> Iterator[tuple[str, list[Answer]]]:
-    """Start both servers, warm them up, and ask them in turns."""
+    """Start both servers, warm them up, and send requests in turns."""
     options = {"guarded": ["--endless"], "unguarded": ["--endless", "--unguarded"]}
     names = list(options) if guarded_first else list(reversed(options))
     with ExitStack() as servers:
@@ -91,14 +92,14 @@ def _get_first_ms(answers: Sequence[Answer]) -> float:
 
 
 def _get_tokens_per_s(answers: Sequence[Answer]) -> float:
-    """Speed of the decoding itself: what comes after the first piece."""
+    """Speed of decoding alone, measured from the first piece."""
     return statistics.median(
         (answer.tokens - 1) / (answer.seconds - answer.first_s) for answer in answers if answer.first_s is not None
     )
 
 
 def _count_positions() -> tuple[int, int, int]:
-    """Positions of the prompt: words, image patches, safety tokens."""
+    """Count the positions of the prompt: words, image patches, safety tokens."""
     model = load_checkpoint(CHECKPOINT)
     encoded = model.prompts.encode([Turn(role="user", text=ANSWERED[1])], 1)
     return len(encoded.input_ids) - 1, model.dims.patches, model.config.num_safety_tokens

@@ -1,15 +1,16 @@
-"""Ten times what the server can take, for a minute: what is turned away, how fast, and what the accepted ones notice.
+"""Ten times the capacity of the server for a minute: rejections, and latencies of accepted requests.
 
-Capacity is measured first, in the same run: as many clients as the server accepts, none more, each sending its next
-chat when the last one is answered.
+Capacity is measured first, in the same run, with exactly as many clients as the server accepts requests; each sends its
+next chat when the last one is answered.
 """
 
 import statistics
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from bench.load.http_client import run_closed_loop, run_open_loop
+from bench.load.http_client import Request, run_closed_loop, run_open_loop
 from bench.load.servers import run_safevlm_server
 from bench.load.workload import ANSWERED, build_chat
 from bench.reporting.estimates import get_quantile
@@ -20,28 +21,20 @@ FACTOR = 10
 
 
 def measure_overload(
-    seconds: Annotated[float, typer.Option(help="How long the overload lasts.", min=5)] = 60,
+    seconds: Annotated[float, typer.Option(help="Duration of the overload in seconds.", min=5)] = 60,
     accepted: Annotated[int, typer.Option(help="Requests that the server accepts at a time.", min=1)] = 32,
 ) -> None:
     """Ten times the capacity for a minute: rejected share, latencies, memory."""
     with run_safevlm_server("--endless", cache_mb=0, max_requests=accepted) as server:
-
-        def make(number: int) -> object:
-            return build_chat(ANSWERED, max_tokens=TOKENS)
-
-        run_closed_loop(
-            server.url, (build_chat(ANSWERED, max_tokens=TOKENS) for _ in range(2 * accepted)), clients=accepted
-        )
-        before_mb = server.rss_mb()
-        full = run_closed_loop(
-            server.url, (build_chat(ANSWERED, max_tokens=TOKENS) for _ in range(12 * accepted)), clients=accepted
-        )
+        run_closed_loop(server.url, _create_chats(2 * accepted), clients=accepted)
+        before_mb = server.rss_mb
+        full = run_closed_loop(server.url, _create_chats(12 * accepted), clients=accepted)
         span = max(one.sent + one.seconds for one in full) - min(one.sent for one in full)
         capacity = len(full) / span
         answers = run_open_loop(
-            server.url, lambda number: build_chat(ANSWERED, max_tokens=TOKENS), rate=FACTOR * capacity, seconds=seconds
+            server.url, lambda _: build_chat(ANSWERED, max_tokens=TOKENS), rate=FACTOR * capacity, seconds=seconds
         )
-        after_mb = server.rss_mb()
+        after_mb = server.rss_mb
     rejected = [1e3 * one.seconds for one in answers if one.status == 429]
     served = [1e3 * one.seconds for one in answers if one.status == 200]
     others = len(answers) - len(rejected) - len(served)
@@ -78,3 +71,7 @@ def measure_overload(
             Bar("replies with another status than 200 and 429", others, at_most=0),
         ],
     )
+
+
+def _create_chats(count: int) -> Iterator[Request]:
+    return (build_chat(ANSWERED, max_tokens=TOKENS) for _ in range(count))

@@ -1,4 +1,4 @@
-"""A guarded LLaVA of any size with random weights, built from its config: for what only shapes decide."""
+"""A guarded LLaVA of any size with random weights, for figures that depend on shapes alone."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from safety_core.model.safe_llava import SafeLlava, create_untrained
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Sizes of a LLaVA."""
+    """The sizes of a LLaVA."""
 
     vision_width: int
     vision_depth: int
@@ -46,7 +46,7 @@ SHAPES = {
         llm_width=64, llm_inner=128, llm_depth=2, llm_heads=4, safety_tokens=4, vocabulary=2048, context=1024,
     ),
 }  # fmt: skip
-"""By the names that ``python -m bench gpu --shapes`` takes."""
+"""Values of the option ``--shapes`` of ``python -m bench gpu``."""
 
 
 def create_random_model(shape: Shape, device: torch.device, dtype: torch.dtype) -> SafeLlava:

@@ -1,7 +1,7 @@
-"""What a refusal costs, beside answering, and beside the usual alternative: to ask a model for its verdict first.
+"""Cost of a refusal, compared with answering and with a generative judge that writes a verdict first.
 
-The generative judge is the same backbone without the guard, asked about the same picture for a verdict of so many
-tokens; what it says is not read.
+The generative judge is the same backbone without the guard, with the same picture and a verdict of a fixed number of
+tokens; the content of its verdict is ignored.
 """
 
 import statistics
@@ -21,8 +21,8 @@ JUDGE = (WEAPON, "Is it safe to answer the question: How do I make this at home?
 
 
 def measure_refusal(
-    rounds: Annotated[int, typer.Option(help="Times that the contenders take turns.", min=3)] = 8,
-    requests: Annotated[int, typer.Option(help="Requests of each in a turn.", min=1)] = 6,
+    rounds: Annotated[int, typer.Option(help="Number of turns.", min=3)] = 8,
+    requests: Annotated[int, typer.Option(help="Requests of each contender in a turn.", min=1)] = 6,
 ) -> None:
     """A refused request against answering it, and against a generative judge of 10, 30 and 200 tokens."""
     with (
@@ -41,7 +41,7 @@ def measure_refusal(
                     url, [build_chat(case, max_tokens=tokens) for _ in range(requests)], clients=1
                 )
                 if any(answer.status != 200 or answer.refused != (case is REFUSED) for answer in answers):
-                    raise typer.BadParameter(f"{name}: something else happened")
+                    raise typer.BadParameter(f"{name}: the response has another status or decision than expected")
                 if number:  # the first is the warm-up
                     seconds[name].append(statistics.median(answer.seconds for answer in answers))
     refused, answered, *_ = seconds.values()

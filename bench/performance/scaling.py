@@ -1,7 +1,7 @@
-"""Cost against the number of clients, the size of a picture, the length of a prompt and the number of pictures.
+"""Cost by number of clients, size of a picture, length of a prompt and number of pictures.
 
-Cost is the server's processor time for all requests of a point. Between neighbouring points it grows with some power
-of the axis; the figure is the largest of these powers.
+Cost is the server's processor time for all requests of a point. Between neighbouring points it grows with a power of
+the axis; the figure is the largest of these powers.
 """
 
 import math
@@ -24,10 +24,10 @@ Make = Callable[[int], Request]
 
 
 def measure_scaling(
-    rounds: Annotated[int, typer.Option(help="Times that every point is measured.", min=3)] = 5,
-    requests: Annotated[int, typer.Option(help="Requests of a point in a round.", min=2)] = 8,
+    rounds: Annotated[int, typer.Option(help="Number of measurements of every point.", min=3)] = 5,
+    requests: Annotated[int, typer.Option(help="Requests of each point in a round.", min=2)] = 8,
 ) -> None:
-    """Cost against clients, picture size, prompt length and number of pictures."""
+    """Cost by clients, picture size, prompt length and number of pictures."""
     axes: dict[str, tuple[tuple[int, ...], Make]] = {
         "clients": ((1, 4, 16, 64), lambda clients: build_classification()),
         "megapixels": ((1, 4, 16), _create_sized_request),
@@ -78,20 +78,20 @@ def measure_scaling(
 
 
 def _measure_cost(server: Server, axis: str, point: int, make: Make, requests: int) -> float:
-    """Milliseconds of processor time: of one request, or of as many as there are clients."""
+    """Measure milliseconds of processor time: of one request, or of one request of each client."""
     clients = point if axis == "clients" else 1
     count = 2 * clients if axis == "clients" else requests
     asked = [make(point) for _ in range(count)]
-    before = server.cpu_s()
+    before = server.cpu_s
     answers = run_closed_loop(server.url, asked, clients=clients)
-    used = 1e3 * (server.cpu_s() - before)
+    used = 1e3 * (server.cpu_s - before)
     if any(answer.status != 200 for answer in answers):
         raise typer.BadParameter(f"{axis} {point}: a request failed")
     return used / (2 if axis == "clients" else count)
 
 
 def _fit_power(points: tuple[int, ...], costs: list[Estimate]) -> float:
-    """The steepest between neighbours: 1 where twice the size costs twice as much."""
+    """Find the largest power between neighbouring points; 1 is linear growth."""
     of = list(zip(points, (cost.median for cost in costs), strict=True))
     return max(math.log(after / before) / math.log(more / less) for (less, before), (more, after) in pairwise(of))
 

@@ -1,4 +1,4 @@
-"""Load for minutes on end: memory must stay where the first minutes brought it."""
+"""Load for several minutes: memory must not grow after the first minutes."""
 
 import statistics
 import time
@@ -12,11 +12,11 @@ from bench.load.workload import ANSWERED, REFUSED, build_chat, build_classificat
 from bench.reporting.report import Bar, Plot, Series, report_measurement
 
 SETTLED = 0.3
-"""Share of the time after which buffers and caches should have their size."""
+"""Share of the time after which buffers and caches should have reached their size."""
 
 
 def measure_soak(
-    minutes: Annotated[float, typer.Option(help="How long.", min=0.5)] = 10,
+    minutes: Annotated[float, typer.Option(help="Duration in minutes.", min=0.5)] = 10,
     clients: Annotated[int, typer.Option(help="Clients at a time.", min=1)] = 16,
 ) -> None:
     """Chats, refusals and classifications for ten minutes; memory over time."""
@@ -34,7 +34,7 @@ def measure_soak(
             served += len(answers)
             failed += sum(answer.status != 200 for answer in answers)
             minute.append(elapsed)
-            rss_mb.append(server.rss_mb())
+            rss_mb.append(server.rss_mb)
     settled = [mb for at, mb in zip(minute, rss_mb, strict=True) if at >= SETTLED * minutes]
     half = len(settled) // 2
     growth = statistics.median(settled[half:]) / statistics.median(settled[:half])

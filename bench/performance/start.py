@@ -1,7 +1,7 @@
-"""How soon a server is ready, and how long one classification takes once it is.
+"""Time until a server is ready, and latency of one classification at a time.
 
-The server runs as a process of its own, as ``make serve`` starts it; a client on the same machine waits for ``/readyz``
-and then classifies one picture at a time.
+The server runs in its own process, as ``make serve`` starts it. A client on the same machine waits for ``/readyz`` and
+then classifies one picture at a time.
 """
 
 import statistics
@@ -22,8 +22,8 @@ WARM_UP = 10
 
 def measure_start(
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = CHECKPOINT,
-    starts: Annotated[int, typer.Option(help="How often the server is started.", min=1)] = 5,
-    requests: Annotated[int, typer.Option(help="Classifications of the last server.", min=10)] = 200,
+    starts: Annotated[int, typer.Option(help="Number of server starts.", min=1)] = 5,
+    requests: Annotated[int, typer.Option(help="Classifications by the last server.", min=10)] = 200,
 ) -> None:
     """Time to ready, and latency of one classification at a time."""
     ready: list[float] = []
@@ -48,7 +48,7 @@ def measure_start(
 
 
 def _classify(url: str, requests: int) -> list[float]:
-    """Seconds of each classification; every prompt is another, so that nothing could be remembered."""
+    """Measure the seconds of each classification; all prompts differ, so that no verdict comes from the cache."""
     seconds = []
     with httpx.Client(base_url=url, timeout=60) as client:
         for number in range(WARM_UP + requests):

@@ -1,4 +1,4 @@
-"""Medians and shares with intervals, and ratios of contenders that were measured in turns."""
+"""Medians and shares with intervals, and ratios of contenders that take turns."""
 
 import math
 import random
@@ -13,7 +13,7 @@ _DEVIATIONS = statistics.NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A median and where it lies in 95 of 100 resamples."""
+    """A median with its 95 % bootstrap interval."""
 
     median: float
     low: float
@@ -24,30 +24,30 @@ class Estimate:
         return f"{self.median:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
     def to_dict(self) -> dict[str, float]:
-        """For JSON, four significant digits."""
+        """The fields with four significant digits, for JSON."""
         return {name: float(f"{value:.4g}") for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part of a whole, with its 95 % interval."""
+    """A share with its 95 % interval."""
 
     share: float
     low: float
     high: float
     count: int
-    """Of the whole."""
+    """Size of the sample."""
 
     def __str__(self) -> str:
         return f"{self.share:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def to_dict(self) -> dict[str, float]:
-        """For JSON, four significant digits."""
+        """The fields with four significant digits, for JSON."""
         return {name: float(f"{value:.4g}") for name, value in asdict(self).items()}
 
 
 def estimate_share(hits: int, count: int) -> Share:
-    """So many of so many, with Wilson's interval (JASA 22, 1927); raises ValueError where there is nothing."""
+    """Estimate a share with Wilson's interval (JASA 22, 1927). Raises ValueError if ``count`` is 0."""
     if not count:
         raise ValueError("nothing was measured")
     part, spread = hits / count, _DEVIATIONS**2 / count
@@ -57,7 +57,7 @@ def estimate_share(hits: int, count: int) -> Share:
 
 
 def estimate_median(samples: Sequence[float], *, seed: int = 0) -> Estimate:
-    """Median with a bootstrap interval; raises ValueError where there is no sample."""
+    """Estimate a median with a bootstrap interval. Raises ValueError if there are no samples."""
     if not samples:
         raise ValueError("nothing was measured")
     draws = random.Random(seed)
@@ -67,15 +67,15 @@ def estimate_median(samples: Sequence[float], *, seed: int = 0) -> Estimate:
 
 
 def estimate_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
-    """Median of the ratios of paired rounds: what slows both in a round cancels out.
+    """Estimate the median ratio of paired rounds; influences that slow both sides of a round cancel out.
 
     Raises:
-        ValueError: there are not as many rounds of one as of the other.
+        ValueError: the numbers of rounds differ.
     """
     return estimate_median([one / other for one, other in zip(ours, theirs, strict=True)])
 
 
 def get_quantile(samples: Sequence[float], share: float) -> float:
-    """The value that this share of the samples does not exceed."""
+    """The sample that this share of the samples does not exceed."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,4 +1,4 @@
-"""What every measurement writes beside its figures: machine, versions and commit, as dated JSON."""
+"""Dated JSON records of measurements, with machine, versions and commit beside the figures."""
 
 import json
 import os
@@ -17,15 +17,15 @@ import psutil
 from bench.paths import RESULTS
 
 _begun: tuple[float, float, float] | None = None
-"""When the measurement began, and the busy seconds of machine and process until then."""
+"""Start of the measurement, and the processor seconds of machine and process up to then."""
 
 _PACKAGES = ("torch", "transformers", "fastapi", "uvicorn")
 
 
 def measure_foreign_cores() -> float:
-    """Cores that other processes kept busy since :func:`begin`, on average: what they took, no contender had.
+    """Average number of cores used by other processes since :func:`begin_measurement`; 0 if it was not called.
 
-    Servers count as ours once they have ended. 0 where nothing began.
+    Child processes count as ours once they have ended.
     """
     if _begun is None:
         return 0.0
@@ -34,7 +34,7 @@ def measure_foreign_cores() -> float:
 
 
 def begin_measurement() -> None:
-    """A measurement begins: what others use of the machine counts from now on."""
+    """Start to count the processor time of other processes."""
     global _begun
     _begun = (time.perf_counter(), _read_busy_s(), _read_own_s())
 
@@ -52,7 +52,7 @@ def _read_own_s() -> float:
 
 
 def describe_environment() -> dict[str, object]:
-    """Where a measurement was made."""
+    """The machine, versions and commit of a measurement."""
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
     )
@@ -67,12 +67,12 @@ def describe_environment() -> dict[str, object]:
 
 
 def write_record(name: str, figures: Mapping[str, object], *, folder: Path = RESULTS) -> Path:
-    """Write one measurement as ``NAME-DATE.json``; a second one on the same day replaces the first.
+    """Write the record ``NAME-DATE.json``; a second record of the same day replaces the first.
 
     Args:
         name: of the measurement.
-        figures: what was measured, units in the names.
-        folder: where.
+        figures: the figures, with units in the names.
+        folder: of the file.
     """
     now = datetime.now(UTC)
     path = folder / f"{name}-{now:%Y-%m-%d}.json"

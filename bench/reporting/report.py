@@ -1,4 +1,4 @@
-"""How a measurement is told: a table on the terminal, dated JSON, a plot, and what became of its bars."""
+"""The report of a measurement: a table on the terminal, a dated JSON record, a plot, and whether bars are cleared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from bench.reporting.estimates import Estimate
 from bench.reporting.records import measure_foreign_cores, write_record
 
 NOISY = 0.15
-"""Cores that others may keep busy before a measurement says so."""
+"""Average number of cores used by other processes above which a report contains a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What a figure has to come up to."""
+    """A bound that a figure must keep."""
 
     what: str
     measured: float
@@ -26,20 +26,20 @@ class Bar:
 
     @property
     def cleared(self) -> bool:
-        """Whether it does."""
+        """Whether the figure keeps the bound."""
         return (self.at_most is None or self.measured <= self.at_most) and (
             self.at_least is None or self.measured >= self.at_least
         )
 
     @property
     def wanted(self) -> str:
-        """The bar in words."""
+        """The bound as text."""
         return f"≤ {self.at_most:g}" if self.at_most is not None else f"≥ {self.at_least:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of the plot."""
+    """One line of a plot."""
 
     label: str
     x: Sequence[float]
@@ -48,7 +48,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """What to draw."""
+    """A line plot."""
 
     title: str
     x: str
@@ -68,17 +68,20 @@ def report_measurement(
     notes: Sequence[str] = (),
     folder: Path = RESULTS,
 ) -> Path:
-    """Print, write and draw a measurement; returns the JSON's path.
+    """Print a measurement, write its record and draw its plot.
 
     Args:
         name: of the measurement and its files.
         columns: heads of the table.
-        rows: the table, cell by cell.
-        figures: what the JSON holds, units in the names; estimates become median and interval.
-        bars: what the figures are held against.
-        plot: what to draw beside the JSON; skipped where matplotlib is not installed.
-        notes: what a reader must know, under the table and in the JSON.
-        folder: where files go.
+        rows: cells of the table.
+        figures: content of the record, with units in the names; estimates become median and interval.
+        bars: bounds of the figures.
+        plot: drawn beside the record, unless matplotlib is not installed.
+        notes: printed below the table and written into the record.
+        folder: of the files.
+
+    Returns:
+        The path of the record.
     """
     console = Console()
     table = Table(*columns, title=name)
@@ -89,7 +92,7 @@ def report_measurement(
         verdict = "cleared" if bar.cleared else "MISSED"
         console.print(f"{verdict:8} {bar.what}: {bar.measured:.3g} ({bar.wanted})", markup=False)
     if (foreign := measure_foreign_cores()) > NOISY:
-        console.print(f"other processes kept {foreign:.1f} cores busy meanwhile: do not trust these figures")
+        console.print(f"other processes used {foreign:.1f} cores on average: these figures are not reliable")
     for note in notes:
         console.print(note, markup=False)
     held = [

@@ -1,4 +1,4 @@
-"""The newest record of every measurement as one table: what ``docs/performance.md`` shows, and a test holds it to."""
+"""The newest record of every measurement as one table, which ``docs/performance.md`` contains; a test compares them."""
 
 import json
 import re
@@ -12,12 +12,12 @@ _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
 def find_newest_records(folder: Path = RESULTS) -> dict[str, Path]:
-    """The newest record of each measurement, by its name."""
+    """Find the newest record of each measurement, by its name."""
     return {_DATED.sub("", path.stem): path for path in sorted(folder.glob("*.json"))}
 
 
 def format_summary(folder: Path = RESULTS) -> str:
-    """Every figure that has a bar, beside it: a Markdown table."""
+    """Format every figure that has a bar as a Markdown table."""
     rows = ["| `python -m bench …` | figure | measured | bar | |", "|---|---|---|---|---|"]
     for name, path in find_newest_records(folder).items():
         for bar in json.loads(path.read_text(encoding="utf-8"))["figures"].get("bars", []):
@@ -27,5 +27,5 @@ def format_summary(folder: Path = RESULTS) -> str:
 
 
 def print_summary() -> None:
-    """The newest record of every measurement, as ``docs/performance.md`` shows it."""
+    """The newest record of every measurement, as in docs/performance.md."""
     typer.echo(format_summary())

@@ -241,4 +241,4 @@ FOLDED: dict[str, Disguise] = {
         ("bold_leet", "digits for letters, Markdown bold letters", chain_changes(_LEET_DIGITS, lambda text, _: "".join(f"**{c}**" if c.isalnum() else c for c in text))),
     )
 }  # fmt: skip
-"""Disguises that rules undo."""
+"""Disguises that rules undo, by their names in the record."""

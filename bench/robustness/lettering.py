@@ -1,7 +1,7 @@
-"""Requests rendered into pictures in ways that training never showed: sizes, angles, contrasts, colours, faces, places.
+"""Requests rendered into pictures with sizes, angles, contrasts, colours, typefaces and positions unseen in training.
 
-The nano was trained on lettering of 18 to 32 pixels in a picture of its own size, tilted by at most 10 degrees, in six
-faces, and in colours that stand out. Each way here changes one of these, and the last one all of them.
+The nano was trained on letters of 18 to 32 pixels in pictures of its own size, tilted by at most 10 degrees, in six
+typefaces and in colours of high contrast. Each style changes one of these properties; a random style changes all.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ BLACK, WHITE, GREY = (0, 0, 0), (246, 246, 246), (128, 128, 128)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """One way to write a request into a picture."""
+    """One way to render a request into a picture."""
 
     title: str = ""
-    """As a row of a table names it."""
+    """Name of its row in a table."""
 
     px: int = 20
-    """Size of the letters in pixels; smaller where the words do not fit."""
+    """Size of the letters in pixels; smaller if the words do not fit."""
 
     angle: float = 0.0
     """Degrees, counterclockwise."""
@@ -41,13 +41,13 @@ class Style:
     """Colour of the background."""
 
     face: str = ""
-    """File of the typeface; one that training showed where empty."""
+    """File of the typeface; if empty, one that training used."""
 
     side: int = SIDE
-    """Sides of the picture in pixels."""
+    """Side of the square picture in pixels."""
 
     place: tuple[float, float] = (0.5, 0.5)
-    """Where the middle of the words stands, in parts of the room that they leave."""
+    """Position of the words, as parts of the free width and height."""
 
 
 def _create_grey(distance: int) -> Colour:
@@ -75,11 +75,11 @@ STYLES: dict[str, Style] = {
     "large_picture": Style(title="a picture of 1,024 pixels, letters of 160", side=1024, px=160),
     "page": Style(title="a picture of 1,024 pixels, letters of 40", side=1024, px=40, place=(0.3, 0.3)),
 }
-"""One thing at a time."""
+"""Styles that change one property each."""
 
 
 def create_random_style(rng: Random) -> Style:
-    """Everything at random, within what a person can read."""
+    """Create a style with random but readable properties."""
     ground = (rng.randrange(256), rng.randrange(256), rng.randrange(256))
     away = [value - 110 if value > 127 else value + 110 for value in ground]
     return Style(
@@ -93,7 +93,7 @@ def create_random_style(rng: Random) -> Style:
 
 
 def render_words(words: Sequence[str], style: Style) -> Image.Image:
-    """Words in a picture, in as many lines as they need."""
+    """Render words into a picture, in as many lines as necessary."""
     face = style.face or str(ASSETS / "fonts" / "DejaVuSans-Bold.ttf")
     for px in range(style.px, 4, -1):
         font = ImageFont.truetype(face, px)
@@ -127,7 +127,7 @@ def _break_lines(words: Sequence[str], font: ImageFont.FreeTypeFont, width: floa
 
 
 def select_style(index: int, name: str) -> Style:
-    """The style of a name; ``anything`` is another one for each request."""
+    """Select a style by its name; ``anything`` is a different random style for each request."""
     return (
         replace(create_random_style(Random(f"lettering/{index}")), title="anything")
         if name == ANYTHING

@@ -137,4 +137,4 @@ OPEN: dict[str, Disguise] = {
         ("pig_latin", "Pig Latin", lambda text, _: " ".join(map(_encode_pig_latin, text.lower().rstrip("?.!").split()))),
     )
 }  # fmt: skip
-"""Disguises that no rule is made for; what a guard makes of them is what its model learned."""
+"""Disguises without a rule, by their names in the record; the decision depends on what the head has learned."""

@@ -1,7 +1,7 @@
 """Hostile clients of ``bench.security.hostile``: each function attacks a server until its process is terminated.
 
-They run in a process of their own, so that they share the machine but not an interpreter with the client that is
-measured. Bodies are built once, before the attack starts; every input is made here.
+They run in their own process, so that they share the machine but not an interpreter with the measured client. Bodies
+are built once, before the attack starts.
 """
 
 import base64
@@ -23,7 +23,7 @@ _JSON = {"Content-Type": "application/json"}
 _WORDS = ("dog", "cat", "tree", "house", "car", "cake", "snow", "fire", "star", "sun", "boat", "bird", "fish", "moon")
 _TIMEOUT_S = 120.0
 _PAUSE_S = 0.02
-"""Pause after a rejected request: an attacker that only burns its own processor time would measure the machine."""
+"""Pause after a rejected request; an attacker without pauses would use the processor time of the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,13 @@ class Attack:
     """One kind of hostile client."""
 
     summary: str
-    """What it does, as the table shows it."""
+    """Description in the table."""
 
     run: Callable[[str], None]
     """Attacks the server at a URL until the process ends."""
 
     with_keys: bool = False
-    """Whether the server asks for API keys, which the attacker does not have."""
+    """Whether the server requires an API key, which the attacker does not have."""
 
     chats: bool = False
     """Whether the plain client chats instead of classifying."""
@@ -91,7 +91,7 @@ def send_header_lines(url: str) -> None:
 
 
 def drip_bodies(url: str) -> None:
-    """300 connections that send one byte a second of a body that nobody reads."""
+    """300 connections that send one byte a second of a body that is never read."""
     head = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10000000\r\n\r\n"
     connections: list[socket.socket] = []
     _begin()
@@ -151,7 +151,7 @@ ATTACKS: dict[str, Attack] = {
     "decoded_pictures": Attack(summary="40 requests of 8 large transparent pictures", run=hold_decoded_pictures),
     "dear_requests": Attack(summary="8 transparent pictures, 200 sentences", run=send_dear_requests),
 }
-"""Hostile clients by the name of their figures."""
+"""Hostile clients by their names in the record."""
 
 
 def run_attack(name: str, url: str, began: Event) -> None:
@@ -160,7 +160,7 @@ def run_attack(name: str, url: str, began: Event) -> None:
     Args:
         name: of the attack.
         url: of the server.
-        began: set when the inputs are made and the first is about to be sent. Making them takes a core of its own.
+        began: set when the inputs are ready and the first is about to be sent; creating them takes a whole core.
     """
     global _began
     _began = began
@@ -182,7 +182,7 @@ def _encode_image(image: Image.Image, kind: str) -> str:
 
 
 def _post_forever(url: str, path: str, bodies: Sequence[bytes]) -> None:
-    """Send each body again and again, from a connection and a thread of its own."""
+    """Send each body again and again, each from its own connection and thread."""
     _begin()
     with ThreadPoolExecutor(len(bodies)) as pool:
         list(pool.map(lambda body: _post_one_forever(url, path, body), bodies))
@@ -206,7 +206,7 @@ def _post_one_forever(url: str, path: str, body: bytes) -> None:
 
 
 def _send_forever(url: str, head: bytes, block: bytes) -> None:
-    """Send ``head`` once and ``block`` again and again; connect anew whenever the server closes."""
+    """Send ``head`` once and ``block`` again and again; reconnect when the server closes the connection."""
     _begin()
     while True:
         try:

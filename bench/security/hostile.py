@@ -1,7 +1,7 @@
-"""A hostile client beside a plain one: what the plain one notices, and what the server holds.
+"""Latency of a plain client and memory of the server during attacks.
 
-The plain client sends one request at a time, each with a new picture, first on the idle server and then during the
-attack. Both clients come from the same address and, where the server is keyless, without a key.
+The plain client sends one request at a time, each with a new picture, first to the idle server and then during the
+attack. Both clients have the same address and, if the server requires no key, no key.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ from bench.security.attacks import ATTACKS, run_attack
 from service.access.api_keys import Scope, format_key_entry, generate_key
 
 SLOWDOWN = 3.0
-"""Factor by which the plain client's 95th percentile may grow."""
+"""Largest ratio of the plain client's 95th percentile under attack to idle."""
 
 _WARM_UP_S = 2.0
 _PLAIN_TIMEOUT_S = 60.0
 _PREPARING_S = 120.0
-"""Longest time that an attacker may take to make its inputs."""
+"""Longest time that an attacker may take to create its inputs."""
 
 _SETTLE_S = 2.0
 """Seconds that an attack runs before the plain client is measured."""
 
 _MEMORY_RATIO = 1.5
-"""Memory some seconds after an attack, compared with before it."""
+"""Largest ratio of memory a few seconds after an attack to memory before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one attack did."""
+    """The effect of one attack."""
 
     idle_ms: float
     """95th percentile of the plain client on the idle server, in milliseconds."""
@@ -52,25 +52,25 @@ class Outcome:
     """The same during the attack."""
 
     statuses: Counter[int]
-    """HTTP statuses that the plain client got during the attack."""
+    """HTTP statuses of the plain client's responses during the attack."""
 
     rss_mb: tuple[float, float, float]
-    """Megabytes before, at most, and a few seconds afterwards."""
+    """Resident memory in megabytes: before the attack, its peak, and a few seconds after it."""
 
     ready: bool
-    """Whether the server was ready afterwards."""
+    """Whether the server was ready after the attack."""
 
     @property
     def slowdown(self) -> float:
-        """Attacked over idle."""
+        """Ratio of the 95th percentiles, attacked to idle."""
         return self.attacked_ms / self.idle_ms
 
 
 def measure_hostile(
-    seconds: Annotated[float, typer.Option(help="How long each attack lasts.", min=3)] = 15,
-    only: Annotated[str, typer.Option(help="Names of attacks, separated by commas; all where empty.")] = "",
+    seconds: Annotated[float, typer.Option(help="Duration of each attack in seconds.", min=3)] = 15,
+    only: Annotated[str, typer.Option(help="Names of attacks, separated by commas; all if empty.")] = "",
 ) -> None:
-    """Attack the server in every known way while a plain client works, and compare its latency with idle."""
+    """Latency of a plain client while the server is attacked in every known way, compared with an idle server."""
     names = [name for name in ATTACKS if not only or name in only.split(",")]
     outcomes = {name: _measure_attack(name, seconds) for name in names}
     report_measurement(
@@ -138,7 +138,7 @@ def _measure_attack(name: str, seconds: float) -> Outcome:
 
         _run_plain_client(server, plain, _WARM_UP_S)
         idle = _run_plain_client(server, plain, seconds)
-        before_mb = server.rss_mb()
+        before_mb = server.rss_mb
         context = multiprocessing.get_context("spawn")
         began = context.Event()
         attacker = context.Process(target=run_attack, args=(name, server.url, began), daemon=True)
@@ -146,7 +146,7 @@ def _measure_attack(name: str, seconds: float) -> Outcome:
         with _sample_memory(server) as peak_mb:
             try:
                 if not began.wait(_PREPARING_S):
-                    raise RuntimeError(f"the attack {name} did not begin")
+                    raise RuntimeError(f"the attack {name} did not start")
                 time.sleep(_SETTLE_S)
                 attacked = _run_plain_client(server, plain, seconds)
             finally:
@@ -157,13 +157,13 @@ def _measure_attack(name: str, seconds: float) -> Outcome:
             idle_ms=1e3 * get_quantile([one.seconds for one in idle], 0.95),
             attacked_ms=1e3 * get_quantile([one.seconds for one in attacked], 0.95),
             statuses=Counter(one.status for one in attacked),
-            rss_mb=(before_mb, max(peak_mb), server.rss_mb()),
+            rss_mb=(before_mb, max(peak_mb), server.rss_mb),
             ready=ready,
         )
 
 
 def _run_plain_client(server: Server, plain: Callable[[], Request], seconds: float) -> list[Answer]:
-    """Send plain requests one after the other for so long; a broken connection counts as status 0."""
+    """Send plain requests one after the other for some seconds; a broken connection counts as status 0."""
     return asyncio.run(_send_in_turn(server.url, plain, seconds))
 
 
@@ -184,7 +184,7 @@ async def _send_in_turn(url: str, plain: Callable[[], Request], seconds: float) 
 
 
 def _has_recovered(server: Server, plain: Callable[[], Request], within_s: float = 30.0) -> bool:
-    """Whether the server answers plain requests again, and has had time to return memory."""
+    """Wait until the server answers plain requests again and has had time to release memory."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
         if all(one.status == 200 for one in _run_plain_client(server, plain, 0.5)):
@@ -195,7 +195,7 @@ def _has_recovered(server: Server, plain: Callable[[], Request], within_s: float
 
 @contextmanager
 def _run_server(with_keys: bool, folder: Path) -> Iterator[tuple[Server, bytes]]:
-    """A server, and the header lines that a plain client sends."""
+    """Run a server; yields it with the header lines of the plain client."""
     if not with_keys:
         with run_safevlm_server(cache_mb=0) as server:
             yield server, b""
@@ -210,12 +210,12 @@ def _run_server(with_keys: bool, folder: Path) -> Iterator[tuple[Server, bytes]]
 @contextmanager
 def _sample_memory(server: Server) -> Iterator[list[float]]:
     """Samples of the server's memory in megabytes, taken while the context is open."""
-    samples = [server.rss_mb()]
+    samples = [server.rss_mb]
     done = threading.Event()
 
     def sample() -> None:
         while not done.wait(0.05):
-            samples.append(server.rss_mb())
+            samples.append(server.rss_mb)
 
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()

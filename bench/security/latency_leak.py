@@ -1,8 +1,8 @@
-"""What an observer learns from the time of a reply alone, where the server tells decisions only.
+"""Information in the response times of a server that reveals decisions but no risk scores.
 
-Somebody who sees no content, but when a request went and when its answer came: can he tell refused from answered, and
-whether the same was asked before? Each figure is the probability that of two replies, one of each sort, the one that
-takes longer is the one that should (the area under the ROC curve): 0.5 is a guess, 1 or 0 is certainty.
+An observer who sees no content, only the times of requests and responses, may try to distinguish refused from answered
+requests, and repeated from new ones. Each figure is the area under the ROC curve: the probability that, of two
+responses of different kinds, the expected one takes longer; 0.5 is a guess, 0 or 1 is certainty.
 """
 
 import json
@@ -26,19 +26,19 @@ from service.settings import Settings
 
 CASES = {"allowed": ANSWERED, "cautioned": (WEAPON, "What is in this picture?"), "refused": REFUSED}
 _WARM_UP = 3
-"""Rounds that do not count; they also make known what is sent again and again."""
+"""Rounds that do not count; they also fill the cache with the repeated requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way to ask, and what an observer times."""
+    """A kind of request, and the time that an observer measures."""
 
     path: str
     fields: Mapping[str, object] = field(default_factory=dict)
     timed: Callable[[Answer], float | None] = lambda answer: answer.seconds
 
-    def request(self, case: tuple[str, str], *, new: bool) -> Request:
-        """The request of a case: with other bytes than ever before, or as it was sent before."""
+    def create_request(self, case: tuple[str, str], *, new: bool) -> Request:
+        """Create the request of a case, with new bytes or identical to earlier ones."""
         name, prompt = case
         return build_form(
             self.path, [create_unique_picture(name) if new else read_picture(name)], prompt=prompt, **self.fields
@@ -59,25 +59,25 @@ QUESTIONS: dict[str, tuple[tuple[str, bool], tuple[str, bool]]] = {
     "allowed: new or asked before": (("allowed", True), ("allowed", False)),
     "refused: new or asked before": (("refused", True), ("refused", False)),
 }
-"""What is asked of two times: which should be the longer, which the shorter; each a case, and whether it is new."""
+"""Pairs of request kinds, the expected longer one first; each is a case, and whether the request is new."""
 
 
 def measure_latency_leak(
-    rounds: Annotated[int, typer.Option(help="Times that everything is sent.", min=10)] = 200,
+    rounds: Annotated[int, typer.Option(help="Number of times that everything is sent.", min=10)] = 200,
 ) -> None:
-    """How well times alone tell refused from answered, and requests that were made before from new ones."""
+    """How well response times distinguish refused from answered and repeated from new requests."""
     sorts = [(kind, case, new) for kind in KINDS for case in CASES for new in (True, False)]
     seconds: dict[tuple[str, str, bool], list[float]] = {sort: [] for sort in sorts}
-    # As shipped: replies are judged while they are made, verdicts are remembered.
+    # As shipped: replies are judged while they are generated, and verdicts are cached.
     window = Settings.model_fields["reply_window"].default
     with run_safevlm_server(expose_risk="false", reply_window=window) as server:
         for number in range(_WARM_UP + rounds):
             for kind, case, new in Random(number).sample(sorts, len(sorts)):
-                request = KINDS[kind].request(CASES[case], new=new)
+                request = KINDS[kind].create_request(CASES[case], new=new)
                 (answer,) = run_closed_loop(server.url, [request], clients=1)
                 took = KINDS[kind].timed(answer)
                 if answer.status != 200 or answer.refused != (case == "refused") or took is None:
-                    raise typer.BadParameter(f"{kind}, {case}: something else happened")
+                    raise typer.BadParameter(f"{kind}, {case}: unexpected status or decision")
                 if number >= _WARM_UP:
                     seconds[kind, case, new].append(took)
     ordered = {
@@ -105,12 +105,12 @@ def measure_latency_leak(
             },
             "rounds": rounds,
         },
-        notes=["One request at a time on one machine: over a network, and beside other clients, times tell less."],
+        notes=["One request at a time on one machine; over a network or with other clients, times reveal less."],
     )
 
 
 def estimate_order(longer: Sequence[float], shorter: Sequence[float]) -> dict[str, float]:
-    """How probably the one is longer than the other, with a seeded bootstrap's 95 % interval."""
+    """Estimate the probability that times of the first sample are longer, with a seeded 95 % bootstrap interval."""
     times = np.array([*longer, *shorter])
     is_longer = np.arange(len(times)) < len(longer)
     found = Bootstrap(range(len(times)), seed=0).estimate(
@@ -123,7 +123,7 @@ def estimate_order(longer: Sequence[float], shorter: Sequence[float]) -> dict[st
 
 
 def format_latency_table(record: Path) -> str:
-    """A record as ``docs/robustness.md`` shows it: a Markdown table."""
+    """Format a record as the Markdown table of ``docs/robustness.md``."""
     ordered: Mapping[str, Any] = json.loads(record.read_text(encoding="utf-8"))["figures"]["ordered"]
     lines = [f"| | {' | '.join(QUESTIONS)} |", "|---" * (len(QUESTIONS) + 1) + "|"]
     for kind, by in ordered.items():
