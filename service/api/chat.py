@@ -23,12 +23,13 @@ router = APIRouter()
 @router.api_route(
     CHAT.path,
     methods=[CHAT.method],
+    name="chat",
     response_model=ChatReply,
     responses={**ERRORS, **CHAT_STREAM},
     openapi_extra=build_form_or_json_body(has_reply=True),
     summary="Ask about images, guarded",
 )
-async def chat(context: Context, responses: Responses) -> Response:
+async def answer_chat(context: Context, responses: Responses) -> Response:
     """Judge images and prompt, then answer or refuse. A refusal is a reply: HTTP 200, `decision: refused`.
 
     Images without a prompt are described. A question about a missing image is answered with a fixed sentence.

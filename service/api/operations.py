@@ -18,10 +18,11 @@ router = APIRouter()
 @router.api_route(
     HEALTHZ.path,
     methods=[HEALTHZ.method],
+    name="healthz",
     response_model=Health,
     summary="Liveness",
 )
-async def healthz() -> JSONResponse:
+async def report_health() -> JSONResponse:
     """Always 200 while the event loop runs."""
     return JSONResponse(Health(status="ok").dump())
 
@@ -29,11 +30,12 @@ async def healthz() -> JSONResponse:
 @router.api_route(
     READYZ.path,
     methods=[READYZ.method],
+    name="readyz",
     response_model=Ready,
     responses=NOT_READY,
     summary="Readiness",
 )
-async def readyz(context: Context) -> JSONResponse:
+async def report_readiness(context: Context) -> JSONResponse:
     """200 once the model is loaded and the canary image got its known verdict, else 503.
 
     `detail` lists files whose newest version is not in force, and what is in force instead; the log has the reason.
@@ -47,9 +49,14 @@ async def readyz(context: Context) -> JSONResponse:
 
 
 @router.api_route(
-    METRICS.path, methods=[METRICS.method], response_class=Response, responses=EXPOSITION, summary="Prometheus metrics"
+    METRICS.path,
+    methods=[METRICS.method],
+    name="metrics",
+    response_class=Response,
+    responses=EXPOSITION,
+    summary="Prometheus metrics",
 )
-async def metrics(context: Context) -> Response:
+async def expose_metrics(context: Context) -> Response:
     """Counters, gauges and histograms in Prometheus' text format."""
     accept = context.request.headers.get("accept", "")
     text, media_type = context.service.metrics.render_exposition(accept)
@@ -57,9 +64,14 @@ async def metrics(context: Context) -> Response:
 
 
 @router.api_route(
-    MODELS.path, methods=[MODELS.method], response_model=ModelList, responses=MODEL_LINKS, summary="What is served"
+    MODELS.path,
+    methods=[MODELS.method],
+    name="models",
+    response_model=ModelList,
+    responses=MODEL_LINKS,
+    summary="The model that is served",
 )
-async def models(context: Context) -> JSONResponse:
+async def list_models(context: Context) -> JSONResponse:
     """The checkpoint, its backbone and its risk taxonomy."""
     service = context.service
     return JSONResponse(build_model_list(service.guard.info, created=_read_creation_time(service)))
@@ -68,12 +80,13 @@ async def models(context: Context) -> JSONResponse:
 @router.api_route(
     MODEL.path,
     methods=[MODEL.method],
+    name="model",
     response_model=ModelOut,
     responses=BAD_PATH | NO_MODEL,
     openapi_extra=MODEL_NAME,
     summary="One model by name",
 )
-async def model(context: Context) -> JSONResponse:
+async def describe_model(context: Context) -> JSONResponse:
     """The entry of `/v1/models` with this name."""
     service = context.service
     check_model(context.request.path_params["model"], service)

@@ -1,40 +1,31 @@
 """Judges texts that are longer than the guard reads at once in overlapping windows.
 
-The guard judges at most ``max_prompt_tokens`` tokens together. Longer conversations are cut into windows of that
-size; each starts with the end of the one before, so that text across a boundary is read in one piece. The verdict on
-the whole is the most severe verdict of all windows. Tokens are estimated from characters, because the service has no
-tokenizer; a window that proves too long is halved.
+The guard judges at most ``max_prompt_tokens`` tokens together. Longer conversations are split into windows of that
+size, and the most severe verdict of all windows is the verdict. A window with more tokens than estimated is halved.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision, Verdict
+from service.api.text_splitting import MAX_TEXTS, split_into_windows
 from service.pipeline import Assess
 from service.settings import Settings
-
-MAX_TEXTS = 64
-"""Texts in one window: each is also judged by itself, so this bounds the work for one window."""
-
-TEXT_OVERHEAD = 2
-"""Estimated tokens that separate a text from the next one."""
 
 LEAST_CHARACTERS = 32
 """Minimum characters that a text counts for, because a short one is also judged by itself."""
 
-_TAIL_TEXTS = 8
-"""Most texts that a window repeats from the one before."""
 
 _OVERLAP_SHARE = 8
 """A window starts with the last 1/8 of the one before."""
 
-_AT_A_TIME = 4
-"""Windows of one request that are judged at a time: one long conversation must not fill the queue."""
+_MAX_CONCURRENT = 4
+"""Maximum windows of one request in the queue: one long conversation must not fill it."""
 
 _MAX_CHARACTERS_PER_TOKEN = 8
 """A text with more characters per allowed token is split without trying to judge it as a whole."""
@@ -70,123 +61,6 @@ class TooLongError(PromptError):
     """All texts together exceed the operator's limit."""
 
 
-def estimate_tokens(text: str) -> int:
-    """Estimated tokens of a text, rather too high: one for two ASCII characters or for one byte of others."""
-    ascii_count = len(text.encode("ascii", "ignore"))
-    return -(-ascii_count // 2) + len(text.encode("utf-8", "replace")) - ascii_count
-
-
-def split_into_windows(
-    texts: Sequence[str],
-    max_tokens: int,
-    overlap: int,
-    *,
-    max_texts: int = MAX_TEXTS,
-    count: Callable[[str], int] = estimate_tokens,
-) -> list[list[str]]:
-    """Split texts into windows, in order; every character of every text is in at least one.
-
-    Args:
-        texts: what is to be judged.
-        max_tokens: most tokens of a window, separators included.
-        overlap: tokens at the end of a window that the next one begins with; less than half of ``max_tokens``.
-        max_texts: most texts of a window.
-        count: tokens of a text; must grow with the text.
-
-    Raises:
-        ValueError: ``overlap`` is too large.
-    """
-    if not 0 <= overlap <= max_tokens // 2:
-        raise ValueError("the overlap must be at most half of a window")
-    room = max(1, max_tokens - overlap - 2 * TEXT_OVERHEAD)  # what follows the overlap
-    windows: list[list[str]] = []
-    window: list[str] = []
-    used, fresh = 0, False
-    for text in texts:
-        for piece in _pieces(text, room, overlap, count):
-            cost = count(piece) + TEXT_OVERHEAD
-            if window and (used + cost > max_tokens or len(window) >= max_texts):
-                if fresh:
-                    windows.append(window)
-                window = _tail(window, overlap, min(_TAIL_TEXTS, max_texts // 2), count)
-                used = sum(count(one) + TEXT_OVERHEAD for one in window)
-            window.append(piece)
-            used += cost
-            fresh = True
-    if fresh:
-        windows.append(window)
-    return windows
-
-
-def _tail(window: Sequence[str], overlap: int, max_texts: int, count: Callable[[str], int]) -> list[str]:
-    """The last texts of a window, and as much of the text before them as fits."""
-    kept: list[str] = []
-    left = overlap
-    for text in reversed(window):
-        if len(kept) >= max_texts:
-            break
-        cost = count(text) + TEXT_OVERHEAD
-        if cost <= left:
-            kept.insert(0, text)
-            left -= cost
-            continue
-        end = _last(text, left - TEXT_OVERHEAD, count)
-        if end:
-            kept.insert(0, end)
-        break
-    return kept
-
-
-def _pieces(text: str, max_tokens: int, overlap: int, count: Callable[[str], int]) -> Iterable[str]:
-    """Cut a text into pieces of limited tokens, between words if possible."""
-    if count(text) <= max_tokens:
-        yield text
-        return
-    start = 0
-    while start < len(text):
-        end = start + _prefix(text[start : start + 4 * max_tokens], max_tokens, count)
-        if end < len(text):
-            space = max(text.rfind(mark, start + (end - start) // 2, end) for mark in (" ", "\n"))
-            end = space + 1 if space > start else end
-        yield text[start:end]
-        if end >= len(text):
-            return
-        # The next piece repeats the last words of this one, but always begins behind its first half.
-        again = len(_last(text[start:end], min(overlap, max_tokens // 2), count))
-        start = max(end - again, start + (end - start) // 2, start + 1)
-
-
-def _prefix(text: str, max_tokens: int, count: Callable[[str], int]) -> int:
-    """Characters of a text that have at most this number of tokens; at least one."""
-    low, high = 1, max(1, len(text))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if count(text[:middle]) <= max_tokens:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _last(text: str, max_tokens: int, count: Callable[[str], int]) -> str:
-    """The end of a text with at most this number of tokens, from the beginning of a word if possible."""
-    if max_tokens <= 0:
-        return ""
-    text = text[-4 * max_tokens :]
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if count(text[len(text) - middle :]) <= max_tokens:
-            low = middle
-        else:
-            high = middle - 1
-    end = text[len(text) - low :]
-    if low < len(text):
-        _, space, words = end.partition(" ")
-        end = words if space and words else end
-    return end
-
-
 def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
     """Raise TooLongError if texts are too long even for windows."""
     if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_judged_characters:
@@ -206,7 +80,7 @@ async def assess_in_windows(
     together: Sequence[str] = (),
     deadline: float | None = None,
 ) -> GuardVerdict:
-    """A verdict on a request of any length up to the limits, with all its pictures shown beside every window.
+    """Judge a request of any length up to the limits, with all its images beside every window.
 
     Args:
         assess: judges one request that is short enough.
@@ -221,22 +95,22 @@ async def assess_in_windows(
         DeadlineError: the windows were not judged in time.
         SafeVLMError: as ``assess``.
     """
-    texts = _texts_of(request.turns)
+    texts = _list_texts(request.turns)
     check_length(texts, limits)
     timeout_s = limits.verdict_timeout_s if deadline is None else max(0.0, deadline - time.monotonic())
     try:
         async with asyncio.timeout(timeout_s):
             if len(texts) <= MAX_TEXTS and sum(map(len, texts)) <= _MAX_CHARACTERS_PER_TOKEN * limits.max_prompt_tokens:
-                verdict = await _assessed_whole(assess, request)  # estimates are high: the guard itself counts tokens
+                verdict = await _assess_whole(assess, request)  # estimates are high: the guard itself counts tokens
                 if verdict is not None:
                     return verdict
-            windows = _windows_of(texts, together, limits.max_prompt_tokens)
-            return await _assessed(assess, request, windows, limits.max_prompt_tokens)
+            windows = _create_windows(texts, together, limits.max_prompt_tokens)
+            return await _assess_windows(assess, request, windows, limits.max_prompt_tokens)
     except TimeoutError as exc:
         raise DeadlineError("the windows of a long text were not judged in time") from exc
 
 
-def _windows_of(texts: Sequence[str], together: Sequence[str], max_tokens: int) -> list[list[str]]:
+def _create_windows(texts: Sequence[str], together: Sequence[str], max_tokens: int) -> list[list[str]]:
     overlap = max_tokens // _OVERLAP_SHARE
     windows = split_into_windows(texts, max_tokens, overlap)
     if len(windows) > 1 and list(together) != list(texts):
@@ -244,23 +118,21 @@ def _windows_of(texts: Sequence[str], together: Sequence[str], max_tokens: int) 
     return windows
 
 
-async def _assessed(
+async def _assess_windows(
     assess: Assess, request: GuardRequest, windows: Sequence[Sequence[str]], max_tokens: int
 ) -> GuardVerdict:
     found: list[GuardVerdict] = []
-    for start in range(0, len(windows), _AT_A_TIME):
-        some = windows[start : start + _AT_A_TIME]
-        found += await asyncio.gather(*(_assessed_window(assess, request, one, max_tokens) for one in some))
+    for start in range(0, len(windows), _MAX_CONCURRENT):
+        some = windows[start : start + _MAX_CONCURRENT]
+        found += await asyncio.gather(*(_assess_window(assess, request, one, max_tokens) for one in some))
         if _is_final(found):
             break
-    return _worst(found)
+    return _merge_verdicts(found)
 
 
-async def _assessed_window(
-    assess: Assess, request: GuardRequest, texts: Sequence[str], max_tokens: int
-) -> GuardVerdict:
+async def _assess_window(assess: Assess, request: GuardRequest, texts: Sequence[str], max_tokens: int) -> GuardVerdict:
     turns = tuple(Turn(role="user", text=text) for text in texts)
-    verdict = await _assessed_whole(assess, replace(request, turns=turns))
+    verdict = await _assess_whole(assess, replace(request, turns=turns))
     if verdict is not None:
         return verdict
     if max_tokens < 2 * _MIN_WINDOW:
@@ -268,14 +140,14 @@ async def _assessed_window(
             "A text has too many tokens for its length and cannot be judged.", code="prompt_too_long", param="prompt"
         )
     found = [
-        await _assessed_window(assess, request, one, max_tokens // 2)
+        await _assess_window(assess, request, one, max_tokens // 2)
         for one in split_into_windows(texts, max_tokens // 2, max_tokens // 2 // _OVERLAP_SHARE)
     ]
-    return _worst(found)
+    return _merge_verdicts(found)
 
 
-async def _assessed_whole(assess: Assess, request: GuardRequest) -> GuardVerdict | None:
-    """The verdict, or None if the request has more tokens than the guard reads at once."""
+async def _assess_whole(assess: Assess, request: GuardRequest) -> GuardVerdict | None:
+    """Judge a request as a whole; None if it has more tokens than the guard reads at once."""
     try:
         return await assess(request)
     except PromptError as exc:
@@ -284,18 +156,18 @@ async def _assessed_whole(assess: Assess, request: GuardRequest) -> GuardVerdict
         return None
 
 
-def _texts_of(turns: Sequence[Turn]) -> list[str]:
+def _list_texts(turns: Sequence[Turn]) -> list[str]:
     return [text for turn in turns for text in (turn.parts or (turn.text,))]
 
 
 def _is_final(found: Sequence[GuardVerdict]) -> bool:
-    """Whether no further window can change the decision, nor those of policies without consequences."""
-    worst = _worst(found)
+    """Return whether no further window can change the decision, nor those of policies in shadow mode."""
+    worst = _merge_verdicts(found)
     return worst.verdict.decision is Decision.REFUSED and not worst.others
 
 
-def _worst(found: Sequence[GuardVerdict]) -> GuardVerdict:
-    """One verdict for all windows: the most severe, and the most severe of each policy without consequences."""
+def _merge_verdicts(found: Sequence[GuardVerdict]) -> GuardVerdict:
+    """Merge the verdicts of all windows: the most severe one, and the most severe one of each policy in shadow mode."""
     worst = max(found, key=lambda one: (one.assessment is None, one.verdict.severity_key))
     others: dict[str, Verdict] = {}
     for one in found:

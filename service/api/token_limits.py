@@ -22,12 +22,12 @@ def choose_token_limit(requested: int | None, endpoint: Endpoint, settings: Sett
     """
     if requested is None:
         return min(settings.default_max_tokens, settings.max_tokens)
-    if requested > settings.max_tokens and not lowers_token_limit(endpoint, settings):
+    if requested > settings.max_tokens and not should_lower_limit(endpoint, settings):
         raise PromptError(f"{param} may be at most {settings.max_tokens}.", code="max_tokens_too_large", param=param)
     return min(requested, settings.max_tokens)
 
 
-def lowers_token_limit(endpoint: Endpoint, settings: Settings) -> bool:
+def should_lower_limit(endpoint: Endpoint, settings: Settings) -> bool:
     """Return whether an endpoint lowers a token limit above the operator's, instead of rejecting the request."""
     return settings.clamps_openai if endpoint.is_openai_compatible else settings.clamps_own
 

@@ -61,7 +61,7 @@ export class Findings {
 
   #scored(risk) {
     const { index, name } = risk.level;
-    $("risk").textContent = `Decided about: ${spelled(risk.type)}, level ${index} (${spelled(name)})`;
+    $("risk").textContent = `Risk: ${spelled(risk.type)}, level ${index} (${spelled(name)})`;
     fill($("types"), bars(risk.type_scores, risk.type));
     fill($("levels"), bars(risk.level_scores, name));
     const surfaces = Object.entries(risk.surfaces).filter(([, share]) => share !== null);
@@ -81,25 +81,25 @@ export class Findings {
     fill(
       $("time-list"),
       stages.map(([key, name, ms]) => el("li", {}, el("span", { class: `swatch ${key}` }), name, el("b", {}, inMs(ms)))),
-      el("li", { class: "whole" }, "Together", el("b", {}, inMs(whole))),
+      el("li", { class: "whole" }, "Total", el("b", {}, inMs(whole))),
     );
-    $("time-note").textContent = reply.timings.guard_ms === 0 ? "The same was asked before, so the verdict was known." : "";
+    $("time-note").textContent = reply.timings.guard_ms === 0 ? "The verdict came from the cache, because the same request was judged before." : "";
     show($("time"), true);
   }
 
   explained(images, why) {
     images.forEach((picture, index) => picture.heatmap && this.#overlay(index, picture.heatmap));
     const by = why.decided_by?.view;
-    const policy = why.policy.mode === "shadow" ? `${why.policy.name} (in shadow mode: without consequences)` : why.policy.name;
-    const off = why.off.length ? ` Switched off: ${why.off.map(spelled).join(", ")}.` : "";
+    const policy = why.policy.mode === "shadow" ? `${why.policy.name} (in shadow mode: it changes no decision)` : why.policy.name;
+    const off = why.off.length ? ` Disabled: ${why.off.map(spelled).join(", ")}.` : "";
     const seen = [...new Set(why.views.filter((view) => view.decides).map((view) => view.view))].map(viewName);
-    const readings = why.readings > 1 ? ` The words were read in ${why.readings} ways.` : "";
+    const readings = why.readings > 1 ? ` The text was judged in ${why.readings} variants.` : "";
     $("why-text").textContent =
       `Policy ${policy} on ${spelled(why.type)}, decided by ${by ? viewName(by) : "nothing"}` +
       `${seen.length > 1 ? ` (the worst of ${seen.join(", ")})` : ""}.${readings}${off}`;
     fill(
       $("why-rules"),
-      el("thead", {}, el("tr", {}, ["Level", "Belief in it or worse", "Threshold", "Leads to"].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ["Level", "Probability of it or worse", "Threshold", "Action"].map((name) => el("th", { scope: "col" }, name)))),
       el(
         "tbody",
         {},
@@ -141,16 +141,16 @@ export class Findings {
   }
 }
 
-// On a small screen what happens lies below what was typed.
+// On a small screen the result is below the form.
 function bringUp() {
   if (matchMedia("(max-width: 62rem)").matches) $("results").scrollIntoView();
 }
 
 function noteOn(reply) {
-  if (reply.decision === "refused") return "The language model was not asked: a refusal costs none of its tokens.";
+  if (reply.decision === "refused") return "The language model did not run: a refusal needs none of its tokens.";
   const tokens = `${reply.usage.completion_tokens} tokens`;
-  if (reply.finish_reason === "content_filter") return `Cut: the reply turned harmful while it was made (${tokens}).`;
-  if (reply.finish_reason === "length") return `${tokens}; there were no more to spend.`;
+  if (reply.finish_reason === "content_filter") return `Cut: the reply became harmful while it was generated (${tokens}).`;
+  if (reply.finish_reason === "length") return `${tokens}; the token limit is reached.`;
   return tokens;
 }
 

@@ -106,7 +106,7 @@ function listen() {
       } catch {
         // Over plain HTTP from another machine there is no clipboard: a person's own Ctrl+C still works.
         getSelection().selectAllChildren(text);
-        say("Selected, to be copied");
+        say("Selected for copying");
         return;
       }
       button.dataset.copied = "";

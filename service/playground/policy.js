@@ -40,7 +40,7 @@ export class PolicyTrial {
     base.addEventListener("change", () => this.reset());
     $("reset").addEventListener("click", () => {
       this.reset();
-      say("The rules are as they were");
+      say("The rules are reset");
     });
     this.reset();
   }
@@ -178,7 +178,7 @@ export class PolicyTrial {
     const flips = requests.filter(({ decision }, index) => decision !== found[index].decision).length;
     $("flips").textContent = `${flips} of ${requests.length} would flip`;
     $("flips").dataset.any = String(flips > 0);
-    const names = ["Pictures", "Prompt", "Decided", "Would be"];
+    const names = ["Pictures", "Prompt", "Decision", "With these rules"];
     fill(
       $("session"),
       el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))),

@@ -113,11 +113,11 @@ def extract_content(request: GuardrailRequest) -> ExtractedContent:
     content.add_tools(request.tools)
     extra, data = request.model_extra or {}, request.request_data or {}
     content.add_others({name: value for name, value in extra.items() if name not in _CALL_FIELDS})
-    content.add_others({name: value for name, value in data.items() if not _identifies_caller(name, value)})
+    content.add_others({name: value for name, value in data.items() if not _is_about_caller(name, value)})
     return content
 
 
-def _identifies_caller(name: str, value: Any) -> bool:
+def _is_about_caller(name: str, value: Any) -> bool:
     """Return whether a field of ``request_data`` is an identifier, or about the key of the proxy's caller."""
     return name.startswith(_KEY_PREFIX) or (isinstance(value, str) and not any(map(str.isspace, value)))
 

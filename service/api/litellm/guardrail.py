@@ -49,12 +49,13 @@ _LARGE_BYTES = 64 * 1024
 @router.api_route(
     GUARDRAIL.path,
     methods=[GUARDRAIL.method],
+    name="guardrail",
     response_model=GuardrailReply,
     responses=ERRORS,
     openapi_extra=build_json_body(GuardrailRequest),
     summary="Judge requests and responses of a LiteLLM proxy",
 )
-async def guardrail(context: Context) -> JSONResponse:
+async def judge_proxied_content(context: Context) -> JSONResponse:
     """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are not changed.
 
     Every text in the request (messages, reasoning, tool definitions and calls, unknown fields) is judged with the

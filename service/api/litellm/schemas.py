@@ -9,7 +9,7 @@ from service.api.schemas.replies import ResponseModel
 
 
 class ProviderParams(BaseModel):
-    """Our part of what a proxy's configuration may pass on."""
+    """Parameters for this guardrail in the configuration of the proxy."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -23,14 +23,14 @@ class ProviderParams(BaseModel):
 
 
 class GuardrailRequest(BaseModel):
-    """What LiteLLM sends."""
+    """Request of LiteLLM."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
     images: list[Picture] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
     structured_messages: list[dict[str, Any]] | None = Field(
-        default=None, description="The conversation that they come from."
+        default=None, description="The conversation that contains the texts and images."
     )
     tools: list[Any] | None = Field(
         default=None, description="Definitions of tools; their names, descriptions and schemas are judged as texts."
@@ -42,14 +42,16 @@ class GuardrailRequest(BaseModel):
         default=None,
         description="Request data of the proxy; judged, except for identifiers and fields about the caller's key.",
     )
-    input_type: Literal["request", "response"] = Field(default="request", description="Which of the two it is.")
+    input_type: Literal["request", "response"] = Field(
+        default="request", description="Whether a request or a response of the proxy is judged."
+    )
     additional_provider_specific_params: ProviderParams | None = Field(
-        default=None, description="What the proxy's configuration says for this guardrail."
+        default=None, description="Parameters for this guardrail in the configuration of the proxy."
     )
 
 
 class GuardrailReply(ResponseModel):
-    """What LiteLLM then does."""
+    """Action that LiteLLM takes."""
 
     action: Literal["BLOCKED", "NONE", "GUARDRAIL_INTERVENED"]
     blocked_reason: str | None = None

@@ -40,12 +40,13 @@ _DONE = "[DONE]"
 @router.api_route(
     COMPLETIONS.path,
     methods=[COMPLETIONS.method],
+    name="completions",
     response_model=Completion,
     responses={**OPENAI_ERRORS, **NO_MODEL, **COMPLETION_STREAM},
     openapi_extra=build_json_body(CompletionRequest),
     summary="Ask about images, guarded, as OpenAI's clients do",
 )
-async def completions(context: Context, responses: Responses) -> Response:
+async def complete_chat(context: Context, responses: Responses) -> Response:
     """Judge the whole conversation and every picture in it, then answer or refuse.
 
     A refusal is a completion with the text in `message.refusal` (or `content`, see `refusal_in`) and

@@ -27,12 +27,13 @@ router = APIRouter()
 @router.api_route(
     MODERATIONS.path,
     methods=[MODERATIONS.method],
+    name="moderations",
     response_model=Moderation,
     responses={**OPENAI_ERRORS, **NO_MODEL},
     openapi_extra=build_json_body(ModerationRequest),
     summary="Judge texts and images, as OpenAI's clients do",
 )
-async def moderations(context: Context, responses: Responses) -> JSONResponse:
+async def moderate(context: Context, responses: Responses) -> JSONResponse:
     """One result for a text, one for each of several texts, or one for texts and images that belong together.
 
     Risk types are reported under their own names, and under OpenAI's names of equivalent categories. `model` in the

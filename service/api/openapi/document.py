@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from safety_core.engine.messages import GuardInfo
-from service.api.token_limits import HEADER, lowers_token_limit
+from service.api.token_limits import HEADER, should_lower_limit
 from service.endpoints import TABLE, Endpoint, replace_parameters
 from service.settings import Settings
 
@@ -65,11 +65,11 @@ class DocumentedApp(FastAPI):
             if model is not None and model.description:
                 schema["info"]["description"] += f"\n\n{model.checkpoint}: {model.description}"
             name = None if model is None else model.checkpoint
-            self.openapi_schema = complete_document(schema, self._settings, model=name)
+            self.openapi_schema = add_shared_parts(schema, self._settings, model=name)
         return self.openapi_schema
 
 
-def complete_document(schema: _Object, settings: Settings, *, model: str | None) -> _Object:
+def add_shared_parts(schema: _Object, settings: Settings, *, model: str | None) -> _Object:
     """Complete the framework's document with what the routes do not know.
 
     Args:
@@ -121,7 +121,7 @@ def _create_error(description: str) -> _Object:
 def _list_limits(endpoint: Endpoint, settings: Settings) -> dict[str, int]:
     """List the operator's maximum of the items or of the value of each limited request field."""
     limits: dict[str, int] = {field: getattr(settings, setting) for field, setting in endpoint.limits.items()}
-    if not lowers_token_limit(endpoint, settings):
+    if not should_lower_limit(endpoint, settings):
         limits |= dict.fromkeys(endpoint.token_fields, settings.max_tokens)
     return limits
 

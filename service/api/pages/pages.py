@@ -13,7 +13,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.api_route(ROOT.path, methods=[ROOT.method])
-async def root(context: Context) -> Response:
+async def show_root(context: Context) -> Response:
     """Redirect browsers to the playground, and list the server's pages for other clients; all links are relative."""
     request, service = context.request, context.service
     prefix, raw_path = request.scope.get("root_path", ""), request.scope.get("raw_path") or b"/"
@@ -37,19 +37,19 @@ async def root(context: Context) -> Response:
 
 
 @router.api_route(DOCS.path, methods=[DOCS.method])
-async def docs() -> HTMLResponse:
+async def show_docs() -> HTMLResponse:
     """The OpenAPI document in Swagger UI, which can also send requests."""
     return HTMLResponse(documentation.PAGES["docs"], headers=documentation.HEADERS)
 
 
 @router.api_route(REDOC.path, methods=[REDOC.method])
-async def redoc() -> HTMLResponse:
+async def show_redoc() -> HTMLResponse:
     """The OpenAPI document in Redoc, read-only."""
     return HTMLResponse(documentation.PAGES["redoc"], headers=documentation.HEADERS)
 
 
 @router.api_route(DOCS_FILE.path, methods=[DOCS_FILE.method])
-async def docs_file(name: str) -> Response:
+async def send_docs_file(name: str) -> Response:
     """A script or style sheet of these pages."""
     try:
         data, media_type = documentation.read_asset(name)

@@ -31,13 +31,13 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.api_route(PLAYGROUND.path, methods=[PLAYGROUND.method])
-async def page() -> Response:
+async def send_page() -> Response:
     """The page."""
-    return await file(playground.PAGE)
+    return await send_file(playground.PAGE)
 
 
 @router.api_route(PLAYGROUND_ABOUT.path, methods=[PLAYGROUND_ABOUT.method])
-async def about(context: Context) -> JSONResponse:
+async def describe_server(context: Context) -> JSONResponse:
     """The model, the limits of a request, the policies that it may choose, and examples to begin with."""
     info, settings, book = context.service.guard.info, context.settings, context.service.policies.content
     names = [name for name in list_policy_names(context.key, book) if name in book.policies]
@@ -67,7 +67,7 @@ def _describe_policy(policy: ActivePolicy, *, expose_risk: bool) -> dict[str, An
 
 
 @router.api_route(PLAYGROUND_EXAMPLE.path, methods=[PLAYGROUND_EXAMPLE.method])
-async def example(name: str) -> Response:
+async def send_example(name: str) -> Response:
     """One of the example pictures."""
     try:
         picture = playground.read_example(name)
@@ -77,7 +77,7 @@ async def example(name: str) -> Response:
 
 
 @router.api_route(PLAYGROUND_JUDGEMENT.path, methods=[PLAYGROUND_JUDGEMENT.method])
-async def judgement(context: Context, responses: Responses) -> JSONResponse:
+async def explain_judgement(context: Context, responses: Responses) -> JSONResponse:
     """The reply of `/v1/classify` with its explanation: every view, every score, every rule.
 
     The verdict comes from the cache if the same request was just sent to `/v1/chat`.
@@ -91,7 +91,7 @@ async def judgement(context: Context, responses: Responses) -> JSONResponse:
 
 
 @router.api_route(PLAYGROUND_DECISIONS.path, methods=[PLAYGROUND_DECISIONS.method])
-async def decisions(context: Context) -> JSONResponse:
+async def try_policy(context: Context) -> JSONResponse:
     """The decisions of a changed policy about requests that were judged; nothing is stored or counted."""
     if not context.settings.expose_risk:
         raise HTTPException(404)
@@ -102,7 +102,7 @@ async def decisions(context: Context) -> JSONResponse:
 
 
 @router.api_route(PLAYGROUND_FILE.path, methods=[PLAYGROUND_FILE.method])
-async def file(name: str) -> Response:
+async def send_file(name: str) -> Response:
     """A file of the page."""
     try:
         data, media_type = playground.read_file(name)

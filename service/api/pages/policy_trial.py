@@ -60,7 +60,7 @@ def decide_trial(trial: PolicyTrial, policy: Policy, taxonomy: Taxonomy) -> list
     Raises:
         InputError: ``invalid_field``; the changes or the scores do not fit the model.
     """
-    changed = _change_policy(policy, trial.changes, taxonomy)
+    changed = _overlay_changes(policy, trial.changes, taxonomy)
     verdicts = [_decide(changed, taxonomy, views) for views in trial.requests]
     return [
         {
@@ -72,7 +72,7 @@ def decide_trial(trial: PolicyTrial, policy: Policy, taxonomy: Taxonomy) -> list
     ]
 
 
-def _change_policy(policy: Policy, changes: dict[str, Any], taxonomy: Taxonomy) -> Policy:
+def _overlay_changes(policy: Policy, changes: dict[str, Any], taxonomy: Taxonomy) -> Policy:
     try:
         return overlay_policy(policy, changes, taxonomy)
     except PolicyError as exc:  # its message quotes the client's values

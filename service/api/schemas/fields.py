@@ -76,14 +76,14 @@ EMPTY = Neutral(("", [], {}), members=True)
 
 PolicyName = Annotated[
     str | None,
-    Field(max_length=64, description="Name of the policy that decides, where the operator lets clients choose."),
+    Field(max_length=64, description="Name of the policy that decides, if the operator lets clients choose one."),
 ]
 Language = Annotated[
     str | None,
     Field(
         max_length=64,
         description=(
-            "Language (BCP 47) of a refusal, before `Accept-Language`; the policy's own where it is not translated."
+            "Language (BCP 47) of a refusal, which precedes `Accept-Language`; the policy's own without a translation."
         ),
     ),
 ]

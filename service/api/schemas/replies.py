@@ -27,7 +27,7 @@ class LevelOut(ResponseModel):
 
 
 class SurfacesOut(ResponseModel):
-    """Unsafe probability of the image alone, the text alone, and both together; null where there is no such thing."""
+    """Unsafe probability of the image alone, the text alone, and both together; null if the request lacks the input."""
 
     image: float | None
     text: float | None
@@ -48,7 +48,7 @@ class AssessmentOut(ResponseModel):
 
 
 class UsageOut(ResponseModel):
-    """Tokens that the language model read and made."""
+    """Tokens that the language model read and generated."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -69,7 +69,7 @@ class ChatTimings(ClassifyTimings):
 
 
 class ChatReply(ResponseModel):
-    """Reply of ``/v1/chat``; a refusal is one too."""
+    """Reply of ``/v1/chat``, which may be a refusal."""
 
     id: str
     model: str
@@ -107,14 +107,14 @@ class AssessmentEvent(ResponseModel):
 
 
 class DeltaEvent(ResponseModel):
-    """A piece of the reply, or else of the refusal; pieces join without separators."""
+    """A piece of the reply or of the refusal; pieces are joined without separators."""
 
     content: str = Field(default="", description="Piece of the model's reply.")
     refusal: str = Field(default="", description="Piece of a refusal.")
 
 
 class ModelOut(ResponseModel):
-    """What is served."""
+    """The model that is served."""
 
     id: str
     object: str = "model"
@@ -142,11 +142,13 @@ class Health(ResponseModel):
 class Ready(Health):
     """Reply of ``/readyz``."""
 
-    detail: dict[str, str] | None = Field(default=None, description="What an operator should look at, if anything.")
+    detail: dict[str, str] | None = Field(
+        default=None, description="Files whose newest version is not in force, and what is in force instead."
+    )
 
 
 class ErrorDetail(ResponseModel):
-    """What went wrong, without anything of the request."""
+    """Description of an error, which quotes nothing of the request."""
 
     message: str
     type: str

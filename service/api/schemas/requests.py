@@ -19,13 +19,19 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    prompt: str | None = Field(default=None, description="What is asked about the images, or by itself.")
-    stream: bool | None = Field(default=None, description="Answer with Server-ResponseModel Events (chat only).")
-    max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of the reply.")
-    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False, description="0 is deterministic.")
-    top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False, description="Nucleus to draw from.")
-    seed: int | None = Field(default=None, ge=-SEED_LIMIT, lt=SEED_LIMIT, description="Makes draws repeatable.")
-    explain: bool | None = Field(default=None, description="Add heatmaps that show where the safety head looked.")
+    prompt: str | None = Field(default=None, description="The question about the images, or a question without images.")
+    stream: bool | None = Field(default=None, description="Stream the reply as Server-Sent Events (chat only).")
+    max_tokens: int | None = Field(default=None, ge=1, description="Maximum tokens of the reply.")
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, allow_inf_nan=False, description="Sampling temperature; 0 is deterministic."
+    )
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, allow_inf_nan=False, description="Probability mass of nucleus sampling."
+    )
+    seed: int | None = Field(
+        default=None, ge=-SEED_LIMIT, lt=SEED_LIMIT, description="Seed of sampling; equal seeds give equal replies."
+    )
+    explain: bool | None = Field(default=None, description="Add heatmaps of the safety head's attention.")
     policy: PolicyName = None
     language: Language = None
 

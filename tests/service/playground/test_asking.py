@@ -137,10 +137,10 @@ def test_each_stage_has_its_time(page: Page) -> None:
 
 def test_options_reach_the_server(page: Page, server: ServerProcess) -> None:
     page.locator("summary").click()
-    page.get_by_label("Most tokens").fill("3")
+    page.get_by_label("Maximum tokens").fill("3")
     page.locator("#files").set_input_files(ROOT / "examples" / "safe-scene.png")
     send_question(page, "What do you see here?")
-    expect(page.locator("#reply-note")).to_have_text("3 tokens; there were no more to spend.")
+    expect(page.locator("#reply-note")).to_have_text("3 tokens; the token limit is reached.")
     reply = said(server, "What do you see here?", "safe-scene.png", max_tokens=3)
     expect(page.locator("#reply")).to_have_text(reply["content"])
 

@@ -29,7 +29,8 @@ from service.api.schemas.fields import (
 from service.settings.values import RefusalIn
 
 StopString = Annotated[str, Field(max_length=64)]
-"""What may become one is held back and then said in one piece: a long one would thin what the output rail judges."""
+"""Text that may become a stop string is held back and then released in one piece: a long one would delay the output
+rail."""
 
 
 class StreamOptions(RequestModel):
@@ -100,7 +101,7 @@ class OtherServerOptions(RequestModel):
 
 
 _ONE_LIMIT: JsonValue = [{"properties": {name: {"type": "null"}}} for name in ("max_tokens", "max_completion_tokens")]
-"""They mean the same."""
+"""The two fields have the same meaning; a request may have one of them."""
 
 
 class CompletionRequest(OtherServerOptions):
@@ -118,7 +119,7 @@ class CompletionRequest(OtherServerOptions):
     max_completion_tokens: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
-    n: int | None = Field(default=None, ge=1, description="Replies to make.")
+    n: int | None = Field(default=None, ge=1, description="Number of replies to generate.")
     stop: (
         Annotated[
             Annotated[StopString, Tag("=string")] | Annotated[list[StopString], Field(max_length=4), Tag("=array")],

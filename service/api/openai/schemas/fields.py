@@ -34,7 +34,7 @@ NO_REASONING = Neutral(("", [], {}, {"effort": "none"}, {"enabled": False}), mem
 
 
 class RequestModel(BaseModel):
-    """What a client sends; a field that nobody knows, or whose value has another type, is an error."""
+    """Base of everything that a client sends; an unknown field, or a value of another type, is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

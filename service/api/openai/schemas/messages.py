@@ -10,7 +10,7 @@ from service.api.openai.schemas.parts import Content
 
 
 def _restrict_parts(*kinds: str) -> JsonValue:
-    """Schema of a content whose parts are limited to some types."""
+    """Build the schema of a content whose parts are limited to some types."""
     return {
         "anyOf": [{"type": ["string", "null"]}, {"items": {"properties": {"type": {"enum": list(kinds)}}}}],
     }
@@ -51,7 +51,7 @@ class Message(RequestModel):
 
     role: Annotated[Literal["user", "system", "developer", "assistant"], BeforeValidator(_reject_tool_role)]
     content: Content | None = None
-    refusal: str | None = Field(default=None, description="What a refused message of the assistant said.")
+    refusal: str | None = Field(default=None, description="Text of an assistant's refusal.")
     name: Label | None = None
     id: Label | None = None
     cache_control: CacheHint | None = None

@@ -39,7 +39,7 @@ class TextPart(_PartBase):
 
 
 class ImageUrl(RequestModel):
-    """Where a picture is: a ``data:`` URL, or ``https:`` where the operator allows it."""
+    """URL of an image: ``data:``, or ``https:`` if the operator allows it."""
 
     url: Picture
     detail: Literal["auto", "low", "high", "original"] | None = Field(
@@ -49,7 +49,7 @@ class ImageUrl(RequestModel):
 
 
 class ImagePart(_PartBase):
-    """A picture."""
+    """An image."""
 
     type: Literal["image_url"]
     image_url: ImageUrl

@@ -8,7 +8,7 @@ from service.api.schemas.replies import AssessmentOut, ChatTimings, ResponseMode
 
 
 class GuardOut(ResponseModel):
-    """What the guard found, beside the fields that the protocol has."""
+    """The guard's result, for which the protocol has no field."""
 
     decision: str
     images_received: int
@@ -22,7 +22,7 @@ class GuardOut(ResponseModel):
 
 
 class CompletionUsage(ResponseModel):
-    """Tokens that the language model read, once, and made, over all choices."""
+    """Tokens that the language model read, counted once, and generated, over all choices."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -38,7 +38,7 @@ class MessageOut(ResponseModel):
 
 
 class ChoiceOut(ResponseModel):
-    """One of the replies."""
+    """One of the generated replies."""
 
     index: int
     message: MessageOut
@@ -59,7 +59,7 @@ class Completion(ResponseModel):
 
 
 class DeltaOut(ResponseModel):
-    """What a chunk adds to a message."""
+    """The piece of a message in a chunk."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
@@ -67,7 +67,7 @@ class DeltaOut(ResponseModel):
 
 
 class ChunkChoice(ResponseModel):
-    """What a chunk adds to one of the replies."""
+    """The piece of a reply in a chunk."""
 
     index: int
     delta: DeltaOut
@@ -88,7 +88,7 @@ class CompletionChunk(ResponseModel):
 
 
 class ModerationResult(ResponseModel):
-    """What was found in one input."""
+    """Result for one input."""
 
     flagged: bool
     categories: dict[str, bool]

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
@@ -194,6 +194,7 @@ def steady() -> Iterator[TestClient]:
         yield client
 
 
+@settings(deadline=None)
 @given(
     sessions=st.lists(VIEWS, max_size=3),
     threshold=st.floats(0, 1.5),
