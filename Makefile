@@ -1,12 +1,12 @@
-# Every target makes what it needs, from a fresh clone with only Python >= 3.11 installed.
+# Every target creates its own prerequisites, from a fresh clone with only Python >= 3.11 installed.
 #
-#   PYTHON=…        the interpreter to build the virtual environment with
+#   PYTHON=…        the interpreter of the virtual environment
 #   PIP_ARGS=…      extra arguments for pip, e.g. an index with CPU wheels of torch (CONTRIBUTING.md, "torch without CUDA")
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x", or -n 0 for one process
-#   FUZZ_CASES=…    damaged pictures that `make fuzz` decodes; the other bounds grow with it (1000000)
-#   FUZZ_SEED=…     which ones; a run that names the seed of another tries the same (the time)
+#   FUZZ_CASES=…    number of damaged pictures of `make fuzz`; its other bounds grow in proportion (1000000)
+#   FUZZ_SEED=…     seed of the pictures; the same seed gives the same pictures (the time)
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -27,34 +27,34 @@ help:  ## list the targets
 serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
 	$(BIN)/python -m service
 
-# A thread for each process: models as small as the tests' gain nothing from more. Neighbours stay together, for they
-# share servers and checkpoints; a process that is done takes from the end of another's list.
-test: lint types  ## everything CI runs: format, lint, types, import order, tests
+# One thread per process: the small models of the tests gain nothing from more. Neighbouring tests stay together, because
+# they share servers and checkpoints; an idle process takes tests from the end of another's list.
+test: lint types  ## run everything that CI runs: format, lint, types, import order, tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(TEST_ARGS)
 
-lint: $(VENV)/.dev  ## formatting, lint rules, the import order and undeclared dependencies
+lint: $(VENV)/.dev  ## check format, lint rules, import order and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/deptry service safety_core
 
-types: $(VENV)/.dev  ## strict types over code and tests
+types: $(VENV)/.dev  ## check types of code and tests, strictly
 	$(BIN)/mypy --num-workers 2
 
 format: $(VENV)/.dev  ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: $(VENV)/.dev  ## damaged pictures and made-up requests, about half an hour; FUZZ_CASES=… for more or fewer
+fuzz: $(VENV)/.dev  ## try damaged pictures and generated requests for half an hour; FUZZ_CASES=… for more or fewer
 	FUZZ_CASES=$(FUZZ_CASES) FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz -v -s --timeout 0
 
-bench: $(VENV)/.bench  ## measure side by side, about half an hour; BENCH="NAME …" for single measurements
+bench: $(VENV)/.bench  ## run all measurements, about half an hour; BENCH="NAME …" for single ones
 	for name in $(BENCH); do $(BIN)/python -m bench $$name || exit 1; done
 
-screenshots: $(VENV)/.dev  ## take the pictures of the playground in docs again
+screenshots: $(VENV)/.dev  ## create the screenshots of the playground in docs
 	$(BIN)/python -m tests.service.playground.screenshots docs
 
-nano: $(VENV)/.serve  ## train the nano checkpoint again, from nothing
+nano: $(VENV)/.serve  ## train the nano checkpoint from scratch
 	$(BIN)/safevlm nano build $(NANO_ARGS)
 
 clean:  ## remove the virtual environment and every cache
@@ -64,7 +64,7 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none of python3, python3.11-3.13 is" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# What is about to be installed, and how much it is: $(1) what for, $(2) gigabytes to download, $(3) on disk.
+# Announce an installation: $(1) its purpose, $(2) gigabytes to download, $(3) gigabytes on disk.
 define announce
 @echo "Installing $(1) into $(VENV): about $(2) GB to download, $(3) GB on disk with a CPU build of torch;"
 @echo "3 GB more to download and 6 GB more on disk with the CUDA build (CONTRIBUTING.md, \"torch without CUDA\"). This takes minutes, once."
@@ -72,16 +72,16 @@ endef
 
 # The stamps are younger than pyproject.toml once its requirements are installed, so nothing is installed twice.
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
-	$(call announce,what the server needs,0.4,1.5)
+	$(call announce,the server,0.4,1.5)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(call announce,the server and everything its tests need,0.8,2.5)
+	$(call announce,the server and its development tools,0.8,2.5)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[dev]'
 	@touch $(VENV)/.serve $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
-	$(call announce,the server and what measures it,0.5,1.7)
+	$(call announce,the server and its measurements,0.5,1.7)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[bench]'
 	@touch $(VENV)/.serve $@

@@ -79,9 +79,9 @@ def test_the_conversation_about_the_example_is_right() -> None:
         if kind == "describe":
             assert reply == describe(scene)[0]
         elif kind in ("opinion", "share", "obey"):
-            assert oracle.undressed(prompt) in ABOUT_PICTURES[kind].trained
+            assert oracle.strip_politeness(prompt) in ABOUT_PICTURES[kind].trained
         else:
-            assert reply == oracle.right_answer(kind, scene, prompt)
+            assert reply == oracle.derive_answer(kind, scene, prompt)
 
 
 def test_replies_are_quoted_word_for_word() -> None:

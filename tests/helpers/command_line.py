@@ -8,7 +8,7 @@ runner = CliRunner()
 
 
 def run_command(*arguments: object, code: int = 0) -> str:
-    """What a command printed: its result, or its complaint where it failed."""
+    """Run a command and return its output, or the error output if ``code`` is not 0."""
     result = runner.invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, result.output
     return result.stderr if code else result.stdout

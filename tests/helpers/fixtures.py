@@ -74,9 +74,9 @@ def training_jsonl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def varied_suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """A suite of 24 varied pairs."""
     from safety_core.evaluation.suites.suite import load_suite
-    from tests.helpers.datasets.suite_factory import varied_records, write_suite
+    from tests.helpers.datasets.suite_factory import create_varied_records, write_suite
 
-    return load_suite(write_suite(tmp_path_factory.mktemp("varied"), varied_records(24)))
+    return load_suite(write_suite(tmp_path_factory.mktemp("varied"), create_varied_records(24)))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from safety_core.cli.main import app
 from safety_core.data.jsonl import write_jsonl
 from service.app import create_app
 from service.settings import Settings
-from tests.helpers.datasets.suite_factory import varied_records, write_suite
+from tests.helpers.datasets.suite_factory import create_varied_records, write_suite
 from tests.helpers.images.encoding import encode_png
 from tests.helpers.models.hub import Hub, forbid_network, run_hub
 from tests.helpers.models.llava15 import COMMIT, LLAVA_ID, VICUNA_CONFIG, VICUNA_ID, write_llava15
@@ -83,7 +83,7 @@ def use(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     """Check, calibrate, measure and serve a checkpoint."""
     assert "adapter    yes" in run("verify", checkpoint)
     run("calibrate", "--checkpoint", checkpoint, "--data", data, "--device", "cpu")
-    suite, report = write_suite(tmp_path / "suite", varied_records(24)), tmp_path / "report"
+    suite, report = write_suite(tmp_path / "suite", create_varied_records(24)), tmp_path / "report"
     figures = ["--resamples", 20, "--device", "cpu", "--quiet", "--out", report]
     run("evaluate", "--suite", suite, "--checkpoint", checkpoint, *figures)
     assert (report / "report.json").is_file()

@@ -14,17 +14,17 @@ from safety_core.model.vision.tower import VisionFeatures
 
 @dataclass(slots=True)
 class ModelInputs:
-    """What passed through a model."""
+    """Inputs of a model's parts."""
 
     passes: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-    """Inputs of the vision tower and its projected features, one entry a pass."""
+    """Inputs of the vision tower and their projected features, one entry per pass."""
 
     read: list[tuple[list[int], VisionFeatures | None]] = field(default_factory=list)
-    """What the language model read: prompt and pictures."""
+    """Prompts and picture features of the language model."""
 
     @property
     def pixels(self) -> torch.Tensor:
-        """All inputs of the vision tower; a slow machine divides them into several passes."""
+        """All inputs of the vision tower, over all passes; a slow machine needs several."""
         return torch.cat([pixels for pixels, _ in self.passes])
 
     @property
@@ -35,27 +35,27 @@ class ModelInputs:
 
 @contextmanager
 def record_model_inputs(guard: Guard) -> Iterator[ModelInputs]:
-    """Look on while requests are served: what the tower sees, and what the language model is given."""
+    """Record the inputs of tower and language model while requests are served."""
     model, seen = guard.model, ModelInputs()
     encode, embed = model.encode_images, model.embed
 
-    def encoded(pixels: torch.Tensor) -> VisionFeatures:
+    def record_encode(pixels: torch.Tensor) -> VisionFeatures:
         features = encode(pixels)
         seen.passes.append((pixels.clone(), features.projected_BPD))
         return features
 
-    def embedded(prompts: Sequence[Any], vision: VisionFeatures | None, *args: Any, **kwargs: Any) -> Any:
+    def record_embed(prompts: Sequence[Any], vision: VisionFeatures | None, *args: Any, **kwargs: Any) -> Any:
         seen.read += [(prompt.input_ids, vision) for prompt in prompts]
         return embed(prompts, vision, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model, "encode_images", encoded)
-        patch.setattr(model, "embed", embedded)
+        patch.setattr(model, "encode_images", record_encode)
+        patch.setattr(model, "embed", record_embed)
         yield seen
 
 
 def assert_read_what_was_scored(seen: ModelInputs, *, views: int = 1, view: int = 0) -> None:
-    """The tower saw each view once, and the language model got the very features that the head judged."""
+    """Assert that the tower saw each view once and the language model got the features that the head judged."""
     ((_, given),) = seen.read
     assert given is not None
     assert len(given) == 1
@@ -65,7 +65,7 @@ def assert_read_what_was_scored(seen: ModelInputs, *, views: int = 1, view: int 
 
 @dataclass
 class ModelCalls:
-    """What ran inside the model."""
+    """Calls of a model's parts."""
 
     pictures: list[int] = field(default_factory=list)
     """Batch size of each run of the vision tower."""
@@ -76,18 +76,19 @@ class ModelCalls:
 
 @contextmanager
 def count_model_calls(guard: Guard) -> Iterator[ModelCalls]:
+    """Count the calls of tower and language model."""
     calls = ModelCalls()
     parts = guard.model.backbone.model
 
-    def tower(_: Any, args: Any, kwargs: Any) -> None:
+    def record_tower(_: Any, args: Any, kwargs: Any) -> None:
         calls.pictures.append(len(args[0]))
 
-    def llm(_: Any, args: Any, kwargs: Any) -> None:
+    def record_llm(_: Any, args: Any, kwargs: Any) -> None:
         calls.llm_positions.append(kwargs["inputs_embeds"].shape[1])
 
     hooks = [
-        parts.vision_tower.register_forward_pre_hook(tower, with_kwargs=True),
-        parts.language_model.register_forward_pre_hook(llm, with_kwargs=True),
+        parts.vision_tower.register_forward_pre_hook(record_tower, with_kwargs=True),
+        parts.language_model.register_forward_pre_hook(record_llm, with_kwargs=True),
     ]
     try:
         yield calls

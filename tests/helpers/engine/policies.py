@@ -9,7 +9,7 @@ NEVER, ALWAYS = 2.0, 0.0
 
 
 def create_forced_policy(decision: Decision) -> Policy:
-    """A policy that makes the same decision whatever the scores are."""
+    """A policy that makes the same decision for all scores."""
     reached = {Decision.ALLOWED: (), Decision.CAUTIONED: (1,), Decision.REFUSED: (1, 2, 3)}[decision]
     thresholds = {name: {k: ALWAYS if k in reached else NEVER for k in (1, 2, 3)} for name in T.risky_types}
     return replace(Policy.create_default(T), thresholds=thresholds)

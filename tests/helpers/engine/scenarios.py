@@ -17,7 +17,7 @@ def run_scenario(
     on_death: Callable[[], None] = lambda: None,
     **bounds: Any,
 ) -> None:
-    """Run a scenario against a guard and close it whatever happens."""
+    """Run a scenario against an engine, and close the engine in any case."""
     config = EngineConfig(**{"verdict_timeout_s": 240, "reply_timeout_s": 240, "restart_pause_s": 0.01, **bounds})
 
     async def main() -> None:

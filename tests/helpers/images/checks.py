@@ -1,4 +1,4 @@
-"""Decodes files and compares or names what came of it."""
+"""Decodes image files and checks the result."""
 
 import pytest
 from PIL import Image, ImageChops
@@ -8,19 +8,21 @@ from safety_core.inputs.images.decoding import ImageLimits, decode
 
 
 def decode_only_view(data: bytes, **limits: float) -> Image.Image:
+    """Decode a file that has a single view."""
     decoded = decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
     assert len(decoded.views) == 1
     return decoded.views[0]
 
 
 def measure_difference(left: Image.Image, right: Image.Image) -> int:
-    """The largest difference of any channel of any pixel."""
+    """The largest difference of a channel of a pixel."""
     assert left.size == right.size
     extrema = ImageChops.difference(left, right).getextrema()
     return max(int(high) for _, high in extrema)  # type: ignore[misc]
 
 
 def get_error_code(data: bytes, **limits: float) -> str:
+    """The error code of a file that cannot be decoded."""
     with pytest.raises(ImageError) as caught:
         decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
     assert caught.value.param == "image"

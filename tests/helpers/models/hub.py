@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face hub on this machine, and a guard that sees every other attempt to use the network."""
+"""A local stand-in for the Hugging Face hub, and a guard against every other use of the network."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ import transformers.utils.hub
 
 
 class Hub:
-    """Repositories that lie in folders, served as the hub serves them.
+    """Serves repositories from folders, like the hub.
 
     Args:
         repositories: folder and commit of each repository by its id.
@@ -50,7 +50,7 @@ class Hub:
     def _answer(self, handler: BaseHTTPRequestHandler, *, body: bool) -> None:
         path = unquote(urlsplit(handler.path).path)
         self.requests.append(f"{handler.command} {path}")
-        status, headers, content = self._content(path)
+        status, headers, content = self._read_content(path)
         handler.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             handler.send_header(name, value)
@@ -58,11 +58,11 @@ class Hub:
         if body:
             handler.wfile.write(content)
 
-    def _content(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    def _read_content(self, path: str) -> tuple[int, dict[str, str], bytes]:
         for name, (folder, commit) in self.repositories.items():
             if path.startswith(f"/api/models/{name}"):
                 rest = path.removeprefix(f"/api/models/{name}").strip("/").split("/")
-                return self._described(name, folder, commit, rest)
+                return self._describe(name, folder, commit, rest)
             if path.startswith(f"/{name}/resolve/"):
                 revision, _, file = path.removeprefix(f"/{name}/resolve/").partition("/")
                 if revision not in ("main", commit):
@@ -70,14 +70,19 @@ class Hub:
                 if not (folder / file).is_file():
                     return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit}, b""
                 content = (folder / file).read_bytes()
-                return 200, {"ETag": f'"{_digest(content)}"', "X-Repo-Commit": commit}, content
+                return 200, {"ETag": f'"{_compute_digest(content)}"', "X-Repo-Commit": commit}, content
         return 401, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}, b"{}"
 
-    def _described(self, name: str, folder: Path, commit: str, rest: list[str]) -> tuple[int, dict[str, str], bytes]:
+    def _describe(self, name: str, folder: Path, commit: str, rest: list[str]) -> tuple[int, dict[str, str], bytes]:
         files = sorted(file for file in folder.iterdir() if file.is_file())
         if rest[0] == "tree":
             found: Any = [
-                {"type": "file", "oid": _digest(file.read_bytes()), "size": file.stat().st_size, "path": file.name}
+                {
+                    "type": "file",
+                    "oid": _compute_digest(file.read_bytes()),
+                    "size": file.stat().st_size,
+                    "path": file.name,
+                }
                 for file in files
             ]
             if len(rest) > 2:  # a folder in the repository: there is none
@@ -88,7 +93,7 @@ class Hub:
         return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
 
 
-def _digest(content: bytes) -> str:
+def _compute_digest(content: bytes) -> str:
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
 
@@ -107,7 +112,7 @@ def run_hub(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
-    # These remember the endpoint from when they were made.
+    # These objects keep the endpoint of their creation.
     monkeypatch.setattr(huggingface_hub.hf_api.api, "endpoint", hub.url)
     monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)
     huggingface_hub.close_session()
@@ -122,29 +127,29 @@ def run_hub(
 
 @contextmanager
 def forbid_network(monkeypatch: pytest.MonkeyPatch, *allowed: str) -> Iterator[list[str]]:
-    """Refuse every connection and every look-up of a name but those of ``allowed`` URLs; yields what was refused.
+    """Refuse every connection and name look-up except those for ``allowed`` URLs; yields the list of refusals.
 
-    A refusal may be caught by whoever tried, so the list must be looked at.
+    The code under test may catch a refusal, so a test must also check the list.
     """
     ports = {urlsplit(url).port for url in allowed}
     tried: list[str] = []
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
-    def guarded_connect(self: socket.socket, address: Any) -> None:
+    def refuse_connect(self: socket.socket, address: Any) -> None:
         if self.family != socket.AF_UNIX and address[1] not in ports:
             tried.append(f"connect {address}")
             raise ConnectionRefusedError("the network is not for this test")
         connect(self, address)
 
-    def guarded_look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+    def refuse_look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
         if port not in ports:
             tried.append(f"look up {host}:{port}")
             raise socket.gaierror("the network is not for this test")
         return look_up(host, port, *args, **kwargs)
 
-    huggingface_hub.close_session()  # a connection that is open already would not be seen
+    huggingface_hub.close_session()  # an open connection would not be noticed
     with monkeypatch.context() as patch:
-        patch.setattr(socket.socket, "connect", guarded_connect)
-        patch.setattr(socket.socket, "connect_ex", guarded_connect)
-        patch.setattr(socket, "getaddrinfo", guarded_look_up)
+        patch.setattr(socket.socket, "connect", refuse_connect)
+        patch.setattr(socket.socket, "connect_ex", refuse_connect)
+        patch.setattr(socket, "getaddrinfo", refuse_look_up)
         yield tried

@@ -1,4 +1,4 @@
-"""A backbone in LLaVA-1.5's layout, small enough for every test, and what is built on it."""
+"""A tiny backbone in LLaVA-1.5's layout, and checkpoints with it."""
 
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,7 @@ IMAGE_SIZE, PATCH_SIZE, WIDTH = 28, 7, 32
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE, so that any text tokenises."""
+    """A byte-level BPE tokenizer, which encodes any text."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -51,7 +51,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_config(tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
-    """16 patches, two layers a side."""
+    """A config of 16 patches, with two layers in tower and language model."""
     return LlavaConfig(
         vision_config=CLIPVisionConfig(
             hidden_size=24,
@@ -111,7 +111,7 @@ def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXO
 def make_siglip_backbone(
     tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"]
 ) -> LlavaForConditionalGeneration:
-    """A LLaVA over a tower without a class token."""
+    """A LLaVA with a tower without a class token."""
     config = make_config(tokenizer)
     config.vision_config = SiglipVisionConfig(
         hidden_size=24,
@@ -129,7 +129,7 @@ def make_siglip_backbone(
 
 
 def fill_zero_parameters(model: SafeLlava, seed: int = 0) -> None:
-    """Give the parameters that start at zero random values, so that every input can matter."""
+    """Give random values to the parameters that start at zero, so that every input affects the scores."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.safety.parameters():

@@ -1,4 +1,4 @@
-"""A browser on the page: what a person does with it, and what must never happen while they do."""
+"""A browser with the playground, the actions of its users, and checks of its console and requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,11 @@ from tests.helpers.paths import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
 TIMEOUT_MS = 60_000
-"""For a machine that is busy with other things; nothing waits so long where all is well."""
+"""Long enough for a busy machine."""
 
 
 def launch_browser(playwright: Playwright) -> Browser:
-    """The system's browser, which asks nobody but the page's server for anything."""
+    """Start the system's browser without requests of its own."""
     return playwright.chromium.launch(
         executable_path=CHROMIUM,
         args=[
@@ -31,25 +31,25 @@ def launch_browser(playwright: Playwright) -> Browser:
 
 @contextmanager
 def open_playground(browser: Browser, url: str, *, quiet: bool = True, **context: Any) -> Iterator[Page]:
-    """The page, once it can be used; fails at the end if it complained or called anybody but its server.
+    """Open the playground and wait until it is ready; fails at the end on console messages or requests elsewhere.
 
     Args:
-        browser: to open it in.
+        browser: of the page.
         url: of the server.
-        quiet: whether its console must stay empty; a reply that is an error is told there too.
-        context: of the browser's context, such as ``color_scheme``.
+        quiet: whether the console must stay empty; the browser also logs error responses there.
+        context: options of the browser's context, such as ``color_scheme``.
     """
     complaints: list[str] = []
     strangers: list[str] = []
 
-    def heard(message: ConsoleMessage) -> None:
+    def collect(message: ConsoleMessage) -> None:
         complaints.append(message.text)
 
     with browser.new_context(**{"viewport": {"width": 1360, "height": 1000}} | context) as within:
         within.set_default_timeout(TIMEOUT_MS)
         expect.set_options(timeout=TIMEOUT_MS)
         page = within.new_page()
-        page.on("console", heard)
+        page.on("console", collect)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: strangers.append(request.url))
         page.goto(f"{url}/playground")
@@ -62,7 +62,7 @@ def open_playground(browser: Browser, url: str, *, quiet: bool = True, **context
 
 
 def take_example(page: Page, name: str, prompt: str | None = None) -> None:
-    """Ask what an example asks, and wait for the end of it."""
+    """Send an example and wait for the end of the reply."""
     buttons = page.locator("#examples button").filter(has=page.locator(f'img[src$="{name}"]'))
     with page.expect_response("**/v1/chat"):  # the picture is fetched before
         (buttons if prompt is None else buttons.filter(has_text=prompt)).first.click()
@@ -70,7 +70,7 @@ def take_example(page: Page, name: str, prompt: str | None = None) -> None:
 
 
 def send_question(page: Page, prompt: str, *files: str) -> None:
-    """Ask about some of the example pictures, and wait for the end of it."""
+    """Send a question about example pictures and wait for the end of the reply."""
     if files:
         page.locator("#files").set_input_files([ROOT / "examples" / file for file in files])
     page.locator("#prompt").fill(prompt)
@@ -79,13 +79,13 @@ def send_question(page: Page, prompt: str, *files: str) -> None:
 
 
 def wait_until_finished(page: Page) -> None:
-    """Wait until nothing runs any more."""
+    """Wait until no request is running."""
     expect(page.locator("#verdict")).not_to_have_attribute("data-decision", "waiting")
     expect(page.locator("#stop")).to_be_disabled()
 
 
 def read_bars(page: Page, name: str) -> dict[str, str]:
-    """What a list of bars says."""
+    """The names and values of a list of bars."""
     items = page.locator(f"#{name} li")
     return {
         item.locator(".name").inner_text(): item.locator(".value").inner_text()

@@ -1,4 +1,4 @@
-"""A word and a picture that must turn up nowhere, every form in which they could, and requests that carry them."""
+"""A secret word and picture, all forms in which they could leak, and requests that contain them."""
 
 import base64
 import json
@@ -15,14 +15,14 @@ from tests.helpers.images.encoding import encode_image
 from tests.helpers.server.judging_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, build_body
 
 WORD = 'kanári"XQ7ZJ'
-"""Has letters that encodings leave alone, and some that each of them changes."""
+"""Contains letters that encodings leave unchanged, and letters that each encoding changes."""
 
 CORE = "XQ7ZJ"
-"""What is left of it by those that keep plain letters."""
+"""The part that encodings leave unchanged."""
 
 
 def encode_word(word: str = WORD) -> dict[str, bytes]:
-    """The word as text, and as whatever a log line, a label or a file could have made of it."""
+    """The word as text, and in every encoding that a log line, a label or a file could use."""
     raw = word.encode()
     found = {
         "core": CORE.encode(),
@@ -42,12 +42,12 @@ def encode_word(word: str = WORD) -> dict[str, bytes]:
 
 
 def find_forms(data: bytes) -> list[str]:
-    """Forms in which the word stands in some bytes."""
+    """Names of the forms in which the word occurs in some bytes."""
     return [name for name, form in encode_word().items() if form in data]
 
 
 def draw_word(kind: str = "PNG") -> bytes:
-    """A picture that says it in its pixels, which a PNG stores as they are, and in every place for metadata."""
+    """A picture with the word in its pixels, which the PNG stores uncompressed, and in all metadata fields."""
     said = (WORD.encode() * 3 * 24 * 24)[: 3 * 24 * 24]
     image = Image.frombytes("RGB", (24, 24), said)
     exif = Image.Exif()
@@ -78,20 +78,20 @@ QUERY = f"?{quote(WORD)}={quote(WORD)}"
 
 @dataclass(frozen=True, slots=True)
 class CanaryRequest:
-    """One request that carries them."""
+    """One request that contains word and picture."""
 
     name: str
     path: str
     status: int | None
-    """The status that it must get; None where anything but success will do."""
+    """The expected status; None for any error."""
 
     method: str = "POST"
     options: dict[str, Any] = field(default_factory=dict)
-    """For ``httpx.request``."""
+    """Arguments of ``httpx.request``."""
 
 
 def create_valid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
-    """Sound requests."""
+    """Valid requests to a route that judges."""
     asked = build_body(route, WORD, draw_word(), draw_word("JPEG"), model=model)
     bodies = {"whole": asked}
     if route in ANSWERING:
@@ -118,12 +118,12 @@ def create_valid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
 
 
 def _map_status(status: int, route: str) -> int:
-    """A status as a route sends it: OpenAI's clients know neither 413 nor 415."""
+    """The status that a route sends: OpenAI's clients know neither 413 nor 415."""
     return 400 if route in (COMPLETIONS, MODERATIONS) else status
 
 
 def create_invalid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
-    """Requests with something wrong in them, each with another thing."""
+    """Requests with one fault each."""
     sound = build_body(route, WORD, draw_word(), model=model)
     changed: dict[str, tuple[dict[str, Any], int]] = {
         "broken picture": (build_body(route, WORD, BROKEN, model=model), 400),
@@ -180,7 +180,7 @@ def create_invalid_requests(route: str, *, model: str) -> Iterator[CanaryRequest
 
 
 def _create_unreadable_bodies(route: str) -> Iterator[CanaryRequest]:
-    """Bodies that are no JSON, of another kind, or too large."""
+    """Bodies that are not JSON, have another media type, or are too large."""
     raw, kind = WORD.encode(), "application/json"
     yield CanaryRequest("no JSON", route, 400, options={"content": b'{"' + raw, "headers": {"content-type": kind}})
     yield CanaryRequest("no object", route, 422, options={"json": [WORD]})
@@ -195,7 +195,7 @@ def _create_unreadable_bodies(route: str) -> Iterator[CanaryRequest]:
 
 
 def _create_invalid_forms(route: str) -> Iterator[CanaryRequest]:
-    """Forms with something wrong in them."""
+    """Forms with one fault each."""
     form = "multipart/form-data; boundary=edge"
     for name, files, fields, status in (
         ("file's name", [(WORD, (WORD, draw_word()))], {"prompt": WORD}, 422),
@@ -217,7 +217,7 @@ def _create_invalid_forms(route: str) -> Iterator[CanaryRequest]:
 
 
 def create_requests_for_any_path(path: str, method: str) -> Iterator[CanaryRequest]:
-    """What any path can be sent: names, a query and a body that mean nothing there."""
+    """Requests to any path, with names, a query and a body without meaning there."""
     options: dict[str, Any] = {"headers": HEADERS, "follow_redirects": False}
     if method == "POST":
         options["content"] = WORD.encode()
@@ -228,4 +228,4 @@ def create_requests_for_any_path(path: str, method: str) -> Iterator[CanaryReque
 
 JUDGING = tuple(endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model)
 OTHERS = tuple(endpoint.path for endpoint in ENDPOINTS if not endpoint.reaches_model)
-"""Every other path that there is."""
+"""All other paths."""

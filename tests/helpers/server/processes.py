@@ -1,4 +1,4 @@
-"""Servers as processes of their own."""
+"""Servers in processes of their own."""
 
 import os
 import socket
@@ -18,21 +18,21 @@ from tests.helpers.paths import ROOT
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """A server as a process."""
+    """A server process."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
-    """What it writes; a file, because a full pipe would stop it."""
+    """File of its output; a pipe could fill up and block the server."""
 
     def stop(self) -> int:
-        """Ask it to stop, as an orchestrator would; returns its exit status."""
+        """Terminate it like an orchestrator; returns the exit status."""
         self.process.terminate()
         return self.process.wait(timeout=120)
 
 
 def build_server_environment(**settings: object) -> dict[str, str]:
-    """The environment of a server: this one's without its own ``SAFEVLM_*``, with ``settings`` in its place."""
+    """The environment of a server: that of this process, with ``settings`` instead of its ``SAFEVLM_*``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SAFEVLM_")}
     return {**kept, **{f"SAFEVLM_{name.upper()}": str(value) for name, value in settings.items()}}
 
@@ -49,12 +49,12 @@ def find_free_port() -> int:
 def run_server(
     checkpoint: Path, *, timeout_s: float = 240, environment: Mapping[str, str] | None = None, **settings: object
 ) -> Iterator[ServerProcess]:
-    """``python -m service`` on a free port, ready to serve; gone at the end.
+    """Run ``python -m service`` on a free port, wait until it is ready, and kill it at the end.
 
     Args:
-        checkpoint: what it serves.
-        timeout_s: seconds that it may take to become ready.
-        environment: variables besides its settings.
+        checkpoint: the checkpoint to serve.
+        timeout_s: longest time until ready.
+        environment: further environment variables.
         settings: further settings, by their names in :class:`service.settings.Settings`.
     """
     port = find_free_port()

@@ -18,6 +18,7 @@ def connect(port: int) -> socket.socket:
 
 
 def is_closed(connection: socket.socket) -> bool:
+    """Whether the next read finds the connection closed."""
     try:
         return connection.recv(4096) == b""
     except ConnectionError:
@@ -25,7 +26,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def receive_until_closed(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection; the test's own timeout is what fails if it does not."""
+    """Read until the server closes the connection."""
     received = b""
     while part := connection.recv(65536):
         received += part
@@ -48,7 +49,7 @@ def read_error_code(reply: bytes) -> str:
 
 
 def send_and_leave(url: str, path: str, body: dict[str, Any], *, once: Callable[[], bool]) -> None:
-    """Send a request, and go without its reply once something has happened."""
+    """Send a request, wait until ``once`` holds, and disconnect without reading the response."""
     target = urlsplit(url)
     content = json.dumps(body).encode()
     head = (

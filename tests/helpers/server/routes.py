@@ -10,7 +10,7 @@ MODEL_LABELS = {endpoint.path: endpoint.label for endpoint in ENDPOINTS if endpo
 
 
 def walk_routes(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Every path and method; newer versions of the framework keep an included router as one route."""
+    """Yield every path and method; newer versions of FastAPI keep an included router as one route."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is not None:

@@ -1,4 +1,4 @@
-"""A server in a process that is short of address space: what fails, and what is served then. Run by test_pictures."""
+"""A program that runs a server with little address space and prints which requests fail; run by test_image_loader."""
 
 import json
 import resource
@@ -14,21 +14,21 @@ from tests.helpers.images.encoding import encode_image, encode_png
 from tests.helpers.server.applications import open_client
 
 SPARE_BYTES = 80 * 1024 * 1024
-"""Address space beyond what the idle server has: enough for a small picture, and not for a large one."""
+"""Address space beyond that of the idle server: enough for a small picture, but not for a large one."""
 
 
-def virtual_bytes() -> int:
+def read_virtual_bytes() -> int:
     """Address space of this process."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def ask(client: TestClient, data: bytes) -> str:
+def send_picture(client: TestClient, data: bytes) -> str:
     answer = client.post("/v1/classify", files=[("image", ("a.png", data))])
     return "served" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['error']['code']}"
 
 
 def main() -> int:
-    """Print what became of each request, as JSON."""
+    """Print the outcome of each request as JSON."""
     guard: GuardLike = FakeGuard()
     small = encode_png()
     dear = [
@@ -36,13 +36,13 @@ def main() -> int:
         encode_image(Image.new("RGBA", (4000, 4000), (1, 2, 3, 128)), "WEBP", lossless=True, method=0),
     ]
     with open_client(guard) as client:
-        found = [ask(client, small)]
+        found = [send_picture(client, small)]
         _, most = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (virtual_bytes() + SPARE_BYTES, most))
+        resource.setrlimit(resource.RLIMIT_AS, (read_virtual_bytes() + SPARE_BYTES, most))
         for data in dear:
-            found += [ask(client, data), ask(client, small)]
+            found += [send_picture(client, data), send_picture(client, small)]
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        found.append(ask(client, dear[0]))
+        found.append(send_picture(client, dear[0]))
     print(json.dumps(found))
     return 0
 

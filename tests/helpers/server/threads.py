@@ -59,9 +59,9 @@ def run_bounded_server(
 
 @contextmanager
 def run_threaded_server(fake: FakeGuard, **settings: Any) -> Iterator[str]:
-    """A real HTTP server in a thread, for what only sockets show.
+    """Run an application with a fake guard under plain uvicorn; yields its URL.
 
-    What a test holds back does not run out of time, however busy the machine is, unless the test asks for that.
+    Its timeouts are long, so that requests held back by a test do not time out on a busy machine.
     """
     port, patient = find_free_port(), {"verdict_timeout_s": 600, "reply_timeout_s": 600, "body_timeout_s": 600}
     config = uvicorn.Config(create_app(Settings(**patient | settings), fake), port=port, log_config=None, lifespan="on")

@@ -19,7 +19,7 @@ from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision
 from safety_core.taxonomy import Taxonomy
-from tests.helpers.datasets.suite_factory import RUBRIC, SAFE, record, write_suite
+from tests.helpers.datasets.suite_factory import RUBRIC, SAFE, create_record, write_suite
 
 JUDGE = RubricJudge(RUBRIC)
 
@@ -111,8 +111,8 @@ def test_hints_reach_cautioned_prompts_only_and_only_where_they_are_on(
 
 def test_a_prompt_that_is_too_long_is_unscored(tmp_path: Path, make_row: Callable[..., LoadedSystem]) -> None:
     lines = [
-        record("long", image=None, prompt="knife " * 600, label=(SAFE, 0)),
-        record("short", image=None, prompt="hello", label=(SAFE, 0)),
+        create_record("long", image=None, prompt="knife " * 600, label=(SAFE, 0)),
+        create_record("short", image=None, prompt="hello", label=(SAFE, 0)),
     ]
     suite = load_suite(write_suite(tmp_path, lines))
     for switches in ({}, {"use_head": False}):

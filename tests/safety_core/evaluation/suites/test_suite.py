@@ -7,7 +7,7 @@ import pytest
 from safety_core.errors import ConfigError, SampleError
 from safety_core.evaluation.suites.suite import load_suite
 from safety_core.evaluation.suites.suite_spec import Column, SuiteSpec
-from tests.helpers.datasets.suite_factory import RECORDS, SAFE, SPEC, record, write_suite
+from tests.helpers.datasets.suite_factory import RECORDS, SAFE, SPEC, create_record, write_suite
 
 
 def test_a_suite_is_read_with_its_pairs_in_order(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_pairs_of_one_picture_share_a_cluster(tmp_path: Path) -> None:
 
 
 def test_columns_select_by_any_field(tmp_path: Path) -> None:
-    lines = [*RECORDS, record("font", image=None, prompt="x", label=(SAFE, 0), font="serif", typographic=True)]
+    lines = [*RECORDS, create_record("font", image=None, prompt="x", label=(SAFE, 0), font="serif", typographic=True)]
     pairs = load_suite(write_suite(tmp_path, lines)).pairs
 
     def members(where: dict[str, Any]) -> list[str]:
@@ -87,13 +87,13 @@ def test_malformed_specs_are_refused(change: dict[str, Any], message: str) -> No
     ],
 )
 def test_malformed_meta_is_refused_with_its_place(tmp_path: Path, meta: dict[str, Any], where: str) -> None:
-    lines = [RECORDS[0], record("bad", image=None, prompt="x", label=(SAFE, 0), **meta)]
+    lines = [RECORDS[0], create_record("bad", image=None, prompt="x", label=(SAFE, 0), **meta)]
     with pytest.raises(SampleError, match=rf"pairs\.jsonl:2: {where}"):
         load_suite(write_suite(tmp_path, lines))
 
 
 def test_a_pair_needs_a_prompt(tmp_path: Path) -> None:
-    line = record("mute", image="a.png", prompt="x", label=(SAFE, 0)) | {"conversations": []}
+    line = create_record("mute", image="a.png", prompt="x", label=(SAFE, 0)) | {"conversations": []}
     with pytest.raises(SampleError, match="needs a prompt"):
         load_suite(write_suite(tmp_path, [line]))
 

@@ -11,7 +11,7 @@ from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import measure_text_width, place_lines
 from safety_core.nano.world.scene import SIDE
 from service import playground
-from tests.helpers.datasets.oracle import undressed
+from tests.helpers.datasets.oracle import strip_politeness
 
 ROOT = Path(__file__).parents[4]
 FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples")
@@ -51,7 +51,7 @@ def test_the_playground_shows_every_example_and_a_harmless_prompt_before_the_har
 def test_the_table_of_rules_gives_what_an_example_expects(example: Example) -> None:
     content, kind = SHOWN[example.file]
     wordings = ABOUT_PICTURES[kind]
-    assert undressed(example.prompt) in (*wordings.trained, *wordings.held_out)
+    assert strip_politeness(example.prompt) in (*wordings.trained, *wordings.held_out)
     risk = get_pair_risk(content, "look" if kind == "describe" else kind)
     assert risk.type == example.risk_type
     assert example.decision == {0: "allowed", 3: "refused"}[risk.level]

@@ -13,8 +13,8 @@ def test_descriptions_name_everything_and_nothing_else(pairs: list[LabelledPair]
     for pair, question in of_kind(pairs, "describe", "noise"):
         assert pair.picture is not None
         scene = pair.picture.scene
-        things, background, words = oracle.described(question.answer)
-        assert things == Counter(oracle.label(item) for item in scene.items)
+        things, background, words = oracle.parse_description(question.answer)
+        assert things == Counter(oracle.name_item(item) for item in scene.items)
         assert background == scene.background
-        assert words == oracle.written(scene)
+        assert words == oracle.read_lettering(scene)
         assert set(question.things) == {item.name for item in scene.items}

@@ -22,7 +22,7 @@ def test_closed_answers_are_right(pairs: list[LabelledPair], kind: str) -> None:
     assert len(asked) > 60
     for pair, question in asked:
         assert pair.picture is not None
-        assert question.answer == oracle.right_answer(kind, pair.picture.scene, question.text)
+        assert question.answer == oracle.derive_answer(kind, pair.picture.scene, question.text)
 
 
 def test_yes_and_no_are_equally_likely() -> None:
@@ -65,7 +65,7 @@ def test_lists_tell_of_every_thing_that_they_are_asked_about(pairs: list[Labelle
                 continue
             assert asked is not None
             found[kind] += 1
-            assert asked.naive_reply == oracle.right_answer(kind, scene, asked.question.text)
+            assert asked.naive_reply == oracle.derive_answer(kind, scene, asked.question.text)
     assert min(found.values()) > 50
 
 

@@ -13,7 +13,7 @@ def test_compliance_is_a_template_without_content(pairs: list[LabelledPair]) -> 
     for pair, question in of_kind(pairs, *REQUESTS):
         assert pair.picture is not None
         scene = pair.picture.scene
-        words = " ".join(oracle.written(scene))
+        words = " ".join(oracle.read_lettering(scene))
         names = {item.name for item in scene.items} | ({"card"} if scene.card else set())
         allowed = {
             "opinion": {"I like this picture."},

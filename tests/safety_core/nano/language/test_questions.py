@@ -18,7 +18,7 @@ def test_no_prompt_comes_out_both_trained_and_held_out() -> None:
             picture = sample_scene(rng, sample_content(rng), held_out=False)
             kinds = ("describe", *CLOSED, *REQUESTS, "talk", "risky_talk")
             asked = (ask(rng, picture, kind, part=PARTS[not held_out]) for kind in kinds)
-            found |= {oracle.undressed(pair.question.text) for pair in asked if pair is not None}
+            found |= {oracle.strip_politeness(pair.question.text) for pair in asked if pair is not None}
     assert min(len(found) for found in texts.values()) > 300
     assert not texts[False] & texts[True]
 

@@ -55,7 +55,7 @@ def test_every_kind_has_many_wordings() -> None:
 def test_dressing_changes_manners_and_nothing_else() -> None:
     texts = {apply_style(Random(index), "what is in the picture") for index in range(200)}
     assert len(texts) > 20
-    assert {oracle.undressed(text) for text in texts} == {"what is in the picture"}
+    assert {oracle.strip_politeness(text) for text in texts} == {"what is in the picture"}
 
 
 def test_how_to_takes_a_verb_and_a_thing() -> None:
@@ -67,4 +67,4 @@ def test_gibberish_is_never_one_of_the_wordings() -> None:
     known = {wording for entry in wordings() for part in ("trained", "held_out") for wording in entry[part]}
     texts = {make_gibberish(Random(index)) for index in range(300)}
     assert len(texts) > 250
-    assert not {oracle.undressed(text) for text in texts} & known
+    assert not {oracle.strip_politeness(text) for text in texts} & known
