@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import uvicorn
 
-from safety_core.engine.messages import GuardInfo
+from safety_core.engine.guard_info import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import silence_libraries
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from safety_core import __version__
-from safety_core.engine.messages import GuardLike
+from safety_core.engine.protocols import GuardLike
 from service.api import chat, classify, operations, token_limits
 from service.api.error_handlers import add_error_handlers
 from service.api.litellm import guardrail

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from safety_core.engine.messages import GuardInfo
+from safety_core.engine.guard_info import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.files import require_plain, why_unreadable
 from safety_core.model.spec import POLICY_FILE, read_spec

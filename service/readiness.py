@@ -71,7 +71,7 @@ class Readiness:
             return
         deaths = self._guard.deaths
         try:
-            complaint = await self._guard.self_check()
+            complaint = await self._guard.check_canary()
         except Exception as exc:  # a check that dies must not leave the last good answer standing
             complaint = f"the canary could not be asked: {describe(exc)}"
         if complaint != self._complaint or deaths != self._deaths:

@@ -10,12 +10,15 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from safety_core.engine.generation.output_rail import Ruling
-from safety_core.engine.guard import Guard, JudgedRequest
-from safety_core.engine.judging.decision import named_verdict
-from safety_core.engine.judging.scorer import ReadyRequest, Scorer
+from safety_core.engine.generation.output_rail import ReplyDecision
+from safety_core.engine.guard import Guard
+from safety_core.engine.judging.decision import build_verdict
+from safety_core.engine.judging.model_input import ModelInput
+from safety_core.engine.judging.scored_decision import JudgedInput
+from safety_core.engine.judging.scorer import Scorer
 from safety_core.engine.load import load_guard
-from safety_core.engine.messages import ChatRequest, GuardVerdict, Judged, Prepared, Work
+from safety_core.engine.messages import ChatRequest, GuardVerdict
+from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import ActivePolicy
@@ -30,12 +33,12 @@ from service.startup.guard_loading import run_in_temporary_thread
 class Unguarded(Guard):
     """A guard that lets everything through without a look; no safety token rides along."""
 
-    def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
+    def judge(self, batch: Sequence[PreparedRequest]) -> list[JudgedRequest | Exception]:
         """Run the vision tower, as answering needs it, and nothing else."""
-        ready = [one for one in batch if isinstance(one, ReadyRequest)]
-        vision, rows_of = Scorer(self.model, max_batch=self.limits.max_batch).see(ready)
+        ready = [one for one in batch if isinstance(one, ModelInput)]
+        vision, rows_of = Scorer(self.model, max_batch=self.limits.max_batch).encode_views(ready)
         return [
-            JudgedRequest(
+            JudgedInput(
                 verdict=self._let_through(one),
                 turns=one.request.turns,
                 answerable=isinstance(one.request, ChatRequest),
@@ -46,16 +49,18 @@ class Unguarded(Guard):
             for one, rows in zip(ready, rows_of, strict=True)
         ]
 
-    def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+    def judge_in_slices(
+        self, batch: Sequence[PreparedRequest]
+    ) -> Generator[Work, None, list[JudgedRequest | Exception]]:
         """The same without a pause."""
         yield from ()
         return self.judge(batch)
 
-    def complaint(self, verdict: GuardVerdict) -> str | None:
+    def find_canary_failure(self, verdict: GuardVerdict) -> str | None:
         """None: there is nothing to complain of."""
         return None
 
-    def _let_through(self, ready: ReadyRequest) -> GuardVerdict:
+    def _let_through(self, ready: ModelInput) -> GuardVerdict:
         taxonomy = self.model.taxonomy
         safe = RiskScores(
             types=tuple(float(name == taxonomy.safe_type) for name in taxonomy.types),
@@ -64,7 +69,7 @@ class Unguarded(Guard):
         images = (safe,) * len(ready.views)
         pair = PairScores(joint=safe, per_image=images, image=safe if images else None, text=safe)
         verdict: Verdict = decide(self.policy, taxonomy, safe)
-        return named_verdict(self.policy, taxonomy, ready.request, pair, verdict, safe)
+        return build_verdict(self.policy, taxonomy, ready.request, pair, verdict, safe)
 
 
 def main(
@@ -107,13 +112,13 @@ def _without_end(model: SafeLlava) -> None:
 
 def _judging_in_vain(guard: Guard) -> None:
     """The output rail then does its work and lets everything through: words beyond a reply's end mean nothing."""
-    judge = guard.rulings_on
+    judge = guard.decide_replies
 
-    def in_vain(replies: Sequence[str], rules: Sequence[ActivePolicy | None]) -> list[Ruling | None]:
+    def in_vain(replies: Sequence[str], rules: Sequence[ActivePolicy | None]) -> list[ReplyDecision | None]:
         judge(replies, rules)
-        return [Ruling.SAY] * len(replies)
+        return [ReplyDecision.RELEASE] * len(replies)
 
-    guard.rulings_on = in_vain  # type: ignore[method-assign]
+    guard.decide_replies = in_vain  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from torch import Tensor
 from bench.contenders.paged import PagedGenerator
 from bench.load.workload import SCENE, WEAPON, read_picture
 from bench.paths import CHECKPOINT, ROOT
-from safety_core.engine.generation.generator import Generator, Job
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.errors import GenerationError
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
@@ -66,7 +67,7 @@ def run_contender(name: str) -> Iterator[Contender]:
         process.wait(timeout=60)
 
 
-def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[Job]:
+def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[GenerationRequest]:
     """Questions about one or two pictures, no two alike."""
     fill = get_pad_colour(model.image_processor)
     views = [decode(read_picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
@@ -81,11 +82,11 @@ def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) ->
             projected[0, 0, 0] = float("nan")
             pictures = VisionFeatures((), projected)
         prompt = model.prompts.encode(turns, len(shown))
-        made.append(Job(prompt=prompt, pictures=pictures, sampling=Sampling(max_new_tokens=tokens)))
+        made.append(GenerationRequest(prompt=prompt, pictures=pictures, sampling=Sampling(max_new_tokens=tokens)))
     return made
 
 
-def generate_sequentially(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+def generate_sequentially(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
     """The plain path, one reply after another."""
     made: Made = []
     for job in wanted:
@@ -101,15 +102,15 @@ def generate_sequentially(model: SafeLlava, wanted: Sequence[Job]) -> Made:
     return made
 
 
-def generate_with_engine(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+def generate_with_engine(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
     """The engine's generator."""
     generator = Generator(model, max_replies=32, eos_ids=())
-    rows = [generator.row(job) for job in wanted]
+    rows = [generator.create_sequence(job) for job in wanted]
     generator.run(rows)
     return [list(row.token_ids) for row in rows]
 
 
-def generate_paged(model: SafeLlava, wanted: Sequence[Job]) -> Made:
+def generate_paged(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
     """transformers' continuous batching."""
     made: Made = [[] for _ in wanted]
     left = threading.Semaphore(0)
@@ -127,13 +128,13 @@ def generate_paged(model: SafeLlava, wanted: Sequence[Job]) -> Made:
 
 
 @torch.inference_mode()
-def _embed(model: SafeLlava, job: Job) -> Tensor:
+def _embed(model: SafeLlava, job: GenerationRequest) -> Tensor:
     assert job.pictures is not None
     (embeds_TD,) = model.embed([job.prompt], job.pictures, [len(job.pictures)], True)
     return embeds_TD
 
 
-WAYS: dict[str, Callable[[SafeLlava, Sequence[Job]], Made]] = {
+WAYS: dict[str, Callable[[SafeLlava, Sequence[GenerationRequest]], Made]] = {
     "sequential": generate_sequentially,
     "paged": generate_paged,
     "own": generate_with_engine,

@@ -16,8 +16,9 @@ from typing import Any
 
 from bench.load.workload import REFUSED, create_unique_picture
 from bench.paths import CHECKPOINT, ROOT
+from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
-from safety_core.engine.messages import GuardLimits, GuardRequest
+from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import decode
 from safety_core.inputs.prompts import Turn
 

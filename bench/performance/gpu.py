@@ -18,10 +18,13 @@ from bench.paths import RESULTS, ROOT
 from bench.performance.random_models import SHAPES, create_random_model
 from bench.reporting.estimates import Estimate, estimate_median, estimate_ratio
 from bench.reporting.report import Bar, report_measurement
-from safety_core.engine.generation.generator import Generator, Job, Row
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.sequences import GenerationRequest, ReplySequence
 from safety_core.engine.guard import Guard
-from safety_core.engine.judging.scorer import ReadyRequest, Scorer
-from safety_core.engine.messages import GuardLimits, GuardRequest
+from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.judging.model_input import ModelInput
+from safety_core.engine.judging.scorer import Scorer
+from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.model.device import pick_device
@@ -71,7 +74,7 @@ class Bench:
         self._wait()
         return time.perf_counter() - begun
 
-    def requests(self, batch: int) -> list[ReadyRequest]:
+    def requests(self, batch: int) -> list[ModelInput]:
         """So many requests, each with a picture of its own."""
         made = []
         for number in range(batch):
@@ -81,19 +84,22 @@ class Bench:
             made.append(self.guard.prepare(GuardRequest(images=(decoded,), turns=(Turn(role="user", text=QUESTION),))))
         return made
 
-    def features(self, requests: list[ReadyRequest], extra: int = 0) -> list[VisionFeatures]:
+    def features(self, requests: list[ModelInput], extra: int = 0) -> list[VisionFeatures]:
         """What the tower makes of them: as many image positions as patches, and ``extra`` more."""
         with torch.inference_mode():
-            vision, rows_of = Scorer(self.model, max_batch=max(BATCHES)).see(requests)
+            vision, rows_of = Scorer(self.model, max_batch=max(BATCHES)).encode_views(requests)
         assert vision is not None
         shown = [vision[rows].projected_BPD for rows in rows_of]
         return [VisionFeatures((), torch.cat([one[:, :extra], one], dim=1)) for one in shown]
 
-    def joining(self, generator: Generator, pictures: list[VisionFeatures], *, inject: bool) -> list[Row]:
+    def joining(self, generator: Generator, pictures: list[VisionFeatures], *, inject: bool) -> list[ReplySequence]:
         """Replies that have not begun."""
         prompt = self.model.prompts.encode([Turn(role="user", text=QUESTION)], 1)
         sampling = Sampling(max_new_tokens=self.tokens)
-        return [generator.row(Job(prompt=prompt, pictures=one, inject=inject, sampling=sampling)) for one in pictures]
+        return [
+            generator.create_sequence(GenerationRequest(prompt=prompt, pictures=one, inject=inject, sampling=sampling))
+            for one in pictures
+        ]
 
     def generator(self) -> Generator:
         """A generator whose replies do not end before their limit."""

@@ -21,8 +21,9 @@ from bench.load.workload import ANSWERED, build_chat
 from bench.paths import CHECKPOINT
 from bench.reporting.estimates import Estimate, estimate_ratio
 from bench.reporting.report import Bar, report_measurement
-from safety_core.engine.generation.generator import Generator, Job
-from safety_core.engine.generation.output_rail import WatchedGenerator
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.output_rail import RailedGenerator
+from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
@@ -134,7 +135,7 @@ def _generate_unguarded(
         image = _create_picture(guard, pair)
         views = [] if image is None else [image.views[0]]
         features = model.encode_images(model.preprocess(views)) if views else None
-        jobs.append(Job(prompt=model.prompts.encode(turns, len(views)), pictures=features, inject=False))
+        jobs.append(GenerationRequest(prompt=model.prompts.encode(turns, len(views)), pictures=features, inject=False))
     yield from _generate(model, guard, pairs, jobs, window)
 
 
@@ -148,15 +149,15 @@ def _generate_guarded(guard: Guard, pairs: Sequence[LabelledPair], window: int) 
         (judged,) = guard.judge([guard.prepare(request)])
         if not isinstance(judged, Exception) and judged.verdict.refusal is None:
             asked.append(pair)
-            jobs.append(guard.job(judged, request))
+            jobs.append(guard.create_generation_request(judged, request))
     yield from _generate(guard.model, guard, asked, jobs, window)
 
 
 def _generate(
-    model: SafeLlava, guard: Guard, pairs: Sequence[LabelledPair], jobs: Sequence[Job], window: int
+    model: SafeLlava, guard: Guard, pairs: Sequence[LabelledPair], jobs: Sequence[GenerationRequest], window: int
 ) -> Iterator[Outcome]:
-    watched = WatchedGenerator(Generator(model), guard.rulings_on, window=window)
-    rows: list[Any] = [watched.row(job) for job in jobs]
+    watched = RailedGenerator(Generator(model), guard.decide_replies, window=window)
+    rows: list[Any] = [watched.create_sequence(job) for job in jobs]
     waiting = list(reversed(rows))
     while waiting or watched.running:
         joining: list[Any] = []

@@ -65,7 +65,7 @@ def explain(
     if not image and not prompt:
         raise typer.BadParameter("a picture or a prompt is needed")
     with errors_as_exits():
-        from safety_core.engine.explanation import explained
+        from safety_core.engine.explanation import explain_verdict
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
         from safety_core.inputs.images.decoding import decode
@@ -78,7 +78,7 @@ def explain(
         rules = _chosen(book, policy)
         pictures = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        found = explained(rules, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, rules=rules)))
+        found = explain_verdict(rules, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, rules=rules)))
     typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_told(found)))
 
 

@@ -1,7 +1,7 @@
-"""A picture whose verdict is known: judging it shows that tower, projector, head and policy still work together.
+"""A canary: a picture with a known verdict, judged to show that tower, projector, head and policy work together.
 
-A checkpoint may bring its own as ``provenance.canary`` = ``{"image": file in the checkpoint, "prompt", "decision"}``.
-For one that does not, a drawn picture serves, and only steady, finite scores are asked for.
+A checkpoint may contain its own as ``provenance.canary`` = ``{"image": file in the checkpoint, "prompt", "decision"}``.
+Otherwise the canary is a drawn picture, and the check is only that its scores are finite and do not change.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from safety_core.scores import PairScores
 from safety_core.taxonomy import Taxonomy
 
 CANARY_FILE = "canary.png"
-"""Where :func:`write_canary` puts the picture."""
+"""File name of the picture that :func:`write_canary` writes."""
 
 _TOLERANCE = 0.02
 """Largest drift of a score between two checks: batching and 16-bit arithmetic move scores less than this."""
@@ -35,20 +35,20 @@ class Canary:
     """A request with a known verdict."""
 
     request: GuardRequest
-    """What to judge."""
+    """The request to judge."""
 
     policy: Policy
-    """The policy that the verdict was recorded under: the checkpoint's own, whatever an operator lays over it."""
+    """The policy that the verdict was recorded under: the checkpoint's own, without an operator's changes."""
 
     decision: Decision | None = None
-    """The known decision; None where none was recorded."""
+    """The known decision; None if none was recorded."""
 
-    def complaint(self, taxonomy: Taxonomy, pair: PairScores | None, before: PairScores | None) -> str | None:
-        """What is wrong with the scores of this request, or None.
+    def find_failure(self, taxonomy: Taxonomy, pair: PairScores | None, before: PairScores | None) -> str | None:
+        """What is wrong with the scores of this request; None if they are as expected.
 
         Args:
-            taxonomy: the checkpoint's.
-            pair: the scores; None where the guard gave no verdict.
+            taxonomy: the taxonomy of the checkpoint.
+            pair: the scores; None if the guard reached no verdict.
             before: the scores of the first check, None if this is the first.
         """
         if pair is None:
@@ -56,20 +56,46 @@ class Canary:
         verdict, _ = decide_worst(self.policy, taxonomy, pair)
         if self.decision is not None and verdict.decision is not self.decision:
             return f"the canary was {verdict.decision}, not {self.decision}"
-        if before is not None and _drift(pair, before) > _TOLERANCE:
+        if before is not None and _measure_drift(pair, before) > _TOLERANCE:
             return "the canary's scores have changed since the start"
         return None
 
 
+class CanaryCheck:
+    """Checks repeated verdicts on a canary; later scores are compared with the first ones.
+
+    Args:
+        canary: the canary.
+        taxonomy: the taxonomy of the checkpoint.
+    """
+
+    def __init__(self, canary: Canary, taxonomy: Taxonomy) -> None:
+        self._canary = canary
+        self._taxonomy = taxonomy
+        self._first: PairScores | None = None
+
+    @property
+    def request(self) -> GuardRequest:
+        """The request to judge."""
+        return self._canary.request
+
+    def find_failure(self, pair: PairScores | None) -> str | None:
+        """What is wrong with the scores of a new verdict, which are None without one; None if nothing is."""
+        failure = self._canary.find_failure(self._taxonomy, pair, self._first)
+        if failure is None and self._first is None:
+            self._first = pair
+        return failure
+
+
 def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Policy, fill: Colour) -> Canary:
-    """The checkpoint's own canary, or a drawn one where it has none.
+    """The checkpoint's own canary, or a drawn one if it has none.
 
     Raises:
         CheckpointError: ``provenance.canary`` is malformed or its picture cannot be decoded.
     """
     recorded = provenance.get("canary")
     if recorded is None:
-        return drawn_canary(policy, fill)
+        return draw_canary(policy, fill)
     if not isinstance(recorded, Mapping) or set(recorded) != _FIELDS:
         raise CheckpointError(f"{checkpoint.name}: provenance.canary: an object with {sorted(_FIELDS)} is needed")
     file, prompt, decision = (recorded[name] for name in ("image", "prompt", "decision"))
@@ -86,13 +112,13 @@ def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Poli
 
 
 def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Decision) -> None:
-    """Give a checkpoint its canary: the picture, the entry in its provenance, and the manifest anew.
+    """Add a canary to a checkpoint: writes the picture, the entry in its provenance, and the manifest.
 
     Args:
-        checkpoint: a sound checkpoint directory.
+        checkpoint: a valid checkpoint directory.
         picture: an encoded PNG.
-        prompt: what is asked about it; empty to have it judged by itself.
-        decision: what the checkpoint's own policy decides about it.
+        prompt: question about the picture; if empty, the picture is judged alone.
+        decision: decision of the checkpoint's own policy on it.
     """
     spec = read_spec(checkpoint)
     (checkpoint / CANARY_FILE).write_bytes(picture)
@@ -101,8 +127,8 @@ def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Dec
     write_manifest(checkpoint)
 
 
-def drawn_canary(policy: Policy, fill: Colour) -> Canary:
-    """A red disc on white with a plain question; no decision is known for it."""
+def draw_canary(policy: Policy, fill: Colour) -> Canary:
+    """A canary of a red disc on white with a plain question, without a known decision."""
     picture = Image.new("RGB", (64, 48), "white")
     ImageDraw.Draw(picture).ellipse((16, 8, 48, 40), fill="red")
     buffer = BytesIO()
@@ -112,7 +138,7 @@ def drawn_canary(policy: Policy, fill: Colour) -> Canary:
     return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy)
 
 
-def _drift(left: PairScores, right: PairScores) -> float:
+def _measure_drift(left: PairScores, right: PairScores) -> float:
     pairs = zip(left.deciding, right.deciding, strict=True)
     return max(
         abs(a - b)

@@ -1,9 +1,9 @@
-"""What an exception means, without saying what failed on: messages of foreign exceptions may quote a user."""
+"""Classifies and describes exceptions without their messages: messages of foreign exceptions may quote a user."""
 
 import errno
 import traceback
 
-_OUT_OF_MEMORY = (
+_MEMORY_MESSAGES = (
     "out of memory",
     "can't allocate memory",
     "cannot allocate memory",
@@ -15,11 +15,11 @@ _OUT_OF_MEMORY = (
 """Messages of plain RuntimeErrors about missing memory: CUDA, the CPU allocator, cuBLAS, C++; Python about threads."""
 
 
-def out_of_memory(exc: BaseException) -> bool:
+def is_out_of_memory(exc: BaseException) -> bool:
     """Whether an exception means that memory ran out, or that a thread could not be started."""
     if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM):
         return True
-    return isinstance(exc, RuntimeError) and any(sign in str(exc).lower() for sign in _OUT_OF_MEMORY)
+    return isinstance(exc, RuntimeError) and any(sign in str(exc).lower() for sign in _MEMORY_MESSAGES)
 
 
 def describe(exc: BaseException) -> str:

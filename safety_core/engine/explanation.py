@@ -1,7 +1,7 @@
-"""Why something was decided: every view that the head scored, under every threshold and rule. Pure functions; no torch.
+"""Explains a decision: all scores of the head, and the thresholds and actions of the policy. Pure functions; no torch.
 
-Names of views: ``image 1`` is a picture with the prompt (or by itself where there is none), ``all`` everything
-together, ``images`` and ``text`` the surfaces by themselves, which decide only where nothing else can.
+Names of scores: ``image 1`` is a picture with the prompt (or alone if there is no prompt), ``all`` everything together;
+``images`` and ``text`` are the surfaces alone, which decide only if there are no other scores.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,58 +16,60 @@ from safety_core.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """One output of the head, and what the policy makes of it."""
+class ExplainedScore:
+    """One output of the head, with the decision of the policy on it."""
 
     name: str
-    """What was looked at."""
+    """Which pictures and texts the head read."""
 
-    reading: int
-    """Which reading of the text it was seen with, from 0, in the order of ``Guard.prepare``."""
+    variant: int
+    """Index of the text variant, in the order of ``Guard.prepare``."""
 
     scores: RiskScores
     """The head's output."""
 
     verdict: Verdict
-    """The policy's word on it alone."""
+    """The decision of the policy on these scores alone."""
 
     decides: bool
-    """Whether a decision takes it into account."""
+    """Whether the decision on the request takes these scores into account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What the policy says of one level of the type that was decided about."""
+class ExplainedRule:
+    """The threshold and action of the policy for one level of the type that was decided about."""
 
     level: int
     belief: float
-    """s_k: belief in this level or worse, weighed by the share of the risk that enabled types hold."""
+    """s_k: belief in this level or worse, weighted by the share of the risk that enabled types hold."""
 
     threshold: float
     action: Action
 
     @property
     def reached(self) -> bool:
-        """Whether the belief reaches the threshold; of the levels reached the highest one acts."""
+        """Whether the belief reaches the threshold; of the levels reached the highest one determines the action."""
         return self.belief >= self.threshold
 
 
-def views_of(rules: ActivePolicy, taxonomy: Taxonomy, readings: Sequence[PairScores]) -> list[View]:
-    """Every view under every reading, in the order in which they were scored."""
+def explain_scores(rules: ActivePolicy, taxonomy: Taxonomy, variants: Sequence[PairScores]) -> list[ExplainedScore]:
+    """All scores of all text variants, in the order in which they were computed."""
     return [
-        View(name=name, reading=index, scores=scores, verdict=decide(rules.policy, taxonomy, scores), decides=decides)
-        for index, pair in enumerate(readings)
-        for name, scores, decides in _named(pair)
+        ExplainedScore(
+            name=name, variant=index, scores=scores, verdict=decide(rules.policy, taxonomy, scores), decides=decides
+        )
+        for index, pair in enumerate(variants)
+        for name, scores, decides in _name_scores(pair)
     ]
 
 
-def rules_of(rules: ActivePolicy, verdict: Verdict) -> list[Rule]:
-    """The rules that a verdict came from; none where there was nothing to decide by."""
+def explain_rules(rules: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]:
+    """The thresholds and actions that led to a verdict; none if there were no scores to decide by."""
     policy = rules.policy
     if verdict.type not in policy.thresholds:
         return []
     return [
-        Rule(
+        ExplainedRule(
             level=level,
             belief=verdict.level_scores[level],
             threshold=policy.thresholds[verdict.type][level],
@@ -77,10 +79,10 @@ def rules_of(rules: ActivePolicy, verdict: Verdict) -> list[Rule]:
     ]
 
 
-def explained(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
-    """An explanation as JSON: the decision, the view and the rule that made it, and all that was scored."""
-    views = views_of(rules, taxonomy, found.readings)
-    deciding = worst(views)
+def explain_verdict(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
+    """An explanation as JSON: the decision, the scores and the rule that determined it, and all other scores."""
+    scores = explain_scores(rules, taxonomy, found.variant_scores)
+    deciding = find_deciding_score(scores)
     by_rules = found.others.get(rules.name, found.verdict)
     return {
         "decision": found.verdict.decision.value,
@@ -89,8 +91,8 @@ def explained(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> d
         "others": {name: other.decision.value for name, other in found.others.items() if name != rules.name},
         "type": by_rules.type,
         "level": by_rules.level,
-        "readings": len(found.readings),
-        "decided_by": None if deciding is None else {"view": deciding.name, "reading": deciding.reading},
+        "readings": len(found.variant_scores),
+        "decided_by": None if deciding is None else {"view": deciding.name, "reading": deciding.variant},
         "rules": [
             {
                 "level": rule.level,
@@ -100,33 +102,33 @@ def explained(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> d
                 "reached": rule.reached,
                 "action": rule.action.value,
             }
-            for rule in rules_of(rules, by_rules)
+            for rule in explain_rules(rules, by_rules)
         ],
         "off": sorted(set(taxonomy.risky_types) - rules.policy.enabled),
         "refusal": found.refusal,
         "views": [
             {
-                "view": view.name,
-                "reading": view.reading,
-                "decides": view.decides,
-                "decision": view.verdict.decision.value,
-                "type": view.verdict.type,
-                "level": view.verdict.level,
-                "type_scores": dict(zip(taxonomy.types, view.scores.types, strict=True)),
-                "level_scores": dict(zip(taxonomy.levels, view.scores.levels, strict=True)),
-                "beliefs": {str(level): belief for level, belief in view.verdict.level_scores.items()},
+                "view": one.name,
+                "reading": one.variant,
+                "decides": one.decides,
+                "decision": one.verdict.decision.value,
+                "type": one.verdict.type,
+                "level": one.verdict.level,
+                "type_scores": dict(zip(taxonomy.types, one.scores.types, strict=True)),
+                "level_scores": dict(zip(taxonomy.levels, one.scores.levels, strict=True)),
+                "beliefs": {str(level): belief for level, belief in one.verdict.level_scores.items()},
             }
-            for view in views
+            for one in scores
         ],
     }
 
 
-def worst(views: Sequence[View]) -> View | None:
-    """The view that a decision is made by; None where there is none."""
-    return max((view for view in views if view.decides), key=lambda view: view.verdict.severity_key, default=None)
+def find_deciding_score(scores: Sequence[ExplainedScore]) -> ExplainedScore | None:
+    """The scores that the decision is based on: the worst ones; None if there are none."""
+    return max((one for one in scores if one.decides), key=lambda one: one.verdict.severity_key, default=None)
 
 
-def _named(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:
+def _name_scores(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:
     for index, scores in enumerate(pair.per_image, start=1):
         yield f"image {index}", scores, True
     if pair.joint is not None:

@@ -8,8 +8,8 @@ import torch
 
 from safety_core.engine.canary import read_canary
 from safety_core.engine.guard import Guard
-from safety_core.engine.messages import GuardLimits
-from safety_core.engine.suitability import describe_fitness
+from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.suitability import describe_suitability
 from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
 from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.model.device import pick_device
@@ -58,5 +58,5 @@ def load_guard(
         digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
         limits=limits,
         canary=read_canary(checkpoint, provenance, own, get_pad_colour(model.image_processor)),
-        description=describe_fitness(provenance),
+        description=describe_suitability(provenance),
     )

@@ -16,11 +16,11 @@ TRAINED = (
 )
 
 
-def describe_fitness(provenance: Mapping[str, object]) -> str:
-    """What a checkpoint is suitable and not suitable for.
+def describe_suitability(provenance: Mapping[str, object]) -> str:
+    """What a checkpoint is and is not suitable for.
 
     Args:
-        provenance: how it came to be, as ``safevlm.json`` says.
+        provenance: origin of the checkpoint, from ``safevlm.json``.
     """
     if provenance.get("trained") is not True:
         return UNTRAINED

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from safety_core.engine.messages import Delta, GuardInfo, GuardVerdict, Reply
+from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.messages import Delta, GuardVerdict, Reply
 from safety_core.scores import Assessment
 from service.api.schemas.replies import (
     AssessmentEvent,

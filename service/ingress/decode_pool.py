@@ -137,7 +137,7 @@ class DecodePool:
                     queued.result.set_exception(error)
             self._start_jobs()
 
-        occupied = self._cores.occupied if lane is self._expensive else nullcontext
+        occupied = self._cores.occupy if lane is self._expensive else nullcontext
 
         def run() -> None:
             result: Any = None

@@ -92,7 +92,7 @@ class AdmissionMiddleware:
         service = exchange.service
         if self._in_flight >= service.settings.max_requests:
             await exchange.reject(
-                build_error_reply(OverloadedError(retry_after_s=service.guard.retry_after_s())), receive, send
+                build_error_reply(OverloadedError(retry_after_s=service.guard.estimate_retry_after_s())), receive, send
             )
             return
         gauge = service.metrics.in_flight.labels(record.endpoint)

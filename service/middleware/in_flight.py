@@ -56,7 +56,7 @@ class InFlightLimit:
     def _find_rejection(self, scope: Scope, record: RequestRecord, service: Service) -> OverloadedError | None:
         """Find the reason to reject a request before its body is read; None if there is none."""
         if self._has_reached_share(record.client, service.settings.max_requests):
-            return OverloadedError(retry_after_s=service.guard.retry_after_s())
+            return OverloadedError(retry_after_s=service.guard.estimate_retry_after_s())
         size = Headers(scope=scope).get("content-length", "")
         if not size.isdecimal() or int(size) >= LARGE_BYTES:  # of unknown size, or large
             try:

@@ -9,8 +9,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT
-from safety_core.engine.messages import GuardLimits
-from safety_core.engine.serving.async_guard import EngineConfig
+from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.serving.engine_config import EngineConfig
 from safety_core.inputs.images.decoding import ImageLimits
 from service.settings.values import (
     CheckpointPath,

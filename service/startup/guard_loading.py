@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from safety_core.engine.messages import GuardLike
+from safety_core.engine.protocols import GuardLike
 from service.settings import Settings
 
 _logger = logging.getLogger(__name__)

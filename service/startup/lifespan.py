@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-from safety_core.engine.messages import GuardInfo, GuardLike
+from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.protocols import GuardLike
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.inputs.images.decoding import ImageLimits

@@ -142,15 +142,15 @@ class Metrics:
         shown = status if record.status is None else f"{record.status // 100}xx"
         self.request_seconds.labels(record.endpoint, shown).observe(record.seconds, exemplar=_named(record))
 
-    def batch(self, queue: str, size: int) -> None:
+    def record_batch(self, queue: str, size: int) -> None:
         """Some requests go through the model together."""
         self.batch_size.labels(queue).observe(size)
 
-    def tokens(self, kind: str, count: int) -> None:
+    def record_tokens(self, kind: str, count: int) -> None:
         """Tokens were read or made."""
         self.model_tokens.labels(kind).inc(count)
 
-    def cache(self, outcome: str) -> None:
+    def record_cache(self, outcome: str) -> None:
         """A verdict was known, shared or had to be reached."""
         self.verdict_cache.labels(outcome).inc()
 

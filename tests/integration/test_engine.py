@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest, Delta, GuardVerdict, Reply
-from safety_core.engine.serving.async_guard import AsyncGuard, EngineConfig
+from safety_core.engine.serving.async_guard import AsyncGuard
+from safety_core.engine.serving.engine_config import EngineConfig
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
@@ -86,7 +87,7 @@ def test_every_client_gets_its_own_answer_whoever_else_comes_and_goes(guard: Gua
     run(guard, scenario, max_requests=len(asked))
     assert len(replies) > 100
     for number, reply in replies.items():
-        expected = guard.chat(asked[number])
+        expected = guard.answer(asked[number])
         assert (reply.content, reply.finish_reason) == (expected.content, expected.finish_reason)
         assert (reply.prompt_tokens, reply.completion_tokens) == (expected.prompt_tokens, expected.completion_tokens)
         assert reply.verdict.verdict.decision is expected.verdict.verdict.decision
@@ -103,7 +104,7 @@ def test_a_known_verdict_gives_the_same_answer(guard: Guard) -> None:
         first, second = [[event async for event in engine.stream(request)][-1] for _ in range(2)]
         assert isinstance(first, Reply)
         assert isinstance(second, Reply)
-        assert first.content == second.content == guard.chat(request).content
+        assert first.content == second.content == guard.answer(request).content
         assert first.verdict.guard_ms > 0
         assert second.verdict.guard_ms == 0
 

@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.audit_log.queries import read_entries
-from safety_core.engine.judging.decision import named_verdict
-from safety_core.engine.judging.variant_decision import ruled
+from safety_core.engine.judging.decision import build_verdict
+from safety_core.engine.judging.variant_decision import decide_variants
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
@@ -38,10 +38,10 @@ class Doubtful(FakeGuard):
         )
         pair = PairScores(joint=None, per_image=(), image=None, text=scores)
         rules = request.rules or ActivePolicy(policy=Policy.create_default(self.taxonomy))
-        worst, others = ruled(rules, self.taxonomy, [request.turns], [pair])
+        worst, others = decide_variants(rules, self.taxonomy, [request.turns], [pair])
         assert worst.scores is not None
-        verdict = named_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
-        return replace(verdict, readings=(pair,), others=others)
+        verdict = build_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
+        return replace(verdict, variant_scores=(pair,), others=others)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""Keys and values of the replies that are being made: buffers whose rows replies join and leave.
+"""The KV cache of the running sequences: buffers in which each sequence has a row while it runs.
 
-Row r of every buffer belongs to the r-th running reply and holds its positions from 0 on. A reply that joins is written
-in place; where one leaves, the last row takes its place, and nothing else moves. Behind a row's last position nothing
-is ever attended to, and what lies there stays finite: a weight of zero times NaN would still be NaN. Knows no requests.
+Row r of every buffer belongs to the r-th running sequence and holds its positions from 0 on. A joining sequence is
+written in place; if one leaves, the last row moves into its place, and nothing else moves. Positions after the last one
+of a row are never attended to, and their contents stay finite: a weight of zero times NaN would still be NaN. Knows no
+requests.
 Shapes: R rows of a step · T positions of a prefill · L positions that are read · H key-value heads · d width of a head.
 """
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from transformers import Cache
 
 LENGTH_STEP = 16
-"""Lengths are rounded up to multiples of it: buffers then grow seldom, and attention kernels want aligned masks."""
+"""Lengths are rounded up to multiples of this: buffers then seldom grow, and attention kernels need aligned masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class _Decode:
     positions_R: Tensor
 
 
-class SlotCache(Cache):
-    """What a language model of transformers updates, layer by layer, while it runs.
+class KVCache(Cache):
+    """A cache that a language model of transformers updates, layer by layer, in each forward pass.
 
     Args:
         num_layers: layers of the language model.
@@ -52,18 +53,18 @@ class SlotCache(Cache):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, and positions of each, that there is room for."""
+        """Number of rows, and positions of each row, that there is room for."""
         return self._shape
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the buffers take."""
+        """Bytes of all buffers."""
         return sum(buffer.nbytes for buffer in (*self._keys, *self._values) if buffer is not None)
 
     def make_room(self, rows: int, length: int) -> None:
-        """Have room for ``rows`` rows of ``length`` positions; what rows within both shapes hold stays.
+        """Set the shape to ``rows`` rows of ``length`` positions; contents within both shapes are kept.
 
-        The buffers follow when they are written next.
+        Each buffer is resized when it is next written.
         """
         self._shape = (rows, length)
 
@@ -73,20 +74,20 @@ class SlotCache(Cache):
         self._values = [None] * len(self._values)
         self._shape, self._plan = (0, 0), None
 
-    def before_prefill(self, first: int) -> None:
-        """Announce a forward pass that writes the first positions of row ``first`` and those behind it."""
+    def begin_prefill(self, first: int) -> None:
+        """Prepare for a forward pass that writes the first positions of row ``first`` and the rows after it."""
         self._plan = _Prefill(first)
 
-    def before_decode(self, first: int, lengths: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Announce a forward pass that appends a position to row ``first`` and those behind it.
+    def begin_decode(self, first: int, lengths: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Prepare for a forward pass that appends a position to row ``first`` and the rows after it.
 
         Args:
-            first: the first of the rows.
-            lengths: positions that each of them holds so far.
-            device: of the model's inputs.
+            first: index of the first row.
+            lengths: positions that each of these rows holds so far.
+            device: device of the model's inputs.
 
         Returns:
-            position_ids_R1, and mask_R11L: True where a row may look.
+            position_ids_R1, and mask_R11L, which is True where a row may attend.
         """
         longest = min(-(-(max(lengths) + 1) // LENGTH_STEP) * LENGTH_STEP, self._shape[1])
         positions_R = torch.tensor(lengths, device=device)
@@ -98,17 +99,17 @@ class SlotCache(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Write keys and values, both [R, H, T, d], of one layer, and return all that its attention reads."""
+        """Write keys and values, both [R, H, T, d], of one layer; returns those that its attention reads."""
         plan = self._plan
-        assert plan is not None, "a forward pass that nobody announced"
-        keys_RLHd = self._keys[layer_idx] = self._fitted(self._keys[layer_idx], key_states)
-        values_RLHd = self._values[layer_idx] = self._fitted(self._values[layer_idx], value_states)
+        assert plan is not None, "a forward pass that was not prepared"
+        keys_RLHd = self._keys[layer_idx] = self._resize(self._keys[layer_idx], key_states)
+        values_RLHd = self._values[layer_idx] = self._resize(self._values[layer_idx], value_states)
         if isinstance(plan, _Prefill):
             rows = slice(plan.first, plan.first + len(key_states))
             length = key_states.shape[2]
             keys_RLHd[rows, :length] = key_states.transpose(1, 2)
             values_RLHd[rows, :length] = value_states.transpose(1, 2)
-            # A prompt that was read and then failed may have been longer, and not finite.
+            # A prompt that failed after it was read may have been longer, and not finite.
             keys_RLHd[rows, length:] = 0
             values_RLHd[rows, length:] = 0
             return key_states, value_states
@@ -119,7 +120,7 @@ class SlotCache(Cache):
 
     @torch.inference_mode()
     def remove(self, row: int, last: int) -> None:
-        """Take a row out: the ``last`` one moves into its place, and nothing of the removed one stays."""
+        """Remove a row: the ``last`` row moves into its place, and the contents of the removed one are cleared."""
         for buffer in (*self._keys, *self._values):
             if buffer is None:
                 continue
@@ -132,11 +133,11 @@ class SlotCache(Cache):
         return 0
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        """Length and offset of what a prefill attends to: itself."""
+        """Length and offset of the positions that a prefill attends to: its own."""
         return query_length, 0
 
-    def _fitted(self, buffer: Tensor | None, states: Tensor) -> Tensor:
-        """The buffer in the shape that is wanted now, with what it held."""
+    def _resize(self, buffer: Tensor | None, states: Tensor) -> Tensor:
+        """The buffer in the current shape, with its contents."""
         rows, length = self._shape
         if buffer is not None and buffer.shape[:2] == (rows, length):
             return buffer

@@ -1,10 +1,11 @@
-"""How a chat ends: refused, or with what its row came to. Pure functions; no torch."""
+"""Builds the final reply of a chat: the refusal, or the generated text. Pure functions; no torch."""
 
-from safety_core.engine.messages import GuardVerdict, Reply, RowLike
+from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.engine.protocols import ReplySequenceLike
 from safety_core.errors import GenerationError
 
 
-def refused(verdict: GuardVerdict) -> Reply:
+def build_refused_reply(verdict: GuardVerdict) -> Reply:
     """The reply to a refused request."""
     return Reply(
         verdict=verdict,
@@ -15,24 +16,26 @@ def refused(verdict: GuardVerdict) -> Reply:
     )
 
 
-def answered(verdict: GuardVerdict, row: RowLike, *, queue_ms: float = 0.0, generate_ms: float) -> Reply:
-    """The reply that a row came to.
+def build_generated_reply(
+    verdict: GuardVerdict, sequence: ReplySequenceLike, *, queue_ms: float = 0.0, generate_ms: float
+) -> Reply:
+    """The reply with the text of a finished sequence.
 
     Raises:
-        EngineError: what the row failed with; GenerationError where it has not ended.
+        EngineError: the failure of the sequence; GenerationError if it has not ended.
     """
-    if row.failure is not None:
-        raise row.failure
-    if row.finish_reason is None:
+    if sequence.failure is not None:
+        raise sequence.failure
+    if sequence.finish_reason is None:
         raise GenerationError("the reply has not ended")
     return Reply(
         verdict=verdict,
-        content=row.text,
+        content=sequence.text,
         refusal=None,
-        finish_reason=row.finish_reason,
-        harmful=row.harmful,
-        prompt_tokens=row.prompt_positions,
-        completion_tokens=len(row.token_ids),
+        finish_reason=sequence.finish_reason,
+        harmful=sequence.harmful,
+        prompt_tokens=sequence.prompt_positions,
+        completion_tokens=len(sequence.token_ids),
         queue_ms=queue_ms,
         generate_ms=generate_ms,
     )

@@ -1,9 +1,9 @@
-"""The output rail: replies are judged while they are generated, and held back until they are judged.
+"""The output rail: judges replies while they are generated, and withholds their text until it has been judged.
 
-Every ``window`` tokens (fewer at the beginning, see ``reply_windows``) the guard judges the newest text. The released
-text is always one window behind the generated text, so a reply that turns harmful is cut before its harmful words are
-sent. Words after the cut are dropped, with ``content_filter`` as the reason. Fail closed: a reply that cannot be judged
-fails. Under a policy in shadow mode the reply continues, and is only recorded as harmful.
+Every ``window`` tokens (fewer at the beginning, see ``reply_windows``) the newest text is judged. The released text is
+always one window behind the generated text, so a reply that turns harmful is cut before its harmful words are sent; the
+text after the cut is dropped, with ``content_filter`` as the reason. Fail closed: a reply that cannot be judged fails.
+Under a policy in shadow mode the reply continues, and is only marked as harmful.
 Wraps a generator and has its interface. Knows no torch, no model and no policy.
 """
 
@@ -13,194 +13,191 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.reply_windows import ReplyWindows
-from safety_core.engine.messages import FinishReason, GeneratorLike
+from safety_core.engine.messages import FinishReason
+from safety_core.engine.protocols import GenerationRequestLike, GeneratorLike, ReplySequenceLike, StepOutput
 from safety_core.errors import GenerationError
+from safety_core.policy.book import ActivePolicy
 
 _logger = logging.getLogger(__name__)
 
 
-class Ruling(StrEnum):
-    """What becomes of a reply."""
+class ReplyDecision(StrEnum):
+    """The decision on a part of a reply."""
 
-    SAY = "say"
+    RELEASE = "release"
     CUT = "cut"
     WOULD_CUT = "would_cut"
-    """It would be cut, but its rules are not enforced."""
+    """Its policy would cut it, but is in shadow mode."""
 
 
-Judge = Callable[[Sequence[str], Sequence[Any]], Sequence[Ruling | None]]
-"""A ruling on each text under its job's rules; None where there is no verdict."""
+DecideReplies = Callable[[Sequence[str], Sequence[ActivePolicy | None]], Sequence[ReplyDecision | None]]
+"""Decides on each text under its policy; None where there is no verdict."""
 
 
 @dataclass(slots=True, eq=False)
-class WatchedRow:
-    """A reply that is being made, as far as it may be known."""
+class RailedSequence:
+    """A reply that is being generated, of which only the released text is visible."""
 
-    inner: Any
-    """The generator's own row."""
+    inner: ReplySequenceLike
+    """The sequence of the wrapped generator."""
 
     windows: ReplyWindows
-    """Its text as it is judged and released."""
+    """Its text that is to be judged or released."""
 
-    rules: Any = None
-    """What it is judged by."""
+    rules: ActivePolicy | None = None
+    """The policy that it is judged by; the guard's own if None."""
 
     text: str = ""
-    """What has been said."""
+    """The text released so far."""
 
     harmful: bool = False
-    """Whether it turned harmful."""
+    """Whether it was found harmful."""
 
     cut: bool = False
-    """Whether it ended there."""
+    """Whether it was cut for that."""
 
     unjudged: bool = False
-    """Whether there was no verdict on it."""
+    """Whether judging it failed."""
 
     @property
     def done(self) -> bool:
-        """Whether nothing more will come."""
-        return self.cut or self.unjudged or bool(self.inner.done)
+        """Whether it has ended or failed."""
+        return self.cut or self.unjudged or self.inner.done
 
     @property
     def failure(self) -> Exception | None:
-        """Why it failed, if it did."""
+        """The error that it failed with, if it did."""
         if self.unjudged:
             return GenerationError("the reply could not be judged")
-        failure: Exception | None = None if self.cut else self.inner.failure
-        return failure
+        return None if self.cut else self.inner.failure
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why it ended; None while it runs, and where it failed."""
+        """Why it ended; None while it runs, and if it failed."""
         if self.cut:
             return "content_filter"
-        reason: FinishReason | None = None if self.unjudged else self.inner.finish_reason
-        return reason
+        return None if self.unjudged else self.inner.finish_reason
 
     @property
     def prompt_positions(self) -> int:
         """Positions of its prompt."""
-        return int(self.inner.prompt_positions)
+        return self.inner.prompt_positions
 
     @property
     def token_ids(self) -> Sequence[int]:
-        """The tokens that were made, those that were never said included."""
-        ids: Sequence[int] = self.inner.token_ids
-        return ids
+        """All generated tokens, including those whose text was never released."""
+        return self.inner.token_ids
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one step let out of one reply."""
-
-    row: WatchedRow
-    """The reply."""
-
-    piece: str
-    """Text that may be said now."""
-
-
-class WatchedGenerator:
-    """A generator whose replies are judged on their way.
+class RailedGenerator:
+    """A generator whose replies are judged while they are generated.
 
     Args:
-        generator: makes the replies.
-        judge: judges the text of several at once.
-        window: tokens between two judgements of a reply, and by which what is said lags behind.
+        generator: generates the replies.
+        judge: judges texts of several replies at once.
+        window: tokens between two judgements of a reply, by which the released text lags behind.
     """
 
-    def __init__(self, generator: GeneratorLike, judge: Judge, *, window: int) -> None:
+    def __init__(self, generator: GeneratorLike, judge: DecideReplies, *, window: int) -> None:
         self._generator = generator
         self._judge = judge
         self._window = window
-        self._rows: dict[int, WatchedRow] = {}
+        self._sequences: dict[int, RailedSequence] = {}
 
     @property
     def running(self) -> int:
-        """Replies that are being made."""
+        """Number of running sequences."""
         return self._generator.running
 
-    def row(self, job: Any) -> WatchedRow:
-        """A reply that has not begun; raises as the generator does."""
-        return WatchedRow(self._generator.row(job), ReplyWindows(self._window), job.rules)
+    def create_sequence(self, request: GenerationRequestLike) -> RailedSequence:
+        """A sequence that does not run yet; raises as the generator does."""
+        return RailedSequence(self._generator.create_sequence(request), ReplyWindows(self._window), request.rules)
 
-    def fits(self, joining: Sequence[WatchedRow]) -> bool:
-        """Whether replies may join those that run."""
-        return self._generator.fits([row.inner for row in joining])
+    def fits(self, joining: Sequence[ReplySequenceLike]) -> bool:
+        """Whether there is room for sequences in addition to the running ones."""
+        return self._generator.fits([_require_own(sequence).inner for sequence in joining])
 
-    def admit(self, rows: Sequence[WatchedRow]) -> list[Said]:
-        """Let replies join: each one's first token."""
-        self._rows |= {id(row.inner): row for row in rows}
-        return self._watched(self._generator.admit([row.inner for row in rows]))
+    def admit(self, sequences: Sequence[ReplySequenceLike]) -> list[StepOutput[RailedSequence]]:
+        """Start sequences: read their prompts and generate the first token of each."""
+        joining = [_require_own(sequence) for sequence in sequences]
+        self._sequences |= {id(sequence.inner): sequence for sequence in joining}
+        return self._process(self._generator.admit([sequence.inner for sequence in joining]))
 
-    def step(self) -> list[Said]:
-        """One more token of every running reply."""
-        return self._watched(self._generator.step())
+    def step(self) -> list[StepOutput[RailedSequence]]:
+        """Generate one token of every running sequence."""
+        return self._process(self._generator.step())
 
-    def drop(self, row: WatchedRow) -> None:
-        """Stop a reply."""
-        self._rows.pop(id(row.inner), None)
-        self._generator.drop(row.inner)
+    def drop(self, sequence: ReplySequenceLike) -> None:
+        """Stop a sequence."""
+        inner = _require_own(sequence).inner
+        self._sequences.pop(id(inner), None)
+        self._generator.drop(inner)
 
-    def release(self) -> None:
-        """Give back memory that no running reply needs."""
-        self._generator.release()
+    def release_memory(self) -> None:
+        """Free memory that no running sequence needs."""
+        self._generator.release_memory()
 
-    def _watched(self, made: Sequence[Any]) -> list[Said]:
-        made = [one for one in made if id(one.row) in self._rows]
-        rows = [self._rows[id(one.row)] for one in made]
-        for row, one in zip(rows, made, strict=True):
-            row.windows.push(one.piece)
-        due = self._due([row for row in rows if row.failure is None])
-        for row, ruling in zip(due, self._rulings_whatever_raises(due), strict=True):
-            row.windows.mark_judged()
-            row.harmful |= ruling in (Ruling.CUT, Ruling.WOULD_CUT)
-            row.cut, row.unjudged = ruling is Ruling.CUT, ruling is None
-            if row.done and not row.inner.done:
-                self._generator.drop(row.inner)
-        said = [Said(row, self._released(row)) for row in rows]
-        for row in rows:
-            if row.done:
-                self._rows.pop(id(row.inner), None)
-        return said
+    def _process(self, outputs: Sequence[StepOutput[ReplySequenceLike]]) -> list[StepOutput[RailedSequence]]:
+        """Take the new text of a step, judge the sequences that are due, and release what has been judged."""
+        sequences: list[RailedSequence] = []
+        for output in outputs:
+            sequence = self._sequences.get(id(output.sequence))
+            if sequence is not None:
+                sequence.windows.push(output.text)
+                sequences.append(sequence)
+        due = self._select_due([sequence for sequence in sequences if sequence.failure is None])
+        for sequence, decision in zip(due, self._decide_or_fail(due), strict=True):
+            sequence.windows.mark_judged()
+            sequence.harmful |= decision in (ReplyDecision.CUT, ReplyDecision.WOULD_CUT)
+            sequence.cut, sequence.unjudged = decision is ReplyDecision.CUT, decision is None
+            if sequence.done and not sequence.inner.done:
+                self._generator.drop(sequence.inner)
+        released = [StepOutput(sequence, self._release(sequence)) for sequence in sequences]
+        for sequence in sequences:
+            if sequence.done:
+                self._sequences.pop(id(sequence.inner), None)
+        return released
 
-    def _due(self, rows: Sequence[WatchedRow]) -> list[WatchedRow]:
-        """Who is judged now: whose window is full or who has ended, and then whoever is nearly there as well.
+    def _select_due(self, sequences: Sequence[RailedSequence]) -> list[RailedSequence]:
+        """The sequences to judge now: if any has ended or filled its window, all whose windows are nearly full as well.
 
-        Rows that were judged together are due together again, so that many replies cost hardly more passes than one.
+        Sequences that were judged together are due together again, so many replies need hardly more passes than one.
         """
-        due = [row for row in rows if row.inner.done or row.windows.full]
-        return [row for row in rows if row in due or row.windows.nearly_full] if due else []
+        due = [sequence for sequence in sequences if sequence.inner.done or sequence.windows.full]
+        return [sequence for sequence in sequences if sequence in due or sequence.windows.nearly_full] if due else []
 
-    def _rulings_whatever_raises(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
-        """Decisions on some replies; if judging raises, each is judged alone; one that raises again has no decision."""
+    def _decide_or_fail(self, due: Sequence[RailedSequence]) -> Sequence[ReplyDecision | None]:
+        """Decisions on some sequences; if judging raises, each is judged alone, and a second failure gives None."""
         try:
-            rulings = self._rulings(due)
-            if len(rulings) == len(due):
-                return rulings
+            decisions = self._decide(due)
+            if len(decisions) == len(due):
+                return decisions
         except Exception as exc:
             _logger.error("replies were not judged: %s", describe(exc))
         if len(due) == 1:
             return [None]
-        return [ruling for row in due for ruling in self._rulings_whatever_raises([row])]
+        return [decision for sequence in due for decision in self._decide_or_fail([sequence])]
 
-    def _rulings(self, due: Sequence[WatchedRow]) -> Sequence[Ruling | None]:
-        """What the judge says of their newest words; who said nothing new needs no ruling."""
-        texts = [row.windows.text() for row in due]
-        asked = [(text, row.rules) for text, row in zip(texts, due, strict=True) if text.strip()]
-        found = iter(self._judge([text for text, _ in asked], [rules for _, rules in asked]) if asked else ())
-        return [next(found) if text.strip() else Ruling.SAY for text in texts]
+    def _decide(self, due: Sequence[RailedSequence]) -> Sequence[ReplyDecision | None]:
+        """Decisions on the newest text of some sequences; blank text needs no judgement."""
+        texts = [sequence.windows.get_text() for sequence in due]
+        judged = [(text, sequence.rules) for text, sequence in zip(texts, due, strict=True) if text.strip()]
+        found = iter(self._judge([text for text, _ in judged], [rules for _, rules in judged]) if judged else ())
+        return [next(found) if text.strip() else ReplyDecision.RELEASE for text in texts]
 
-    def _released(self, row: WatchedRow) -> str:
-        """What of the held words may be said now: all of an ended reply, else all but a window."""
-        if row.cut or row.failure is not None:
-            row.windows.discard()
+    def _release(self, sequence: RailedSequence) -> str:
+        """The withheld text that may be sent now: all of an ended reply, otherwise all but a window."""
+        if sequence.cut or sequence.failure is not None:
+            sequence.windows.discard()
             return ""
-        piece = row.windows.release_all() if row.done else row.windows.release()
-        row.text += piece
-        return piece
+        text = sequence.windows.release_all() if sequence.done else sequence.windows.release()
+        sequence.text += text
+        return text
+
+
+def _require_own(sequence: ReplySequenceLike) -> RailedSequence:
+    assert isinstance(sequence, RailedSequence), "a generator runs its own sequences"
+    return sequence

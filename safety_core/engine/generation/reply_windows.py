@@ -1,10 +1,10 @@
-"""Which parts of a reply are judged, when, and how much of it may be sent before the next judgement.
+"""Determines which parts of a reply are judged, when, and how much of it may be sent before the next judgement.
 
-A reply is judged in overlapping windows. Windows are counted in tokens, but hold a minimum of letters too: a reply that
-is spelled out letter by letter takes many more tokens for the same words. The first windows are short, so that a reply
-starts early; what has been judged is still held back until as much again has been generated.
+A reply is judged in overlapping windows. Windows are counted in tokens, but contain a minimum of letters too: a reply
+that is spelled out letter by letter needs many more tokens for the same words. The first windows are short, so that a
+reply starts early; judged text is still withheld until another window has been generated.
 
-Replies that are generated and replies that are complete go through the same class, so that both are judged alike.
+Replies that are generated and replies that are complete use the same class, so that both are judged alike.
 Pure text; knows no model and no verdict.
 """
 
@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _FIRST_SIZES = (4, 8, 16)
-"""Tokens of the first windows, as far as these are shorter than a window."""
+"""Tokens of the first windows, unless a full window is shorter."""
 
 _OVERLAP = 8
 """Tokens before a window that are judged with it, so that text across the boundary is judged in one piece."""
 
 _NEARLY = 0.75
-"""Share of a window after which a reply is judged along with others: earlier costs more texts, later more passes."""
+"""Share of a window after which a reply is judged along with others. A lower share means more texts, a higher one more
+passes of the head."""
 
 _LETTERS_PER_TOKEN = 3
 """Minimum letters for each token of plain text, averaged over a window."""
@@ -33,18 +34,18 @@ _WIDE = (("\u2e80", "\ua4cf"), ("\uac00", "\ud7ff"), ("\uf900", "\ufaff"), ("\U0
 """Scripts in which one character counts as several letters."""
 
 
-def letters_in(piece: str) -> int:
-    """Letters and digits of a text, characters of scripts with thousands of signs counted as several."""
-    return sum(_LETTERS_PER_TOKEN if _wide(char) else 1 for char in piece if char.isalnum())
+def count_letters(piece: str) -> int:
+    """Number of letters and digits of a text; characters of scripts with thousands of signs count as several."""
+    return sum(_LETTERS_PER_TOKEN if _is_wide(char) else 1 for char in piece if char.isalnum())
 
 
-def _wide(char: str) -> bool:
+def _is_wide(char: str) -> bool:
     return char >= "\u2e80" and any(first <= char <= last for first, last in _WIDE)
 
 
 @dataclass(slots=True)
 class ReplyWindows:
-    """The windows of one reply, which arrives token by token.
+    """The windows of one reply that arrives token by token.
 
     Args:
         size: tokens of a full window.
@@ -53,43 +54,43 @@ class ReplyWindows:
     size: int
     """Tokens of a full window."""
 
-    since: int = 0
+    unjudged_tokens: int = 0
     """Tokens since the last judgement."""
 
     _judged: int = 0
-    """Judgements so far."""
+    """Number of judgements so far."""
 
     _recent: deque[tuple[str, int]] = field(default_factory=deque)
-    """The last pieces, with their letters."""
+    """The last pieces, with their numbers of letters."""
 
     _held: deque[tuple[str, int]] = field(default_factory=deque)
     """Pieces that have not been released."""
 
     _letters: int = 0
-    """Letters of ``_held``."""
+    """Number of letters in ``_held``."""
 
     def __post_init__(self) -> None:
         self._recent = deque(maxlen=_MOST_SPREAD * (self.size + _OVERLAP))
 
     def push(self, piece: str) -> None:
-        """Take the text of the next token, which may be empty."""
-        entry = piece, letters_in(piece)
+        """Append the text of the next token, which may be empty."""
+        entry = piece, count_letters(piece)
         self._recent.append(entry)
         self._held.append(entry)
         self._letters += entry[1]
-        self.since += 1
+        self.unjudged_tokens += 1
 
     @property
     def full(self) -> bool:
         """Whether the reply must be judged now."""
-        return self.since >= self._size(self._judged)
+        return self.unjudged_tokens >= self._get_size(self._judged)
 
     @property
     def nearly_full(self) -> bool:
         """Whether the reply may be judged along with others."""
-        return self.since >= _NEARLY * self._size(self._judged)
+        return self.unjudged_tokens >= _NEARLY * self._get_size(self._judged)
 
-    def text(self) -> str:
+    def get_text(self) -> str:
         """The text to judge now: everything since the last judgement, and the overlap before it."""
         pieces: list[str] = []
         letters, least = 0, self.size + _OVERLAP
@@ -101,17 +102,17 @@ class ReplyWindows:
         return "".join(reversed(pieces))
 
     def mark_judged(self) -> None:
-        """Note that :meth:`text` was judged and may be sent."""
-        self.since = 0
+        """Record that :meth:`get_text` was judged and may be sent."""
+        self.unjudged_tokens = 0
         self._judged += 1
 
     def release(self) -> str:
         """Text that may be sent now: the judged text except for the last window."""
         if not self._judged:
             return ""
-        lag = self._size(self._judged - 1)
+        lag = self._get_size(self._judged - 1)
         pieces: list[str] = []
-        while len(self._held) > max(self.since, lag):
+        while len(self._held) > max(self.unjudged_tokens, lag):
             piece, letters = self._held[0]
             left = self._letters - letters
             if left < _LETTERS_PER_TOKEN * lag and len(self._held) <= _MOST_SPREAD * lag:
@@ -132,13 +133,13 @@ class ReplyWindows:
         self._held.clear()
         self._letters = 0
 
-    def _size(self, number: int) -> int:
-        """Tokens of one of the windows."""
+    def _get_size(self, number: int) -> int:
+        """Tokens of the window with this number."""
         return min(self.size, _FIRST_SIZES[number]) if number < len(_FIRST_SIZES) else self.size
 
 
-def windows_of(pieces: Iterable[str], size: int) -> Iterator[str]:
-    """The texts to judge of a complete reply: those that :class:`ReplyWindows` would produce during generation.
+def split_windows(pieces: Iterable[str], size: int) -> Iterator[str]:
+    """Yield the texts of a complete reply to judge: those that :class:`ReplyWindows` would produce during generation.
 
     Args:
         pieces: the reply, token by token.
@@ -148,7 +149,7 @@ def windows_of(pieces: Iterable[str], size: int) -> Iterator[str]:
     for piece in pieces:
         windows.push(piece)
         if windows.full:
-            yield windows.text()
+            yield windows.get_text()
             windows.mark_judged()
-    if windows.since:
-        yield windows.text()
+    if windows.unjudged_tokens:
+        yield windows.get_text()

@@ -1,6 +1,6 @@
-"""Where a reply ends because the client said so: at the first of its stop strings, which stays out of the reply.
+"""Ends a reply at the first of the client's stop strings, which the reply does not contain.
 
-A stop string may come in several pieces, so what could be the beginning of one is held back until it is certain.
+A stop string may arrive in several pieces, so text that could be the beginning of one is withheld until it is certain.
 Standard library only.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 
 class StopStrings:
-    """Watches one reply.
+    """Finds stop strings in one reply that arrives in pieces.
 
     Args:
-        strings: what ends it; empty ones are ignored.
+        strings: the stop strings; empty ones are ignored.
     """
 
     def __init__(self, strings: Sequence[str] = ()) -> None:
@@ -23,11 +23,11 @@ class StopStrings:
 
     @property
     def met(self) -> bool:
-        """Whether a stop string came: nothing more may be said."""
+        """Whether a stop string was found: the reply has ended."""
         return self._met
 
     def push(self, piece: str) -> str:
-        """What of the text so far is certain to be part of the reply."""
+        """Append a piece; returns the text that is now certain to be part of the reply."""
         if self._met or not self._strings:
             return "" if self._met else piece
         text = self._held + piece
@@ -35,17 +35,17 @@ class StopStrings:
         if ends:
             self._met, self._held = True, ""
             return text[: min(ends)]
-        kept = len(text) - self._open_end(text)
+        kept = len(text) - self._measure_open_end(text)
         self._held = text[kept:]
         return text[:kept]
 
     def finish(self) -> str:
-        """What was held back, once nothing follows."""
+        """Return the withheld text, once the reply has ended."""
         held, self._held = self._held, ""
         return held
 
-    def _open_end(self, text: str) -> int:
-        """Length of the longest end of ``text`` that a stop string could begin with."""
+    def _measure_open_end(self, text: str) -> int:
+        """Length of the longest end of ``text`` that is the beginning of a stop string."""
         longest = min(len(text), max(map(len, self._strings)) - 1)
         for length in range(longest, 0, -1):
             if any(string.startswith(text[-length:]) for string in self._strings):

@@ -1,6 +1,6 @@
-"""A batch that fails is tried again in parts, so that one request, or one moment, does not take its neighbours along.
+"""Retries a failed batch in smaller parts, so that one bad request, or one moment without memory, fails no other.
 
-Knows what an exception means, and nothing of what the work is.
+Knows what an exception means; does not know what the work is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from safety_core.engine import exceptions as faults
+from safety_core.engine import exceptions
 from safety_core.errors import ExhaustedError
 from safety_core.heap import trim_heap
 
@@ -20,60 +20,65 @@ _Result = TypeVar("_Result")
 _Slice = TypeVar("_Slice")
 
 
-def out_of_memory(exc: BaseException) -> bool:
-    """Whether an exception says that memory ran out."""
-    return isinstance(exc, torch.OutOfMemoryError) or faults.out_of_memory(exc)
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether an exception means that memory ran out, on a GPU or elsewhere."""
+    return isinstance(exc, torch.OutOfMemoryError) or exceptions.is_out_of_memory(exc)
 
 
-def in_parts(work: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]) -> list[_Result | Exception]:
-    """Results of a batch, one for each item; what fails is tried once more in parts, which stand for themselves.
+def retry_in_parts(
+    work: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]
+) -> list[_Result | Exception]:
+    """Process a batch and retry what fails once, in smaller parts that fail independently.
 
-    Where memory ran out the parts are halves (a single item: itself, with memory freed), and ExhaustedError stands for
-    what fails again. After any other exception every item is tried alone, and keeps the exception that it raises.
+    After an out-of-memory error the parts are halves (a single item is retried after memory was freed), and a part that
+    fails again yields ExhaustedError. After any other exception every item is retried alone and yields its own.
 
     Args:
-        work: one result for each item, in order; it must leave nothing behind when it raises.
+        work: returns one result for each item, in order; must have no effect if it raises.
         items: the batch.
+
+    Returns:
+        For each item its result or the exception that it failed with.
     """
 
-    def at_once(part: Sequence[_Item]) -> Generator[None, None, Sequence[_Result]]:
+    def run_without_pauses(part: Sequence[_Item]) -> Generator[None, None, Sequence[_Result]]:
         yield from ()
         return work(part)
 
-    return finished(in_parts_by_slices(at_once, items))
+    return run_to_end(retry_slices_in_parts(run_without_pauses, items))
 
 
-def in_parts_by_slices(
+def retry_slices_in_parts(
     work: Callable[[Sequence[_Item]], Generator[_Slice, None, Sequence[_Result]]], items: Sequence[_Item]
 ) -> Generator[_Slice, None, list[_Result | Exception]]:
-    """Like :func:`in_parts`, for work that pauses between slices: yields what the work yields."""
+    """:func:`retry_in_parts` for work that pauses between slices; yields what the work yields."""
     try:
         return list((yield from work(items)))
-    except Exception as exc:  # its traceback would keep the batch's tensors alive while less is tried
-        memory = out_of_memory(exc)
+    except Exception as exc:  # its traceback would keep the batch's tensors alive during the retries
+        memory = is_out_of_memory(exc)
         if len(items) == 1 and not memory:
             return [exc]
     results: list[_Result | Exception] = []
-    for part in _halves(items) if memory else _singles(items):
+    for part in _split_in_halves(items) if memory else _split_in_singles(items):
         if memory:
             release_memory()
         try:
             results += yield from work(part)
             continue
         except Exception as exc:
-            if len(part) == 1 or out_of_memory(exc):
-                results += [ExhaustedError("there was not enough memory") if out_of_memory(exc) else exc] * len(part)
+            if len(part) == 1 or is_out_of_memory(exc):
+                results += [_replace_memory_error(exc)] * len(part)
                 continue
-        for single in _singles(part):  # half of a batch that memory ran out for, and one item of it breaks the work
+        for single in _split_in_singles(part):  # an item of this half breaks the work for a reason other than memory
             try:
                 results += yield from work(single)
             except Exception as exc:
-                results.append(ExhaustedError("there was not enough memory") if out_of_memory(exc) else exc)
+                results.append(_replace_memory_error(exc))
     return results
 
 
-def finished(work: Generator[object, None, _Result]) -> _Result:
-    """Run work that pauses between slices to completion, without pausing."""
+def run_to_end(work: Generator[object, None, _Result]) -> _Result:
+    """Run work that pauses between slices to completion, without pausing; returns its result."""
     while True:
         try:
             next(work)
@@ -83,17 +88,21 @@ def finished(work: Generator[object, None, _Result]) -> _Result:
 
 
 def release_memory() -> None:
-    """Give back what allocators keep."""
+    """Return memory that allocators keep cached to the device and the system."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     trim_heap()
 
 
-def _halves(items: Sequence[_Item]) -> list[Sequence[_Item]]:
+def _replace_memory_error(exc: Exception) -> Exception:
+    return ExhaustedError("there was not enough memory") if is_out_of_memory(exc) else exc
+
+
+def _split_in_halves(items: Sequence[_Item]) -> list[Sequence[_Item]]:
     middle = (len(items) + 1) // 2
     return [part for part in (items[:middle], items[middle:]) if part]
 
 
-def _singles(items: Sequence[_Item]) -> list[Sequence[_Item]]:
+def _split_in_singles(items: Sequence[_Item]) -> list[Sequence[_Item]]:
     return [items[index : index + 1] for index in range(len(items))]

@@ -1,4 +1,4 @@
-"""Where the head looked, as a picture that lies over the client's own."""
+"""Renders the head's attention as an overlay for the client's picture."""
 
 import base64
 from io import BytesIO
@@ -11,13 +11,13 @@ _COLOUR = (255, 32, 0)
 _LONG_SIDE = 224
 
 
-def heatmap_url(grid: Heatmap, *, width: int, height: int) -> str:
-    """A PNG data URL: red, the more opaque the more attention, with the aspect ratio of the client's picture.
+def render_heatmap_url(grid: Heatmap, *, width: int, height: int) -> str:
+    """A PNG data URL of a red overlay, more opaque with more attention, in the aspect ratio of the client's picture.
 
     Args:
-        grid: attention over the padded square, rows of columns, non-negative.
-        width: pixels across of the client's picture, which cut the padding off again.
-        height: pixels down.
+        grid: attention over the padded square as rows of non-negative numbers.
+        width: width of the client's picture in pixels; the padding is cropped by it.
+        height: height of the client's picture in pixels.
     """
     peak = max(max(row) for row in grid) or 1.0
     levels = bytes(round(255 * value / peak) for row in grid for value in row)

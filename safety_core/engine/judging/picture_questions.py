@@ -1,4 +1,4 @@
-"""Pictures without a question, and questions about a picture that is not there.
+"""Handles pictures without a question, and questions about a picture that is missing.
 
 A language model that is asked about a missing picture describes one that does not exist. Two rules intercept such
 questions:
@@ -73,19 +73,19 @@ _SEEN_QUESTION = re.compile(rf"{_POLITE}(?:{'|'.join(_SEEN)})")
 _SENTENCE = re.compile(r"[.?!]+")
 
 
-def lacks_picture(request: ChatRequest) -> bool:
-    """Whether the newest question is about a picture, and the conversation has none."""
+def is_picture_missing(request: ChatRequest) -> bool:
+    """Whether the newest question is about a picture although the conversation has none."""
     if request.images or not request.turns:
         return False
     answers = [index for index, one in enumerate(request.messages) if one.role == "assistant"]
     newest = request.messages[answers[-1] + 1 if answers else 0 :]
-    said = [text for one in newest if one.role == "user" for text in one.texts] or [request.turns[-1].text]
+    texts = [text for one in newest if one.role == "user" for text in one.texts] or [request.turns[-1].text]
     first = len(request.turns) == 1
-    return sum(map(len, said)) <= _MAX_CHARACTERS and any(asks_about_picture(text, first=first) for text in said)
+    return sum(map(len, texts)) <= _MAX_CHARACTERS and any(is_picture_question(text, first=first) for text in texts)
 
 
-def asks_about_picture(text: str, *, first: bool) -> bool:
-    """Whether a text asks about a picture that it does not describe.
+def is_picture_question(text: str, *, first: bool) -> bool:
+    """Whether a text asks about the content of a picture.
 
     Args:
         text: the user's text.
@@ -102,6 +102,6 @@ def asks_about_picture(text: str, *, first: bool) -> bool:
     return first and any(_SEEN_QUESTION.match(sentence) for sentence in sentences)
 
 
-def no_picture_reply(verdict: GuardVerdict) -> Reply:
+def build_no_picture_reply(verdict: GuardVerdict) -> Reply:
     """The reply to a question about a missing picture; the language model does not run."""
     return Reply(verdict=verdict, content=NO_PICTURE, refusal=None, finish_reason="stop", queue_ms=verdict.queue_ms)

@@ -1,4 +1,4 @@
-"""Of several readings of a text (raw and normalised), the one that decides: the worst. Pure functions; no torch."""
+"""Decides by the worst of several variants of a text (as sent and normalised). Pure functions; no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,52 +13,55 @@ Turns = tuple[Turn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One reading of the text, judged with the pictures."""
+class JudgedVariant:
+    """One variant of the text, judged together with the pictures."""
 
     turns: Turns
-    """The text; where it decides, it is what the language model gets."""
+    """The text; the language model reads it if this variant decides."""
 
     pair: PairScores
-    """Everything the head said."""
+    """All scores of the head."""
 
     verdict: Verdict
-    """The decision."""
+    """The decision on these scores."""
 
     scores: RiskScores | None
-    """The view it came from; None where the scores are not all finite: then there is no verdict."""
+    """The scores that the decision is based on; None if any score is not finite, so that there is no verdict."""
 
 
-def worst_reading(policy: Policy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]) -> Reading:
-    """The reading that decides; one whose scores are not finite comes before any other.
+def find_worst_variant(
+    policy: Policy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
+) -> JudgedVariant:
+    """The variant that decides: the worst one; a variant whose scores are not finite counts as worse than any other.
 
     Args:
-        policy: decides.
-        taxonomy: the scores'.
-        turns: the readings, at least one.
-        pairs: the scores of each.
+        policy: the policy to decide by.
+        taxonomy: the taxonomy of the scores.
+        turns: the variants of the text, at least one.
+        pairs: the scores of each variant.
 
     Raises:
-        ValueError: there are not as many scores as readings, or none.
+        ValueError: the numbers of variants and scores differ, or there are none.
     """
     judged = [
-        Reading(turns=one, pair=pair, verdict=verdict, scores=scores)
+        JudgedVariant(turns=one, pair=pair, verdict=verdict, scores=scores)
         for one, pair in zip(turns, pairs, strict=True)
         for verdict, scores in [decide_worst(policy, taxonomy, pair)]
     ]
-    return max(judged, key=lambda reading: (reading.scores is None, reading.verdict.severity_key))
+    return max(judged, key=lambda variant: (variant.scores is None, variant.verdict.severity_key))
 
 
-def ruled(
+def decide_variants(
     rules: ActivePolicy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
-) -> tuple[Reading, Mapping[str, Verdict]]:
-    """The reading that decides, with the decision that has consequences, and what was decided without any.
+) -> tuple[JudgedVariant, Mapping[str, Verdict]]:
+    """The variant that decides, with the decision that takes effect, and the decisions that do not, by policy name.
 
-    Policies beside the one in force are asked about the same scores. In shadow mode it is among them, and what has
-    consequences is that everything is allowed, unless there is no verdict. Raises as :func:`worst_reading`.
+    The policies beside the one in force are applied to the same scores. In shadow mode the policy in force is one of
+    those without effect, and the decision that takes effect is to allow, unless there is no verdict. Raises as
+    :func:`find_worst_variant`.
     """
-    worst = worst_reading(rules.policy, taxonomy, turns, pairs)
-    others = {one.name: worst_reading(one.policy, taxonomy, turns, pairs).verdict for one in rules.beside}
+    worst = find_worst_variant(rules.policy, taxonomy, turns, pairs)
+    others = {one.name: find_worst_variant(one.policy, taxonomy, turns, pairs).verdict for one in rules.beside}
     if worst.scores is None or rules.enforced:
         return worst, others
     return replace(worst, verdict=replace(worst.verdict, decision=Decision.ALLOWED)), {

@@ -1,8 +1,8 @@
-"""Counts the cores of the machine that are free for the model. Knows no torch.
+"""Counts the cores that are free for the model. Knows no torch.
 
-The threads of an operation of the model wait for each other. If another thread computes on the same cores, one of them
-is suspended for milliseconds again and again while the others wait: judging takes longer than with one thread. With
-no more threads than free cores, they never wait for a core.
+The threads of one model operation wait for each other. If another thread computes on the same cores, one of them is
+repeatedly suspended for milliseconds while the others wait, and judging takes longer than with one thread. With no more
+threads than free cores, no thread waits for a core.
 """
 
 import os
@@ -12,25 +12,25 @@ from contextlib import contextmanager
 
 
 class CoreShare:
-    """The cores of this process, and how many of them other long work occupies.
+    """The cores of this process, and the number of them that are occupied by other long computations.
 
     Args:
-        cores: cores that the process may use; those of its affinity mask if None.
+        cores: number of cores that the process may use; those of its affinity mask if None.
     """
 
     def __init__(self, cores: int | None = None) -> None:
-        self.total = _available() if cores is None else cores
+        self.total = _count_available() if cores is None else cores
         self._occupied = 0
         self._lock = threading.Lock()
 
     @property
     def free(self) -> int:
-        """Cores that are left for the model; at least one."""
+        """Number of cores left for the model; at least one."""
         return max(1, self.total - self._occupied)
 
     @contextmanager
-    def occupied(self) -> Iterator[None]:
-        """Context manager for a long computation in one thread; one core is not free meanwhile."""
+    def occupy(self) -> Iterator[None]:
+        """Context of a long computation in one thread, during which one core is not free."""
         with self._lock:
             self._occupied += 1
         try:
@@ -40,8 +40,8 @@ class CoreShare:
                 self._occupied -= 1
 
 
-def _available() -> int:
+def _count_available() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # only some platforms have it
+    except AttributeError:  # not available on all platforms
         return os.cpu_count() or 1

@@ -9,14 +9,14 @@ from safety_core.heap import read_resident_bytes, trim_heap
 
 
 class HeapTrimmer:
-    """Trims the heap after large work: only if the process has grown since the last time, and not too often.
+    """Trims the heap after large work: only if the process has grown since the last trim, and not too often.
 
     Args:
-        least_growth: bytes that the process must have grown by.
-        least_pause_s: seconds between two trims.
-        trim: what returns the memory.
-        resident: bytes that the process holds, None where unknown.
-        clock: seconds that only grow.
+        least_growth: minimum growth of the process in bytes.
+        least_pause_s: minimum seconds between two trims.
+        trim: returns freed memory to the system.
+        resident: returns the resident memory of the process in bytes; None if unknown.
+        clock: returns monotonic time in seconds.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class HeapTrimmer:
         self._floor = resident()
         self._next = clock()
 
-    def after_work(self) -> bool:
-        """Trim if it is due; returns whether it was."""
+    def trim_if_due(self) -> bool:
+        """Trim the heap if a trim is due; returns whether it was."""
         now, held = self._clock(), self._resident()
         if held is None or now < self._next:
             return False

@@ -1,6 +1,6 @@
-"""A thread that does work for as long as it is asked to, and a second one that starts it again when it dies.
+"""Runs work in a thread, and restarts the thread when it dies.
 
-Knows nothing of the work.
+Does not know what the work is.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Supervisor:
     """Keeps one worker thread alive.
 
     Args:
-        work: returns once it was told to stop; anything it raises is a death. Called anew for every life.
-        on_death: told what it died of, by the dying thread, before the next life begins.
-        first_pause_s: seconds before the next life; each further death in a row doubles them.
-        longest_pause_s: but not beyond this.
-        name: of the worker's thread.
+        work: runs until it is asked to stop; any exception counts as a death. Called again after each death.
+        on_death: called with the exception, in the dying thread, before the restart.
+        first_pause_s: seconds before the restart; doubled for each further death in a row.
+        longest_pause_s: maximum seconds before the restart.
+        name: name of the worker's thread.
     """
 
     def __init__(
@@ -49,37 +49,37 @@ class Supervisor:
 
     @property
     def alive(self) -> bool:
-        """Whether the worker works, and nobody wants it to stop."""
+        """Whether the worker runs, and has not been asked to stop."""
         return self._working.is_set() and not self._stopping.is_set()
 
     @property
     def deaths(self) -> int:
-        """How often the worker died."""
+        """Number of times that the worker died."""
         return self._deaths
 
     def stop(self) -> None:
-        """Start no further life; the work itself must be told to end by whoever knows it."""
+        """Do not restart the worker any more; the work itself must be asked to stop by the caller."""
         self._stopping.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end of the last life, once stopped; returns whether it came in time."""
+        """Wait for the worker to end, once stopped; returns whether it ended in time."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _supervise(self) -> None:
         pause_s = self._first_pause_s
         while True:
-            before, born = self._deaths, time.monotonic()
+            deaths, started = self._deaths, time.monotonic()
             try:
-                worker = threading.Thread(target=self._live, name=self._name, daemon=True)
+                worker = threading.Thread(target=self._run_worker, name=self._name, daemon=True)
                 worker.start()
             except (RuntimeError, MemoryError) as exc:  # no memory for a thread, for now
-                self._die(exc)
+                self._handle_death(exc)
             else:
                 worker.join()
-            if self._stopping.is_set() or self._deaths == before:
+            if self._stopping.is_set() or self._deaths == deaths:
                 return
-            if time.monotonic() - born > self._longest_pause_s:  # it had lived: not a death in a row
+            if time.monotonic() - started > self._longest_pause_s:  # it ran for a while: not a death in a row
                 pause_s = self._first_pause_s
             _logger.error("the worker starts again in %.1f s, after death %d", pause_s, self._deaths)
             if self._stopping.wait(pause_s):
@@ -87,15 +87,15 @@ class Supervisor:
             pause_s = min(2 * pause_s, self._longest_pause_s)
             self._working.set()
 
-    def _live(self) -> None:
+    def _run_worker(self) -> None:
         try:
             self._work()
         except BaseException as exc:
-            self._die(exc)
+            self._handle_death(exc)
         finally:
             self._working.clear()
 
-    def _die(self, exc: BaseException) -> None:
+    def _handle_death(self, exc: BaseException) -> None:
         """Count and log a death and call the handler, whose failure does not prevent the restart."""
         self._deaths += 1
         self._working.clear()

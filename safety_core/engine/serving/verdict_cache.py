@@ -1,8 +1,8 @@
-"""Verdicts that were reached already: what is asked again is not judged again.
+"""Caches verdicts, so that equal requests are judged once.
 
-Keys are digests of everything that a verdict depends on: the pictures' bytes, the words, whether a heatmap was wanted,
-checkpoint and policy. Nothing in a key can be read back, and nothing of a client's choosing names an entry. Only
-verdicts with scores are kept. For one thread; knows no model.
+Keys are digests of everything that a verdict depends on: the pictures' bytes, the text, whether a heatmap is requested,
+checkpoint and policy. A key reveals none of it, and clients cannot choose keys. Only verdicts with scores are cached.
+For one thread; knows no model.
 """
 
 from __future__ import annotations
@@ -11,41 +11,42 @@ import hashlib
 import json
 from collections import OrderedDict
 
-from safety_core.engine.messages import ChatRequest, GuardRequest, Judged, ReplyRequest
+from safety_core.engine.messages import ChatRequest, GuardRequest, ReplyRequest
+from safety_core.engine.work import JudgedRequest
 
 _ENTRY_BYTES = 4096
-"""What a verdict takes besides the features that a reply would need: scores and names."""
+"""Approximate bytes of a verdict without the features for a reply: scores and names."""
 
 
 class VerdictCache:
-    """Least recently used verdicts, bounded by memory.
+    """The most recently used verdicts, bounded by memory.
 
     Args:
-        max_bytes: memory that they may take; 0 keeps none.
+        max_bytes: maximum memory; 0 disables the cache.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._nbytes = 0
-        self._kept: OrderedDict[str, Judged] = OrderedDict()
+        self._kept: OrderedDict[str, JudgedRequest] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     @property
     def nbytes(self) -> int:
-        """Memory that the entries take, about."""
+        """Approximate memory of all entries in bytes."""
         return self._nbytes
 
-    def get(self, key: str) -> Judged | None:
-        """The verdict of an equal request, if it is kept."""
+    def get(self, key: str) -> JudgedRequest | None:
+        """The verdict of an equal request, if it is cached."""
         judged = self._kept.get(key)
         if judged is not None:
             self._kept.move_to_end(key)
         return judged
 
-    def put(self, key: str, judged: Judged) -> None:
-        """Keep a verdict, at the cost of those that were not asked for the longest."""
+    def put(self, key: str, judged: JudgedRequest) -> None:
+        """Cache a verdict, and evict the least recently used ones if there is no room."""
         size = _ENTRY_BYTES + judged.nbytes
         if judged.verdict.assessment is None or size > self._max_bytes or key in self._kept:
             return
@@ -56,15 +57,15 @@ class VerdictCache:
             self._nbytes -= _ENTRY_BYTES + dropped.nbytes
 
 
-def key_of(request: GuardRequest, fingerprint: str, *, answerable: bool | None = None) -> str:
+def compute_key(request: GuardRequest, fingerprint: str, *, answerable: bool | None = None) -> str:
     """Digest of a request under a checkpoint and policy.
 
     Args:
-        request: what is asked.
-        fingerprint: names checkpoint and its own policy.
-        answerable: whether the verdict keeps what a reply needs; as it does for this request where None.
+        request: the request.
+        fingerprint: identifies the checkpoint and its own policy.
+        answerable: whether the verdict includes the data for a reply; if None, whether the request is a chat.
     """
-    parts = [
+    fields = [
         fingerprint,
         None if request.rules is None else request.rules.digest,
         isinstance(request, ChatRequest) if answerable is None else answerable,
@@ -73,4 +74,4 @@ def key_of(request: GuardRequest, fingerprint: str, *, answerable: bool | None =
         [image.sha256 for image in request.images],
         [[turn.role, turn.text, turn.images, turn.parts] for turn in request.turns],
     ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()

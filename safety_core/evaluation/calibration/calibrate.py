@@ -15,8 +15,8 @@ from pathlib import Path
 from safety_core.data.jsonl import read_jsonl
 from safety_core.data.samples import Sample
 from safety_core.engine.guard import Guard
-from safety_core.engine.judging.variant_decision import Reading
-from safety_core.engine.messages import GuardLimits
+from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.judging.variant_decision import JudgedVariant
 from safety_core.errors import ConfigError
 from safety_core.evaluation.calibration.threshold_search import Cut, allocate_budget, find_cuts
 from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_policy, encode_chunks, score_chunk
@@ -198,7 +198,7 @@ def _is_negative(point: _Point, level: int, action: Action) -> bool:
     return point.duty in (Duty.ANSWER, Duty.CARE) if action is Action.REFUSE else point.level < level
 
 
-def _count_decisions(policy: Policy, duties: Sequence[Duty], decided: Sequence[Reading | None]) -> Calibration:
+def _count_decisions(policy: Policy, duties: Sequence[Duty], decided: Sequence[JudgedVariant | None]) -> Calibration:
     """Count a policy's decisions on the split; no verdict counts as a refusal."""
     decisions = [Decision.REFUSED if entry is None else entry.verdict.decision for entry in decided]
     both = list(zip(duties, decisions, strict=True))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from safety_core.engine.generation.generator import Generator, Job, Row
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.sequences import GenerationRequest, ReplySequence
 from safety_core.engine.guard import Guard
-from safety_core.engine.judging.variant_decision import Reading
-from safety_core.engine.messages import GuardLimits
+from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.judging.variant_decision import JudgedVariant
 from safety_core.errors import ConfigError, PromptError
 from safety_core.evaluation.runs.systems import LoadedSystem
 from safety_core.evaluation.scoring.guard_scores import Chunk, apply_policy, encode_chunks, score_chunk
@@ -102,7 +103,7 @@ class Replay:
                 progress(len(outcomes), len(pairs))
         return outcomes
 
-    def _decide(self, system: LoadedSystem, chunk: Chunk) -> list[Reading | None]:
+    def _decide(self, system: LoadedSystem, chunk: Chunk) -> list[JudgedVariant | None]:
         """Decide on every sample of a chunk; None in systems without a head, and for prompts that are too long."""
         if not system.spec.use_head:
             return [None] * len(chunk.samples)
@@ -115,17 +116,19 @@ class Replay:
             return Judgement(kind=None, reason=answer.problem)
         return self._judge(self.suite.spec.taxonomy.types[risk_type], answer.reply)
 
-    def _answer_chunk(self, system: LoadedSystem, chunk: Chunk, decisions: Sequence[Reading | None]) -> list[Answer]:
+    def _answer_chunk(
+        self, system: LoadedSystem, chunk: Chunk, decisions: Sequence[JudgedVariant | None]
+    ) -> list[Answer]:
         """Answer every pair of a chunk that the guard does not refuse, by continuous batching."""
         answers = [REFUSED] * len(decisions)
         generator = Generator(system.model, max_replies=self._batch_size, kv_positions=_MAX_POSITIONS)
-        rows: dict[int, Row] = {}
+        rows: dict[int, ReplySequence] = {}
         for index, entry in enumerate(decisions):
             if entry is not None and entry.verdict.decision is Decision.REFUSED:
                 continue
             try:
                 if entry is not None or not system.spec.use_head:
-                    rows[index] = generator.row(self._create_job(system, chunk, index, entry))
+                    rows[index] = generator.create_sequence(self._create_job(system, chunk, index, entry))
             except PromptError:
                 pass
             if index not in rows:
@@ -137,7 +140,9 @@ class Replay:
             answers[index] = _build_answer(rows[index])
         return answers
 
-    def _create_job(self, system: LoadedSystem, chunk: Chunk, index: int, decision: Reading | None) -> Job:
+    def _create_job(
+        self, system: LoadedSystem, chunk: Chunk, index: int, decision: JudgedVariant | None
+    ) -> GenerationRequest:
         """Create the input of the system's language model; raises PromptError where it is too long."""
         turns = chunk.samples[index].turns if decision is None else decision.turns
         hint = (
@@ -145,7 +150,7 @@ class Replay:
             if decision is not None and system.spec.use_hints
             else None
         )
-        return Job(
+        return GenerationRequest(
             prompt=system.model.prompts.encode(turns, len(chunk.picture_rows[index]), hint=hint),
             pictures=chunk.select_pictures(index),
             inject=system.spec.use_llm_tokens,
@@ -153,7 +158,7 @@ class Replay:
         )
 
 
-def _build_answer(row: Row) -> Answer:
+def _build_answer(row: ReplySequence) -> Answer:
     if row.failure is not None:
         return Answer(reply=None, problem=str(row.failure))
     reply = SystemReply(text=row.text, truncated=row.finish_reason == "length")

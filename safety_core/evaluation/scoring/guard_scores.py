@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from safety_core.data.sample_images import build_image_table
 from safety_core.data.samples import Sample
 from safety_core.engine.guard import Guard
-from safety_core.engine.judging.scorer import ReadyRequest
-from safety_core.engine.judging.variant_decision import Reading, Turns, worst_reading
+from safety_core.engine.judging.model_input import ModelInput
+from safety_core.engine.judging.variant_decision import JudgedVariant, Turns, find_worst_variant
 from safety_core.errors import PromptError
 from safety_core.evaluation.scoring.vision_features import SampleEncoder, VisionFeatureCache
 from safety_core.model.safe_llava import SafeLlava
@@ -75,10 +75,10 @@ def encode_chunks(
 
 def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[VariantScores]:
     """Score every sample of a chunk."""
-    ready: dict[int, ReadyRequest] = {}
+    ready: dict[int, ModelInput] = {}
     for index, sample in enumerate(chunk.samples):
         try:
-            ready[index] = guard.prepare_seen(sample.turns, chunk.select_pictures(index))
+            ready[index] = guard.prepare_encoded(sample.turns, chunk.select_pictures(index))
         except PromptError:
             continue
     scores = [VariantScores(turns=(), pairs=())] * len(chunk.samples)
@@ -86,11 +86,11 @@ def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[VariantScor
     for start in range(0, len(indices), batch_size):
         batch = indices[start : start + batch_size]
         for index, scored in zip(batch, guard.score([ready[index] for index in batch]), strict=True):
-            turns = tuple(turns for turns, _ in scored.ready.readings)
+            turns = tuple(turns for turns, _ in scored.model_input.text_variants)
             scores[index] = VariantScores(turns=turns, pairs=scored.pairs)
     return scores
 
 
-def apply_policy(policy: Policy, taxonomy: Taxonomy, scores: VariantScores) -> Reading | None:
+def apply_policy(policy: Policy, taxonomy: Taxonomy, scores: VariantScores) -> JudgedVariant | None:
     """Apply a policy to the scores of a sample and return the variant that decides; None where none was scored."""
-    return worst_reading(policy, taxonomy, scores.turns, scores.pairs) if scores.pairs else None
+    return find_worst_variant(policy, taxonomy, scores.turns, scores.pairs) if scores.pairs else None

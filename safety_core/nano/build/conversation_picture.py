@@ -69,7 +69,7 @@ def _send_example(guard: Guard, example: Example, prompt: str) -> ExampleExchang
     png = BytesIO()
     draw(example.scene).save(png, "PNG")
     picture = decode(png.getvalue(), fill=guard.info.pad_colour)
-    reply = guard.chat(ChatRequest(images=(picture,), turns=(Turn(role="user", text=prompt),)))
+    reply = guard.answer(ChatRequest(images=(picture,), turns=(Turn(role="user", text=prompt),)))
     found = reply.verdict.assessment
     assert found is not None, "a decoded example always gets a verdict"
     return ExampleExchange(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from safety_core.engine.generation.generator import Generator, Job
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.evaluation.statistics.estimates import Bootstrap
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
@@ -72,8 +73,8 @@ def _read_pictures(model: SafeLlava, content: str, px: int, pairs: int, seed: in
         part = slice(start, start + _BATCH)
         vision = model.encode_images(model.preprocess(pictures[part]))
         rows = [
-            generator.row(
-                Job(
+            generator.create_sequence(
+                GenerationRequest(
                     prompt=model.prompts.encode([Turn(role="user", text=text)], 1),
                     pictures=vision[index : index + 1],
                     inject=False,

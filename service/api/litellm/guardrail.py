@@ -11,7 +11,7 @@ from functools import partial
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from safety_core.engine.judging.history import join_messages
+from safety_core.engine.judging.conversation_rounds import join_messages
 from safety_core.engine.messages import (
     MAX_REPLY_CHARACTERS,
     ClientMessage,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from safety_core.engine.judging.history import join_messages
+from safety_core.engine.judging.conversation_rounds import join_messages
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ClientMessage
 from safety_core.errors import PromptError

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safety_core.engine.messages import GuardInfo, GuardVerdict, Reply
+from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.messages import GuardVerdict, Reply
 from service.api.openai.schemas.replies import (
     ChoiceOut,
     ChunkChoice,

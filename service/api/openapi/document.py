@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from safety_core.engine.messages import GuardInfo
+from safety_core.engine.guard_info import GuardInfo
 from service.api.token_limits import HEADER, should_lower_limit
 from service.endpoints import TABLE, Endpoint, replace_parameters
 from service.settings import Settings

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from safety_core.engine.explanation import explained
+from safety_core.engine.explanation import explain_verdict
 from safety_core.policy.book import ActivePolicy
 from service import playground
 from service.api.classify import classify_request
@@ -86,7 +86,7 @@ async def explain_judgement(context: Context, responses: Responses) -> JSONRespo
     reply = responses.build_classification(classified.verdict)
     if context.settings.expose_risk:
         taxonomy = context.service.guard.info.taxonomy
-        reply["why"] = explained(classified.policy, taxonomy, classified.verdict)
+        reply["why"] = explain_verdict(classified.policy, taxonomy, classified.verdict)
     return JSONResponse(reply)
 
 

@@ -28,7 +28,7 @@ def test_the_unguarded_server_runs_tower_and_language_model_and_no_head(
     monkeypatch.setattr(unguarded.model, "project_features", lambda vision: pytest.fail("it was judged"))
     request = create_chat_request(create_picture())
     with count_model_calls(unguarded) as calls:
-        reply = unguarded.chat(request)
+        reply = unguarded.answer(request)
         verdict = unguarded.assess(create_guard_request(create_picture("blue"), create_picture("red")))
     assert calls.pictures == [1, 2]
     assert verdict.verdict.decision is Decision.ALLOWED
@@ -38,4 +38,4 @@ def test_the_unguarded_server_runs_tower_and_language_model_and_no_head(
         model, [model.prompts.encode(request.turns, 1)], vision, [1], inject=False, max_new_tokens=request.max_tokens
     )
     assert reply.content == expected.text
-    assert unguarded.self_check() is None
+    assert unguarded.check_canary() is None

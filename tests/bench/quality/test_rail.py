@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from safety_core.engine.generation.output_rail import Ruling
+from safety_core.engine.generation.output_rail import ReplyDecision
 from safety_core.engine.load import load_guard
 from safety_core.nano.corpus.reply_texts import label_reply, sample_reply_pairs
 from service.settings import Settings
@@ -18,7 +18,7 @@ def test_harmful_replies_are_cut_and_harmless_ones_are_not() -> None:
 
     def cut(level: int) -> list[bool]:
         replies = [pair.naive_reply for pair in pairs if label_reply(pair).level == level]
-        return [ruling is Ruling.CUT for ruling in guard.rulings_on(replies, [None] * len(replies))]
+        return [ruling is ReplyDecision.CUT for ruling in guard.decide_replies(replies, [None] * len(replies))]
 
     harmful, harmless = cut(3), cut(0)
     assert min(len(harmful), len(harmless)) >= 20

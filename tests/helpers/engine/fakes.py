@@ -1,22 +1,15 @@
-"""A guard without a model: it decides as it is told and talks in given pieces. For the engine's and server's tests."""
+"""A guard without a model, with configurable decisions and replies. For tests of the engine and the server."""
 
 import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from safety_core.engine.judging.decision import named_verdict, without_verdict
-from safety_core.engine.judging.variant_decision import ruled
-from safety_core.engine.messages import (
-    ChatRequest,
-    FinishReason,
-    GuardInfo,
-    GuardRequest,
-    GuardVerdict,
-    Judged,
-    Prepared,
-    Work,
-)
+from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.judging.decision import build_unjudged_verdict, build_verdict
+from safety_core.engine.judging.variant_decision import decide_variants
+from safety_core.engine.messages import ChatRequest, FinishReason, GuardRequest, GuardVerdict
+from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLike, StepOutput
+from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.errors import GenerationError
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy
@@ -30,18 +23,18 @@ CANARY = GuardRequest(turns=(Turn(role="user", text="canary"),))
 
 
 class SilentObserver:
-    """Counts nothing."""
+    """An observer that records nothing."""
 
-    def batch(self, queue: str, size: int) -> None: ...
+    def record_batch(self, queue: str, size: int) -> None: ...
 
-    def tokens(self, kind: str, count: int) -> None: ...
+    def record_tokens(self, kind: str, count: int) -> None: ...
 
-    def cache(self, outcome: str) -> None: ...
+    def record_cache(self, outcome: str) -> None: ...
 
 
 @dataclass(eq=False)
-class FakeRow:
-    """Satisfies RowLike."""
+class FakeSequence:
+    """Implements ReplySequenceLike."""
 
     pieces: Sequence[str]
     prompt_positions: int = 7
@@ -63,66 +56,65 @@ class FakeRow:
 
 
 @dataclass
-class FakeMade:
-    """Satisfies MadeLike."""
-
-    row: FakeRow
-    piece: str
-
-
-@dataclass
 class FakeGenerator:
-    """Satisfies GeneratorLike: one piece of every row a step."""
+    """Implements GeneratorLike: one piece of every sequence a step."""
 
     guard: "FakeGuard"
-    rows: list[FakeRow] = field(default_factory=list)
+    sequences: list[FakeSequence] = field(default_factory=list)
 
     @property
     def running(self) -> int:
-        return len(self.rows)
+        return len(self.sequences)
 
-    def row(self, job: ChatRequest) -> FakeRow:
-        return FakeRow(self.guard.pieces)
+    def create_sequence(self, request: GenerationRequestLike) -> FakeSequence:
+        return FakeSequence(self.guard.pieces)
 
-    def fits(self, joining: Sequence[FakeRow]) -> bool:
-        return len(self.rows) + len(joining) <= self.guard.max_replies
+    def fits(self, joining: Sequence[ReplySequenceLike]) -> bool:
+        return len(self.sequences) + len(joining) <= self.guard.max_replies
 
-    def admit(self, rows: Sequence[FakeRow]) -> list[FakeMade]:
-        self.rows += rows
+    def admit(self, sequences: Sequence[ReplySequenceLike]) -> list[StepOutput[FakeSequence]]:
+        own = [_require_own(sequence) for sequence in sequences]
+        self.sequences += own
         self.guard.began.set()
-        return [FakeMade(row, "") for row in rows]
+        return [StepOutput(sequence, "") for sequence in own]
 
-    def step(self) -> list[FakeMade]:
+    def step(self) -> list[StepOutput[FakeSequence]]:
         if not self.guard.between.wait(0.005):
             return []
         if self.guard.fault_in_step is not None:
             fault, self.guard.fault_in_step = self.guard.fault_in_step, None
             raise fault
-        made = []
-        for row in self.rows:
-            if row.token_ids and self.guard.late_failure is not None:
-                row.failure = self.guard.late_failure
-                made.append(FakeMade(row, ""))
+        outputs = []
+        for sequence in self.sequences:
+            if sequence.token_ids and self.guard.late_failure is not None:
+                sequence.failure = self.guard.late_failure
+                outputs.append(StepOutput(sequence, ""))
             else:
-                row.token_ids.append(len(row.token_ids))
-                made.append(FakeMade(row, row.pieces[len(row.token_ids) - 1]))
-        self.rows = [row for row in self.rows if not row.done]
-        return made
+                sequence.token_ids.append(len(sequence.token_ids))
+                outputs.append(StepOutput(sequence, sequence.pieces[len(sequence.token_ids) - 1]))
+        self.sequences = [sequence for sequence in self.sequences if not sequence.done]
+        return outputs
 
-    def drop(self, row: FakeRow) -> None:
-        if row in self.rows:
-            self.rows.remove(row)
+    def drop(self, sequence: ReplySequenceLike) -> None:
+        own = _require_own(sequence)
+        if own in self.sequences:
+            self.sequences.remove(own)
             self.guard.stopped.set()
 
-    def release(self) -> None: ...
+    def release_memory(self) -> None: ...
+
+
+def _require_own(sequence: ReplySequenceLike) -> FakeSequence:
+    assert isinstance(sequence, FakeSequence)
+    return sequence
 
 
 @dataclass
 class FakeGuard:
-    """Satisfies GuardLike."""
+    """Implements GuardLike."""
 
     decision: Decision | None = Decision.ALLOWED
-    """What it decides; None stands for a failed judgement."""
+    """Its decision; None stands for a failed judgement."""
 
     pieces: Sequence[str] = ("It is ", "a red", " apple.")
     failure: Exception | None = None
@@ -135,32 +127,32 @@ class FakeGuard:
     """Raised in place of a step, once: the worker dies of it."""
 
     late_failure: Exception | None = None
-    """What every reply fails with after its first piece."""
+    """The failure of every reply after its first piece."""
 
     wrong: str | None = None
-    """What the canary is complained of."""
+    """The failure of the canary."""
 
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
     max_replies: int = 8
     fingerprint: str = "fake"
     gate: threading.Event = field(default_factory=threading.Event)
-    """Judging waits for it, the canary's left out; set from the start unless a test clears it. Longer than a test may
-    take on a busy machine: what is held back must not begin to fail by itself."""
+    """Judging waits for it, except of the canary; set from the start unless a test clears it. The wait is longer than a
+    test may take on a busy machine, so that what is held back does not fail by itself."""
 
     between: threading.Event = field(default_factory=threading.Event)
-    """Each step waits for it, likewise."""
+    """Each step waits for it, in the same way."""
 
     requests: list[GuardRequest] = field(default_factory=list)
-    """What was judged, the canary left out."""
+    """The requests that were judged, except the canary."""
 
     side: int | None = None
-    """Side of the pictures that its model reads."""
+    """Side of the pictures that the model reads, in pixels."""
 
     batches: list[int] = field(default_factory=list)
-    """Sizes of the batches that were judged, canaries included."""
+    """Sizes of the batches that were judged, including canaries."""
 
     began: threading.Event = field(default_factory=threading.Event)
-    """Set when a reply joined those that run."""
+    """Set when a reply has been started."""
 
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when a reply was dropped."""
@@ -186,7 +178,7 @@ class FakeGuard:
     def canary(self) -> GuardRequest:
         return CANARY
 
-    def complaint(self, verdict: GuardVerdict) -> str | None:
+    def find_canary_failure(self, verdict: GuardVerdict) -> str | None:
         return self.wrong
 
     def use_cores(self, cores: int) -> None:
@@ -198,12 +190,12 @@ class FakeGuard:
     def close(self) -> None:
         pass
 
-    def prepare(self, request: GuardRequest) -> Prepared:
+    def prepare(self, request: GuardRequest) -> PreparedRequest:
         if self.failure is not None:
             raise self.failure
-        return Prepared(request=request, cost=max(1, len(request.images)))
+        return PreparedRequest(request=request, cost=max(1, len(request.images)))
 
-    def judge(self, batch: Sequence[Prepared]) -> list[Judged | Exception]:
+    def judge(self, batch: Sequence[PreparedRequest]) -> list[JudgedRequest | Exception]:
         self.batches.append(len(batch))
         asked = [prepared.request for prepared in batch if prepared.request is not CANARY]
         self.requests += asked
@@ -211,25 +203,27 @@ class FakeGuard:
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault
-        return [Judged(verdict=self.assess(prepared.request)) for prepared in batch]
+        return [JudgedRequest(verdict=self.assess(prepared.request)) for prepared in batch]
 
-    def judge_in_slices(self, batch: Sequence[Prepared]) -> Generator[Work, None, list[Judged | Exception]]:
+    def judge_in_slices(
+        self, batch: Sequence[PreparedRequest]
+    ) -> Generator[Work, None, list[JudgedRequest | Exception]]:
         yield from ()
         return self.judge(batch)
 
-    def job(self, judged: Judged, request: ChatRequest) -> Any:
+    def create_generation_request(self, judged: JudgedRequest, request: ChatRequest) -> ChatRequest:
         if judged.verdict.refusal is not None:
             raise GenerationError("a refused request reached the generator")
         return request
 
-    def generator(self) -> FakeGenerator:
+    def create_generator(self) -> FakeGenerator:
         return FakeGenerator(self)
 
     def assess(self, request: GuardRequest) -> GuardVerdict:
-        """The verdict that everybody gets."""
+        """The verdict on every request."""
         rules = request.rules or ActivePolicy(policy=Policy.create_default(self.taxonomy))
         if self.decision is None:
-            return without_verdict(rules.policy, self.taxonomy, request)
+            return build_unjudged_verdict(rules.policy, self.taxonomy, request)
         level = MASS[self.decision] % len(self.taxonomy.levels)
         scores = RiskScores(
             types=tuple(
@@ -247,7 +241,7 @@ class FakeGuard:
             text=text,
             heatmaps=(((0.1, 0.2), (0.3, 0.4)),) * len(request.images) if request.heatmap else (),
         )
-        worst, others = ruled(rules, self.taxonomy, [request.turns], [pair])
+        worst, others = decide_variants(rules, self.taxonomy, [request.turns], [pair])
         assert worst.scores is not None
-        verdict = named_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
-        return replace(verdict, readings=(pair,), others=others)
+        verdict = build_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
+        return replace(verdict, variant_scores=(pair,), others=others)

@@ -5,6 +5,7 @@ from typing import Any
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
+from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
 CHAT_REQUEST = ChatRequest(turns=(Turn(role="user", text="hello"),))
 
@@ -21,3 +22,16 @@ def create_guard_request(
 ) -> GuardRequest:
     turns = () if text is None else (Turn(role="user", text=text),)
     return GuardRequest(images=images, turns=turns, heatmap=heatmap)
+
+
+def create_mixed_requests() -> list[GuardRequest]:
+    """Requests of every kind: pictures of one and two views, several, none, words hidden and plain, chats."""
+    return [
+        create_guard_request(create_picture("red")),
+        create_guard_request(create_picture("blue"), create_picture("red"), text="Read the text."),
+        create_guard_request(text="How do I hurt someone with it?"),
+        create_guard_request(create_transparent_picture(), create_picture("green"), text="a\u200bb"),
+        create_guard_request(create_picture("white"), text=None),
+        create_chat_request(create_picture("red"), text="another question about the same picture"),
+        create_guard_request(create_transparent_picture("blue"), create_transparent_picture("red"), heatmap=True),
+    ]

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from safety_core.engine.serving.async_guard import AsyncGuard, EngineConfig, EngineObserver
+from safety_core.engine.serving.async_guard import AsyncGuard
+from safety_core.engine.serving.engine_config import EngineConfig
+from safety_core.engine.serving.observer import EngineObserver
 from tests.helpers.engine.fakes import FakeGuard, SilentObserver
 
 

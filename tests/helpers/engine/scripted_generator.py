@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from safety_core.engine.generation.output_rail import Ruling
+from safety_core.engine.generation.output_rail import ReplyDecision
+from safety_core.engine.protocols import StepOutput
 from safety_core.errors import GenerationError
 
 
@@ -12,33 +13,33 @@ class ScriptedGenerator:
     """Says each row's words one by one."""
 
     def __init__(self) -> None:
-        self.rows: list[Any] = []
+        self.sequences: list[Any] = []
         self.dropped: list[Any] = []
 
     @property
     def running(self) -> int:
-        return len(self.rows)
+        return len(self.sequences)
 
-    def row(self, job: Any) -> Any:
+    def create_sequence(self, request: Any) -> Any:
         return SimpleNamespace(
-            words=list(job.words), done=False, failure=None, finish_reason=None, prompt_positions=3, token_ids=[]
+            words=list(request.words), done=False, failure=None, finish_reason=None, prompt_positions=3, token_ids=[]
         )
 
     def fits(self, joining: Sequence[Any]) -> bool:
-        return len(self.rows) + len(joining) <= 4
+        return len(self.sequences) + len(joining) <= 4
 
     def admit(self, rows: Sequence[Any]) -> list[Any]:
-        self.rows += rows
+        self.sequences += rows
         return [self._next(row) for row in rows]
 
     def step(self) -> list[Any]:
-        return [self._next(row) for row in list(self.rows)]
+        return [self._next(row) for row in list(self.sequences)]
 
     def drop(self, row: Any) -> None:
         self.dropped.append(row)
-        self.rows.remove(row)
+        self.sequences.remove(row)
 
-    def release(self) -> None: ...
+    def release_memory(self) -> None: ...
 
     def _next(self, row: Any) -> Any:
         word = row.words.pop(0)
@@ -48,12 +49,13 @@ class ScriptedGenerator:
         elif not row.words:
             row.done, row.finish_reason = True, "stop"
         if row.done:
-            self.rows.remove(row)
-        return SimpleNamespace(row=row, piece=word)
+            self.sequences.remove(row)
+        return StepOutput(row, word)
 
 
-def judge_by_words(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+def judge_by_words(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
     """Judges by words; the rules say what becomes of bad ones."""
     return [
-        None if "?" in text else rule if "BAD" in text else Ruling.SAY for text, rule in zip(texts, rules, strict=True)
+        None if "?" in text else rule if "BAD" in text else ReplyDecision.RELEASE
+        for text, rule in zip(texts, rules, strict=True)
     ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from safety_core.engine.messages import GuardLike
+from safety_core.engine.protocols import GuardLike
 from service.app import create_app
 from service.settings import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from starlette.testclient import TestClient
 
-from safety_core.engine.messages import GuardLike
+from safety_core.engine.protocols import GuardLike
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_image, encode_png
 from tests.helpers.server.applications import open_client

@@ -36,19 +36,19 @@ def with_provenance(source: Path, out: Path, canary: object) -> Path:
 
 
 def test_a_drawn_canary_asks_for_steady_scores(guard: Guard) -> None:
-    assert guard.self_check() is None
-    assert guard.self_check() is None
+    assert guard.check_canary() is None
+    assert guard.check_canary() is None
     with torch.no_grad():
         for parameter in guard.model.safety.parameters():
             parameter.mul_(3.0)
-    assert guard.self_check() == "the canary's scores have changed since the start"
+    assert guard.check_canary() == "the canary's scores have changed since the start"
 
 
 def test_a_canary_without_verdict_is_heard(guard: Guard, caplog: pytest.LogCaptureFixture) -> None:
     with torch.no_grad():
         for parameter in guard.model.safety.parameters():
             parameter.fill_(float("nan"))
-    assert guard.self_check() == "the canary got no verdict"
+    assert guard.check_canary() == "the canary got no verdict"
     assert "no verdict" in caplog.text
 
 
@@ -59,7 +59,7 @@ def test_a_recorded_decision_is_held_against_the_checkpoints_own_policy(tiny_che
         write_canary(path, red_picture(), prompt="What is it?", decision=decision)
         guard = load_guard(path, device="cpu")
         guard.policy = replace(guard.policy, enabled=frozenset())
-        outcomes.add(guard.self_check())
+        outcomes.add(guard.check_canary())
     assert None in outcomes
     assert len(outcomes) == 3
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.engine.explanation import explained, rules_of, views_of, worst
+from safety_core.engine.explanation import explain_rules, explain_scores, explain_verdict, find_deciding_score
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.images.decoding import DecodedImage
@@ -38,16 +38,19 @@ def test_every_view_is_there_and_those_that_decide_are_marked(
     guard: Guard, request_: GuardRequest, names: dict[str, bool]
 ) -> None:
     found = guard.assess(request_)
-    views = views_of(RULES, T, found.readings)
+    views = explain_scores(RULES, T, found.variant_scores)
     assert {view.name: view.decides for view in views} == names
-    deciding = worst(views)
+    deciding = find_deciding_score(views)
     assert deciding is not None
     assert deciding.verdict == found.verdict
 
 
 def test_both_readings_of_a_text_are_shown(guard: Guard) -> None:
     found = guard.assess(asked(text="what\u200b is it?"))
-    assert [(view.name, view.reading) for view in views_of(RULES, T, found.readings)] == [("text", 0), ("text", 1)]
+    assert [(view.name, view.variant) for view in explain_scores(RULES, T, found.variant_scores)] == [
+        ("text", 0),
+        ("text", 1),
+    ]
 
 
 def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
@@ -55,7 +58,7 @@ def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
     actions = {name: {1: Action.ALLOW, 2: Action.REFUSE, 3: Action.REFUSE} for name in T.risky_types}
     rules = ActivePolicy(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
     found = guard.assess(asked(create_picture(), rules=rules))
-    said = rules_of(rules, found.verdict)
+    said = explain_rules(rules, found.verdict)
     assert [rule.reached for rule in said] == [True, True, False]
     assert said[1].action.decision is found.verdict.decision is Decision.REFUSED
     assert [rule.belief for rule in said] == list(found.verdict.level_scores.values())
@@ -65,7 +68,7 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
     refusing = replace(DEFAULT, thresholds={name: dict.fromkeys((1, 2, 3), 0.0) for name in T.risky_types})
     beside = ActivePolicy(name="off", policy=replace(DEFAULT, enabled=frozenset()))
     rules = ActivePolicy(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
-    found = explained(rules, T, guard.assess(asked(create_picture(), rules=rules)))
+    found = explain_verdict(rules, T, guard.assess(asked(create_picture(), rules=rules)))
     assert found["decision"] == "allowed"
     assert found["policy"] == {"name": "trial", "mode": "shadow", "decision": "refused"}
     assert found["others"] == {"off": "allowed"}
@@ -77,5 +80,5 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
 
 def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
     rules = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
-    found = explained(rules, T, guard.assess(asked(create_picture(), rules=rules)))
+    found = explain_verdict(rules, T, guard.assess(asked(create_picture(), rules=rules)))
     assert (found["decision"], found["rules"], found["off"]) == ("allowed", [], sorted(T.risky_types))

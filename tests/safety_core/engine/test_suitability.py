@@ -2,7 +2,7 @@
 
 import pytest
 
-from safety_core.engine.suitability import NANO, TRAINED, UNTRAINED, describe_fitness
+from safety_core.engine.suitability import NANO, TRAINED, UNTRAINED, describe_suitability
 from safety_core.model.checkpoint.checkpoint import read_spec
 from tests.helpers.paths import ROOT
 
@@ -19,9 +19,9 @@ from tests.helpers.paths import ROOT
     ],
 )
 def test_a_checkpoint_is_fit_for_what_it_was_made_for(provenance: dict[str, object], text: str) -> None:
-    assert describe_fitness(provenance) == text
+    assert describe_suitability(provenance) == text
 
 
 def test_the_shipped_checkpoint_does_not_understand_photographs() -> None:
-    text = describe_fitness(read_spec(ROOT / "weights" / "safevlm-nano").provenance)
+    text = describe_suitability(read_spec(ROOT / "weights" / "safevlm-nano").provenance)
     assert "does not understand photographs" in text

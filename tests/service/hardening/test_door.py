@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from safety_core.engine.generation.output_rail import Ruling
+from safety_core.engine.generation.output_rail import ReplyDecision
 from safety_core.engine.guard import Guard
 from safety_core.errors import GenerationError
 from safety_core.policy.documents import overlay_policy
@@ -354,7 +354,7 @@ def test_fingerprinting_without_risk(
 def test_fingerprinting_without_risk_where_a_reply_is_cut(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a reply that the rail cut nor one that failed says more."""
     monkeypatch.setattr(guard, "policy", create_forced_policy(Decision.ALLOWED))
-    monkeypatch.setattr(guard, "rulings_on", lambda replies, rules: [Ruling.CUT] * len(replies))
+    monkeypatch.setattr(guard, "decide_replies", lambda replies, rules: [ReplyDecision.CUT] * len(replies))
     with open_client(guard, expose_risk=False) as client:
         for route in ANSWERING:
             for stream in (False, True):

@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 from safety_core.engine.generation.generator import Generator
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
+from safety_core.engine.protocols import StepOutput
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
-from tests.helpers.engine.fakes import FakeGenerator, FakeGuard, FakeMade
+from tests.helpers.engine.fakes import FakeGenerator, FakeGuard, FakeSequence
 from tests.helpers.engine.policies import create_forced_policy
 from tests.helpers.images.encoding import encode_png
 from tests.helpers.server.applications import open_client
@@ -157,7 +158,7 @@ def test_a_fault_is_told_without_a_word_of_the_model_and_is_over_afterwards(
 def held_canary(guard: Guard) -> Iterator[None]:
     """While it lasts, no canary passes, so that readiness does not come back before it was looked at."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(guard, "complaint", lambda verdict: "held")
+        patch.setattr(guard, "find_canary_failure", lambda verdict: "held")
         yield
 
 
@@ -238,15 +239,17 @@ def test_a_verdict_that_does_not_come_in_time_is_no_verdict(
 @pytest.mark.parametrize("stream", [False, True])
 def test_where_one_of_several_replies_fails_the_others_are_stopped(stream: bool) -> None:
     class FirstFails(FakeGenerator):
-        def step(self) -> list[FakeMade]:
-            failing = [row for row in self.rows[:1] if not self.guard.stopped.is_set() and len(self.rows) == 2]
+        def step(self) -> list[StepOutput[FakeSequence]]:
+            failing = [
+                row for row in self.sequences[:1] if not self.guard.stopped.is_set() and len(self.sequences) == 2
+            ]
             for row in failing:
                 row.failure = GenerationError("the first one fails, the other never ends")
-                self.rows.remove(row)
-            return [FakeMade(row, "") for row in failing]
+                self.sequences.remove(row)
+            return [StepOutput(row, "") for row in failing]
 
     class OneOfTwoFails(FakeGuard):
-        def generator(self) -> FakeGenerator:
+        def create_generator(self) -> FakeGenerator:
             return FirstFails(self)
 
     fake = OneOfTwoFails()

@@ -289,10 +289,10 @@ def test_unicode_the_model_reads_no_hidden_tags(nano: TestClient, guard: Guard) 
     assert seen.read[0][0] == seen.read[1][0]
 
 
-def test_long_prompts_n_max_tokens(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_prompts_n_max_tokens(guard: Guard) -> None:
     limits = {"max_prompt_tokens": 40, "max_tokens": 5, "max_choices": 2, "max_turns": 3}
-    monkeypatch.setattr(guard, "limits", Settings(**limits).guard_limits)  # type: ignore[arg-type]
-    with open_client(guard, **limits, max_tokens_excess="reject") as client:
+    strict = Guard(guard.model, guard.policy, limits=Settings(**limits).guard_limits)  # type: ignore[arg-type]
+    with open_client(strict, **limits, max_tokens_excess="reject") as client:
         for route in ROUTES:
             # By its tokens, by its length before they are counted, and never cut to what would pass.
             for text in ("dog " * 60, "x" * 100_000, "dog " * 60 + STEAL):

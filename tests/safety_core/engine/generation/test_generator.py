@@ -11,8 +11,9 @@ import pytest
 import torch
 from transformers import LlavaForConditionalGeneration
 
-from safety_core.engine.generation.generator import Generator, Job, Row
-from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
+from safety_core.engine.generation.sequences import GenerationRequest, ReplySequence
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
@@ -47,9 +48,9 @@ def gallery(model: SafeLlava) -> VisionFeatures:
 
 def job(
     model: SafeLlava, gallery: VisionFeatures, pictures: Sequence[int] = (0,), text: str = TEXTS[0], **options: Any
-) -> Job:
+) -> GenerationRequest:
     inject = options.pop("inject", True)
-    return Job(
+    return GenerationRequest(
         prompt=model.prompts.encode([Turn(role="user", text=text)], len(pictures)),
         pictures=gallery[list(pictures)] if pictures else None,
         inject=inject,
@@ -57,7 +58,7 @@ def job(
     )
 
 
-def alone(model: SafeLlava, wanted: Job) -> Generation:
+def alone(model: SafeLlava, wanted: GenerationRequest) -> Generation:
     """What the plain path makes of a job by itself."""
     sampling = wanted.sampling
     (made,) = generate(
@@ -74,17 +75,17 @@ def alone(model: SafeLlava, wanted: Job) -> Generation:
     return made
 
 
-def assert_as_alone(model: SafeLlava, row: Row) -> None:
-    expected = alone(model, row.job)
+def assert_as_alone(model: SafeLlava, row: ReplySequence) -> None:
+    expected = alone(model, row.request)
     assert row.failure is None
     assert tuple(row.token_ids) == expected.token_ids
     assert row.text == expected.text
     assert row.finish_reason == expected.finish_reason
 
 
-def made(generator: Generator, jobs: Sequence[Job]) -> list[Row]:
+def made(generator: Generator, jobs: Sequence[GenerationRequest]) -> list[ReplySequence]:
     """All replies, as many at a time as there is room for."""
-    rows = [generator.row(one) for one in jobs]
+    rows = [generator.create_sequence(one) for one in jobs]
     generator.run(rows)
     return rows
 
@@ -106,7 +107,7 @@ def nothing_left(generator: Generator) -> bool:
 class Client:
     """One request of the random test."""
 
-    job: Job
+    job: GenerationRequest
     leaves_after: int | None
     """Tokens after which its client goes away."""
 
@@ -128,22 +129,22 @@ def test_replies_do_not_depend_on_company_order_departures_or_reused_rows(
             model, gallery, pictures, f"{number} {chance.choice(TEXTS)}", inject=chance.random() < 0.7, **options
         )
         coming.append(Client(wanted, chance.randint(1, 10) if chance.random() < 0.2 else None))
-    clients: dict[int, tuple[Client, Row]] = {}
-    finished: list[tuple[Client, Row]] = []
+    clients: dict[int, tuple[Client, ReplySequence]] = {}
+    finished: list[tuple[Client, ReplySequence]] = []
     while coming or generator.running:
-        joining: list[Row] = []
+        joining: list[ReplySequence] = []
         for _ in range(chance.choice([0, 0, 1, 2, 5])):
             if not coming:
                 break
-            row = generator.row(coming[-1].job)
+            row = generator.create_sequence(coming[-1].job)
             if not generator.fits([*joining, row]):
                 break
             joining.append(row)
             clients[id(row)] = (coming.pop(), row)
         for turn in (partial(generator.admit, joining), generator.step) if joining else (generator.step,):
             for one in turn():
-                client, row = clients[id(one.row)]
-                client.said += one.piece
+                client, row = clients[id(one.sequence)]
+                client.said += one.text
                 if row.done:
                     finished.append(clients.pop(id(row)))
                 elif client.leaves_after is not None and len(row.token_ids) >= client.leaves_after:
@@ -211,9 +212,9 @@ def test_a_prompt_that_fills_the_context_is_refused_and_one_that_nearly_does_get
     generator = Generator(model)
     (words,) = made(generator, [job(model, gallery, [], "hi")])
     with pytest.raises(PromptError, match="no room"):
-        generator.row(job(model, gallery, [0] * 40))
+        generator.create_sequence(job(model, gallery, [0] * 40))
     pictures = (model.context_length - words.prompt_positions) // (model.positions_per_image + 1)
-    nearly = generator.row(job(model, gallery, [0] * pictures, "hi", max_new_tokens=1000))
+    nearly = generator.create_sequence(job(model, gallery, [0] * pictures, "hi", max_new_tokens=1000))
     assert nearly.limit == model.context_length - nearly.prompt_positions
     generator.admit([nearly])
     finish(generator)
@@ -225,10 +226,10 @@ def test_a_prompt_that_fills_the_context_is_refused_and_one_that_nearly_does_get
 
 def test_rows_and_positions_are_bounded_but_one_reply_always_fits(model: SafeLlava, gallery: VisionFeatures) -> None:
     generator = Generator(model, max_replies=3, kv_positions=200)
-    small = [generator.row(job(model, gallery, [], "hi", max_new_tokens=20)) for _ in range(4)]
+    small = [generator.create_sequence(job(model, gallery, [], "hi", max_new_tokens=20)) for _ in range(4)]
     assert generator.fits(small[:3])
     assert not generator.fits(small)
-    large = generator.row(job(model, gallery, max_new_tokens=400))
+    large = generator.create_sequence(job(model, gallery, max_new_tokens=400))
     assert generator.fits([large])
     assert not generator.fits([small[0], large])
     generator.admit(small[:2])
@@ -242,11 +243,13 @@ def test_rows_and_positions_are_bounded_but_one_reply_always_fits(model: SafeLla
 
 def test_buffers_grow_while_replies_run_and_then_no_further(model: SafeLlava, gallery: VisionFeatures) -> None:
     generator = Generator(model, max_replies=6, kv_positions=3000)
-    running = [generator.row(job(model, gallery, [1], "long", max_new_tokens=60))]
+    running = [generator.create_sequence(job(model, gallery, [1], "long", max_new_tokens=60))]
     generator.admit(running)
     sizes = []
     for number in range(60):
-        late = generator.row(job(model, gallery, [number % 6] * (number % 3), f"{number}", max_new_tokens=10 + number))
+        late = generator.create_sequence(
+            job(model, gallery, [number % 6] * (number % 3), f"{number}", max_new_tokens=10 + number)
+        )
         if generator.fits([late]):
             generator.admit([late])
             running.append(late)
@@ -269,14 +272,15 @@ def test_a_reply_that_is_not_finite_fails_by_itself_and_leaves_nothing(
     broken = gallery[[3]]
     broken.projected_BPD[0, 2] = float("nan")
     generator = Generator(model, max_replies=4)
-    poisoned = [Job(prompt=job(model, gallery).prompt, pictures=broken) for _ in range(2)]
+    poisoned = [GenerationRequest(prompt=job(model, gallery).prompt, pictures=broken) for _ in range(2)]
     rows = [
-        generator.row(one) for one in (poisoned[0], job(model, gallery, [1]), poisoned[1], job(model, gallery, [2]))
+        generator.create_sequence(one)
+        for one in (poisoned[0], job(model, gallery, [1]), poisoned[1], job(model, gallery, [2]))
     ]
     generator.admit(rows)
     assert [isinstance(row.failure, GenerationError) for row in rows] == [True, False, True, False]
     assert not any(row.token_ids or row.text for row in rows[::2])
-    late = [generator.row(job(model, gallery, [4], "in the freed place")) for _ in range(2)]
+    late = [generator.create_sequence(job(model, gallery, [4], "in the freed place")) for _ in range(2)]
     generator.admit(late)
     finish(generator)
     for row in (rows[1], rows[3], *late):
@@ -290,16 +294,16 @@ def test_a_prompt_that_was_read_and_then_failed_leaves_nothing_to_the_next(
     broken = gallery[[3, 4]]
     broken.projected_BPD[:] = float("nan")
     generator = Generator(model)
-    lost = generator.row(Job(prompt=job(model, gallery, [0, 0]).prompt, pictures=broken))
+    lost = generator.create_sequence(GenerationRequest(prompt=job(model, gallery, [0, 0]).prompt, pictures=broken))
 
     def unread(hidden: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("after the cache was written")
 
     with monkeypatch.context() as patch:
-        patch.setattr(generator, "_logits", unread)
+        patch.setattr(generator, "_compute_logits", unread)
         generator.admit([lost])
     assert isinstance(lost.failure, GenerationError)
-    late = generator.row(job(model, gallery, [], "short", max_new_tokens=20))
+    late = generator.create_sequence(job(model, gallery, [], "short", max_new_tokens=20))
     generator.admit([late])
     finish(generator)
     assert_as_alone(model, late)
@@ -309,7 +313,7 @@ def test_a_reply_that_stops_being_finite_fails_by_itself(
     model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(model)
-    rows = [generator.row(job(model, gallery, [number], max_new_tokens=6)) for number in range(3)]
+    rows = [generator.create_sequence(job(model, gallery, [number], max_new_tokens=6)) for number in range(3)]
     generator.admit(rows)
     generator.step()
     head = model.backbone.lm_head.forward
@@ -352,7 +356,7 @@ def test_for_want_of_memory_half_as_many_join_at_a_time(
 ) -> None:
     generator = Generator(model)
     scarce = Scarce(generator, 2, monkeypatch)
-    rows = [generator.row(job(model, gallery, [number])) for number in range(4)]
+    rows = [generator.create_sequence(job(model, gallery, [number])) for number in range(4)]
     generator.admit(rows)
     assert scarce.batches == [4, 2, 2]
     finish(generator)
@@ -365,7 +369,7 @@ def test_replies_for_which_there_is_no_memory_fail_and_the_others_go_on(
     model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(model)
-    rows = [generator.row(job(model, gallery, [number])) for number in range(3)]
+    rows = [generator.create_sequence(job(model, gallery, [number])) for number in range(3)]
     generator.admit(rows)
     scarce = Scarce(generator, 1, monkeypatch)
     generator.step()
@@ -373,7 +377,7 @@ def test_replies_for_which_there_is_no_memory_fail_and_the_others_go_on(
     assert [isinstance(row.failure, ExhaustedError) for row in rows] == [True, True, False]
     finish(generator)
     assert_as_alone(model, rows[2])
-    late = generator.row(job(model, gallery, [5]))
+    late = generator.create_sequence(job(model, gallery, [5]))
     scarce.room = 9
     generator.admit([late])
     finish(generator)
@@ -413,13 +417,19 @@ FAULTS = [
 
 
 def break_reply(
-    model: SafeLlava, generator: Generator, row: Row, step: str, uses: int, error: Exception, patch: pytest.MonkeyPatch
+    model: SafeLlava,
+    generator: Generator,
+    row: ReplySequence,
+    step: str,
+    uses: int,
+    error: Exception,
+    patch: pytest.MonkeyPatch,
 ) -> None:
     """Make a reply raise at one of its steps, whoever it is batched with; at the prefill, or ``uses`` tokens later."""
     if step == "assemble":
         row.assembler = Broken(row.assembler, "push", uses, error)  # type: ignore[assignment]
     elif step == "stop":
-        row.stops = Broken(row.stops, "push", uses, error)  # type: ignore[assignment]
+        row.stop_strings = Broken(row.stop_strings, "push", uses, error)  # type: ignore[assignment]
     elif step == "choose":
 
         def chosen(logits: torch.Tensor, samplings: Any, draws: Any) -> list[int]:
@@ -433,7 +443,7 @@ def break_reply(
         embed = model.embed
 
         def embedded(prompts: Any, *args: Any, **kwargs: Any) -> Any:
-            if any(prompt is row.job.prompt for prompt in prompts):
+            if any(prompt is row.request.prompt for prompt in prompts):
                 raise error
             return embed(prompts, *args, **kwargs)
 
@@ -441,10 +451,10 @@ def break_reply(
     else:
         prefill = generator._prefill
         within: list[bool] = []
-        name = {"prefill": "_forward", "logits": "_logits"}[step]
+        name = {"prefill": "_forward", "logits": "_compute_logits"}[step]
         inner = getattr(generator, name)
 
-        def prefilled(rows: Sequence[Row]) -> Any:
+        def prefilled(rows: Sequence[ReplySequence]) -> Any:
             within[:] = [row in rows]
             try:
                 return prefill(rows)
@@ -462,7 +472,7 @@ def break_reply(
 
 
 @pytest.fixture(scope="module")
-def company(model: SafeLlava, gallery: VisionFeatures) -> list[tuple[Job, Generation]]:
+def company(model: SafeLlava, gallery: VisionFeatures) -> list[tuple[GenerationRequest, Generation]]:
     """Jobs of all kinds, and what becomes of each alone."""
     drawn = {"temperature": 1.3, "top_p": 0.9}
     jobs = [
@@ -478,7 +488,7 @@ def company(model: SafeLlava, gallery: VisionFeatures) -> list[tuple[Job, Genera
 @pytest.mark.parametrize("watched", [False, True])
 def test_a_reply_that_raises_at_any_step_fails_alone_and_its_neighbours_are_as_alone(
     model: SafeLlava,
-    company: list[tuple[Job, Generation]],
+    company: list[tuple[GenerationRequest, Generation]],
     step: str,
     error: type[Exception],
     late: bool,
@@ -488,13 +498,13 @@ def test_a_reply_that_raises_at_any_step_fails_alone_and_its_neighbours_are_as_a
     inner = Generator(model, max_replies=8)
     generator: Any = inner
     if watched:
-        generator = WatchedGenerator(inner, lambda texts, rules: [Ruling.SAY] * len(texts), window=2)
-    rows = [generator.row(one) for one, _ in company]
+        generator = RailedGenerator(inner, lambda texts, rules: [ReplyDecision.RELEASE] * len(texts), window=2)
+    rows = [generator.create_sequence(one) for one, _ in company]
     broken = 3
-    told = [one.row for one in generator.admit(rows[:1])]
+    told = [one.sequence for one in generator.admit(rows[:1])]
     target = rows[broken].inner if watched else rows[broken]
     break_reply(model, inner, target, step, int(late), error("SECRET"), monkeypatch)
-    told += [one.row for one in generator.admit(rows[1:])]
+    told += [one.sequence for one in generator.admit(rows[1:])]
     assert told == rows, "each is told of once"
     while generator.running:
         generator.step()
@@ -510,11 +520,11 @@ def test_a_reply_whose_own_share_raises_while_it_runs_alone_does_not_take_the_mo
     model: SafeLlava, gallery: VisionFeatures, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(model)
-    row = generator.row(job(model, gallery))
+    row = generator.create_sequence(job(model, gallery))
     break_reply(model, generator, row, step, 1, RuntimeError("SECRET"), monkeypatch)
     generator.admit([row])
     (made,) = generator.step()
-    assert made.row is row
+    assert made.sequence is row
     assert isinstance(row.failure, GenerationError)
     assert generator.running == 0
 
@@ -523,18 +533,18 @@ def test_room_that_could_not_be_had_is_not_asked_for_by_those_who_run(
     model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(model)
-    first = generator.row(job(model, gallery, [], "hi"))
+    first = generator.create_sequence(job(model, gallery, [], "hi"))
     generator.admit([first])
     held = generator._cache.shape
-    fitted = generator._cache._fitted
+    fitted = generator._cache._resize
 
     def scarce(buffer: Any, states: torch.Tensor) -> torch.Tensor:
         if generator._cache.shape != held:
             raise MemoryError
         return fitted(buffer, states)
 
-    monkeypatch.setattr(generator._cache, "_fitted", scarce)
-    large = [generator.row(job(model, gallery, [number], max_new_tokens=300)) for number in range(4)]
+    monkeypatch.setattr(generator._cache, "_resize", scarce)
+    large = [generator.create_sequence(job(model, gallery, [number], max_new_tokens=300)) for number in range(4)]
     generator.admit(large)
     assert all(isinstance(row.failure, ExhaustedError) for row in large)
     finish(generator)
@@ -545,25 +555,28 @@ def test_after_a_burst_keys_and_values_are_given_back(
     model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(model)
-    made_rows = [generator.row(job(model, gallery, [number % 6], max_new_tokens=3)) for number in range(8)]
+    made_rows = [generator.create_sequence(job(model, gallery, [number % 6], max_new_tokens=3)) for number in range(8)]
     generator.admit(made_rows)
-    generator.release()
+    generator.release_memory()
     assert generator.nbytes > 0, "replies run"
     finish(generator)
-    generator.release()
+    generator.release_memory()
     assert generator.nbytes == 0
     monkeypatch.setattr("safety_core.engine.generation.generator._KEPT_BYTES", 0)
-    many = [generator.row(job(model, gallery, [number % 6], f"{number}", max_new_tokens=4)) for number in range(8)]
+    many = [
+        generator.create_sequence(job(model, gallery, [number % 6], f"{number}", max_new_tokens=4))
+        for number in range(8)
+    ]
     generator.admit(many)
     burst = generator.nbytes
     finish(generator)
     assert generator.nbytes == 0, "large buffers do not wait for an idle moment"
-    lone = generator.row(job(model, gallery, max_new_tokens=60))
-    generator.admit([*(generator.row(one.job) for one in many), lone])
+    lone = generator.create_sequence(job(model, gallery, max_new_tokens=60))
+    generator.admit([*(generator.create_sequence(one.request) for one in many), lone])
     for _ in range(6):
         generator.step()
     assert generator.running == 1
-    late = generator.row(job(model, gallery, max_new_tokens=5))
+    late = generator.create_sequence(job(model, gallery, max_new_tokens=5))
     generator.admit([late])
     assert generator.nbytes < burst, "one long reply does not keep what a burst needed"
     finish(generator)
@@ -583,7 +596,7 @@ def test_a_prompt_that_breaks_the_model_fails_by_itself(
         return embed(prompts, *args, **kwargs)
 
     monkeypatch.setattr(model, "embed", broken)
-    rows = [generator.row(job(model, gallery, [0] * count)) for count in (1, 2, 0)]
+    rows = [generator.create_sequence(job(model, gallery, [0] * count)) for count in (1, 2, 0)]
     generator.admit(rows)
     assert isinstance(rows[1].failure, GenerationError)
     assert "RuntimeError" in caplog.text
@@ -598,7 +611,7 @@ def test_a_model_that_fails_for_everybody_is_at_fault_itself(
     model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = Generator(model)
-    generator.admit([generator.row(job(model, gallery, [number])) for number in range(3)])
+    generator.admit([generator.create_sequence(job(model, gallery, [number])) for number in range(3)])
 
     def broken(*args: Any) -> torch.Tensor:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
@@ -610,7 +623,7 @@ def test_a_model_that_fails_for_everybody_is_at_fault_itself(
 
 def test_dropping_a_reply_that_does_not_run_changes_nothing(model: SafeLlava, gallery: VisionFeatures) -> None:
     generator = Generator(model)
-    row = generator.row(job(model, gallery, max_new_tokens=3))
+    row = generator.create_sequence(job(model, gallery, max_new_tokens=3))
     generator.drop(row)
     assert not row.done
     generator.admit([row])

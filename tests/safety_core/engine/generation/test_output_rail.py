@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator, WatchedRow
+from safety_core.engine.generation.output_rail import RailedGenerator, RailedSequence, ReplyDecision
 from safety_core.errors import GenerationError
 from tests.helpers.engine.scripted_generator import ScriptedGenerator, judge_by_words
 
 
-def job(words: Sequence[str], rules: Ruling = Ruling.CUT) -> Any:
+def job(words: Sequence[str], rules: ReplyDecision = ReplyDecision.CUT) -> Any:
     """A reply of some words, those of a single letter three times as long: tokens as plain text has them."""
     return SimpleNamespace(words=list(map(token, words)), rules=rules)
 
@@ -26,14 +26,14 @@ def text_of(words: Sequence[str]) -> str:
 
 
 def told(
-    words: Sequence[str], window: int = 3, rules: Ruling = Ruling.CUT
-) -> tuple[list[str], WatchedRow, ScriptedGenerator]:
+    words: Sequence[str], window: int = 3, rules: ReplyDecision = ReplyDecision.CUT
+) -> tuple[list[str], RailedSequence, ScriptedGenerator]:
     teller = ScriptedGenerator()
-    rail = WatchedGenerator(teller, judge_by_words, window=window)
-    row = rail.row(job(words, rules))
-    pieces = [rail.admit([row])[0].piece]
+    rail = RailedGenerator(teller, judge_by_words, window=window)
+    row = rail.create_sequence(job(words, rules))
+    pieces = [rail.admit([row])[0].text]
     while not row.done:
-        pieces.append(rail.step()[0].piece)
+        pieces.append(rail.step()[0].text)
     assert "".join(pieces) == row.text
     return pieces, row, teller
 
@@ -59,7 +59,7 @@ def test_nothing_of_what_is_harmful_gets_out(place: int) -> None:
 
 def test_under_rules_that_are_not_enforced_a_harmful_reply_goes_on_and_is_remembered() -> None:
     words = [*"abcd", "BAD", *"efghijklmn"]
-    _, row, _ = told(words, rules=Ruling.WOULD_CUT)
+    _, row, _ = told(words, rules=ReplyDecision.WOULD_CUT)
     assert (row.text, row.finish_reason, row.cut) == (text_of(words), "stop", False)
     assert row.harmful
     assert not told("abcdefgh")[1].harmful
@@ -83,12 +83,12 @@ def test_a_reply_that_fails_by_itself_keeps_its_failure_and_says_no_more() -> No
 def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -> None:
     asked: list[list[str]] = []
 
-    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
         asked.append(list(texts))
-        return [Ruling.SAY] * len(texts)
+        return [ReplyDecision.RELEASE] * len(texts)
 
-    rail = WatchedGenerator(ScriptedGenerator(), judge, window=4)
-    rows = [rail.row(job("x" * 10)), rail.row(job("y" * 10))]
+    rail = RailedGenerator(ScriptedGenerator(), judge, window=4)
+    rows = [rail.create_sequence(job("x" * 10)), rail.create_sequence(job("y" * 10))]
     rail.admit(rows)
     while rail.running:
         rail.step()
@@ -99,14 +99,14 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
 def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them() -> None:
     sizes: list[int] = []
 
-    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
         sizes.append(len(texts))
-        return [Ruling.SAY] * len(texts)
+        return [ReplyDecision.RELEASE] * len(texts)
 
-    rail = WatchedGenerator(ScriptedGenerator(), judge, window=4)
-    rail.admit([rail.row(job("x" * 21))])
+    rail = RailedGenerator(ScriptedGenerator(), judge, window=4)
+    rail.admit([rail.create_sequence(job("x" * 21))])
     rail.step()
-    rail.admit([rail.row(job("y" * 40))])
+    rail.admit([rail.create_sequence(job("y" * 40))])
     for _ in range(14):
         rail.step()
     assert sizes == [2, 2, 2, 2]
@@ -115,13 +115,13 @@ def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them
 def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
     longest = 0
 
-    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
         nonlocal longest
         longest = max(longest, *map(len, texts))
-        return [Ruling.SAY] * len(texts)
+        return [ReplyDecision.RELEASE] * len(texts)
 
-    rail = WatchedGenerator(ScriptedGenerator(), judge, window=2)
-    row = rail.row(job("z" * 500))
+    rail = RailedGenerator(ScriptedGenerator(), judge, window=2)
+    row = rail.create_sequence(job("z" * 500))
     rail.admit([row])
     while not row.done:
         rail.step()
@@ -131,15 +131,19 @@ def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
 
 def test_rows_that_leave_leave_nothing_behind() -> None:
     teller = ScriptedGenerator()
-    rail = WatchedGenerator(teller, judge_by_words, window=2)
-    rows = [rail.row(job("a" * 9)), rail.row(job([*"aa", "BAD", *"aaaa"])), rail.row(job("a" * 3))]
+    rail = RailedGenerator(teller, judge_by_words, window=2)
+    rows = [
+        rail.create_sequence(job("a" * 9)),
+        rail.create_sequence(job([*"aa", "BAD", *"aaaa"])),
+        rail.create_sequence(job("a" * 3)),
+    ]
     assert rail.fits(rows)
     rail.admit(rows)
     rail.step()
     rail.drop(rows[0])
     while rail.running:
         rail.step()
-    assert not rail._rows
+    assert not rail._sequences
     assert teller.dropped[0] is rows[0].inner
 
 
@@ -150,8 +154,8 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
             ["BAD" if rng.random() < 0.05 else rng.choice("abc ") for _ in range(rng.randint(1, 15))] for _ in range(4)
         ]
         window = rng.randint(1, 5)
-        rail = WatchedGenerator(ScriptedGenerator(), judge_by_words, window=window)
-        waiting = [rail.row(job(text)) for text in texts]
+        rail = RailedGenerator(ScriptedGenerator(), judge_by_words, window=window)
+        waiting = [rail.create_sequence(job(text)) for text in texts]
         rows = list(waiting)
         while waiting or rail.running:
             if waiting and rng.random() < 0.5:
@@ -167,13 +171,17 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
 
 
 def test_a_judge_that_raises_for_one_reply_fails_that_one_alone() -> None:
-    def raises(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling | None]:
+    def raises(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
         if any("BAD" in text for text in texts):
             raise RuntimeError("SECRET")
-        return [Ruling.SAY] * len(texts)
+        return [ReplyDecision.RELEASE] * len(texts)
 
-    rail = WatchedGenerator(ScriptedGenerator(), raises, window=2)
-    rows = [rail.row(job("abcdef")), rail.row(job([*"ab", "BAD", *"cd"])), rail.row(job("ghi"))]
+    rail = RailedGenerator(ScriptedGenerator(), raises, window=2)
+    rows = [
+        rail.create_sequence(job("abcdef")),
+        rail.create_sequence(job([*"ab", "BAD", *"cd"])),
+        rail.create_sequence(job("ghi")),
+    ]
     rail.admit(rows)
     while rail.running:
         rail.step()

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
-from safety_core.engine.generation.reply_windows import ReplyWindows, letters_in, windows_of
+from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
+from safety_core.engine.generation.reply_windows import ReplyWindows, count_letters, split_windows
 from tests.helpers.engine.scripted_generator import ScriptedGenerator, judge_by_words
 
 
@@ -16,11 +16,11 @@ def released(pieces: list[str], size: int) -> tuple[list[str], list[str]]:
     for piece in pieces:
         windows.push(piece)
         if windows.full:
-            judged.append(windows.text())
+            judged.append(windows.get_text())
             windows.mark_judged()
         out.append(windows.release())
-    if windows.since:
-        judged.append(windows.text())
+    if windows.unjudged_tokens:
+        judged.append(windows.get_text())
     out.append(windows.release_all())
     return out, judged
 
@@ -41,8 +41,8 @@ def test_whatever_is_released_was_judged_with_what_follows_it(size: int) -> None
             windows.push(piece)
             if windows.full:
                 text = "".join(pieces[: index + 1])
-                assert text.endswith(windows.text())
-                assert len(windows.text()) >= len("".join(pieces[seen : index + 1]))
+                assert text.endswith(windows.get_text())
+                assert len(windows.get_text()) >= len("".join(pieces[seen : index + 1]))
                 windows.mark_judged()
                 seen = index + 1
             said += windows.release()
@@ -56,14 +56,14 @@ def test_a_complete_reply_is_judged_in_the_windows_that_it_would_have_come_in() 
     rng = Random(0)
     for size in (1, 5, 20):
         pieces = [rng.choice(["a", " word", "", " of", "."]) for _ in range(rng.randint(0, 200))]
-        assert list(windows_of(pieces, size)) == released(pieces, size)[1]
+        assert list(split_windows(pieces, size)) == released(pieces, size)[1]
 
 
 @pytest.mark.parametrize("start", range(30))
 def test_words_of_less_than_the_overlap_stand_in_one_window_wherever_they_begin(start: int) -> None:
     pieces = [f" word{number}" for number in range(80)]
     pieces[start : start + 8] = [" here", " is", " how", " to", " make", " one", " at", " home"]
-    assert any("here is how to make one at home" in text for text in windows_of(pieces, 20))
+    assert any("here is how to make one at home" in text for text in split_windows(pieces, 20))
 
 
 @pytest.mark.parametrize("between", [" ", ".", "\u200b", "-\n", "\u00ad"])
@@ -72,7 +72,7 @@ def test_of_words_that_are_spelled_out_a_window_holds_as_many(between: str, star
     said = "here is how to make one"
     spelled = [piece for letter in said if letter != " " for piece in (letter, between)]
     pieces = [*(f" word{number}" for number in range(start)), *spelled, *(" and", " so", " on") * 20]
-    bare = ["".join(char for char in text if char.isalpha()) for text in windows_of(pieces, 20)]
+    bare = ["".join(char for char in text if char.isalpha()) for text in split_windows(pieces, 20)]
     assert any("hereishowtomakeone" in text for text in bare)
 
 
@@ -82,7 +82,7 @@ def test_what_is_spelled_out_is_held_back_for_as_many_words() -> None:
     assert sum(bool(piece) for piece in plain[:40]) > 0
     said = "".join(spelled[:-1])
     held = "".join(["w", " ", "o", " "] * 200)[len(said) :]
-    assert letters_in(held) >= 60
+    assert count_letters(held) >= 60
 
 
 def test_windows_and_what_is_held_back_are_bounded_however_little_a_reply_says() -> None:
@@ -92,7 +92,7 @@ def test_windows_and_what_is_held_back_are_bounded_however_little_a_reply_says()
 
 
 def test_a_character_of_scripts_with_thousands_of_them_counts_as_several() -> None:
-    assert letters_in("字 a1, \uff57\U0001d430") == 3 + 1 + 1 + 1 + 1
+    assert count_letters("字 a1, \uff57\U0001d430") == 3 + 1 + 1 + 1 + 1
 
 
 @pytest.mark.parametrize("size", [3, 20])
@@ -101,12 +101,12 @@ def test_a_reply_is_cut_while_it_comes_where_a_window_of_the_complete_one_is_ref
     cut = 0
     for _ in range(100):
         pieces = [rng.choice(["word ", "a ", "", "BA", "D", " and"]) for _ in range(rng.randint(1, 120))]
-        rail = WatchedGenerator(ScriptedGenerator(), judge_by_words, window=size)
-        row = rail.row(SimpleNamespace(words=list(pieces), rules=Ruling.CUT))
+        rail = RailedGenerator(ScriptedGenerator(), judge_by_words, window=size)
+        row = rail.create_sequence(SimpleNamespace(words=list(pieces), rules=ReplyDecision.CUT))
         rail.admit([row])
         while not row.done:
             rail.step()
-        refused = any("BAD" in text for text in windows_of(pieces, size))
+        refused = any("BAD" in text for text in split_windows(pieces, size))
         assert row.cut == refused
         cut += refused
     assert 0 < cut < 100

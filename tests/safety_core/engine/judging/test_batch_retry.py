@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 import pytest
 import torch
 
-from safety_core.engine.judging.batch_retry import in_parts, in_parts_by_slices, out_of_memory
+from safety_core.engine.judging.batch_retry import is_out_of_memory, retry_in_parts, retry_slices_in_parts
 from safety_core.errors import ExhaustedError
 
 
@@ -29,19 +29,19 @@ class Work:
 
 def test_a_batch_that_fits_is_worked_on_once() -> None:
     work = Work()
-    assert in_parts(work, [1, 2, 3]) == [2, 4, 6]
+    assert retry_in_parts(work, [1, 2, 3]) == [2, 4, 6]
     assert work.batches == [[1, 2, 3]]
 
 
 def test_for_want_of_memory_halves_are_tried_once() -> None:
     work = Work(room=2)
-    assert in_parts(work, [1, 2, 3]) == [2, 4, 6]
+    assert retry_in_parts(work, [1, 2, 3]) == [2, 4, 6]
     assert work.batches == [[1, 2, 3], [1, 2], [3]]
 
 
 def test_what_does_not_fit_then_is_exhausted_and_the_rest_is_done() -> None:
     work = Work(room=1)
-    first, second, third = in_parts(work, [1, 2, 3])
+    first, second, third = retry_in_parts(work, [1, 2, 3])
     assert isinstance(first, ExhaustedError)
     assert isinstance(second, ExhaustedError)
     assert third == 6
@@ -50,14 +50,14 @@ def test_what_does_not_fit_then_is_exhausted_and_the_rest_is_done() -> None:
 
 def test_a_single_item_is_tried_twice() -> None:
     work = Work(room=0)
-    (outcome,) = in_parts(work, [1])
+    (outcome,) = retry_in_parts(work, [1])
     assert isinstance(outcome, ExhaustedError)
     assert work.batches == [[1], [1]]
 
 
 def test_after_any_other_exception_each_item_stands_for_itself() -> None:
     work = Work(poison=2)
-    first, second, third = in_parts(work, [1, 2, 3])
+    first, second, third = retry_in_parts(work, [1, 2, 3])
     assert (first, third) == (2, 6)
     assert isinstance(second, ValueError)
     assert work.batches == [[1, 2, 3], [1], [2], [3]]
@@ -65,7 +65,7 @@ def test_after_any_other_exception_each_item_stands_for_itself() -> None:
 
 def test_a_single_item_that_fails_is_not_tried_again() -> None:
     work = Work(poison=2)
-    (outcome,) = in_parts(work, [2])
+    (outcome,) = retry_in_parts(work, [2])
     assert isinstance(outcome, ValueError)
     assert work.batches == [[2]]
 
@@ -85,18 +85,18 @@ def test_a_single_item_that_fails_is_not_tried_again() -> None:
     ],
 )
 def test_how_libraries_say_that_memory_ran_out(exc: Exception, expected: bool) -> None:
-    assert out_of_memory(exc) is expected
+    assert is_out_of_memory(exc) is expected
 
 
 def test_the_cpu_allocator_says_it_in_words_that_are_known() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 55, dtype=torch.uint8)
-    assert out_of_memory(caught.value)
+    assert is_out_of_memory(caught.value)
 
 
 def test_in_the_half_that_fits_one_poisonous_item_stands_for_itself() -> None:
     work = Work(room=2, poison=1)
-    first, second, third = in_parts(work, [1, 2, 3])
+    first, second, third = retry_in_parts(work, [1, 2, 3])
     assert isinstance(first, ValueError)
     assert (second, third) == (4, 6)
 
@@ -108,7 +108,7 @@ def test_what_pauses_between_slices_is_tried_again_in_parts_too() -> None:
         yield f"began {len(items)}"
         return work(items)
 
-    paused = in_parts_by_slices(slices, [1, 2, 3])
+    paused = retry_slices_in_parts(slices, [1, 2, 3])
     told: list[str] = []
     while True:
         try:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Prepared, Reply, Work
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
 from safety_core.engine.serving.async_guard import AsyncGuard
+from safety_core.engine.work import PreparedRequest, Work
 from safety_core.errors import (
     DeadlineError,
     ExhaustedError,
@@ -36,13 +37,13 @@ class Counts(SilentObserver):
     made: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
 
-    def batch(self, queue: str, size: int) -> None:
+    def record_batch(self, queue: str, size: int) -> None:
         self.batches.append((queue, size))
 
-    def tokens(self, kind: str, count: int) -> None:
+    def record_tokens(self, kind: str, count: int) -> None:
         self.made[kind] += count
 
-    def cache(self, outcome: str) -> None:
+    def record_cache(self, outcome: str) -> None:
         self.verdicts[outcome] += 1
 
 
@@ -96,7 +97,7 @@ def test_assess_returns_the_verdict() -> None:
         verdict = await guard.assess(GUARD_REQUEST)
         assert verdict.verdict.decision is Decision.CAUTIONED
         assert verdict.queue_ms > 0
-        assert await guard.self_check() is None
+        assert await guard.check_canary() is None
         assert guard.info.checkpoint == "fake"
 
     run_scenario(FakeGuard(decision=Decision.CAUTIONED), scenario)
@@ -105,7 +106,7 @@ def test_assess_returns_the_verdict() -> None:
 @pytest.mark.parametrize("failure", [PromptError("too long", code="prompt_too_long"), GenerationError("broken")])
 def test_failures_reach_the_caller(failure: Exception) -> None:
     async def scenario(guard: AsyncGuard) -> None:
-        for call in (collected(guard), guard.assess(GUARD_REQUEST), guard.self_check()):
+        for call in (collected(guard), guard.assess(GUARD_REQUEST), guard.check_canary()):
             with pytest.raises(type(failure)):
                 await call
 
@@ -316,7 +317,7 @@ def test_the_canary_is_judged_anew_every_time() -> None:
 
     async def scenario(guard: AsyncGuard) -> None:
         for _ in range(3):
-            await guard.self_check()
+            await guard.check_canary()
 
     run_scenario(fake, scenario)
     assert fake.batches == [1, 1, 1]
@@ -481,7 +482,7 @@ def test_a_deadline_covers_preparing_and_a_waiter_that_left_is_not_prepared_for(
     fake, prepared, hold = FakeGuard(), list[str](), threading.Event()
     prepare = fake.prepare
 
-    def slow(request: GuardRequest) -> Prepared:
+    def slow(request: GuardRequest) -> PreparedRequest:
         prepared.append(request.turns[0].text)
         assert hold.wait(240)
         return prepare(request)
@@ -511,7 +512,7 @@ def test_of_those_who_wait_to_be_prepared_the_shortest_is_next() -> None:
     fake, prepared, hold = FakeGuard(), list[int](), threading.Event()
     prepare = fake.prepare
 
-    def slow(request: GuardRequest) -> Prepared:
+    def slow(request: GuardRequest) -> PreparedRequest:
         prepared.append(len(request.turns[0].text))
         assert hold.wait(240)
         return prepare(request)
@@ -582,7 +583,7 @@ def test_the_canary_is_asked_through_a_full_queue() -> None:
         await until(lambda: fake.requests)
         busy += [asyncio.create_task(guard.assess(asking("waits")))]
         await until(lambda: guard.depth == 1)
-        check = asyncio.create_task(guard.self_check())
+        check = asyncio.create_task(guard.check_canary())
         await until(lambda: guard.depth == 2)
         fake.gate.set()
         assert await check is None
@@ -598,7 +599,7 @@ def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
     fake.prepare = lambda request: replace(prepare(request), cost=1000)  # type: ignore[method-assign]
 
     async def scenario(guard: AsyncGuard) -> None:
-        assert guard.retry_after_s() == 1
+        assert guard.estimate_retry_after_s() == 1
         busy = [
             asyncio.create_task(guard.assess(asking(f"{number}"), deadline=time.monotonic() + 1e6)) for number in "ab"
         ]
@@ -606,7 +607,7 @@ def test_a_full_queue_says_when_to_come_back_by_what_is_in_it() -> None:
         with pytest.raises(OverloadedError) as caught:
             await guard.assess(asking("too much"), deadline=time.monotonic() + 20)
         assert 10 < caught.value.retry_after_s <= 60
-        assert 10 < guard.retry_after_s() <= 60
+        assert 10 < guard.estimate_retry_after_s() <= 60
         fake.gate.set()
         await asyncio.gather(*busy)
 
@@ -655,7 +656,7 @@ def test_what_was_rejected_after_it_was_prepared_is_not_prepared_again_at_once()
     fake.gate.clear()
     prepare = fake.prepare
 
-    def dear(request: GuardRequest) -> Prepared:
+    def dear(request: GuardRequest) -> PreparedRequest:
         prepared[request.turns[0].text[:4]] += 1
         ready = replace(prepare(request), cost=1000)
         is_dear = request.turns[0].text.startswith("dear")
@@ -688,7 +689,7 @@ def test_what_will_be_refused_anyway_is_not_prepared() -> None:
     fake.gate.clear()
     prepare = fake.prepare
 
-    def dear(request: GuardRequest) -> Prepared:
+    def dear(request: GuardRequest) -> PreparedRequest:
         prepared.append(request.turns[0].text[:5])
         return replace(prepare(request), cost=1000)
 

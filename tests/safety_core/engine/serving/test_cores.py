@@ -8,9 +8,9 @@ from safety_core.engine.serving.cores import CoreShare
 def test_occupied_cores_are_not_free_and_one_always_is() -> None:
     cores = CoreShare(2)
     assert cores.free == 2
-    with cores.occupied():
+    with cores.occupy():
         assert cores.free == 1
-        with cores.occupied(), cores.occupied():
+        with cores.occupy(), cores.occupy():
             assert cores.free == 1
     assert cores.free == 2
 
@@ -18,7 +18,7 @@ def test_occupied_cores_are_not_free_and_one_always_is() -> None:
 def test_a_core_is_free_again_after_an_error() -> None:
     cores = CoreShare(4)
     try:
-        with cores.occupied():
+        with cores.occupy():
             raise ValueError
     except ValueError:
         pass
@@ -30,7 +30,7 @@ def test_threads_do_not_lose_count() -> None:
 
     def work() -> None:
         for _ in range(2000):
-            with cores.occupied():
+            with cores.occupy():
                 pass
 
     threads = [threading.Thread(target=work) for _ in range(4)]

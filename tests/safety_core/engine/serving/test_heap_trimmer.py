@@ -27,17 +27,17 @@ class Process:
 def test_only_growth_is_worth_a_trim_and_not_too_often() -> None:
     process = Process()
     trimmer = process.trimmer()
-    assert not trimmer.after_work()
+    assert not trimmer.trim_if_due()
     process.held = 149
-    assert not trimmer.after_work()
+    assert not trimmer.trim_if_due()
     process.held = 1000
-    assert trimmer.after_work()
+    assert trimmer.trim_if_due()
     process.held, process.now = 1000, 9.0
-    assert not trimmer.after_work(), "too soon"
+    assert not trimmer.trim_if_due(), "too soon"
     process.now = 10.0
-    assert trimmer.after_work()
+    assert trimmer.trim_if_due()
     process.now = 30.0
-    assert not trimmer.after_work()
+    assert not trimmer.trim_if_due()
     assert process.trims == [0.0, 10.0]
 
 
@@ -45,14 +45,14 @@ def test_a_process_that_shrank_by_itself_counts_from_there() -> None:
     process = Process(held=1000)
     trimmer = process.trimmer()
     process.held = 100
-    assert not trimmer.after_work()
+    assert not trimmer.trim_if_due()
     process.held = 200
-    assert trimmer.after_work()
+    assert trimmer.trim_if_due()
 
 
 def test_where_nothing_is_known_nothing_is_done() -> None:
     process = Process(held=None)
-    assert not process.trimmer().after_work()
+    assert not process.trimmer().trim_if_due()
 
 
 def test_the_real_ones_work_here() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.messages import ChatRequest, GuardRequest, Judged
-from safety_core.engine.serving.verdict_cache import VerdictCache, key_of
+from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.serving.verdict_cache import VerdictCache, compute_key
+from safety_core.engine.work import JudgedRequest
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy
@@ -18,8 +19,8 @@ from tests.helpers.images.pictures import create_picture
 ENTRY = 4096
 
 
-def judged(decision: Decision | None = Decision.ALLOWED, nbytes: int = 0) -> Judged:
-    return Judged(verdict=FakeGuard(decision=decision).assess(request()), nbytes=nbytes)
+def judged(decision: Decision | None = Decision.ALLOWED, nbytes: int = 0) -> JudgedRequest:
+    return JudgedRequest(verdict=FakeGuard(decision=decision).assess(request()), nbytes=nbytes)
 
 
 def request(*images: DecodedImage, text: str = "What is it?", **options: Any) -> GuardRequest:
@@ -79,26 +80,28 @@ def test_a_key_is_a_digest_of_all_that_a_verdict_depends_on() -> None:
         replace(base, turns=(*base.turns, Turn(role="assistant", text="a"), Turn(role="user", text="b"))),
         replace(base, turns=(Turn(role="user", text="What is"), Turn(role="assistant", text="a"), *base.turns)),
     ]
-    keys = {key_of(one, "policy") for one in (base, *others)} | {key_of(base, "other policy")}
+    keys = {compute_key(one, "policy") for one in (base, *others)} | {compute_key(base, "other policy")}
     assert len(keys) == len(others) + 2
-    assert key_of(request(create_picture("red")), "policy") == key_of(base, "policy")
-    assert "What" not in key_of(base, "policy")
+    assert compute_key(request(create_picture("red")), "policy") == compute_key(base, "policy")
+    assert "What" not in compute_key(base, "policy")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\x00", "🙂", '"],["'])
 def test_any_text_has_a_key(text: str) -> None:
-    assert len(key_of(request(text=text), "policy")) == 64
+    assert len(compute_key(request(text=text), "policy")) == 64
 
 
 def test_other_rules_are_another_key_and_equal_ones_the_same() -> None:
     policy = Policy.create_default(DEFAULT_TAXONOMY)
     base, ruled = request(), request(rules=ActivePolicy(policy=policy))
-    keys = {key_of(one, "policy") for one in (base, ruled, request(rules=ActivePolicy(name="strict", policy=policy)))}
+    keys = {
+        compute_key(one, "policy") for one in (base, ruled, request(rules=ActivePolicy(name="strict", policy=policy)))
+    }
     assert len(keys) == 3
-    assert key_of(request(rules=ActivePolicy(policy=replace(policy))), "policy") == key_of(ruled, "policy")
+    assert compute_key(request(rules=ActivePolicy(policy=replace(policy))), "policy") == compute_key(ruled, "policy")
 
 
 def test_options_that_change_no_verdict_share_it() -> None:
     turns = request().turns
     first = ChatRequest(turns=turns, max_tokens=5, temperature=0.5, seed=1)
-    assert key_of(first, "policy") == key_of(ChatRequest(turns=turns), "policy")
+    assert compute_key(first, "policy") == compute_key(ChatRequest(turns=turns), "policy")

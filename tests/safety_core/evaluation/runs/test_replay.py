@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from safety_core.engine.generation.generator import Generator, Made, Row
+from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.sequences import ReplySequence
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
+from safety_core.engine.protocols import StepOutput
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.replay import TOO_LONG, Replay
 from safety_core.evaluation.runs.systems import LoadedSystem
@@ -33,7 +35,9 @@ def test_a_guarded_row_does_pair_by_pair_what_serving_does(
     for outcome in outcomes:
         sample = outcome.pair.sample
         images = tuple(decode(path.read_bytes()) for path in sample.images)
-        reply = guard.chat(ChatRequest(images=images, turns=sample.turns, max_tokens=varied_suite.spec.max_new_tokens))
+        reply = guard.answer(
+            ChatRequest(images=images, turns=sample.turns, max_tokens=varied_suite.spec.max_new_tokens)
+        )
         served = reply.verdict.verdict
         assert outcome.verdict is not None
         assert outcome.reply is not None
@@ -55,7 +59,7 @@ def test_refused_pairs_never_reach_the_language_model(
     asked: list[int] = []
     plain = Generator.admit
 
-    def counting(self: Generator, rows: Sequence[Row]) -> list[Made]:
+    def counting(self: Generator, rows: Sequence[ReplySequence]) -> list[StepOutput[ReplySequence]]:
         asked.append(len(rows))
         return plain(self, rows)
 

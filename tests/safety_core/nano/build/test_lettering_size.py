@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
-from safety_core.engine.generation.generator import Job
+from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.build.lettering_size import measure_reading_curve
 from safety_core.nano.corpus.scenes import sample_scene
@@ -39,7 +39,7 @@ class ReadAloud:
     reader: Reader
     max_replies: int
 
-    def row(self, job: Job) -> Any:
+    def create_sequence(self, job: GenerationRequest) -> Any:
         assert not job.inject
         assert job.pictures is not None
         assert len(job.pictures) == 1

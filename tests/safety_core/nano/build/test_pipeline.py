@@ -178,7 +178,7 @@ def test_what_ships_brings_a_canary_that_its_own_guard_passes(smoke_build: Smoke
     canary = verify(folder).spec.provenance["canary"]
     assert isinstance(canary, dict)
     assert (canary["image"], canary["prompt"]) == ("canary.png", CANARY.prompt)
-    assert load_guard(folder, device="cpu").self_check() is None
+    assert load_guard(folder, device="cpu").check_canary() is None
     assert (folder / "canary.png").read_bytes() == (smoke_build.root / "examples" / CANARY.file).read_bytes()
     assert {path.name for path in (smoke_build.root / "examples").iterdir()} == {example.file for example in EXAMPLES}
 

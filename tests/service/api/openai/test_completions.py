@@ -10,7 +10,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from safety_core.engine.generation.output_rail import Ruling, WatchedGenerator
+from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.judging.picture_questions import NO_PICTURE
 from safety_core.engine.messages import ChatRequest
 from safety_core.policy.policy import Decision
@@ -356,13 +356,13 @@ BROKEN = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"
 class Railed(FakeGuard):
     """Of its replies the first one that comes to a colour is cut there."""
 
-    def generator(self) -> Any:
-        rulings = chain([Ruling.CUT], repeat(Ruling.SAY))
+    def create_generator(self) -> Any:
+        rulings = chain([ReplyDecision.CUT], repeat(ReplyDecision.RELEASE))
 
-        def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[Ruling]:
-            return [next(rulings) if "red" in text else Ruling.SAY for text in texts]
+        def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision]:
+            return [next(rulings) if "red" in text else ReplyDecision.RELEASE for text in texts]
 
-        return WatchedGenerator(super().generator(), judge, window=1)
+        return RailedGenerator(super().create_generator(), judge, window=1)
 
 
 def test_of_several_replies_one_is_cut_and_every_token_is_counted() -> None:

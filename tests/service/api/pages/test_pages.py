@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.engine.messages import GuardInfo
+from safety_core.engine.guard_info import GuardInfo
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
 from service.api.pages import documentation

@@ -6,9 +6,16 @@ from random import Random
 
 import pytest
 
-from safety_core.engine.judging.decision import without_verdict
-from safety_core.engine.judging.history import Outcome, Settled, join_messages, settle, settle_async
-from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest, GuardVerdict, Judged
+from safety_core.engine.judging.conversation_decision import (
+    ConversationDecision,
+    Outcome,
+    decide_conversation,
+    decide_conversation_async,
+)
+from safety_core.engine.judging.conversation_rounds import join_messages
+from safety_core.engine.judging.decision import build_unjudged_verdict
+from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest, GuardVerdict
+from safety_core.engine.work import JudgedRequest
 from safety_core.errors import OverloadedError, PromptError
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.prompts import Turn
@@ -53,10 +60,10 @@ class Judge:
             return PromptError("nothing is left of it", code="input_empty")
         if "BROKEN" in words:
             policy = Policy.create_default(DEFAULT_TAXONOMY)
-            return Judged(verdict=without_verdict(policy, DEFAULT_TAXONOMY, request))
+            return JudgedRequest(verdict=build_unjudged_verdict(policy, DEFAULT_TAXONOMY, request))
         refused = "BAD" in words or ("LEFT" in words and "RIGHT" in words)
         refused |= BAD in request.images or (HALF in request.images and "HALF" in words)
-        return Judged(verdict=verdict(request, refused=refused))
+        return JudgedRequest(verdict=verdict(request, refused=refused))
 
 
 def verdict(request: GuardRequest, *, refused: bool) -> GuardVerdict:
@@ -79,11 +86,11 @@ def verdict(request: GuardRequest, *, refused: bool) -> GuardVerdict:
     )
 
 
-def settled(*messages: ClientMessage, images: Sequence[DecodedImage] = ()) -> Settled:
+def settled(*messages: ClientMessage, images: Sequence[DecodedImage] = ()) -> ConversationDecision:
     """The decision; whatever the language model may read was judged, as it stands, and was not refused."""
     judge = Judge()
     request = conversation(*messages, images=images)
-    found = settle(request, judge)
+    found = decide_conversation(request, judge)
     assert len(judge.judged) <= 4 + 2 * len(messages)
     assert max(map(size, judge.judged)) <= size(request)
     if found.judged.verdict.refusal is None:
@@ -92,7 +99,7 @@ def settled(*messages: ClientMessage, images: Sequence[DecodedImage] = ()) -> Se
         assert read.seed == 7
         assert any((one.turns, one.images) == (read.turns, read.images) for one in judge.judged)
         (again,) = Judge()([read])
-        assert isinstance(again, Judged)
+        assert isinstance(again, JudgedRequest)
         assert again.verdict.refusal is None
         roles = [turn.role for turn in read.turns]
         assert roles == ["user" if index % 2 == 0 else "assistant" for index in range(len(roles))]
@@ -104,7 +111,7 @@ def size(request: GuardRequest) -> int:
     return len(request.images) + sum(len(turn.text) for turn in request.turns)
 
 
-def said(found: Settled) -> list[str]:
+def said(found: ConversationDecision) -> list[str]:
     """What the language model may read."""
     assert found.judged.verdict.refusal is None
     return [turn.text for turn in found.request.turns]
@@ -113,7 +120,7 @@ def said(found: Settled) -> list[str]:
 def test_a_conversation_that_is_allowed_is_judged_once_and_stays_as_it_is() -> None:
     judge = Judge()
     request = conversation(user("a"), answer("b"), user("c"))
-    found = settle(request, judge)
+    found = decide_conversation(request, judge)
     assert found.request is request
     assert judge.judged == [request]
     assert found.judged.verdict.dropped_messages == ()
@@ -227,10 +234,12 @@ def test_turns_without_messages_are_a_chats_history_and_nothing_but_texts_elsewh
         Turn(role="assistant", text="No."),
         Turn(role="user", text="c"),
     )
-    chat = settle(ChatRequest(turns=turns, images=(BAD,)), Judge())  # no turn names it: it is the first one's
+    chat = decide_conversation(
+        ChatRequest(turns=turns, images=(BAD,)), Judge()
+    )  # no turn names it: it is the first one's
     assert chat.judged.verdict.refusal is None
     assert (chat.request.turns, chat.request.images) == (turns[2:], ())
-    assert settle(GuardRequest(turns=turns), Judge()).judged.verdict.refusal == REFUSAL
+    assert decide_conversation(GuardRequest(turns=turns), Judge()).judged.verdict.refusal == REFUSAL
 
 
 def test_any_conversation_reads_nothing_that_was_refused_and_says_the_last_word() -> None:
@@ -261,7 +270,7 @@ def test_concurrent_judgements_decide_the_same() -> None:
     messages = [system("s"), user("BAD"), answer("No."), user("LEFT"), answer("b"), user("RIGHT"), answer(), user("c")]
     running, together = 0, 0
 
-    async def judge(request: GuardRequest) -> Judged:
+    async def judge(request: GuardRequest) -> JudgedRequest:
         nonlocal running, together
         running += 1
         together = max(together, running)
@@ -270,20 +279,20 @@ def test_concurrent_judgements_decide_the_same() -> None:
         outcome = Judge().one(request)
         if isinstance(outcome, PromptError):
             raise outcome
-        assert isinstance(outcome, Judged)
+        assert isinstance(outcome, JudgedRequest)
         return outcome
 
-    found = asyncio.run(settle_async(conversation(*messages), judge))
-    assert found == settle(conversation(*messages), Judge())
+    found = asyncio.run(decide_conversation_async(conversation(*messages), judge))
+    assert found == decide_conversation(conversation(*messages), Judge())
     assert together > 1
 
 
 def test_a_judgement_that_fails_fails_the_conversation_and_cancels_those_beside_it() -> None:
     cancelled = []
 
-    async def judge(request: GuardRequest) -> Judged:
+    async def judge(request: GuardRequest) -> JudgedRequest:
         if len(request.turns) > 1:
-            return Judged(verdict=verdict(request, refused=True))
+            return JudgedRequest(verdict=verdict(request, refused=True))
         if request.turns[0].text == "a":
             raise OverloadedError("full")
         try:
@@ -294,25 +303,25 @@ def test_a_judgement_that_fails_fails_the_conversation_and_cancels_those_beside_
         raise AssertionError
 
     with pytest.raises(OverloadedError):
-        asyncio.run(settle_async(conversation(user("a"), answer("b"), user("c")), judge))
+        asyncio.run(decide_conversation_async(conversation(user("a"), answer("b"), user("c")), judge))
     assert len(cancelled) == 1
 
 
 def test_a_long_conversation_is_judged_a_few_turns_at_a_time() -> None:
     judge, running, most = Judge(), 0, 0
 
-    async def one(request: GuardRequest) -> Judged:
+    async def one(request: GuardRequest) -> JudgedRequest:
         nonlocal running, most
         running += 1
         most = max(most, running)
         await asyncio.sleep(0)
         running -= 1
         outcome = judge.one(request)
-        assert isinstance(outcome, Judged)
+        assert isinstance(outcome, JudgedRequest)
         return outcome
 
     turns = [message for number in range(30) for message in (user(f"BAD {number}"), answer("no"))]
-    found = asyncio.run(settle_async(conversation(*turns, user("fine")), one))
+    found = asyncio.run(decide_conversation_async(conversation(*turns, user("fine")), one))
     assert found.judged.verdict.refusal is None
     assert len(judge.judged) > 30
     assert most <= 8

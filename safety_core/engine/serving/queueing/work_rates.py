@@ -1,17 +1,17 @@
-"""Estimates how long judging takes on this machine, from how long it took so far. Knows no queue and no model."""
+"""Estimates how long judging takes on this machine, from measured durations. Knows no queue and no model."""
 
 from __future__ import annotations
 
-from safety_core.engine.messages import Work
+from safety_core.engine.work import Work
 
 _PRIOR_S = (0.004, 0.02, 3e-5)
-"""Seconds for each request, view and head token before anything was measured: a small model on two CPU cores."""
+"""Initial estimates of seconds for each request, view and head token: those of a small model on two CPU cores."""
 
 _LEAST_GAIN = 0.15
-"""Weight of the newest measurement once there are many."""
+"""Minimum weight of the newest measurement."""
 
 _RATIOS = (0.02, 4.0)
-"""Bounds on the effect of one measurement: the first run of a model and a stalled machine are outliers."""
+"""Bounds on the effect of one measurement: the first run of a model, or a stall of the machine, is an outlier."""
 
 
 class WorkRates:
@@ -26,9 +26,9 @@ class WorkRates:
         self._count = 0
         self._stretch = 1.0
 
-    def seconds(self, work: Work) -> float:
-        """Seconds of the model's time that this work takes."""
-        return sum(rate * units for rate, units in zip(self._rates, _units(work), strict=True))
+    def estimate_seconds(self, work: Work) -> float:
+        """Seconds of the model's time that some work takes."""
+        return sum(rate * units for rate, units in zip(self._rates, _list_units(work), strict=True))
 
     @property
     def stretch(self) -> float:
@@ -36,14 +36,14 @@ class WorkRates:
         return self._stretch
 
     def record(self, work: Work, seconds: float) -> None:
-        """Record how long some work took."""
-        expected = self.seconds(work)
+        """Record the measured duration of some work."""
+        expected = self.estimate_seconds(work)
         if expected <= 0 or seconds <= 0:
             return
         ratio = min(max(seconds / expected, _RATIOS[0]), _RATIOS[1])
         gain = max(_LEAST_GAIN, 1 / (self._count + 1.5))
         self._count += 1
-        for index, units in enumerate(_units(work)):
+        for index, units in enumerate(_list_units(work)):
             share = self._rates[index] * units / expected
             self._rates[index] *= ratio ** (gain * share)
 
@@ -53,5 +53,5 @@ class WorkRates:
             self._stretch += 0.1 * (min(turn_s / judging_s, 5.0) - self._stretch)
 
 
-def _units(work: Work) -> tuple[int, int, int]:
+def _list_units(work: Work) -> tuple[int, int, int]:
     return work.requests, work.views, work.tokens

@@ -2,8 +2,8 @@
 
 import pytest
 
-from safety_core.engine.messages import Work
-from safety_core.engine.serving.work_rates import WorkRates
+from safety_core.engine.serving.queueing.work_rates import WorkRates
+from safety_core.engine.work import Work
 
 KINDS = (Work(requests=1, tokens=30), Work(requests=1, views=1, tokens=90), Work(tokens=5000), Work(views=2))
 
@@ -20,24 +20,24 @@ def test_estimates_come_to_what_was_measured(speed: float) -> None:
         for work in KINDS:
             rates.record(work, needed(work))
     for work in (*KINDS, Work(requests=1, views=16, tokens=60_000)):
-        assert rates.seconds(work) == pytest.approx(needed(work), rel=0.3)
+        assert rates.estimate_seconds(work) == pytest.approx(needed(work), rel=0.3)
 
 
 def test_a_slow_first_pass_is_not_the_machines_speed() -> None:
     rates = WorkRates()
     work = Work(requests=1, views=1)
-    rates.record(work, 100 * rates.seconds(work))
+    rates.record(work, 100 * rates.estimate_seconds(work))
     for _ in range(12):
         rates.record(work, 0.024)
-    assert rates.seconds(work) == pytest.approx(0.024, rel=0.5)
+    assert rates.estimate_seconds(work) == pytest.approx(0.024, rel=0.5)
 
 
 def test_a_clock_that_stood_still_says_nothing() -> None:
     rates = WorkRates()
-    before = rates.seconds(KINDS[1])
+    before = rates.estimate_seconds(KINDS[1])
     rates.record(KINDS[1], 0.0)
     rates.record(Work(), 1.0)
-    assert rates.seconds(KINDS[1]) == before
+    assert rates.estimate_seconds(KINDS[1]) == before
 
 
 def test_replies_that_run_beside_verdicts_stretch_their_time() -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safety_core.engine.serving.batcher import Batcher, fail, settle
+from safety_core.engine.serving.queueing.batcher import Batcher
+from safety_core.engine.serving.queueing.entries import deliver, fail_all
 from safety_core.errors import DeadlineError, OverloadedError, StoppedError
 from tests.helpers.clocks import FakeClock
 
@@ -19,7 +20,7 @@ def batcher(clock: FakeClock | None = None, *, max_requests: int = 100, max_batc
 
 
 def items(queue: Batcher[str, str]) -> list[str]:
-    return [entry.item for entry in queue.take()]
+    return [entry.item for entry in queue.take_entries()]
 
 
 def test_batches_keep_the_order_and_the_bound() -> None:
@@ -54,9 +55,9 @@ def test_whoever_is_out_of_time_is_told_so_and_never_worked_on() -> None:
 
 def test_nobody_waits_for_company_that_is_not_on_its_way() -> None:
     queue = batcher()
-    assert queue.due_in() is None
+    assert queue.get_due_in() is None
     queue.put("a", deadline=10)
-    assert queue.due_in() == 0
+    assert queue.get_due_in() == 0
 
 
 def test_a_batch_is_held_for_who_is_on_the_way_but_not_for_long() -> None:
@@ -64,11 +65,11 @@ def test_a_batch_is_held_for_who_is_on_the_way_but_not_for_long() -> None:
     queue = batcher(clock)
     queue.expect()
     queue.put("a", deadline=10)
-    assert queue.due_in() == 1
+    assert queue.get_due_in() == 1
     clock.now = 0.75
-    assert queue.due_in() == 0.25
+    assert queue.get_due_in() == 0.25
     clock.now = 1.5
-    assert queue.due_in() == 0
+    assert queue.get_due_in() == 0
 
 
 @pytest.mark.parametrize("arrives", [True, False])
@@ -79,22 +80,22 @@ def test_a_batch_is_due_once_nobody_is_on_the_way_any_more(arrives: bool) -> Non
     if arrives:
         queue.put("b", deadline=10, expected=True)
     else:
-        queue.no_longer_expect()
-    assert queue.due_in() == 0
+        queue.cancel_expected()
+    assert queue.get_due_in() == 0
 
 
 def test_a_full_batch_waits_for_nobody() -> None:
     queue = batcher(max_batch=2)
     queue.expect()
     queue.put("a", deadline=10, cost=2)
-    assert queue.due_in() == 0
+    assert queue.get_due_in() == 0
 
 
 def test_results_and_errors_reach_their_own_waiters() -> None:
     queue = batcher()
     good, bad = queue.put("good", deadline=10), queue.put("bad", deadline=10)
     outcomes: list[str | Exception] = ["done", ValueError("no")]
-    settle(queue.take(), outcomes)
+    deliver(queue.take_entries(), outcomes)
     assert good.result(0) == "done"
     with pytest.raises(ValueError, match="no"):
         bad.result(0)
@@ -104,9 +105,9 @@ def test_a_batch_that_was_taken_can_still_be_called_off() -> None:
     queue = batcher()
     future = queue.put("a", deadline=10)
     other = queue.put("b", deadline=10)
-    batch = queue.take()
+    batch = queue.take_entries()
     assert future.cancel()
-    settle(batch, ["done", "done"])
+    deliver(batch, ["done", "done"])
     assert future.cancelled()
     assert other.result(0) == "done"
 
@@ -128,9 +129,9 @@ def test_closing_tells_everybody_who_waits_and_opening_takes_again() -> None:
 def test_failing_a_batch_leaves_results_that_were_told_alone() -> None:
     queue = batcher()
     first, second = queue.put("a", deadline=10), queue.put("b", deadline=10)
-    batch = queue.take()
-    settle(batch[:1], ["done"])
-    fail(batch, StoppedError("dead"))
+    batch = queue.take_entries()
+    deliver(batch[:1], ["done"])
+    fail_all(batch, StoppedError("dead"))
     assert first.result(0) == "done"
     with pytest.raises(StoppedError):
         second.result(0)
@@ -145,9 +146,9 @@ def test_every_entry_is_settled_exactly_once(arrivals: list[tuple[int, bool]], m
 
     def work() -> None:
         while not (done.is_set() and queue.depth == 0):
-            batch = queue.take()
+            batch = queue.take_entries()
             assert sum(entry.cost for entry in batch) <= max(max_batch, *(cost for cost, _ in arrivals))
-            settle(batch, [entry.item * 2 for entry in batch])
+            deliver(batch, [entry.item * 2 for entry in batch])
 
     with ThreadPoolExecutor(5) as pool:
         worker = pool.submit(work)
@@ -188,15 +189,15 @@ class Served:
 
     def slice(self) -> list[float]:
         """One turn of the worker; returns the sizes of what it worked on."""
-        batch = self.queue.next_batch()
+        batch = self.queue.take_batch()
         if batch is None:
             return []
         whole = sum(entry.item for entry in batch.entries)
         seconds = min(self.slice_s, whole - batch.spent_s) if batch.sliced else whole
         self.clock.now += seconds
-        self.queue.charge(batch, seconds)
+        self.queue.charge_batch(batch, seconds)
         if batch.spent_s >= whole - 1e-9:
-            self.queue.finish(batch, ["done"] * len(batch.entries))
+            self.queue.finish_batch(batch, ["done"] * len(batch.entries))
         return [entry.item for entry in batch.entries]
 
     def work(self) -> None:
@@ -374,7 +375,7 @@ def test_a_deadline_can_be_extended_for_somebody_else_who_waits() -> None:
 
 
 def test_clients_that_want_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safety_core.engine.serving.batcher.MAX_ACCOUNTS", 10)
+    monkeypatch.setattr("safety_core.engine.serving.queueing.client_accounts.MAX_ACCOUNTS", 10)
     served = Served()
     for number in range(200):
         served.put(f"{number}", 0.03, f"client {number}")
@@ -387,8 +388,8 @@ def test_clients_that_want_nothing_are_forgotten(monkeypatch: pytest.MonkeyPatch
 
 def test_time_spent_for_a_client_elsewhere_counts_as_its_share() -> None:
     batcher: Batcher[str, str] = Batcher(max_requests=8, max_batch=1)
-    batcher.charge_for("busy", 1.0)
-    assert batcher.served_s("busy") > batcher.served_s("idle")
+    batcher.charge_client("busy", 1.0)
+    assert batcher.get_served_s("busy") > batcher.get_served_s("idle")
     for item, client in (("busy's", "busy"), ("idle's", "idle")):
         batcher.put(item, deadline=math.inf, cost=1, client=client)
-    assert [entry.item for entry in batcher.take()] == ["idle's"]
+    assert [entry.item for entry in batcher.take_entries()] == ["idle's"]

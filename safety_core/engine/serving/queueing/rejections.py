@@ -1,7 +1,7 @@
-"""Requests that were rejected only after they had been prepared: for a moment their like are rejected before.
+"""Remembers requests that were rejected after their preparation, and rejects similar ones before it for a while.
 
-How much work a request is, is known exactly only once it is prepared, which takes time from others. A client that sends
-expensive requests to a full queue, again and again, would have each of them prepared for nothing.
+The exact amount of work of a request is known only once it is prepared, which takes time from other requests. Without
+this, every expensive request that a client sends to a full queue would be prepared in vain.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from safety_core.errors import OverloadedError
 
 LONGEST_S = 2.0
-"""Longest time for which a rejection holds: work leaves the queue faster than expected now and then."""
+"""Maximum time in seconds for which a rejection counts: sometimes work leaves the queue faster than expected."""
 
 MANY_PICTURES = 4
-"""Pictures from which a request is rejected for their number alone, before they are decoded."""
+"""Number of pictures from which a request is rejected by their number alone, before they are decoded."""
 
 MANY_TOKENS = 128
-"""Least work of a text from which preparing it takes noticeable time."""
+"""Minimum work of a text, in tokens, whose preparation takes noticeable time."""
 
 MAX_CLIENTS = 1024
-"""Clients whose last rejection is remembered."""
+"""Maximum number of clients whose last rejection is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,18 @@ class _Rejection:
     pictures: int
     tokens: int
 
-    def covers(self, pictures: int, tokens: int | None) -> bool:
-        """Whether a request is at least as much work; without ``tokens``, whether many pictures show that it is."""
+    def matches(self, pictures: int, tokens: int | None) -> bool:
+        """Whether a request is at least as much work; if ``tokens`` is None, whether its many pictures imply it."""
         if pictures < self.pictures:
             return False
         return self.pictures >= MANY_PICTURES if tokens is None else tokens >= self.tokens
 
 
 class Rejections:
-    """The last rejection of each client; to be used in one event loop.
+    """The last rejection of each client; for use in one event loop.
 
     Args:
-        clock: seconds that only grow.
+        clock: returns monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,13 +50,13 @@ class Rejections:
         self._last: dict[str, _Rejection] = {}
 
     def add(self, client: str, pictures: int, tokens: int, retry_after_s: float) -> None:
-        """A request was rejected; one that is prepared in no time is not remembered.
+        """Record that a request was rejected, unless its preparation takes hardly any time.
 
         Args:
-            client: whose it was.
-            pictures: how many it had.
-            tokens: least work of judging its text, as known before it was prepared.
-            retry_after_s: when there may be room again.
+            client: key of its client.
+            pictures: number of its pictures.
+            tokens: minimum work of judging its text, as known before its preparation.
+            retry_after_s: seconds until there may be room again.
         """
         if pictures < MANY_PICTURES and tokens < MANY_TOKENS:
             return
@@ -69,9 +69,9 @@ class Rejections:
         """Raise OverloadedError if a request of this client that was no more work was rejected a moment ago.
 
         Args:
-            client: whose request it is.
-            pictures: how many it has.
-            tokens: least work of judging its text; None if that is not known yet, and many pictures decide.
+            client: key of the client.
+            pictures: number of pictures of the new request.
+            tokens: minimum work of judging its text; None if unknown, so that only the pictures are compared.
         """
         last = self._last.get(client)
         if last is None:
@@ -79,7 +79,7 @@ class Rejections:
         left = last.until - self._clock()
         if left <= 0:
             del self._last[client]
-        elif last.covers(pictures, tokens):
+        elif last.matches(pictures, tokens):
             raise OverloadedError(
                 "a request that is no more work was rejected a moment ago", retry_after_s=max(left, 1.0)
             )

@@ -1,6 +1,12 @@
 import pytest
 
-from safety_core.engine.serving.rejections import LONGEST_S, MANY_PICTURES, MANY_TOKENS, MAX_CLIENTS, Rejections
+from safety_core.engine.serving.queueing.rejections import (
+    LONGEST_S,
+    MANY_PICTURES,
+    MANY_TOKENS,
+    MAX_CLIENTS,
+    Rejections,
+)
 from safety_core.errors import OverloadedError
 from tests.helpers.clocks import FakeClock
 

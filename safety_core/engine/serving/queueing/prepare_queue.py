@@ -1,4 +1,4 @@
-"""Prepares requests in threads, a few at a time, in an order that is decided when a thread becomes free.
+"""Runs preparation jobs in threads, a few at a time, in an order that is evaluated whenever a thread becomes free.
 
 An executor alone would run jobs in order of arrival, so that one client's many long texts would delay all others. A job
 whose waiter was cancelled before it started is never run. For use in one event loop.
@@ -11,61 +11,66 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from safety_core.engine.exceptions import out_of_memory
+from safety_core.engine.exceptions import is_out_of_memory
 from safety_core.errors import ExhaustedError
 
 _Result = TypeVar("_Result")
 
+SortKey = tuple[float, ...]
+"""The lowest key is next."""
+
 
 class PrepareQueue:
-    """Runs jobs in an executor.
+    """Runs jobs in an executor, in a fair order.
 
     Args:
-        executor: where they run.
-        slots: jobs that run at a time; one of several is kept for jobs that are not expensive.
+        executor: runs the jobs.
+        slots: maximum number of running jobs; one of several slots is reserved for jobs that are not expensive.
     """
 
     def __init__(self, executor: Executor, *, slots: int) -> None:
         self._executor = executor
         self._slots = slots
         self._running = {False: 0, True: 0}
-        """Jobs that run: cheap ones, and expensive ones."""
+        """Number of running jobs, cheap ones and expensive ones."""
         self._waiting: list[_Waiting] = []
 
-    async def run(self, job: Callable[[], _Result], *, order: Callable[[], Any], expensive: bool = False) -> _Result:
+    async def run(
+        self, job: Callable[[], _Result], *, order: Callable[[], SortKey], expensive: bool = False
+    ) -> _Result:
         """Run a job.
 
         Args:
-            job: what to run.
-            order: sort key, called whenever a slot becomes free; the lowest is next, and of equal ones the oldest.
-            expensive: whether it takes so long that others must not have to wait for it.
+            job: the job.
+            order: returns its sort key whenever a slot becomes free; of jobs with equal keys the oldest is next.
+            expensive: whether it takes so long that other jobs must not have to wait for it.
 
         Raises:
             ExhaustedError: there was not enough memory for a thread.
             Exception: whatever the job raises.
         """
-        await self._slot(order, expensive)
+        await self._acquire_slot(order, expensive)
         loop = asyncio.get_running_loop()
         try:
             running = self._executor.submit(job)
         except BaseException as exc:
             self._free_slot(expensive)
-            if isinstance(exc, RuntimeError) and out_of_memory(exc):
+            if isinstance(exc, RuntimeError) and is_out_of_memory(exc):
                 raise ExhaustedError("there was not enough memory") from None
             raise
 
-        def ended(_: Future[_Result]) -> None:
-            with suppress(RuntimeError):  # the loop has closed: nobody is left to wait
+        def free_slot(_: Future[_Result]) -> None:
+            with suppress(RuntimeError):  # the loop is closed, so that no waiter is left
                 loop.call_soon_threadsafe(self._free_slot, expensive)
 
-        # Whoever stops waiting leaves the thread busy: the slot is free when the job has ended, not before.
-        running.add_done_callback(ended)
+        # A cancelled waiter leaves its thread busy: the slot becomes free when the job has ended, not before.
+        running.add_done_callback(free_slot)
         try:
             return await asyncio.wrap_future(running)
         except RuntimeError as exc:
-            if out_of_memory(exc):
+            if is_out_of_memory(exc):
                 raise ExhaustedError("there was not enough memory") from None
             raise
 
@@ -74,12 +79,12 @@ class PrepareQueue:
         self._wake_next()
 
     def _has_room(self, expensive: bool) -> bool:
-        """Whether there is a free slot for such a job."""
+        """Whether there is a free slot for a job of this kind."""
         if sum(self._running.values()) >= self._slots:
             return False
         return not expensive or self._running[True] < max(1, self._slots - 1)
 
-    async def _slot(self, order: Callable[[], Any], expensive: bool) -> None:
+    async def _acquire_slot(self, order: Callable[[], SortKey], expensive: bool) -> None:
         """Wait for a slot and take it."""
         waiting = _Waiting(order, expensive, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -87,14 +92,14 @@ class PrepareQueue:
         try:
             await waiting.turn
         except asyncio.CancelledError:
-            if waiting.turn.done() and not waiting.turn.cancelled():  # it had been given a slot already
+            if waiting.turn.done() and not waiting.turn.cancelled():  # it already had a slot
                 self._free_slot(expensive)
             elif waiting in self._waiting:
                 self._waiting.remove(waiting)
             raise
 
     def _wake_next(self) -> None:
-        """Give free slots to whose turn it is."""
+        """Give free slots to the waiting jobs with the lowest sort keys."""
         while ready := [one for one in self._waiting if self._has_room(one.expensive)]:
             following = min(ready, key=lambda one: one.order())
             self._waiting.remove(following)
@@ -107,6 +112,6 @@ class PrepareQueue:
 class _Waiting:
     """A job that waits for a slot."""
 
-    order: Callable[[], Any]
+    order: Callable[[], SortKey]
     expensive: bool
     turn: asyncio.Future[None]

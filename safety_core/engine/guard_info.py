@@ -1,0 +1,65 @@
+"""Describes a guard: the checkpoint that it runs, and the limits that it keeps. Knows no torch and no HTTP."""
+
+from dataclasses import dataclass
+
+from safety_core.inputs.images.decoding import CLIP_MEAN, Colour
+from safety_core.policy.policy import Policy
+from safety_core.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardInfo:
+    """The checkpoint and device of a guard, for ``/v1/models`` and metrics."""
+
+    checkpoint: str
+    """Name of the checkpoint directory."""
+
+    backbone: str
+    """Name of the backbone: a hub id, or ``included`` if the checkpoint contains it."""
+
+    device: str
+    """The device that the model runs on."""
+
+    dtype: str
+    """Precision of the backbone, with the kind of quantisation if there is one."""
+
+    taxonomy: Taxonomy
+    """The types and levels of risk that the model scores."""
+
+    pad_colour: Colour = CLIP_MEAN
+    """The image processor's mean colour in 0..255, with which pictures must be padded."""
+
+    image_side: int | None = None
+    """Side in pixels of the square that the image processor produces; None if unknown."""
+
+    policy: Policy
+    """The checkpoint's own policy, which operators' policies modify."""
+
+    positions_per_image: int = 0
+    """Positions of one picture in the language model, including its safety tokens."""
+
+    description: str = ""
+    """What the checkpoint is and is not suitable for, in a sentence or two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardLimits:
+    """How much a guard processes at a time."""
+
+    max_prompt_tokens: int | None = None
+    """Maximum length of the user's text in tokens; the model's own limit if None."""
+
+    max_batch: int = 16
+    """Views that go through the vision tower and the safety projector together."""
+
+    max_replies: int = 32
+    """Replies that are generated together."""
+
+    kv_positions: int = 1 << 15
+    """Room for their keys and values, in positions: replies times positions of the longest."""
+
+    reply_window: int = 0
+    """Tokens between two judgements of a reply while it is generated; 0 judges no generated reply."""
+
+    reply_threshold: float = 0.2
+    """Minimum refusal threshold for replies: their scores come from text alone, and from parts of the reply."""

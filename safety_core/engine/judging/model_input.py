@@ -1,0 +1,71 @@
+"""Requests as input for the model, before and after scoring, and the amount of work of judging them.
+
+Shapes: V views of all of a request's pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety_core.engine.judging.variant_decision import Turns
+from safety_core.engine.work import PreparedRequest, Work
+from safety_core.model.head_inputs import estimate_row_cost
+from safety_core.model.vision.tower import VisionFeatures
+from safety_core.scores import PairScores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInput(PreparedRequest):
+    """A request as input for the model."""
+
+    text_variants: tuple[tuple[Turns, list[int]], ...] = ()
+    """Variants of the text, with the token ids that the head reads; empty if preparing failed, so that there is no
+    verdict."""
+
+    joins_questions: bool = False
+    """Whether the first variant joins several whole questions, each of which is also a variant of its own."""
+
+    views: tuple[int, ...] = ()
+    """Number of views of each picture: one, or two if transparency makes two pictures possible."""
+
+    pixels_VCHW: NDArray[np.float32] | None = None
+    """All views of all pictures, in order; None if there are none."""
+
+    vision: VisionFeatures | None = None
+    """Their features instead of pixels, if these are known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredInput:
+    """A request with all scores of the head."""
+
+    model_input: ModelInput
+    """The request."""
+
+    vision: VisionFeatures | None
+    """Features of the views that were kept, one for each picture."""
+
+    pairs: tuple[PairScores, ...]
+    """Scores of each text variant."""
+
+
+def measure_work(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
+    """The work of judging a request.
+
+    Args:
+        ids: the head's token ids for each variant of the text.
+        views: how many views each picture has.
+    """
+    rows, pictures = sum(views), len(views)
+    asked = [len(one) for one in ids if one]
+    tokens = sum(rows * estimate_row_cost(length, 1) for length in asked or [0])
+    tokens += sum(estimate_row_cost(length, 0) for length in asked)
+    if pictures > 1:
+        tokens += sum(estimate_row_cost(length, pictures) for length in asked)
+    if pictures > 1 or (pictures and asked):
+        tokens += estimate_row_cost(0, pictures)
+    return Work(requests=1, views=rows, tokens=tokens)

@@ -1,0 +1,82 @@
+"""Decides on a request by the scores of its text variants, and keeps what a reply to it needs. Fail closed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from safety_core.engine.judging.decision import build_unjudged_verdict, build_verdict
+from safety_core.engine.judging.model_input import ScoredInput
+from safety_core.engine.judging.variant_decision import Turns, decide_variants
+from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.work import JudgedRequest
+from safety_core.model.vision.tower import VisionFeatures
+from safety_core.policy.book import ActivePolicy
+from safety_core.policy.policy import Decision, decide_worst
+from safety_core.taxonomy import Taxonomy
+
+_logger = logging.getLogger(__name__)
+
+_JOINED_THRESHOLD = 0.5
+"""Minimum threshold for several whole questions joined into one text: thresholds are calibrated on single questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedInput(JudgedRequest):
+    """A verdict, with the language model's input for a reply."""
+
+    turns: Turns
+    """The text variant that decided."""
+
+    answerable: bool = False
+    """Whether a reply may be generated: the request is a chat that was not refused."""
+
+    pictures: VisionFeatures | None = None
+    """Features of the pictures, if a reply may be generated."""
+
+
+def decide_scored(scored: ScoredInput, rules: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
+    """Apply a policy to scores; if any score is missing or not finite, the request is refused without a verdict.
+
+    Policies without effect are applied to the same scores. Of a transparent picture they get the view that was kept,
+    which is the worse one under the policy in force.
+
+    Args:
+        scored: a request with the scores of all its text variants.
+        rules: the policy in force, with those beside it.
+        taxonomy: the taxonomy of the scores.
+    """
+    model_input, request = scored.model_input, scored.model_input.request
+    variants = [(turns, pair) for (turns, _), pair in zip(model_input.text_variants, scored.pairs, strict=True)]
+    if model_input.joins_questions and len(variants) > 1:
+        likely = rules.policy.raise_thresholds(_JOINED_THRESHOLD)
+        if decide_worst(likely, taxonomy, variants[0][1])[0].decision is Decision.ALLOWED:
+            variants = variants[1:]
+    pairs = tuple(pair for _, pair in variants)
+    worst, others = decide_variants(rules, taxonomy, [turns for turns, _ in variants], pairs)
+    scanned = min(len(pair.per_image) for pair in scored.pairs)
+    if worst.scores is None or scanned != len(request.images):
+        _logger.error("no verdict: scores not finite, or of %d of %d pictures only", scanned, len(request.images))
+        return refuse_unjudged(request, rules, taxonomy)
+    verdict = replace(
+        build_verdict(rules.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
+        variant_scores=pairs,
+        others=others,
+    )
+    answerable = isinstance(request, ChatRequest) and verdict.refusal is None
+    pictures = None
+    if answerable and scored.vision is not None:
+        # A copy of the language model's input: a slice would keep the whole batch in memory during the reply.
+        pictures = VisionFeatures((), scored.vision.projected_BPD.clone())
+    return JudgedInput(
+        verdict=verdict,
+        answerable=answerable,
+        nbytes=0 if pictures is None else pictures.projected_BPD.nbytes,
+        turns=worst.turns,
+        pictures=pictures,
+    )
+
+
+def refuse_unjudged(request: GuardRequest, rules: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
+    """The refusal of a request without a verdict."""
+    return JudgedInput(verdict=build_unjudged_verdict(rules.policy, taxonomy, request), turns=request.turns)

@@ -1,0 +1,175 @@
+"""Prepares requests for the model: pictures to pixels, and every variant of the text to token ids.
+
+Runs no model, so requests can be prepared in any thread. Of policies it knows only the hints, which need room.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from safety_core.engine.exceptions import describe
+from safety_core.engine.generation.reply_windows import split_windows
+from safety_core.engine.judging.batch_retry import is_out_of_memory
+from safety_core.engine.judging.model_input import ModelInput, measure_work
+from safety_core.engine.judging.variant_decision import Turns
+from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ChatRequest, GuardRequest, ReplyRequest
+from safety_core.errors import ExhaustedError, InputError, PromptError
+from safety_core.inputs.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
+from safety_core.inputs.text.folding_process import FoldingProcess
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.sampling import Sampling
+from safety_core.model.vision.tower import VisionFeatures
+from safety_core.policy.book import Hints
+
+_logger = logging.getLogger(__name__)
+
+HEAD_TOKENS_PER_VIEW = 1024
+"""Tokens that the head reads, over all views and text variants, in about the time that the tower needs for one view."""
+
+REPLY_WINDOW = 20
+"""Tokens of a window of a complete reply, if generated replies are not judged."""
+
+TextVariants = tuple[tuple[Turns, list[int]], ...]
+"""Variants of a text, each with the token ids that the head reads."""
+
+
+class Preparer:
+    """Prepares requests for one model.
+
+    Args:
+        model: the model; only its tokenizer and image processor are used.
+        max_prompt_tokens: maximum length of the user's text in tokens; the model's own limit if None.
+        reply_window: tokens of a window of a complete reply; ``REPLY_WINDOW`` if 0.
+    """
+
+    def __init__(self, model: SafeLlava, *, max_prompt_tokens: int | None = None, reply_window: int = 0) -> None:
+        self._model = model
+        self._max_prompt_tokens = model.prompts.max_prompt_tokens if max_prompt_tokens is None else max_prompt_tokens
+        self._reply_window = reply_window or REPLY_WINDOW
+        self._own_hint_length = _measure_longest_hint(model, model.hints)
+
+    def fold_in_process(self) -> FoldingProcess:
+        """From now on undo disguises of long texts in a child process, until the returned object is closed."""
+        process = self._model.prompts.folding_process()
+        self._model.prompts.folding = process
+        return process
+
+    def prepare(self, request: GuardRequest) -> ModelInput:
+        """Preprocess pictures and tokenise text.
+
+        Raises:
+            InputError: the text is too long, fills the model's context, or there is neither picture nor text.
+            ExhaustedError: there was not enough memory.
+        """
+        try:
+            return self._prepare(request)
+        except InputError:
+            raise
+        except Exception as exc:
+            if is_out_of_memory(exc):
+                raise ExhaustedError("there was not enough memory") from None
+            _logger.error("no verdict: %s", describe(exc))
+            return ModelInput(request=request)
+
+    def prepare_encoded(self, turns: Turns, vision: VisionFeatures | None) -> ModelInput:
+        """:meth:`prepare` for pictures whose features are known, with one view each. Raises InputError."""
+        if vision is None or not len(vision):
+            return self._prepare(GuardRequest(turns=turns))
+        return ModelInput(
+            request=GuardRequest(turns=turns),
+            cost=len(vision),
+            text_variants=self._tokenize_variants(turns),
+            views=(1,) * len(vision),
+            vision=vision,
+        )
+
+    def _prepare(self, request: GuardRequest) -> ModelInput:
+        is_reply = isinstance(request, ReplyRequest)
+        variants = self._tokenize_replies(request) if is_reply else self._tokenize_variants(request.turns)
+        if not request.images and not all(ids for _, ids in variants):
+            raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
+        if isinstance(request, ChatRequest):
+            self._check_room(request, list(dict.fromkeys(turns for turns, _ in variants)))
+        views = [view for image in request.images for view in image.views]
+        # The head reads each variant with each view, with all of them, and alone.
+        head_tokens = sum(len(ids) for _, ids in variants) * (len(views) + 2)
+        return ModelInput(
+            request=request,
+            cost=max(1, len(views) + head_tokens // HEAD_TOKENS_PER_VIEW),
+            work=measure_work([ids for _, ids in variants], [len(image.views) for image in request.images]),
+            text_variants=variants,
+            joins_questions=not is_reply and asks_whole_questions(request.turns),
+            views=tuple(len(image.views) for image in request.images),
+            pixels_VCHW=self._model.preprocess_numpy(views) if views else None,
+        )
+
+    def _tokenize_variants(self, turns: Turns) -> TextVariants:
+        """Every variant of a text with the head's token ids: a conversation as a whole and turn by turn.
+
+        Equal token ids are kept once, for the first variant: it is the one that the model would get anyway. Only the
+        first variant is split into sentences; invisible characters cannot create other sentences.
+        """
+        check_characters(turns, self._max_prompt_tokens)
+        variants: dict[tuple[int, ...], Turns] = {}
+        for index, variant in enumerate(readings(turns)):
+            for ids in self._tokenize(variant, sentences=not index):
+                variants.setdefault(tuple(ids), variant)
+        return tuple((variant, list(ids)) for ids, variant in variants.items())
+
+    def _tokenize_replies(self, request: GuardRequest) -> TextVariants:
+        """Every variant of every window of complete replies, as the output rail judges them.
+
+        Raises:
+            PromptError: there is no text, or more than ``MAX_REPLY_CHARACTERS``.
+        """
+        texts = [turn.text for turn in request.turns if turn.text.strip()]
+        length = sum(map(len, texts))
+        if not texts or request.images:
+            raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
+        if length > MAX_REPLY_CHARACTERS:
+            raise too_long(length, MAX_REPLY_CHARACTERS, "characters")
+        prompts = self._model.prompts
+        windows = dict.fromkeys(
+            window for text in texts for window in split_windows(prompts.pieces_of(text), self._reply_window)
+        )
+        found = prompts.folding.reply_variants([window for window in windows if window.strip()])
+        variants = dict.fromkeys(variant for one in found for variant in one)
+        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
+        if not ids:
+            raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
+        return tuple((request.turns, list(one)) for one in ids)
+
+    def _tokenize(self, turns: Turns, *, sentences: bool) -> list[list[int]]:
+        check_characters(turns, self._max_prompt_tokens)  # again: NFKC makes up to 18 characters of one
+        ids = self._model.prompts.spoken(turns, sentences=sentences)
+        longest = max(map(len, ids))
+        if longest > self._max_prompt_tokens:
+            raise too_long(longest, self._max_prompt_tokens)
+        return ids
+
+    def _check_room(self, request: ChatRequest, variants: Sequence[Turns]) -> None:
+        """Reject a chat that could not be answered before anything is judged."""
+        create_sampling(request)
+        words = max(len(self._model.prompts.encode(turns, len(request.images)).input_ids) for turns in variants)
+        hint_length = self._own_hint_length
+        if request.rules is not None and request.rules.hints:
+            hint_length = max(hint_length, _measure_longest_hint(self._model, request.rules.hints))
+        positions = words + hint_length + len(request.images) * (self._model.positions_per_image - 1)
+        if positions >= self._model.context_length:
+            raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
+
+
+def create_sampling(request: ChatRequest) -> Sampling:
+    """The sampling options of a chat. Raises InputError if one is out of range."""
+    return Sampling(
+        max_new_tokens=request.max_tokens, temperature=request.temperature, top_p=request.top_p, seed=request.seed
+    )
+
+
+def _measure_longest_hint(model: SafeLlava, hints: Hints) -> int:
+    """Maximum number of tokens that a hint adds to a prompt."""
+    turns = [Turn(role="user", text="")]
+    plain = len(model.prompts.encode(turns, 0).input_ids)
+    texts = [text for by_level in hints.values() for text in by_level.values()]
+    return max((len(model.prompts.encode(turns, 0, hint=text).input_ids) - plain for text in texts), default=0)

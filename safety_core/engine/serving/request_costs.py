@@ -1,0 +1,40 @@
+"""Estimates what a request costs, from what is known before it is prepared. Pure functions; no torch."""
+
+from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.work import Work
+
+EXPENSIVE_CHARACTERS = 512
+"""Preparing a request of more characters takes up to half a second, so other requests must not wait for it."""
+
+_CHARACTERS_PER_TOKEN = 4
+"""For plain text; the actual number of tokens is known too late to reject a request at once."""
+
+_CHARACTERS_PER_VIEW = 50
+"""Characters whose search for disguises takes as long as preprocessing one view of a picture."""
+
+_TOKENS_PER_SENTENCE = 16
+"""Fixed cost of judging a sentence, in head tokens, in addition to its words."""
+
+
+def estimate_least_work(request: GuardRequest) -> Work:
+    """Minimum work of judging a request.
+
+    Every sentence is judged with every picture; halved, because equal sentences are judged once.
+    """
+    views = sum(len(image.views) for image in request.images)
+    texts = [turn.text for turn in request.turns]
+    sentences = sum(text.count(end) for text in texts for end in ".!?\n")
+    tokens = _TOKENS_PER_SENTENCE * sentences + sum(map(len, texts)) // _CHARACTERS_PER_TOKEN
+    return Work(requests=1, views=views, tokens=tokens * (views + 1) // 2)
+
+
+def estimate_preparation(request: GuardRequest) -> int:
+    """Cost of preparing a request, for ordering, in characters; pictures count as a number of characters."""
+    views = sum(len(image.views) for image in request.images)
+    return sum(len(turn.text) for turn in request.turns) + _CHARACTERS_PER_VIEW * views
+
+
+def estimate_positions(request: ChatRequest, *, positions_per_image: int) -> int:
+    """Positions of the language model that a chat may need, prompt and reply together."""
+    words = sum(len(turn.text) for turn in request.turns) // _CHARACTERS_PER_TOKEN
+    return words + len(request.images) * positions_per_image + request.max_tokens

@@ -1,0 +1,158 @@
+"""Shares one verdict among equal requests, while it is being reached and, from a cache, afterwards.
+
+For use in one event loop. Does not know how a verdict is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.serving.observer import EngineObserver
+from safety_core.engine.serving.verdict_cache import VerdictCache, compute_key
+from safety_core.engine.work import JudgedRequest
+from safety_core.errors import DeadlineError, OverloadedError
+
+TIMEOUT_MESSAGE = "the model took longer than the operator allows"
+
+
+@dataclass(slots=True, eq=False)
+class SharedTask:
+    """A verdict that is being reached, shared by its waiters."""
+
+    client: str
+    """The client whose request began it."""
+
+    deadline: float
+    """The latest deadline of its waiters."""
+
+    waiters: int = 0
+    """Number of its waiters."""
+
+    future: Future[JudgedRequest] | None = None
+    """The entry in the queue, once there is one."""
+
+
+class RequestJudge(Protocol):
+    """Reaches the verdict on a request."""
+
+    def __call__(self, request: GuardRequest, *, shared: SharedTask) -> Awaitable[JudgedRequest]:
+        """Judge for the client and deadline of ``shared``, and set its ``future``."""
+
+
+class SharedVerdicts:
+    """Verdicts that are cached or being reached.
+
+    Args:
+        judge: reaches a verdict.
+        cache: the verdicts already reached.
+        observer: records hits and misses.
+        get_fingerprint: returns the guard's fingerprint, which is part of every key.
+        extend: extends the deadline of an entry in the queue.
+    """
+
+    def __init__(
+        self,
+        judge: RequestJudge,
+        cache: VerdictCache,
+        observer: EngineObserver,
+        *,
+        get_fingerprint: Callable[[], str],
+        extend: Callable[[Future[JudgedRequest], float], None],
+    ) -> None:
+        self._judge = judge
+        self._cache = cache
+        self._observer = observer
+        self._get_fingerprint = get_fingerprint
+        self._extend = extend
+        self._running: dict[str, tuple[SharedTask, asyncio.Task[JudgedRequest]]] = {}
+
+    async def get(self, request: GuardRequest, client: str, deadline: float) -> JudgedRequest:
+        """The verdict on a request: cached, shared with a running one, or new.
+
+        Raises:
+            DeadlineError: there is no verdict in time.
+            Exception: whatever ``judge`` raises.
+        """
+        started = time.perf_counter()
+        key = compute_key(request, self._get_fingerprint())
+        cached = self._cache.get(key)
+        if cached is None and not isinstance(request, ChatRequest):
+            # The verdict on a chat contains everything that a classification needs.
+            cached = self._cache.get(compute_key(request, self._get_fingerprint(), answerable=True))
+        if cached is not None:
+            self._observer.record_cache("hit")
+            return cached
+        running = self._running.get(key)
+        self._observer.record_cache("miss" if running is None else "joined")
+        if running is not None:
+            shared, task = running
+            self._extend_deadline(shared, deadline)
+            try:
+                judged = await self._wait(shared, task, deadline)
+            except OverloadedError:
+                if shared.client == client:
+                    raise
+                # That client exceeded its share; this one may not have.
+            else:
+                return _mark_reused(judged, queue_ms=1000 * (time.perf_counter() - started))
+        shared, task = self._running.get(key) or self._start(key, request, client, deadline)
+        return await self._wait(shared, task, deadline)
+
+    def _start(
+        self, key: str, request: GuardRequest, client: str, deadline: float
+    ) -> tuple[SharedTask, asyncio.Task[JudgedRequest]]:
+        """Start to reach a verdict that others may come to share."""
+        shared = SharedTask(client, deadline)
+
+        async def judge() -> JudgedRequest:
+            return await self._judge(request, shared=shared)
+
+        def finish(task: asyncio.Task[JudgedRequest]) -> None:
+            if self._running.get(key) is running:
+                del self._running[key]
+            if not task.cancelled() and task.exception() is None:
+                self._cache.put(key, _mark_reused(task.result()))
+
+        task = asyncio.get_running_loop().create_task(judge())
+        running = self._running[key] = shared, task
+        task.add_done_callback(finish)
+        return running
+
+    async def _wait(self, shared: SharedTask, task: asyncio.Task[JudgedRequest], deadline: float) -> JudgedRequest:
+        """Await a shared verdict with a timeout; the last waiter to leave cancels it."""
+        shared.waiters += 1
+        try:
+            return await wait_until(deadline, asyncio.shield(task))
+        finally:
+            shared.waiters -= 1
+            if not shared.waiters and not task.done():
+                task.cancel()
+                # A cancelled task must not be joined before it has ended.
+                self._running = {key: other for key, other in self._running.items() if other[0] is not shared}
+
+    def _extend_deadline(self, shared: SharedTask, deadline: float) -> None:
+        """Allow for a new waiter, whose deadline may be later than those of the others."""
+        shared.deadline = max(shared.deadline, deadline)
+        if shared.future is not None:
+            self._extend(shared.future, shared.deadline)
+
+
+async def wait_until(deadline: float, work: Awaitable[JudgedRequest]) -> JudgedRequest:
+    """Await a verdict; raises DeadlineError at the deadline, a time of ``time.monotonic``."""
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            return await work
+    except TimeoutError as exc:
+        raise DeadlineError(TIMEOUT_MESSAGE) from exc
+
+
+def _mark_reused(judged: JudgedRequest, *, queue_ms: float = 0.0) -> JudgedRequest:
+    """A verdict that was reached for another request, whose work must not be counted again."""
+    reused = replace(judged.verdict, prepare_ms=0.0, queue_ms=queue_ms, guard_ms=0.0, reused=True)
+    return replace(judged, verdict=reused)

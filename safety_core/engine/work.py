@@ -1,0 +1,62 @@
+"""Requests on their way from preparation to verdict, and the amount of work that they are. Knows no torch and no HTTP.
+
+A guard keeps its own data about a request, such as pixels and features, in subclasses of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from safety_core.engine.messages import GuardRequest, GuardVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """An amount of judging work, in units whose duration can be measured."""
+
+    requests: int = 0
+    """Number of requests, each of which has a fixed cost."""
+
+    views: int = 0
+    """Views of pictures that go through vision tower and safety projector."""
+
+    tokens: int = 0
+    """Tokens that the head reads, over all views and text variants, with a surcharge for each input of the head and
+    for each picture in it."""
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            requests=self.requests + other.requests,
+            views=self.views + other.views,
+            tokens=self.tokens + other.tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRequest:
+    """A request that is ready to be judged."""
+
+    request: GuardRequest
+    """The request."""
+
+    cost: int = 1
+    """Its share of a batch: about the number of its views, at least 1."""
+
+    work: Work | None = None
+    """The work of judging it; if None, as many views as its cost."""
+
+    @property
+    def amount(self) -> Work:
+        """The work of judging it."""
+        return Work(requests=1, views=self.cost) if self.work is None else self.work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRequest:
+    """A request with its verdict."""
+
+    verdict: GuardVerdict
+    """The verdict."""
+
+    nbytes: int = 0
+    """Bytes of the data kept for a reply."""
