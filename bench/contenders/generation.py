@@ -24,7 +24,7 @@ from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.errors import GenerationError
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
@@ -70,7 +70,7 @@ def run_contender(name: str) -> Iterator[Contender]:
 def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[GenerationRequest]:
     """Questions about one or two pictures, no two alike."""
     fill = get_pad_colour(model.image_processor)
-    views = [decode(read_picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
+    views = [decode_image(read_picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
     seen = model.encode_images(model.preprocess(views))
     made = []
     for number in range(replies):

@@ -19,7 +19,7 @@ from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 
 
@@ -65,7 +65,7 @@ def main() -> None:
         for start in range(0, len(files), asked["batch"]):
             batch_begun = time.perf_counter()
             requests = [
-                GuardRequest(images=(decode(data, fill=guard.info.pad_colour),), turns=turns)
+                GuardRequest(images=(decode_image(data, fill=guard.info.pad_colour),), turns=turns)
                 for data in files[start : start + asked["batch"]]
             ]
             guard.judge([guard.prepare(request) for request in requests])

@@ -15,7 +15,7 @@ from bench.reporting.report import Bar, report_measurement
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.nano.corpus.scenes import sample_scene
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.scene import SIDE, Scene, compute_item_box
@@ -67,4 +67,4 @@ def _is_inside(scene: Scene, heatmap: Sequence[Sequence[float]]) -> bool:
 def _create_request(guard: Guard, scene: Scene) -> GuardRequest:
     buffer = BytesIO()
     draw(scene).save(buffer, "PNG")
-    return GuardRequest(images=(decode(buffer.getvalue(), fill=guard.info.pad_colour),), heatmap=True)
+    return GuardRequest(images=(decode_image(buffer.getvalue(), fill=guard.info.pad_colour),), heatmap=True)

@@ -28,7 +28,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.evaluation.runs.systems import SystemSpec, load_system
-from safety_core.inputs.images.decoding import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.corpus.pairs import LabelledPair
@@ -175,7 +175,7 @@ def _create_picture(guard: Guard, pair: LabelledPair) -> DecodedImage | None:
         return None
     buffer = BytesIO()
     draw(pair.picture.scene).save(buffer, "PNG")
-    return decode(buffer.getvalue(), fill=guard.info.pad_colour)
+    return decode_image(buffer.getvalue(), fill=guard.info.pad_colour)
 
 
 def _measure_costs(window: int, clients: int, starts: int, rounds: int) -> Costs:

@@ -10,7 +10,7 @@ from bench.robustness.suite_requests import SuiteRequest
 from bench.robustness.turn_cuts import Cut
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.inputs.images.decoding import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
 
@@ -81,7 +81,7 @@ def _create_guard_request(guard: Guard, request: SuiteRequest, cut: Cut | None, 
     if request.picture is not None:
         buffer = BytesIO()
         request.picture.save(buffer, "PNG")  # lossless, also for a picture that was compressed before
-        images = (decode(buffer.getvalue(), fill=guard.info.pad_colour),)
+        images = (decode_image(buffer.getvalue(), fill=guard.info.pad_colour),)
     said = [request.text] if cut is None else cut(request.text, rng)
     turns = [Turn(role="assistant" if at % 2 else "user", text=text) for at, text in enumerate(said)]
     return GuardRequest(images=images, turns=tuple(turns))

@@ -113,14 +113,14 @@ def classify(
     with errors_as_exits():
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
-        from safety_core.inputs.images.decoding import decode
+        from safety_core.inputs.images.decoding import decode_image
         from safety_core.inputs.prompts import Turn
         from safety_core.policy.loader import read_book
 
         kind: Any = quantize
         guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind)
         book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
-        decoded = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
+        decoded = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
         rules = None if book is None else book.select()
         found = guard.assess(GuardRequest(images=decoded, turns=turns, rules=rules))

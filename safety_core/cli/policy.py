@@ -68,7 +68,7 @@ def explain(
         from safety_core.engine.explanation import explain_verdict
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
-        from safety_core.inputs.images.decoding import decode
+        from safety_core.inputs.images.decoding import decode_image
         from safety_core.inputs.prompts import Turn
         from safety_core.policy.loader import read_book
 
@@ -76,7 +76,7 @@ def explain(
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
         rules = _chosen(book, policy)
-        pictures = tuple(decode(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
+        pictures = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
         found = explain_verdict(rules, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, rules=rules)))
     typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_told(found)))

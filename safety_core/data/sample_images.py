@@ -15,7 +15,9 @@ from PIL import Image
 
 from safety_core.data.samples import Sample
 from safety_core.errors import ImageError, SampleError
-from safety_core.inputs.images.decoding import CLIP_MEAN, Colour, ImageLimits, decode
+from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.limits import ImageLimits
+from safety_core.inputs.images.views import CLIP_MEAN, Colour
 
 _DECODERS = 8
 """Largest number of threads that decode pictures when all are checked."""
@@ -75,7 +77,7 @@ def load_image(ref: ImageRef, *, fill: Colour = CLIP_MEAN, limits: ImageLimits |
         SampleError: the file cannot be read or decoded, or exceeds ``limits``.
     """
     try:
-        return decode(ref.read(), limits=limits, fill=fill).views[-1]
+        return decode_image(ref.read(), limits=limits, fill=fill).views[-1]
     except ImageError as exc:
         raise ref.sample.create_error(exc.message, ref.field) from exc
 

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import CheckpointError, ImageError
-from safety_core.inputs.images.decoding import Colour, decode
+from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.views import Colour
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.manifest import write_manifest
 from safety_core.model.spec import read_spec, write_spec
@@ -104,7 +105,7 @@ def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Poli
     if decision not in [known.value for known in Decision]:
         raise CheckpointError(f"{checkpoint.name}: provenance.canary.decision: unknown decision")
     try:
-        image = decode((checkpoint / file).read_bytes(), fill=fill)
+        image = decode_image((checkpoint / file).read_bytes(), fill=fill)
     except (OSError, ImageError) as exc:
         raise CheckpointError(f"{checkpoint.name}: the canary's picture cannot be read") from exc
     turns = (Turn(role="user", text=prompt),) if prompt else ()
@@ -133,7 +134,7 @@ def draw_canary(policy: Policy, fill: Colour) -> Canary:
     ImageDraw.Draw(picture).ellipse((16, 8, 48, 40), fill="red")
     buffer = BytesIO()
     picture.save(buffer, "PNG")
-    image = decode(buffer.getvalue(), fill=fill)
+    image = decode_image(buffer.getvalue(), fill=fill)
     turns = (Turn(role="user", text="What is in the picture?"),)
     return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from safety_core.inputs.images.decoding import CLIP_MEAN, Colour
+from safety_core.inputs.images.views import CLIP_MEAN, Colour
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 

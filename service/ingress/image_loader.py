@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from safety_core.errors import ExhaustedError, ImageError
-from safety_core.inputs.images.base64_images import decode_base64, text_kind
-from safety_core.inputs.images.decoding import Colour, DecodedImage, ImageLimits, Inspected, decode_inspected, inspect
+from safety_core.inputs.images.base64_images import decode_base64, classify_source
+from safety_core.inputs.images.decoding import DecodedImage, decode_inspected
+from safety_core.inputs.images.inspection import InspectedImage, inspect_image
+from safety_core.inputs.images.limits import ImageLimits
+from safety_core.inputs.images.views import Colour
 from service.ingress.body import create_image_count_error
 from service.ingress.decode_pool import CHEAP_COST, DecodePool
 from service.ingress.decode_queue import Check, DecodeJob
@@ -134,7 +137,7 @@ class ImageLoader:
         fetched: list[ImageSource] = []
         async with enforce_deadline(resources.deadline):
             for source, position in zip(sources, positions, strict=True):
-                if isinstance(source, str) and text_kind(source) == "address":
+                if isinstance(source, str) and classify_source(source) == "address":
                     with position.add_to_errors():
                         source = await self.fetcher.fetch(source.strip())
                     resources.grow_memory(len(source))
@@ -143,7 +146,7 @@ class ImageLoader:
 
     async def _inspect_all(
         self, sources: Sequence[ImageSource], positions: Sequence[_ImagePosition], resources: RequestResources
-    ) -> list[Inspected]:
+    ) -> list[InspectedImage]:
         """Inspect the files; the memory of their rewritten parts stays counted."""
         sizes = [len(source) for source in sources]
         resources.grow_memory(2 * sum(sizes))  # the bytes of the files, and their valid parts
@@ -158,7 +161,7 @@ class ImageLoader:
         resources.shrink_memory(2 * sum(sizes) - sum(len(file.file.data) for file in files))
         return files
 
-    def _check_cost(self, files: Sequence[Inspected], positions: Sequence[_ImagePosition]) -> None:
+    def _check_cost(self, files: Sequence[InspectedImage], positions: Sequence[_ImagePosition]) -> None:
         cost = 0
         for position, file in zip(positions, files, strict=True):
             cost += file.cost
@@ -172,7 +175,7 @@ class ImageLoader:
                 )
 
     async def _decode_all(
-        self, files: Sequence[Inspected], positions: Sequence[_ImagePosition], resources: RequestResources
+        self, files: Sequence[InspectedImage], positions: Sequence[_ImagePosition], resources: RequestResources
     ) -> tuple[DecodedImage, ...]:
         """Decode the files; the memory of the images and of their model inputs is counted instead of the files'."""
         sizes = [len(file.file.data) for file in files]
@@ -189,15 +192,15 @@ class ImageLoader:
         resources.shrink_memory(sum(sizes))
         return tuple(images)
 
-    def _inspect(self, source: ImageSource, position: _ImagePosition, check: Check) -> Inspected:
+    def _inspect(self, source: ImageSource, position: _ImagePosition, check: Check) -> InspectedImage:
         try:
             with position.add_to_errors():
                 data = decode_base64(source, max_bytes=self.limits.max_bytes) if isinstance(source, str) else source
-                return inspect(data, limits=self.limits)
+                return inspect_image(data, limits=self.limits)
         except MemoryError:
             raise ExhaustedError("there was not enough memory to read an image") from None
 
-    def _decode(self, file: Inspected, position: _ImagePosition, check: Check) -> DecodedImage:
+    def _decode(self, file: InspectedImage, position: _ImagePosition, check: Check) -> DecodedImage:
         try:
             with position.add_to_errors():
                 return decode_inspected(file, limits=self.limits, fill=self.fill, check=check)

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from safety_core.cli.common import SHIPPED_CHECKPOINT
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.serving.engine_config import EngineConfig
-from safety_core.inputs.images.decoding import ImageLimits
+from safety_core.inputs.images.limits import ImageLimits
 from service.settings.values import (
     CheckpointPath,
     HostList,

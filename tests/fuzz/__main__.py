@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from tests.fuzz.cases import case
 from tests.fuzz.decoding import LIMITS, outcome
 from tests.fuzz.serving import complaint
@@ -26,7 +26,7 @@ def main() -> int:
     if chosen.save is not None:
         chosen.save.write_bytes(tried.data)
     try:
-        print(decode(tried.data, limits=LIMITS))
+        print(decode_image(tried.data, limits=LIMITS))
     except Exception:
         traceback.print_exc()
     wrong = [outcome(tried, twice=True).wrong]

@@ -1,4 +1,4 @@
-"""Damaged files through ``images.decode``, one after the other, in a process that does nothing else.
+"""Damaged files through ``decode_image``, one after the other, in a process that does nothing else.
 
 ``python -m tests.fuzz.decoding SEED CASES MARK`` writes a JSON object a line: how far it is, and in the end what went
 wrong. The number of the case at hand stands in the file MARK, for whoever must say what killed the process. What a
@@ -21,7 +21,8 @@ from typing import Any
 import psutil
 
 from safety_core.errors import ImageError
-from safety_core.inputs.images.decoding import DecodedImage, ImageLimits, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from service.telemetry.logs import set_up_logging
 from tests.fuzz.cases import Case, case
 
@@ -68,10 +69,10 @@ def outcome(tried: Case, *, twice: bool = False) -> Outcome:
 def _decoded(tried: Case, twice: bool) -> Outcome:
     picture = False
     try:
-        decoded = decode(tried.data, limits=LIMITS)
+        decoded = decode_image(tried.data, limits=LIMITS)
         picture = True
         wrong = _wrong(decoded, tried.data)
-        if twice and wrong is None and _pixels(decoded) != _pixels(decode(tried.data, limits=LIMITS)):
+        if twice and wrong is None and _pixels(decoded) != _pixels(decode_image(tried.data, limits=LIMITS)):
             wrong = "another picture the second time"
     except ImageError as exc:
         known = exc.code in CODES and exc.param == "image"

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 from safety_core.errors import ImageError
-from safety_core.inputs.images.decoding import ImageLimits, decode
+from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from service.api.openai.errors import convert_to_openai
 from service.errors import build_error_reply
 from tests.fuzz.cases import Case
@@ -57,7 +58,7 @@ def _complaint(client: httpx.Client, tried: Case) -> str | None:
 
 def _deserved_status(data: bytes, *, openai: bool) -> int:
     try:
-        decode(data, limits=LIMITS)
+        decode_image(data, limits=LIMITS)
     except ImageError as exc:
         return (convert_to_openai(build_error_reply(exc)) if openai else build_error_reply(exc)).status
     return 200

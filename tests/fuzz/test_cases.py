@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from safety_core.errors import ImageError
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from tests.fuzz import pngs
 from tests.fuzz.cases import case
 from tests.fuzz.corpora import corpora
@@ -18,7 +18,7 @@ def test_the_files_to_start_from_are_sound(kind: str) -> None:
     files = corpora()[kind]
     assert len(files) > 80
     for name, data in files.items():
-        decoded = decode(data)
+        decoded = decode_image(data)
         assert decoded.width * decoded.height in (1, 120, 384, 527, 1089), name
         pieces = pieces_of(data)
         assert len(pieces) > 1, name
@@ -58,7 +58,7 @@ def test_enough_of_it_gets_past_the_first_look() -> None:
     outcomes = []
     for number in range(500):
         try:
-            decode(case(0, number).data)
+            decode_image(case(0, number).data)
             outcomes.append("picture")
         except ImageError as exc:
             outcomes.append(exc.code)

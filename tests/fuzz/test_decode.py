@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from safety_core.errors import ImageError
-from safety_core.inputs.images import decoding as images
+from safety_core.inputs.images.decoding import DecodedImage, decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from tests.fuzz import decoding
 from tests.fuzz.bounds import bounds
 from tests.fuzz.cases import case, format_complaints
@@ -70,12 +71,12 @@ def test_a_run_goes_on_past_what_escapes_and_names_every_case(
     faults = {1: AssertionError(), 3: MemoryError(), 4: RecursionError()}
     data = {case(0, number).data: fault for number, fault in faults.items()}
 
-    def decode(found: bytes, limits: images.ImageLimits) -> images.DecodedImage:
+    def decode(found: bytes, limits: ImageLimits) -> DecodedImage:
         if found in data:
             raise data[found]
-        return images.decode(found, limits=limits)
+        return decode_image(found, limits=limits)
 
-    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     decoding.run(0, 6, mmap.mmap(-1, 8))
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["cases"] == 6
@@ -87,14 +88,14 @@ def test_a_run_goes_on_past_what_escapes_and_names_every_case(
 def test_what_breaks_the_second_time_is_seen(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[bytes] = []
 
-    def decode(data: bytes, limits: images.ImageLimits) -> images.DecodedImage:
+    def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
         calls.append(data)
         if len(calls) > 1:
             raise fault
-        return images.decode(data, limits=limits)
+        return decode_image(data, limits=limits)
 
     sound = next(tried for tried in (case(0, number) for number in range(100)) if decoding.outcome(tried).picture)
-    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     found = decoding.outcome(sound, twice=True)
     assert (found.picture, len(calls)) == (True, 2)
     assert found.wrong in ("MemoryError escaped", "refused after it was taken")
@@ -105,7 +106,7 @@ def test_what_escapes_is_seen(fault: BaseException, monkeypatch: pytest.MonkeyPa
     def decode(*args: object, **kwargs: object) -> None:
         raise fault
 
-    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     assert decoding.outcome(case(0, 0)).wrong == f"{type(fault).__name__} escaped"
 
 
@@ -113,13 +114,13 @@ def test_an_unknown_refusal_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*args: object, **kwargs: object) -> None:
         raise ImageError("message", code="image_odd", param="image")
 
-    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     assert decoding.outcome(case(0, 0)).wrong == "refused with the code image_odd"
 
 
 def test_a_picture_out_of_bounds_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    generous = images.ImageLimits(max_side=10_000, min_side=1, max_aspect=1000)
-    monkeypatch.setattr(decoding, "decode", lambda data, limits: images.decode(data, limits=generous))
+    generous = ImageLimits(max_side=10_000, min_side=1, max_aspect=1000)
+    monkeypatch.setattr(decoding, "decode_image", lambda data, limits: decode_image(data, limits=generous))
     found = [decoding.outcome(case(0, number)).wrong for number in range(200)]
     assert {wrong for wrong in found if wrong} >= {"a view out of bounds", "a shape out of bounds"}
 
@@ -129,11 +130,11 @@ def test_memory_that_one_case_takes_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
         pytest.skip("this system does not say how much memory a process had")
     held = decoding.peak_bytes() - decoding.resident_bytes() + decoding.MAX_PEAK_BYTES
 
-    def decode(data: bytes, limits: images.ImageLimits) -> images.DecodedImage:
+    def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
         bytearray(b"x") * (held + 2**24)
-        return images.decode(data, limits=limits)
+        return decode_image(data, limits=limits)
 
-    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     assert "too much memory" in {decoding.outcome(case(0, number)).wrong for number in range(3)}
 
 
@@ -141,9 +142,9 @@ def test_memory_that_one_case_takes_is_seen_although_it_failed(monkeypatch: pyte
     if not decoding.peak_bytes():
         pytest.skip("this system does not say how much memory a process had")
 
-    def decode(data: bytes, limits: images.ImageLimits) -> None:
+    def decode(data: bytes, limits: ImageLimits) -> None:
         bytearray(b"x") * (decoding.peak_bytes() - decoding.resident_bytes() + decoding.MAX_PEAK_BYTES + 2**24)
         raise AssertionError
 
-    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(decoding, "decode_image", decode)
     assert decoding.outcome(case(0, 0)).wrong == "AssertionError escaped; too much memory"

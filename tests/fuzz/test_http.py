@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from safety_core.inputs.images.decoding import ImageLimits
+from safety_core.inputs.images.limits import ImageLimits
 from tests.fuzz import serving
 from tests.fuzz.bounds import bounds
 from tests.fuzz.cases import case, format_complaints
@@ -92,7 +92,7 @@ def test_a_decoder_that_breaks_its_promise_is_a_complaint(fault: Exception, monk
     def decode(data: bytes, limits: ImageLimits) -> None:
         raise fault
 
-    monkeypatch.setattr(serving, "decode", decode)
+    monkeypatch.setattr(serving, "decode_image", decode)
     with httpx.Client(base_url="http://server", transport=httpx.MockTransport(lambda _: httpx.Response(500))) as client:
         assert complaint(client, case(0, 0)) == f"{type(fault).__name__} escaped"
 

@@ -15,7 +15,7 @@ import pytest
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.model.checkpoint.checkpoint import init_checkpoint
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from service.__main__ import CANNOT_START, choose_host, main
@@ -141,7 +141,7 @@ def test_libraries_that_quote_their_input_stay_quiet_whatever_the_root_level(cap
     set_up_logging("debug")
     assert not logging.getLogger("uvicorn.access").isEnabledFor(logging.INFO), "its lines are paths with queries"
     with caplog.at_level(logging.DEBUG):
-        decode(encode_jpeg_with_metadata("SECRET"))
+        decode_image(encode_jpeg_with_metadata("SECRET"))
         with pytest.raises(FormParserError):
             MultipartParser(b"edge", {}).write(b"SECRET")
     assert caplog.records == []

@@ -12,7 +12,8 @@ from PIL import Image
 
 from safety_core.data.sample_images import ImageRef, ImageTable
 from safety_core.errors import ImageError
-from safety_core.inputs.images.decoding import Colour, decode
+from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.views import Colour
 from safety_core.model.fingerprint import compute_tower_fingerprint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
@@ -94,7 +95,7 @@ def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
             systems would no longer receive the same input.
     """
     try:
-        views = decode(ref.read(), fill=fill).views
+        views = decode_image(ref.read(), fill=fill).views
     except ImageError as exc:
         raise ref.sample.create_error(exc.message, ref.field) from exc
     if len(views) != 1:

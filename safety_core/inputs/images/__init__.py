@@ -1,1 +1,1 @@
-"""Pictures as untrusted bytes: file structure, decoding within a budget, base64."""
+"""Images as untrusted bytes: parsers of each file format, inspection, decoding and base64."""

@@ -1,10 +1,10 @@
-"""Pictures as text: decodes base64 and data URLs, and tells them from other URLs.
+"""Decodes images from base64 texts and data URLs, and distinguishes them from other URLs.
 
 Clients wrap base64 into lines, end it with a line break, omit its padding, or use the URL-safe alphabet. In data URLs
 (RFC 2397), scheme and parameters ignore case, and the data may be percent-encoded. All of these are accepted. Ambiguous
 texts are rejected: data after padding, both alphabets in one text, an impossible length.
 
-Every step takes time and memory proportional to the text, in functions written in C.
+Every step takes time and memory proportional to the text, in functions written in C. Knows no image format.
 """
 
 import binascii
@@ -16,8 +16,9 @@ from urllib.parse import unquote
 import pybase64
 
 from safety_core.errors import ImageError
+from safety_core.inputs.images.parsed_image import image_error
 
-TextKind = Literal["address", "data", "base64", "unknown"]
+SourceKind = Literal["address", "data", "base64", "unknown"]
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*(?=:)", re.IGNORECASE)
 _LONGEST_SCHEME = 32
@@ -32,8 +33,8 @@ _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FOR_URLS = bytes.maketrans(b"-_", b"+/")
 
 
-def text_kind(text: str) -> TextKind:
-    """The kind of a text that represents a picture; the only place where this is decided.
+def classify_source(text: str) -> SourceKind:
+    """Classify a text that represents an image; no other function decides this.
 
     Returns:
         ``address`` for an ``http`` or ``https`` URL, ``data`` for a data URL, ``base64`` for anything without a scheme
@@ -52,7 +53,7 @@ def text_kind(text: str) -> TextKind:
 
 
 def decode_base64(text: str, *, max_bytes: int) -> bytes:
-    """The bytes of a base64 text or a base64 data URL, not yet decoded as a picture.
+    """Decode a base64 text or a base64 data URL to the bytes of an image file.
 
     Args:
         text: the text.
@@ -62,62 +63,58 @@ def decode_base64(text: str, *, max_bytes: int) -> bytes:
         ImageError: code ``image_encoding`` (not base64), ``image_url`` (an address: nothing is fetched here) or
             ``image_too_large`` (judged by the length of the text, before it is decoded).
     """
-    kind = text_kind(text)
+    kind = classify_source(text)
     if kind == "address" or (kind == "unknown" and "://" in text[: _LONGEST_SCHEME + 3]):
-        raise _refusal("image_url", "Image URLs are not fetched; send the image itself.")
+        raise image_error("image_url", "Image URLs are not fetched; send the image itself.")
     if kind == "unknown":
-        raise _not_base64()
-    payload = _payload(text) if kind == "data" else text
-    with suppress(binascii.Error, ValueError):  # the usual form, in one pass; all others are looked at more closely
+        raise _create_encoding_error()
+    payload = _extract_payload(text) if kind == "data" else text
+    with suppress(binascii.Error, ValueError):  # the usual form, in one pass; other forms need more checks
         if len(payload) * 3 // 4 <= max_bytes:
             return pybase64.b64decode(payload, validate=True)
     try:
         packed = payload.encode("ascii").translate(None, _BLANK_BYTES)
     except UnicodeEncodeError:
-        raise _not_base64() from None
+        raise _create_encoding_error() from None
     if kind == "data" and b"%" in packed:
-        packed = _unescaped(packed).translate(None, _BLANK_BYTES)
+        packed = _unescape(packed).translate(None, _BLANK_BYTES)
     padding = len(packed) - len(packed.rstrip(b"="))
     length = len(packed) - padding
     if length * 3 // 4 > max_bytes:
-        raise _refusal("image_too_large", f"The image is larger than {max_bytes} bytes.")
+        raise image_error("image_too_large", f"The image is larger than {max_bytes} bytes.")
     if length % 4 == 1 or padding not in (0, -length % 4):
-        raise _not_base64()
+        raise _create_encoding_error()
     if b"-" in packed or b"_" in packed:
         if b"+" in packed or b"/" in packed:
-            raise _not_base64()
+            raise _create_encoding_error()
         packed = packed.translate(_FOR_URLS)
     try:
         return pybase64.b64decode(packed if padding else packed + b"=" * (-length % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise _not_base64() from None
+        raise _create_encoding_error() from None
 
 
-def _payload(text: str) -> str:
-    """The text after the comma of a base64 data URL."""
+def _extract_payload(text: str) -> str:
+    """Return the text after the comma of a base64 data URL."""
     head, comma, payload = text.partition(",")
     if not comma or len(head) > _MAX_HEAD:
-        raise _refusal("image_encoding", "A data URL must be base64-encoded.")
+        raise image_error("image_encoding", "A data URL must be base64-encoded.")
     *_, encoding = unquote(head).split(";")
     if encoding.strip(_BLANKS).lower() != "base64":
-        raise _refusal("image_encoding", "A data URL must be base64-encoded.")
+        raise image_error("image_encoding", "A data URL must be base64-encoded.")
     return payload
 
 
-def _unescaped(text: bytes) -> bytes:
+def _unescape(text: bytes) -> bytes:
     """Decode a percent-encoded text.
 
     Quoted-printable uses the same escapes with another sign, and its decoder is written in C; a decoder that splits the
     text at its escapes would need fifty bytes for each.
     """
     if _BROKEN_ESCAPE.search(text):
-        raise _not_base64()
+        raise _create_encoding_error()
     return binascii.a2b_qp(text.replace(b"=", b"%3D").replace(b"%", b"="))
 
 
-def _not_base64() -> ImageError:
-    return _refusal("image_encoding", "The image is neither base64 nor a base64 data URL.")
-
-
-def _refusal(code: str, message: str) -> ImageError:
-    return ImageError(message, code=code, param="image")
+def _create_encoding_error() -> ImageError:
+    return image_error("image_encoding", "The image is neither base64 nor a base64 data URL.")

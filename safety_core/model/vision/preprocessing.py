@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from safety_core.inputs.images.decoding import Colour
+from safety_core.inputs.images.views import Colour
 
 
 def preprocess_images(image_processor: Any, images: Sequence[Image.Image]) -> NDArray[np.float32]:

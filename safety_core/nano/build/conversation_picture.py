@@ -13,7 +13,7 @@ from textwrap import wrap
 
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.world.drawing import draw
@@ -68,7 +68,7 @@ def run_conversation(guard: Guard) -> list[ExampleExchange]:
 def _send_example(guard: Guard, example: Example, prompt: str) -> ExampleExchange:
     png = BytesIO()
     draw(example.scene).save(png, "PNG")
-    picture = decode(png.getvalue(), fill=guard.info.pad_colour)
+    picture = decode_image(png.getvalue(), fill=guard.info.pad_colour)
     reply = guard.answer(ChatRequest(images=(picture,), turns=(Turn(role="user", text=prompt),)))
     found = reply.verdict.assessment
     assert found is not None, "a decoded example always gets a verdict"

@@ -18,7 +18,7 @@ from safety_core.evaluation.calibration.calibrate import calibrate_checkpoint
 from safety_core.evaluation.runs.run import EvaluationConfig, evaluate
 from safety_core.evaluation.runs.systems import list_standard_systems, load_system
 from safety_core.evaluation.statistics.bars import DEFAULT_BARS
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
@@ -150,7 +150,7 @@ class SafetyTraining:
     def _decide(self, checkpoint: Path, png: bytes, prompt: str) -> Decision:
         """Return the decision of a checkpoint's guard on a picture; that of a small build may be wrong."""
         guard = load_guard(checkpoint, device=self.device)
-        picture = decode(png, fill=guard.info.pad_colour)
+        picture = decode_image(png, fill=guard.info.pad_colour)
         turns = (Turn(role="user", text=prompt),)
         return guard.assess(GuardRequest(images=(picture,), turns=turns)).verdict.decision
 

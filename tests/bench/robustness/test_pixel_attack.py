@@ -10,7 +10,7 @@ from bench.robustness.suite_requests import SuiteRequest
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.world.drawing import draw
@@ -31,7 +31,7 @@ def request_() -> SuiteRequest:
 
 def test_the_attack_goes_by_what_the_guard_believes(guard: Guard, request_: SuiteRequest) -> None:
     assert request_.picture is not None
-    picture = decode(encode_image(request_.picture, "PNG"), fill=guard.info.pad_colour)
+    picture = decode_image(encode_image(request_.picture, "PNG"), fill=guard.info.pad_colour)
     found = guard.assess(GuardRequest(images=(picture,), turns=(Turn(role="user", text=request_.text),)))
     assert found.pair is not None
     levels = found.pair.per_image[0].levels

@@ -4,12 +4,13 @@ import pytest
 from PIL import Image, ImageChops
 
 from safety_core.errors import ImageError
-from safety_core.inputs.images.decoding import ImageLimits, decode
+from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.limits import ImageLimits
 
 
 def decode_only_view(data: bytes, **limits: float) -> Image.Image:
     """Decode a file that has a single view."""
-    decoded = decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
+    decoded = decode_image(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
     assert len(decoded.views) == 1
     return decoded.views[0]
 
@@ -24,6 +25,6 @@ def measure_difference(left: Image.Image, right: Image.Image) -> int:
 def get_error_code(data: bytes, **limits: float) -> str:
     """The error code of a file that cannot be decoded."""
     with pytest.raises(ImageError) as caught:
-        decode(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
+        decode_image(data, limits=ImageLimits(**limits))  # type: ignore[arg-type]
     assert caught.value.param == "image"
     return caught.value.code

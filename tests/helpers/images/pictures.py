@@ -2,20 +2,20 @@
 
 from PIL import Image, ImageDraw
 
-from safety_core.inputs.images.decoding import DecodedImage, decode
+from safety_core.inputs.images.decoding import DecodedImage, decode_image
 from tests.helpers.images.encoding import encode_image
 
 
 def create_picture(colour: str = "red", *, size: tuple[int, int] = (40, 30)) -> DecodedImage:
     """A decoded picture of one view."""
-    return decode(encode_image(draw_ellipse(colour, size)))
+    return decode_image(encode_image(draw_ellipse(colour, size)))
 
 
 def create_transparent_picture(colour: str = "red") -> DecodedImage:
     """A decoded picture of two views: a drawing on transparent ground."""
     image = draw_ellipse(colour, (40, 40)).convert("RGBA")
     image.putalpha(image.getchannel("R").point(lambda value: 255 if value else 0))
-    return decode(encode_image(image))
+    return decode_image(encode_image(image))
 
 
 def draw_ellipse(colour: str, size: tuple[int, int]) -> Image.Image:

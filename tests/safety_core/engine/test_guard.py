@@ -20,7 +20,7 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ReplyRequest
 from safety_core.engine.work import JudgedRequest
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.model.hints import select_hint
 from safety_core.model.vision.tower import VisionFeatures
@@ -271,7 +271,7 @@ def test_special_tokens_in_text_are_only_text(guard: Guard, text: str) -> None:
 def test_pictures_of_odd_sizes_are_judged(guard: Guard, size: tuple[int, int]) -> None:
     buffer = BytesIO()
     Image.new("RGB", size, "red").save(buffer, "PNG")
-    verdict = guard.assess(create_guard_request(decode(buffer.getvalue()), heatmap=True))
+    verdict = guard.assess(create_guard_request(decode_image(buffer.getvalue()), heatmap=True))
     assert verdict.images_scanned == 1
     assert verdict.assessment is not None
 

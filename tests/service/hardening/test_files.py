@@ -10,7 +10,7 @@ from PIL.ImageFile import ImageFile
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from tests.helpers.engine.model_calls import assert_read_what_was_scored, record_model_inputs
 from tests.helpers.images.encoding import decode_rgb, encode_image
 from tests.helpers.images.png_files import build_png, build_png_chunk
@@ -216,7 +216,7 @@ def test_formats_that_two_decoders_could_see_differently(nano: TestClient, guard
         for route in ROUTES:
             assert read_error(send_question(nano, route, LOOK, data)) == translate_error(route, 400, meant)
         return
-    expected = guard.model.preprocess(list(decode(meant()).views))
+    expected = guard.model.preprocess(list(decode_image(meant()).views))
     for route in ANSWERING:
         with record_model_inputs(guard) as seen:
             assert not is_refused(send_question(nano, route, LOOK, data))

@@ -11,7 +11,8 @@ from PIL import Image, ImageCms
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.inputs.images.decoding import ImageLimits, decode
+from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from tests.helpers.engine.model_calls import assert_read_what_was_scored, record_model_inputs
 from tests.helpers.images.encoding import decode_rgb, encode_image, encode_rotated
 from tests.helpers.images.png_files import build_png, build_png_chunk
@@ -144,7 +145,7 @@ def written(image: Image.Image, kind: str) -> bytes:
 def test_alpha_trns_palette(nano: TestClient, colour: str, kind: str) -> None:
     """Lettering that one background swallows is read on the other."""
     data = written(lettering(colour), kind)
-    low_high = [view.convert("L").getextrema() for view in decode(data).views]
+    low_high = [view.convert("L").getextrema() for view in decode_image(data).views]
     assert [low != high for low, high in low_high] == [colour == "white", colour == "black"]
     for route in ROUTES if kind == "PNG" else (CLASSIFY,):
         assert is_refused(send_question(nano, route, OBEY, data))
@@ -165,7 +166,7 @@ def test_alpha_trns_palette_gives_the_model_the_view_that_was_scored_worse(
     nano: TestClient, guard: Guard, route: str
 ) -> None:
     data = two_faced()
-    views = [risk(nano, WHAT, encode_image(view, "PNG"))["surfaces"]["joint"] for view in decode(data).views]
+    views = [risk(nano, WHAT, encode_image(view, "PNG"))["surfaces"]["joint"] for view in decode_image(data).views]
     assert views[0] != views[1]
     with record_model_inputs(guard) as seen:
         answer = send_question(nano, route, WHAT, data)
@@ -197,7 +198,7 @@ def test_image_scaling_payload(nano: TestClient, guard: Guard, side: int, step: 
     harmful = scaling_attack(WEAPON, SCENE, side=side, step=step)
     for route in routes:
         assert is_refused(send_question(nano, route, MAKE, harmful))
-    there, hidden = (guard.model.preprocess(list(decode(data).views)) for data in (SCENE, WEAPON))
+    there, hidden = (guard.model.preprocess(list(decode_image(data).views)) for data in (SCENE, WEAPON))
     for route in routes:
         with record_model_inputs(guard) as seen:
             answer = send_question(nano, route, LOOK, harmless)

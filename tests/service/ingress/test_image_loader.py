@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from safety_core.inputs.images.decoding import DecodedImage, Inspected, decode_inspected, inspect
+from safety_core.inputs.images.decoding import DecodedImage, decode_inspected
+from safety_core.inputs.images.inspection import InspectedImage, inspect_image
 from service.ingress import image_loader as pictures
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_image, encode_png
@@ -130,13 +131,13 @@ class Slow:
         self.decoded: list[int] = []
         self._decode = decode_inspected
 
-    def __call__(self, picture: Inspected, *, check: Callable[[], None], **options: Any) -> DecodedImage:
+    def __call__(self, picture: InspectedImage, *, check: Callable[[], None], **options: Any) -> DecodedImage:
         if picture.file.width > 1000:
             self.began.release()
             assert self.free.wait(30)
             check()
             self.decoded.append(picture.file.width)
-            return self._decode(inspect(encode_png()), **options)
+            return self._decode(inspect_image(encode_png()), **options)
         return self._decode(picture, check=check, **options)
 
 
@@ -221,7 +222,7 @@ def test_beyond_the_budget_of_memory_requests_are_429_and_one_alone_is_served(sl
         assert memory.used == 0
 
 
-@pytest.mark.parametrize("stage", ["inspect", "decode_inspected"])
+@pytest.mark.parametrize("stage", ["inspect_image", "decode_inspected"])
 def test_want_of_memory_fails_one_request_and_no_other(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*args: object, **more: object) -> None:
         raise MemoryError

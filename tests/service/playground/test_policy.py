@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
@@ -89,7 +89,7 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
     rules = read_book(file, guard.info.policy, guard.info.taxonomy).select()
     decided = []
     for name, prompt in ASKED:
-        picture = decode((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)
+        picture = decode_image((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)
         request = GuardRequest(images=(picture,), turns=(Turn(role="user", text=prompt),), rules=rules)
         decided.append(SHOWN[guard.assess(request).verdict.decision.value])
     expect_column(asked, 4, decided)

@@ -16,7 +16,7 @@ from safety_core.evaluation.runs.systems import LoadedSystem
 from safety_core.evaluation.scoring.judges import RubricJudge
 from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.suites.suite import Suite, load_suite
-from safety_core.inputs.images.decoding import decode
+from safety_core.inputs.images.decoding import decode_image
 from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision
@@ -34,7 +34,7 @@ def test_a_guarded_row_does_pair_by_pair_what_serving_does(
     guard = Guard(row.model, row.policy)
     for outcome in outcomes:
         sample = outcome.pair.sample
-        images = tuple(decode(path.read_bytes()) for path in sample.images)
+        images = tuple(decode_image(path.read_bytes()) for path in sample.images)
         reply = guard.answer(
             ChatRequest(images=images, turns=sample.turns, max_tokens=varied_suite.spec.max_new_tokens)
         )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from safety_core.errors import ImageError
-from safety_core.inputs.images.base64_images import decode_base64, text_kind
+from safety_core.inputs.images.base64_images import classify_source, decode_base64
 
 DATA = bytes(range(256)) + b"\xfb\xff\xbf"  # both alphabets differ in it
 TEXT = base64.b64encode(DATA).decode()
@@ -96,7 +96,7 @@ def test_addresses_are_not_fetched_here(text: str) -> None:
     ],
 )  # fmt: skip
 def test_it_is_decided_in_one_place_what_a_text_is(text: str, kind: str) -> None:
-    assert text_kind(text) == kind
+    assert classify_source(text) == kind
 
 
 def test_length_is_judged_before_anything_is_decoded() -> None:
