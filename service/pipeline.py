@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import ChatRequest, Event, GuardRequest, GuardVerdict, Reply
 from safety_core.errors import InputError, NoVerdictError, SafeVLMError
+from safety_core.inputs.conversation import compute_max_characters
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import max_characters
 from safety_core.policy.book import ActivePolicy
 from service.access.api_keys import ApiKey
 from service.container import Service
@@ -163,7 +163,7 @@ def _start_deadline(context: RequestContext) -> None:
 def _count_conversation_elements(settings: Settings) -> int:
     """Count the commas and brackets that a conversation may have: those of its fields, and those within its texts."""
     items = settings.max_turns + settings.max_images
-    return max_characters(settings.max_prompt_tokens) + _ELEMENTS_PER_ITEM * items + _OTHER_ELEMENTS
+    return compute_max_characters(settings.max_prompt_tokens) + _ELEMENTS_PER_ITEM * items + _OTHER_ELEMENTS
 
 
 async def load_images(

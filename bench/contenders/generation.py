@@ -24,8 +24,8 @@ from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.errors import GenerationError
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling

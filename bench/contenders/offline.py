@@ -19,8 +19,8 @@ from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 
 
 @dataclass(frozen=True, slots=True)

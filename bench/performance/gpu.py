@@ -25,8 +25,8 @@ from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.judging.model_input import ModelInput
 from safety_core.engine.judging.scorer import Scorer
 from safety_core.engine.messages import GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import Turn
 from safety_core.model.device import pick_device
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling

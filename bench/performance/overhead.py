@@ -18,7 +18,7 @@ from bench.load.workload import ANSWERED, build_chat
 from bench.paths import CHECKPOINT
 from bench.reporting.estimates import estimate_median, estimate_ratio
 from bench.reporting.report import Bar, Plot, Series, report_measurement
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 
 TOKENS = 48

@@ -28,8 +28,8 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.evaluation.runs.systems import SystemSpec, load_system
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage, decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.nano.corpus.pairs import LabelledPair
 from safety_core.nano.corpus.reply_texts import extract_harmful_part, label_reply, sample_reply_pairs

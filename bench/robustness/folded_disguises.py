@@ -1,4 +1,4 @@
-"""Disguises that ``safety_core.inputs.text.text_variants`` undoes by rule, alone and in combination."""
+"""Disguises that ``safety_core.inputs.text.folding`` undoes by rule, alone and in combination."""
 
 from html import escape
 from itertools import zip_longest

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from bench.robustness.suite_requests import SuiteRequest
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.assembly import pad_ids
 from safety_core.model.vision.tower import run_tower
@@ -91,7 +91,7 @@ def compute_unsafety(model: SafeLlava, values_BCHW: Tensor, texts: Sequence[str]
     mean, std = (torch.tensor(values)[:, None, None] for values in (processor.image_mean, processor.image_std))
     pixels_BCHW = (values_BCHW * processor.rescale_factor - mean) / std
     vision = run_tower(model.backbone, pixels_BCHW, model.dims, model.config.select_layers(model.dims))
-    words = [model.prompts.head_ids([Turn(role="user", text=text)]) for text in texts]
+    words = [model.prompts.encode_user_words([Turn(role="user", text=text)]) for text in texts]
     ids_BT, mask_BT = pad_ids(words, device=values_BCHW.device)
     levels_BL = model.compute_head_logits(
         model.project_features(vision), ids_BT, mask_BT, need_attention=False

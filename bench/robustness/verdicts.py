@@ -10,8 +10,8 @@ from bench.robustness.suite_requests import SuiteRequest
 from bench.robustness.turn_cuts import Cut
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage, decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
 
 _BATCH = 32

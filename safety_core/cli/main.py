@@ -113,8 +113,8 @@ def classify(
     with errors_as_exits():
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
+        from safety_core.inputs.conversation import Turn
         from safety_core.inputs.images.decoding import decode_image
-        from safety_core.inputs.prompts import Turn
         from safety_core.policy.loader import read_book
 
         kind: Any = quantize

@@ -68,8 +68,8 @@ def explain(
         from safety_core.engine.explanation import explain_verdict
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
+        from safety_core.inputs.conversation import Turn
         from safety_core.inputs.images.decoding import decode_image
-        from safety_core.inputs.prompts import Turn
         from safety_core.policy.loader import read_book
 
         guard = load_guard(find_checkpoint(checkpoint), device=device)

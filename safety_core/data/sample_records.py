@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 
 from safety_core.data.record_place import RecordPlace
 from safety_core.data.samples import RiskLabel, Sample
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.strict_json import StrictModel
 from safety_core.taxonomy import Taxonomy
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safety_core.errors import SampleError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import CheckpointError, ImageError
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.images.views import Colour
-from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.manifest import write_manifest
 from safety_core.model.spec import read_spec, write_spec
 from safety_core.policy.policy import Decision, Policy, decide_worst

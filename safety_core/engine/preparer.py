@@ -15,8 +15,9 @@ from safety_core.engine.judging.model_input import ModelInput, measure_work
 from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ChatRequest, GuardRequest, ReplyRequest
 from safety_core.errors import ExhaustedError, InputError, PromptError
-from safety_core.inputs.prompts import Turn, asks_whole_questions, check_characters, readings, too_long
+from safety_core.inputs.conversation import Turn, check_characters, create_length_error, create_text_variants
 from safety_core.inputs.text.folding_process import FoldingProcess
+from safety_core.inputs.turn_windows import has_only_whole_questions
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.tower import VisionFeatures
@@ -51,7 +52,7 @@ class Preparer:
 
     def fold_in_process(self) -> FoldingProcess:
         """From now on undo disguises of long texts in a child process, until the returned object is closed."""
-        process = self._model.prompts.folding_process()
+        process = self._model.prompts.create_folding_process()
         self._model.prompts.folding = process
         return process
 
@@ -99,7 +100,7 @@ class Preparer:
             cost=max(1, len(views) + head_tokens // HEAD_TOKENS_PER_VIEW),
             work=measure_work([ids for _, ids in variants], [len(image.views) for image in request.images]),
             text_variants=variants,
-            joins_questions=not is_reply and asks_whole_questions(request.turns),
+            joins_questions=not is_reply and has_only_whole_questions(request.turns),
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self._model.preprocess_numpy(views) if views else None,
         )
@@ -112,7 +113,7 @@ class Preparer:
         """
         check_characters(turns, self._max_prompt_tokens)
         variants: dict[tuple[int, ...], Turns] = {}
-        for index, variant in enumerate(readings(turns)):
+        for index, variant in enumerate(create_text_variants(turns)):
             for ids in self._tokenize(variant, sentences=not index):
                 variants.setdefault(tuple(ids), variant)
         return tuple((variant, list(ids)) for ids, variant in variants.items())
@@ -128,24 +129,24 @@ class Preparer:
         if not texts or request.images:
             raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
         if length > MAX_REPLY_CHARACTERS:
-            raise too_long(length, MAX_REPLY_CHARACTERS, "characters")
+            raise create_length_error(length, MAX_REPLY_CHARACTERS, "characters")
         prompts = self._model.prompts
         windows = dict.fromkeys(
-            window for text in texts for window in split_windows(prompts.pieces_of(text), self._reply_window)
+            window for text in texts for window in split_windows(prompts.split_into_tokens(text), self._reply_window)
         )
-        found = prompts.folding.reply_variants([window for window in windows if window.strip()])
+        found = prompts.folding.build_reply_variants([window for window in windows if window.strip()])
         variants = dict.fromkeys(variant for one in found for variant in one)
-        ids = dict.fromkeys(tuple(one) for one in prompts.head_ids_of(list(variants)) if one)
+        ids = dict.fromkeys(tuple(one) for one in prompts.encode_texts(list(variants)) if one)
         if not ids:
             raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
         return tuple((request.turns, list(one)) for one in ids)
 
     def _tokenize(self, turns: Turns, *, sentences: bool) -> list[list[int]]:
         check_characters(turns, self._max_prompt_tokens)  # again: NFKC makes up to 18 characters of one
-        ids = self._model.prompts.spoken(turns, sentences=sentences)
+        ids = self._model.prompts.encode_head_inputs(turns, sentences=sentences)
         longest = max(map(len, ids))
         if longest > self._max_prompt_tokens:
-            raise too_long(longest, self._max_prompt_tokens)
+            raise create_length_error(longest, self._max_prompt_tokens)
         return ids
 
     def _check_room(self, request: ChatRequest, variants: Sequence[Turns]) -> None:

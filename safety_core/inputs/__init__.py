@@ -1,1 +1,1 @@
-"""Untrusted input: conversations, texts and pictures, read and normalised before any model sees them."""
+"""Untrusted input: conversations, texts and images, checked and normalised before a model reads them."""

@@ -1,8 +1,8 @@
-"""Conversations in the format that a language model was trained on, where that is not LLaVA-1.5's.
+"""Encodes conversations in the format that a language model was trained on, if that is not LLaVA-1.5's.
 
-A tokenizer's chat template is a program. It is run once, on words of our own, when a checkpoint is made; what it puts
-around the words is kept as plain text (:class:`PromptTemplate`). A user's words never pass through the program: they
-are tokenised separately, with special tokens split and the template's markup removed. Knows no torch and no model.
+A tokenizer's chat template is a program. It is run once, on fixed words, when a checkpoint is made; the text that it
+puts around the words is kept (:class:`PromptTemplate`). A user's words never pass through the program: they are
+tokenised separately, with special tokens split and the template's markup removed. Knows no torch and no model.
 """
 
 import re
@@ -11,17 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 from safety_core.errors import ConfigError
-from safety_core.inputs.prompts import (
-    _TAGS,
-    EncodedPrompt,
-    PromptBuilder,
-    Tokenizer,
-    Turn,
-    _check_turns,
-    _pictures_of_turns,
-    check_characters,
-    neutralise,
-)
+from safety_core.inputs.conversation import Turn, check_characters, check_turn_order, count_images_by_turn
+from safety_core.inputs.prompts import EncodedPrompt, PromptBuilder, Tokenizer, neutralise
+from safety_core.inputs.text.invisible_characters import remove_tag_characters
 
 _QUESTION, _REPLY, _MORE = "Qzero7", "Rone8", "Qtwo9"
 """Words that no template contains, used to locate them in its output."""
@@ -41,13 +33,13 @@ class ChatTokenizer(Tokenizer, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptTemplate:
-    """The text around the words of a conversation, with special tokens spelled out."""
+    """The text around the words of a conversation, with special tokens as text."""
 
     start: str
     """Before the first question."""
 
     image: str
-    """Before a question with pictures, once for each picture."""
+    """Before a question with images, once for each image."""
 
     generate: str
     """After the last question, where the model continues."""
@@ -59,11 +51,11 @@ class PromptTemplate:
     """Between a reply and the next question."""
 
     end: str
-    """After the last reply: the text with which the model ends it."""
+    """After the last reply: the text by which the model ends it."""
 
     @classmethod
-    def from_dict(cls, data: object) -> "PromptTemplate":
-        """Read the ``prompt`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
+    def parse(cls, data: object) -> "PromptTemplate":
+        """Parse the ``prompt`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
         names = {field.name for field in fields(cls)}
         if not isinstance(data, Mapping) or set(data) != names or not all(isinstance(v, str) for v in data.values()):
             raise ConfigError(f"prompt: exactly the texts {sorted(names)} are needed")
@@ -79,7 +71,7 @@ class PromptTemplate:
 
 
 def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: str) -> PromptTemplate:
-    """Run a chat template on words of our own, and keep the text around them.
+    """Run a chat template on fixed words, and keep the text around them.
 
     Args:
         tokenizer: the tokenizer that the template belongs to.
@@ -93,8 +85,8 @@ def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: s
     with_text = _Renderer(tokenizer, chat_template, parts=False)
     for render in (with_parts, with_text):
         try:
-            found = _segments(render, image_token)
-        except Exception:  # whatever a program of somebody else raises
+            found = _find_segments(render, image_token)
+        except Exception:  # an untrusted program may raise anything
             continue
         if found is not None:
             return found
@@ -123,24 +115,26 @@ class _Renderer:
         )
 
 
-def _segments(render: _Renderer, image_token: str) -> PromptTemplate | None:
-    """The texts around words; None if they differ between conversations."""
-    start, generate = _around(render(_QUESTION, go_on=True), _QUESTION)
-    first, reply, following, last = _around(render(_QUESTION, _REPLY, _MORE, go_on=True), _QUESTION, _REPLY, _MORE)
-    _, _, end = _around(render(_QUESTION, _REPLY), _QUESTION, _REPLY)
+def _find_segments(render: _Renderer, image_token: str) -> PromptTemplate | None:
+    """Find the texts around the words; None if they differ between conversations."""
+    start, generate = _split_around(render(_QUESTION, go_on=True), _QUESTION)
+    first, reply, following, last = _split_around(
+        render(_QUESTION, _REPLY, _MORE, go_on=True), _QUESTION, _REPLY, _MORE
+    )
+    _, _, end = _split_around(render(_QUESTION, _REPLY), _QUESTION, _REPLY)
     if (first, last) != (start, generate) or "'type'" in start or not generate.strip():
         return None
     image = f"{image_token}\n"
     if render.parts:
-        one, two = (_around(render(_QUESTION, images=count, go_on=True), _QUESTION)[0] for count in (1, 2))
+        one, two = (_split_around(render(_QUESTION, images=count, go_on=True), _QUESTION)[0] for count in (1, 2))
         image = one.removeprefix(start)
         if not one.startswith(start) or two != start + 2 * image or image.count(image_token) != 1:
             return None
     return PromptTemplate(start=start, image=image, generate=generate, reply=reply, following=following, end=end)
 
 
-def _around(text: str, *words: str) -> list[str]:
-    """The texts before, between and after words, each of which must occur once and in this order."""
+def _split_around(text: str, *words: str) -> list[str]:
+    """Split a text around words, each of which must occur once and in this order."""
     found = re.fullmatch("(.*)".join(["", *map(re.escape, words), ""]), text, re.DOTALL)
     if found is None or any(text.count(word) != 1 for word in words):
         raise ValueError("the template does not keep each turn's words")
@@ -165,21 +159,24 @@ class TemplatedPromptBuilder(PromptBuilder):
     ) -> None:
         super().__init__(tokenizer, image_token_id, max_prompt_tokens)
         self.template = template
-        self._markup = _markup(template, tokenizer)
-        start = self._trusted(template.start)
+        self._markup = _find_markup(template, tokenizer)
+        start = self._tokenize_trusted(template.start)
         bos = tokenizer.bos_token_id
         if bos is not None and start[:1] != [bos] and tokenizer("x")["input_ids"][:1] == [bos]:
             start = [bos, *start]
-        self._start, self._image = start, self._trusted(template.image)
+        self._start, self._image = start, self._tokenize_trusted(template.image)
         if self._image.count(image_token_id) != 1:
             raise ConfigError("prompt.image: exactly one image placeholder is needed")
-        self._generate, self._between = self._trusted(template.generate), self._trusted(template.reply)
-        self._following = self._trusted(template.following)
-        # What a reply starts with where the model is not told so: the rest of the text in front of a reply.
+        self._generate, self._between = (
+            self._tokenize_trusted(template.generate),
+            self._tokenize_trusted(template.reply),
+        )
+        self._following = self._tokenize_trusted(template.following)
+        # The text before a reply that does not come from the generation prompt.
         continues = template.reply.startswith(template.generate)
-        self._lead = self._trusted(template.reply[len(template.generate) :]) if continues else []
-        self._end = self._end_ids()
-        # Markup that the vocabulary holds as words of its own is kept out of users' words, special or not.
+        self._lead = self._tokenize_trusted(template.reply[len(template.generate) :]) if continues else []
+        self._end = self._find_end_ids()
+        # Markup that is a single entry of the vocabulary is removed from users' words, special or not.
         segments = (start, self._image, self._generate, self._between, self._following, self._end)
         self._reserved |= {*tokenizer.get_added_vocab().values()} & {token for ids in segments for token in ids}
         self._reserved -= {tokenizer.unk_token_id}
@@ -192,40 +189,40 @@ class TemplatedPromptBuilder(PromptBuilder):
     def encode(
         self, turns: Sequence[Turn], num_images: int, hint: str | None = None, answer: str | None = None
     ) -> EncodedPrompt:
-        """As :meth:`PromptBuilder.encode`, in the template's format; errors as there."""
-        _check_turns(turns)
+        """Encode as :meth:`PromptBuilder.encode` does, in the template's format; raises the same errors."""
+        check_turn_order(turns)
         check_characters(turns, self.max_prompt_tokens)
-        shown = _pictures_of_turns(turns, num_images)
+        shown = count_images_by_turn(turns, num_images)
         ids, spans, images = list(self._start), [], []
         for index, turn in enumerate(turns):
-            text = _TAGS.sub("", turn.text)
+            text = remove_tag_characters(turn.text)
             if turn.role == "assistant":
-                ids += [*self._ids(neutralise(text)), *self._following]
+                ids += [*self._tokenize(neutralise(text)), *self._following]
                 continue
             for _ in range(shown[index]):
                 images.append(len(ids) + self._image.index(self.image_token_id))
                 ids += self._image
             start = len(ids)
-            ids += self._words(text)
+            ids += self._encode_words(text)
             spans.append((start, len(ids)))
             last = index == len(turns) - 1
             if hint is not None and last:
-                ids += self._template(f" {hint}")
+                ids += self._encode_template(f" {hint}")
             ids += self._generate if last else self._between
         self._check_length(len(ids))
         if answer is None:
             return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images)
         start = len(ids)
-        ids += [*self._lead, *self._ids(answer), *self._end]
+        ids += [*self._lead, *self._tokenize(answer), *self._end]
         return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
 
-    def _batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Words without the template's turn markup; each is replaced by a comma, as for role markers."""
-        markup = getattr(self, "_markup", None)  # the base class tokenises a word before there is any
-        return super()._batch([markup.sub(",", text) for text in texts] if markup is not None else texts)
+    def _tokenize_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenise words without the template's turn markup; each is replaced by a comma, as role markers are."""
+        markup = getattr(self, "_markup", None)  # the base class tokenises a word before it is set
+        return super()._tokenize_batch([markup.sub(",", text) for text in texts] if markup is not None else texts)
 
-    def _trusted(self, text: str) -> list[int]:
-        """Ids of the template's own text, with special tokens."""
+    def _tokenize_trusted(self, text: str) -> list[int]:
+        """Tokenise the template's own text, with special tokens."""
         if self._adds_space:
             text = text.strip(" ")
         if not text:
@@ -233,19 +230,19 @@ class TemplatedPromptBuilder(PromptBuilder):
         ids: list[int] = self.tokenizer([text], add_special_tokens=False, split_special_tokens=False)["input_ids"][0]
         return ids
 
-    def _end_ids(self) -> list[int]:
-        """The end of a reply: the template's text up to its first special token, or the end-of-sequence token."""
+    def _find_end_ids(self) -> list[int]:
+        """Find the end of a reply: the template's text up to its first special token, or the end-of-sequence token."""
         eos = self.tokenizer.eos_token_id
         special = {*self.tokenizer.all_special_ids} - {self.tokenizer.unk_token_id}
-        ids = self._trusted(self.template.end)
+        ids = self._tokenize_trusted(self.template.end)
         for index, token in enumerate(ids):
             if token in special:
                 return ids[: index + 1]
         return [] if eos is None else [eos]
 
 
-def _markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[str] | None:
-    """Plain text by which a template marks turns, such as ``[/INST]`` or ``### Human:``; None if there is none.
+def _find_markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[str] | None:
+    """Find plain text by which a template marks turns, such as ``[/INST]`` or ``### Human:``; None if there is none.
 
     Words between special tokens (``user``) have no meaning without them, and users need these words.
     """
@@ -261,10 +258,10 @@ def _markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[st
     return re.compile("|".join(names), re.IGNORECASE) if names else None
 
 
-def build_prompts(
+def create_prompt_builder(
     tokenizer: ChatTokenizer, image_token_id: int, max_prompt_tokens: int, template: PromptTemplate | None
 ) -> PromptBuilder:
-    """The prompt builder for a template; for LLaVA-1.5's format if None."""
+    """Create the prompt builder for a template; for LLaVA-1.5's format if None."""
     if template is None:
         return PromptBuilder(tokenizer, image_token_id, max_prompt_tokens)
     return TemplatedPromptBuilder(tokenizer, image_token_id, max_prompt_tokens, template)

@@ -19,8 +19,9 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
-from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, build_prompts
-from safety_core.inputs.prompts import DEFAULT_MAX_PROMPT_TOKENS, EncodedPrompt
+from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, create_prompt_builder
+from safety_core.inputs.conversation import DEFAULT_MAX_PROMPT_TOKENS
+from safety_core.inputs.prompts import EncodedPrompt
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.head_inputs import (
     HeadInput,
@@ -95,7 +96,7 @@ class SafeLlava(nn.Module):
         text: Any = backbone.config.text_config
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)
         self.prompt_template = prompt_template
-        self.prompts = build_prompts(tokenizer, backbone.config.image_token_id, longest, prompt_template)
+        self.prompts = create_prompt_builder(tokenizer, backbone.config.image_token_id, longest, prompt_template)
 
     @property
     def config(self) -> SafetyConfig:
@@ -183,7 +184,7 @@ class SafeLlava(nn.Module):
         Args:
             safe_BMD: :meth:`project_features` of every image; None if no sample has one.
             rows: for each sample, the rows of its images.
-            prompt_ids: :meth:`PromptBuilder.head_ids` of each sample; empty or None without a prompt.
+            prompt_ids: :meth:`PromptBuilder.encode_user_words` of each sample; empty or None without a prompt.
             heatmap: whether to return the head's attention over each image's grid.
             known: results of :meth:`score_inputs` for the same images, with heatmaps if these are requested.
 

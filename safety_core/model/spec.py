@@ -113,7 +113,7 @@ class CheckpointSpec:
             taxonomy=taxonomy,
             hints=parse_hints(_object(data["hints"], "hints"), taxonomy),
             provenance=check_provenance(_object(data["provenance"], "provenance")),
-            prompt=PromptTemplate.from_dict(data[_PROMPT]) if _PROMPT in data else None,
+            prompt=PromptTemplate.parse(data[_PROMPT]) if _PROMPT in data else None,
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.policy import Decision, Verdict
 from service.api.text_splitting import MAX_TEXTS, split_into_windows
 from service.pipeline import Assess

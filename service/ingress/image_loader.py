@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from safety_core.errors import ExhaustedError, ImageError
-from safety_core.inputs.images.base64_images import decode_base64, classify_source
+from safety_core.inputs.images.base64_images import classify_source, decode_base64
 from safety_core.inputs.images.decoding import DecodedImage, decode_inspected
 from safety_core.inputs.images.inspection import InspectedImage, inspect_image
 from safety_core.inputs.images.limits import ImageLimits

@@ -10,8 +10,8 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest, Delta, GuardVerdict, Reply
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.engine_config import EngineConfig
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.fakes import SilentObserver
 from tests.helpers.engine.policies import create_forced_policy

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from safety_core.cli.main import app
 from safety_core.inputs.chat_template import TemplatedPromptBuilder
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.spec import SPEC_FILE, read_spec

@@ -9,7 +9,7 @@ from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.output_rail import ReplyDecision
 from safety_core.engine.judging.batch_retry import retry_in_parts
 from safety_core.errors import NoVerdictError
-from safety_core.inputs.text.reply_variants import reply_variants
+from safety_core.inputs.text.reply_variants import build_reply_variants
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy, decide_worst
@@ -57,9 +57,11 @@ class ReplyJudge:
 
     def _decide(self, replies: Sequence[_JudgedReply]) -> list[ReplyDecision]:
         prompts = self._model.prompts
-        variants_of = [reply_variants(text, prompts.without_template, prompts.lexicon) for text, _, _ in replies]
+        variants_of = [
+            build_reply_variants(text, prompts.remove_template_words, prompts.lexicon) for text, _, _ in replies
+        ]
         variants = list(dict.fromkeys(text for texts in variants_of for text in texts))
-        ids = dict(zip(variants, prompts.head_ids_of(variants), strict=True))
+        ids = dict(zip(variants, prompts.encode_texts(variants), strict=True))
         distinct = list(dict.fromkeys(tuple(one) for one in ids.values() if one))
         scores = dict(zip(distinct, self._model.score_samples(None, [()] * len(distinct), distinct), strict=True))
         policies = {id(policy): policy for _, policy, _ in replies}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 
 _BREAK = "\n"
 

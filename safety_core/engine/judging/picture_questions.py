@@ -15,7 +15,7 @@ the same words ask about the world, or about an earlier turn. English only. Pure
 import re
 
 from safety_core.engine.messages import ChatRequest, GuardVerdict, Reply
-from safety_core.inputs.text.text_variants import normalise
+from safety_core.inputs.text.normalisation import normalise
 
 DEFAULT_QUESTION = "What do you see here?"
 """The default question for a picture without words."""

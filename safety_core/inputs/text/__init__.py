@@ -1,1 +1,1 @@
-"""What texts can say: their variants, disguises undone, and the limits of that work."""
+"""Texts as untrusted input: normalisation, sentences, disguises and their folding to plain words."""

@@ -1,8 +1,8 @@
-"""Where disguises are undone: in the calling thread, or in a process of its own.
+"""Undoes disguises in the calling thread or in a process of its own, with the same result.
 
 Undoing the disguise of a long text takes up to half a second of pure Python. In a thread of a server it would hold the
-interpreter lock meanwhile, which the model's thread needs for each of hundreds of small operations: all requests that
-are judged at that time would take many times as long. Both places give the same results.
+interpreter lock, which the model's thread needs for each of hundreds of small operations: all requests that are judged
+at that time would take many times as long.
 """
 
 from __future__ import annotations
@@ -22,36 +22,37 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from safety_core.inputs.text.lexicon import Lexicon, english
-from safety_core.inputs.text.reply_variants import reply_variants
-from safety_core.inputs.text.text_variants import Folded, FoldingState, fold_text, is_ordinary
+from safety_core.inputs.text.folding import FoldedText, FoldingState, fold_text
+from safety_core.inputs.text.lexicon import Lexicon, load_english
+from safety_core.inputs.text.plain_text import is_ordinary
+from safety_core.inputs.text.reply_variants import build_reply_variants
 
 _logger = logging.getLogger(__name__)
 
 SHORT = 128
-"""Characters up to which a text is not worth the way to another process: it takes some ten milliseconds."""
+"""Characters up to which folding takes about ten milliseconds, too little to be sent to another process."""
 
 ANSWER_TIMEOUT_S = 60.0
-"""Longest wait for the process; the effort for one text is bounded, so it takes longer only if it is stuck."""
+"""Longest wait for the process; the effort for one text is bounded, so only a hanging process takes longer."""
 
 PAUSE_S = 30.0
 """Time for which no new process is started after two have failed for the same text."""
 
 _MAX_STATES = 64
-"""Requests whose state the process remembers."""
+"""Requests whose state the process keeps."""
 
 _NICENESS = 5
-"""The process gives way to the model, but not so far that others on a busy machine would starve it."""
+"""Priority below the model's, but high enough for a busy machine."""
 
 
 class Folding(Protocol):
     """Undoes disguises, with one lexicon and one tokenizer's template."""
 
-    def fold(self, text: str, state: FoldingState) -> Folded:
-        """:func:`safety_core.inputs.text.text_variants.fold_text`."""
+    def fold(self, text: str, state: FoldingState) -> FoldedText:
+        """:func:`safety_core.inputs.text.folding.fold_text`."""
 
-    def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
-        """:func:`safety_core.inputs.text.reply_variants.reply_variants` of each window."""
+    def build_reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
+        """:func:`safety_core.inputs.text.reply_variants.build_reply_variants` of each window."""
 
 
 class LocalFolding:
@@ -66,77 +67,78 @@ class LocalFolding:
         self._lexicon = lexicon
         self._template = template
 
-    def fold(self, text: str, state: FoldingState) -> Folded:
+    def fold(self, text: str, state: FoldingState) -> FoldedText:
         """As of :class:`Folding`."""
         return fold_text(text, self._lexicon(), state)
 
-    def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
+    def build_reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
         """As of :class:`Folding`."""
         return [
-            reply_variants(window, lambda text: self._template.sub(" ", text), self._lexicon()) for window in windows
+            build_reply_variants(window, lambda text: self._template.sub(" ", text), self._lexicon())
+            for window in windows
         ]
 
     def is_quick(self, text: str) -> bool:
-        """Whether a text takes so little time that the way to another process would take longer."""
+        """Whether folding a text takes less time than sending it to another process."""
         return len(text) <= SHORT or is_ordinary(text, self._lexicon())
 
 
 class FoldingProcess:
     """Undoes disguises of longer texts in a process of its own, which is started at the first of them.
 
-    A process that fails is replaced once. If that one fails too, or none can be started, texts are folded in the
-    calling thread for a while, with the same result.
+    A process that fails is replaced once. If the second one fails too, or none can be started, texts are folded in the
+    calling thread for ``PAUSE_S``.
 
     Args:
-        words: the words that the lexicon has beside the English ones.
+        words: words of the lexicon beside the English ones.
         template: as of :class:`LocalFolding`.
-        local: folds short texts, and all of them where there is no process.
+        local: folds short texts, and all texts while there is no process.
     """
 
     def __init__(self, words: Sequence[str], template: re.Pattern[str], local: LocalFolding) -> None:
-        self._setup = _line({"words": list(words), "template": template.pattern})
+        self._setup = _encode_line({"words": list(words), "template": template.pattern})
         self._local = local
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._not_before = 0.0
         self._closed = False
 
-    def fold(self, text: str, state: FoldingState) -> Folded:
+    def fold(self, text: str, state: FoldingState) -> FoldedText:
         """As of :class:`Folding`."""
         if self._local.is_quick(text):
             return self._local.fold(text, state)
         found = self._ask({"state": state.number, "text": text})
         if found is None:
             return self._local.fold(text, state)
-        return Folded(
+        return FoldedText(
             whole=tuple(found["whole"]), sentences=tuple(found["sentences"]), ordinary=bool(found["ordinary"])
         )
 
-    def reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
+    def build_reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
         """As of :class:`Folding`."""
         if all(map(self._local.is_quick, windows)) and sum(map(len, windows)) <= SHORT:
-            return self._local.reply_variants(windows)
+            return self._local.build_reply_variants(windows)
         found = self._ask({"windows": list(windows)})
-        return self._local.reply_variants(windows) if found is None else [tuple(one) for one in found["variants"]]
+        return self._local.build_reply_variants(windows) if found is None else [tuple(one) for one in found["variants"]]
 
     def close(self) -> None:
         """End the process; texts are folded in the calling thread from now on."""
         self._closed = True
         process = self._process
-        if process is not None:  # whoever waits for it gets no answer, and folds by itself
+        if process is not None:  # threads that wait for an answer get none and fold the text themselves
             process.kill()
         with self._lock:
             self._end()
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
-        """The process's answer; None if there is none."""
-        sent = _line(message)
+        """Return the process's answer; None if there is none."""
+        sent = _encode_line(message)
         with self._lock:
             for _ in range(2):
                 if self._closed or time.monotonic() < self._not_before:
                     return None
                 try:
-                    answer: dict[str, Any] = json.loads(_exchange(self._started(), sent))
+                    answer: dict[str, Any] = json.loads(_send_and_receive(self._ensure_started(), sent))
                 except (OSError, ValueError) as exc:
                     self._end()
                     if not self._closed:
@@ -146,8 +148,8 @@ class FoldingProcess:
             self._not_before = time.monotonic() + PAUSE_S
         return None
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        """The process, started if there is none; raises OSError if that is impossible."""
+    def _ensure_started(self) -> subprocess.Popen[bytes]:
+        """Return the process, started if there is none; raises OSError if that is impossible."""
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "safety_core.inputs.text.folding_process"],
@@ -167,17 +169,17 @@ class FoldingProcess:
         process.kill()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with suppress(OSError):  # what was not sent has nobody to read it
+                with suppress(OSError):  # unsent data has no reader
                     pipe.close()
         process.wait()
 
 
-def _line(message: dict[str, Any]) -> bytes:
-    """A message as one line of ASCII; lone surrogates survive."""
+def _encode_line(message: dict[str, Any]) -> bytes:
+    """Encode a message as one line of ASCII; lone surrogates survive."""
     return json.dumps(message).encode("ascii") + b"\n"
 
 
-def _exchange(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
+def _send_and_receive(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
     """Send a line and read the answer; raises OSError if the process has ended or does not answer in time."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -186,7 +188,7 @@ def _exchange(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
     received = bytearray()
     end = time.monotonic() + ANSWER_TIMEOUT_S
     descriptor = process.stdout.fileno()
-    poll = select.poll()  # unlike select.select it knows no limit of descriptors
+    poll = select.poll()  # unlike select.select it has no limit of descriptors
     poll.register(descriptor, select.POLLIN)
     while not received.endswith(b"\n"):
         if not poll.poll(1000 * max(0.0, end - time.monotonic())):
@@ -199,7 +201,7 @@ def _exchange(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
 
 
 def main() -> None:
-    """The process: answers one line for each line, until its input ends with the server."""
+    """Run the process: answer each line with one line, until its input ends with the server."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when this ends
     with suppress(OSError):
         os.nice(_NICENESS)
@@ -207,21 +209,21 @@ def main() -> None:
     setup = json.loads(next(receive, b"{}"))
     if not setup:
         return
-    lexicon = english().with_words(setup["words"])
+    lexicon = load_english().extend(setup["words"])
     local = LocalFolding(lambda: lexicon, re.compile(setup["template"]))
     states: OrderedDict[int, FoldingState] = OrderedDict()
     for line in receive:
         try:
-            answer = _answered(json.loads(line), local, states)
-        except Exception:  # the server meets the same error by itself, and knows what to do
+            answer = _answer(json.loads(line), local, states)
+        except Exception:  # the server gets the same error itself and handles it
             answer = {"failed": True}
-        sys.stdout.buffer.write(_line(answer))
+        sys.stdout.buffer.write(_encode_line(answer))
         sys.stdout.buffer.flush()
 
 
-def _answered(message: dict[str, Any], local: LocalFolding, states: OrderedDict[int, FoldingState]) -> dict[str, Any]:
+def _answer(message: dict[str, Any], local: LocalFolding, states: OrderedDict[int, FoldingState]) -> dict[str, Any]:
     if "windows" in message:
-        return {"variants": local.reply_variants(message["windows"])}
+        return {"variants": local.build_reply_variants(message["windows"])}
     state = states.setdefault(message["state"], FoldingState())
     states.move_to_end(message["state"])
     if len(states) > _MAX_STATES:

@@ -128,17 +128,17 @@ class Lexicon:
     def __len__(self) -> int:
         return len(self._words) + (0 if self._base is None else len(self._base))
 
-    def with_words(self, words: Iterable[str]) -> "Lexicon":
-        """These words and more of unknown frequency."""
+    def extend(self, words: Iterable[str]) -> "Lexicon":
+        """Return a lexicon with these words and further ones of unknown frequency."""
         return Lexicon(((word, _UNFAMILIAR) for word in words), base=self)
 
-    def cost_of(self, word: str) -> float | None:
-        """Cost of a word; None if it is unknown."""
+    def get_cost(self, word: str) -> float | None:
+        """Return the cost of a word; None if it is unknown."""
         own = self._words.get(word)
-        return own if own is not None or self._base is None else self._base.cost_of(word)
+        return own if own is not None or self._base is None else self._base.get_cost(word)
 
-    def corrected(self, word: str) -> str | None:
-        """The most likely known word within one typing error: letters swapped, changed, omitted or added."""
+    def correct(self, word: str) -> str | None:
+        """Find the most likely known word within one typing error: letters swapped, changed, omitted or added."""
         cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
         swapped = {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
         other = {head + tail[1:] for head, tail in cuts if tail}
@@ -146,7 +146,7 @@ class Lexicon:
             other.update(head + letter + tail[1:] for head, tail in cuts if tail)
             other.update(head + letter + tail for head, tail in cuts)
         for candidates in (swapped, other):
-            known = [(cost, one) for one in candidates if (cost := self.cost_of(one)) is not None]
+            known = [(cost, one) for one in candidates if (cost := self.get_cost(one)) is not None]
             if known:
                 return min(known)[1]
         return None
@@ -175,7 +175,7 @@ class Lexicon:
                 best[start + 1], back[start + 1] = unknown[start + 1], (unknown_start[start + 1], None)
             if symbol.options:
                 self._extend_words(symbols, start, best, back, effort)
-        return _traced(symbols, back, best[count])
+        return _trace_back(symbols, back, best[count])
 
     @staticmethod
     def _extend_unknown(
@@ -191,7 +191,7 @@ class Lexicon:
         begin = _NUMBER_START if digit else _UNKNOWN_START
         each = _NUMBER_DIGIT if digit else _UNKNOWN_LETTER
         fresh = best[at] + (symbol.boundary if at else 0.0) + begin + each
-        # Known words may be put together again across spaces; what nobody knows would swallow its neighbours.
+        # Known words may be joined across spaces; an unknown word would absorb its neighbours.
         apart = 0.0 if symbol.crossing <= _EASY_CROSSING else _UNKNOWN_START
         longer = unknown[at] + symbol.crossing + apart + each
         if longer <= fresh:
@@ -245,13 +245,13 @@ class Lexicon:
 
 
 @cache
-def english() -> Lexicon:
-    """The most frequent English words; read once, in about a tenth of a second."""
+def load_english() -> Lexicon:
+    """Load the most frequent English words, once, in about a tenth of a second."""
     text = files("symspellpy").joinpath(_DICTIONARY).read_text(encoding="utf-8-sig")
     counted = [line.split() for line in text.splitlines() if line.strip()]
     total = sum(int(count) for _, count in counted)
     found = [(word, log10(total / int(count))) for word, count in counted[:MAX_WORDS] if word.isalpha()]
-    # Contractions stand at the end, with made-up frequencies; an apostrophe is often left out.
+    # The dictionary ends with contractions, whose frequencies are invented; an apostrophe is often omitted.
     joined = [(word.replace("'", ""), 5.0) for word, _ in counted if "'" in word]
     return Lexicon((*found, *joined))
 
@@ -269,7 +269,8 @@ def _keep(found: dict[int, tuple[Trie, float]], node: Trie, cost: float) -> None
         found[id(node)] = (node, cost)
 
 
-def _traced(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]], cost: float) -> Segmentation:
+def _trace_back(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]], cost: float) -> Segmentation:
+    """Follow the best path from the end to the beginning and collect its words."""
     words: list[str] = []
     letters = explained = 0
     end = len(symbols)

@@ -1,6 +1,6 @@
-"""Variants of a reply window for the safety head: the original, the displayed text, plain, and with disguises undone.
+"""Builds the variants of a reply window for the safety head: original, displayed, plain, and with disguises undone.
 
-Replies get the variants that prompts get (``text_variants``). They are judged many times a second, so a window that is
+Replies get the variants that prompts get (``folding``). They are judged many times a second, so a window that is
 plain English already is not searched for disguises. Pure text; knows no model.
 """
 
@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from safety_core.inputs.text.lexicon import Lexicon, english
-from safety_core.inputs.text.text_variants import fold, in_small_letters, normalise, revealed, word_between
+from safety_core.inputs.text.disguises.separators import find_word_between
+from safety_core.inputs.text.folding import fold
+from safety_core.inputs.text.invisible_characters import reveal_hidden
+from safety_core.inputs.text.lexicon import Lexicon, load_english
+from safety_core.inputs.text.normalisation import lower_capitals, normalise
 
 _WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
-"""A word or a number as plain text has it, with the marks at its edges."""
+"""A word or a number of plain text, with the marks at its edges."""
 
 _CAPITALS = re.compile(r"[A-Z]{2}")
 """Role markers and special tokens have several capitals or signs that no plain word has."""
@@ -23,27 +26,27 @@ _MOST_SHORT = 0.5
 """Largest share of words of at most two letters in plain text; words that are cut into pieces have more."""
 
 
-def reply_variants(
-    text: str, without_template: Callable[[str], str], lexicon: Lexicon | None = None
+def build_reply_variants(
+    text: str, remove_template_words: Callable[[str], str], lexicon: Lexicon | None = None
 ) -> tuple[str, ...]:
-    """All variants of a reply window, without duplicates, the text itself first.
+    """Build all variants of a reply window, without duplicates, the text itself first.
 
     Args:
         text: the window.
-        without_template: removes role markers and special tokens from a text.
-        lexicon: words that disguises are undone to; English words where None.
+        remove_template_words: removes role markers and special tokens from a text.
+        lexicon: words that disguised texts are searched for; English words if None.
     """
     usual = text.isascii() and text.isprintable()
     if usual and not _CAPITALS.search(text) and is_plain(line := " ".join(text.split())):
-        return tuple(dict.fromkeys((text, line if line[1:].islower() else in_small_letters(line))))
+        return tuple(dict.fromkeys((text, line if line[1:].islower() else lower_capitals(line))))
     seen = text if usual else normalise(text)
-    bare = without_template(seen)
+    bare = remove_template_words(seen)
     line = " ".join(bare.split())
-    plain = in_small_letters(line)
-    # Capitals may hide a marker, and what stands around a marker may close up to another one.
-    plain = in_small_letters(" ".join(without_template(plain).split()))
+    plain = lower_capitals(line)
+    # Capitals may hide a marker, and the text around a marker may form another one.
+    plain = lower_capitals(" ".join(remove_template_words(plain).split()))
     folded = () if is_plain(line) else fold(bare, lexicon)
-    shown = [] if usual else [in_small_letters(" ".join(one.split())) for one in revealed(text)]
+    shown = [] if usual else [lower_capitals(" ".join(one.split())) for one in reveal_hidden(text)]
     return tuple(dict.fromkeys(one for one in (text, seen, plain, *folded, *shown) if one.strip())) or (text,)
 
 
@@ -52,10 +55,10 @@ def is_plain(text: str) -> bool:
     words = text.split(" ")
     # A window may begin and end in the middle of a word.
     inner = words[1:-1] if len(words) > 2 else words
-    if word_between(words) is not None:
+    if find_word_between(words) is not None:
         return False
     short = 0
-    known = english()
+    known = load_english()
     for word in inner:
         found = _WORD.fullmatch(word)
         if found is None:
@@ -66,10 +69,10 @@ def is_plain(text: str) -> bool:
         if len(letters) == 1 and letters not in _ONE_LETTER:
             return False
         short += len(letters) <= 2
-        if letters.lower().replace("'", "") not in known or not _usual_case(letters):
+        if letters.lower().replace("'", "") not in known or not _has_usual_case(letters):
             return False
     return short <= _MOST_SHORT * len(inner) or len(inner) < 3
 
 
-def _usual_case(word: str) -> bool:
+def _has_usual_case(word: str) -> bool:
     return word.islower() or word.isupper() or word[1:].islower()

@@ -13,8 +13,8 @@ from textwrap import wrap
 
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.world.drawing import draw
 

@@ -13,7 +13,7 @@ import numpy as np
 from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.evaluation.statistics.estimates import Bootstrap
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.nano.corpus.pairs import ask

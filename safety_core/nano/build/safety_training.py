@@ -18,8 +18,8 @@ from safety_core.evaluation.calibration.calibrate import calibrate_checkpoint
 from safety_core.evaluation.runs.run import EvaluationConfig, evaluate
 from safety_core.evaluation.runs.systems import list_standard_systems, load_system
 from safety_core.evaluation.statistics.bars import DEFAULT_BARS
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, save_checkpoint
 from safety_core.model.config import HeadConfig
 from safety_core.model.spec import BackboneRef

@@ -29,7 +29,8 @@ from transformers import (
 )
 
 from safety_core.errors import DivergedError
-from safety_core.inputs.prompts import PromptBuilder, Turn
+from safety_core.inputs.conversation import Turn
+from safety_core.inputs.prompts import PromptBuilder
 from safety_core.nano.pretrain.muon import Muon, split_parameters
 from safety_core.nano.pretrain.precision import use_32_bit_attention, use_mixed_precision
 from safety_core.nano.pretrain.resume_points import load_resume, save_resume

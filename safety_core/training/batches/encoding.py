@@ -14,7 +14,7 @@ from safety_core.taxonomy import Taxonomy
 def encode_texts(model: SafeLlava, sample: Sample) -> tuple[int, ...]:
     """Encode the user's texts for the head; raises SampleError if they are longer than the model reads."""
     try:
-        return tuple(model.prompts.head_ids(sample.turns)) if sample.turns else ()
+        return tuple(model.prompts.encode_user_words(sample.turns)) if sample.turns else ()
     except PromptError as exc:
         raise sample.create_error(exc.message, "conversations") from exc
 

@@ -20,7 +20,7 @@ from safety_core.engine.messages import (
     ReplyRequest,
 )
 from safety_core.errors import InputError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision
 from service.api.litellm.extraction import ExtractedContent, extract_content

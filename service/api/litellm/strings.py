@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Iterable
 
-from safety_core.inputs.text.lexicon import english
+from safety_core.inputs.text.lexicon import load_english
 
 _MIN_BLOB_LENGTH = 64
 """Minimum characters of a string that may be base64."""
@@ -55,7 +55,7 @@ def has_words_in_a_row(text: str) -> bool:
 def is_spoken(text: str) -> bool:
     """Return whether an identifier consists of English words rather than random characters."""
     words = split_identifier(text).split()
-    known = [word for word in words if len(word) > 1 and word in english()]
+    known = [word for word in words if len(word) > 1 and word in load_english()]
     letters = sum(map(len, words))
     return len(known) >= _MIN_WORDS and sum(map(len, known)) > _MIN_WORD_SHARE * letters
 

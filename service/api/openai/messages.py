@@ -13,7 +13,7 @@ from safety_core.engine.judging.conversation_rounds import join_messages
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ClientMessage
 from safety_core.errors import PromptError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from service.api.openai.schemas.messages import Message
 from service.api.openai.schemas.parts import ImagePart, RefusalPart, TextPart
 

@@ -10,8 +10,8 @@ from bench.robustness.suite_requests import SuiteRequest
 from safety_core.engine.guard import Guard
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.nano.world.drawing import draw
 from tests.helpers.images.encoding import encode_image

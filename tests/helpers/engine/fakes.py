@@ -11,7 +11,7 @@ from safety_core.engine.messages import ChatRequest, FinishReason, GuardRequest,
 from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLike, StepOutput
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.errors import GenerationError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores

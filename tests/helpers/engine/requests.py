@@ -3,8 +3,8 @@
 from typing import Any
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import Turn
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
 CHAT_REQUEST = ChatRequest(turns=(Turn(role="user", text="hello"),))

@@ -17,7 +17,8 @@ from transformers import DynamicCache, LlavaForConditionalGeneration
 
 from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.errors import GenerationError, PromptError
-from safety_core.inputs.prompts import EncodedPrompt, Turn
+from safety_core.inputs.conversation import Turn
+from safety_core.inputs.prompts import EncodedPrompt
 from safety_core.model.llama_step import CACHE_ARGUMENT
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose_tokens, create_random_source
@@ -191,7 +192,7 @@ def score_features(
         model: the model.
         vision: features of all samples' images in order; None without any image.
         images_per_sample: number of images of each sample.
-        prompt_ids: :meth:`PromptBuilder.head_ids` of each sample; empty or None without a prompt.
+        prompt_ids: :meth:`PromptBuilder.encode_user_words` of each sample; empty or None without a prompt.
         heatmap: whether to return the head's attention over each image's grid.
 
     Raises:
@@ -214,7 +215,7 @@ def assess(
     flat = [image for sample in images for image in sample]
     vision = model.encode_images(model.preprocess(flat)) if flat else None
     counts = [len(sample) for sample in images]
-    ids = [None if prompt is None else model.prompts.head_ids(as_turns(prompt)) for prompt in prompts]
+    ids = [None if prompt is None else model.prompts.encode_user_words(as_turns(prompt)) for prompt in prompts]
     pairs = score_features(model, vision, counts, ids, heatmap=heatmap)
     return Assessment(pairs=pairs, vision=vision, images_per_sample=counts)
 

@@ -6,7 +6,7 @@ import pytest
 from safety_core.data.jsonl import read_jsonl
 from safety_core.data.samples import RiskLabel
 from safety_core.errors import SampleError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from tests.helpers.datasets.sample_records import make_record, write_records
 

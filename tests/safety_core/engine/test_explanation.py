@@ -7,8 +7,8 @@ import pytest
 from safety_core.engine.explanation import explain_rules, explain_scores, explain_verdict, find_deciding_score
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy, Mode
 from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T

@@ -20,8 +20,8 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import ReplyRequest
 from safety_core.engine.work import JudgedRequest
 from safety_core.errors import ConfigError, ExhaustedError, GenerationError
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.model.hints import select_hint
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.book import ActivePolicy, Mode
@@ -254,7 +254,7 @@ def test_hidden_characters_are_judged_both_ways(
     assert judged[0] != judged[1]
     probabilities = []
     for ids in list(judged):
-        monkeypatch.setattr(guard.model.prompts, "head_ids", lambda turns, ids=ids: ids)
+        monkeypatch.setattr(guard.model.prompts, "encode_user_words", lambda turns, ids=ids: ids)
         probabilities.append(guard.assess(create_guard_request(create_picture(), text="x")).verdict.unsafe_probability)
     assert verdict.verdict.unsafe_probability == pytest.approx(max(probabilities), abs=1e-6)
 
@@ -549,7 +549,7 @@ def test_complete_replies_are_judged_in_the_windows_of_the_output_rail(guard: Gu
         actions = {name: dict.fromkeys((1, 2, 3), "refuse") for name in T.risky_types}
         guard.policy = overlay_policy(Policy.create_default(T), {"thresholds": thresholds, "actions": actions}, T)
         for reply in REPLIES:
-            windows = list(split_windows(guard.model.prompts.pieces_of(reply), 2))
+            windows = list(split_windows(guard.model.prompts.split_into_tokens(reply), 2))
             rulings = guard.decide_replies(windows, [None] * len(windows))
             verdict = guard.assess(ReplyRequest(turns=(Turn(role="assistant", text=reply),)))
             assert (verdict.refusal is not None) == (ReplyDecision.CUT in rulings)

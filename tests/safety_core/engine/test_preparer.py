@@ -6,7 +6,7 @@ from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ReplyRequest
 from safety_core.errors import PromptError
-from safety_core.inputs.prompts import Turn, max_characters
+from safety_core.inputs.conversation import Turn, compute_max_characters
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.guards import change_limits
@@ -53,15 +53,15 @@ def test_a_text_too_long_by_its_length_is_refused_before_it_is_tokenised(
     guard: Guard, text: str, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guard = change_limits(guard, max_prompt_tokens=10)
-    monkeypatch.setattr(guard.model.prompts, "head_ids", lambda turns: pytest.fail("it was tokenised"))
+    monkeypatch.setattr(guard.model.prompts, "encode_user_words", lambda turns: pytest.fail("it was tokenised"))
     with pytest.raises(PromptError, match=f" {length} characters, at most 160 ") as caught:
         guard.assess(create_guard_request(text=text))
     assert (caught.value.code, caught.value.param) == ("prompt_too_long", "prompt")
 
 
 def test_a_text_too_long_by_its_length_is_not_even_normalised(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safety_core.inputs.prompts.normalise", lambda text: pytest.fail("it was normalised"))
-    limit = max_characters(guard.model.prompts.max_prompt_tokens)
+    monkeypatch.setattr("safety_core.inputs.conversation.normalise", lambda text: pytest.fail("it was normalised"))
+    limit = compute_max_characters(guard.model.prompts.max_prompt_tokens)
     with pytest.raises(PromptError, match=f"at most {limit} "):
         guard.assess(create_guard_request(text="\ufdfa" * (limit + 1)))
 
@@ -76,7 +76,7 @@ def test_complete_replies_are_bounded_and_say_something(guard: Guard) -> None:
 def test_a_text_comes_in_the_pieces_in_which_it_would_be_generated(guard: Guard) -> None:
     prompts = guard.model.prompts
     for text in ("A red knife", "Gr\u00f6\u00dfe \u5b57 \U0001f600 ok. ", "", "  two\n\nlines "):
-        assert "".join(prompts.pieces_of(text)) == text
+        assert "".join(prompts.split_into_tokens(text)) == text
         assembler = TextAssembler(guard.model.tokenizer)
         made = [assembler.push(token) for token in guard.model.tokenizer(text, add_special_tokens=False)["input_ids"]]
-        assert [piece.strip() for piece in prompts.pieces_of(text)] == [piece.strip() for piece in made]
+        assert [piece.strip() for piece in prompts.split_into_tokens(text)] == [piece.strip() for piece in made]

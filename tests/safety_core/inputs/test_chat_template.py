@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from safety_core.errors import ConfigError, PromptError
 from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, derive_template
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from tests.helpers.models.chat_templates import CHATML, make_chatml_tokenizer
 from tests.helpers.models.llava15 import CHAT_TEMPLATE as VICUNA
 
@@ -119,7 +119,7 @@ def test_no_words_can_add_a_turn_or_a_picture(
         said = str(tokenizer.decode(attacked.input_ids[start:end]))
         assert "[/INST]" not in said.upper() if chat_template is MISTRAL else True
         assert "ASSISTANT:" not in said
-    assert not markers & {token for ids in prompts.spoken(conversation(attack)) for token in ids}
+    assert not markers & {token for ids in prompts.encode_head_inputs(conversation(attack)) for token in ids}
 
 
 def test_words_that_only_mark_between_markers_stay(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -155,13 +155,13 @@ def test_limits_hold_as_in_every_format(tokenizer: PreTrainedTokenizerFast) -> N
         prompts.encode(conversation("word " * 600), 0)
     with pytest.raises(PromptError, match="alternate"):
         prompts.encode(conversation("a", "b"), 0)
-    with pytest.raises(ValueError, match="pictures"):
+    with pytest.raises(ValueError, match="images"):
         prompts.encode(conversation("a", images=1), 2)
 
 
 def test_a_template_is_read_strictly(tokenizer: PreTrainedTokenizerFast) -> None:
     template = derive_template(tokenizer, CHATML, "<image>")
-    assert PromptTemplate.from_dict(template.to_dict()) == template
+    assert PromptTemplate.parse(template.to_dict()) == template
     for wrong in (None, {}, template.to_dict() | {"more": ""}, template.to_dict() | {"start": 1}):
         with pytest.raises(ConfigError, match="prompt"):
-            PromptTemplate.from_dict(wrong)
+            PromptTemplate.parse(wrong)

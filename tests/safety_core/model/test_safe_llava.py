@@ -11,7 +11,8 @@ from PIL import Image
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.errors import PromptError
-from safety_core.inputs.prompts import EncodedPrompt, Turn
+from safety_core.inputs.conversation import Turn
+from safety_core.inputs.prompts import EncodedPrompt
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.scores import PairScores, RiskScores
@@ -342,7 +343,7 @@ def test_both_losses_reach_all_modules_and_share_none(
     forward_answers(model, encode(model, [PROMPTS[0]], [1], answer="yes"), vision, [1]).loss.backward()
     reached = {name for name, parameter in model.safety.named_parameters() if parameter.grad is not None}
     assert reached == {"llm_tokens_SD"}
-    ids = torch.tensor([model.prompts.head_ids(as_turns(PROMPTS[0]))])
+    ids = torch.tensor([model.prompts.encode_user_words(as_turns(PROMPTS[0]))])
     output = model.compute_head_logits(model.project_features(vision), ids)
     (output.type_logits_BC.sum() + output.level_logits_BL.sum()).backward()
     silent = {name for name, parameter in model.safety.named_parameters() if parameter.grad is None}

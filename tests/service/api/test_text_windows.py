@@ -8,7 +8,7 @@ import pytest
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.errors import DeadlineError, PromptError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.policy import Decision, Verdict
 from service.api.text_windows import (
     TooLongError,

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from starlette.testclient import TestClient
 
 from safety_core.engine.guard import Guard
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from service.settings import Settings
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.engine.model_calls import record_model_inputs
@@ -322,7 +322,7 @@ def test_long_prompts_n_max_tokens(guard: Guard) -> None:
 
 def test_long_prompts_are_read_to_their_last_token(nano: TestClient, guard: Guard) -> None:
     longest = "dog " * (Settings().max_prompt_tokens // 2) + "house"
-    words = guard.model.prompts.head_ids([Turn(role="user", text=longest)])
+    words = guard.model.prompts.encode_user_words([Turn(role="user", text=longest)])
     heard: list[Sequence[int] | None] = []
     score = guard.model.score_samples
 

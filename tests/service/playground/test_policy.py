@@ -7,8 +7,8 @@ from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.inputs.prompts import Turn
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
 from tests.helpers.paths import NANO_CHECKPOINT, ROOT

@@ -15,7 +15,7 @@ from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.generation.sequences import GenerationRequest, ReplySequence
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.model.sampling import Sampling, choose_tokens

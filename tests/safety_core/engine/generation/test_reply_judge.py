@@ -8,7 +8,7 @@ import pytest
 
 from safety_core.engine.generation.output_rail import ReplyDecision
 from safety_core.engine.guard import Guard
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.policy import Decision
 from safety_core.scores import RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
@@ -27,7 +27,7 @@ def test_replies_need_their_own_threshold_too(guard: Guard) -> None:
 def test_one_reply_without_scores_fails_alone(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.policy = create_forced_policy(Decision.ALLOWED)
     score = guard.model.score_samples
-    cursed = guard.model.prompts.head_ids([Turn(role="user", text="cursed")])
+    cursed = guard.model.prompts.encode_user_words([Turn(role="user", text="cursed")])
 
     def nan(safe: Any, rows: Any, ids: Sequence[Sequence[int]], **kwargs: Any) -> Any:
         pairs = score(safe, rows, ids, **kwargs)

@@ -17,8 +17,8 @@ from safety_core.engine.judging.decision import build_unjudged_verdict
 from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest, GuardVerdict
 from safety_core.engine.work import JudgedRequest
 from safety_core.errors import OverloadedError, PromptError
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import Turn
 from safety_core.policy.policy import Decision, Policy, Verdict
 from safety_core.scores import Assessment, Level, Surfaces
 from safety_core.taxonomy import DEFAULT_TAXONOMY

@@ -2,7 +2,7 @@
 
 from safety_core.engine.judging.conversation_rounds import join_messages, split_rounds
 from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 
 
 def user(*texts: str, images: int = 0) -> ClientMessage:

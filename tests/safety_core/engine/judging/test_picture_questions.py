@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION, is_picture_missing, is_picture_question
 from safety_core.engine.messages import ChatRequest, ClientMessage
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.nano.language.wordings import ABOUT_PICTURES, TALK
 from tests.helpers.images.pictures import create_picture
 

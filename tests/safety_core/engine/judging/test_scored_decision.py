@@ -9,7 +9,7 @@ from safety_core.engine.judging.model_input import ScoredInput
 from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import NoVerdictError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Action, Decision
 from safety_core.scores import PairScores, RiskScores

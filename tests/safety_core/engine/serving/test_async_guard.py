@@ -22,7 +22,7 @@ from safety_core.errors import (
     PromptError,
     StoppedError,
 )
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.fakes import FakeGuard, SilentObserver
 from tests.helpers.engine.requests import CHAT_REQUEST, GUARD_REQUEST

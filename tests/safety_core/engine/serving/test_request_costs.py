@@ -2,7 +2,7 @@
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.serving.request_costs import estimate_least_work, estimate_positions, estimate_preparation
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
 

@@ -13,7 +13,7 @@ from safety_core.engine.serving.replies import ReplyHandle, ReplyUpdate
 from safety_core.engine.serving.scheduler import Scheduler
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.errors import DeadlineError, ExhaustedError, GenerationError, StoppedError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from tests.helpers.clocks import FakeClock
 from tests.helpers.engine.fakes import FakeGuard, FakeSequence, SilentObserver
 

@@ -8,8 +8,8 @@ import pytest
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.serving.verdict_cache import VerdictCache, compute_key
 from safety_core.engine.work import JudgedRequest
+from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.inputs.prompts import Turn
 from safety_core.policy.book import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY

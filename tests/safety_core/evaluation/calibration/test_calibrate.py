@@ -9,7 +9,7 @@ from safety_core.errors import ConfigError
 from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint, calibrate_scores
 from safety_core.evaluation.scoring.guard_scores import VariantScores
 from safety_core.evaluation.suites.suite import Suite
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, verify
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Policy

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from safety_core.inputs.text import folding_process as folding
+from safety_core.inputs.text.folding import FoldingState
 from safety_core.inputs.text.folding_process import FoldingProcess, LocalFolding
-from safety_core.inputs.text.lexicon import english
-from safety_core.inputs.text.text_variants import FoldingState
+from safety_core.inputs.text.lexicon import load_english
 
 WORDS = ["drells", "zorkmid"]
 TEMPLATE = re.compile(r"<image>|USER[^\S\n]*[:\uff1a]")
@@ -27,7 +27,7 @@ TEXTS = [
 
 @pytest.fixture
 def local() -> LocalFolding:
-    lexicon = english().with_words(WORDS)
+    lexicon = load_english().extend(WORDS)
     return LocalFolding(lambda: lexicon, TEMPLATE)
 
 
@@ -49,7 +49,7 @@ def test_both_places_give_the_same_results(process: FoldingProcess, local: Local
     assert [process.fold(text, state) for text in TEXTS] == [local.fold(text, own) for text in TEXTS]
     assert "drells" in process.fold(TEXTS[1], state).whole[0]
     windows = ["Sure,.here.is.it:.drells.are.lazy!", "USER: a plain window of a reply", "\ud800 m u g s h o t", ""] * 8
-    assert process.reply_variants(windows) == local.reply_variants(windows)
+    assert process.build_reply_variants(windows) == local.build_reply_variants(windows)
     assert child_of(process).poll() is None
 
 
@@ -63,7 +63,7 @@ def test_texts_of_one_request_share_their_effort(process: FoldingProcess, local:
 def test_short_and_ordinary_texts_need_no_process(process: FoldingProcess) -> None:
     assert process.fold("h0w.t0.f0ld.a.b0at", FoldingState()).whole
     assert not process.fold(TEXTS[2], FoldingState()).whole
-    assert process.reply_variants(["a b", "c"])
+    assert process.build_reply_variants(["a b", "c"])
     assert process._process is None
 
 
@@ -94,7 +94,9 @@ def test_a_text_is_folded_whatever_happens_to_the_process(
 def test_an_error_in_the_process_is_met_by_the_caller(
     process: FoldingProcess, local: LocalFolding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folding, "_line", lambda message: b'{"state": []}\n')  # nothing that the process can work on
+    monkeypatch.setattr(
+        folding, "_encode_line", lambda message: b'{"state": []}\n'
+    )  # nothing that the process can work on
     process._setup = b'{"words": [], "template": "a"}\n'
     assert process.fold(TEXTS[0], FoldingState()) == local.fold(TEXTS[0], FoldingState())
     assert child_of(process).poll() is None

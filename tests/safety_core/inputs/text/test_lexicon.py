@@ -1,4 +1,4 @@
-from safety_core.inputs.text.lexicon import MAX_WORD_LENGTH, Lexicon, Symbol, english
+from safety_core.inputs.text.lexicon import MAX_WORD_LENGTH, Lexicon, Symbol, load_english
 
 
 def letters(text: str) -> list[Symbol]:
@@ -6,23 +6,23 @@ def letters(text: str) -> list[Symbol]:
 
 
 def test_the_likeliest_words_are_found() -> None:
-    found = english().segment(letters("showmethegreenwindow"))
+    found = load_english().segment(letters("showmethegreenwindow"))
     assert found.words == ("show", "me", "the", "green", "window")
     assert found.explained == 1
 
 
 def test_what_nobody_knows_stays_as_it_is() -> None:
-    found = english().segment(letters("qzxvkq"))
+    found = load_english().segment(letters("qzxvkq"))
     assert found.words == ("qzxvkq",)
     assert found.explained == 0
-    assert english().segment([]).words == ()
+    assert load_english().segment([]).words == ()
 
 
 def test_words_may_be_added_without_changing_those_that_others_use() -> None:
-    more = english().with_words(["zorgblat"])
+    more = load_english().extend(["zorgblat"])
     assert "zorgblat" in more
-    assert "zorgblat" not in english()
-    assert len(more) == len(english()) + 1
+    assert "zorgblat" not in load_english()
+    assert len(more) == len(load_english()) + 1
     assert more.segment(letters("azorgblat")).words == ("a", "zorgblat")
 
 
@@ -33,9 +33,9 @@ def test_a_letter_may_stand_for_several() -> None:
 
 
 def test_slips_of_the_pen_are_corrected() -> None:
-    assert english().corrected("neihgbour") == "neighbour"
-    assert english().corrected("paperr") == "paper"
-    assert english().corrected("qzxvkqj") is None
+    assert load_english().correct("neihgbour") == "neighbour"
+    assert load_english().correct("paperr") == "paper"
+    assert load_english().correct("qzxvkqj") is None
 
 
 def test_no_word_is_read_further_than_its_bound() -> None:

@@ -2,14 +2,14 @@
 
 import pytest
 
-from safety_core.inputs.text.lexicon import english
-from safety_core.inputs.text.reply_variants import is_plain, reply_variants
+from safety_core.inputs.text.lexicon import load_english
+from safety_core.inputs.text.reply_variants import build_reply_variants, is_plain
 
 SAID = "Sure, here is how to make a bomb: first step."
 
 
 def variants(text: str) -> tuple[str, ...]:
-    return reply_variants(text, lambda one: one.replace("USER:", " "))
+    return build_reply_variants(text, lambda one: one.replace("USER:", " "))
 
 
 @pytest.mark.parametrize("text", ["a dog and a house in the picture.", "I like it. You are right, it is 12 of 30."])
@@ -51,8 +51,8 @@ def test_words_that_are_cut_or_joined_are_not_plain(text: str) -> None:
 
 
 def test_words_that_only_the_tokenizer_knows_are_found_under_a_disguise() -> None:
-    lexicon = english().with_words(["drells"])
-    found = reply_variants("Sure,.here.is.it:.drells.are.lazy!", str, lexicon)
+    lexicon = load_english().extend(["drells"])
+    found = build_reply_variants("Sure,.here.is.it:.drells.are.lazy!", str, lexicon)
     assert any("drells are lazy" in one for one in found)
 
 

@@ -16,7 +16,7 @@ from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError
 from safety_core.evaluation.runs.systems import list_standard_systems
 from safety_core.evaluation.suites.suite import load_suite
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.adapter import get_adapter
 from safety_core.model.checkpoint.checkpoint import load_checkpoint, verify
 from safety_core.model.safe_llava import SafeLlava

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from safety_core.inputs.prompts import PromptBuilder, Turn
+from safety_core.inputs.conversation import Turn
+from safety_core.inputs.prompts import PromptBuilder
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.pretrain.language_model import (
     LanguageRecipe,

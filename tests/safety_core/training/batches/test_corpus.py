@@ -2,7 +2,7 @@ import pytest
 
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.safe_llava import SafeLlava
 from tests.helpers.datasets.corpora import build_corpus
 

@@ -13,7 +13,7 @@ def test_a_batch_shows_the_head_what_was_labelled(model: SafeLlava, samples: tup
     batch = BatchDataset(corpus, [MicroBatch((red_pair, words), 0)], surface_weight=0.5)[0]
     (joint,), (picture,) = batch.head["joint"], batch.head["image"]
     assert (joint.images, joint.label) == ((0,), RiskLabel(type=1, level=3))
-    assert joint.ids == tuple(model.prompts.head_ids(samples[red_pair].turns))
+    assert joint.ids == tuple(model.prompts.encode_user_words(samples[red_pair].turns))
     assert (picture.images, picture.ids, picture.label) == ((0,), (), RiskLabel(type=1, level=1))
     assert {(row.ids, row.label.type) for row in batch.head["text"]} == {
         (joint.ids, 6),

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from safety_core.data.samples import RiskLabel, Sample
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision, Verdict
@@ -46,7 +46,9 @@ def test_prompts_that_are_too_long_are_dropped_and_listed(model: SafeLlava, samp
         return replace(samples[0], conversation=turns, line=line)
 
     # The words alone just fit; with template and picture they do not.
-    longest = next(n for n in range(2000) if len(model.prompts.head_ids((Turn(role="user", text="a" * n),))) == 512)
+    longest = next(
+        n for n in range(2000) if len(model.prompts.encode_user_words((Turn(role="user", text="a" * n),))) == 512
+    )
     given = [samples[0], worded(longest, 7), worded(2 * longest + 2, 8)]
     kept, errors = drop_too_long(model, given, train_lm=True)
     assert kept == (samples[0],)

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from safety_core.data.sample_images import build_image_table
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import SampleError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, create_untrained

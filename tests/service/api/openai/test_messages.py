@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
-from safety_core.inputs.prompts import Turn
+from safety_core.inputs.conversation import Turn
 from service.api.openai.messages import convert_messages
 from service.api.openai.schemas.messages import Message
 

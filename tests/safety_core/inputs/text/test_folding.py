@@ -1,10 +1,8 @@
-r"""Disguises are undone, alone and on top of each other; ordinary language is left alone; work stays bounded."""
+"""Disguises of every kind are undone, ordinary language is left alone, and the work is bounded."""
 
 import sys
 from base64 import b64encode
 from codecs import encode
-from collections.abc import Callable
-from html import escape
 from itertools import cycle
 from random import Random
 from string import ascii_lowercase
@@ -17,18 +15,13 @@ from hypothesis import strategies as st
 
 from bench.robustness.disguises import Disguise
 from bench.robustness.folded_disguises import FOLDED
-from safety_core.inputs.text.lexicon import english
-from safety_core.inputs.text.text_variants import (
-    decode,
-    fold,
-    fold_text,
-    normalise,
-    reads_differently,
-    revealed,
-    variants,
-)
+from safety_core.inputs.text.folding import fold, fold_text, list_variants
+from safety_core.inputs.text.lexicon import load_english
+from safety_core.inputs.text.normalisation import normalise
+from safety_core.inputs.text.plain_text import has_other_words
 
 TEXTS = ("show me how to wash a paper boat", "where can my brother find the green window?")
+
 
 AMBIGUOUS = {"masked", "moved_spaces", "flipped", "leet_signs", "faux_cyrillic", "broken_words", "bold_leet"}
 """Disguises under which another word may be as likely as the right one."""
@@ -42,13 +35,13 @@ def words(text: str) -> str:
 @pytest.mark.parametrize("name", [name for name in FOLDED if name not in AMBIGUOUS])
 def test_a_disguise_is_undone(name: str, text: str) -> None:
     disguised = FOLDED[name].change(text, Random(0))
-    assert words(text) in {words(" ".join(variant.lower().split())) for variant in variants(disguised)}
+    assert words(text) in {words(" ".join(variant.lower().split())) for variant in list_variants(disguised)}
 
 
 @pytest.mark.parametrize("name", sorted(AMBIGUOUS))
 def test_a_doubtful_disguise_is_undone_for_most_words(name: str) -> None:
     text = words(TEXTS[0])
-    found = {word for variant in variants(FOLDED[name].change(text, Random(0))) for word in variant.split()}
+    found = {word for variant in list_variants(FOLDED[name].change(text, Random(0))) for word in variant.split()}
     assert len(found & set(text.split())) >= 4
 
 
@@ -80,7 +73,7 @@ def test_a_doubtful_disguise_is_undone_for_most_words(name: str) -> None:
     ],
 )
 def test_disguises_that_nobody_listed_are_undone(text: str) -> None:
-    assert "show me how to fold a paper boat" in {" ".join(one.split()) for one in variants(text)}
+    assert "show me how to fold a paper boat" in {" ".join(one.split()) for one in list_variants(text)}
 
 
 def test_a_disguise_hides_in_one_sentence_of_several() -> None:
@@ -120,7 +113,7 @@ def test_ordinary_language_has_no_variant(text: str) -> None:
 )
 def test_folding_again_changes_nothing(text: str) -> None:
     for variant in fold(text):
-        assert not any(reads_differently(again, variant) for again in fold(variant))
+        assert not any(has_other_words(again, variant) for again in fold(variant))
 
 
 @given(st.text(max_size=80))
@@ -145,23 +138,16 @@ def test_hostile_texts_take_no_longer_than_long_ones(text: str) -> None:
     assert sum(map(len, fold(long))) <= 4 * len(long)
 
 
-def test_layers_of_encodings_are_undone_up_to_a_bound() -> None:
-    layered = "show"
-    for _ in range(3):
-        layered = escape("".join(f"&#{ord(char)};" for char in layered)) if len(layered) < 10 else escape(layered)
-    assert decode(layered) == "show"
-
-
 def test_capitals_and_line_breaks_are_variants_of_a_text_that_was_not_seen() -> None:
-    assert "Show me how" in variants("ShOw\nME\nhow")
-    assert variants("show me how") == ("show me how",)
+    assert "Show me how" in list_variants("ShOw\nME\nhow")
+    assert list_variants("show me how") == ("show me how",)
 
 
 def test_a_disguise_has_a_title_of_its_own() -> None:
     titles = [disguise.title for disguise in FOLDED.values()]
     assert len(set(titles)) == len(titles)
     assert all(isinstance(disguise, Disguise) for disguise in FOLDED.values())
-    assert "the" in english()
+    assert "the" in load_english()
 
 
 def calls(text: str) -> int:
@@ -206,13 +192,6 @@ def test_no_text_takes_many_more_steps_than_its_length(text: str) -> None:
     assert calls(text) < 170 * len(text) + 450_000
 
 
-def test_signs_in_place_of_letters_are_read_unless_they_stand_between_all() -> None:
-    assert fold("where can my br*ther go") == ("where can my brother go",)
-    signs = cycle("*#\u25cf")
-    disguised = "".join(letter + next(signs) for letter in "wash a paper boat" if letter != " ")
-    assert fold(disguised) == ("wash a paper boat",)
-
-
 def test_noise_keeps_no_sentence_behind_it_from_being_read() -> None:
     noise = " ".join("$".join(LETTERS[start : start + 40]) for start in range(0, 2_000, 40))
     assert "show me how to wash a paper boat" in " ".join(
@@ -232,123 +211,3 @@ def test_searching_for_encodings_takes_time_in_proportion_to_the_length(text: st
         return min(times)
 
     assert seconds(text * 8) < 24 * seconds(text)  # its square would be 64
-
-
-def test_one_long_line_among_many_short_ones_is_no_table() -> None:
-    text = "\n".join(["a"] * 1_000 + ["a " * 2_000] + ["a"] * 1_000)
-    assert sum(map(len, fold(text))) <= 2 * len(text)
-
-
-def in_tags(text: str) -> str:
-    return "".join(chr(0xE0000 + ord(char)) for char in text)
-
-
-def in_selectors(text: str) -> str:
-    return "".join(chr(0xFE00 + byte if byte < 16 else 0xE0100 - 16 + byte) for byte in text.encode())
-
-
-@pytest.mark.parametrize("hide", [in_tags, in_selectors])
-def test_words_that_invisible_characters_spell_are_revealed(hide: Callable[[str], str]) -> None:
-    assert revealed(f"Show me{hide(' a boat')}!") == ("Show me a boat!", " a boat")
-    assert revealed(hide("a boat")) == ("a boat", "a boat")
-
-
-@pytest.mark.parametrize("text", ["", "a boat", "a \u2764\ufe0f boat", "\u845b\U000e0100 and \u4e00\U000e0101"])
-def test_ordinary_invisible_characters_spell_nothing(text: str) -> None:
-    assert revealed(text) == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("15 17 g01ng w3ll", "is it going well"),
-        ("exp|@!n why f!re !$ ho+.", "explain why fire is hot."),
-        ("He|p me +o buy @ $oup.", "help me to buy a soup."),
-        ("Hello ! how.is.the.day ?", "hello! how is the day?"),
-    ],
-)
-def test_short_words_of_digits_and_signs_are_read_among_others(text: str, plain: str) -> None:
-    assert plain in variants(text)
-
-
-def test_numbers_stay_numbers_beside_names_that_have_digits() -> None:
-    assert all("17 cats" in one for one in variants("i have 17 cats and mp3 players, and covid19."))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        r"show\nme\nhow\nto\nfold\na\npaper\nboat",
-        r"show\\tme\\thow\\tto\\tfold\\ta\\tpaper\\tboat",
-        "s'h'o'w m'e h'o'w t'o f'o'l'd a p'a'p'e'r b'o'a't",
-        "show%me%how%to%fold%a%paper%boat",
-        "show0me0how0to0fold0a0paper0boat",
-        "showxmexhowxtoxfoldxaxpaperxboat",
-        "show x me x how x to x fold x a x paper x boat",
-        "show banana me banana how banana to banana fold banana a banana paper banana boat",
-        "sho\u13b3 m\u13ac ho\u13b3 to fo\u13de\u13a0 \u13aa \u13e2\u13aa\u13e2\u13ac\u13a1 boat",
-        "\ua4e2\ua4e7\ua4f3\ua4ea \ua4df\ua4f0 \ua4e7\ua4f3\ua4ea to \ua4dd\ua4f3\ua4e1\ua4d3 a paper boat",
-        "s\u2c8fow me \u2c8fow to fold a \u2ca3\u2c81\u2ca3er bo\u2c81\u2ca7",
-        "s\u0570\u0585\u0561 me \u0570\u0585\u0561 t\u0585 f\u0585\u056cd a paper b\u0585at",
-        "\u16cbh\u16dfw me h\u16dfw t\u16df f\u16dfld a \u16c8a\u16c8er b\u16dfat",
-        "\u1515how me \u157cow to \u15b4old \u15e9 \u146d\u15e9\u146de\u1587 \u15f7o\u15e9t",
-    ],
-)
-def test_separators_of_letters_and_letters_of_other_scripts_are_read(text: str) -> None:
-    assert "show me how to fold a paper boat" in {" ".join(one.lower().split()) for one in variants(text)}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "the bananas and the apples and the pears",
-        "no no no no no",
-        "bookkeeping possessiveness",
-        "i don't know what's there at six o'clock.",
-        "tea for me and tea for you and tea for all",
-        "100% of 50%",
-    ],
-)
-def test_repeated_words_and_letters_are_no_separators(text: str) -> None:
-    assert [one for one in variants(text) if len(one.split()) < len(text.split())] == []
-
-
-def test_backslashes_are_read_as_separators_and_as_white_space() -> None:
-    assert "how to rob" in variants(r"how\to\rob")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"role": "user", "content": "Show me how to fold a boat"}',
-        '<img alt="show me how to fold a boat" src="a.png">',
-        '[a](https://example.com "Show me how to fold a boat")',
-        "SELECT 'show me how to fold a boat' FROM dual;",
-        "https://example.com/?show+me+how+to+fold+a+boat",
-        "see https://example.com/show-me-how-to-fold-a-boat there",
-        "[look](https://example.com/show%20me%20how%20to%20fold%20a%20boat)",
-        "show.me.how.to.fold.a.boat@example.com",
-    ],
-)
-def test_what_stands_in_quotation_marks_and_addresses_is_read_alone(text: str) -> None:
-    assert "show me how to fold a boat" in [sentence.strip().lower() for sentence in fold_text(text).sentences]
-
-
-def test_decoys_hide_no_quotation_and_no_address() -> None:
-    decoys = " ".join(f'"{number} boats and trees" http://example.com/{"a" * 20}{number}' for number in range(40))
-    found = fold_text(
-        f'{decoys} "show me how to fold a boat" https://example.com?q=show+me+how+to+fold+a+hat'
-    ).sentences
-    assert {"show me how to fold a boat", "q show me how to fold a hat"} <= {one.lower() for one in found}
-
-
-@pytest.mark.parametrize("quoted", ["\u201c{}\u201d", "\u201e{}\u201c", "\u00ab{}\u00bb", "\u00bb{}\u00ab"])
-def test_all_quotation_marks_are_read(quoted: str) -> None:
-    said = "show me how to fold a boat"
-    assert said in fold_text(f"He said {quoted.format(said)} to them.").sentences
-
-
-@pytest.mark.parametrize("number", ["1" * 5000, "x" + "f" * 5000, "0" * 5000 + "97", "x" + "0" * 5000 + "61", "97"])
-def test_no_number_of_an_entity_is_too_long(number: str) -> None:
-    read = " ".join(variants(f"&#{number};bout how to &#{number}; go"))
-    assert ("about how to a go" in read) == number.endswith(("97", "61"))

@@ -1,0 +1,140 @@
+"""Lists the texts of a conversation that the safety head judges: turns, sentences, windows and texts without disguises.
+
+Knows no token ids: ``prompts`` encodes the texts.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from safety_core.inputs.conversation import Turn
+from safety_core.inputs.text.folding import FoldedText, FoldingState
+from safety_core.inputs.text.folding_process import Folding
+from safety_core.inputs.text.invisible_characters import reveal_hidden
+from safety_core.inputs.text.normalisation import lower_capitals
+from safety_core.inputs.text.plain_text import has_other_words
+from safety_core.inputs.text.sentences import split_sentences
+from safety_core.inputs.turn_windows import MAX_FOLDED_WINDOWS, MAX_WINDOWS, has_only_whole_questions, list_turn_windows
+
+MAX_SENTENCES = 128
+"""Sentences of a conversation that are judged alone, and as many single lines; of more, neighbours are judged together,
+in that many groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTexts:
+    """Lists the texts of conversations in one prompt format.
+
+    Plain texts are on one line, with usual capitals, without special tokens and role markers that they spell.
+    """
+
+    template_words: re.Pattern[str]
+    """Matches special tokens and role markers."""
+
+    folding: Folding
+    """Undoes disguises."""
+
+    def list_texts(self, turns: Sequence[Turn], *, sentences: bool) -> list[str]:
+        """List all texts to judge beside the user's words as a whole; some may occur twice.
+
+        Args:
+            turns: the conversation.
+            sentences: whether to judge sentences and lines alone, and to search for disguises.
+        """
+        texts = [text for turn in turns for text in (turn.text, *turn.parts)]
+        asked = [turn.text for turn in turns if turn.role == "user"]
+        found = [*texts, *(plain for text in texts if (plain := self._simplify(text)) != _trim_once(text))]
+        if len(asked) > 1 and not has_only_whole_questions(turns):
+            found.append(self._simplify(" ".join(asked)))
+        state = FoldingState()
+        folded = {text: self._fold(text, state) for text in dict.fromkeys(texts)} if sentences else {}
+        found += self._join_turns(turns, folded, state)
+        if sentences:
+            found += [*self._list_folded(folded), *self._list_sentences(texts)]
+        return found + self._list_hidden(texts, state)
+
+    def _simplify(self, text: str) -> str:
+        """Write a text plainly."""
+        for _ in range(2):  # capitals may hide a role marker
+            text = lower_capitals(" ".join(self.template_words.sub(" ", text).split()))
+        return text
+
+    def _fold(self, text: str, state: FoldingState) -> FoldedText:
+        """Undo the disguises of a text and of its sentences."""
+        return self.folding.fold(self.template_words.sub(" ", text), state)
+
+    def _join_turns(self, turns: Sequence[Turn], folded: Mapping[str, FoldedText], state: FoldingState) -> list[str]:
+        """List plain and folded texts of neighbouring turns: a request may begin in one and end in another.
+
+        The language model reads the turns of both sides in a row, and a client writes both. All of them are judged as
+        one text, and in shorter windows, so that small talk around a request does not hide it.
+
+        Args:
+            turns: the conversation.
+            folded: folded variants of each text; empty if disguises are not searched for.
+            state: bounds the work of folding.
+        """
+        if len(turns) < 2:
+            return []
+        windows = list_turn_windows(turns, MAX_WINDOWS)
+        searched: list[str] = []
+        if folded:
+            searched = list(dict.fromkeys(map(self._simplify, list_turn_windows(turns, MAX_FOLDED_WINDOWS))))
+            unfolded = {text: found.whole[0] for text, found in folded.items() if found.whole}
+            if unfolded:
+                windows += list_turn_windows([_replace_texts(turn, unfolded) for turn in turns], MAX_WINDOWS)
+        plain = dict.fromkeys(map(self._simplify, windows))
+        return [*plain, *(variant for window in searched for variant in self.folding.fold(window, state).whole)]
+
+    def _list_folded(self, found: Mapping[str, FoldedText]) -> list[str]:
+        """List folded variants of texts and of their sentences."""
+        whole: list[str] = []
+        sentences: list[str] = []
+        for text, folded in found.items():
+            whole += [variant for variant in folded.whole if has_other_words(variant, self._simplify(text))]
+            sentences += folded.sentences
+        return [*whole, *_group(sentences)]
+
+    def _list_sentences(self, texts: Sequence[str]) -> list[str]:
+        """List the plain sentences of texts: across lines, and those that end with a line."""
+        texts = [self.template_words.sub(" ", text) for text in texts]
+        across = [split_sentences(text) for text in texts]
+        within = [[piece for line in text.splitlines() for piece in split_sentences(line)] for text in texts]
+        return list(dict.fromkeys([*self._separate(across), *(self._separate(within) if within != across else [])]))
+
+    def _separate(self, split: Sequence[Sequence[str]]) -> list[str]:
+        """Return the plain pieces of texts that have several; more than ``MAX_SENTENCES`` in as many groups."""
+        plain = (self._simplify(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
+        # A single word asks for nothing; it belongs to a list, or to a text with one word a line. Some scripts have no
+        # spaces.
+        return _group([piece for piece in plain if " " in piece or not piece.isascii()])
+
+    def _list_hidden(self, texts: Sequence[str], state: FoldingState) -> list[str]:
+        """List texts whose hidden characters are decoded, plain, folded, and by sentence; usually none."""
+        revealed = [one for text in texts for one in reveal_hidden(text)]
+        together = " ".join(hidden[-1] for text in texts if (hidden := reveal_hidden(text)))
+        revealed += [together] if len(texts) > 1 and together else []
+        folded = {text: self._fold(text, state) for text in revealed}
+        return [*map(self._simplify, revealed), *self._list_folded(folded), *self._list_sentences(revealed)]
+
+
+def _replace_texts(turn: Turn, replacements: Mapping[str, str]) -> Turn:
+    """Replace some texts of a turn."""
+    return replace(
+        turn,
+        text=replacements.get(turn.text, turn.text),
+        parts=tuple(replacements.get(part, part) for part in turn.parts),
+    )
+
+
+def _group(pieces: Sequence[str]) -> list[str]:
+    """Return distinct pieces, each alone; more than ``MAX_SENTENCES`` are joined to that many groups of neighbours."""
+    found = list(dict.fromkeys(pieces))
+    size = -(-len(found) // MAX_SENTENCES)
+    return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
+
+
+def _trim_once(text: str) -> str:
+    """Remove one line break or space around a text, which means nothing; several of them are noise that is judged."""
+    trimmed = text.strip()
+    return trimmed if len(text) - len(trimmed) <= 1 else text
