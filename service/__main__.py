@@ -1,17 +1,18 @@
-"""``python -m service`` and ``safevlm-serve``: read the settings, load the guard, serve until told to stop."""
+"""``python -m service`` and ``safevlm-serve``: read the settings, load the guard, and serve until a signal arrives."""
 
 import gc
 import logging
 import signal
 import sys
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 import uvicorn
 
 from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.protocols import GuardLike
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import silence_libraries
+from service.access.addresses import is_loopback
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.app import create_app
 from service.policies import check_policies, check_policy_file, read_policies
@@ -31,34 +32,26 @@ _logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 
 CANNOT_START = 2
-"""Exit status where settings or checkpoint are not fit to serve."""
+"""Exit status if the settings are invalid or the checkpoint cannot be served."""
 
 
 def choose_host(settings: Settings, keys: KeySet) -> str:
-    """Where to listen: on this machine only, unless callers need a key."""
+    """Choose the address to listen on: only that of this machine, unless requests need an API key."""
     if keys or is_loopback(settings.host):
         return settings.host
     _logger.warning("no API keys are configured: listening on %s only, not on %s", LOOPBACK, settings.host)
     return LOOPBACK
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def format_announcements(settings: Settings, info: GuardInfo) -> list[str]:
-    """Log lines for when the server starts to listen."""
+    """Format the log lines for the time when the server listens."""
     lines = [f"serving {info.checkpoint} on {info.device}: {{url}}/v1 (documentation: {{url}}/docs)"]
     lines += ["playground: {url}/playground"] if settings.playground else []
     return [*lines, f"{info.checkpoint}: {info.description}"] if info.description else lines
 
 
-def make_key(arguments: Sequence[str]) -> int:
-    """``new-key NAME [SCOPE …]``: print a new key, and the entry for the file of keys; returns the exit status."""
+def print_new_key(arguments: Sequence[str]) -> int:
+    """``new-key NAME [SCOPE …]``: print a new key, and its entry for the key file; returns the exit status."""
     name, scopes, key = next(iter(arguments), ""), list(arguments[1:]) or [Scope.CHAT, Scope.CLASSIFY], generate_key()
     entry = format_key_entry(name, key, scopes)
     try:
@@ -66,48 +59,42 @@ def make_key(arguments: Sequence[str]) -> int:
     except ConfigError as exc:
         print(f"safevlm-serve: {exc}; new-key NAME [{' '.join(Scope)}]", file=sys.stderr)
         return CANNOT_START
-    print(f"# The key, shown this once: {key}\n{entry}", end="")
+    print(f"# The key, which is not shown again: {key}\n{entry}", end="")
     return 0
 
 
-def main() -> int:
-    """Run the server, or ``new-key``; returns the process's exit status."""
-    if sys.argv[1:2] == ["new-key"]:
-        return make_key(sys.argv[2:])
-    if sys.argv[1:]:
-        print("safevlm-serve: settings come from the environment; the one command is new-key", file=sys.stderr)
-        return CANNOT_START
-    limit_spinning()
-    silence_libraries()
-    # As a container's first process it would otherwise not hear the signal while the model loads.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        settings = read_settings()
-        set_up_logging(settings.log_level, settings.log_format)
-        from transformers.utils.logging import disable_progress_bar  # seconds, and after it was silenced
+def load_server() -> BoundedServer:
+    """Read the settings, load the guard, and create the server.
 
-        disable_progress_bar()  # of loading weights: hundreds of redrawn lines in a log file
-        keys = read_keys(settings.api_keys_file, settings.api_keys)
-        host = choose_host(settings, keys)
-        check_policy_file(settings)
-        check_audit_log(settings)
-        guard = load_configured_guard(settings)
-        # What was loaded lives as long as the process: a full collection would walk through all of it, for a quarter
-        # of a second in which no request gets on.
-        gc.collect()
-        gc.freeze()
-        check_policies(keys, read_policies(settings, guard.info))
-    except SafeVLMError as exc:
-        print(f"safevlm-serve: {exc}", file=sys.stderr)
-        return CANNOT_START
-    except KeyboardInterrupt:  # while the model loads
-        return 0
-    config = uvicorn.Config(
+    Raises:
+        SafeVLMError: the settings are invalid, or the checkpoint cannot be served.
+    """
+    settings = read_settings()
+    set_up_logging(settings.log_level, settings.log_format)
+    from transformers.utils.logging import disable_progress_bar  # takes seconds; must follow silence_libraries
+
+    disable_progress_bar()  # would write hundreds of lines to a log file while weights are loaded
+    keys = read_keys(settings.api_keys_file, settings.api_keys)
+    host = choose_host(settings, keys)
+    check_policy_file(settings)
+    check_audit_log(settings)
+    guard = load_configured_guard(settings)
+    # The guard lives as long as the process. A full collection would visit all of its objects, which takes a quarter of
+    # a second in which no request is served.
+    gc.collect()
+    gc.freeze()
+    check_policies(keys, read_policies(settings, guard.info))
+    return BoundedServer(create_config(settings, guard, host), format_announcements(settings, guard.info))
+
+
+def create_config(settings: Settings, guard: GuardLike, host: str) -> uvicorn.Config:
+    """Create the configuration of the HTTP server."""
+    return uvicorn.Config(
         create_app(settings, guard),
         host=host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # it would write query strings; service.middleware.admission writes a line without them
+        access_log=False,  # it would write query strings; service.middleware.admission logs requests without them
         server_header=False,
         http=create_protocol_class(
             ConnectionTimeouts(
@@ -121,13 +108,32 @@ def main() -> int:
             trusted_proxies=settings.trusted_proxies,
         ),
         backlog=ACCEPTED_AT_ONCE,
-        proxy_headers=False,  # service.middleware.auth believes the proxies that the settings name, and no others
-        ws="none",  # none of our paths speaks it, and its handshakes are logged with their query strings
+        proxy_headers=False,  # service.middleware.auth trusts the proxies of the settings, and no others
+        ws="none",  # no path supports WebSocket, and its handshakes are logged with their query strings
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,
     )
-    server = BoundedServer(config, format_announcements(settings, guard.info))
-    # uvicorn raises the signal again once it has drained; a server that was told to stop and did has not failed.
+
+
+def main() -> int:
+    """Run the server, or ``new-key``; returns the exit status of the process."""
+    if sys.argv[1:2] == ["new-key"]:
+        return print_new_key(sys.argv[2:])
+    if sys.argv[1:]:
+        print("safevlm-serve: settings come from the environment; the only command is new-key", file=sys.stderr)
+        return CANNOT_START
+    limit_spinning()
+    silence_libraries()
+    # The first process of a container would otherwise ignore the signal while the model is loaded.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server = load_server()
+    except SafeVLMError as exc:
+        print(f"safevlm-serve: {exc}", file=sys.stderr)
+        return CANNOT_START
+    except KeyboardInterrupt:  # while the model is loaded
+        return 0
+    # uvicorn raises the signal again once it has finished all requests; a server that stops on demand has not failed.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         server.run()

@@ -1,7 +1,7 @@
-"""Files that operators change while the server runs: reloaded when they change; a broken version leaves the last one.
+"""Reloads files that operators change while the server runs; a broken version leaves the last valid one in force.
 
-For a file that cannot be read at all (deleted or unreadable), the owner can define what is in force without it, if its
-last content must not stay in force, as with revoked keys.
+For a file that cannot be read at all (deleted or unreadable), the owner can define the content in force without it, if
+its last content must not stay in force, as with revoked keys.
 """
 
 import asyncio
@@ -26,26 +26,26 @@ class UnreadableFileError(ConfigError):
 
 
 class FileStatus(Protocol):
-    """A file that can have a problem while the server runs."""
+    """Status of a file that can become unusable while the server runs."""
 
     @property
     def name(self) -> str:
-        """Its name in logs, metrics and readiness."""
+        """Name of the file in logs, metrics and readiness."""
 
     @property
-    def complaint(self) -> str | None:
-        """What is wrong with it; None if nothing is."""
+    def failure(self) -> str | None:
+        """Why the file cannot be used; None if it can."""
 
 
 class ReloadedFile(Generic[_Content]):
-    """The content of a file's last valid version.
+    """The content of the last valid version of a file.
 
     Args:
-        name: its name in logs and readiness.
+        name: name of the file in logs and readiness.
         files: the files that contain it; checked for changes.
         read: reads them; raises UnreadableFileError if they cannot be read, another SafeVLMError if they are broken.
-        without: the content in force while they cannot be read; the last valid version if None.
-        blank_is_broken: whether a blank version counts as broken: one that is being written, or was lost.
+        without: creates the content in force while they cannot be read; the last valid version stays if None.
+        blank_is_broken: whether a blank version counts as broken, because it is being written or was lost.
 
     Raises:
         SafeVLMError: the first version is broken.
@@ -65,46 +65,47 @@ class ReloadedFile(Generic[_Content]):
         self._read = read
         self._without = without
         self._blank_is_broken = blank_is_broken
-        self._told: list[Callable[[_Content], None]] = []
-        self._seen = self._marks()
+        self._listeners: list[Callable[[_Content], None]] = []
+        self._versions = self._read_versions()
         self.content = read()
-        self.complaint: str | None = None
-        """Why the newest version is not in force; None where it is."""
-        self.detail: str | None = None
-        """The same, without any of the file's content."""
+        """The content in force."""
+        self.failure: str | None = None
+        """Why the newest version is not in force; None if it is."""
+        self.failure_summary: str | None = None
+        """The same, without any content of the file."""
 
     @property
     def name(self) -> str:
-        """What it is."""
+        """Name of the file in logs and readiness."""
         return self._name
 
-    def add_listener(self, told: Callable[[_Content], None]) -> None:
-        """Have somebody told of every new content, in the event loop."""
-        self._told.append(told)
+    def add_listener(self, listener: Callable[[_Content], None]) -> None:
+        """Have a function called with every new content, in the event loop."""
+        self._listeners.append(listener)
 
     async def check(self) -> None:
-        """Read it again if it changed or had a problem."""
-        marks = await asyncio.to_thread(self._marks)
-        if marks == self._seen and self.complaint is None:
+        """Read the file again if it has changed or had a failure."""
+        versions = await asyncio.to_thread(self._read_versions)
+        if versions == self._versions and self.failure is None:
             return
-        self._seen = marks
+        self._versions = versions
         try:
-            content = await asyncio.to_thread(self._read_sound)
+            content = await asyncio.to_thread(self._read_checked)
         except UnreadableFileError as exc:
             if self._without is None:
-                self._complain(str(exc), "The file cannot be read; the previous version stays in force.")
+                self._report_failure(str(exc), "The file cannot be read; the previous version stays in force.")
                 return
-            self._complain(str(exc), "The file cannot be read; none of its entries is valid.")
+            self._report_failure(str(exc), "The file cannot be read; none of its entries is valid.")
             self._put_in_force(self._without())
             return
-        except Exception as exc:  # of whatever kind: it must not be the last time that the file is looked at
+        except Exception as exc:  # of any kind: further checks must follow
             problem = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
-            self._complain(problem, "The newest version is invalid; the previous one stays in force.")
+            self._report_failure(problem, "The newest version is invalid; the previous one stays in force.")
             return
-        self.complaint = self.detail = None
+        self.failure = self.failure_summary = None
         self._put_in_force(content)
 
-    def _read_sound(self) -> _Content:
+    def _read_checked(self) -> _Content:
         try:
             for file in filter(Path.exists, self._files):
                 require_plain(file)
@@ -114,40 +115,40 @@ class ReloadedFile(Generic[_Content]):
             raise ConfigError(f"{self._name}: the file is empty")
         return self._read()
 
-    def _complain(self, complaint: str, detail: str) -> None:
-        if complaint != self.complaint:
-            _logger.error("%s: %s (%s)", self._name, detail, complaint)
-        self.complaint, self.detail = complaint, detail
+    def _report_failure(self, failure: str, summary: str) -> None:
+        if failure != self.failure:
+            _logger.error("%s: %s (%s)", self._name, summary, failure)
+        self.failure, self.failure_summary = failure, summary
 
     def _put_in_force(self, content: _Content) -> None:
         if content != self.content:
             self.content = content
-            for told in self._told:
-                told(content)
-            _logger.info("%s: read anew", self._name)
+            for listener in self._listeners:
+                listener(content)
+            _logger.info("%s: reloaded", self._name)
 
     async def watch(self, interval_s: float) -> None:
-        """Check again and again, until cancelled."""
+        """Check at intervals, until cancelled."""
         while True:
             await asyncio.sleep(interval_s)
             await self.check()
 
-    def _marks(self) -> tuple[tuple[int, ...] | None, ...]:
-        """What changes when a file is written, replaced, swapped behind a link, or made readable."""
-        marks: list[tuple[int, ...] | None] = []
+    def _read_versions(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Read metadata that changes when a file is written, replaced, swapped behind a link, or made readable."""
+        versions: list[tuple[int, ...] | None] = []
         for file in self._files:
             try:
                 found = os.stat(file)
             except OSError:
-                marks.append(None)
+                versions.append(None)
             else:
-                marks.append((found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
-        return tuple(marks)
+                versions.append((found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
+        return tuple(versions)
 
 
 @asynccontextmanager
 async def run_in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run something beside the context, and cancel it at its end."""
+    """Run a coroutine in the background, and cancel it at the end of the context."""
     task = asyncio.create_task(work)
     try:
         yield

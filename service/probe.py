@@ -12,9 +12,9 @@ _DEFAULT_PORT = 8000
 
 
 def main() -> int:
-    """Ask ``/readyz``; returns 0 for ready, 1 for anything else."""
+    """Request ``/readyz``; returns 0 if the server is ready, otherwise 1."""
     value = os.environ.get("SAFEVLM_PORT", "")
-    # Of a service named safevlm Kubernetes makes SAFEVLM_PORT=tcp://…, which service.settings ignores as well.
+    # For a service named safevlm, Kubernetes sets SAFEVLM_PORT=tcp://…, which service.settings ignores as well.
     port = int(value) if value.isdecimal() else _DEFAULT_PORT
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:

@@ -42,7 +42,9 @@ async def report_readiness(context: Context) -> JSONResponse:
     """
     service = context.service
     service.readiness.require()
-    stale = {file.name: file.detail for file in (service.keys, service.policies) if file.detail is not None}
+    stale = {
+        file.name: file.failure_summary for file in (service.keys, service.policies) if file.failure_summary is not None
+    }
     if service.settings.requires_api_keys and not service.keys.content:
         stale.setdefault(service.keys.name, "There is no valid API key; every request that needs one is refused.")
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).dump())

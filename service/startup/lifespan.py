@@ -67,7 +67,7 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
         )
         metrics.register_sources(engine, decode_pool, [keys, policies, audit_log])
         readiness = Readiness(
-            engine, interval_s=settings.canary_interval_s, worker_died=worker_died, also=audit_log.require
+            engine, interval_s=settings.canary_interval_s, worker_died=worker_died, require_others=audit_log.require
         )
         error_budget = ErrorBudget()
         service = Service(
@@ -86,7 +86,7 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
         )
         try:
             async with (
-                readiness.watching(),
+                readiness.run_checks(),
                 run_in_background(keys.watch(settings.reload_interval_s)),
                 run_in_background(policies.watch(settings.reload_interval_s)),
             ):

@@ -1,4 +1,4 @@
-"""Log lines as JSON objects, one a line: for machines that collect them, and for people with ``jq``."""
+"""Log lines as JSON objects, one per line, or as text; limits the lines about rejected requests."""
 
 import asyncio
 import json
@@ -12,26 +12,26 @@ from typing import Any
 from service.settings.values import LogFormat
 
 FIELDS = "fields"
-"""Name of the ``extra`` of a log call that holds what a line says besides its message."""
+"""Key in the ``extra`` of a log call; its value is a mapping of further fields of the line."""
 
 _logger = logging.getLogger(__name__)
 
 _OURS = ("service", "safety_core")
 
 _OTHERS = {
-    "uvicorn": logging.INFO,  # where it listens, when it stops
-    "uvicorn.access": logging.WARNING,  # query strings below, where whoever embeds the server has them written
-    "PIL": logging.WARNING,  # EXIF values below
-    "python_multipart": logging.ERROR,  # bytes of the body below
+    "uvicorn": logging.INFO,  # start and stop
+    "uvicorn.access": logging.WARNING,  # below: query strings, if an embedding application enables the access log
+    "PIL": logging.WARNING,  # below: EXIF values
+    "python_multipart": logging.ERROR,  # below: bytes of the body
 }
-"""Least severe lines of libraries that have something to say or to quote; every other library starts at warnings."""
+"""Minimum severity for libraries whose lines are useful, or may quote requests; for all others it is warning."""
 
 
 class JsonFormatter(logging.Formatter):
-    """A line is time (UTC), level, logger, message, and the fields of the call."""
+    """Formats a line as JSON: time (UTC), level, logger, message, and the fields of the call."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format one line."""
         line: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
@@ -40,32 +40,32 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # No field may hide what collectors filter by.
+        # No field may replace those that collectors filter by.
         return json.dumps(line | getattr(record, FIELDS, {}) | line, ensure_ascii=False, separators=(",", ":"))
 
 
 class TextFormatter(logging.Formatter):
-    """The same for a terminal."""
+    """Formats the same line as text, for a terminal."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format one line."""
         fields: dict[str, Any] = getattr(record, FIELDS, {})
         shown = " ".join(f"{name}={json.dumps(value, separators=(',', ':'))}" for name, value in fields.items())
         return f"{super().format(record)} {shown}".rstrip()
 
 
 class RejectionLog:
-    """Rate-limits log lines of rejected requests, which cost a client nothing; the rest are summed up in one line.
+    """Rate-limits the log lines of rejected requests, which cost a client nothing; the rest are counted in one line.
 
     For one event loop.
 
     Args:
-        per_second: average lines a second.
+        per_second: average lines per second.
         burst: lines at once.
-        clock: seconds that only grow.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class RejectionLog:
         self._summary: asyncio.TimerHandle | None = None
 
     def log(self, fields: Mapping[str, Any]) -> None:
-        """Write a line with these fields, or only count it under its field ``error``."""
+        """Write a line with these fields, or count it under its field ``error`` only."""
         now = self._clock()
         self._lines = min(float(self._burst), self._lines + (now - self._at) * self._per_second)
         self._at = now
@@ -101,18 +101,18 @@ class RejectionLog:
             _logger.info("requests without a log line of their own", extra={FIELDS: {"suppressed": counted}})
 
 
-def set_up_logging(level: str, form: LogFormat = "text") -> None:
-    """Write lines from ``level`` on of our own, whose texts we answer for; of others only what quotes no client."""
+def set_up_logging(level: str, log_format: LogFormat = "text") -> None:
+    """Set up the log: our own lines from ``level`` on, and lines of libraries that cannot quote a request."""
     least = logging.getLevelNamesMapping()[level.upper()]
     root = logging.getLogger()
-    if not root.handlers:  # whoever embeds the server has its own
+    if not root.handlers:  # an embedding application has its own
         handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+        handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
         root.addHandler(handler)
     root.setLevel(max(least, logging.WARNING))
     for name in _OURS:
         logging.getLogger(name).setLevel(least)
     for name, floor in _OTHERS.items():
         logging.getLogger(name).setLevel(max(least, floor))
-    # Written past every handler, with numbers from the client's file, and each new text is remembered for good.
+    # Warnings bypass the handlers, contain numbers from the client's file, and every new text is kept in memory.
     warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, under names that dashboards rely on; labels take values from closed lists only."""
+"""Metrics for Prometheus. Dashboards depend on their names; labels have values from closed lists only."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +24,10 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """One server's metrics, in a registry of its own so that two servers in one process do not mix.
+    """Metrics of one server, in a registry of its own, so that two servers in one process do not mix.
 
     Args:
-        names_risk: whether requests are counted by the type and level of their risk; else both are ``hidden``.
+        names_risk: whether requests are counted by risk type and level; otherwise both are ``hidden``.
     """
 
     def __init__(self, *, names_risk: bool = True) -> None:
@@ -38,14 +38,14 @@ class Metrics:
         )
         self.stage_seconds = Histogram(
             "safevlm_stage_seconds",
-            "Time of each stage of a request.",
+            "Duration of each stage of a request, in seconds.",
             ["endpoint", "stage"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.first_token_seconds = Histogram(
             "safevlm_time_to_first_token_seconds",
-            "From a request's arrival to the first piece of the model's reply.",
+            "Seconds from the arrival of a request to the first text of the reply.",
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -57,19 +57,19 @@ class Metrics:
         )
         self.policy_decisions = Counter(
             "safevlm_policy_decisions",
-            "What each policy decided, with consequences (enforced) or without (shadow).",
+            "Decisions of each policy, in force (enforce) or only recorded (shadow).",
             ["policy", "mode", "decision"],
             registry=self.registry,
         )
         self.policy_differences = Counter(
             "safevlm_policy_differences",
-            "Requests that a policy without consequences would have decided differently.",
+            "Requests about which a shadow policy decided differently from the policy in force.",
             ["policy", "decision", "other", "other_decision"],
             registry=self.registry,
         )
         self.replies = Counter(
             "safevlm_replies",
-            "Replies of the model by what became of them: said, cut, or would_cut in shadow mode.",
+            "Generated replies by outcome: said (sent in full), cut, or would_cut in shadow mode.",
             ["policy", "outcome"],
             registry=self.registry,
         )
@@ -79,43 +79,47 @@ class Metrics:
             ["file"],
             registry=self.registry,
         )
-        self.queue_depth = Gauge("safevlm_queue_depth", "Who waits, by what for.", ["queue"], registry=self.registry)
+        self.queue_depth = Gauge(
+            "safevlm_queue_depth", "Requests that wait or are served, by queue.", ["queue"], registry=self.registry
+        )
         self.batch_size = Histogram(
             "safevlm_batch_size",
-            "Requests that go through the model together.",
+            "Requests that the model processes in one batch.",
             ["queue"],
             buckets=_SIZES,
             registry=self.registry,
         )
         self.in_flight = Gauge(
-            "safevlm_in_flight", "Requests being read, waiting or running.", ["endpoint"], registry=self.registry
+            "safevlm_in_flight", "Requests that are being received, wait or run.", ["endpoint"], registry=self.registry
         )
-        self.model_tokens = Counter("safevlm_tokens", "Tokens of the language model.", ["kind"], registry=self.registry)
+        self.model_tokens = Counter(
+            "safevlm_tokens", "Tokens of the language model: prompt or completion.", ["kind"], registry=self.registry
+        )
         self.verdict_cache = Counter(
             "safevlm_verdict_cache",
-            "Verdicts that were known (hit), shared with one under way (joined) or had to be reached (miss).",
+            "Verdicts by source: the cache (hit), an equal request in progress (joined), or the model (miss).",
             ["outcome"],
             registry=self.registry,
         )
         self.http_requests = Counter(
             "safevlm_http_requests",
-            "HTTP requests by endpoint and status; aborted if the connection ended before a reply.",
+            "HTTP requests by endpoint and status; aborted if the connection was closed before a reply.",
             ["endpoint", "status"],
             registry=self.registry,
         )
         self.request_seconds = Histogram(
             "safevlm_request_duration_seconds",
-            "Seconds from a request's head to the end of its reply, whatever its outcome.",
+            "Seconds from the head of a request to the end of its reply, for every outcome.",
             ["endpoint", "status"],
             buckets=_LONG_SECONDS,
             registry=self.registry,
         )
         self.rejected = Counter(
-            "safevlm_rejected", "Requests that got no verdict, by error code.", ["reason"], registry=self.registry
+            "safevlm_rejected", "Requests that ended in an error, by error code.", ["reason"], registry=self.registry
         )
         self.model_info = Gauge(
             "safevlm_model_info",
-            "What is served; always 1.",
+            "The model that is served; always 1.",
             ["checkpoint", "backbone", "device", "dtype"],
             registry=self.registry,
         )
@@ -125,69 +129,69 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def register_sources(self, guard: AsyncGuard, decode_pool: DecodePool, files: Sequence[FileStatus]) -> None:
-        """Read the queues and the state of files at each scrape, and say what is served."""
+        """Register what is read at each scrape: the queues and the status of files; and set what is served."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
         self.queue_depth.labels("decode").set_function(lambda: decode_pool.depth)
         self.queue_depth.labels("generate").set_function(lambda: guard.waiting_replies)
         self.registry.register(_WorkerDeaths(lambda: guard.deaths))
         for file in files:
-            self.stale.labels(file.name).set_function(partial(_stale, file))
+            self.stale.labels(file.name).set_function(partial(_measure_staleness, file))
         self.model_info.labels(info.checkpoint, info.backbone, info.device, info.dtype).set(1)
 
     def count_http_request(self, record: RequestRecord) -> None:
-        """Count an HTTP request that was answered, or whose client disconnected."""
+        """Count an HTTP request that was answered, or whose client has disconnected."""
         status = "aborted" if record.status is None else str(record.status)
         self.http_requests.labels(record.endpoint, status).inc()
         shown = status if record.status is None else f"{record.status // 100}xx"
-        self.request_seconds.labels(record.endpoint, shown).observe(record.seconds, exemplar=_named(record))
+        self.request_seconds.labels(record.endpoint, shown).observe(record.seconds, exemplar=_create_exemplar(record))
 
     def record_batch(self, queue: str, size: int) -> None:
-        """Some requests go through the model together."""
+        """Observe the size of a batch."""
         self.batch_size.labels(queue).observe(size)
 
     def record_tokens(self, kind: str, count: int) -> None:
-        """Tokens were read or made."""
+        """Count tokens."""
         self.model_tokens.labels(kind).inc(count)
 
     def record_cache(self, outcome: str) -> None:
-        """A verdict was known, shared or had to be reached."""
+        """Count a lookup in the verdict cache."""
         self.verdict_cache.labels(outcome).inc()
 
     def record_verdict(self, record: RequestRecord, verdict: GuardVerdict) -> None:
-        """A request was judged, or refused for want of a verdict; who tells the client so counts the rejection."""
-        self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_named(record))
-        self._stage(record, "decode", record.decode_ms + verdict.prepare_ms)
+        """Record a verdict, or a refusal without one, which the handler of the request counts as rejected as well."""
+        self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_create_exemplar(record))
+        self._observe_stage(record, "decode", record.decode_ms + verdict.prepare_ms)
         if not verdict.reused:
-            self._stage(record, "guard", verdict.guard_ms)
-        self._decided(record.policy or DEFAULT_POLICY, verdict)
+            self._observe_stage(record, "guard", verdict.guard_ms)
+        self._count_decisions(record.policy or DEFAULT_POLICY, verdict)
         if verdict.assessment is not None:
             found = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
             self.risk.labels(*found).inc()
 
     def observe_queue_wait(self, record: RequestRecord, queue_ms: float) -> None:
-        """A request is done waiting, for its verdict and for a place among the running replies."""
-        self._stage(record, "queue", queue_ms)
+        """Observe the time for which a request has waited for its verdict or for a reply slot."""
+        self._observe_stage(record, "queue", queue_ms)
 
     def observe_first_token(self, record: RequestRecord) -> None:
-        """The first piece of a reply goes out."""
-        self.first_token_seconds.observe(time.perf_counter() - record.started, exemplar=_named(record))
+        """Observe the time until the first text of a reply."""
+        self.first_token_seconds.observe(time.perf_counter() - record.started, exemplar=_create_exemplar(record))
 
     def record_reply(self, record: RequestRecord, reply: Reply) -> None:
-        """A chat is finished."""
+        """Record a reply."""
         self.observe_queue_wait(record, reply.queue_ms)
         if reply.content is not None:
-            self._stage(record, "generate", reply.generate_ms)
+            self._observe_stage(record, "generate", reply.generate_ms)
             cut = "cut" if reply.finish_reason == "content_filter" else "would_cut" if reply.harmful else "said"
             self.replies.labels(record.policy or DEFAULT_POLICY, cut).inc()
 
     def render_exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """What Prometheus reads, and its media type; OpenMetrics, which has exemplars, where that is accepted."""
+        """Render the metrics; returns text and media type. OpenMetrics, which has exemplars, if it is accepted."""
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
 
-    def _decided(self, policy: str, verdict: GuardVerdict) -> None:
-        """Count what the policy in force decided, and those beside it; in shadow mode it is one of these itself."""
+    def _count_decisions(self, policy: str, verdict: GuardVerdict) -> None:
+        """Count the decisions of the policy in force and of shadow policies; it can be one of these itself."""
         effective = verdict.verdict.decision
         if policy not in verdict.others:
             self.policy_decisions.labels(policy, Mode.ENFORCE, effective).inc()
@@ -196,27 +200,27 @@ class Metrics:
             if other.decision is not effective:
                 self.policy_differences.labels(policy, effective, name, other.decision).inc()
 
-    def _stage(self, record: RequestRecord, stage: str, ms: float) -> None:
-        self.stage_seconds.labels(record.endpoint, stage).observe(ms / 1000, exemplar=_named(record))
+    def _observe_stage(self, record: RequestRecord, stage: str, ms: float) -> None:
+        self.stage_seconds.labels(record.endpoint, stage).observe(ms / 1000, exemplar=_create_exemplar(record))
 
 
 class _WorkerDeaths(Collector):
-    """A counter kept by the engine."""
+    """Exports a counter that the engine keeps."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """Read it."""
+        """Read the counter."""
         yield CounterMetricFamily(
-            "safevlm_worker_deaths", "How often the model worker died and was restarted.", value=self._count()
+            "safevlm_worker_deaths", "Restarts of the model worker after it died.", value=self._count()
         )
 
 
-def _stale(file: FileStatus) -> float:
-    return float(file.complaint is not None)
+def _measure_staleness(file: FileStatus) -> float:
+    return float(file.failure is not None)
 
 
-def _named(record: RequestRecord) -> dict[str, str]:
-    """The exemplar of a sample: which request it was, as replies and logs name it."""
+def _create_exemplar(record: RequestRecord) -> dict[str, str]:
+    """Create the exemplar of a sample: the identifier of the request, as in replies and logs."""
     return {"request_id": record.id}

@@ -56,11 +56,11 @@ def test_a_broken_version_is_complained_of_once_and_the_old_one_stays(
     path.write_text("broken")
     asyncio.run(file.check())
     asyncio.run(file.check())
-    assert (file.content, file.complaint, told) == ("one", "broken", [])
+    assert (file.content, file.failure, told) == ("one", "broken", [])
     assert caplog.text.count("the previous one stays in force") == 1
     path.write_text("three")
     asyncio.run(file.check())
-    assert (file.content, file.complaint, told) == ("three", None, ["three"])
+    assert (file.content, file.failure, told) == ("three", None, ["three"])
 
 
 def test_an_error_of_any_kind_is_not_the_last_look_at_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,11 +70,11 @@ def test_an_error_of_any_kind_is_not_the_last_look_at_a_file(tmp_path: Path, cap
     path.write_text("secret words")
     asyncio.run(file.check())
     assert file.content == 1
-    assert str(file.complaint).startswith("ValueError at ")
+    assert str(file.failure).startswith("ValueError at ")
     assert "secret" not in caplog.text
     path.write_text("23")
     asyncio.run(file.check())
-    assert (file.content, file.complaint) == (23, None)
+    assert (file.content, file.failure) == (23, None)
 
 
 def test_a_file_that_becomes_readable_without_a_change_is_read(tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_a_file_that_becomes_readable_without_a_change_is_read(tmp_path: Path) -
     readable = False
     path.write_text("two")
     asyncio.run(file.check())
-    assert "not readable" in str(file.complaint)
+    assert "not readable" in str(file.failure)
     readable = True
     asyncio.run(file.check())
-    assert (file.content, file.complaint) == ("two", None)
+    assert (file.content, file.failure) == ("two", None)
 
 
 def test_what_is_broken_from_the_start_is_an_error(tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
     for file in (void, kept):
         asyncio.run(file.check())
     assert (void.content, kept.content) == ("", "one")
-    assert "none of its entries is valid" in str(void.detail)
-    assert "the previous version stays in force" in str(kept.detail)
+    assert "none of its entries is valid" in str(void.failure_summary)
+    assert "the previous version stays in force" in str(kept.failure_summary)
     path.write_text("two")
     for file in (void, kept):
         asyncio.run(file.check())
-    assert [(file.content, file.complaint, file.detail) for file in (void, kept)] == [("two", None, None)] * 2
+    assert [(file.content, file.failure, file.failure_summary) for file in (void, kept)] == [("two", None, None)] * 2
 
 
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     for file in (void, kept):
         asyncio.run(file.check())
     assert (void.content, kept.content) == ("", "one")
-    assert "no plain file" in str(void.complaint)
+    assert "no plain file" in str(void.failure)
     path.unlink()
     path.write_text("two")
     for file in (void, kept):
         asyncio.run(file.check())
-    assert [(file.content, file.complaint) for file in (void, kept)] == [("two", None)] * 2
+    assert [(file.content, file.failure) for file in (void, kept)] == [("two", None)] * 2
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t"])
@@ -156,4 +156,4 @@ def test_a_version_without_a_word_may_be_broken(tmp_path: Path, blank: str) -> N
     for file in (strict, lax):
         asyncio.run(file.check())
     assert (strict.content, lax.content) == ("one", blank)
-    assert "empty" in str(strict.complaint)
+    assert "empty" in str(strict.failure)

@@ -62,16 +62,16 @@ def test_readiness_follows_the_canary() -> None:
         readiness = Readiness(guard, interval_s=0.005)
         with pytest.raises(NotReadyError):
             readiness.require()
-        async with readiness.watching():
+        async with readiness.run_checks():
             readiness.require()
             fake.wrong = "the canary was allowed"
-            while readiness.complaint is None:
+            while readiness.failure is None:
                 await asyncio.sleep(0.001)
             fake.wrong = None
-            while readiness.complaint is not None:
+            while readiness.failure is not None:
                 await asyncio.sleep(0.001)
         await guard.close(timeout_s=20)
-        assert readiness.complaint == "the worker is dead or stuck"
+        assert readiness.failure == "the worker is dead or stuck"
 
     run_scenario(fake, scenario)
 

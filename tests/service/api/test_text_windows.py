@@ -1,4 +1,4 @@
-"""Long texts in windows: nothing falls out, nothing is too long, and the most_severe window decides."""
+"""Long texts in windows: nothing falls out, nothing is too long, and the gravest window decides."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,0 +1,69 @@
+"""Builds the entries of the audit log from what was recorded about a request. Knows no file."""
+
+from typing import Any
+
+from safety_core.audit_log.entries import AuditEntry, EntryKind
+from safety_core.engine.messages import GuardVerdict, Reply
+from service.telemetry.request_record import RequestRecord
+
+
+def build_decision_entry(record: RequestRecord, item: int, found: GuardVerdict, *, checkpoint: str) -> AuditEntry:
+    """Build the entry of a decision.
+
+    Args:
+        record: the request.
+        item: number of the input in the request.
+        found: the verdict on it.
+        checkpoint: name of the checkpoint that judged.
+    """
+    verdict, assessment = found.verdict, found.assessment
+    return _build_entry(
+        EntryKind.DECISION,
+        record,
+        item,
+        checkpoint=checkpoint,
+        decision=verdict.decision.value,
+        reason=verdict.reason,
+        type=None if assessment is None else assessment.type,
+        level=None if assessment is None else assessment.level.index,
+        unsafe_probability=verdict.unsafe_probability,
+        type_scores=None if assessment is None else assessment.type_scores,
+        level_scores=None if assessment is None else assessment.level_scores,
+        others={name: other.decision.value for name, other in found.others.items()} or None,
+        images=record.images or None,
+        images_scanned=found.images_scanned,
+    )
+
+
+def build_reply_entry(record: RequestRecord, item: int, reply: Reply) -> AuditEntry:
+    """Build the entry for the end of a reply.
+
+    Args:
+        record: the request.
+        item: number of the reply among those to one request.
+        reply: the reply.
+    """
+    return _build_entry(
+        EntryKind.REPLY,
+        record,
+        item,
+        finish_reason=reply.finish_reason,
+        harmful=reply.harmful,
+        completion_tokens=reply.completion_tokens,
+    )
+
+
+def _build_entry(kind: EntryKind, record: RequestRecord, item: int, **fields: Any) -> AuditEntry:
+    """Build an entry with the fields of its kind, and those that identify the request."""
+    return AuditEntry(
+        kind=kind,
+        request_id=record.id,
+        endpoint=record.endpoint,
+        item=item,
+        key=record.key,
+        policy=record.policy,
+        policy_version=record.policy_version,
+        caller_request_id=record.caller_id,
+        traceparent=record.traceparent,
+        **fields,
+    )
