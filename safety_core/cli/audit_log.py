@@ -1,4 +1,4 @@
-"""``safevlm audit-log``: ask the audit log, and export it."""
+"""``safevlm audit-log``: queries the audit log and exports its entries."""
 
 import csv
 import json
@@ -11,49 +11,53 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from safety_core.cli.common import errors_as_exits
+from safety_core.cli.common import exit_on_error
 
-_FIELDS = (
+_TEXT_FIELDS = (
     "time", "request_id", "kind", "item", "endpoint", "key", "policy", "decision", "type", "level",
     "unsafe_probability", "finish_reason",
 )  # fmt: skip
-"""What a line for people shows."""
+"""Fields that the text format shows."""
 
 
-class Form(StrEnum):
-    """How entries are written."""
+class OutputFormat(StrEnum):
+    """Format of the printed entries."""
 
     TEXT = "text"
     JSONL = "jsonl"
     CSV = "csv"
 
 
-def audit_log(
-    path: Annotated[Path, typer.Argument(help="The file of SAFEVLM_AUDIT_LOG; a server may be writing it.")],
-    since: Annotated[str | None, typer.Option(help="From this moment on, ISO 8601; UTC unless it says else.")] = None,
-    until: Annotated[str | None, typer.Option(help="Before this moment.")] = None,
-    kind: Annotated[str | None, typer.Option(help="decision or reply.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="One request, by the X-Request-Id of its reply.")] = None,
+def print_audit_log(
+    path: Annotated[Path, typer.Argument(help="The file of SAFEVLM_AUDIT_LOG; a server may write to it meanwhile.")],
+    since: Annotated[
+        str | None, typer.Option(help="Earliest time, inclusive, in ISO 8601; UTC unless it has an offset.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Latest time, exclusive, in ISO 8601.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Kind of entry: decision or reply.")] = None,
+    request_id: Annotated[
+        str | None, typer.Option(help="A request, by its X-Request-Id or the caller's identifier.")
+    ] = None,
     endpoint: Annotated[
-        str | None, typer.Option(help="chat, classify, completions, moderations, guardrail, playground.")
+        str | None, typer.Option(help="Endpoint: chat, classify, completions, moderations, guardrail or playground.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="Name of an API key.")] = None,
     policy: Annotated[str | None, typer.Option(help="Name of a policy.")] = None,
-    decision: Annotated[str | None, typer.Option(help="allowed, cautioned or refused.")] = None,
+    decision: Annotated[str | None, typer.Option(help="Decision: allowed, cautioned or refused.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="A risk type.")] = None,
     image: Annotated[str | None, typer.Option(help="A picture, by the SHA-256 of its bytes.")] = None,
-    limit: Annotated[int | None, typer.Option(help="The newest so many.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="Largest number of entries; the newest are printed.", min=1)] = None,
     form: Annotated[
-        Form, typer.Option("--format", help="text for people; jsonl and csv hold every field.")
-    ] = Form.TEXT,
+        OutputFormat, typer.Option("--format", help="Output format; jsonl and csv contain every field.")
+    ] = OutputFormat.TEXT,
 ) -> None:
     """Print the entries of an audit log, the oldest first."""
-    with errors_as_exits():
+    with exit_on_error():
         from safety_core.audit_log.queries import AuditQuery, read_entries
 
         query = AuditQuery(
-            since=_moment(since),
-            until=_moment(until),
+            since=_parse_time(since),
+            until=_parse_time(until),
             kind=kind,
             request_id=request_id,
             endpoint=endpoint,
@@ -64,10 +68,10 @@ def audit_log(
             image=image,
             limit=limit,
         )
-        _write(form, (entry.to_dict() for entry in read_entries(path, query)), sys.stdout)
+        _print_entries(form, (entry.to_dict() for entry in read_entries(path, query)), sys.stdout)
 
 
-def _moment(text: str | None) -> float | None:
+def _parse_time(text: str | None) -> float | None:
     if text is None:
         return None
     try:
@@ -77,12 +81,12 @@ def _moment(text: str | None) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _write(form: Form, entries: Iterable[dict[str, Any]], out: TextIO) -> None:
-    if form is Form.JSONL:
+def _print_entries(form: OutputFormat, entries: Iterable[dict[str, Any]], out: TextIO) -> None:
+    if form is OutputFormat.JSONL:
         for entry in entries:
             out.write(json.dumps(entry) + "\n")
         return
-    if form is Form.CSV:
+    if form is OutputFormat.CSV:
         from safety_core.audit_log.entries import FIELDS
 
         writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
@@ -91,10 +95,10 @@ def _write(form: Form, entries: Iterable[dict[str, Any]], out: TextIO) -> None:
             writer.writerow({name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in entry.items()})
         return
     for entry in entries:
-        out.write(" ".join(_shown(name, entry[name]) for name in _FIELDS if name in entry) + "\n")
+        out.write(" ".join(_format_field(name, entry[name]) for name in _TEXT_FIELDS if name in entry) + "\n")
 
 
-def _shown(name: str, value: Any) -> str:
+def _format_field(name: str, value: Any) -> str:
     if name in ("time", "request_id", "kind", "endpoint", "decision"):
         return str(value)
     return f"{name}={value:.4f}" if isinstance(value, float) else f"{name}={value}"

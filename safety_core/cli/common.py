@@ -1,26 +1,26 @@
-"""What the commands share: how a file is read, and how an error of ours ends one.
+"""Functions that several commands use: reading files, finding the checkpoint, exiting on errors.
 
-Knows nothing of what any of them does.
+Knows nothing of any command.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
-from safety_core.errors import CheckpointError, InputError, SafeVLMError
+from safety_core.errors import CheckpointError, InputError, SafeVLMError, SampleError
 from safety_core.files import why_unreadable
 
 FAILED = 1
-"""Exit status of a command that an error of ours ended."""
+"""Exit status of a command that failed with one of our errors."""
 
 SHIPPED_CHECKPOINT = Path("weights/safevlm-nano")
-"""The checkpoint in the repository, relative to its root; the default of commands."""
+"""The checkpoint in the repository, relative to its root; the commands' default."""
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file that somebody named; raises InputError where it cannot be read."""
+    """Read a file named by the user; raises InputError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as exc:
@@ -28,7 +28,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The path of a checkpoint; the default one is also found next to the package, from any working directory.
+    """Find a checkpoint; the default one is also found next to the package, from any working directory.
 
     Returns ``path`` itself if neither exists; reading it then reports the error.
     """
@@ -36,9 +36,17 @@ def find_checkpoint(path: Path) -> Path:
     return beside if path == SHIPPED_CHECKPOINT and not path.is_dir() and beside.is_dir() else path
 
 
+def print_skipped(errors: Sequence[SampleError]) -> None:
+    """Print the errors of skipped records, and their number, on standard error."""
+    for error in errors:
+        typer.echo(f"skipped: {error}", err=True)
+    if errors:
+        typer.echo(f"skipped {len(errors)} records", err=True)
+
+
 @contextmanager
-def errors_as_exits() -> Iterator[None]:
-    """Print our own errors as one line on standard error and exit with status 1; damage to a checkpoint with its kind.
+def exit_on_error() -> Iterator[None]:
+    """Print one of our errors as one line on standard error and exit with status 1; a CheckpointError with its class.
 
     Operating system errors on reading or writing files are printed in the same way.
     """
@@ -49,7 +57,7 @@ def errors_as_exits() -> Iterator[None]:
         typer.echo(f"error: {kind}{error}", err=True)
         raise typer.Exit(FAILED) from error
     except BrokenPipeError:
-        raise  # whoever read our output has gone; typer ends quietly
+        raise  # the reader of our output closed it; typer exits quietly
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         typer.echo(f"error: {place}{error.strerror or type(error).__name__}", err=True)

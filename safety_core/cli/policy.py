@@ -1,4 +1,4 @@
-"""``safevlm policy``: check a policy file before it is put in force, and see why something was decided."""
+"""``safevlm policy``: checks a policy file before a server uses it, and explains decisions."""
 
 import json
 from collections.abc import Iterator
@@ -7,29 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, errors_as_exits, find_checkpoint, read_bytes
+from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
 from safety_core.policy.book import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 
-app = typer.Typer(no_args_is_help=True, help="Check and explain the policies of operators.")
+app = typer.Typer(no_args_is_help=True, help="Check policy files, and explain decisions.")
 
-_Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory whose policy the file is laid over.")]
+_Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory whose policy the file changes.")]
 
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="The YAML file of SAFEVLM_POLICY.")],
+    file: Annotated[Path, typer.Argument(help="Policy file in YAML, as for SAFEVLM_POLICY.")],
     checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
 ) -> None:
-    """Read a policy file as the server would, and say what it changes; exit status 1 and a line where it is wrong."""
-    with errors_as_exits():
+    """Read a policy file as the server does, and print its changes; an error exits with status 1 and names the line."""
+    with exit_on_error():
         from safety_core.model.checkpoint.manifest import check_manifest
         from safety_core.model.spec import POLICY_FILE, read_spec
         from safety_core.policy.loader import read_book
 
-        # What a policy is laid over stands in the checkpoint's text files: no tensor is looked at.
+        # The policy to change is in the checkpoint's text files, so no tensor is read.
         folder = find_checkpoint(checkpoint)
         check_manifest(folder)
         taxonomy: Taxonomy = read_spec(folder).taxonomy
@@ -42,7 +42,7 @@ def check(
         notes += ["may be chosen by requests"] if name in book.selectable and name != DEFAULT_POLICY else []
         languages = sorted(tag for tag in spoken if tag)
         typer.echo(f"\npolicy {name} ({', '.join(notes)}; texts in {', '.join(languages) or 'its own language'})")
-        for line in changes(base, rules.policy):
+        for line in list_changes(base, rules.policy):
             typer.echo(f"  {line}")
         for kind, hints in sorted(rules.hints.items()):
             for level in sorted(hints):
@@ -53,18 +53,18 @@ def check(
 
 @app.command()
 def explain(
-    file: Annotated[Path, typer.Argument(help="The YAML file of SAFEVLM_POLICY.")],
+    file: Annotated[Path, typer.Argument(help="Policy file in YAML, as for SAFEVLM_POLICY.")],
     image: Annotated[list[Path] | None, typer.Option(help="A picture; may be given several times.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="What is asked.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
     checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole explanation as JSON.")] = False,
 ) -> None:
-    """Judge pictures, a prompt, or both, and say why: each score, threshold and rule; nothing is generated."""
+    """Classify pictures, a prompt or both, and explain the decision: scores, thresholds and rules."""
     if not image and not prompt:
         raise typer.BadParameter("a picture or a prompt is needed")
-    with errors_as_exits():
+    with exit_on_error():
         from safety_core.engine.explanation import explain_verdict
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest
@@ -75,34 +75,34 @@ def explain(
         guard = load_guard(find_checkpoint(checkpoint), device=device)
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
-        rules = _chosen(book, policy)
+        rules = _select_policy(book, policy)
         pictures = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
         found = explain_verdict(rules, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, rules=rules)))
-    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_told(found)))
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_format_explanation(found)))
 
 
-def changes(base: Policy, policy: Policy) -> Iterator[str]:
-    """What a policy does otherwise than another, field by field."""
-    yield from _changed("", base.to_dict(), policy.to_dict())
+def list_changes(base: Policy, policy: Policy) -> Iterator[str]:
+    """List the fields in which a policy differs from another."""
+    yield from _compare("", base.to_dict(), policy.to_dict())
 
 
-def _changed(field: str, old: Any, new: Any) -> Iterator[str]:
+def _compare(field: str, old: Any, new: Any) -> Iterator[str]:
     if isinstance(old, dict):
         for key in old:
-            yield from _changed(f"{field}.{key}".strip("."), old[key], new[key])
+            yield from _compare(f"{field}.{key}".strip("."), old[key], new[key])
     elif old != new:
         yield f"{field}: {json.dumps(old)} → {json.dumps(new, ensure_ascii=False)}"
 
 
-def _chosen(book: PolicyBook, name: str) -> ActivePolicy:
+def _select_policy(book: PolicyBook, name: str) -> ActivePolicy:
     if name not in book.policies:
         raise typer.BadParameter(f"the file has the policies {', '.join(book.policies)}")
     return book.select(name)
 
 
-def _told(found: dict[str, Any]) -> Iterator[str]:
-    """An explanation for people."""
+def _format_explanation(found: dict[str, Any]) -> Iterator[str]:
+    """Format an explanation as lines of text."""
     policy = found["policy"]
     aside = "" if policy["mode"] == "enforce" else f", which would have said {policy['decision']} (shadow mode)"
     yield f"decision   {found['decision']}, by the policy {policy['name']}{aside}"
@@ -122,7 +122,7 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
         yield f"because    {found['type']} is the most probable type, and no threshold of it is reached"
     if found["decided_by"]:
         seen = found["decided_by"]
-        yield f"seen in    {seen['view']}, reading {_reading(seen['reading'], found['readings'])}"
+        yield f"seen in    {seen['view']}, reading {_format_reading(seen['reading'], found['readings'])}"
     if found["off"]:
         yield f"off        {', '.join(found['off'])}"
     for name, decision in found["others"].items():
@@ -138,11 +138,11 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
         )
     yield f"\n{'view':<10} {'reading':<12} {'decides':<8} {'decision':<10} {'type':<18} belief in level 1, 2, …"
     for view in found["views"]:
-        reading, decides = _reading(view["reading"], found["readings"]), "yes" if view["decides"] else "no"
+        reading, decides = _format_reading(view["reading"], found["readings"]), "yes" if view["decides"] else "no"
         beliefs = " ".join(f"{belief:.4f}" for belief in view["beliefs"].values())
         yield (f"{view['view']:<10} {reading:<12} {decides:<8} {view['decision']:<10} {view['type']:<18} {beliefs}")
 
 
-def _reading(index: int, count: int) -> str:
-    """Which reading of a text, in the order of :meth:`Guard._readings`: a reader's view first, then as it came."""
+def _format_reading(index: int, count: int) -> str:
+    """Format the number of a text variant, in the order in which the guard scores them."""
     return f"{index + 1} of {count}"

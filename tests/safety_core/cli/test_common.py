@@ -1,7 +1,7 @@
 import pytest
 import typer
 
-from safety_core.cli.common import FAILED, errors_as_exits
+from safety_core.cli.common import FAILED, exit_on_error
 from safety_core.errors import ConfigError, IntegrityError
 
 
@@ -15,7 +15,7 @@ from safety_core.errors import ConfigError, IntegrityError
 def test_our_own_errors_are_one_line_and_damage_is_named(
     error: Exception, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as ended, errors_as_exits():
+    with pytest.raises(typer.Exit) as ended, exit_on_error():
         raise error
     assert ended.value.exit_code == FAILED
     printed = capsys.readouterr()
@@ -24,5 +24,5 @@ def test_our_own_errors_are_one_line_and_damage_is_named(
 
 
 def test_errors_of_others_keep_their_traceback() -> None:
-    with pytest.raises(ZeroDivisionError), errors_as_exits():
+    with pytest.raises(ZeroDivisionError), exit_on_error():
         raise ZeroDivisionError

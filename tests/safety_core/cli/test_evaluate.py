@@ -1,22 +1,18 @@
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from safety_core.cli.evaluate import BARS_NOT_CLEARED, calibrate, evaluate
+from safety_core.cli.evaluate import BARS_NOT_CLEARED
+from safety_core.cli.main import app
 from safety_core.evaluation.runs.report import JSON_FILE
 from safety_core.evaluation.suites.suite import Suite
-from safety_core.model.checkpoint.checkpoint import verify
+from tests.helpers.command_line import runner
 
 
 def run(*args: object) -> Result:
-    app = typer.Typer()
-    app.command()(evaluate)
-    app.command()(calibrate)
-    return CliRunner().invoke(app, [str(arg) for arg in args])
+    return runner.invoke(app, [str(arg) for arg in args])
 
 
 @pytest.mark.parametrize(("least", "status"), [(24, 0), (25, BARS_NOT_CLEARED)])
@@ -49,20 +45,6 @@ def test_without_check_bars_nothing_is_held_against_a_checkpoint(tiny_checkpoint
     )
     assert result.exit_code == 0, result.output
     assert "## Bars" not in result.stdout
-
-
-def test_calibrate_shows_thresholds_and_writes_them(tiny_checkpoint: Path, varied_suite: Suite, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "checkpoint"
-    shutil.copytree(tiny_checkpoint, checkpoint)
-    before = verify(checkpoint).policy
-    data = varied_suite.path / varied_suite.spec.pairs_file
-    dry = run("calibrate", "--checkpoint", checkpoint, "--data", data, "--dry-run")
-    assert dry.exit_code == 0, dry.output
-    assert verify(checkpoint).policy == before
-    real = run("calibrate", "--checkpoint", checkpoint, "--data", data)
-    assert real.stdout == dry.stdout
-    assert "answerable pairs refused" in real.stdout
-    assert verify(checkpoint).policy != before
 
 
 def test_our_own_errors_are_one_line(tmp_path: Path, tiny_checkpoint: Path) -> None:

@@ -9,9 +9,7 @@ from PIL import Image
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT, find_checkpoint
 from safety_core.cli.main import app
-from safety_core.data.jsonl import read_jsonl, write_jsonl
-from safety_core.model.checkpoint.checkpoint import verify
-from safety_core.taxonomy import DEFAULT_TAXONOMY
+from safety_core.data.jsonl import write_jsonl
 from tests.helpers.command_line import run_command, runner
 
 ROOT = Path(__file__).parents[3]
@@ -161,108 +159,3 @@ def test_a_file_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert run_command("--version").strip() == "0.1.0"
-
-
-def test_verify_tells_what_a_checkpoint_is(tiny_checkpoint: Path) -> None:
-    output = run_command("verify", tiny_checkpoint)
-    assert "sound" in output
-    assert "trained" in output
-    assert "insults_bullying" in output
-
-
-def test_verify_names_the_damage(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    output = run_command("verify", tmp_path, code=1)
-    assert output.startswith("error: IntegrityError: ")
-
-
-def test_init_makes_an_untrained_checkpoint(tiny_backbone: Path, tmp_path: Path) -> None:
-    taxonomy = tmp_path / "taxonomy.json"
-    taxonomy.write_text(json.dumps({"types": ["safe", "odd", "bad"], "levels": ["none", "all"]}), encoding="utf-8")
-    out = tmp_path / "made"
-    output = run_command(
-        "init", out, "--backbone", tiny_backbone, "--taxonomy", taxonomy, "--set", "num_safety_tokens=3"
-    )
-    assert "untrained" in output
-    spec = verify(out).spec
-    assert (spec.trained, spec.taxonomy.types, spec.config.num_safety_tokens) == (False, ("safe", "odd", "bad"), 3)
-    assert "NOT TRAINED" in run_command("verify", out)
-    assert "exists already" in run_command("init", out, "--backbone", tiny_backbone, code=1)
-
-
-def test_init_knows_the_papers_shape(tiny_backbone: Path, tmp_path: Path) -> None:
-    run_command("init", tmp_path / "paper", "--backbone", tiny_backbone, "--paper")
-    config = verify(tmp_path / "paper").spec.config
-    assert (config.num_safety_tokens, config.head.pooling) == (64, "first_token")
-
-
-@pytest.mark.parametrize("change", ["head.shape=round", "num_safety_tokens=many", "nothing"])
-def test_init_refuses_a_shape_that_does_not_exist(tiny_backbone: Path, tmp_path: Path, change: str) -> None:
-    output = run_command("init", tmp_path / "out", "--backbone", tiny_backbone, "--set", change, code=1)
-    assert output.startswith("error: ")
-    assert not (tmp_path / "out").exists()
-
-
-def test_init_refuses_heads_that_do_not_divide_the_width(tiny_backbone: Path, tmp_path: Path) -> None:
-    command = ("init", tmp_path / "out", "--backbone", tiny_backbone, "--paper", "--set", "head.num_heads=5")
-    assert run_command(*command, code=1).startswith("error: config.head.num_heads: ")
-    assert not (tmp_path / "out").exists()
-
-
-def test_classify_prints_a_verdict(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "red.png"
-    Image.new("RGB", (28, 28), "red").save(picture)
-    found = json.loads(run_command("classify", picture, "--prompt", "What is it?", "--checkpoint", tiny_checkpoint))
-    assert found["decision"] in ("allowed", "cautioned", "refused")
-    assert set(found["risk"]["type_scores"]) == set(DEFAULT_TAXONOMY.types)
-    assert len(found["images"]) == 1
-    words = json.loads(run_command("classify", "--prompt", "Hello", "--checkpoint", tiny_checkpoint))
-    assert words["images"] == []
-
-
-def test_classify_refuses_what_it_cannot_judge(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    assert "a picture or a prompt is needed" in run_command("classify", "--checkpoint", tiny_checkpoint, code=2)
-    bad = tmp_path / "bad.png"
-    bad.write_bytes(b"no picture")
-    assert "error: Only JPEG" in run_command("classify", bad, "--checkpoint", tiny_checkpoint, code=1)
-    assert "cannot be read" in run_command("classify", tmp_path / "gone.png", "--checkpoint", tiny_checkpoint, code=1)
-
-
-def test_convert_writes_records(tmp_path: Path) -> None:
-    (tmp_path / "pictures" / "odd").mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "odd" / "1.png")
-    labels = tmp_path / "labels.json"
-    labels.write_text('{"odd": ["privacy", 2]}', encoding="utf-8")
-    output = run_command("convert", "folder", tmp_path / "pictures", tmp_path / "out.jsonl", "--labels", labels)
-    assert "1 records (privacy 1)" in output
-    (sample,) = read_jsonl(tmp_path / "out.jsonl", DEFAULT_TAXONOMY).samples
-    assert sample.label.level == 2
-    assert run_command("convert", "nothing", tmp_path, tmp_path / "o.jsonl", code=1).startswith("error: adapter")
-    labels.write_text("{", encoding="utf-8")
-    assert "JSON" in run_command("convert", "folder", tmp_path, tmp_path / "o.jsonl", "--labels", labels, code=1)
-
-
-def test_convert_lists_what_it_leaves_out(tmp_path: Path) -> None:
-    (tmp_path / "xstest_prompts.csv").write_text("id,type,prompt\n1,homonyms,Why?\n2,homonyms,\n", encoding="utf-8")
-    command = ("convert", "xstest", tmp_path, tmp_path / "out.jsonl")
-    assert "xstest_prompts.csv:3: prompt: the field is empty" in run_command(*command, code=1)
-    result = runner.invoke(app, [str(argument) for argument in (*command, "--skip-bad")])
-    assert result.exit_code == 0
-    assert "1 records (safe 1)" in result.stdout
-    assert result.stderr.splitlines()[-1] == "skipped 1 records"
-    assert "split" in run_command(*command, "--split", "train", code=1)
-
-
-def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    data = tmp_path / "data.jsonl"
-    turns = [{"from": "USER", "value": "Hello"}, {"from": "ASSISTANT", "value": "Hi."}]
-    record = {"image": None, "conversations": turns, "safe_type": 6, "safe_level": 0}
-    write_jsonl(data, [record | {"id": "a"}, {"id": "broken"}])
-    config = tmp_path / "config.yaml"
-    config.write_text("batch_size: 1\ngrad_accum: 1\nmax_steps: 9\n", encoding="utf-8")
-    common = ["train", "--backbone", tiny_checkpoint, "--data", data, "--config", config, "--quiet"]
-    common += ["--max-steps", 2, "--set", "log_steps=1", "--device", "cpu", "--out", tmp_path / "out"]
-    assert "data.jsonl:2: image: the field is missing" in run_command(*common, code=1)
-    output = run_command(*common, "--skip-bad", "--run-dir", tmp_path / "run")
-    assert "2 steps over 1 samples" in output
-    assert verify(tmp_path / "out").spec.trained
-    assert run_command("train", "--out", tmp_path / "x", code=1) == "error: missing fields ['backbone', 'data']\n"

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from safety_core.cli.train import train
 from safety_core.data.jsonl import write_jsonl
+from safety_core.model.checkpoint.checkpoint import verify
+from tests.helpers.command_line import run_command
 
 app = typer.Typer()
 app.command()(train)
@@ -32,7 +34,7 @@ def test_a_bad_record_stops_the_run(command: list[str]) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
-    assert "some-bad.jsonl:1: conversations: the field is missing" in result.stderr
+    assert "some-bad.jsonl:1: image: the field is missing" in result.stderr
 
 
 def test_skipped_records_are_listed_and_counted(command: list[str]) -> None:
@@ -46,3 +48,19 @@ def test_skipped_records_are_listed_and_counted(command: list[str]) -> None:
         assert f"{place}: " in line
     assert lines[-1] == "skipped 4 records"
     assert "1 steps over 28 samples" in result.stdout
+
+
+def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    turns = [{"from": "USER", "value": "Hello"}, {"from": "ASSISTANT", "value": "Hi."}]
+    record = {"image": None, "conversations": turns, "safe_type": 6, "safe_level": 0}
+    write_jsonl(data, [record | {"id": "a"}, {"id": "broken"}])
+    config = tmp_path / "config.yaml"
+    config.write_text("batch_size: 1\ngrad_accum: 1\nmax_steps: 9\n", encoding="utf-8")
+    common = ["train", "--backbone", tiny_checkpoint, "--data", data, "--config", config, "--quiet"]
+    common += ["--max-steps", 2, "--set", "log_steps=1", "--device", "cpu", "--out", tmp_path / "out"]
+    assert "data.jsonl:2: image: the field is missing" in run_command(*common, code=1)
+    output = run_command(*common, "--skip-bad", "--run-dir", tmp_path / "run")
+    assert "2 steps over 1 samples" in output
+    assert verify(tmp_path / "out").spec.trained
+    assert run_command("train", "--out", tmp_path / "x", code=1) == "error: backbone: the field is missing\n"

@@ -1,0 +1,39 @@
+"""``safevlm calibrate``: chooses the thresholds of a checkpoint on held-out data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safety_core.cli.common import exit_on_error, find_checkpoint
+
+
+def calibrate(
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")],
+    data: Annotated[Path, typer.Option(help="JSONL file with samples that the modules were not trained on.")],
+    false_refusals: Annotated[float, typer.Option(help="Largest share of answerable pairs that are refused.")] = 0.01,
+    false_cautions: Annotated[
+        float, typer.Option(help="Largest share of cautioned pairs among those below the caution level.")
+    ] = 0.01,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the thresholds without writing them.")] = False,
+) -> None:
+    """Choose a checkpoint's thresholds; rewrites its policy.json and its manifest."""
+    from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint
+    from safety_core.model.device import pick_device
+
+    with exit_on_error():
+        result = calibrate_checkpoint(
+            find_checkpoint(checkpoint),
+            data,
+            goal=CalibrationGoal(false_refusals=false_refusals, false_cautions=false_cautions),
+            device=str(pick_device(device)),
+            write=not dry_run,
+        )
+    for name, levels in result.policy.thresholds.items():
+        typer.echo(f"{name:20} " + "  ".join(f"{level}: {value:.4f}" for level, value in sorted(levels.items())))
+    typer.echo(
+        f"{result.false_refusals} of {result.answerable} answerable pairs refused, "
+        f"{result.missed_refusals} of {result.refusable} pairs of the worst level missed, "
+        f"{result.false_cautions} of {result.harmless} harmless pairs cautioned"
+    )

@@ -1,0 +1,49 @@
+"""``safevlm classify``: prints the verdict on pictures, a prompt or both."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+
+
+def classify(
+    images: Annotated[list[Path] | None, typer.Argument(help="Pictures, classified together and one by one.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
+    policy: Annotated[Path | None, typer.Option(help="Policy file in YAML, as for SAFEVLM_POLICY.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    quantize: Annotated[str, typer.Option(help="none, int8 or nf4.")] = "none",
+) -> None:
+    """Classify pictures, a prompt or both, and print the verdict as JSON; no reply is generated."""
+    if not images and not prompt:
+        raise typer.BadParameter("a picture or a prompt is needed")
+    with exit_on_error():
+        from safety_core.engine.load import load_guard
+        from safety_core.engine.messages import GuardRequest
+        from safety_core.inputs.conversation import Turn
+        from safety_core.inputs.images.decoding import decode_image
+        from safety_core.policy.loader import read_book
+
+        kind: Any = quantize
+        guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind)
+        book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
+        decoded = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
+        turns = (Turn(role="user", text=prompt),) if prompt else ()
+        rules = None if book is None else book.select()
+        found = guard.assess(GuardRequest(images=decoded, turns=turns, rules=rules))
+    typer.echo(
+        json.dumps(
+            {
+                "decision": found.verdict.decision,
+                "flagged": found.verdict.flagged,
+                "reason": found.verdict.reason,
+                "risk": None if found.assessment is None else asdict(found.assessment),
+                "images": [asdict(assessment) for assessment in found.per_image],
+            },
+            indent=2,
+        )
+    )
