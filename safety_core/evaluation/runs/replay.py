@@ -122,25 +122,25 @@ class Replay:
         """Answer every pair of a chunk that the guard does not refuse, by continuous batching."""
         answers = [REFUSED] * len(decisions)
         generator = Generator(system.model, max_replies=self._batch_size, kv_positions=_MAX_POSITIONS)
-        rows: dict[int, ReplySequence] = {}
+        sequences: dict[int, ReplySequence] = {}
         for index, entry in enumerate(decisions):
             if entry is not None and entry.verdict.decision is Decision.REFUSED:
                 continue
             try:
                 if entry is not None or not system.spec.use_head:
-                    rows[index] = generator.create_sequence(self._create_job(system, chunk, index, entry))
+                    sequences[index] = generator.create_sequence(self._create_request(system, chunk, index, entry))
             except PromptError:
                 pass
-            if index not in rows:
+            if index not in sequences:
                 answers[index] = Answer(reply=None, problem=TOO_LONG)
         # Batches of prompts of similar length need the least padding.
-        by_length = sorted(rows, key=lambda index: rows[index].prompt_positions)
-        generator.run([rows[index] for index in by_length])
+        by_length = sorted(sequences, key=lambda index: sequences[index].prompt_positions)
+        generator.run([sequences[index] for index in by_length])
         for index in by_length:
-            answers[index] = _build_answer(rows[index])
+            answers[index] = _build_answer(sequences[index])
         return answers
 
-    def _create_job(
+    def _create_request(
         self, system: LoadedSystem, chunk: Chunk, index: int, decision: JudgedVariant | None
     ) -> GenerationRequest:
         """Create the input of the system's language model; raises PromptError where it is too long."""
@@ -158,8 +158,8 @@ class Replay:
         )
 
 
-def _build_answer(row: ReplySequence) -> Answer:
-    if row.failure is not None:
-        return Answer(reply=None, problem=str(row.failure))
-    reply = SystemReply(text=row.text, truncated=row.finish_reason == "length")
-    return Answer(reply=reply, tokens=len(row.token_ids))
+def _build_answer(sequence: ReplySequence) -> Answer:
+    if sequence.failure is not None:
+        return Answer(reply=None, problem=str(sequence.failure))
+    reply = SystemReply(text=sequence.text, truncated=sequence.finish_reason == "length")
+    return Answer(reply=reply, tokens=len(sequence.token_ids))

@@ -18,13 +18,13 @@ from safety_core.nano.corpus.backbone_pairs import sample_training_pairs
 from safety_core.nano.language.descriptions import get_plural
 from safety_core.nano.language.hints import HINTS
 from safety_core.nano.language.replies import CARE, DECLINE, REFUSAL
-from safety_core.nano.pretrain.language_model import (
-    Standardisation,
-    llava_config,
-    look_for_likeness,
-    tell_apart,
-    train_language,
+from safety_core.nano.pretrain.language.model import (
+    create_llava_config,
+    initialise_attention,
+    separate_unseen_words,
 )
+from safety_core.nano.pretrain.language.standardisation import FeatureStandardisation
+from safety_core.nano.pretrain.language.training import train_language_model
 from safety_core.nano.pretrain.progress import StepBar
 from safety_core.nano.pretrain.tokenizer import train_tokenizer
 from safety_core.nano.pretrain.vision.tower import convert_to_pixels
@@ -99,22 +99,22 @@ class BackboneTraining:
         tokenizer = load_tokenizer(self.root)
         torch.manual_seed(self.recipe.seed)
         tower = self._load_tower()
-        model = LlavaForConditionalGeneration(llava_config(recipe, tower.config, tokenizer))
-        look_for_likeness(model)
+        model = LlavaForConditionalGeneration(create_llava_config(recipe, tower.config, tokenizer))
+        initialise_attention(model)
         model.model.vision_tower.load_state_dict(tower.state_dict())
         nn.Module.to(model, device=torch.device(self.device))
         features = np.load(self.root / "features" / "features.npy", mmap_mode="r")
-        standardise = Standardisation.of(features)
+        standardise = FeatureStandardisation.measure(features)
         batches = BackboneBatches(recipe=self.recipe, builder=PromptBuilder(tokenizer, model.config.image_token_id))
         with StepBar("language", self.show) as advance:
-            train_language(
+            train_language_model(
                 model, recipe, batches.generate, features, standardise, self.root / "language", progress=advance
             )
         # Generated again: a resumed run trained on the first batches in another process.
         shown = islice(batches.generate(0), recipe.total_steps)
         embeddings = model.get_input_embeddings()
         assert isinstance(embeddings, nn.Embedding)
-        tell_apart(embeddings, {token for batch in shown for row in batch for token in row.tokens})
+        separate_unseen_words(embeddings, {token for batch in shown for row in batch for token in row.tokens})
         save_backbone(
             Backbone(model=model.eval(), tokenizer=tokenizer, image_processor=create_image_processor()),
             self.root / "backbone",

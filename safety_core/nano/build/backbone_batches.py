@@ -20,8 +20,8 @@ from safety_core.nano.corpus.backbone_pairs import (
 )
 from safety_core.nano.corpus.pairs import LabelledPair
 from safety_core.nano.corpus.scenes import LabelledScene
-from safety_core.nano.pretrain.language_model import Packed, fill
-from safety_core.nano.pretrain.patch_names import create_patch_namer
+from safety_core.nano.pretrain.language.patch_names import create_patch_namer
+from safety_core.nano.pretrain.language.rows import QuestionRow, fill_row
 
 
 def sample_backbone_picture(recipe: Recipe, index: int) -> LabelledScene:
@@ -41,13 +41,13 @@ class BackboneBatches:
     builder: PromptBuilder
     """Encoder of the prompts."""
 
-    def generate(self, first: int) -> Iterator[list[Packed]]:
+    def generate(self, first: int) -> Iterator[list[QuestionRow]]:
         """Generate the batches from a step on: those of the first run, then those that polish."""
         steps = self.recipe.language.steps
         yield from islice(self.generate_first_run(first), max(0, steps - first))
         yield from self.generate_polish(max(0, first - steps))
 
-    def generate_first_run(self, first: int) -> Iterator[list[Packed]]:
+    def generate_first_run(self, first: int) -> Iterator[list[QuestionRow]]:
         """Generate batches of the first run from a step on; every visit to a picture asks new questions."""
         recipe, language, seed = self.recipe, self.recipe.language, self.recipe.seed
         name_patches = create_patch_namer(self.builder.tokenizer)
@@ -72,7 +72,7 @@ class BackboneBatches:
                 yield batch
                 step += 1
 
-    def generate_polish(self, first: int) -> Iterator[list[Packed]]:
+    def generate_polish(self, first: int) -> Iterator[list[QuestionRow]]:
         """Generate polishing batches from a step on; every other row shows a picture that polishes."""
         recipe, language, seed = self.recipe, self.recipe.language, self.recipe.seed
         name_patches, count = create_patch_namer(self.builder.tokenizer), recipe.pictures
@@ -91,7 +91,7 @@ class BackboneBatches:
                 batch.append(self._pack_row(pairs, index, name_patches(picture.scene)))
             yield batch + self._sample_talk_rows(f"polish/talk/{step}", language.talk_rows)
 
-    def _sample_talk_rows(self, name: str, rows: int) -> list[Packed]:
+    def _sample_talk_rows(self, name: str, rows: int) -> list[QuestionRow]:
         """Sample rows of prompts without a picture."""
         # Every prompt with its reply has at least twelve tokens.
         most = self.recipe.language.row_tokens // 12
@@ -100,7 +100,7 @@ class BackboneBatches:
 
     def _pack_row(
         self, pairs: Iterable[LabelledPair], picture: int | None = None, names: tuple[int, ...] = ()
-    ) -> Packed:
+    ) -> QuestionRow:
         """Pack as many questions with their naive replies as fit into a row."""
         asked = ((pair.question.text, pair.naive_reply) for pair in pairs)
-        return fill(self.builder, picture, asked, self.recipe.language.row_tokens, names)
+        return fill_row(self.builder, picture, asked, self.recipe.language.row_tokens, names)

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from safety_core.nano.corpus.suite_pairs import SuitePlan
-from safety_core.nano.pretrain.language_model import LanguageRecipe
-from safety_core.nano.pretrain.recipes import VisionRecipe
+from safety_core.nano.pretrain.recipes import LanguageRecipe, VisionRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

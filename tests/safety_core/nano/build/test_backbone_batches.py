@@ -8,7 +8,7 @@ from safety_core.inputs.prompts import PromptBuilder
 from safety_core.nano.build.backbone_batches import BackboneBatches
 from safety_core.nano.build.recipes import SMOKE
 from safety_core.nano.language.wordings import ABOUT_PICTURES
-from safety_core.nano.pretrain.language_model import Packed
+from safety_core.nano.pretrain.language.rows import QuestionRow
 from safety_core.nano.pretrain.tokenizer import IMAGE_TOKEN, train_tokenizer
 
 
@@ -58,7 +58,7 @@ def test_names_are_looked_up_first(builder: PromptBuilder, tokenizer: PreTrained
     first, then = islice(batches.generate_first_run(0), 2)
     lists = (*ABOUT_PICTURES["find"].trained, *ABOUT_PICTURES["check"].trained, *ABOUT_PICTURES["tally"].trained)
 
-    def asked(batch: list[Packed]) -> list[bool]:
+    def asked(batch: list[QuestionRow]) -> list[bool]:
         texts = [str(tokenizer.decode(ids)).lower() for row in batch for ids, _ in row.questions]
         return [any(one.removesuffix("{list}") in text for one in lists) for text in texts]
 

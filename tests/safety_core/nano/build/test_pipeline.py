@@ -30,7 +30,7 @@ from safety_core.nano.build.suite import hash_world_files
 from safety_core.nano.corpus.backbone_pairs import sample_training_scene
 from safety_core.nano.language.descriptions import get_plural
 from safety_core.nano.language.hints import HINTS
-from safety_core.nano.pretrain.patch_names import create_patch_namer
+from safety_core.nano.pretrain.language.patch_names import create_patch_namer
 from safety_core.nano.pretrain.vision.tower import convert_to_pixels
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.patch_labels import THING_CLASSES, WORD_CLASSES
