@@ -111,7 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reader.add(data)
         if not self._is_queued:
             self._parse(_FIRST_SHARE_S)
-        self._control_reading()
+        self._update_reading()
 
     def pause_writing(self) -> None:
         """Wait for a client that reads more slowly than the reply is sent."""
@@ -146,14 +146,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_queued = False
         if not self._is_lost:
             self._parse(_SHARE_S)
-            self._control_reading()
+            self._update_reading()
 
     def _request_more(self) -> None:
         """Receive more of the body, because the application reads it."""
         if self._input.is_paused and not self._is_queued and not self._is_discarding:
             self._enqueue()
 
-    def _control_reading(self) -> None:
+    def _update_reading(self) -> None:
         """Read from the client unless received bytes wait to be parsed, or to be read by the application."""
         is_behind = self._reader.has_unparsed or (self._reader.is_in_body and self.is_holding)
         if is_behind and not self._is_discarding:
@@ -166,7 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_discarding = True
         self._reader.clear()
         self._timers.stop(Phase.BODY)
-        self._control_reading()
+        self._update_reading()
 
     @property
     def _has_unanswered(self) -> bool:
