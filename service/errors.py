@@ -79,12 +79,16 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
     ),
     (
         DeadlineError,
-        ErrorReply(status=503, message="This took too long.", type=BUSY, code="timeout", retry_after_s=5),
+        ErrorReply(status=503, message="The request took too long.", type=BUSY, code="timeout", retry_after_s=5),
     ),
     (
         ExhaustedError,
         ErrorReply(
-            status=503, message="There was not enough memory.", type=BUSY, code="out_of_memory", retry_after_s=5
+            status=503,
+            message="The server has not enough free memory.",
+            type=BUSY,
+            code="out_of_memory",
+            retry_after_s=5,
         ),
     ),
     (
@@ -93,11 +97,13 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
     ),
     (
         GenerationError,
-        ErrorReply(status=503, message="The reply could not be made.", type=SERVER, code="generation_failed"),
+        ErrorReply(status=503, message="The reply could not be generated.", type=SERVER, code="generation_failed"),
     ),
     (
         UnauditedError,
-        ErrorReply(status=503, message="The request could not be recorded.", type=SERVER, code="unaudited"),
+        ErrorReply(
+            status=503, message="The request could not be written to the audit log.", type=SERVER, code="unaudited"
+        ),
     ),
     (EngineError, ErrorReply(status=503, message="The engine failed.", type=SERVER, code="engine_failed")),
     (
@@ -110,7 +116,7 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
     ),
 )
 
-INTERNAL = ErrorReply(status=500, message="Something went wrong on our side.", type=SERVER, code="internal")
+INTERNAL = ErrorReply(status=500, message="An internal error occurred.", type=SERVER, code="internal")
 
 
 def build_error_reply(exc: BaseException) -> ErrorReply:
@@ -140,6 +146,9 @@ def rename_field(reply: ErrorReply, names: Mapping[str, str]) -> ErrorReply:
 
 def build_status_reply(status: int) -> ErrorReply:
     """Build the error for a status of the HTTP layer itself (no such route, wrong method)."""
-    messages = {404: ("There is no such path.", "not_found"), 405: ("The method is not allowed.", "method_not_allowed")}
+    messages = {
+        404: ("This path does not exist.", "not_found"),
+        405: ("This path does not allow the method.", "method_not_allowed"),
+    }
     message, code = messages.get(status, ("The request cannot be served.", "bad_request"))
     return ErrorReply(status=status, message=message, type=INVALID, code=code)

@@ -13,7 +13,7 @@ def check_model(name: str | None, service: Service) -> None:
     """Raise InputError ``model_not_found`` unless a name is that of the served model; None is."""
     if name is not None and name != service.guard.info.checkpoint:
         raise InputError(
-            "There is no such model; /v1/models names the one that is served.", code="model_not_found", param="model"
+            "This model does not exist; /v1/models names the one that is served.", code="model_not_found", param="model"
         )
 
 
