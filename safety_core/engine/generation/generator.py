@@ -48,6 +48,7 @@ class Generator:
         max_replies: maximum number of running sequences.
         kv_positions: room for keys and values: sequences times positions of the longest; one alone may exceed it.
         eos_ids: tokens that end a reply; the model's own if None.
+        banned_ids: tokens that are never generated; the model's own if None.
     """
 
     def __init__(
@@ -57,13 +58,14 @@ class Generator:
         max_replies: int = 32,
         kv_positions: int = 1 << 15,
         eos_ids: Sequence[int] | None = None,
+        banned_ids: Sequence[int] | None = None,
     ) -> None:
         text: Any = model.backbone.config.text_config
         self._model = model
         self._max_replies = max_replies
         self._kv_positions = kv_positions
         self._eos_ids = frozenset(model.eos_ids if eos_ids is None else eos_ids)
-        self._banned_ids = list(model.banned_ids)
+        self._banned_ids = list(model.banned_ids if banned_ids is None else banned_ids)
         self._sequences: list[ReplySequence] = []
         self._cache = KVCache(text.num_hidden_layers)
         text_model = model.backbone.model.language_model
