@@ -1,7 +1,8 @@
-"""Three ways to make many replies with one model, each in a process of its own: ``sequential``, ``paged`` and ``own``.
+"""Three ways to generate many replies with one model, each in its own process: ``sequential``, ``paged`` and ``own``.
 
-Reads one JSON object a line, ``{"replies", "tokens", "poison"}``, and answers each with ``{"seconds", "tokens_of"}``:
-how long all replies took, and each one's tokens. With ``poison`` the first prompt holds a number that is not finite.
+The process reads one JSON object per line, ``{"replies", "tokens", "poison"}``, and answers each with ``{"seconds",
+"tokens_of"}``: the time for all replies, and the tokens of each. With ``poison``, the first prompt contains a number
+that is not finite.
 """
 
 import json
@@ -38,12 +39,12 @@ Made = list[list[int]]
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One of the processes, seen from outside."""
+    """A handle of one of the processes."""
 
     process: "subprocess.Popen[str]"
 
-    def make(self, replies: int, tokens: int, *, poison: bool = False) -> dict[str, Any]:
-        """Have so many replies of so many tokens made."""
+    def generate(self, replies: int, tokens: int, *, poison: bool = False) -> dict[str, Any]:
+        """Generate a number of replies of a number of tokens."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         asked = {"replies": replies, "tokens": tokens, "poison": poison}
@@ -54,7 +55,7 @@ class Contender:
 
 @contextmanager
 def run_contender(name: str) -> Iterator[Contender]:
-    """A process that generates in one of the three ways, from start to end."""
+    """Start a process that generates in one of the three ways, and end it at the end."""
     command = [sys.executable, "-m", "bench.contenders.generation", name]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -68,7 +69,7 @@ def run_contender(name: str) -> Iterator[Contender]:
 
 
 def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) -> list[GenerationRequest]:
-    """Questions about one or two pictures, no two alike."""
+    """Create questions about one or two pictures, all different."""
     fill = get_pad_colour(model.image_processor)
     views = [decode_image(read_picture(name), fill=fill).views[0] for name in (SCENE, WEAPON)]
     seen = model.encode_images(model.preprocess(views))
@@ -87,7 +88,7 @@ def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) ->
 
 
 def generate_sequentially(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
-    """The plain path, one reply after another."""
+    """Generate with the reference path, one reply after another."""
     made: Made = []
     for job in wanted:
         pictures = job.pictures
@@ -103,7 +104,7 @@ def generate_sequentially(model: SafeLlava, wanted: Sequence[GenerationRequest])
 
 
 def generate_with_engine(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
-    """The engine's generator."""
+    """Generate with the engine's generator."""
     generator = Generator(model, max_replies=32, eos_ids=())
     rows = [generator.create_sequence(job) for job in wanted]
     generator.run(rows)
@@ -111,7 +112,7 @@ def generate_with_engine(model: SafeLlava, wanted: Sequence[GenerationRequest]) 
 
 
 def generate_paged(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
-    """transformers' continuous batching."""
+    """Generate with transformers' continuous batching."""
     made: Made = [[] for _ in wanted]
     left = threading.Semaphore(0)
     with PagedGenerator(model, max_rows=32, ignore_eos=True) as generator:
@@ -142,7 +143,7 @@ WAYS: dict[str, Callable[[SafeLlava, Sequence[GenerationRequest]], Made]] = {
 
 
 def main() -> None:
-    """Answer requests until the input ends."""
+    """Process requests until the input ends."""
     way = WAYS[sys.argv[1]]
     model = load_checkpoint(Path(CHECKPOINT)).eval()
     for line in sys.stdin:

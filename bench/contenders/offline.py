@@ -1,7 +1,7 @@
-"""The guard without a server: decode and judge pictures in fixed batches, in a process of its own.
+"""The guard without a server: decodes and judges pictures in fixed batches, in its own process.
 
-Reads one JSON object a line, ``{"pictures": how many, "batch": how many at a time}``, and answers each with
-``{"seconds", "cpu_s", "latencies_s"}``: of all, and of each batch.
+The process reads one JSON object per line, ``{"pictures", "batch"}``: the number of pictures, and how many at a time.
+It answers each with ``{"seconds", "cpu_s", "latencies_s"}``: the totals, and the latency of each batch.
 """
 
 import json
@@ -25,12 +25,12 @@ from safety_core.inputs.images.decoding import decode_image
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """The process, seen from outside."""
+    """A handle of the process."""
 
     process: "subprocess.Popen[str]"
 
     def judge(self, pictures: int, batch: int) -> dict[str, Any]:
-        """Have so many pictures decoded and judged."""
+        """Decode and judge a number of pictures."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps({"pictures": pictures, "batch": batch}), file=self.process.stdin, flush=True)
@@ -40,7 +40,7 @@ class Offline:
 
 @contextmanager
 def run_offline(checkpoint: Path = CHECKPOINT) -> Iterator[Offline]:
-    """The process, from start to end."""
+    """Start the process, and terminate it at the end."""
     command = [sys.executable, "-m", "bench.contenders.offline", str(checkpoint)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -53,7 +53,7 @@ def run_offline(checkpoint: Path = CHECKPOINT) -> Iterator[Offline]:
 
 
 def main() -> None:
-    """Answer requests until the input ends."""
+    """Process requests until the input ends."""
     guard = load_guard(Path(sys.argv[1]), device="cpu", limits=GuardLimits(max_batch=1 << 20))
     name, prompt = REFUSED
     turns = (Turn(role="user", text=prompt),)

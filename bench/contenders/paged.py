@@ -1,17 +1,17 @@
-"""transformers' own continuous batching, with paged keys and values, fed prompts that are embeddings.
+"""transformers' own continuous batching, with paged keys and values, for prompts that are embeddings.
 
-It takes token ids only. So a prompt's positions are written to rows of a pool, and the prompt is submitted as ids from
-the end of the vocabulary on, each of which stands for one row; :class:`PooledEmbedding` turns them back. Greedy only.
+It accepts token ids only. A prompt's embeddings are therefore written to rows of a pool, and the prompt is submitted as
+ids beyond the vocabulary, each of which stands for one row; :class:`PooledEmbedding` maps them back. Greedy only.
 
-What keeps it correct, as each of these fails silently:
+The following measures keep it correct; without them it fails silently:
 
-- equal ids do not mean equal prompts, because rows are used again: blocks are never shared between prompts;
-- the attention implementation is set on a config: the model that runs here is a twin with configs of its own, which
-  shares every weight with the original and leaves it untouched;
-- a switch to flash attention may fetch kernels from a hub: it is turned off.
+- rows are reused, so equal ids do not mean equal prompts: blocks are never shared between prompts;
+- the attention implementation is set on a config: the model that runs here is a twin with its own configs, which shares
+  all weights with the original and does not change it;
+- automatic flash attention may fetch kernels from a hub: it is turned off.
 
-Not-finite logits go unnoticed, and spread: all replies of a step attend within one sequence, under a mask that NaN
-passes. transformers' loop is one thread for all replies; whatever it raises ends every reply and the loop.
+Logits that are not finite are not detected, and spread: all replies of a step attend within one sequence, under a mask
+that NaN passes. transformers' loop is one thread for all replies; an error in it ends every reply and the loop.
 Shapes: P pool rows · T positions · D LLM width.
 """
 
@@ -34,11 +34,11 @@ from safety_core.model.safe_llava import SafeLlava
 _logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
-"""How often the thread that calls back looks whether it should end."""
+"""Interval in seconds between checks whether the callback thread should end."""
 
 
 class PooledEmbedding(nn.Module):
-    """A vocabulary's embedding that continues in a pool: id V + p is the pool's row p.
+    """An embedding whose vocabulary of size V is extended by a pool: id V + p is row p of the pool.
 
     Args:
         words: the vocabulary's own embedding.
@@ -54,7 +54,7 @@ class PooledEmbedding(nn.Module):
         self.register_buffer("pool_PD", pool_PD, persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Embeddings of ids of either kind."""
+        """Embeddings of ids of both kinds."""
         beyond = ids - self.words.num_embeddings
         words = self.words(ids.clamp_max(self.words.num_embeddings - 1))
         return torch.where((beyond >= 0)[..., None], F.embedding(beyond.clamp_min(0), self.pool_PD), words)
@@ -62,29 +62,29 @@ class PooledEmbedding(nn.Module):
 
 @dataclass(slots=True)
 class _Running:
-    """A reply that is being made."""
+    """A reply that is being generated."""
 
     rows: list[int]
     on_token: Callable[[int], None]
     on_done: Callable[[], None]
-    told: int = field(default=0)
-    """Tokens that were passed on."""
+    passed_on: int = field(default=0)
+    """Number of tokens passed to the callback."""
 
 
 class PagedGenerator:
-    """Makes replies together with :class:`transformers.ContinuousBatchingManager`, greedily.
+    """Generates replies with :class:`transformers.ContinuousBatchingManager`, greedily.
 
-    Used as a context manager, or between :meth:`start` and :meth:`stop`. Callbacks come from a thread of its own,
-    which they should not hold up.
+    To be used as a context manager, or between :meth:`start` and :meth:`stop`. Callbacks run in a separate thread and
+    should return quickly.
 
     Args:
         model: the model; its weights are shared, not copied.
-        max_rows: replies at a time.
-        pool_rows: positions of all prompts that wait or run.
+        max_rows: maximum number of replies at a time.
+        pool_rows: maximum number of positions of all waiting and running prompts.
         max_positions: room for keys and values.
-        batch_tokens: most positions that one step reads: longer prompts are read in parts.
-        page_size: positions of a page.
-        ignore_eos: let every reply get as many tokens as were asked for.
+        batch_tokens: maximum number of positions per step; longer prompts are read in parts.
+        page_size: positions per page.
+        ignore_eos: generate the requested number of tokens in every reply.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class PagedGenerator:
         self._running: dict[str, _Running] = {}
         self._changed = threading.Condition()
         self.failures: dict[str, str] = {}
-        """What became of replies that could not be made, by their ids."""
+        """Error messages of failed replies, by their ids."""
 
     def __enter__(self) -> "PagedGenerator":
         self.start()
@@ -130,12 +130,12 @@ class PagedGenerator:
 
     @property
     def alive(self) -> bool:
-        """Whether replies can be made: started, and not broken by an error since."""
+        """Whether replies can be generated: started, and not ended by an error."""
         return self._manager is not None and bool(self._manager.is_running())
 
     def start(self) -> None:
-        """Start both threads: transformers' loop and the one that calls back."""
-        # The loop runs in the mode of whoever starts it (5.24), or without gradients (before).
+        """Start both threads: transformers' loop and the callback thread."""
+        # The loop inherits the mode of the starting thread (5.24), or runs without gradients (before).
         with torch.inference_mode():
             self._manager = self._twin.init_continuous_batching(
                 generation_config=self._generation, continuous_batching_config=self._batching
@@ -145,7 +145,7 @@ class PagedGenerator:
         self._caller.start()
 
     def stop(self) -> None:
-        """Give up what is running, and wait for both threads to end."""
+        """Cancel all running replies and wait for both threads to end."""
         if self._manager is None or self._caller is None:
             return
         self._manager.stop(block=True, hard_stop=True)
@@ -160,13 +160,13 @@ class PagedGenerator:
         on_token: Callable[[int], None],
         on_done: Callable[[], None],
     ) -> str:
-        """Ask for a reply; waits while the pool is full.
+        """Submit a prompt; waits while the pool is full.
 
         Args:
             embeds_TD: the prompt's embeddings, without padding.
-            max_new_tokens: most tokens of the reply; fewer where the context ends earlier.
-            on_token: called with each token, the end-of-sequence token included.
-            on_done: called once after the last one, also where the reply failed; not where it was cancelled.
+            max_new_tokens: maximum number of tokens of the reply; fewer if the context ends earlier.
+            on_token: called with each token, including the end-of-sequence token.
+            on_done: called once after the last token, also if the reply failed, but not if it was cancelled.
 
         Raises:
             ValueError: the prompt is empty, or leaves no room for a reply, in the context or in the pool.
@@ -198,24 +198,24 @@ class PagedGenerator:
         return name
 
     def cancel(self, request_id: str) -> None:
-        """Stop a reply, at the latest after the step that runs; one that does not run is left as it is."""
-        # In this order: the loop takes new prompts first and cancellations after them, so nobody reads the rows of
-        # this one after another prompt has got them, but for a forward pass whose tokens no longer count.
+        """Stop a reply, at the latest after the current step; has no effect on replies that do not run."""
+        # In this order: the loop processes new prompts before cancellations. The rows may therefore be read after
+        # another prompt has got them, but only by a forward pass whose tokens no longer count.
         self._manager.cancel_request(request_id)
         self._leave(request_id)
 
     def _leave(self, request_id: str) -> _Running | None:
-        """Forget a reply and give its rows back."""
+        """Remove a reply and free its rows."""
         with self._changed:
             running = self._running.pop(request_id, None)
             if running is not None:
-                # To the end, so that rows rest as long as they can.
+                # Appended, so that rows are reused as late as possible.
                 self._free += running.rows
                 self._changed.notify_all()
         return running
 
     def _call_back(self) -> None:
-        """Pass on what the loop made, until it has ended and nothing is left."""
+        """Call the callbacks with the loop's output until the loop has ended and all output is processed."""
         while True:
             running = self.alive
             output = self._manager.get_result(timeout=_POLL_S)
@@ -227,16 +227,16 @@ class PagedGenerator:
             elif not running:
                 break
         with self._changed:
-            self._changed.notify_all()  # whoever waits for rows gets an error
+            self._changed.notify_all()  # callers that wait for rows get an error
 
     def _pass_on(self, output: Any) -> None:
-        """Tell one reply's new tokens, and its end."""
+        """Call the callbacks with a reply's new tokens and its end."""
         running = self._running.get(output.request_id)
         if running is None:
             return
-        # After an error, what it brings may be less than what was told.
-        for token in output.generated_tokens[running.told :]:
-            running.told += 1
+        # After an error there may be fewer tokens than were passed on.
+        for token in output.generated_tokens[running.passed_on :]:
+            running.passed_on += 1
             running.on_token(token)
         if not output.is_finished():
             return
@@ -249,7 +249,7 @@ class PagedGenerator:
 def _create_twin(
     backbone: LlavaForConditionalGeneration, pool_rows: int
 ) -> tuple[LlavaForConditionalGeneration, PooledEmbedding]:
-    """The same model with configs and modules of its own and the same weights, its embedding continued by a pool."""
+    """Copy the model without its weights, and extend the embedding by a pool."""
     weights = {id(tensor): tensor for tensor in chain(backbone.parameters(), backbone.buffers())}
     twin = copy.deepcopy(backbone, weights)
     words = twin.get_input_embeddings()
@@ -257,7 +257,7 @@ def _create_twin(
     embedding = PooledEmbedding(words, pool_rows)
     twin.set_input_embeddings(embedding)
     if "auto_switch_to_flash" not in _OPTIONS:
-        # Before 5.19 only an implementation that is paged already is left as it is.
+        # Before 5.19, only an implementation that is already paged is kept.
         twin.set_attn_implementation("paged|sdpa")
     return twin, embedding
 
@@ -266,7 +266,7 @@ _OPTIONS = frozenset(option.name for option in fields(ContinuousBatchingConfig))
 
 
 def _create_batching_config(*, page_size: int, **sizes: int) -> ContinuousBatchingConfig:
-    """The options of transformers' continuous batching, whose names changed between versions."""
+    """Create the options of transformers' continuous batching, whose names differ between versions."""
     options: dict[str, Any] = {
         **sizes,
         "page_size" if "page_size" in _OPTIONS else "block_size": page_size,

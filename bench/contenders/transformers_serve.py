@@ -1,21 +1,16 @@
-"""``transformers serve``: the model behind the guard in transformers' own OpenAI-style server, without any guard.
+"""``transformers serve``: the unguarded model in transformers' own OpenAI-style server.
 
-It answers one request after another: its ``--continuous-batching`` is for pure language models, a LLaVA falls back to
-one ``generate()`` at a time. Pictures are decoded on its event loop. Its stream tells the number of tokens in the last
-event, asked or not, and ends without ``[DONE]``.
+It answers one request after another: its ``--continuous-batching`` supports pure language models only, and a LLaVA
+falls back to one ``generate()`` at a time. It decodes pictures on its event loop. Its stream has the number of tokens
+in the last event even if not requested, and ends without ``[DONE]``.
 """
 
-import base64
-import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import torch
 import typer
 from transformers.utils.import_utils import is_serve_available
@@ -35,33 +30,14 @@ CHAT_TEMPLATE = (
 """LLaVA-1.5's format; for a question about pictures the same ids as
 :class:`safety_core.inputs.prompts.PromptBuilder` makes, as long as nothing in the question had to be neutralised."""
 
-REPLY_WITHIN_S = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamedChat:
-    """One streamed reply, as its client saw it."""
-
-    first_s: float | None
-    """Seconds until the first piece of text; None where none came."""
-
-    seconds: float
-    """Seconds until the stream ended."""
-
-    tokens: int
-    """Tokens of the reply, its end included, as the server counts them; pieces of text where it does not say."""
-
-    text: str
-    """The reply; it may begin with a space."""
-
 
 def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
-    """Write what our server runs, its adapter merged, as a plain LLaVA in float32 with processor and chat template.
+    """Write our model with its adapter merged, as a plain LLaVA in float32 with processor and chat template.
 
     Args:
-        checkpoint: a checkpoint of ours.
+        checkpoint: one of our checkpoints.
         out: folder to write to; it may exist.
-        endless: let no token end a reply, so that every reply has as many tokens as were asked for.
+        endless: let no token end a reply, so that every reply has the requested number of tokens.
 
     Returns:
         ``out``.
@@ -77,10 +53,10 @@ def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> 
 
 @contextmanager
 def run_transformers_serve(model_dir: Path, *arguments: str) -> Iterator[str]:
-    """Serve a prepared folder on the CPU in float32, and give the server's URL once it answers.
+    """Serve a folder on the CPU in float32; yields the server's URL when it answers.
 
     Args:
-        model_dir: what :func:`prepare` wrote.
+        model_dir: a folder written by :func:`write_plain_llava`.
         arguments: further options of ``transformers serve``.
 
     Raises:
@@ -98,45 +74,3 @@ def run_transformers_serve(model_dir: Path, *arguments: str) -> Iterator[str]:
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     with run_process(command, os.environ | offline, f"http://127.0.0.1:{port}", "/health") as server:
         yield server.url
-
-
-async def stream_chat(
-    client: httpx.AsyncClient, url: str, picture: bytes, prompt: str, max_tokens: int
-) -> StreamedChat:
-    """Ask one question about one picture, greedily, and read the reply as it comes.
-
-    Raises:
-        httpx.HTTPStatusError: the server refused the request.
-        RuntimeError: the server gave up during the reply.
-    """
-    address = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-    content = [{"type": "image_url", "image_url": {"url": address}}, {"type": "text", "text": prompt}]
-    body = {
-        "messages": [{"role": "user", "content": content}],
-        "max_completion_tokens": max_tokens,
-        "temperature": 0.0,
-        "stream": True,
-    }
-    pieces: list[str] = []
-    first_s, counted = None, None
-    sent = time.perf_counter()
-    async with client.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=REPLY_WITHIN_S) as response:
-        response.raise_for_status()
-        async for line in response.aiter_lines():
-            if not line.startswith("data: {"):
-                continue
-            # Its errors are not always valid JSON.
-            if line.startswith('data: {"error"'):
-                raise RuntimeError(f"the server gave up: {line.removeprefix('data: ')}")
-            event = json.loads(line.removeprefix("data: "))
-            if piece := event["choices"][0]["delta"].get("content"):
-                first_s = first_s or time.perf_counter() - sent
-                pieces.append(piece)
-            if usage := event.get("usage"):
-                counted = int(usage["completion_tokens"])
-    return StreamedChat(
-        first_s=first_s,
-        seconds=time.perf_counter() - sent,
-        tokens=len(pieces) if counted is None else counted,
-        text="".join(pieces),
-    )

@@ -29,14 +29,14 @@ def measure_generators(
         contenders = {name: stack.enter_context(run_contender(name)) for name in WAYS}
         for number in range(rounds + 1):
             for name, one in contenders.items():
-                made = one.make(replies, tokens)
+                made = one.generate(replies, tokens)
                 if number:  # the first is the warm-up
                     seconds[name].append(made["seconds"])
-        expected = contenders["sequential"].make(replies, tokens)["tokens_of"]
-        alone = contenders["sequential"].make(COMPANY, tokens)["tokens_of"]
+        expected = contenders["sequential"].generate(replies, tokens)["tokens_of"]
+        alone = contenders["sequential"].generate(COMPANY, tokens)["tokens_of"]
         for name, one in contenders.items():
-            equal[name] = _count_equal(one.make(replies, tokens)["tokens_of"], expected)
-            unharmed[name] = _count_equal(one.make(COMPANY, tokens, poison=True)["tokens_of"][1:], alone[1:])
+            equal[name] = _count_equal(one.generate(replies, tokens)["tokens_of"], expected)
+            unharmed[name] = _count_equal(one.generate(COMPANY, tokens, poison=True)["tokens_of"][1:], alone[1:])
     speed = {name: [replies * tokens / one for one in values] for name, values in seconds.items()}
     report_measurement(
         "generators",

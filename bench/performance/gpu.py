@@ -1,7 +1,7 @@
-"""The guard at a real model's size, on whatever device is there: guarded beside unguarded, prefill and decode apart.
+"""Cost of the guard at a real model's size: guarded and unguarded passes, prefill and decoding apart.
 
-Weights are random: what a pass costs does not depend on what they say. What the device can do, bytes and operations a
-second, is measured in the same run, and every pass is held against it.
+Weights are random, because the cost of a pass does not depend on them. The bytes and operations per second of the
+device are measured in the same run, and every pass is compared with them.
 Shapes: B requests at a time · N image patches · S safety tokens · T positions of a prompt.
 """
 
@@ -40,19 +40,19 @@ WARM_UP = 3
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the device reaches with nothing but copies, and nothing but matrix products."""
+    """Speed of the device in copies alone, and in matrix products alone."""
 
     bytes_per_s: float
     flops_per_s: float
 
 
-class Bench:
-    """One model, and ways to run parts of it.
+class ModelRuns:
+    """Runs parts of one model.
 
     Args:
         model: the model.
-        device: where it lies.
-        tokens: of each reply.
+        device: of the model.
+        tokens: number of tokens of each reply.
     """
 
     def __init__(self, model: SafeLlava, device: torch.device, tokens: int) -> None:
@@ -66,16 +66,16 @@ class Bench:
         )
         model.safety.to(device)
 
-    def seconds(self, work: Callable[[], object]) -> float:
-        """How long one run takes, until the device is done."""
+    def measure_seconds(self, work: Callable[[], object]) -> float:
+        """Measure the seconds until the device has finished some work."""
         self._wait()
         begun = time.perf_counter()
         work()
         self._wait()
         return time.perf_counter() - begun
 
-    def requests(self, batch: int) -> list[ModelInput]:
-        """So many requests, each with a picture of its own."""
+    def create_requests(self, batch: int) -> list[ModelInput]:
+        """Create a batch of requests with different pictures."""
         made = []
         for number in range(batch):
             side = 14 * self.model.dims.patch_grid
@@ -84,16 +84,18 @@ class Bench:
             made.append(self.guard.prepare(GuardRequest(images=(decoded,), turns=(Turn(role="user", text=QUESTION),))))
         return made
 
-    def features(self, requests: list[ModelInput], extra: int = 0) -> list[VisionFeatures]:
-        """What the tower makes of them: as many image positions as patches, and ``extra`` more."""
+    def encode_pictures(self, requests: list[ModelInput], extra: int = 0) -> list[VisionFeatures]:
+        """Run the tower: as many image positions as patches, and ``extra`` more."""
         with torch.inference_mode():
             vision, rows_of = Scorer(self.model, max_batch=max(BATCHES)).encode_views(requests)
         assert vision is not None
         shown = [vision[rows].projected_BPD for rows in rows_of]
         return [VisionFeatures((), torch.cat([one[:, :extra], one], dim=1)) for one in shown]
 
-    def joining(self, generator: Generator, pictures: list[VisionFeatures], *, inject: bool) -> list[ReplySequence]:
-        """Replies that have not begun."""
+    def create_sequences(
+        self, generator: Generator, pictures: list[VisionFeatures], *, inject: bool
+    ) -> list[ReplySequence]:
+        """Create sequences that do not run yet."""
         prompt = self.model.prompts.encode([Turn(role="user", text=QUESTION)], 1)
         sampling = Sampling(max_new_tokens=self.tokens)
         return [
@@ -101,20 +103,20 @@ class Bench:
             for one in pictures
         ]
 
-    def generator(self) -> Generator:
+    def create_generator(self) -> Generator:
         """A generator whose replies do not end before their limit."""
         return Generator(self.model, max_replies=max(BATCHES), kv_positions=1 << 20, eos_ids=())
 
-    def limits(self) -> Limits:
-        """What the device reaches."""
+    def measure_limits(self) -> Limits:
+        """Measure the speed of the device."""
         cpu = self.device.type == "cpu"
         dtype = self.model.backbone.dtype
         large = torch.empty((1 << 26) if cpu else (1 << 30), dtype=torch.uint8, device=self.device)
         target = torch.empty_like(large)
         side = 1024 if cpu else 8192
         left, right = (torch.randn(side, side, device=self.device, dtype=dtype) for _ in range(2))
-        copied = min(self.seconds(lambda: target.copy_(large)) for _ in range(10))
-        product = min(self.seconds(lambda: left @ right) for _ in range(10))
+        copied = min(self.measure_seconds(lambda: target.copy_(large)) for _ in range(10))
+        product = min(self.measure_seconds(lambda: left @ right) for _ in range(10))
         return Limits(bytes_per_s=2 * large.nbytes / copied, flops_per_s=2 * side**3 / product)
 
     def _wait(self) -> None:
@@ -126,13 +128,13 @@ def measure_gpu(
     shapes: Annotated[str, typer.Option(help=f"One of {', '.join(SHAPES)}.")] = "7b",
     device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
     dtype: Annotated[str, typer.Option(help="bfloat16, float16 or float32.")] = "bfloat16",
-    rounds: Annotated[int, typer.Option(help="Times that everything is measured.", min=3)] = 10,
+    rounds: Annotated[int, typer.Option(help="Number of rounds.", min=3)] = 10,
     tokens: Annotated[int, typer.Option(help="Tokens of each reply.", min=2)] = 32,
 ) -> None:
-    """Guarded against unguarded at a real model's shapes, held against what the device can do."""
+    """Guarded against unguarded at a real model's shapes, compared with the speed of the device."""
     chosen = pick_device(device)
-    bench = Bench(create_random_model(SHAPES[shapes], chosen, getattr(torch, dtype)), chosen, tokens)
-    limits = bench.limits()
+    runs = ModelRuns(create_random_model(SHAPES[shapes], chosen, getattr(torch, dtype)), chosen, tokens)
+    limits = runs.measure_limits()
     rows: list[tuple[object, ...]] = []
     figures: dict[str, object] = {
         "shapes": shapes,
@@ -143,7 +145,7 @@ def measure_gpu(
     }
     bars: list[Bar] = []
     for batch in BATCHES:
-        of = _measure_batch(bench, batch, rounds, limits)
+        of = _measure_batch(runs, batch, rounds, limits)
         figures[f"batch {batch}"] = of
         rows += [(batch, name, value) for name, value in of.items()]
         first, speed = of["first_token_ratio"], of["decode_ratio"]
@@ -157,30 +159,30 @@ def measure_gpu(
     report_measurement("gpu", ("batch", "figure", "value"), rows, figures=figures, bars=bars, folder=folder)
 
 
-def _measure_batch(bench: Bench, batch: int, rounds: int, limits: Limits) -> dict[str, Estimate]:
-    """Every pass of a batch, contenders in turns."""
-    model, requests = bench.model, bench.requests(batch)
+def _measure_batch(runs: ModelRuns, batch: int, rounds: int, limits: Limits) -> dict[str, Estimate]:
+    """Measure every pass of a batch; contenders take turns."""
+    model, requests = runs.model, runs.create_requests(batch)
     tokens_S = model.config.num_safety_tokens
-    plain, longer = bench.features(requests), bench.features(requests, extra=tokens_S)
+    plain, longer = runs.encode_pictures(requests), runs.encode_pictures(requests, extra=tokens_S)
     times: dict[str, list[float]] = {}
 
     def note(name: str, work: Callable[[], object], number: int) -> None:
-        taken = bench.seconds(work)
+        taken = runs.measure_seconds(work)
         if number >= WARM_UP:
             times.setdefault(name, []).append(taken)
 
     for number in range(rounds + WARM_UP):
-        note("tower", lambda: bench.features(requests), number)
-        note("guard", lambda: bench.guard.judge(requests), number)
+        note("tower", lambda: runs.encode_pictures(requests), number)
+        note("guard", lambda: runs.guard.judge(requests), number)
         for name, pictures, inject in (
             ("guarded", plain, True),
             ("unguarded", plain, False),
             ("as long", longer, False),
         ):
-            generator = bench.generator()
-            joining = bench.joining(generator, pictures, inject=inject)
+            generator = runs.create_generator()
+            joining = runs.create_sequences(generator, pictures, inject=inject)
             note(f"prefill {name}", lambda: generator.admit(joining), number)  # noqa: B023
-            steps = bench.tokens - 2
+            steps = runs.tokens - 2
             note(f"decode {name}", lambda: [generator.step() for _ in range(steps)], number)  # noqa: B023
     first = {
         "guarded": [a + b for a, b in zip(times["guard"], times["prefill guarded"], strict=True)],
@@ -191,7 +193,7 @@ def _measure_batch(bench: Bench, batch: int, rounds: int, limits: Limits) -> dic
         **{f"{name}_ms": estimate_median([1e3 * one for one in values]) for name, values in times.items()},
         "first_token_ratio": estimate_ratio(first["guarded"], first["as long"]),
         "decode_ratio": estimate_ratio(times["decode unguarded"], times["decode guarded"]),
-        "decode_tokens_per_s": estimate_median([batch * (bench.tokens - 2) / one for one in times["decode guarded"]]),
+        "decode_tokens_per_s": estimate_median([batch * (runs.tokens - 2) / one for one in times["decode guarded"]]),
         "prefill_share_of_flops": estimate_median(
             [
                 _count_prefill_flops(model, batch, positions) / one / limits.flops_per_s
@@ -200,7 +202,7 @@ def _measure_batch(bench: Bench, batch: int, rounds: int, limits: Limits) -> dic
         ),
         "decode_share_of_bandwidth": estimate_median(
             [
-                (bench.tokens - 2) * _count_step_bytes(model, batch, positions) / one / limits.bytes_per_s
+                (runs.tokens - 2) * _count_step_bytes(model, batch, positions) / one / limits.bytes_per_s
                 for one in times["decode guarded"]
             ]
         ),
@@ -208,13 +210,13 @@ def _measure_batch(bench: Bench, batch: int, rounds: int, limits: Limits) -> dic
 
 
 def _count_prefill_flops(model: SafeLlava, batch: int, positions: int) -> float:
-    """Two operations for each weight and position; attention between positions is left out."""
+    """Count two operations for each weight and position; attention between positions is omitted."""
     weights: int = sum(one.numel() for one in model.backbone.model.language_model.layers.parameters())
     return 2.0 * weights * batch * positions
 
 
 def _count_step_bytes(model: SafeLlava, batch: int, positions: int) -> float:
-    """What one token of every reply must read: all weights once, and every reply's keys and values."""
+    """Count the bytes that one decoding step must read: all weights once, and the keys and values of every reply."""
     layers = model.backbone.model.language_model.layers
     weights = sum(one.nbytes for one in layers.parameters()) + model.backbone.lm_head.weight.nbytes
     text: Any = model.backbone.config.text_config

@@ -1,6 +1,7 @@
-"""Whether the heatmap shows what is risky: the pointing game (Zhang et al., IJCV 2018) on scenes with one risky thing.
+"""Accuracy of the heatmap: the pointing game (Zhang et al., IJCV 2018) on scenes with one risky thing.
 
-The scenes are held out: backgrounds and places that no training picture shows, harmless things beside the risky one.
+The scenes are held out: backgrounds and positions that occur in no training picture, with harmless things beside the
+risky one.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def measure_explain(
 
 
 def count_hits(guard: Guard, kind: str, scenes: int) -> int:
-    """Of so many held-out scenes with one thing of a kind, in how many the hottest point lies inside its box."""
+    """Count held-out scenes with one thing of a kind where the hottest point is inside the box of that thing."""
     drawn = [sample_scene(Random(f"explain/{kind}/{index}"), kind, held_out=True).scene for index in range(scenes)]
     hits = 0
     for start in range(0, scenes, BATCH):
@@ -57,7 +58,7 @@ def count_hits(guard: Guard, kind: str, scenes: int) -> int:
 
 
 def _is_inside(scene: Scene, heatmap: Sequence[Sequence[float]]) -> bool:
-    """Whether the hottest cell's middle lies in the box of the scene's first thing."""
+    """Whether the centre of the hottest cell is in the box of the scene's first thing."""
     _, row, column = max((heat, row, column) for row, cells in enumerate(heatmap) for column, heat in enumerate(cells))
     side = SIDE / len(heatmap)
     left, top, right, bottom = compute_item_box(scene.items[0])

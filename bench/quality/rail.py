@@ -1,8 +1,8 @@
-"""What the output rail catches, what it cuts for nothing, and what it costs.
+"""Harmful replies that the output rail cuts, harmless ones that it cuts, and its cost.
 
-Harmful replies are those that the bare backbone makes to held-out requests and whose words the nano's rules call
-harmful; harmless ones are those of the guarded model. Speed is that of two servers that differ in the rail alone, which
-judges there but cuts nothing, so that both make equally many tokens.
+Harmful replies are those of the bare backbone to held-out requests if the nano's rules label their words as harmful;
+harmless replies are those of the guarded model. Speed compares two servers that differ only in the rail, which judges
+replies there but cuts none, so that both generate equally many tokens.
 """
 
 import statistics
@@ -45,36 +45,36 @@ _BARE = SystemSpec(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the rail did to one reply."""
+    """The effect of the rail on one reply."""
 
     pair: LabelledPair
-    """What was asked."""
+    """The request."""
 
     text: str
-    """What got out."""
+    """The released text."""
 
     cut: bool
-    """Whether the rest did not."""
+    """Whether the rest was cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Figures with the rail, in parts of those without."""
+    """Ratios of figures with the rail to those without."""
 
     tokens_per_s: Estimate
     """Tokens a second."""
 
     first_words: Estimate
-    """Time to the first piece of a stream, which lags a window behind."""
+    """Time to the first piece of a stream, which is delayed by a window."""
 
 
 def measure_rail(
-    pictures: Annotated[int, typer.Option(help="Pictures that are talked about.", min=1)] = 400,
+    pictures: Annotated[int, typer.Option(help="Number of pictures.", min=1)] = 400,
     window: Annotated[int, typer.Option(help="Tokens between two judgements of a reply.", min=1)] = WINDOW,
-    starts: Annotated[int, typer.Option(help="Times that both servers are started.", min=1)] = 4,
-    rounds: Annotated[int, typer.Option(help="Times that they take turns after each start.", min=3)] = 4,
+    starts: Annotated[int, typer.Option(help="Number of starts of both servers.", min=1)] = 4,
+    rounds: Annotated[int, typer.Option(help="Turns after each start.", min=3)] = 4,
 ) -> None:
-    """Harmful replies that are cut, harmless ones that are, and tokens/s with the rail against without."""
+    """Shares of harmful and harmless replies that are cut, and tokens/s with and without the rail."""
     guard = load_guard(CHECKPOINT)
     bare = load_system(_BARE).model
     pairs = [pair for index in range(pictures) for pair in sample_reply_pairs(Random(f"rail/{index}"), "held_out")]
@@ -128,7 +128,7 @@ def measure_rail(
 def _generate_unguarded(
     model: SafeLlava, guard: Guard, pairs: Sequence[LabelledPair], window: int
 ) -> Iterator[Outcome]:
-    """Replies of a model without any guard but the rail."""
+    """Generate replies of a model without any guard except the rail."""
     jobs = []
     for pair in pairs:
         turns = [Turn(role="user", text=pair.question.text)]
@@ -140,7 +140,7 @@ def _generate_unguarded(
 
 
 def _generate_guarded(guard: Guard, pairs: Sequence[LabelledPair], window: int) -> Iterator[Outcome]:
-    """Replies of the guarded model to what it does not refuse."""
+    """Generate replies of the guarded model to requests that it does not refuse."""
     asked, jobs = [], []
     for pair in pairs:
         image = _create_picture(guard, pair)
@@ -179,7 +179,7 @@ def _create_picture(guard: Guard, pair: LabelledPair) -> DecodedImage | None:
 
 
 def _measure_costs(window: int, clients: int, starts: int, rounds: int) -> Costs:
-    """What the rail costs, in parts of what replies take without it; servers are started anew as in ``overhead``."""
+    """Measure the cost of the rail, with several starts of the servers as in ``overhead``."""
     speeds: dict[int, list[float]] = {window: [], 0: []}
     firsts: dict[int, list[float]] = {window: [], 0: []}
     for start in range(starts):
@@ -193,6 +193,8 @@ def _measure_costs(window: int, clients: int, starts: int, rounds: int) -> Costs
                     wanted = [build_chat(ANSWERED, max_tokens=TOKENS) for _ in range(12 * clients)]
                     answers = run_closed_loop(urls[one], wanted, clients=clients)
                     if number:  # the first is the warm-up
-                        speeds[one].append(sum(said.tokens for said in answers) / sum(said.seconds for said in answers))
-                        firsts[one].append(statistics.median(said.first_s for said in answers if said.first_s))
+                        speeds[one].append(
+                            sum(reply.tokens for reply in answers) / sum(reply.seconds for reply in answers)
+                        )
+                        firsts[one].append(statistics.median(reply.first_s for reply in answers if reply.first_s))
     return Costs(estimate_ratio(speeds[window], speeds[0]), estimate_ratio(firsts[window], firsts[0]))
