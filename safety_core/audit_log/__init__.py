@@ -1,1 +1,1 @@
-"""The audit log: who was answered what, and why, in a file that is only ever added to. Knows no model and no HTTP."""
+"""The audit log: an append-only file of decisions and of the ends of replies. Knows no model and no HTTP."""

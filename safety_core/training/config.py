@@ -48,16 +48,16 @@ class TrainConfig(StrictModel):
     """Checkpoint directory, or a bare backbone: a folder in Hugging Face layout or a hub id."""
 
     data: Annotated[Paths, Field(min_length=1)]
-    """JSONL files to learn from."""
+    """JSONL files to train on."""
 
     out: str
     """Checkpoint directory to write; it must not exist."""
 
     stage: Annotated[int, Field(ge=1, le=2)] = 1
-    """1: safety modules beside a frozen backbone. 2: a LoRA on the language model too."""
+    """1: the safety modules, with a frozen backbone. 2: also a LoRA on the language model."""
 
     train_parts: TrainParts = "all"
-    """``head``: projector, head and its tokens, without running the LLM. ``lm``: the LLM's tokens and LoRA. Or both."""
+    """``all``, ``head`` (projector, head, its tokens; the LLM does not run) or ``lm`` (the LLM's tokens and LoRA)."""
 
     eval_data: Paths = ()
     """JSONL files to measure loss and accuracy on, every ``eval_steps`` and at the end."""
@@ -66,10 +66,10 @@ class TrainConfig(StrictModel):
     """Commit of a hub repository."""
 
     taxonomy: str | None = None
-    """JSON file with ``types``, ``levels`` and ``safe_type``, for a bare backbone; a checkpoint brings its own."""
+    """JSON file with ``types``, ``levels`` and ``safe_type``, for a bare backbone; a checkpoint has its own."""
 
     hints: str | None = None
-    """JSON file with hints by type and level name, for a bare backbone; a checkpoint brings its own."""
+    """JSON file with hints by type and level name, for a bare backbone; a checkpoint has its own."""
 
     template: Literal["auto", "vicuna", "chat"] = "auto"
     """Conversation format of a bare backbone: ``vicuna`` (LLaVA-1.5's), ``chat`` (its tokenizer's) or ``auto``."""
@@ -81,7 +81,7 @@ class TrainConfig(StrictModel):
     """Passes over the data, unless ``max_steps`` is given."""
 
     max_steps: Annotated[int, Field(ge=1)] | None = None
-    """Optimizer steps, in place of ``epochs``."""
+    """Optimizer steps, instead of ``epochs``."""
 
     batch_size: PositiveInt = 32
     """Samples in one forward pass."""
@@ -93,13 +93,13 @@ class TrainConfig(StrictModel):
     """Peak learning rate."""
 
     lr_lm: Number | None = None
-    """Peak learning rate of the LLM's tokens and LoRA, where it should differ from ``lr``."""
+    """Peak learning rate of the LLM's tokens and LoRA; ``lr`` if None."""
 
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
     """Shape of the learning rate after the warm-up."""
 
     warmup_steps: int = -1
-    """Steps over which the learning rate rises; -1 takes the stage's default, but at most a tenth of all steps."""
+    """Steps over which the learning rate rises; -1 stands for the stage's default, but at most a tenth of all steps."""
 
     weight_decay: Annotated[Number, Field(ge=0)] = 0.0
     """Decay of weight matrices; tokens, norms and biases never decay."""
@@ -108,10 +108,10 @@ class TrainConfig(StrictModel):
     """Largest gradient norm, for each parameter group by itself; 0 switches clipping off."""
 
     lambda_: Annotated[Number, Field(ge=0)] = 10.0
-    """Weight of the level and type losses against the LM loss in the logged sum and the backward pass."""
+    """Weight of the level and type losses relative to the LM loss, in the logged sum and the backward pass."""
 
     surface_weight: Annotated[Number, Field(ge=0)] = 0.5
-    """Weight of each surface loss (pictures alone, words alone) against the pair's."""
+    """Weight of each surface loss (pictures alone, texts alone) relative to the whole request's."""
 
     class_weights: Literal["none", "balanced"] = "none"
     """``balanced`` weighs each type and level by the inverse square root of how often it occurs."""
@@ -132,10 +132,10 @@ class TrainConfig(StrictModel):
     """Dropout in front of the LoRA."""
 
     share_images: PositiveInt = 8
-    """Most prompts of one picture that stand next to each other in a batch, so that its work is done once."""
+    """Largest number of prompts of one picture that are grouped in a batch, so that the picture is processed once."""
 
     cache_features: str | None = None
-    """Folder that keeps the frozen tower's features in 16 bit; without one the tower runs in every step."""
+    """Folder that caches the frozen tower's features in 16 bit; without it, the tower runs in every step."""
 
     precision: Precision = "fp32"
     """Mixed precision of forward and backward pass; fp16 needs a GPU."""
@@ -171,7 +171,7 @@ class TrainConfig(StrictModel):
     """Copy the backbone into the written checkpoint."""
 
     run_dir: str | None = None
-    """Folder for resumable states and logs; ``<out>.run`` where None."""
+    """Folder for resumable states and logs; ``<out>.run`` if None."""
 
     tensorboard: bool = False
     """Write TensorBoard logs into the run folder beside the JSON log."""

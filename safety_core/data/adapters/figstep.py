@@ -18,7 +18,7 @@ _PROMPT = (
 """The text of every request; the pictures carry the forbidden questions."""
 
 
-class _Record(SourceRecord):
+class _FigStepRecord(SourceRecord):
     """One row of the table."""
 
     category_id: FilledText
@@ -30,10 +30,10 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
     folder = find_data_folder(root, "question")
     file = find_first_file(folder, "question/safebench.csv", "question/SafeBench-Tiny.csv")
     images = folder / "images" / ("SafeBench" if file.name == "safebench.csv" else "SafeBench-Tiny")
-    return convert_rows(read_csv_rows(file), _Record, partial(_convert_record, images=images))
+    return convert_rows(read_csv_rows(file), _FigStepRecord, partial(_convert_record, images=images))
 
 
-def _convert_record(record: _Record, place: RecordPlace, *, images: Path) -> Iterator[RawSample]:
+def _convert_record(record: _FigStepRecord, place: RecordPlace, *, images: Path) -> Iterator[RawSample]:
     key, category = f"{record.category_id}_{record.task_id}", record.category_name.lower()
     yield RawSample(
         id=key,

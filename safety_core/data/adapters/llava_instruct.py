@@ -22,26 +22,26 @@ def _list_names(value: object) -> object:
     return value if isinstance(value, list) else [value] if value else []
 
 
-class _Turn(SourceRecord):
+class _LLaVAInstructTurn(SourceRecord):
     """One turn of a conversation; turns alternate, the user's first."""
 
     value: str
 
 
-class _Record(SourceRecord):
+class _LLaVAInstructRecord(SourceRecord):
     """One conversation about pictures, or without any."""
 
     id: Identifier
     image: Annotated[list[str], BeforeValidator(_list_names)] = Field(default=[])
-    conversations: list[_Turn]
+    conversations: list[_LLaVAInstructTurn]
 
 
 def _read_samples(root: Path, split: str | None) -> RawSamples:
     for file in find_files(root, "*.json"):
-        yield from convert_rows(read_json_rows(file), _Record, partial(_convert_record, root=root))
+        yield from convert_rows(read_json_rows(file), _LLaVAInstructRecord, partial(_convert_record, root=root))
 
 
-def _convert_record(record: _Record, place: RecordPlace, *, root: Path) -> Iterator[RawSample]:
+def _convert_record(record: _LLaVAInstructRecord, place: RecordPlace, *, root: Path) -> Iterator[RawSample]:
     folders = (root, root / "train2017", root / "coco" / "train2017")
     images = tuple(find_picture(*(folder / name for folder in folders)) for name in record.image)
     turns = tuple(turn.value.replace("<image>", "").strip() for turn in record.conversations)

@@ -15,7 +15,7 @@ from safety_core.data.record_place import RecordPlace
 from safety_core.strict_json import read_json_object
 
 
-class _Record(SourceRecord):
+class _MMSafetyBenchRecord(SourceRecord):
     """One question in the wordings for its pictures."""
 
     drawn: FilledText = Field(alias="Rephrased Question(SD)")
@@ -31,10 +31,12 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
         content = read_json_object(file)
         rows = (SourceRow(RecordPlace(file, line), data) for line, data in enumerate(content.values(), start=1))
         convert = partial(_convert_record, keys=tuple(content), images=folder / "imgs" / file.stem)
-        yield from convert_rows(rows, _Record, convert)
+        yield from convert_rows(rows, _MMSafetyBenchRecord, convert)
 
 
-def _convert_record(record: _Record, place: RecordPlace, *, keys: tuple[str, ...], images: Path) -> Iterator[RawSample]:
+def _convert_record(
+    record: _MMSafetyBenchRecord, place: RecordPlace, *, keys: tuple[str, ...], images: Path
+) -> Iterator[RawSample]:
     scenario, key = place.file.stem, keys[place.line - 1]
     for kind, question in (("SD", record.drawn), ("SD_TYPO", record.typed), ("TYPO", record.typed)):
         yield RawSample(

@@ -46,7 +46,7 @@ def _list_names(value: object) -> object:
     return value if isinstance(value, list) or value is None else [value]
 
 
-class _Record(SourceRecord):
+class _RTVLMRecord(SourceRecord):
     """One question about one or more pictures."""
 
     prompt: FirstText = None
@@ -59,7 +59,7 @@ class _Record(SourceRecord):
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _RTVLMTask:
     """One file of records."""
 
     name: str
@@ -70,7 +70,7 @@ class _Task:
     pictures: Mapping[str, Path]
     """Pictures by their file name, with and without its suffix."""
 
-    def convert_record(self, record: _Record, place: RecordPlace) -> Iterator[RawSample]:
+    def convert_record(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[RawSample]:
         question = record.prompt or record.questions or record.question or record.instruction
         if question is None or not question.strip():
             raise place.create_error("the field is missing", "prompt")
@@ -83,7 +83,7 @@ class _Task:
             place=place,
         )
 
-    def _find_pictures(self, record: _Record, place: RecordPlace) -> Iterator[Path]:
+    def _find_pictures(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[Path]:
         names = record.index if record.id is None else record.id
         if names is None:
             raise place.create_error("the field is missing", "index")
@@ -97,12 +97,12 @@ class _Task:
 def _read_samples(root: Path, split: str | None) -> RawSamples:
     for file in find_files(root, "**/*.jsonl"):
         folders = file.relative_to(root).parts[:-1]
-        task = _Task(
+        task = _RTVLMTask(
             name="-".join((*folders, file.stem)),
             topic=(folders[-1] if folders else file.stem).lower(),
             pictures=_index_pictures(file.parent, is_root=not folders),
         )
-        yield from convert_rows(read_jsonl_rows(file), _Record, task.convert_record)
+        yield from convert_rows(read_jsonl_rows(file), _RTVLMRecord, task.convert_record)
 
 
 def _index_pictures(folder: Path, *, is_root: bool) -> dict[str, Path]:

@@ -27,7 +27,7 @@ def _unwrap_image(value: object) -> object:
     return image
 
 
-class _Record(SourceRecord):
+class _SPAVLRecord(SourceRecord):
     """One question about one picture."""
 
     image: Annotated[bytes | str, BeforeValidator(_unwrap_image)]
@@ -40,10 +40,10 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
     for file in find_files(root, "*.parquet", "*/*.parquet", "*.jsonl"):
         if split is None or split in (file.stem, file.stem.partition("-")[0], file.parent.name):
             rows = read_parquet_rows(file) if file.suffix == ".parquet" else read_jsonl_rows(file)
-            yield from convert_rows(rows, _Record, partial(_convert_record, root=root))
+            yield from convert_rows(rows, _SPAVLRecord, partial(_convert_record, root=root))
 
 
-def _convert_record(record: _Record, place: RecordPlace, *, root: Path) -> Iterator[RawSample]:
+def _convert_record(record: _SPAVLRecord, place: RecordPlace, *, root: Path) -> Iterator[RawSample]:
     image = record.image
     yield RawSample(
         id=f"{place.file.stem}-{place.line}",

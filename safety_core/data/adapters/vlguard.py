@@ -30,7 +30,7 @@ _LEAST_UNSAFE_LEVEL = 2
 """Least level of an unsafe instruction, because the set's answers decline it."""
 
 
-class _Exchange(SourceRecord):
+class _VLGuardExchange(SourceRecord):
     """One instruction with its response."""
 
     safe_instruction: str | None = None
@@ -40,7 +40,7 @@ class _Exchange(SourceRecord):
     """Empty for some records of the test split."""
 
 
-class _Record(SourceRecord):
+class _VLGuardRecord(SourceRecord):
     """One picture with its instructions."""
 
     id: Identifier
@@ -48,7 +48,7 @@ class _Record(SourceRecord):
     safe: bool = False
     harmful_category: str | None = None
     harmful_subcategory: str | None = None
-    exchanges: list[_Exchange] = Field(alias="instr-resp")
+    exchanges: list[_VLGuardExchange] = Field(alias="instr-resp")
 
     @property
     def harm(self) -> str:
@@ -59,10 +59,10 @@ class _Record(SourceRecord):
 def _read_samples(root: Path, split: str | None) -> RawSamples:
     file = find_first_file(root, *(("train.json", "test.json") if split is None else (f"{split}.json",)))
     folders = (root / file.stem, root, root / file.stem / file.stem)
-    return convert_rows(read_json_rows(file), _Record, partial(_convert_record, folders=folders))
+    return convert_rows(read_json_rows(file), _VLGuardRecord, partial(_convert_record, folders=folders))
 
 
-def _convert_record(record: _Record, place: RecordPlace, *, folders: tuple[Path, ...]) -> Iterator[RawSample]:
+def _convert_record(record: _VLGuardRecord, place: RecordPlace, *, folders: tuple[Path, ...]) -> Iterator[RawSample]:
     image = find_picture(*(folder / record.image for folder in folders))
     category = "safe" if record.safe else record.harm
     if not category:

@@ -11,7 +11,7 @@ from safety_core.data.readers.rows import convert_rows, read_csv_rows
 from safety_core.data.record_place import RecordPlace
 
 
-class _Record(SourceRecord):
+class _XSTestRecord(SourceRecord):
     """One row of the table."""
 
     id: FilledText
@@ -21,10 +21,10 @@ class _Record(SourceRecord):
 
 def _read_samples(root: Path, split: str | None) -> RawSamples:
     file = find_first_file(root, "xstest_prompts.csv", "xstest_v2_prompts.csv")
-    return convert_rows(read_csv_rows(file), _Record, _convert_record)
+    return convert_rows(read_csv_rows(file), _XSTestRecord, _convert_record)
 
 
-def _convert_record(record: _Record, place: RecordPlace) -> Iterator[RawSample]:
+def _convert_record(record: _XSTestRecord, place: RecordPlace) -> Iterator[RawSample]:
     yield RawSample(
         id=record.id,
         images=(),

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.training.config import TrainConfig
 from safety_core.training.config_file import load_config
 
 NEEDED = {"backbone": "b", "data": ["d.jsonl"], "out": "o"}
@@ -92,6 +91,23 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str) -> No
         load_config(file, flags=NEEDED)
 
 
-def test_the_run_folder_stands_beside_the_checkpoint() -> None:
-    config = TrainConfig(backbone="b", data=("d",), out="weights/mine/")
-    assert config.run_path == Path("weights/mine.run")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("epochs: 1\nlr: fast\n", r"c\.yaml:2: lr: a number is needed"),
+        ("epochs: 1\n\nspeed: 3\n", r"c\.yaml:3: speed: unknown field"),
+        ("lr: 1e-3\nlr: 1e-4\n", r"c\.yaml:2: lr: the field occurs twice"),
+    ],
+)
+def test_a_fault_in_the_file_is_named_with_its_line(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_config(file, flags=NEEDED)
+
+
+def test_a_fault_in_a_flag_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("batch_size: 4\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^batch_size: a number greater than 0"):
+        load_config(file, flags={**NEEDED, "batch_size": 0})
