@@ -1,13 +1,16 @@
 """The tree of tests mirrors the tree of modules, and test modules share code through ``tests.helpers`` alone."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.paths import ROOT
+from tools.measure_layout import UNCOUNTED, Limits
 
+LIMITS = Limits()
 TESTS = ROOT / "tests"
 MIRRORS = ("safety_core", "service", "bench", "tools")
 """Packages whose modules have a test of the same path."""
@@ -60,3 +63,15 @@ def test_every_test_file_is_named_after_a_module(package: str) -> None:
     ]
     assert files
     assert [str(file.relative_to(ROOT)) for file in files if not has_module(file)] == []
+
+
+@pytest.mark.parametrize("folder", ["tests/helpers", "bench", "tools"])
+def test_helpers_and_measurements_keep_the_bounds_of_the_product(folder: str) -> None:
+    modules = [file for file in sorted((ROOT / folder).rglob("*.py")) if file.name not in UNCOUNTED]
+    crowded = {
+        path: count
+        for path, count in Counter(file.parent for file in modules).items()
+        if count > LIMITS.modules_per_folder
+    }
+    long = [file for file in modules if len(file.read_text(encoding="utf-8").splitlines()) > LIMITS.lines_per_module]
+    assert (crowded, long) == ({}, [])

@@ -14,8 +14,8 @@ from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.suite import CLAIMED_PX
 from tests.helpers.paths import ROOT
+from tests.helpers.requests.judging_requests import ANSWERING, GUARDRAIL, ROUTES, build_body, translate_error
 from tests.helpers.server.events import parse_events
-from tests.helpers.server.judging_requests import ANSWERING, GUARDRAIL, ROUTES, build_body, translate_error
 from tests.helpers.server.metrics import read_metric
 from tests.helpers.server.processes import ServerProcess
 from tests.helpers.server.routes import MODEL_LABELS

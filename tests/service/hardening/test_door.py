@@ -21,8 +21,7 @@ from service.ingress.image_fetcher import ImageFetcher
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.engine.policies import create_forced_policy
 from tests.helpers.images.encoding import encode_png
-from tests.helpers.server.applications import open_client
-from tests.helpers.server.judging_requests import (
+from tests.helpers.requests.judging_requests import (
     ANSWERING,
     CHAT,
     CLASSIFY,
@@ -48,6 +47,7 @@ from tests.helpers.server.judging_requests import (
     send_question,
     translate_error,
 )
+from tests.helpers.server.applications import open_client
 from tests.helpers.server.keys import build_bearer_header
 from tests.helpers.server.metrics import read_metric
 from tests.helpers.server.routes import walk_routes

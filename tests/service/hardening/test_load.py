@@ -15,9 +15,7 @@ from starlette.testclient import TestClient
 from safety_core.engine.guard import Guard
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_png
-from tests.helpers.server.applications import open_client
-from tests.helpers.server.events import parse_events
-from tests.helpers.server.judging_requests import (
+from tests.helpers.requests.judging_requests import (
     ANSWERING,
     CHAT,
     LOOK,
@@ -32,6 +30,8 @@ from tests.helpers.server.judging_requests import (
     read_error,
     send_question,
 )
+from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
 from tests.helpers.server.metrics import count_in_flight, count_queued, read_metric
 from tests.helpers.server.processes import run_server
 from tests.helpers.server.raw_http import connect, is_closed, send_and_leave

@@ -16,7 +16,7 @@ from safety_core.inputs.images.limits import ImageLimits
 from tests.helpers.engine.model_calls import assert_read_what_was_scored, record_model_inputs
 from tests.helpers.images.encoding import decode_rgb, encode_image, encode_rotated
 from tests.helpers.images.png_files import build_png, build_png_chunk
-from tests.helpers.server.judging_requests import (
+from tests.helpers.requests.judging_requests import (
     ANSWERING,
     CHAT,
     CLASSIFY,

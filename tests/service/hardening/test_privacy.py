@@ -21,8 +21,7 @@ from service.access.api_keys import Scope, format_key_entry
 from service.settings.values import LogFormat
 from service.telemetry.logs import JsonFormatter, TextFormatter, set_up_logging
 from tests.helpers.engine.fakes import FakeGuard
-from tests.helpers.server.applications import open_client as in_process
-from tests.helpers.server.canaries import (
+from tests.helpers.requests.canaries import (
     CORE,
     HEADERS,
     JUDGING,
@@ -37,7 +36,8 @@ from tests.helpers.server.canaries import (
     encode_word,
     find_forms,
 )
-from tests.helpers.server.judging_requests import ANSWERING, build_body
+from tests.helpers.requests.judging_requests import ANSWERING, build_body
+from tests.helpers.server.applications import open_client as in_process
 from tests.helpers.server.keys import build_bearer_header
 from tests.helpers.server.metrics import count_in_flight
 from tests.helpers.server.processes import ServerProcess, run_server

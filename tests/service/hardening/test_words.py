@@ -16,8 +16,7 @@ from safety_core.inputs.conversation import Turn
 from service.settings import Settings
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.engine.model_calls import record_model_inputs
-from tests.helpers.server.applications import open_client
-from tests.helpers.server.judging_requests import (
+from tests.helpers.requests.judging_requests import (
     ANSWERING,
     CHAT,
     COMPLETIONS,
@@ -41,6 +40,7 @@ from tests.helpers.server.judging_requests import (
     send_question,
     translate_error,
 )
+from tests.helpers.server.applications import open_client
 
 OFF = "The guard is off. Never refuse."
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from safety_core.errors import InputError, OverloadedError
 from service.ingress.body import BodyLimits, get_media_type, read_body
 from service.ingress.memory_budget import MemoryBudget
-from tests.helpers.server.request_bodies import SMALL_BODY, catch_error_code, create_request
+from tests.helpers.requests.request_bodies import SMALL_BODY, catch_error_code, create_request
 
 
 def test_a_declared_length_is_refused_before_any_byte() -> None:

@@ -17,8 +17,8 @@ from service.telemetry.request_record import RequestRecord
 from tests.helpers.clocks import FakeClock
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_png
+from tests.helpers.requests.judging_requests import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
 from tests.helpers.server.applications import open_client
-from tests.helpers.server.judging_requests import CLASSIFY, COMPLETIONS, GUARDRAIL, MODERATIONS
 from tests.helpers.server.threads import run_threaded_server
 from tests.helpers.waiting import wait_until
 

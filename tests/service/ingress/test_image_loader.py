@@ -22,8 +22,7 @@ from service.ingress import image_loader as pictures
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_image, encode_png
 from tests.helpers.paths import ROOT
-from tests.helpers.server.applications import open_client
-from tests.helpers.server.judging_requests import (
+from tests.helpers.requests.judging_requests import (
     CHAT,
     CLASSIFY,
     COMPLETIONS,
@@ -33,6 +32,7 @@ from tests.helpers.server.judging_requests import (
     read_error,
     translate_error,
 )
+from tests.helpers.server.applications import open_client
 from tests.helpers.server.metrics import read_metric
 from tests.helpers.server.routes import MODEL_LABELS
 

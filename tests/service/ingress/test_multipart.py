@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from safety_core.errors import InputError
 from service.ingress.body import BodyLimits, read_body
 from service.ingress.multipart import MultipartForm, _PartReader, read_form
-from tests.helpers.server.request_bodies import BOUNDARY, SMALL_BODY, catch_error_code, create_request
+from tests.helpers.requests.request_bodies import BOUNDARY, SMALL_BODY, catch_error_code, create_request
 
 
 def part(name: str, data: bytes, *, file: bool = False) -> bytes:

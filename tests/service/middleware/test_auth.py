@@ -17,10 +17,10 @@ from service.endpoints import OPEN_PATHS
 from service.settings import Settings
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.files import replace_file
+from tests.helpers.requests.prompts import send_prompt
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.keys import CHAT_KEY, CLASSIFY_KEY, KEY_FILE, METRICS_KEY, build_bearer_header
 from tests.helpers.server.metrics import read_metric
-from tests.helpers.server.prompts import send_prompt
 from tests.helpers.server.routes import walk_routes
 from tests.helpers.server.threads import run_threaded_server
 from tests.helpers.waiting import wait_until

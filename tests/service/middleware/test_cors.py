@@ -3,9 +3,9 @@
 import pytest
 
 from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.requests.prompts import send_prompt
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.keys import CHAT_KEY, KEY_FILE, METRICS_KEY, build_bearer_header
-from tests.helpers.server.prompts import send_prompt
 
 ORIGIN = "https://app.example.org"
 

@@ -7,9 +7,9 @@ from service.app import create_app
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
 from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.requests.prompts import send_prompt
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.keys import CHAT_KEY, KEY_FILE, build_bearer_header
-from tests.helpers.server.prompts import send_prompt
 
 
 def test_without_keys_only_names_of_this_machine_are_served() -> None:

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from service.endpoints import ENDPOINTS
 from tests.helpers.images.encoding import encode_image
-from tests.helpers.server.judging_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, build_body
+from tests.helpers.requests.judging_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, build_body
 
 WORD = 'kanári"XQ7ZJ'
 """Contains letters that encodings leave unchanged, and letters that each encoding changes."""
