@@ -1,4 +1,4 @@
-"""Every error this project raises on purpose, as one tree.
+"""The errors that this project raises on purpose, as one tree.
 
     SafeVLMError
     ├── InputError               the caller sent something that cannot be served
@@ -6,22 +6,22 @@
     │   └── PromptError          a prompt or a sampling option is out of bounds
     ├── SampleError              a data set record is malformed (file, line, field)
     ├── ConfigError              a setting, policy or training config is malformed
-    │   └── PolicyError          a field of a policy is
+    │   └── PolicyError          a field of a policy is malformed
     ├── DivergedError            a training loss is no longer a number
     ├── CheckpointError          a checkpoint directory cannot be trusted
     │   ├── FormatVersionError   written by a format this code does not know
     │   ├── IntegrityError       a file is missing, surplus or does not match its sha256
-    │   ├── ForbiddenFileError   a pickle (or anything that executes on load) lies in the folder
+    │   ├── ForbiddenFileError   the folder contains a pickle or another file that executes code when loaded
     │   ├── TensorKeyError       a tensor is missing or surplus
-    │   ├── TensorShapeError     a tensor has another shape than the config asks for
+    │   ├── TensorShapeError     a tensor has another shape than the config declares
     │   └── UntrainedError       the safety modules were never trained
     ├── NoVerdictError           the guard could not judge; nothing may be generated
-    └── EngineError              accepted or not, the work was not done; the caller may try again
-        ├── OverloadedError      too much is waiting already
-        ├── DeadlineError        it took longer than the operator allows
-        ├── ExhaustedError       there was not enough memory for it, tried twice
+    └── EngineError              the engine did not do the work; the caller may retry
+        ├── OverloadedError      too many requests are waiting
+        ├── DeadlineError        the work took longer than the operator allows
+        ├── ExhaustedError       there was not enough memory, also after a retry
         ├── StoppedError         the engine is shutting down, or its worker died
-        └── GenerationError      the verdict stood, but the reply could not be made
+        └── GenerationError      there is a verdict, but the reply could not be generated
 
 Messages never contain a user's text or picture: they may be logged and sent to clients.
 Standard library only.
@@ -29,7 +29,7 @@ Standard library only.
 
 
 class SafeVLMError(Exception):
-    """Root of the tree; catching it catches everything this project raises on purpose."""
+    """Root of the tree: every error that this project raises on purpose."""
 
 
 class InputError(SafeVLMError):
@@ -38,7 +38,7 @@ class InputError(SafeVLMError):
     Args:
         message: what is wrong, without echoing the input.
         code: stable machine-readable name, e.g. ``image_corrupt``.
-        param: the request field at fault, where one is known.
+        param: the request field at fault, if one is known.
     """
 
     def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
@@ -82,8 +82,8 @@ class PolicyError(ConfigError):
     """A field of a policy is malformed.
 
     Args:
-        problem: what is wrong with it.
-        place: keys that lead to it from the top of the policy.
+        problem: what is wrong with the field.
+        place: keys that lead to the field from the top of the policy.
     """
 
     def __init__(self, problem: str, place: tuple[str, ...] = ()) -> None:
@@ -109,19 +109,19 @@ class IntegrityError(CheckpointError):
 
 
 class ForbiddenFileError(CheckpointError):
-    """The folder holds a file that could execute code when loaded (pickle and its kin)."""
+    """The folder contains a file that could execute code when loaded, such as a pickle."""
 
 
 class TensorKeyError(CheckpointError):
-    """A tensor that the config asks for is missing, or one is there that it does not know."""
+    """A tensor that the config declares is missing, or a tensor is there that it does not declare."""
 
 
 class TensorShapeError(CheckpointError):
-    """A tensor's shape differs from the one that the config asks for."""
+    """A tensor's shape differs from the one that the config declares."""
 
 
 class UntrainedError(CheckpointError):
-    """The checkpoint's safety modules were never trained; serving them would guard nothing."""
+    """The checkpoint's safety modules were never trained; a server would guard nothing."""
 
 
 class NoVerdictError(SafeVLMError):
@@ -133,10 +133,10 @@ class EngineError(SafeVLMError):
 
 
 class OverloadedError(EngineError):
-    """Too much work is waiting; refusing this request at once keeps the others' latency.
+    """Too much work is waiting; refusing this request at once keeps the latency of the others.
 
     Args:
-        message: what there is too much of.
+        message: what is overloaded.
         retry_after_s: seconds after which the same request is likely to be accepted.
     """
 
@@ -150,12 +150,12 @@ class DeadlineError(EngineError):
 
 
 class ExhaustedError(EngineError):
-    """Memory ran out, and again when less was tried at a time."""
+    """Memory ran out, and again in smaller batches."""
 
 
 class StoppedError(EngineError):
-    """The engine takes no more work: it is shutting down, or its worker died."""
+    """The engine accepts no more work: it is shutting down, or its worker died."""
 
 
 class GenerationError(EngineError):
-    """The language model failed after the verdict; what it said so far must not be taken for a reply."""
+    """The language model failed after the verdict; its output so far must not be used as a reply."""

@@ -1,4 +1,4 @@
-"""Files named by users: byte order marks are accepted, and files are written completely or not at all.
+"""Reads text and JSON files that users name, with any byte order mark, and writes files completely or not at all.
 
 Standard library only.
 """
@@ -18,11 +18,11 @@ _ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte order marks, as written by editors and shells on Windows, and the encodings that they indicate."""
+"""Byte order marks that editors and shells on Windows write, and their encodings."""
 
 
 def open_text(path: Path, *, newline: str | None = None) -> TextIO:
-    """A text file open for reading: UTF-8, or the encoding of its byte order mark, which is not part of the text.
+    """Open a text file for reading: UTF-8, or the encoding of its byte order mark, which is not part of the text.
 
     Raises:
         OSError: the file cannot be opened.
@@ -34,42 +34,42 @@ def open_text(path: Path, *, newline: str | None = None) -> TextIO:
 
 
 def read_text(path: Path) -> str:
-    """A text file's content, decoded as by :func:`open_text`.
+    """Read a text file, decoded as by :func:`open_text`.
 
     Raises:
         OSError: the file cannot be read.
-        UnicodeDecodeError: it is no such text.
+        UnicodeDecodeError: the file is not such a text.
     """
     with open_text(path) as stream:
         return stream.read()
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's content.
+    """Read a JSON file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no JSON text.
+        ValueError: the file is not JSON.
     """
     return json.loads(read_text(path))
 
 
 def require_plain(path: Path) -> None:
-    """Refuse a pipe, a socket or a device, which could be waited for, or read, without end.
+    """Refuse a pipe, a socket or a device: opening or reading one may take forever.
 
     Raises:
-        OSError: it is one, or there is nothing.
+        OSError: the path is one of these, or does not exist.
     """
     if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "it is no plain file")
 
 
-def why_unreadable(error: Exception, content: str = "text") -> str:
-    """What is wrong with a file, for a message that starts with its name: ``cannot be read: there is no such file``.
+def describe_read_error(error: Exception, content: str = "text") -> str:
+    """Describe why a file cannot be read, to follow its name: ``cannot be read: there is no such file``.
 
     Args:
-        error: what reading it raised.
-        content: what the file should hold, e.g. ``JSON``.
+        error: what reading the file raised.
+        content: the expected content, e.g. ``JSON``.
     """
     if isinstance(error, FileNotFoundError):
         return "cannot be read: there is no such file"
@@ -87,12 +87,12 @@ def why_unreadable(error: Exception, content: str = "text") -> str:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[TextIO]:
-    """A text file to write, renamed to its final name once it is complete; removed after an error.
+def open_atomically(path: Path) -> Iterator[TextIO]:
+    """Open a text file for writing that gets its name only once it is complete, and is removed after an error.
 
     Missing parent folders are created, and removed again after an error.
     """
-    with folders_made(path.parent):
+    with create_folders(path.parent):
         partial = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             with partial.open("w", encoding="utf-8") as stream:
@@ -104,13 +104,13 @@ def written_whole(path: Path) -> Iterator[TextIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as :func:`written_whole` does."""
-    with written_whole(path) as stream:
+    """Write a text file as :func:`open_atomically` does."""
+    with open_atomically(path) as stream:
         stream.write(text)
 
 
 @contextmanager
-def folders_made(folder: Path) -> Iterator[None]:
+def create_folders(folder: Path) -> Iterator[None]:
     """Create a folder and its missing parents; after an error, those that are still empty are removed."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)

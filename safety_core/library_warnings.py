@@ -1,4 +1,4 @@
-"""Suppress warnings of libraries, which are meant for developers. Standard library only."""
+"""Suppresses warnings of libraries, which are meant for developers. Standard library only."""
 
 import logging
 import os
@@ -10,15 +10,15 @@ _LOUD = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "tran
 """Libraries that log advice as warnings, some of them while they are imported."""
 
 
-def silence_libraries() -> None:
-    """Show errors of libraries only; our own warnings stay. To be called before they are imported.
+def suppress_library_warnings() -> None:
+    """Show only errors of libraries, and all warnings of this project. To be called before the libraries are imported.
 
     Warnings that the user enabled (``python -W``, ``PYTHONWARNINGS``, ``TRANSFORMERS_VERBOSITY``) are shown.
     """
     if not sys.warnoptions:
         warnings.filterwarnings("ignore")
         warnings.filterwarnings("default", module=_OURS)
-    # transformers gives its logger a level of its own when it is imported.
+    # transformers sets the level of its logger when it is imported.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)

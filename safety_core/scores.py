@@ -1,7 +1,7 @@
-"""What the head says about a request, in plain Python: no tensors, so every layer may hold it.
+"""Scores of the safety head in plain Python: no tensors, so every layer may import them.
 
-``RiskScores`` is one output of the safety head as probabilities. ``PairScores`` is everything the head said about one
-request. ``Assessment`` is the part of it that a client sees. Standard library only.
+``RiskScores`` is one output of the safety head as probabilities. ``PairScores`` is all its outputs for one request.
+``Assessment`` is the part that a client sees. Standard library only.
 """
 
 import math
@@ -13,7 +13,7 @@ from safety_core.taxonomy import Taxonomy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskScores:
-    """Softmax outputs of the head for one (images, prompt) view."""
+    """Softmax outputs of the head for one view: a combination of images and prompt."""
 
     types: tuple[float, ...]
     """Probability of each risk type, length C, in the taxonomy's order."""
@@ -23,13 +23,13 @@ class RiskScores:
 
     @property
     def finite(self) -> bool:
-        """Whether every score is a real number; anything else is no verdict."""
+        """Whether every score is a finite number; otherwise there is no verdict."""
         return all(math.isfinite(score) for score in (*self.types, *self.levels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairScores:
-    """Everything the head said about one request of 0..K images and an optional prompt.
+    """All outputs of the head for one request of 0..K images and an optional prompt.
 
     Surfaces that do not exist are None: no image, no prompt, or neither.
     """
@@ -38,7 +38,7 @@ class PairScores:
     """head(all images, prompt); None unless there is at least one image and a prompt."""
 
     per_image: tuple[RiskScores, ...]
-    """head(image_i, prompt) for each image (the image alone where there is no prompt)."""
+    """head(image_i, prompt) for each image; head(image_i) without a prompt."""
 
     image: RiskScores | None
     """Image surface: head(all images) with the learned query only."""
@@ -47,13 +47,13 @@ class PairScores:
     """Text surface: head(prompt) with the learned null feature."""
 
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
-    """Head attention over each image's feature grid, rows of columns, non-negative; empty unless asked for."""
+    """Head attention over each image's feature grid, rows of columns, non-negative; empty unless requested."""
 
     @property
     def deciding(self) -> tuple[RiskScores, ...]:
-        """The views a decision takes the worst of.
+        """The views whose worst one decides.
 
-        Empty only when there is neither image nor prompt, which callers must treat as no verdict.
+        Empty only if there is neither image nor prompt, which callers must treat as no verdict.
         """
         if not self.per_image:
             return () if self.text is None else (self.text,)
@@ -72,7 +72,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surfaces:
-    """Unsafe probability by where the risk comes from; None where the surface does not exist."""
+    """Unsafe probability by source of the risk; None if the surface does not exist."""
 
     image: float | None
     text: float | None
@@ -90,26 +90,26 @@ class Assessment:
     """The level that was reached."""
 
     type_scores: Mapping[str, float]
-    """The head's probabilities, on which the decision is based; the largest may belong to another type."""
+    """The head's probabilities, from which the decision follows; the largest may belong to another type."""
 
     level_scores: Mapping[str, float]
     surfaces: Surfaces
     heatmap: str | None = None
-    """PNG data URL; only when it was asked for."""
+    """PNG data URL, if requested."""
 
 
-def assessment_from(
+def create_assessment(
     scores: RiskScores, taxonomy: Taxonomy, surfaces: Surfaces, *, type: str, level: int, heatmap: str | None = None
 ) -> Assessment:
-    """Name a decision and the scores of the view that it came from.
+    """Create an assessment: a decision and the scores of its view, with names.
 
     Args:
-        scores: the head's.
-        taxonomy: their names.
-        surfaces: where the risk comes from.
+        scores: scores of the view that decided.
+        taxonomy: names of types and levels.
+        surfaces: unsafe probability by source of the risk.
         type: the risky type of the decision.
         level: the level that was reached, 0 for none.
-        heatmap: where the head looked.
+        heatmap: attention of the head as a PNG data URL.
     """
     return Assessment(
         type=type if level else taxonomy.safe_type,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from safety_core.errors import ConfigError
-from safety_core.files import read_json, why_unreadable
+from safety_core.files import describe_read_error, read_json
 
 Place = tuple[str, ...]
 """Keys that lead to a field from the top of a document; items of lists by their index."""
@@ -138,7 +138,7 @@ def _read_json(path: Path) -> Any:
     try:
         return read_json(path)
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path}: {why_unreadable(exc, 'JSON')}") from exc
+        raise ConfigError(f"{path}: {describe_read_error(exc, 'JSON')}") from exc
 
 
 def _describe(error: ErrorDetails, container: str) -> str:

@@ -1,14 +1,13 @@
 """Names and order of the risk types and risk levels.
 
 The order is a contract: it is the order of the head's logits, of the JSONL labels and of the arrays in
-``policy.json``. A checkpoint carries its own taxonomy, so nothing else in the project may hard-code names or counts.
-Standard library only.
+``policy.json``. A checkpoint contains its own taxonomy, so no other module may hard-code names or counts.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safety_core.errors import ConfigError
+from safety_core.strict_json import StrictModel, parse_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,7 @@ class Taxonomy:
     """Risk levels in logit order; level 0 is harmless, the last one is the worst."""
 
     safe_type: str = "safe"
-    """The type that means "no risk"; its score never decides by itself."""
+    """The type that stands for "no risk"; its score never decides by itself."""
 
     def __post_init__(self) -> None:
         for kind, names in (("types", self.types), ("levels", self.levels)):
@@ -48,22 +47,20 @@ class Taxonomy:
         return self.types.index(self.safe_type)
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> "Taxonomy":
-        """Read the ``taxonomy`` object of ``safevlm.json``; raises ConfigError where it is malformed."""
-        unknown = set(data) - {"types", "levels", "safe_type"}
-        if unknown:
-            raise ConfigError(f"taxonomy: unknown fields {sorted(unknown)}")
-        lists: dict[str, tuple[str, ...]] = {}
-        for kind in ("types", "levels"):
-            names = data.get(kind)
-            if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-                raise ConfigError(f"taxonomy.{kind}: a list of names is needed")
-            lists[kind] = tuple(names)
-        return cls(types=lists["types"], levels=lists["levels"], safe_type=str(data.get("safe_type", "safe")))
+    def parse(cls, data: object) -> "Taxonomy":
+        """Read the ``taxonomy`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
+        document = parse_model(_TaxonomyDocument, data, where="taxonomy")
+        return cls(types=tuple(document.types), levels=tuple(document.levels), safe_type=document.safe_type)
 
     def to_dict(self) -> dict[str, object]:
-        """The JSON form that :meth:`from_dict` reads."""
+        """Return the JSON form that :meth:`parse` reads."""
         return {"types": list(self.types), "levels": list(self.levels), "safe_type": self.safe_type}
+
+
+class _TaxonomyDocument(StrictModel):
+    types: list[str]
+    levels: list[str]
+    safe_type: str = "safe"
 
 
 DEFAULT_TAXONOMY = Taxonomy(

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from safety_core.errors import ConfigError
-from safety_core.files import read_text, why_unreadable
+from safety_core.files import describe_read_error, read_text
 from safety_core.strict_json import ModelT, Place, find_problem
 
 _MAX_FIELDS = 20_000
@@ -71,7 +71,7 @@ def read_document(path: Path) -> Document:
     try:
         text = read_text(path)
     except (OSError, ValueError) as exc:
-        raise ConfigError(f"{path.name} {why_unreadable(exc)}") from exc
+        raise ConfigError(f"{path.name} {describe_read_error(exc)}") from exc
     return parse_document(text, path.name)
 
 

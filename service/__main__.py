@@ -11,7 +11,7 @@ import uvicorn
 from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.protocols import GuardLike
 from safety_core.errors import ConfigError, SafeVLMError
-from safety_core.library_warnings import silence_libraries
+from safety_core.library_warnings import suppress_library_warnings
 from service.access.addresses import is_loopback
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.app import create_app
@@ -71,7 +71,7 @@ def load_server() -> BoundedServer:
     """
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format)
-    from transformers.utils.logging import disable_progress_bar  # takes seconds; must follow silence_libraries
+    from transformers.utils.logging import disable_progress_bar  # takes seconds; must follow suppress_library_warnings
 
     disable_progress_bar()  # would write hundreds of lines to a log file while weights are loaded
     keys = read_keys(settings.api_keys_file, settings.api_keys)
@@ -123,7 +123,7 @@ def main() -> int:
         print("safevlm-serve: settings come from the environment; the only command is new-key", file=sys.stderr)
         return CANNOT_START
     limit_spinning()
-    silence_libraries()
+    suppress_library_warnings()
     # The first process of a container would otherwise ignore the signal while the model is loaded.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

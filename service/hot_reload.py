@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from safety_core.engine.exceptions import describe
 from safety_core.errors import ConfigError, SafeVLMError
-from safety_core.files import require_plain, why_unreadable
+from safety_core.files import describe_read_error, require_plain
 
 _logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class ReloadedFile(Generic[_Content]):
             for file in filter(Path.exists, self._files):
                 require_plain(file)
         except OSError as exc:
-            raise UnreadableFileError(f"{self._name}: a file {why_unreadable(exc)}") from exc
+            raise UnreadableFileError(f"{self._name}: a file {describe_read_error(exc)}") from exc
         if self._blank_is_broken and not any(file.read_bytes().strip() for file in self._files if file.exists()):
             raise ConfigError(f"{self._name}: the file is empty")
         return self._read()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safety_core.engine.guard_info import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
-from safety_core.files import require_plain, why_unreadable
+from safety_core.files import describe_read_error, require_plain
 from safety_core.model.spec import POLICY_FILE, read_spec
 from safety_core.policy.book import DEFAULT_POLICY, PolicyBook
 from safety_core.policy.documents import load_policy
@@ -86,7 +86,7 @@ def _read_overlay(file: Path, base: Policy, taxonomy: Taxonomy) -> PolicyBook:
     try:
         require_plain(file)
     except OSError as exc:
-        raise ConfigError(f"SAFEVLM_POLICY: {file} {why_unreadable(exc)}") from exc
+        raise ConfigError(f"SAFEVLM_POLICY: {file} {describe_read_error(exc)}") from exc
     return read_book(file, base, taxonomy)
 
 

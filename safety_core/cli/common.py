@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from safety_core.errors import CheckpointError, InputError, SafeVLMError, SampleError
-from safety_core.files import why_unreadable
+from safety_core.files import describe_read_error
 
 FAILED = 1
 """Exit status of a command that failed with one of our errors."""
@@ -24,7 +24,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
-        raise InputError(f"{path} {why_unreadable(exc)}", code="file_unreadable") from exc
+        raise InputError(f"{path} {describe_read_error(exc)}", code="file_unreadable") from exc
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -28,7 +28,7 @@ def convert(
         from safety_core.strict_json import read_json_object
         from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
-        chosen = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_json_object(taxonomy))
+        chosen = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.parse(read_json_object(taxonomy))
         table = None if labels is None else parse_labels(read_json_object(labels))
         report = write(name, source, out, taxonomy=chosen, labels=table, split=split, skip_bad=skip_bad)
     print_skipped(report.skipped)

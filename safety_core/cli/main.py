@@ -18,7 +18,7 @@ from safety_core.cli.nano import app as nano_app
 from safety_core.cli.policy import app as policy_app
 from safety_core.cli.train import train
 from safety_core.cli.verify import verify
-from safety_core.library_warnings import silence_libraries
+from safety_core.library_warnings import suppress_library_warnings
 
 app = typer.Typer(
     name="safevlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -40,7 +40,7 @@ def handle_options(version: Annotated[bool, typer.Option("--version", help="Prin
 
 def main() -> None:
     """Run the console script."""
-    silence_libraries()
+    suppress_library_warnings()
     app()
 
 

@@ -17,7 +17,7 @@ from safety_core.data.raw_samples import NamedLabel, RawSample, RawSamples
 from safety_core.data.record_place import RecordPlace
 from safety_core.data.registry import ADAPTERS
 from safety_core.errors import ConfigError, SampleError
-from safety_core.files import folders_made
+from safety_core.files import create_folders
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 
@@ -72,7 +72,7 @@ def convert(
         known = f"one of {list(adapter.splits)} is needed" if adapter.splits else f"{name} has none"
         raise ConfigError(f"split: {known}, got {split!r}")
     table = LabelTable(adapter.labels, labels or {}, taxonomy)
-    with folders_made(target.parent), open_image_store(target.with_name(f"{target.stem}-images")) as images:
+    with create_folders(target.parent), open_image_store(target.with_name(f"{target.stem}-images")) as images:
         builder = _RecordBuilder(source=name, folder=target.parent, labels=table, images=images)
         count = write_jsonl(target, builder.build_records(adapter.read(root, split), root, skip_bad=skip_bad))
     by_type = {risk_type: builder.type_counts[index] for index, risk_type in enumerate(taxonomy.types)}

@@ -14,7 +14,7 @@ from safety_core.data.record_place import RecordPlace
 from safety_core.data.sample_records import parse_sample
 from safety_core.data.samples import Sample
 from safety_core.errors import SampleError
-from safety_core.files import open_text, why_unreadable, written_whole
+from safety_core.files import describe_read_error, open_atomically, open_text
 from safety_core.taxonomy import Taxonomy
 
 
@@ -71,7 +71,7 @@ def read_jsonl_files(paths: Iterable[Path | str], taxonomy: Taxonomy, *, skip_ba
 def write_jsonl(path: Path | str, records: Iterable[Mapping[str, Any]]) -> int:
     """Write one record a line, all records or no file; returns the number of records."""
     count = 0
-    with written_whole(Path(path)) as stream:
+    with open_atomically(Path(path)) as stream:
         for record in records:
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
@@ -86,4 +86,4 @@ def _read_lines(file: Path) -> Iterator[tuple[int, str]]:
                 if text.strip():
                     yield line, text
     except (OSError, UnicodeDecodeError) as exc:
-        raise RecordPlace(file).create_error(f"the file {why_unreadable(exc)}", "file") from exc
+        raise RecordPlace(file).create_error(f"the file {describe_read_error(exc)}", "file") from exc

@@ -105,7 +105,7 @@ class CheckpointSpec:
         if set(data) - {_PROMPT} != set(_FIELDS):
             missing, unknown = sorted(set(_FIELDS) - set(data)), sorted(set(data) - set(_FIELDS))
             raise ConfigError(f"{SPEC_FILE}: missing fields {missing}, unknown fields {unknown}")
-        taxonomy = Taxonomy.from_dict(_object(data["taxonomy"], "taxonomy"))
+        taxonomy = Taxonomy.parse(_object(data["taxonomy"], "taxonomy"))
         return cls(
             backbone=_backbone(_object(data["backbone"], "backbone")),
             dims=BackboneDims.from_dict(data["dims"]),

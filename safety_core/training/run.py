@@ -12,7 +12,7 @@ from pathlib import Path
 from transformers import TrainerCallback, set_seed
 
 from safety_core.errors import ConfigError, SampleError
-from safety_core.files import folders_made
+from safety_core.files import create_folders
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.spec import read_spec
@@ -79,7 +79,7 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
     out, folder = Path(config.out), config.run_path
     if out.exists():
         raise ConfigError(f"out: {out} exists already")
-    with folders_made(folder):
+    with create_folders(folder):
         try:
             return _train(config, out, folder, callbacks)
         except BaseException:

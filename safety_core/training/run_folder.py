@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from safety_core.errors import ConfigError, SampleError
-from safety_core.files import why_unreadable
+from safety_core.files import describe_read_error
 from safety_core.model.checkpoint.manifest import MANIFEST
 from safety_core.training.config import TrainConfig
 
@@ -81,7 +81,7 @@ def hash_file(file: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as exc:
-        raise SampleError(f"the file {why_unreadable(exc)}", file=str(file), line=0, field="file") from exc
+        raise SampleError(f"the file {describe_read_error(exc)}", file=str(file), line=0, field="file") from exc
 
 
 def _hash_if_readable(file: str | None) -> str | None:

@@ -95,7 +95,7 @@ def create_fresh_checkpoint(
     """
     source = find_backbone(backbone, revision)
     dims = BackboneDims.parse_config(load_backbone_config(source.location, revision=source.revision))
-    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.from_dict(read_json_object(Path(taxonomy)))
+    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.parse(read_json_object(Path(taxonomy)))
     return init_checkpoint(
         backbone,
         out,

@@ -28,7 +28,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from safety_core.errors import ConfigError
-from safety_core.files import require_plain, why_unreadable
+from safety_core.files import describe_read_error, require_plain
 from safety_core.yaml_documents import parse_document
 from service.hot_reload import UnreadableFileError
 
@@ -141,9 +141,9 @@ def read_keys(file: Path | None, text: str | None) -> KeySet:
             require_plain(file)
             content = file.read_text(encoding="utf-8-sig")
         except OSError as exc:
-            raise UnreadableFileError(f"SAFEVLM_API_KEYS_FILE: {file} {why_unreadable(exc)}") from exc
+            raise UnreadableFileError(f"SAFEVLM_API_KEYS_FILE: {file} {describe_read_error(exc)}") from exc
         except ValueError as exc:
-            raise ConfigError(f"SAFEVLM_API_KEYS_FILE: {file} {why_unreadable(exc)}") from exc
+            raise ConfigError(f"SAFEVLM_API_KEYS_FILE: {file} {describe_read_error(exc)}") from exc
         found += parse_keys(content, "api_keys_file").keys
     if text:
         found += parse_keys(text, "api_keys").keys

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.files import read_json, read_text, why_unreadable, write_text, written_whole
+from safety_core.files import describe_read_error, open_atomically, read_json, read_text, write_text
 
 TEXT = '{"name": "Zürich"}\n'
 
@@ -37,20 +37,20 @@ def test_what_is_wrong_is_told_apart(tmp_path: Path) -> None:
     for name in ("gone", ".", "bytes", "odd"):
         with pytest.raises((OSError, ValueError)) as caught:
             read_json(tmp_path / name)
-        told[name] = why_unreadable(caught.value, "JSON")
+        told[name] = describe_read_error(caught.value, "JSON")
     assert told == {
         "gone": "cannot be read: there is no such file",
         ".": "cannot be read: it is a folder",
         "bytes": "cannot be read as JSON: it is no UTF-8 text",
         "odd": "cannot be read as JSON (line 2)",
     }
-    assert why_unreadable(json.JSONDecodeError("x", "secret", 0), "JSON") == "cannot be read as JSON (line 1)"
+    assert describe_read_error(json.JSONDecodeError("x", "secret", 0), "JSON") == "cannot be read as JSON (line 1)"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, error: type[BaseException]) -> None:
     def fail(path: Path) -> None:
-        with written_whole(path) as stream:
+        with open_atomically(path) as stream:
             stream.write("half")
             raise error
 

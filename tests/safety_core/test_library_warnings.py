@@ -7,8 +7,8 @@ import pytest
 
 PROGRAM = """
 import logging, warnings
-from safety_core.library_warnings import silence_libraries
-silence_libraries()
+from safety_core.library_warnings import suppress_library_warnings
+suppress_library_warnings()
 logging.basicConfig()
 exec("import warnings; warnings.warn('from a library', FutureWarning)", {"__name__": "library"})
 exec("import warnings; warnings.warn('from us')", {"__name__": "service.us"})

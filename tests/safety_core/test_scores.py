@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.scores import PairScores, RiskScores, Surfaces, assessment_from
+from safety_core.scores import PairScores, RiskScores, Surfaces, create_assessment
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 SCORES = RiskScores(types=(0.1, 0.5, 0.1, 0.1, 0.1, 0.05, 0.05), levels=(0.1, 0.2, 0.6, 0.1))
@@ -40,7 +40,7 @@ def test_nothing_decides_nothing() -> None:
 )
 def test_an_assessment_names_what_was_decided_and_keeps_the_scores(type_: str, level: int, named: str) -> None:
     surfaces = Surfaces(image=0.1, text=None, joint=0.9)
-    assessment = assessment_from(SCORES, DEFAULT_TAXONOMY, surfaces, type=type_, level=level, heatmap="data:,")
+    assessment = create_assessment(SCORES, DEFAULT_TAXONOMY, surfaces, type=type_, level=level, heatmap="data:,")
     assert assessment.type == named
     assert (assessment.level.index, assessment.level.name) == (level, DEFAULT_TAXONOMY.levels[level])
     assert assessment.type_scores["illegal"] == 0.5

@@ -28,7 +28,7 @@ def test_the_safe_type_may_stand_anywhere() -> None:
 
 
 def test_it_survives_json() -> None:
-    assert Taxonomy.from_dict(json.loads(json.dumps(DEFAULT_TAXONOMY.to_dict()))) == DEFAULT_TAXONOMY
+    assert Taxonomy.parse(json.loads(json.dumps(DEFAULT_TAXONOMY.to_dict()))) == DEFAULT_TAXONOMY
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_it_survives_json() -> None:
 )
 def test_malformed_taxonomies_name_the_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
-        Taxonomy.from_dict(DEFAULT_TAXONOMY.to_dict() | change)
+        Taxonomy.parse(DEFAULT_TAXONOMY.to_dict() | change)

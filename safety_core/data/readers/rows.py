@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from safety_core.data.raw_samples import RawSample, RawSamples
 from safety_core.data.record_place import RecordPlace
 from safety_core.errors import SampleError
-from safety_core.files import open_text, why_unreadable
+from safety_core.files import describe_read_error, open_text
 from safety_core.strict_json import ModelT, read_json_list
 
 
@@ -77,7 +77,7 @@ def read_jsonl_rows(file: Path) -> Iterator[SourceRow | SampleError]:
                 except ValueError:
                     yield place.create_error("the line is not valid JSON", "record")
     except (OSError, UnicodeDecodeError) as exc:
-        raise RecordPlace(file).create_error(f"the file {why_unreadable(exc)}", "file") from exc
+        raise RecordPlace(file).create_error(f"the file {describe_read_error(exc)}", "file") from exc
 
 
 def read_csv_rows(file: Path) -> Iterator[SourceRow]:
@@ -92,4 +92,4 @@ def read_csv_rows(file: Path) -> Iterator[SourceRow]:
             for data in reader:
                 yield SourceRow(RecordPlace(file, reader.line_num), data)
     except (OSError, ValueError, csv.Error) as exc:
-        raise RecordPlace(file).create_error(f"the file {why_unreadable(exc, 'CSV')}", "file") from exc
+        raise RecordPlace(file).create_error(f"the file {describe_read_error(exc, 'CSV')}", "file") from exc

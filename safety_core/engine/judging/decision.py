@@ -3,7 +3,7 @@
 from safety_core.engine.judging.heatmap import render_heatmap_url
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import Decision, Policy, Verdict, decide, refuse_without_verdict
-from safety_core.scores import PairScores, RiskScores, Surfaces, assessment_from
+from safety_core.scores import PairScores, RiskScores, Surfaces, create_assessment
 from safety_core.taxonomy import Taxonomy
 
 
@@ -46,7 +46,7 @@ def build_verdict(
     return GuardVerdict(
         verdict=verdict,
         pair=pair,
-        assessment=assessment_from(
+        assessment=create_assessment(
             scores,
             taxonomy,
             surfaces,
@@ -55,7 +55,7 @@ def build_verdict(
             heatmap=None if worst is None else maps[worst],
         ),
         per_image=tuple(
-            assessment_from(
+            create_assessment(
                 view, taxonomy, build_image_surfaces(view), type=alone.type, level=alone.level, heatmap=heatmap
             )
             for view, heatmap in zip(pair.per_image, maps, strict=True)

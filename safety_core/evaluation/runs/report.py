@@ -14,7 +14,7 @@ from safety_core.evaluation.scoring.reply_kinds import determine_duty
 from safety_core.evaluation.statistics.bars import BarResult, Comparison
 from safety_core.evaluation.statistics.estimates import CONFIDENCE, Estimate
 from safety_core.evaluation.statistics.measures import Outcome, argmax
-from safety_core.files import write_text, written_whole
+from safety_core.files import open_atomically, write_text
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -113,7 +113,7 @@ def write_report(report: Report, outcomes: Mapping[str, Sequence[Outcome]], fold
     """Write ``report.json`` and ``verdicts.jsonl`` into a folder; the folder is created if missing."""
     text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(folder / JSON_FILE, text + "\n")
-    with written_whole(folder / VERDICTS_FILE) as stream:
+    with open_atomically(folder / VERDICTS_FILE) as stream:
         for name, row in outcomes.items():
             for outcome in row:
                 line = {"row": name, **build_verdict_line(outcome, report.taxonomy)}

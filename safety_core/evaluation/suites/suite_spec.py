@@ -97,7 +97,7 @@ class SuiteSpec:
         return cls(
             name=document.name,
             rubric=ReplyRubric.parse(document.rubric, where=f"{where}.rubric"),
-            taxonomy=Taxonomy.from_dict(document.taxonomy),
+            taxonomy=Taxonomy.parse(document.taxonomy),
             pairs_file=document.pairs_file,
             vocabulary={name: tuple(forms) for name, forms in document.vocabulary.items()},
             columns=tuple(Column(name=name, where=fields) for name, fields in document.columns.items()),
