@@ -128,7 +128,7 @@ def test_the_overlay_can_be_made_fainter(page: Page) -> None:
 def test_each_stage_has_its_time(page: Page) -> None:
     take_example(page, "safe-scene.png")
     stages = [item.inner_text().split("\n") for item in page.locator("#time-list li").all()]
-    assert [name for name, _ in stages] == ["Decode", "Wait", "Guard", "Generate", "Together"]
+    assert [name for name, _ in stages] == ["Decode", "Wait", "Guard", "Generate", "Total"]
     times = [float(time.removesuffix(" ms")) for _, time in stages]
     assert times[-1] == pytest.approx(sum(times[:-1]), abs=2)
     widths = page.locator("#time-bar span").evaluate_all("(spans) => spans.map((one) => one.offsetWidth)")

@@ -77,7 +77,7 @@ def test_a_pair_that_is_never_asked_has_no_risk() -> None:
     for content, intent in never:
         with pytest.raises(ValueError, match=f"no level for '{intent}' with '{content}'"):
             get_pair_risk(content, intent)
-        with pytest.raises(ValueError, match="never asks"):
+        with pytest.raises(ValueError, match=f"no level for '{intent}' with '{content}'"):
             get_pair_risk(content, intent, HARMFUL_WORDS)
 
 
