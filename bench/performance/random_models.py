@@ -61,7 +61,7 @@ def create_random_model(shape: Shape, device: torch.device, dtype: torch.dtype) 
     finally:
         torch.set_default_dtype(before)
     size = {"height": shape.image_size, "width": shape.image_size}
-    dims = BackboneDims.parse_config(backbone.config)
+    dims = BackboneDims.read_config(backbone.config)
     plain = SafetyConfig.create_default(dims)
     model = create_untrained(
         backbone,

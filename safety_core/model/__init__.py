@@ -1,5 +1,5 @@
-"""The guarded model: safety modules beside a Hugging Face LLaVA, and the checkpoints that hold them.
+"""The guarded model, a Hugging Face LLaVA with safety modules, and its checkpoints.
 
-Knows nothing of data sets, training loops, HTTP or policies' decisions. Import from the submodules: ``config`` needs no
-torch, the others do.
+Knows nothing of data sets, training, HTTP or decisions. Import from the submodules; ``config``, ``hints`` and ``spec``
+do without torch.
 """

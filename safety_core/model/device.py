@@ -1,4 +1,4 @@
-"""Selects the torch device for a name given on the command line or in a configuration file."""
+"""Selects the torch device for a name given on the command line or in a configuration file, and its precision."""
 
 import torch
 
@@ -20,3 +20,8 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device: {name!r} is not available, this machine has no CUDA device")
     return device
+
+
+def pick_dtype(device: str | torch.device) -> torch.dtype:
+    """Return float32 for the CPU, where 16-bit arithmetic is slow and inexact, and bfloat16 for other devices."""
+    return torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16

@@ -1,6 +1,7 @@
-"""Default safety hints: what follows a cautioned question, by risk type and level.
+"""Selects the safety hint that follows a cautioned question, by risk type and level, and defines default hints.
 
-A checkpoint carries the hints it was trained on in ``safevlm.json``; these are for new ones. Knows no torch.
+A checkpoint's ``safevlm.json`` contains the hints that it was trained on; the defaults are for new checkpoints. Knows
+no torch.
 """
 
 from safety_core.policy.book import Hints
@@ -20,7 +21,7 @@ _MAY_DECLINE = "If you cannot answer safely, decline politely."
 
 
 def create_default_hints(taxonomy: Taxonomy) -> Hints:
-    """A hint for every risky type and every level between the first and the last."""
+    """Create hints for every risky type and every level between the first and the last."""
     middle = range(1, len(taxonomy.levels) - 1)
     return {
         kind: {
@@ -32,12 +33,12 @@ def create_default_hints(taxonomy: Taxonomy) -> Hints:
 
 
 def select_hint(hints: Hints, verdict: Verdict) -> str | None:
-    """The hint of a cautioned request; None for every other one."""
+    """Return the hint for a cautioned request; None for other requests."""
     return find_hint(hints, verdict.type, verdict.level) if verdict.decision is Decision.CAUTIONED else None
 
 
 def find_hint(hints: Hints, kind: str, level: int) -> str | None:
-    """The hint of a type at a level, or at the nearest milder level that has any; serving and training share it."""
+    """Return the hint of a type at a level, or at the nearest milder level that has one; None without any."""
     texts = hints.get(kind, {})
     nearest = max((known for known in texts if known <= level), default=None)
     return None if nearest is None else texts[nearest]

@@ -1,10 +1,10 @@
-"""A decoding step of a Llama text model in fewer operations than transformers' own modules take.
+"""Runs a decoding step of a Llama text model with fewer operations than transformers' own modules.
 
-A step computes one position of each row. What a small operation costs does not depend on its size, so their number
-decides how long a step takes. The linear layers are called as modules: quantised ones, and adapters inside the layers,
-work as usual.
+A step computes one position of each row. The cost of such small operations does not depend on their size, so their
+number determines the duration of a step. The linear layers are called as modules: quantised layers and adapters work as
+usual.
 Shapes: R rows · D width · H heads · K key-value heads · G heads that share one · d width of a head · L positions that
-are read.
+are attended to.
 """
 
 from inspect import signature
@@ -29,14 +29,14 @@ CACHE_ARGUMENT = (
 """Name of the argument of a model's ``forward`` that takes the cache."""
 
 _REPLACED = (LlamaModel, LlamaDecoderLayer, LlamaAttention, LlamaMLP, LlamaRMSNorm)
-"""Classes of the modules whose ``forward`` is not called in a quick step."""
+"""Classes of modules whose ``forward`` is not called in a quick step."""
 
 
 def has_quick_step(text_model: nn.Module) -> bool:
-    """Whether :func:`run_quick_step` computes what the model's own ``forward`` does.
+    """Whether :func:`run_quick_step` computes the same as the model's own ``forward``.
 
     It does not for other architectures, other attention kernels, models wrapped in an adapter, and modules with hooks
-    or a replaced ``forward``, such as those of a model that is divided between devices.
+    or a replaced ``forward``, such as those of a model that is split across devices.
     """
     if type(text_model) is not LlamaModel or text_model.training or text_model.config._attn_implementation != "sdpa":
         return False
@@ -49,23 +49,23 @@ def has_quick_step(text_model: nn.Module) -> bool:
 def run_quick_step(
     text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R11L: Tensor, cache: Cache
 ) -> Tensor:
-    """Last hidden states of one more position of each row.
+    """Compute the last hidden states of one more position of each row.
 
     Args:
         text_model: a model for which :func:`has_quick_step` holds.
         embeds_R1D: embedded tokens.
         positions_R1: their positions.
-        mask_R11L: True where a row may look.
+        mask_R11L: True at positions that a row may attend to.
         cache: keys and values of earlier positions; updated.
 
     Returns:
-        hidden_R1D, up to rounding the ``last_hidden_state`` of the model's own ``forward``.
+        hidden_R1D: up to rounding, the ``last_hidden_state`` of the model's own ``forward``.
     """
     rows = len(embeds_R1D)
     cos_R1d, sin_R1d = text_model.rotary_emb(embeds_R1D, positions_R1)
     half = cos_R1d.shape[-1] // 2
     cos_R11d = cos_R1d[:, None]
-    # With the sign in the sine, the rotation needs no negation.
+    # The sine holds the sign, so that the rotation needs no negation.
     sin_R11d = torch.cat((-sin_R1d[..., :half], sin_R1d[..., half:]), dim=-1)[:, None]
     bias_R11L = torch.zeros_like(mask_R11L, dtype=embeds_R1D.dtype).masked_fill_(~mask_R11L, float("-inf"))
     hidden_R1D = embeds_R1D
@@ -78,7 +78,7 @@ def run_quick_step(
         query_RH1d = query_RH1d * cos_R11d + query_RH1d.roll(half, -1) * sin_R11d
         key_RK1d = key_RK1d * cos_R11d + key_RK1d.roll(half, -1) * sin_R11d
         keys_RKLd, values_RKLd = cache.update(key_RK1d, value_RK1d, attention.layer_idx)
-        # Heads that share keys and values go together, as if they were positions of one head.
+        # Heads that share keys and values are treated as positions of one head.
         query_RKGd = query_RH1d.view(rows, -1, attention.num_key_value_groups, attention.head_dim)
         read_RKGd = F.scaled_dot_product_attention(
             query_RKGd, keys_RKLd, values_RKLd, attn_mask=bias_R11L, scale=attention.scaling
@@ -91,7 +91,7 @@ def run_quick_step(
 
 
 def _normalise(norm: Any, hidden_R1D: Tensor) -> Tensor:
-    """What LlamaRMSNorm computes."""
+    """Compute the same as LlamaRMSNorm."""
     if hidden_R1D.dtype != torch.float32:  # the module rounds before it multiplies by its weight
         normed: Tensor = norm.forward(hidden_R1D)
         return normed

@@ -332,7 +332,7 @@ def create_untrained(
     source: BackboneRef | None = None,
 ) -> SafeLlava:
     """Create a model with freshly initialised safety modules; defaults as for :func:`init_checkpoint`."""
-    dims = BackboneDims.parse_config(backbone.config)
+    dims = BackboneDims.read_config(backbone.config)
     safety = SafetyModules(
         dims,
         config or SafetyConfig.create_default(dims),

@@ -1,4 +1,4 @@
-"""How the next token is chosen from each row's logits. Knows nothing of models.
+"""Chooses the next token of each row from its logits. Knows nothing of models.
 
 Shapes: B rows · W vocabulary.
 """
@@ -12,29 +12,29 @@ from torch import Tensor
 from safety_core.errors import PromptError
 
 MIN_TEMPERATURE = 1e-5
-"""Temperatures below it are greedy: they differ from 0 only in rounding. Below 1e-45 they *are* 0 in float32, and a
-logit divided by them would be infinite or NaN."""
+"""Temperatures below this are greedy: they differ from 0 only in rounding. Below 1e-45 they *are* 0 in float32, and a
+logit divided by them is infinite or NaN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the next token is chosen.
+    """Options of generation.
 
     Raises:
         PromptError: a value is out of range.
     """
 
     max_new_tokens: int = 256
-    """Most tokens to make; fewer where the model's context ends earlier."""
+    """Largest number of tokens; the model's context may end a reply earlier."""
 
     temperature: float = 0.0
-    """0, or anything below ``MIN_TEMPERATURE``, takes the most probable token."""
+    """Values below ``MIN_TEMPERATURE`` select the most probable token."""
 
     top_p: float = 1.0
-    """Draw only from the most probable tokens that together reach this probability."""
+    """Total probability of the most probable tokens from which the next one is drawn."""
 
     seed: int | None = None
-    """Seed of every row's own random source; None draws a fresh one."""
+    """Seed of each row's random source; None for a random seed."""
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -46,14 +46,14 @@ class Sampling:
 
     @property
     def greedy(self) -> bool:
-        """Whether the most probable token is taken, without a draw."""
+        """Whether the most probable token is selected, without randomness."""
         return self.temperature < MIN_TEMPERATURE
 
 
 def choose_tokens(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Sequence[torch.Generator]) -> list[int]:
-    """The next token of each row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020).
+    """Choose the next token of each row: the most probable one, or a draw from the nucleus (Holtzman et al., 2020).
 
-    A row's draw takes one number from its own random source, so it does not depend on who else is in the batch.
+    A draw uses one number of the row's own random source, so it does not depend on the other rows of the batch.
     """
     chosen: list[int] = logits_BW.argmax(-1).tolist()
     drawn = [row for row, sampling in enumerate(samplings) if not sampling.greedy]
@@ -66,24 +66,24 @@ def choose_tokens(logits_BW: Tensor, samplings: Sequence[Sampling], draws: Seque
 
 
 def _draw(logits_BW: Tensor, options: Sequence[Sampling], points_B: Tensor) -> list[int]:
-    """The token at which each row's nucleus, laid out by probability, passes that point of [0, 1)."""
+    """Find the token at which the cumulative probability of each row's nucleus passes the row's point in [0, 1)."""
     temperature_B1 = logits_BW.new_tensor([option.temperature for option in options])[:, None]
     top_p_B1 = logits_BW.new_tensor([option.top_p for option in options])[:, None]
-    # Shifted first: a low temperature would otherwise make infinities of the logits and NaN of their difference.
+    # Shifted first: with a low temperature, the logits could become infinite, and their differences NaN.
     probs_BW = ((logits_BW - logits_BW.amax(-1, keepdim=True)) / temperature_B1).softmax(-1)
     sorted_BW, order_BW = probs_BW.sort(descending=True, stable=True)
     outside_BW = sorted_BW.cumsum(-1) - sorted_BW >= top_p_B1
     outside_BW[:, 0] = False  # a top_p that is 0 in float32 still leaves the most probable token
     passed_BW = sorted_BW.masked_fill(outside_BW, 0.0).cumsum(-1)
     place_B = (passed_BW <= points_B.to(passed_BW)[:, None] * passed_BW[:, -1:]).sum(-1)
-    # Rounding may put the point at the very end, where only tokens outside the nucleus, or banned ones, are left.
+    # Because of rounding, the point may lie at the end, after all tokens of the nucleus.
     last_B = (sorted_BW.masked_fill(outside_BW, 0.0) > 0.0).sum(-1) - 1
     tokens: list[int] = order_BW.gather(-1, place_B.minimum(last_B)[:, None])[:, 0].tolist()
     return tokens
 
 
 def create_random_source(seed: int | None) -> torch.Generator:
-    """A random source of its own for each row, so that a draw does not depend on the neighbours."""
+    """Create the random source of one row; a random seed if None."""
     source = torch.Generator()
     if seed is None:
         source.seed()

@@ -1,32 +1,48 @@
-"""``safevlm.json``: what a checkpoint says about itself. Knows no torch and opens no other file."""
+"""``safevlm.json``: the description of a checkpoint. Knows no torch and opens no other file."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, RootModel, ValidationError
 
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
-from safety_core.files import read_json
+from safety_core.files import describe_read_error, read_json
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policy.book import Hints
+from safety_core.strict_json import StrictModel, find_problem, parse_model
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
 SPEC_FILE = "safevlm.json"
 POLICY_FILE = "policy.json"
 
-_FIELDS = ("format_version", "backbone", "dims", "config", "taxonomy", "hints", "provenance")
-_PROMPT = "prompt"
-"""The field that may be missing."""
+
+class _SpecFields(StrictModel):
+    format_version: int
+    backbone: dict[Literal["path", "hub_id", "revision"], str]
+    dims: dict[str, Any]
+    config: dict[str, Any]
+    taxonomy: dict[str, Any]
+    hints: dict[str, Any]
+    provenance: dict[str, Any]
+    prompt: dict[str, Any] = Field(default_factory=dict)
+    """The only field that may be missing."""
+
+
+class _HintFields(RootModel[dict[str, dict[str, str]]]):
+    model_config = ConfigDict(strict=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneRef:
-    """Where the backbone's weights are: a folder or a hub repository.
+    """Location of the backbone's weights: a folder or a hub repository.
 
     Raises:
-        ConfigError: neither or both are named, or a hub repository has no pinned revision.
+        ConfigError: neither or both are given, or a hub repository has no revision.
     """
 
     path: str | None = None
@@ -36,7 +52,7 @@ class BackboneRef:
     """Repository on the Hugging Face hub."""
 
     revision: str | None = None
-    """Commit of that repository; without one, tomorrow's weights could be others than today's."""
+    """Commit of that repository, so that the weights never change."""
 
     def __post_init__(self) -> None:
         if (self.path is None) == (self.hub_id is None):
@@ -46,15 +62,15 @@ class BackboneRef:
 
     @property
     def location(self) -> str:
-        """What ``from_pretrained`` takes."""
+        """Argument for ``from_pretrained``."""
         return str(self.hub_id if self.path is None else self.path)
 
     def make_absolute(self, checkpoint: Path) -> "BackboneRef":
-        """The same place with an absolute path, for a checkpoint in this folder."""
+        """Return the same location with an absolute path, for a checkpoint in this folder."""
         return self if self.path is None else BackboneRef(path=str((checkpoint / self.path).resolve()))
 
     def to_dict(self) -> dict[str, str]:
-        """The JSON form."""
+        """Return the JSON form."""
         named = {"path": self.path, "hub_id": self.hub_id, "revision": self.revision}
         return {key: value for key, value in named.items() if value is not None}
 
@@ -64,10 +80,10 @@ class CheckpointSpec:
     """The content of ``safevlm.json``."""
 
     backbone: BackboneRef
-    """Where the backbone is."""
+    """Location of the backbone."""
 
     dims: BackboneDims
-    """Its sizes, so that the modules' shapes are known without it; compared with it on loading."""
+    """Sizes of the backbone; compared with its config on loading."""
 
     config: SafetyConfig
     """Shape and switches of the safety modules."""
@@ -76,48 +92,47 @@ class CheckpointSpec:
     """Names of the head's classes."""
 
     hints: Hints
-    """The hints that the model was trained on."""
+    """Hints that the model was trained on."""
 
     provenance: Mapping[str, object]
-    """How the modules came to be; ``trained`` (bool) is always there."""
+    """Origin of the modules; ``trained`` (bool) is always present."""
 
     prompt: PromptTemplate | None = None
-    """The format of conversations; None for LLaVA-1.5's."""
+    """Format of conversations; None for LLaVA-1.5's."""
 
     @property
     def trained(self) -> bool:
-        """Whether the safety modules were ever trained."""
+        """Whether the safety modules were trained."""
         return self.provenance["trained"] is True
 
     @classmethod
-    def from_dict(cls, data: object) -> "CheckpointSpec":
-        """Read the JSON form.
+    def parse(cls, data: object) -> "CheckpointSpec":
+        """Parse the JSON form.
 
         Raises:
-            FormatVersionError: the format version is not the one this code writes.
+            FormatVersionError: the format version is not the one that this code writes.
             ConfigError: a field is missing, unknown or malformed.
         """
-        if not isinstance(data, Mapping):
-            raise ConfigError(f"{SPEC_FILE}: an object is needed, got {type(data).__name__}")
-        if data.get("format_version") != FORMAT_VERSION:
+        if isinstance(data, Mapping) and data.get("format_version") != FORMAT_VERSION:
             found = data.get("format_version")
             raise FormatVersionError(f"{SPEC_FILE}: format version {found!r} is unknown, {FORMAT_VERSION} is needed")
-        if set(data) - {_PROMPT} != set(_FIELDS):
-            missing, unknown = sorted(set(_FIELDS) - set(data)), sorted(set(data) - set(_FIELDS))
-            raise ConfigError(f"{SPEC_FILE}: missing fields {missing}, unknown fields {unknown}")
-        taxonomy = Taxonomy.parse(_object(data["taxonomy"], "taxonomy"))
+        try:
+            fields = _SpecFields.model_validate(data)
+        except ValidationError as exc:
+            raise ConfigError(str(find_problem(exc))) from exc
+        taxonomy = Taxonomy.parse(fields.taxonomy)
         return cls(
-            backbone=_backbone(_object(data["backbone"], "backbone")),
-            dims=BackboneDims.from_dict(data["dims"]),
-            config=SafetyConfig.from_dict(data["config"]),
+            backbone=BackboneRef(**fields.backbone),
+            dims=BackboneDims.parse(fields.dims),
+            config=SafetyConfig.parse(fields.config),
             taxonomy=taxonomy,
-            hints=parse_hints(_object(data["hints"], "hints"), taxonomy),
-            provenance=check_provenance(_object(data["provenance"], "provenance")),
-            prompt=PromptTemplate.parse(data[_PROMPT]) if _PROMPT in data else None,
+            hints=parse_hints(fields.hints, taxonomy),
+            provenance=check_provenance(fields.provenance),
+            prompt=PromptTemplate.parse(fields.prompt) if "prompt" in fields.model_fields_set else None,
         )
 
     def to_dict(self) -> dict[str, object]:
-        """The JSON form that :meth:`from_dict` reads."""
+        """Return the JSON form that :meth:`parse` reads."""
         return {
             "format_version": FORMAT_VERSION,
             "backbone": self.backbone.to_dict(),
@@ -126,8 +141,8 @@ class CheckpointSpec:
             "taxonomy": self.taxonomy.to_dict(),
             "hints": serialize_hints(self.hints, self.taxonomy),
             "provenance": dict(self.provenance),
-            # Only where it is another format: what older code reads stays as it was.
-            **({} if self.prompt is None else {_PROMPT: self.prompt.to_dict()}),
+            # Omitted for LLaVA-1.5's format, so that older code can read the file.
+            **({} if self.prompt is None else {"prompt": self.prompt.to_dict()}),
         }
 
 
@@ -137,70 +152,57 @@ def read_spec(checkpoint: Path) -> CheckpointSpec:
     Raises:
         CheckpointError: the file is missing, is not JSON, or its content is malformed.
     """
-    file = checkpoint / SPEC_FILE
     try:
-        data = read_json(file)
+        data = read_json(checkpoint / SPEC_FILE)
     except FileNotFoundError as exc:
         raise CheckpointError(f"{checkpoint.name}: {SPEC_FILE} is missing") from exc
     except (OSError, ValueError) as exc:
-        raise CheckpointError(f"{checkpoint.name}: {SPEC_FILE} cannot be read as JSON") from exc
+        raise CheckpointError(f"{checkpoint.name}: {SPEC_FILE} {describe_read_error(exc, 'JSON')}") from exc
     try:
-        return CheckpointSpec.from_dict(data)
+        return CheckpointSpec.parse(data)
     except ConfigError as exc:
-        raise CheckpointError(f"{checkpoint.name}: {exc}") from exc
+        raise CheckpointError(f"{checkpoint.name}: {SPEC_FILE}: {exc}") from exc
 
 
 def write_spec(checkpoint: Path, spec: CheckpointSpec) -> Path:
-    """Write ``safevlm.json``; the manifest must be written anew afterwards."""
+    """Write ``safevlm.json``; the manifest must be rewritten afterwards."""
     file = checkpoint / SPEC_FILE
     file.write_text(json.dumps(spec.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
 
 
-def parse_hints(data: Mapping[str, object], taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
-    """Hints keyed by type and level *name* → keyed by type and level index.
+def parse_hints(data: object, taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
+    """Convert hints keyed by type and level *name* to hints keyed by type and level index.
 
     Raises:
         ConfigError: a type is not risky, a level is not between the first and the last, or a text is empty.
     """
-    middle = {name: index for index, name in enumerate(taxonomy.levels)}
+    levels = {name: index for index, name in enumerate(taxonomy.levels)}
     for end in (taxonomy.levels[0], taxonomy.levels[-1]):
-        del middle[end]
+        del levels[end]
     hints: dict[str, dict[int, str]] = {}
-    for kind, texts in data.items():
+    for kind, texts in parse_model(_HintFields, data, where="hints").root.items():
         if kind not in taxonomy.risky_types:
             raise ConfigError(f"hints: {kind!r} is not one of {list(taxonomy.risky_types)}")
         hints[kind] = {}
-        for level, text in _object(texts, f"hints.{kind}").items():
-            if level not in middle:
-                raise ConfigError(f"hints.{kind}: {level!r} is not one of {list(middle)}")
-            if not isinstance(text, str) or not text.strip():
+        for level, text in texts.items():
+            if level not in levels:
+                raise ConfigError(f"hints.{kind}: {level!r} is not one of {list(levels)}")
+            if not text.strip():
                 raise ConfigError(f"hints.{kind}.{level}: a text is needed")
-            hints[kind][middle[level]] = text
+            hints[kind][levels[level]] = text
     return hints
 
 
 def serialize_hints(hints: Hints, taxonomy: Taxonomy) -> dict[str, dict[str, str]]:
-    """The JSON form that :func:`parse_hints` reads; checked by reading it."""
+    """Convert hints to the JSON form that :func:`parse_hints` reads, and check it by parsing."""
     data = {kind: {taxonomy.levels[level]: text for level, text in texts.items()} for kind, texts in hints.items()}
     parse_hints(data, taxonomy)
     return data
 
 
 def check_provenance(provenance: Mapping[str, object]) -> Mapping[str, object]:
-    """Raise ConfigError unless it says whether the modules were trained."""
+    """Return the provenance; raises ConfigError unless it states whether the modules were trained."""
     if not isinstance(provenance.get("trained"), bool):
         raise ConfigError("provenance.trained: true or false is needed")
     return provenance
-
-
-def _backbone(data: Mapping[str, object]) -> BackboneRef:
-    if not set(data) <= {"path", "hub_id", "revision"} or not all(isinstance(value, str) for value in data.values()):
-        raise ConfigError("backbone: path, or hub_id and revision, are needed as strings and nothing else")
-    return BackboneRef(**{key: str(value) for key, value in data.items()})
-
-
-def _object(value: object, where: str) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: an object is needed, got {type(value).__name__}")
-    return value

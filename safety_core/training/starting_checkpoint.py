@@ -11,7 +11,7 @@ import torch
 
 from safety_core.errors import ConfigError
 from safety_core.inputs.chat_template import PromptTemplate, derive_template
-from safety_core.model.checkpoint.backbone import find_backbone, load_backbone_config, load_chat_tokenizer
+from safety_core.model.checkpoint.backbone import find_backbone, load_backbone_config, load_tokenizer
 from safety_core.model.checkpoint.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.device import pick_device
@@ -94,7 +94,7 @@ def create_fresh_checkpoint(
         CheckpointError: there is no such backbone, or ``out`` exists.
     """
     source = find_backbone(backbone, revision)
-    dims = BackboneDims.parse_config(load_backbone_config(source.location, revision=source.revision))
+    dims = BackboneDims.read_config(load_backbone_config(source.location, revision=source.revision))
     names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.parse(read_json_object(Path(taxonomy)))
     return init_checkpoint(
         backbone,
@@ -127,7 +127,7 @@ def choose_template(source: BackboneRef, template: str) -> PromptTemplate | None
         raise ConfigError(f"template: one of ['auto', 'vicuna', 'chat'] is needed, got {template!r}")
     if template == "vicuna":
         return None
-    words = load_chat_tokenizer(source.location, revision=source.revision)
+    words = load_tokenizer(source.location, revision=source.revision)
     config = load_backbone_config(source.location, revision=source.revision)
     advice = "name the format that it was trained on: --template vicuna for LLaVA-1.5's (USER: … ASSISTANT: …)"
     if words.chat_template is None:
@@ -145,4 +145,4 @@ def choose_template(source: BackboneRef, template: str) -> PromptTemplate | None
 
 def change_shape(default: SafetyConfig, changes: Mapping[str, Any]) -> SafetyConfig:
     """Change fields of a module config, at any depth; raises ConfigError for a field that does not exist."""
-    return SafetyConfig.from_dict(merge_mappings(default.to_dict(), changes))
+    return SafetyConfig.parse(merge_mappings(default.to_dict(), changes))

@@ -1,1 +1,1 @@
-"""Checkpoints on disk: reading, verifying and writing backbones, modules and adapters."""
+"""Checkpoints on disk: reads, verifies and writes backbones, safety modules and adapters."""

@@ -1,6 +1,6 @@
-"""LoRA on the language model, in PEFT's file layout, read and written strictly.
+"""Attaches, loads and saves a LoRA adapter of the language model, in PEFT's file layout.
 
-The adapter wraps ``backbone.model.language_model``; vision tower, projector and safety modules never carry one.
+The adapter wraps ``backbone.model.language_model``; vision tower, projector and safety modules never have one.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 
 
 def attach_adapter(backbone: LlavaForConditionalGeneration, config: LoraConfig) -> PeftModel:
-    """Wrap the language model in a fresh, trainable LoRA; raises ConfigError if it already carries one."""
+    """Wrap the language model in a new, trainable LoRA; raises ConfigError if it already has one."""
     if get_adapter(backbone) is not None:
-        raise ConfigError("the language model already carries an adapter")
-    # PEFT types its argument as a whole causal model; a bare decoder works the same.
+        raise ConfigError("the language model already has an adapter")
+    # PEFT's annotation demands a causal model, but a decoder without a head works as well.
     language_model: Any = backbone.model.language_model
     with keep_offline():
         wrapped = get_peft_model(language_model, config)
@@ -36,13 +36,13 @@ def attach_adapter(backbone: LlavaForConditionalGeneration, config: LoraConfig) 
 
 
 def get_adapter(backbone: LlavaForConditionalGeneration) -> PeftModel | None:
-    """The adapter that the language model carries, if any."""
+    """Return the language model's adapter, or None."""
     language_model = backbone.model.language_model
     return language_model if isinstance(language_model, PeftModel) else None
 
 
 def merge_adapter(backbone: LlavaForConditionalGeneration) -> None:
-    """Fold the adapter into the language model's weights; nothing happens without one."""
+    """Merge the adapter, if any, into the language model's weights."""
     adapter = get_adapter(backbone)
     if adapter is not None:
         backbone.model.language_model = adapter.merge_and_unload()
@@ -53,18 +53,18 @@ def save_adapter(adapter: PeftModel, folder: Path, dtype: torch.dtype) -> None:
     folder.mkdir(parents=True)
     config = adapter.peft_config[adapter.active_adapter]
     config.inference_mode = True
-    # Where the weights came from is safevlm.json's business; a path of the training machine helps nobody.
+    # safevlm.json names the backbone; a path of the training machine must not be published.
     config.base_model_name_or_path = None
     with keep_offline():
         config.save_pretrained(str(folder))
-    save_file(convert_to_storage(_tensors(adapter), dtype), folder / WEIGHTS_FILE)
+    save_file(convert_to_storage(_get_tensors(adapter), dtype), folder / WEIGHTS_FILE)
 
 
 def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, trainable: bool = False) -> PeftModel:
-    """Read an adapter onto the language model.
+    """Load an adapter onto the language model.
 
     Raises:
-        CheckpointError: the config is malformed, not a LoRA's, or none for this language model.
+        CheckpointError: the config is malformed, is not a LoRA's, or does not fit the language model.
         TensorKeyError: a tensor is missing or surplus.
         TensorShapeError: a tensor has another shape.
     """
@@ -78,23 +78,23 @@ def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, train
     return adapter
 
 
-def check_adapter(outline: LlavaForConditionalGeneration, folder: Path) -> None:
-    """Hold an adapter's files against a backbone on the ``meta`` device, which carries it afterwards.
+def check_adapter(meta_backbone: LlavaForConditionalGeneration, folder: Path) -> None:
+    """Compare an adapter's files with a backbone on the ``meta`` device, which has the adapter afterwards.
 
     Raises:
         CheckpointError: as :func:`load_adapter`.
     """
     found = read_shapes(folder / WEIGHTS_FILE)
     config = read_adapter_config(folder)
-    # How it starts changes no shape, and some ways to start compute from the backbone's weights.
+    # Initialisation changes no shape, and some methods read the backbone's weights.
     config.init_lora_weights = False
     with torch.device("meta"):
-        adapter = _attach(outline, config, folder)
+        adapter = _attach(meta_backbone, config, folder)
     _check(adapter, found, folder)
 
 
 def read_adapter_config(folder: Path) -> LoraConfig:
-    """The content of ``adapter_config.json``; raises CheckpointError if it does not describe a LoRA."""
+    """Read ``adapter_config.json``; raises CheckpointError if it does not describe a LoRA."""
     if not (folder / CONFIG_FILE).is_file():
         raise CheckpointError(f"{folder.name}: {CONFIG_FILE} is missing")
     with convert_library_errors(f"{folder.name}: {CONFIG_FILE} is malformed"):
@@ -112,17 +112,17 @@ def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder:
 def _check(adapter: PeftModel, found: Shapes, folder: Path) -> None:
     check_tensors(
         found,
-        {name: tuple(tensor.shape) for name, tensor in _tensors(adapter).items()},
+        {name: tuple(tensor.shape) for name, tensor in _get_tensors(adapter).items()},
         where=f"{folder.name}/{WEIGHTS_FILE}",
     )
 
 
-def _tensors(adapter: PeftModel) -> Mapping[str, Tensor]:
-    """The adapter's own tensors by their names in a file.
+def _get_tensors(adapter: PeftModel) -> Mapping[str, Tensor]:
+    """Return the adapter's tensors by their names in the file.
 
-    Embeddings are never included, because the backbone's files contain them. By default, PEFT requests the config of
-    the model named in the language model's config from the hub, and mistakes a different vocabulary size there for
-    trained embeddings.
+    Embeddings are excluded, because the backbone's files contain them. By default, PEFT requests the config of the
+    model named in the language model's config from the hub, and mistakes a different vocabulary size for trained
+    embeddings.
     """
     with keep_offline():
         tensors: Mapping[str, Tensor] = get_peft_model_state_dict(adapter, save_embedding_layers=False)

@@ -1,6 +1,7 @@
-"""Checkpoint directories: everything that a server needs, written whole and loaded only once verified.
+"""Writes and loads checkpoint directories, which contain everything that a server needs.
 
-Modules and adapter are stored in 16 bit and compute in float32; safetensors only.
+A directory appears complete or not at all, and is verified before it is loaded. Modules and adapter are stored in 16
+bit and run in float32; safetensors only.
 """
 
 import json
@@ -85,17 +86,17 @@ def load_checkpoint(
 
     Args:
         path: the directory.
-        device: where the model runs.
-        dtype: precision of the backbone; float32 on the CPU, bfloat16 elsewhere where None. The safety modules always
-            compute in float32.
+        device: device of the model.
+        dtype: precision of the backbone; if None, float32 on the CPU and bfloat16 elsewhere. The safety modules always
+            run in float32.
         quantize: precision of the language model's linear layers.
-        allow_untrained: accept safety modules that guard nothing.
-        merge: fold the adapter into the weights; by default wherever these are not quantised. An adapter that is not
-            merged stays trainable.
+        allow_untrained: accept safety modules that were never trained.
+        merge: merge the adapter into the weights; default: if these are not quantised. An adapter that is not merged
+            stays trainable.
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
-        CheckpointError: as :func:`verify`, and for a backbone that does not fit.
+        CheckpointError: as :func:`verify`, or the backbone does not fit.
         ConfigError: an adapter cannot be merged into quantised weights.
     """
     report = verify(path)
@@ -138,23 +139,23 @@ def save_checkpoint(
     include_backbone: bool = False,
     dtype: torch.dtype = torch.float16,
 ) -> Path:
-    """Write a checkpoint; the directory appears whole or not at all.
+    """Write a checkpoint; the directory appears complete or not at all.
 
-    The backbone is never rewritten: stage 1 and 2 leave it frozen, so its own files are copied or referred to. An
-    adapter goes along, whether the language model still carries it or it was merged on loading.
+    The backbone is never rewritten: training leaves it frozen, so its files are copied or referred to. The adapter is
+    written, whether the language model still has it or it was merged on loading.
 
     Args:
-        model: what to save; its ``source`` says where its backbone lies.
-        path: a directory that does not exist yet.
+        model: the model; its ``source`` is the location of its backbone.
+        path: a directory that does not exist.
         policy: thresholds and actions.
-        provenance: how the modules came to be; ``trained`` (bool) is required.
+        provenance: origin of the modules; ``trained`` (bool) is required.
         model_card: Markdown.
         include_backbone: copy the backbone's folder into the checkpoint.
         dtype: stored precision of modules and adapter.
 
     Raises:
-        CheckpointError: the directory exists already, or the model's backbone has no known source.
-        ConfigError: the backbone should be included but is not a local folder, or provenance is incomplete.
+        CheckpointError: the directory exists, or the source of the model's backbone is unknown.
+        ConfigError: the backbone is to be included but is not a local folder, or provenance is incomplete.
         ValueError: a weight is not finite in the stored precision.
     """
     if model.source is None:
@@ -163,7 +164,7 @@ def save_checkpoint(
     if adapter is not None and model.merged_adapter is not None:
         raise ConfigError("an adapter was merged and another attached: load with merge=False to train on")
     path = Path(path)
-    with _appearing_whole(path) as folder:
+    with _create_whole(path) as folder:
         if adapter is not None:
             save_adapter(adapter, folder / ADAPTER_DIR, dtype)
         elif model.merged_adapter is not None:
@@ -194,27 +195,27 @@ def init_checkpoint(
     include_backbone: bool = False,
     seed: int = 0,
 ) -> Path:
-    """Make an untrained checkpoint for a backbone, reading its config but none of its weights.
+    """Create an untrained checkpoint for a backbone; reads its config but no weights.
 
     Args:
         backbone: folder in Hugging Face layout, or hub id.
-        out: a directory that does not exist yet.
-        revision: commit, tag or branch of a hub repository; the commit that it resolves to is recorded.
-        config: shape of the modules; :meth:`SafetyConfig.create_default` the backbone where None.
+        out: a directory that does not exist.
+        revision: commit, tag or branch of a hub repository; its commit is recorded.
+        config: shape of the modules; :meth:`SafetyConfig.create_default` the backbone if None.
         taxonomy: names of the head's classes.
-        hints: hints to train on; :func:`create_default_hints` where None.
-        prompt: format of conversations; LLaVA-1.5's where None.
+        hints: hints to train on; :func:`create_default_hints` if None.
+        prompt: format of conversations; LLaVA-1.5's if None.
         include_backbone: copy the backbone's folder into the checkpoint.
         seed: seed of the initial weights.
 
     Raises:
-        CheckpointError: the backbone cannot be read or ``out`` exists already.
+        CheckpointError: the backbone cannot be read, or ``out`` exists.
         ConfigError: ``config`` does not fit the backbone.
     """
     out = Path(out)
     source = find_backbone(backbone, revision)
-    dims = BackboneDims.parse_config(load_backbone_config(source.location, revision=source.revision))
-    with _appearing_whole(out) as folder:
+    dims = BackboneDims.read_config(load_backbone_config(source.location, revision=source.revision))
+    with _create_whole(out) as folder:
         spec = CheckpointSpec(
             backbone=_place_backbone(source, folder, out, include=include_backbone),
             dims=dims,
@@ -231,17 +232,17 @@ def init_checkpoint(
 
 
 def update_policy(path: Path | str, policy: Policy) -> None:
-    """Rewrite ``policy.json`` and the manifest; a kill leaves the old policy or the new one in a sound checkpoint.
+    """Rewrite ``policy.json`` and the manifest; the checkpoint stays sound if the process is killed.
 
     Raises:
-        CheckpointError: the checkpoint was not sound before.
+        CheckpointError: the checkpoint is not sound.
     """
-    replace_file(verify(path).path, POLICY_FILE, _json(policy.to_dict()).encode())
+    replace_file(verify(path).path, POLICY_FILE, _format_json(policy.to_dict()).encode())
 
 
 @contextmanager
-def _appearing_whole(path: Path) -> Iterator[Path]:
-    """A folder to fill, which gets its manifest and its name only after nothing has failed."""
+def _create_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder, which receives its manifest and its final name if nothing fails."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise CheckpointError(f"{path}: exists already")
     partial = path.with_name(f".{path.name}.partial")
@@ -249,21 +250,21 @@ def _appearing_whole(path: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        _give_usual_modes(partial, like=write_manifest(partial))
+        _set_default_modes(partial, like=write_manifest(partial))
         os.replace(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def _give_usual_modes(folder: Path, *, like: Path) -> None:
-    """Let everyone read what the umask lets everyone read: safetensors keeps its files to their owner."""
+def _set_default_modes(folder: Path, *, like: Path) -> None:
+    """Give every file the mode that the umask allows; safetensors makes its files readable by their owner only."""
     for path in folder.rglob("*"):
         path.chmod((folder if path.is_dir() else like).stat().st_mode)
 
 
 def _place_backbone(source: BackboneRef, folder: Path, final: Path, *, include: bool) -> BackboneRef:
-    """Copy the backbone into ``folder`` or refer to it from ``final``, where the folder will end up."""
+    """Copy the backbone into ``folder``, or refer to it from ``final``, the folder's later path."""
     if source.path is None:
         if include:
             raise ConfigError("only a backbone in a local folder can be included in a checkpoint")
@@ -280,9 +281,9 @@ def _write_modules(safety: SafetyModules, folder: Path, dtype: torch.dtype) -> N
 
 def _write_texts(folder: Path, spec: CheckpointSpec, policy: Policy, model_card: str) -> None:
     write_spec(folder, spec)
-    (folder / POLICY_FILE).write_text(_json(policy.to_dict()), encoding="utf-8")
+    (folder / POLICY_FILE).write_text(_format_json(policy.to_dict()), encoding="utf-8")
     (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
 
 
-def _json(data: Mapping[str, object]) -> str:
+def _format_json(data: Mapping[str, object]) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -1,7 +1,7 @@
-"""Repositories of the Hugging Face hub as folders on this machine: the only module that uses the network.
+"""Downloads repositories of the Hugging Face hub to folders; the only module of the model that uses the network.
 
-A repository at a fixed commit is downloaded once. Everything is then loaded from its folder like from any other, so no
-library needs the network, and a server starts without the hub.
+A repository at a fixed commit is downloaded once. Everything is then loaded from its folder, so a server starts without
+a network.
 """
 
 import json
@@ -15,16 +15,16 @@ from safety_core.errors import CheckpointError
 _ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
-    RuntimeError,  # files are fetched in several threads; when one fails, the client is closed while others still send
+    RuntimeError,  # files are fetched in threads; if one fails, the client is closed while the others still send
     *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
 )
-"""What a download raises; the HTTP library, and so its errors, differ between versions of the hub's client."""
+"""Errors of a download; the HTTP library, and so its errors, differ between versions of the hub's client."""
 
 _SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")
 """Config, tokenizer and image processor: everything of a backbone except its weights."""
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-"""Files of which each tokenizer has at least one."""
+"""Files of tokenizers; each tokenizer has at least one of them."""
 
 _WEIGHTS = ("*.safetensors",)
 _SUBFOLDERS = ("*/*",)
@@ -32,50 +32,50 @@ _SUBFOLDERS = ("*/*",)
 
 
 def resolve_commit(hub_id: str, revision: str | None = None) -> str:
-    """The commit that a branch or tag currently points to; without a network, as last seen.
+    """Resolve a branch or tag to its current commit; without a network, to the last known one.
 
     Raises:
-        CheckpointError: the repository is unknown, or cannot be reached and was never seen.
+        CheckpointError: the repository does not exist, or cannot be reached and is not in the cache.
     """
     try:
         file = hf_hub_download(hub_id, "config.json", revision=revision)
     except _ERRORS as exc:
         raise CheckpointError(f"{hub_id} is neither a folder nor a reachable hub repository") from exc
-    # The hub's cache keeps every commit in a folder of its name.
+    # The hub's cache has a folder per commit, named after it.
     return Path(file).parent.name
 
 
 def fetch_settings(hub_id: str, commit: str) -> Path:
-    """The folder of a repository's config, tokenizer and image processor; its weights may be missing.
+    """Return a folder with a repository's config, tokenizer and image processor; its weights may be missing.
 
     Raises:
-        CheckpointError: they are not on this machine and cannot be downloaded.
+        CheckpointError: they are neither in the cache nor can be downloaded.
     """
-    return _local(hub_id, commit, _SETTINGS) or _download(hub_id, commit, _SETTINGS)
+    return _find_local(hub_id, commit, _SETTINGS) or _download(hub_id, commit, _SETTINGS)
 
 
 def fetch_repository(hub_id: str, commit: str) -> Path:
-    """The folder of a repository with its weights; missing files are downloaded.
+    """Return a folder with a repository's settings and weights; missing files are downloaded.
 
     Raises:
         CheckpointError: as :func:`fetch_settings`.
     """
-    folder = _local(hub_id, commit, (*_SETTINGS, *_WEIGHTS))
+    folder = _find_local(hub_id, commit, (*_SETTINGS, *_WEIGHTS))
     if folder is not None and _has_weights(folder):
         return folder
-    # Small files first: where the weights are whole, nothing else is missing.
+    # Small files first: if the weights are complete, nothing else is missing.
     _download(hub_id, commit, _SETTINGS)
     return _download(hub_id, commit, _WEIGHTS)
 
 
 def fetch_config(hub_id: str, commit: str) -> Path:
-    """The folder of a repository's ``config.json``; raises CheckpointError as :func:`fetch_settings`."""
+    """Return a folder with a repository's ``config.json``; raises CheckpointError as :func:`fetch_settings`."""
     found = try_to_load_from_cache(hub_id, "config.json", revision=commit)
     return Path(found).parent if isinstance(found, str) else fetch_settings(hub_id, commit)
 
 
-def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
-    """The repository's folder if the hub's client considers it complete, or has no list of files to compare."""
+def _find_local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
+    """Return the cached folder if the hub's client considers it complete, or has no list of files to compare."""
     if not isinstance(try_to_load_from_cache(hub_id, "config.json", revision=commit), str):
         return None
     try:
@@ -90,7 +90,7 @@ def _local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
         )
     except (OSError, ValueError):
         return None
-    # Without a list of the repository's files the client takes a folder that holds the config alone for whole.
+    # Without a list of the repository's files, the client considers a folder with the config alone complete.
     return folder if any((folder / name).is_file() for name in _TOKENIZERS) else None
 
 
@@ -114,4 +114,4 @@ def _has_weights(folder: Path) -> bool:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         return all((folder / name).is_file() for name in names)
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
-        return True  # nothing that a download mends; loading it says what is wrong
+        return True  # a download would not help; loading reports what is wrong

@@ -1,6 +1,6 @@
-"""The border to the libraries that read a checkpoint's files: whatever a malformed one makes them raise, as one error.
+"""Converts the errors of the libraries that read a checkpoint's files to one error of ours, and keeps them offline.
 
-transformers, PEFT and safetensors check little of what they parse, so almost anything may come out of them.
+transformers, PEFT and safetensors validate little, so malformed files raise almost any exception.
 """
 
 import threading
@@ -18,7 +18,7 @@ _MALFORMED = (
     *(OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
     *(SafetensorError, StrictDataclassError),
 )
-"""Seen from damaged files, each of them; a missing library (ImportError) is none of a file's doing."""
+"""Each was raised for a damaged file; ImportError is excluded, because it means that a library is missing."""
 
 _offline_lock = threading.Lock()
 _offline_users = 0
@@ -27,10 +27,10 @@ _offline_before = False
 
 @contextmanager
 def keep_offline() -> Iterator[None]:
-    """Keep the hub's client, and the libraries that ask through it, off the network in this process.
+    """Disable network requests of the hub's client, and of libraries that use it, in this process.
 
-    They request more than the files that they are told to read: tags of a model, a list of templates, statistics. Local
-    files are read without these requests. May be nested, and used by several threads at once.
+    Even for local files, the libraries request tags of a model, a list of templates and statistics. May be nested, and
+    used by several threads at once.
     """
     global _offline_users, _offline_before
     with _offline_lock:
@@ -48,10 +48,10 @@ def keep_offline() -> Iterator[None]:
 
 
 @contextmanager
-def convert_library_errors(complaint: str) -> Iterator[None]:
-    """Raise CheckpointError with this message and the foreign error's name; our own errors pass unchanged.
+def convert_library_errors(message: str) -> Iterator[None]:
+    """Convert a library's error to CheckpointError with this message and the error's name; our own errors pass.
 
-    Nothing within uses the network, see :func:`keep_offline`.
+    The network is disabled inside, see :func:`keep_offline`.
     """
     try:
         with keep_offline():
@@ -59,4 +59,4 @@ def convert_library_errors(complaint: str) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except _MALFORMED as exc:
-        raise CheckpointError(f"{complaint} ({type(exc).__name__})") from exc
+        raise CheckpointError(f"{message} ({type(exc).__name__})") from exc

@@ -1,9 +1,9 @@
-"""Which bytes a checkpoint directory may hold: ``manifest.json`` lists the sha256 of every other file in it.
+"""The manifest of a checkpoint directory: ``manifest.json`` lists the SHA-256 of every other file.
 
-Checked before anything is parsed or loaded. Knows nothing of what the files mean. Standard library only.
+It is checked before any other file is parsed. Knows nothing of the files' meaning.
 
-One file of a sound checkpoint can be rewritten so that a kill leaves it sound (:func:`replace_file`). While that goes
-on, the manifest's ``next`` holds the file's new sum beside the old one, and either passes.
+:func:`replace_file` rewrites one file so that the checkpoint stays sound if the process is killed. Meanwhile, the
+manifest's ``next`` holds the file's new digest, and a file with the old or the new digest is accepted.
 """
 
 import hashlib
@@ -13,7 +13,11 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
+from pydantic import ConfigDict, Field, ValidationError
+
 from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
+from safety_core.files import describe_read_error, read_json
+from safety_core.strict_json import StrictModel, find_problem
 
 MANIFEST = "manifest.json"
 
@@ -21,32 +25,42 @@ _SPEC_FILE = "safevlm.json"
 """Configuration file of every checkpoint."""
 
 PARTIAL = ".partial"
-"""Ends the names of files that are being written, directly in the directory: no part of it, and never read."""
+"""Suffix of files that are being written, at the top of the directory; not part of the checkpoint and never read."""
 
-# Formats that run code when they are loaded, and code itself. Weights are safetensors, everything else is text.
+# Code, and formats that can execute code when loaded. Weights are safetensors, everything else is text.
 _FORBIDDEN_SUFFIXES = (
     *(".bin", ".ckpt", ".dill", ".dll", ".dylib", ".h5", ".joblib", ".keras", ".msgpack", ".npy", ".npz", ".pb"),
     *(".pickle", ".pkl", ".pt", ".pth", ".py", ".pyc", ".pyd", ".so", ".tar", ".zip"),
 )
-# Protocol 2 to 5 pickles, and the zip archives that torch.save writes, whatever they are called.
+# Pickles of protocol 2 to 5, and the zip archives of torch.save, whatever their names are.
 _FORBIDDEN_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04", b"PK\x05\x06")
 
 
+class _Manifest(StrictModel):
+    model_config = ConfigDict(extra="ignore")
+
+    sha256: dict[str, str]
+    """Digests by relative path."""
+
+    next: dict[str, str] = Field(default_factory=dict)
+    """Digests that files may have as well while they are rewritten."""
+
+
 def write_manifest(path: Path) -> Path:
-    """List every file below ``path`` anew; returns the manifest's path.
+    """Write a manifest of every file below ``path``; returns the manifest's path.
 
     Raises:
         ForbiddenFileError: a file could execute code when loaded.
     """
-    refuse_forbidden(path)
-    _write(path, {"sha256": {name: _sha256(path / name) for name in _listed(path)}})
+    reject_forbidden(path)
+    _write_manifest(path, {"sha256": {name: _compute_sha256(path / name) for name in _list_files(path)}})
     return path / MANIFEST
 
 
 def replace_file(path: Path, name: str, content: bytes) -> None:
-    """Rewrite one file of a sound checkpoint; a kill at any moment leaves a sound one, with the old or the new file.
+    """Rewrite one file of a sound checkpoint, which stays sound if the process is killed at any moment.
 
-    Three steps, each a rename: the manifest allows both contents, the file changes, the manifest forgets the old one.
+    Three steps, each a rename: the manifest accepts both contents, the file changes, the manifest drops the old digest.
 
     Raises:
         CheckpointError: as :func:`check_manifest`, or the manifest does not list the file.
@@ -55,13 +69,13 @@ def replace_file(path: Path, name: str, content: bytes) -> None:
     if name not in sums:
         raise IntegrityError(f"{path.name}: {name} is not in the manifest")
     new = hashlib.sha256(content).hexdigest()
-    _write(path, {"sha256": sums, "next": {name: new}})
-    _replace(path / name, content)
-    _write(path, {"sha256": sums | {name: new}})
+    _write_manifest(path, {"sha256": sums, "next": {name: new}})
+    _write_whole(path / name, content)
+    _write_manifest(path, {"sha256": sums | {name: new}})
 
 
 def check_manifest(path: Path) -> dict[str, str]:
-    """Compare every file with the manifest; returns the sums by relative path, as the files have them.
+    """Compare every file with the manifest; returns the files' digests by relative path.
 
     Raises:
         CheckpointError: ``path`` is no directory.
@@ -70,46 +84,49 @@ def check_manifest(path: Path) -> dict[str, str]:
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such checkpoint directory")
-    # Any folder can be named by mistake, also a large one that others write to: nothing else of it is looked at.
+    # The path may be wrong, and name a large folder that other programs write to: nothing else in it is read.
     if not any((path / name).exists() for name in (MANIFEST, _SPEC_FILE)):
         raise IntegrityError(f"{path}: this folder holds no checkpoint, {MANIFEST} is missing")
-    refuse_forbidden(path)
-    expected, later = _read(path / MANIFEST)
-    present = set(_listed(path))
+    reject_forbidden(path)
+    manifest = _read_manifest(path / MANIFEST)
+    expected = manifest.sha256
+    present = set(_list_files(path))
     missing, surplus = sorted(set(expected) - present), sorted(present - set(expected))
     if missing or surplus:
         raise IntegrityError(f"{path.name}: files missing {missing}, files not in the manifest {surplus}")
-    found = {name: _sha256(path / name) for name in expected}
-    changed = sorted(name for name, digest in found.items() if digest not in (expected[name], later.get(name)))
+    found = {name: _compute_sha256(path / name) for name in expected}
+    changed = sorted(name for name, digest in found.items() if digest not in (expected[name], manifest.next.get(name)))
     if changed:
         raise IntegrityError(f"{path.name}: bytes differ from the manifest in {changed}")
     return found
 
 
-def refuse_forbidden(path: Path) -> None:
-    """Raise ForbiddenFileError for pickles and code below ``path``, IntegrityError for links and the unreadable."""
-    for name in _files(path):
+def reject_forbidden(path: Path) -> None:
+    """Raise ForbiddenFileError for pickles and code below ``path``, IntegrityError for links and unreadable files."""
+    for name in _find_files(path):
         file = path / name
         if file.is_symlink() or not file.is_file():
-            raise IntegrityError(f"{path.name}: {name} is a link or no plain file; a checkpoint holds its own bytes")
-        if _runs_on_loading(file):
+            raise IntegrityError(
+                f"{path.name}: {name} is a link or no plain file; a checkpoint contains plain files only"
+            )
+        if _can_execute(file):
             raise ForbiddenFileError(
                 f"{path.name}: {name} could execute code when loaded; only safetensors are accepted"
             )
 
 
-def _runs_on_loading(file: Path) -> bool:
+def _can_execute(file: Path) -> bool:
     if file.suffix.lower() in _FORBIDDEN_SUFFIXES:
         return True
-    with _opened(file) as stream:
+    with _open(file) as stream:
         start = stream.read(9)
-    # safetensors starts with eight bytes of header length, which can look like a pickle's, then the header's brace.
+    # A safetensors file starts with the header length in eight bytes, which can look like a pickle, then a brace.
     safetensors = file.suffix == ".safetensors" and start.endswith(b"{")
     return start.startswith(_FORBIDDEN_STARTS) and not safetensors
 
 
-def _files(path: Path) -> list[str]:
-    """Relative paths of all files but the manifest; links to directories count as files."""
+def _find_files(path: Path) -> list[str]:
+    """List the relative paths of all files but the manifest; links to directories count as files."""
     return sorted(
         file.relative_to(path).as_posix()
         for file in path.rglob("*")
@@ -117,16 +134,16 @@ def _files(path: Path) -> list[str]:
     )
 
 
-def _listed(path: Path) -> list[str]:
-    """What a manifest lists: all files but those that a kill left half-written."""
-    return [name for name in _files(path) if "/" in name or not name.endswith(PARTIAL)]
+def _list_files(path: Path) -> list[str]:
+    """List the files of a manifest: all but partly written ones, which a killed process left behind."""
+    return [name for name in _find_files(path) if "/" in name or not name.endswith(PARTIAL)]
 
 
-def _write(path: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
-    _replace(path / MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
+def _write_manifest(path: Path, manifest: Mapping[str, Mapping[str, str]]) -> None:
+    _write_whole(path / MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
 
 
-def _replace(file: Path, content: bytes) -> None:
+def _write_whole(file: Path, content: bytes) -> None:
     """Write a file completely or not at all."""
     partial = file.with_name(file.name + PARTIAL)
     try:
@@ -137,28 +154,25 @@ def _replace(file: Path, content: bytes) -> None:
         raise
 
 
-def _read(file: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The sums, and those that some files may have as well while they are rewritten."""
+def _read_manifest(file: Path) -> _Manifest:
+    where = f"{file.parent.name}: {MANIFEST}"
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        sums, later = manifest["sha256"], manifest.get("next", {})
+        return _Manifest.model_validate(read_json(file))
     except FileNotFoundError as exc:
-        raise IntegrityError(f"{file.parent.name}: {MANIFEST} is missing") from exc
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise IntegrityError(f"{file.parent.name}: {MANIFEST} cannot be read") from exc
-    for part in (sums, later):
-        if not isinstance(part, dict) or not all(isinstance(digest, str) for digest in part.values()):
-            raise IntegrityError(f"{file.parent.name}: {MANIFEST} must map paths to sha256 sums")
-    return sums, later
+        raise IntegrityError(f"{where} is missing") from exc
+    except ValidationError as exc:
+        raise IntegrityError(f"{where}: {find_problem(exc)}") from exc
+    except (OSError, ValueError) as exc:
+        raise IntegrityError(f"{where} {describe_read_error(exc, 'JSON')}") from exc
 
 
-def _sha256(file: Path) -> str:
-    with _opened(file) as stream:
+def _compute_sha256(file: Path) -> str:
+    with _open(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[BufferedReader]:
+def _open(file: Path) -> Iterator[BufferedReader]:
     try:
         with file.open("rb") as stream:
             yield stream

@@ -1,4 +1,4 @@
-"""Quantised language models through bitsandbytes; everything that sees or judges pictures stays in full precision."""
+"""Quantises the language model with bitsandbytes; vision tower, projectors and safety modules stay unquantised."""
 
 import logging
 from typing import Literal, get_args
@@ -12,13 +12,13 @@ from safety_core.errors import CheckpointError, ConfigError
 Quantize = Literal["none", "int8", "nf4"]
 
 FULL_PRECISION = ("model.vision_tower", "model.multi_modal_projector", "lm_head")
-"""Module paths that bitsandbytes must skip; it matches full paths and silently skips nothing otherwise."""
+"""Full paths of the modules that bitsandbytes must skip; a partial path has no effect."""
 
 _REPLACEMENT = {"int8": "Linear8bitLt", "nf4": "Linear4bit"}
 
 
 def build_quantization_config(quantize: Quantize, compute_dtype: torch.dtype) -> BitsAndBytesConfig | None:
-    """The ``quantization_config`` for ``from_pretrained``; None where nothing is quantised.
+    """Build the ``quantization_config`` for ``from_pretrained``; None without quantisation.
 
     Raises:
         ConfigError: the kind is unknown.
@@ -27,7 +27,7 @@ def build_quantization_config(quantize: Quantize, compute_dtype: torch.dtype) ->
         raise ConfigError(f"quantize: one of {list(get_args(Quantize))} is needed, got {quantize!r}")
     skipped = list(FULL_PRECISION)
     if quantize == "int8":
-        # bitsandbytes warns at every matrix product that it rounds 32-bit activations before quantising them.
+        # bitsandbytes logs a warning at every product of 32-bit activations, which it rounds first.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped)
     if quantize == "nf4":
@@ -41,22 +41,24 @@ def build_quantization_config(quantize: Quantize, compute_dtype: torch.dtype) ->
 
 
 def check_quantized(backbone: LlavaForConditionalGeneration, quantize: Quantize) -> int:
-    """Make sure that exactly the language model's linear layers were replaced; returns how many were.
+    """Check that exactly the language model's linear layers were replaced; returns their number.
 
     Raises:
-        CheckpointError: a layer that should have been replaced was not, or the other way round.
+        CheckpointError: a layer of the language model was not replaced, or another layer was.
     """
-    wanted = _REPLACEMENT.get(quantize, "Linear")
+    expected = _REPLACEMENT.get(quantize, "Linear")
     wrong, replaced = [], 0
     for name, module in backbone.named_modules():
         if not isinstance(module, nn.Linear):
             continue
         inside = name.startswith("model.language_model.")
         kind = type(module).__name__
-        # Outside of the language model any layer of the libraries' own will do: SigLIP's pooling has one.
-        if kind != wanted if inside else kind in _REPLACEMENT.values():
+        # Elsewhere, subclasses of Linear that the libraries define are allowed: SigLIP's pooling has one.
+        if kind != expected if inside else kind in _REPLACEMENT.values():
             wrong.append(f"{name} ({kind})")
         replaced += inside and quantize != "none"
     if wrong or (quantize != "none" and not replaced):
-        raise CheckpointError(f"quantisation to {quantize} replaced {replaced} layers; wrong are {wrong[:4]}")
+        raise CheckpointError(
+            f"quantisation to {quantize} replaced {replaced} layers; {len(wrong)} are wrong: {wrong[:4]}"
+        )
     return replaced

@@ -1,4 +1,4 @@
-"""Names, shapes and bytes of tensors in safetensors files, compared before any is loaded."""
+"""Reads names and shapes of tensors in safetensors files, to check them before any tensor is loaded."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def read_shapes(file: Path) -> Shapes:
-    """Names and shapes from a file's header; raises IntegrityError if it is no safetensors file."""
+    """Read names and shapes from a file's header; raises IntegrityError if it is no safetensors file."""
     try:
         with safe_open(file, framework="pt") as tensors:
             return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
@@ -22,7 +22,7 @@ def read_shapes(file: Path) -> Shapes:
 
 
 def check_tensors(found: Shapes, expected: Shapes, *, where: str) -> None:
-    """Compare what a file holds with what the config asks for.
+    """Compare the tensors of a file with the expected ones.
 
     Raises:
         TensorKeyError: names are missing or surplus; the message names up to four of each.
@@ -35,11 +35,11 @@ def check_tensors(found: Shapes, expected: Shapes, *, where: str) -> None:
         )
     for name, shape in expected.items():
         if found[name] != shape:
-            raise TensorShapeError(f"{where}: {name} has shape {found[name]}, the config asks for {shape}")
+            raise TensorShapeError(f"{where}: {name} has shape {found[name]}, the config needs {shape}")
 
 
 def convert_to_storage(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Copies on the CPU in the stored precision.
+    """Copy tensors to the CPU in the stored precision.
 
     Raises:
         ValueError: a value is not finite, or becomes infinite in that precision.

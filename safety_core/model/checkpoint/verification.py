@@ -1,8 +1,8 @@
-"""Is a checkpoint directory sound? Everything that can be known before a weight is loaded.
+"""Verifies a checkpoint directory as far as possible without loading a weight.
 
 Order of the checks: no file that could execute code, manifest, format version and spec, names and shapes of tensors in
 the modules, the backbone and the adapter, policy. Backbone and adapter are built on the ``meta`` device by the code
-that loads them, so what is sound here loads. Each kind of damage has its own error class; nothing is repaired.
+that also loads them. Each kind of damage has its own error class; nothing is repaired.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ BACKBONE_DIR = "backbone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """What :func:`verify` found in a sound checkpoint."""
+    """Properties of a sound checkpoint, found by :func:`verify`."""
 
     path: Path
     """The directory."""
@@ -42,47 +42,47 @@ class VerifyReport:
     """The content of its ``policy.json``."""
 
     files: int
-    """Files under the manifest."""
+    """Number of files in the manifest."""
 
     size: int
-    """Their bytes."""
+    """Total size of these files in bytes."""
 
     parameters: int
-    """Parameters of the safety modules."""
+    """Number of parameters of the safety modules."""
 
     has_adapter: bool
-    """Whether a LoRA of stage 2 is there."""
+    """Whether the checkpoint has a LoRA adapter."""
 
     ships_backbone: bool
-    """Whether the backbone's weights are inside and so covered by the manifest."""
+    """Whether the backbone's weights are part of the checkpoint, and so of the manifest."""
 
 
 def verify(path: Path | str) -> VerifyReport:
     """Check a checkpoint without loading a weight; untrained modules are sound.
 
-    A backbone outside of the checkpoint is checked where it is a folder that exists; a hub repository is not asked for.
+    A backbone outside of the checkpoint is checked if it is an existing folder; hub repositories are not checked.
 
     Raises:
-        CheckpointError: anything is wrong; the subclass says what kind, the message names what differs.
+        CheckpointError: something is wrong; the subclass is the kind of damage, the message names the difference.
     """
     path = Path(path)
     sums = check_manifest(path)
     spec = read_spec(path)
-    shapes = _expected_shapes(spec)
-    check_tensors(read_shapes(_needed(path, SAFETY_FILE)), shapes, where=SAFETY_FILE)
+    shapes = _compute_shapes(spec)
+    check_tensors(read_shapes(_require(path, SAFETY_FILE)), shapes, where=SAFETY_FILE)
     ships_backbone = spec.backbone.path == BACKBONE_DIR
     if ships_backbone:
         if not (path / BACKBONE_DIR).is_dir():
             raise IntegrityError(f"{path.name}: {BACKBONE_DIR} is missing")
         for shard in sorted((path / BACKBONE_DIR).glob("*.safetensors")):
             read_shapes(shard)
-    outline = _outline(path, spec)
+    meta_backbone = _load_meta_backbone(path, spec)
     has_adapter = (path / ADAPTER_DIR).is_dir()
     if has_adapter:
-        _needed(path, f"{ADAPTER_DIR}/{adapters.CONFIG_FILE}")
-        _check_adapter(outline, _needed(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent)
+        _require(path, f"{ADAPTER_DIR}/{adapters.CONFIG_FILE}")
+        _check_adapter(meta_backbone, _require(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent)
     try:
-        policy = load_policy(_needed(path, POLICY_FILE), spec.taxonomy)
+        policy = load_policy(_require(path, POLICY_FILE), spec.taxonomy)
     except ConfigError as exc:
         raise CheckpointError(f"{path.name}: {exc}") from exc
     return VerifyReport(
@@ -98,13 +98,13 @@ def verify(path: Path | str) -> VerifyReport:
 
 
 def build_modules(spec: CheckpointSpec) -> SafetyModules:
-    """The modules that a spec describes, their weights unset; raises ConfigError if no such modules can be."""
+    """Build the modules that a spec describes, uninitialised; raises ConfigError if the spec is inconsistent."""
     return SafetyModules(
         spec.dims, spec.config, num_types=len(spec.taxonomy.types), num_levels=len(spec.taxonomy.levels)
     )
 
 
-def _expected_shapes(spec: CheckpointSpec) -> Shapes:
+def _compute_shapes(spec: CheckpointSpec) -> Shapes:
     try:
         with torch.device("meta"):
             tensors = build_modules(spec).state_dict()
@@ -113,8 +113,8 @@ def _expected_shapes(spec: CheckpointSpec) -> Shapes:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def _outline(path: Path, spec: CheckpointSpec) -> LlavaForConditionalGeneration | None:
-    """The checked backbone without its weights; None where it is out of reach."""
+def _load_meta_backbone(path: Path, spec: CheckpointSpec) -> LlavaForConditionalGeneration | None:
+    """Check the backbone and load it without weights; None if it is not a folder on this machine."""
     if spec.backbone.path is None:
         return None
     folder = Path(spec.backbone.make_absolute(path).location)
@@ -124,26 +124,26 @@ def _outline(path: Path, spec: CheckpointSpec) -> LlavaForConditionalGeneration 
     return load_meta_backbone(folder)
 
 
-def _check_adapter(outline: LlavaForConditionalGeneration | None, folder: Path) -> None:
-    """All that can be checked of an adapter with, or without, the backbone that it belongs to."""
-    if outline is not None:
-        adapters.check_adapter(outline, folder)
+def _check_adapter(meta_backbone: LlavaForConditionalGeneration | None, folder: Path) -> None:
+    """Check an adapter as far as possible; without a backbone, only its files."""
+    if meta_backbone is not None:
+        adapters.check_adapter(meta_backbone, folder)
     else:
         read_shapes(folder / adapters.WEIGHTS_FILE)
         adapters.read_adapter_config(folder)
 
 
 def check_dims(spec: CheckpointSpec, config: LlavaConfig) -> None:
-    """Raise CheckpointError unless the modules were made for a backbone of these sizes."""
+    """Raise CheckpointError unless the modules were built for a backbone of these sizes."""
     try:
-        dims = BackboneDims.parse_config(config)
+        dims = BackboneDims.read_config(config)
     except ConfigError as exc:
         raise CheckpointError(f"the backbone's config: {exc}") from exc
     if dims != spec.dims:
-        raise CheckpointError(f"the backbone is not the one the modules were made for: {dims} against {spec.dims}")
+        raise CheckpointError(f"the modules were built for another backbone: with {spec.dims}, not {dims}")
 
 
-def _needed(path: Path, name: str) -> Path:
+def _require(path: Path, name: str) -> Path:
     if not (path / name).exists():
         raise IntegrityError(f"{path.name}: {name} is missing")
     return path / name

@@ -1,4 +1,4 @@
-"""Values that depend on parameters alone: computed once for inference, and again after every change of a parameter."""
+"""Caches values that depend on parameters alone, for inference; recomputed after every change of a parameter."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -10,30 +10,30 @@ T = TypeVar("T")
 
 
 class DerivedValue(Generic[T]):
-    """A value computed from parameters; kept while inference mode is on and none of them changes.
+    """A value computed from parameters, cached in inference mode until one of them changes.
 
-    Training computes it every time, since autograd must see how. A copy of the owner starts without a value.
+    Training recomputes it every time, for autograd. A copy of the owner starts without a cached value.
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[tuple[Any, ...], T] | None = None
+        self._cached: tuple[tuple[Any, ...], T] | None = None
 
     def get(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
-        """The value for these parameters as they are now.
+        """Return the value for the parameters' current content.
 
         Args:
-            parameters: everything that ``compute`` reads.
-            compute: makes the value.
+            parameters: all parameters that ``compute`` reads.
+            compute: computes the value.
         """
-        # Tensors made in inference mode count no changes.
+        # Tensors created in inference mode have no version counter.
         if not torch.is_inference_mode_enabled() or any(one.is_inference() for one in parameters):
             return compute()
         key = tuple((one.data_ptr(), one._version, one.dtype, one.device) for one in parameters)
-        kept = self._kept
-        if kept is None or kept[0] != key:
-            kept = (key, compute())
-            self._kept = kept
-        return kept[1]
+        cached = self._cached
+        if cached is None or cached[0] != key:
+            cached = (key, compute())
+            self._cached = cached
+        return cached[1]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "DerivedValue[T]":
         return type(self)()
@@ -43,7 +43,7 @@ class DerivedValue(Generic[T]):
 
 
 class DerivedViews(DerivedValue[T]):
-    """A value that holds a view of each parameter and nothing computed from them.
+    """A value that consists of views of parameters, without anything computed from them.
 
     Views see changes in place, so only a parameter whose memory was replaced needs a new value. This check is cheaper
     than that of :class:`DerivedValue`. It is sound because the views keep the old memory alive: no new tensor can have
@@ -51,10 +51,10 @@ class DerivedViews(DerivedValue[T]):
     """
 
     def get(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
-        """The value for these parameters as they are now; arguments as of :meth:`DerivedValue.get`."""
+        """Return the value for the parameters' current content; arguments as of :meth:`DerivedValue.get`."""
         key = tuple(one.data_ptr() for one in parameters)
-        kept = self._kept
-        if kept is None or kept[0] != key:
-            kept = (key, compute())
-            self._kept = kept
-        return kept[1]
+        cached = self._cached
+        if cached is None or cached[0] != key:
+            cached = (key, compute())
+            self._cached = cached
+        return cached[1]

@@ -1,7 +1,7 @@
-"""The safety projector: the picture's features as the safety head reads them.
+"""The safety projector: converts an image's features to the safety features that the head reads.
 
-A C-Abstractor rebuilt without timm: a residual convolution stage, an adaptive pool to the output grid, a second stage
-and a two-layer MLP, all row-major over the patch grid, so a safety feature still stands for its place in the picture.
+A C-Abstractor implemented without timm: a residual convolution stage, adaptive pooling to the output grid, a second
+stage and a two-layer MLP, all row-major over the patch grid, so that each safety feature has a place in the image.
 Knows nothing of prompts, tokens or risk.
 Shapes: B batch · N image patches · h, w rows and columns of a map · V vision width · H hidden width · C channels ·
 M safety features · D LLM width.
@@ -22,31 +22,31 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class SafetyProjector(nn.Module):
-    """feat_BNV (one tensor per configured vision layer) → safe_BMD.
+    """Converts feat_BNV (one tensor per configured vision layer) to safe_BMD.
 
     Args:
         dims: sizes of the backbone.
         config: sizes of the projector.
-        num_layers: how many vision layers are mixed; one is read as it is.
+        num_layers: number of vision layers that are mixed; a single one is used unchanged.
     """
 
     def __init__(self, dims: BackboneDims, config: ProjectorConfig, *, num_layers: int = 1) -> None:
         super().__init__()
         self.patch_grid = dims.patch_grid
         self.mixer = LayerMixer(num_layers) if num_layers > 1 else None
-        self.stage_in = _stage(dims.vision_width, config)
+        self.stage_in = _build_stage(dims.vision_width, config)
         self.grid = config.grid
-        self.stage_out = _stage(config.hidden, config)
+        self.stage_out = _build_stage(config.hidden, config)
         self.readout = nn.Sequential(
             nn.Linear(config.hidden, dims.llm_width), nn.SiLU(), nn.Linear(dims.llm_width, dims.llm_width)
         )
         self._blocks: DerivedViews[tuple[list[InferenceBlock], list[InferenceBlock]]] = DerivedViews()
 
     def forward(self, layers_BNV: Sequence[Tensor]) -> Tensor:
-        """Project one image a row; raises ValueError if the patches are not the backbone's square grid."""
+        """Project one image per row; raises ValueError if the number of layers or patches is not the configured one."""
         num_layers = 1 if self.mixer is None else len(self.mixer.scores)
         if len(layers_BNV) != num_layers:
-            raise ValueError(f"{len(layers_BNV)} vision layers were given, {num_layers} are mixed")
+            raise ValueError(f"{len(layers_BNV)} vision layers were given, {num_layers} are needed")
         feat_BNV = layers_BNV[0] if self.mixer is None else self.mixer(layers_BNV)
         batch, patches, width = feat_BNV.shape
         if patches != self.patch_grid**2:
@@ -54,28 +54,28 @@ class SafetyProjector(nn.Module):
         if torch.is_inference_mode_enabled():
             return self._infer(feat_BNV)
         feat_BhwV = feat_BNV.reshape(batch, self.patch_grid, self.patch_grid, width)
-        safe_BhwH = self.stage_out(self._pooled(self.stage_in(feat_BhwV)))
+        safe_BhwH = self.stage_out(self._pool(self.stage_in(feat_BhwV)))
         safe_BMD: Tensor = self.readout(safe_BhwH.flatten(1, 2))
         return safe_BMD
 
     def _infer(self, feat_BNV: Tensor) -> Tensor:
-        """:meth:`forward` from the parameters themselves, see :class:`InferenceBlock`."""
-        parameters = [*_parameters_of(self.stage_in), *_parameters_of(self.stage_out)]
-        stage_in, stage_out = self._blocks.get(parameters, self._inference_blocks)
+        """Compute :meth:`forward` without module calls, see :class:`InferenceBlock`."""
+        parameters = [*_list_parameters(self.stage_in), *_list_parameters(self.stage_out)]
+        stage_in, stage_out = self._blocks.get(parameters, self._build_inference_blocks)
         x_BhwC = feat_BNV.unflatten(1, (self.patch_grid, self.patch_grid))
         for block in stage_in:
             x_BhwC = block(x_BhwC)
-        x_BhwC = self._pooled(x_BhwC)
+        x_BhwC = self._pool(x_BhwC)
         for block in stage_out:
             x_BhwC = block(x_BhwC)
         safe_BMD: Tensor = self.readout(x_BhwC.flatten(1, 2))
         return safe_BMD
 
-    def _inference_blocks(self) -> "tuple[list[InferenceBlock], list[InferenceBlock]]":
+    def _build_inference_blocks(self) -> "tuple[list[InferenceBlock], list[InferenceBlock]]":
         return [InferenceBlock(block) for block in self.stage_in], [InferenceBlock(block) for block in self.stage_out]
 
-    def _pooled(self, x_BhwH: Tensor) -> Tensor:
-        """The map on the output grid."""
+    def _pool(self, x_BhwH: Tensor) -> Tensor:
+        """Pool a map to the output grid."""
         if self.grid == self.patch_grid:
             return x_BhwH
         pooled_BHhw = F.adaptive_avg_pool2d(x_BhwH.permute(0, 3, 1, 2), self.grid)
@@ -83,14 +83,14 @@ class SafetyProjector(nn.Module):
 
 
 class LayerMixer(nn.Module):
-    """Softmax-weighted mean of several vision layers, each first normalised so that no layer wins by its scale."""
+    """Softmax-weighted mean of several vision layers, each normalised first, so that scale does not matter."""
 
     def __init__(self, num_layers: int) -> None:
         super().__init__()
         self.scores = nn.Parameter(torch.zeros(num_layers))
 
     def forward(self, layers_BNV: Sequence[Tensor]) -> Tensor:
-        """Mix ``num_layers`` tensors feat_BNV into one."""
+        """Mix ``num_layers`` tensors feat_BNV to one."""
         stacked_LBNV = torch.stack([F.layer_norm(feat, feat.shape[-1:]) for feat in layers_BNV])
         return torch.einsum("l,lbnv->bnv", self.scores.softmax(0), stacked_LBNV)
 
@@ -111,17 +111,17 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x_BhwC: Tensor) -> Tensor:
-        """One residual step on a feature map."""
+        """Apply the block to a feature map."""
         return F.silu(self.reduce(self.excite(self.spatial(self.expand(x_BhwC)))) + self.shortcut(x_BhwC))
 
 
 class SqueezeExcite(nn.Module):
-    """Scale every channel by a gate computed from the picture's mean."""
+    """Scales every channel by a gate computed from the mean over all places."""
 
     def __init__(self, width: int, squeezed: int) -> None:
         super().__init__()
         self.gate = nn.Sequential(
-            PictureMean(), Conv1x1(width, squeezed), nn.SiLU(), Conv1x1(squeezed, width), nn.Sigmoid()
+            GlobalMeanPool(), Conv1x1(width, squeezed), nn.SiLU(), Conv1x1(squeezed, width), nn.Sigmoid()
         )
 
     def forward(self, x_BhwC: Tensor) -> Tensor:
@@ -130,16 +130,16 @@ class SqueezeExcite(nn.Module):
         return gated
 
 
-class PictureMean(nn.Module):
-    """The mean over all places of each channel, as a map of one place."""
+class GlobalMeanPool(nn.Module):
+    """The mean of each channel over all places, as a map of one place."""
 
     def forward(self, x_BhwC: Tensor) -> Tensor:
-        """x_BhwC → x_B11C."""
+        """Convert x_BhwC to x_B11C."""
         return x_BhwC.mean((1, 2), keepdim=True)
 
 
 class Conv1x1(nn.Conv2d):
-    """A 1x1 convolution of maps whose channels come last: a matrix product, without a copy of the map."""
+    """A 1x1 convolution of maps with channels last: a matrix product, without a copy of the map."""
 
     def __init__(self, width_in: int, width_out: int, *, bias: bool = True) -> None:
         super().__init__(width_in, width_out, 1, bias=bias)
@@ -150,7 +150,7 @@ class Conv1x1(nn.Conv2d):
 
 
 class Depthwise3x3(nn.Conv2d):
-    """A 3x3 convolution of each channel by itself, channels last."""
+    """A depthwise 3x3 convolution of maps with channels last."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, width, 3, padding=1, groups=width, bias=False)
@@ -163,8 +163,8 @@ class Depthwise3x3(nn.Conv2d):
 class InferenceBlock:
     """A :class:`Bottleneck` for inference: the same arithmetic on views of its parameters, without module calls.
 
-    One picture's maps are so small that module calls, attribute lookups and allocation take a quarter of the time.
-    Works in place on its own intermediate results, which autograd would need.
+    One image's maps are so small that module calls, attribute lookups and allocation take a quarter of the time.
+    Overwrites its intermediate results, which autograd would need.
 
     Raises:
         TypeError: the block or one of its layers was replaced by, or wrapped in, a module of another class.
@@ -172,20 +172,20 @@ class InferenceBlock:
 
     def __init__(self, block: nn.Module) -> None:
         block = _expect(Bottleneck, block)
-        self._expand, self._expand_norm = _matrix(block.expand[0]), _norm(block.expand[1])
+        self._expand, self._expand_norm = _get_matrix(block.expand[0]), _get_norm(block.expand[1])
         self._kernel, self._spatial_norm = (
-            _view(_expect(Depthwise3x3, block.spatial[0]).weight),
-            _norm(block.spatial[1]),
+            _get_view(_expect(Depthwise3x3, block.spatial[0]).weight),
+            _get_norm(block.spatial[1]),
         )
-        self._squeeze, self._squeeze_bias = _matrix(block.excite.gate[1]), _bias(block.excite.gate[1])
-        self._unsqueeze, self._unsqueeze_bias = _matrix(block.excite.gate[3]), _bias(block.excite.gate[3])
-        self._reduce, self._reduce_norm = _matrix(block.reduce[0]), _norm(block.reduce[1])
+        self._squeeze, self._squeeze_bias = _get_matrix(block.excite.gate[1]), _get_bias(block.excite.gate[1])
+        self._unsqueeze, self._unsqueeze_bias = _get_matrix(block.excite.gate[3]), _get_bias(block.excite.gate[3])
+        self._reduce, self._reduce_norm = _get_matrix(block.reduce[0]), _get_norm(block.reduce[1])
         self._shortcut = None
         if isinstance(block.shortcut, nn.Sequential):
-            self._shortcut = _matrix(block.shortcut[0]), _norm(block.shortcut[1])
+            self._shortcut = _get_matrix(block.shortcut[0]), _get_norm(block.shortcut[1])
 
     def __call__(self, x_BhwC: Tensor) -> Tensor:
-        """One residual step on a feature map."""
+        """Apply the block to a feature map."""
         batch, height, width, _ = x_BhwC.shape
         channels = self._kernel.shape[0]
         x_PC = x_BhwC.flatten(0, 2)  # P: every place of every map
@@ -205,8 +205,8 @@ class InferenceBlock:
         return F.silu(y_PC, inplace=True).view(batch, height, width, channels)
 
 
-def _parameters_of(module: nn.Module) -> list[Tensor]:
-    """All parameters of a module; ``Module.parameters`` takes ten times as long."""
+def _list_parameters(module: nn.Module) -> list[Tensor]:
+    """List all parameters of a module, in a tenth of the time of ``Module.parameters``."""
     found: list[Tensor] = []
     waiting: list[nn.Module | None] = [module]
     while waiting:
@@ -219,31 +219,31 @@ def _parameters_of(module: nn.Module) -> list[Tensor]:
 
 def _expect(kind: type[M], module: nn.Module) -> M:
     if not isinstance(module, kind):
-        raise TypeError(f"the safety projector needs a {kind.__name__} here, found a {type(module).__name__}")
+        raise TypeError(f"the safety projector needs a {kind.__name__} here, not a {type(module).__name__}")
     return module
 
 
-def _view(parameter: Tensor | None) -> Tensor:
+def _get_view(parameter: Tensor | None) -> Tensor:
     if not isinstance(parameter, nn.Parameter):
-        raise TypeError("every weight of the safety projector must be a parameter, found a computed one")
+        raise TypeError("every weight of the safety projector must be a parameter, not a computed tensor")
     return parameter.detach()
 
 
-def _matrix(conv: nn.Module) -> Tensor:
-    """The weight of a 1x1 convolution, to be multiplied from the right."""
-    return _view(_expect(Conv1x1, conv).weight).flatten(1).t()
+def _get_matrix(conv: nn.Module) -> Tensor:
+    """Return the weight of a 1x1 convolution as a right factor."""
+    return _get_view(_expect(Conv1x1, conv).weight).flatten(1).t()
 
 
-def _bias(conv: nn.Module) -> Tensor:
-    return _view(_expect(Conv1x1, conv).bias)
+def _get_bias(conv: nn.Module) -> Tensor:
+    return _get_view(_expect(Conv1x1, conv).bias)
 
 
-def _norm(norm: nn.Module) -> tuple[tuple[int, ...], Tensor, Tensor, float]:
-    """Arguments of torch's layer norm."""
+def _get_norm(norm: nn.Module) -> tuple[tuple[int, ...], Tensor, Tensor, float]:
+    """Return the arguments of torch's layer norm."""
     norm = _expect(nn.LayerNorm, norm)
-    return norm.normalized_shape, _view(norm.weight), _view(norm.bias), norm.eps
+    return norm.normalized_shape, _get_view(norm.weight), _get_view(norm.bias), norm.eps
 
 
-def _stage(width_in: int, config: ProjectorConfig) -> nn.Sequential:
+def _build_stage(width_in: int, config: ProjectorConfig) -> nn.Sequential:
     widths = (width_in, *(config.hidden for _ in range(config.depth)))
     return nn.Sequential(*(Bottleneck(before, after, config.se_ratio) for before, after in pairwise(widths)))

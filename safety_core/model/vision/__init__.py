@@ -1,1 +1,1 @@
-"""The vision tower, and the join of its features with words."""
+"""The vision tower, its preprocessing, and the assembly of its features with text."""

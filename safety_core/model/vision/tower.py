@@ -70,7 +70,7 @@ def count_tower_positions(config: LlavaConfig) -> int:
             positions = int(tower(pixels).last_hidden_state.shape[1])
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as exc:
         raise ConfigError(f"the backbone's vision tower takes no square images ({type(exc).__name__})") from exc
-    if positions < BackboneDims.parse_config(config).patches:
+    if positions < BackboneDims.read_config(config).patches:
         raise ConfigError("the backbone's vision tower has fewer positions than patches")
     return positions
 

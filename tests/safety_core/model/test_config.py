@@ -18,13 +18,13 @@ def test_dims_come_from_the_backbone_config_alone() -> None:
         text_config=LlamaConfig(hidden_size=256),
         vision_feature_layer=-2,
     )
-    assert BackboneDims.parse_config(config) == DIMS
+    assert BackboneDims.read_config(config) == DIMS
     assert DIMS.patches == 100
 
 
 def test_a_backbone_that_concatenates_layers_keeps_them_all() -> None:
     config = LlavaConfig(vision_feature_layer=[-2, -5])
-    assert BackboneDims.parse_config(config).vision_layers == (-2, -5)
+    assert BackboneDims.read_config(config).vision_layers == (-2, -5)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_a_backbone_that_concatenates_layers_keeps_them_all() -> None:
     ],
 )
 def test_config_survives_json(config: SafetyConfig) -> None:
-    assert SafetyConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert SafetyConfig.parse(json.loads(json.dumps(config.to_dict()))) == config
 
 
 def test_dims_survive_json() -> None:
-    assert BackboneDims.from_dict(json.loads(json.dumps(DIMS.to_dict()))) == DIMS
+    assert BackboneDims.parse(json.loads(json.dumps(DIMS.to_dict()))) == DIMS
 
 
 def test_default_derives_every_width_from_the_backbone() -> None:
@@ -71,14 +71,14 @@ def test_vision_layers_default_to_the_backbones_own() -> None:
 )
 def test_malformed_config_names_the_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
-        SafetyConfig.from_dict(CONFIG.to_dict() | change)
+        SafetyConfig.parse(CONFIG.to_dict() | change)
 
 
 def test_missing_field_is_named() -> None:
     data = CONFIG.to_dict()
     del data["projector"]
-    with pytest.raises(ConfigError, match=r"missing fields.*projector"):
-        SafetyConfig.from_dict(data)
+    with pytest.raises(ConfigError, match=r"^config\.projector: the field is missing"):
+        SafetyConfig.parse(data)
 
 
 @pytest.mark.parametrize("layers", [(), (7,), (-8,), (1, 1), (-1, 6)])

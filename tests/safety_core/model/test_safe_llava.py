@@ -24,7 +24,7 @@ PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read th
 
 def build(tokenizer: PreTrainedTokenizerFast, **switches: Any) -> SafeLlava:
     backbone = make_backbone(tokenizer)
-    config = replace(SafetyConfig.create_default(BackboneDims.parse_config(backbone.config)), **switches)
+    config = replace(SafetyConfig.create_default(BackboneDims.read_config(backbone.config)), **switches)
     model = create_untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor(), config=config)
     fill_zero_parameters(model)
     return model.eval()

@@ -56,19 +56,19 @@ def test_unknown_format_version(tmp_path: Path, version: object) -> None:
 )
 def test_malformed_fields_are_named(change: dict[str, Any], names: str) -> None:
     with pytest.raises(ConfigError, match=names):
-        CheckpointSpec.from_dict(SPEC.to_dict() | change)
+        CheckpointSpec.parse(SPEC.to_dict() | change)
 
 
 def test_missing_field_is_named() -> None:
     data = SPEC.to_dict()
     del data["hints"]
-    with pytest.raises(ConfigError, match=r"missing fields.*hints"):
-        CheckpointSpec.from_dict(data)
+    with pytest.raises(ConfigError, match=r"^hints: the field is missing"):
+        CheckpointSpec.parse(data)
 
 
 def test_a_spec_is_an_object() -> None:
     with pytest.raises(ConfigError, match="object"):
-        CheckpointSpec.from_dict([])
+        CheckpointSpec.parse([])
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])
@@ -76,6 +76,14 @@ def test_unreadable_file_is_a_checkpoint_error(tmp_path: Path, content: str | No
     if content is not None:
         (tmp_path / SPEC_FILE).write_text(content)
     with pytest.raises(CheckpointError, match=SPEC_FILE):
+        read_spec(tmp_path)
+
+
+def test_file_and_field_of_a_malformed_spec_are_named(tmp_path: Path) -> None:
+    data = SPEC.to_dict()
+    data["config"] = SPEC.config.to_dict() | {"head": SPEC.config.to_dict() | {"num_heads": "8"}}
+    (tmp_path / SPEC_FILE).write_text(json.dumps(data))
+    with pytest.raises(CheckpointError, match=rf"^{tmp_path.name}: {SPEC_FILE}: config\.head\.num_heads: an integer"):
         read_spec(tmp_path)
 
 

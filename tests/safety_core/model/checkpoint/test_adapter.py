@@ -86,7 +86,7 @@ def test_merging_nothing_changes_nothing(tokenizer: PreTrainedTokenizerFast) -> 
 def test_only_one_adapter_at_a_time(tokenizer: PreTrainedTokenizerFast) -> None:
     backbone = adapted(tokenizer)
     assert isinstance(get_adapter(backbone), PeftModel)
-    with pytest.raises(ConfigError, match="already carries"):
+    with pytest.raises(ConfigError, match="already has an adapter"):
         attach_adapter(backbone, lora())
 
 

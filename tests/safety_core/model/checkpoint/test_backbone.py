@@ -17,7 +17,6 @@ from safety_core.cli.main import app
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
 from safety_core.model.checkpoint.backbone import (
     Backbone,
-    default_dtype,
     find_backbone,
     load_backbone,
     load_backbone_config,
@@ -109,11 +108,6 @@ def test_an_unreadable_config_is_a_checkpoint_error(copied: Path, content: str |
         (copied / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match="config"):
         load_backbone_config(copied)
-
-
-def test_precision_follows_the_device() -> None:
-    assert default_dtype("cpu") == torch.float32
-    assert default_dtype("cuda:1") == torch.bfloat16
 
 
 def test_a_folder_is_found_where_it_is(tiny_backbone: Path) -> None:

@@ -165,6 +165,21 @@ def test_an_unreadable_manifest_is_no_manifest(folder: Path, content: str | None
         check_manifest(folder)
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({"sha256": {"a.json": 1}}, r"sha256\.a\.json: a text is needed"),
+        ({"sha256": []}, "sha256: an object is needed"),
+        ({"next": {}}, "sha256: the field is missing"),
+        ({"sha256": {}, "next": None}, "next: an object is needed"),
+    ],
+)
+def test_a_malformed_field_of_the_manifest_is_named(folder: Path, content: object, problem: str) -> None:
+    (folder / MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(IntegrityError, match=f"^{folder.name}: {MANIFEST}: {problem}$"):
+        check_manifest(folder)
+
+
 def test_of_a_folder_that_holds_no_checkpoint_nothing_else_is_read(tmp_path: Path) -> None:
     (tmp_path / "notes.pkl").write_bytes(b"\x80\x04\x95")
     (tmp_path / "link").symlink_to(tmp_path)

@@ -25,7 +25,7 @@ def test_names_and_shapes_must_agree() -> None:
         check_tensors({"a": (1,)}, {"a": (1,), "b": (2,)}, where="x")
     with pytest.raises(TensorKeyError, match=r"0 tensors missing \[\], 1 surplus \['c'\]"):
         check_tensors({"a": (1,), "c": (1,)}, {"a": (1,)}, where="x")
-    with pytest.raises(TensorShapeError, match=r"a has shape \(1, 2\), the config asks for \(2, 1\)"):
+    with pytest.raises(TensorShapeError, match=r"a has shape \(1, 2\), the config needs \(2, 1\)"):
         check_tensors({"a": (1, 2)}, {"a": (2, 1)}, where="x")
 
 

@@ -227,7 +227,7 @@ DAMAGES = [
     (add_file, IntegrityError, r"notes\.txt"),
     (drop_tensor, TensorKeyError, r"1 tensors missing \['llm_tokens_SD'\]"),
     (add_tensor, TensorKeyError, r"1 surplus \['stowaway'\]"),
-    (reshape_tensor, TensorShapeError, r"llm_tokens_SD has shape \(32, 8\), the config asks for \(8, 32\)"),
+    (reshape_tensor, TensorShapeError, r"llm_tokens_SD has shape \(32, 8\), the config needs \(8, 32\)"),
     (raise_version, FormatVersionError, "version 99 is unknown"),
     (add_pickle, ForbiddenFileError, r"extra\.pkl"),
     (drop_adapter_tensor, TensorKeyError, rf"{ADAPTER}: 1 tensors missing"),
@@ -239,7 +239,7 @@ DAMAGES = [
     (ask_for_an_unknown_method, CheckpointError, f"{CONFIG_FILE} is malformed"),
     (ask_for_another_method, CheckpointError, "does not describe a LoRA"),
     (adapt_what_is_not_there, CheckpointError, "does not fit the language model"),
-    (ask_for_another_rank, TensorShapeError, r"the config asks for \(3, 32\)"),
+    (ask_for_another_rank, TensorShapeError, r"the config needs \(3, 32\)"),
     (drop_backbone_tensor, TensorKeyError, r"1 tensors missing \['lm_head.weight'\]"),
     (add_backbone_tensor, TensorKeyError, r"1 surplus \['stowaway'\]"),
     (reshape_backbone_tensor, TensorShapeError, r"lm_head.weight has shape \(2, 2\)"),
@@ -272,13 +272,13 @@ def test_damage_refuses_with_an_error_of_its_own(
 
 def test_a_config_that_asks_for_another_head_does_not_fit_the_tensors(copied: Path) -> None:
     edit_json(copied, SPEC_FILE, "config", num_safety_tokens=5)
-    with pytest.raises(TensorShapeError, match=r"asks for \(5, 32\)"):
+    with pytest.raises(TensorShapeError, match=r"needs \(5, 32\)"):
         verify(copied)
 
 
 def test_modules_made_for_another_backbone(copied: Path) -> None:
     edit_json(copied, SPEC_FILE, "dims", vision_depth=9)
-    with pytest.raises(CheckpointError, match="not the one the modules were made for"):
+    with pytest.raises(CheckpointError, match="the modules were built for another backbone"):
         verify(copied)
 
 

@@ -47,9 +47,9 @@ def test_every_mixed_layer_matters_and_none_wins_by_scale() -> None:
 
 
 def test_layer_count_must_match(dims: BackboneDims) -> None:
-    with pytest.raises(ValueError, match="1 vision layers were given, 2 are mixed"):
+    with pytest.raises(ValueError, match="1 vision layers were given, 2 are needed"):
         make(dims, num_layers=2)([torch.randn(1, 16, 24)])
-    with pytest.raises(ValueError, match="2 vision layers were given, 1 are mixed"):
+    with pytest.raises(ValueError, match="2 vision layers were given, 1 are needed"):
         make(dims)([torch.randn(1, 16, 24)] * 2)
 
 

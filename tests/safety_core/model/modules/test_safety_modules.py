@@ -26,7 +26,7 @@ def real_dims(llm_width: int, llm_layers: int, llm_heads: int) -> BackboneDims:
             hidden_size=llm_width, num_hidden_layers=llm_layers, num_attention_heads=llm_heads, vocab_size=32064
         ),
     )
-    return BackboneDims.parse_config(config)
+    return BackboneDims.read_config(config)
 
 
 def millions(module: nn.Module | None) -> float:

@@ -24,7 +24,7 @@ def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) 
 def test_class_token_reaches_the_llm_only_where_llava_says_so(tokenizer: PreTrainedTokenizerFast) -> None:
     backbone = make_backbone(tokenizer)
     backbone.config.vision_feature_select_strategy = "full"
-    dims = BackboneDims.parse_config(backbone.config)
+    dims = BackboneDims.read_config(backbone.config)
     vision = run_tower(backbone, torch.randn(2, 3, 28, 28), dims, (-2, 0))
     assert vision.projected_BPD.shape == (2, 17, 32)
     assert [layer.shape for layer in vision.layers] == [(2, 16, 24)] * 2
@@ -36,7 +36,7 @@ def test_a_tower_without_a_class_token(
     tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"], positions: int
 ) -> None:
     backbone = make_siglip_backbone(tokenizer, strategy)
-    dims = BackboneDims.parse_config(backbone.config)
+    dims = BackboneDims.read_config(backbone.config)
     pixels = torch.randn(2, 3, 28, 28)
     vision = run_tower(backbone, pixels, dims, (-2,))
     theirs = backbone.get_image_features(pixels, return_dict=True)
