@@ -4,7 +4,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from safety_core.engine.serving.async_guard import AsyncGuard
-from safety_core.policy.book import PolicyBook
+from safety_core.policy.named_policies import PolicyBook
 from service.access.api_keys import KeySet
 from service.access.rate_limit import RateLimiter
 from service.hot_reload import ReloadedFile

@@ -20,7 +20,7 @@ from safety_core.engine.messages import ChatRequest, Event, GuardRequest, GuardV
 from safety_core.errors import InputError, NoVerdictError, SafeVLMError
 from safety_core.inputs.conversation import compute_max_characters
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from service.access.api_keys import ApiKey
 from service.container import Service
 from service.endpoints import Endpoint

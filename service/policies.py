@@ -7,9 +7,9 @@ from safety_core.engine.guard_info import GuardInfo
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.files import describe_read_error, require_plain
 from safety_core.model.spec import POLICY_FILE, read_spec
-from safety_core.policy.book import DEFAULT_POLICY, PolicyBook
 from safety_core.policy.documents import load_policy
 from safety_core.policy.loader import read_book
+from safety_core.policy.named_policies import DEFAULT_POLICY, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 from service.access.api_keys import ApiKey, KeySet

@@ -19,7 +19,7 @@ from safety_core.engine.messages import ChatRequest, GuardRequest, GuardVerdict
 from safety_core.engine.protocols import Closeable, GenerationRequestLike, GeneratorLike, GuardLike
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import decide
 from safety_core.scores import PairScores, RiskScores
 

@@ -28,7 +28,8 @@ CHAT_TEMPLATE = (
     "{{ eos_token }}{% endif %}{% endfor %}"
 )
 """LLaVA-1.5's format; for a question about pictures the same ids as
-:class:`safety_core.inputs.prompts.PromptBuilder` makes, as long as nothing in the question had to be neutralised."""
+:class:`safety_core.inputs.prompt_encoding.PromptBuilder` makes, as long as nothing in the question had to be
+neutralised."""
 
 
 def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
-from safety_core.policy.book import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.documents import load_policy
+from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 

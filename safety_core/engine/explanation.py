@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from safety_core.engine.messages import GuardVerdict
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Action, Verdict, decide
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy

@@ -53,7 +53,7 @@ from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_image_side, get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import ActivePolicy, Hints
+from safety_core.policy.named_policies import ActivePolicy, Hints
 from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores
 

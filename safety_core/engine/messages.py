@@ -12,7 +12,7 @@ from typing import Literal
 
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Verdict
 from safety_core.scores import Assessment, PairScores
 

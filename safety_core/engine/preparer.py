@@ -21,7 +21,7 @@ from safety_core.inputs.turn_windows import has_only_whole_questions
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import Hints
+from safety_core.policy.named_policies import Hints
 
 _logger = logging.getLogger(__name__)
 

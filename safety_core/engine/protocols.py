@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.messages import ChatRequest, FinishReason, GuardRequest, GuardVerdict
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 
 
 class GenerationRequestLike(Protocol):

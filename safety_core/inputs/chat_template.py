@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from safety_core.errors import ConfigError
 from safety_core.inputs.conversation import Turn, check_characters, check_turn_order, count_images_by_turn
-from safety_core.inputs.prompts import EncodedPrompt, PromptBuilder, Tokenizer, neutralise
+from safety_core.inputs.prompt_encoding import EncodedPrompt, PromptBuilder, Tokenizer, neutralise
 from safety_core.inputs.text.invisible_characters import remove_tag_characters
 
 _QUESTION, _REPLY, _MORE = "Qzero7", "Rone8", "Qtwo9"

@@ -4,7 +4,7 @@ A checkpoint's ``safevlm.json`` contains the hints that it was trained on; the d
 no torch.
 """
 
-from safety_core.policy.book import Hints
+from safety_core.policy.named_policies import Hints
 from safety_core.policy.policy import Decision, Verdict
 from safety_core.taxonomy import Taxonomy
 

@@ -21,7 +21,7 @@ from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreT
 
 from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, create_prompt_builder
 from safety_core.inputs.conversation import DEFAULT_MAX_PROMPT_TOKENS
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.head_inputs import (
     HeadInput,
@@ -47,7 +47,7 @@ from safety_core.model.vision.assembly import (
 )
 from safety_core.model.vision.preprocessing import preprocess_images
 from safety_core.model.vision.tower import VisionFeatures, count_projected_positions, run_tower
-from safety_core.policy.book import Hints
+from safety_core.policy.named_policies import Hints
 from safety_core.scores import PairScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 

@@ -12,7 +12,7 @@ from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
 from safety_core.files import describe_read_error, read_json
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.policy.book import Hints
+from safety_core.policy.named_policies import Hints
 from safety_core.strict_json import StrictModel, find_problem, parse_model
 from safety_core.taxonomy import Taxonomy
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 
 from safety_core.errors import PolicyError
-from safety_core.policy.book import DEFAULT_POLICY, Mode
+from safety_core.policy.named_policies import DEFAULT_POLICY, Mode
 from safety_core.policy.policy import Action, Policy
 from safety_core.strict_json import ModelT, StrictModel, find_problem, merge_mappings, read_json_object
 from safety_core.taxonomy import Taxonomy

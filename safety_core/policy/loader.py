@@ -24,12 +24,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safety_core.policy.book import DEFAULT_POLICY, ActivePolicy, Hints, Mode, PolicyBook
 from safety_core.policy.documents import BookDocument, PolicyEntry, Translation, apply_changes
+from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, Hints, Mode, PolicyBook
 from safety_core.policy.policy import Action, Policy
 from safety_core.strict_json import Place, merge_mappings
+from safety_core.strict_yaml import Document, read_document
 from safety_core.taxonomy import Taxonomy
-from safety_core.yaml_documents import Document, read_document
 
 _MAX_POLICIES = 32
 _MAX_LANGUAGES = 64

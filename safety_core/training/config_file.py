@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from safety_core.errors import ConfigError
 from safety_core.strict_json import find_problem
+from safety_core.strict_yaml import Document, read_document
 from safety_core.training.config import TrainConfig
-from safety_core.yaml_documents import Document, read_document
 
 
 def load_config(

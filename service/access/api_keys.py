@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from safety_core.errors import ConfigError
 from safety_core.files import describe_read_error, require_plain
-from safety_core.yaml_documents import parse_document
+from safety_core.strict_yaml import parse_document
 from service.hot_reload import UnreadableFileError
 
 _PREFIX = "sk-safevlm-"

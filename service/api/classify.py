@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from safety_core.engine.messages import GuardVerdict
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from service.api.openapi.bodies import build_form_or_json_body
 from service.api.openapi.responses import ERRORS
 from service.api.requests import build_guard_request, read_request

@@ -14,7 +14,7 @@ from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.conversation import Turn, check_characters
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from service.api.schemas.requests import FormRequest, JsonRequest, Options
 from service.api.token_limits import choose_token_limit
 from service.endpoints import Endpoint

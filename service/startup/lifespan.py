@@ -10,7 +10,7 @@ from safety_core.engine.protocols import GuardLike
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.inputs.images.limits import ImageLimits
-from safety_core.policy.book import PolicyBook
+from safety_core.policy.named_policies import PolicyBook
 from service.access.api_keys import KeySet, read_keys
 from service.access.rate_limit import RateLimiter
 from service.container import Service

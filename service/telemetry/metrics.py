@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from safety_core import __version__
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.engine.serving.async_guard import AsyncGuard
-from safety_core.policy.book import DEFAULT_POLICY, Mode
+from safety_core.policy.named_policies import DEFAULT_POLICY, Mode
 from service.hot_reload import FileStatus
 from service.ingress.decode_pool import DecodePool
 from service.telemetry.request_record import RequestRecord

@@ -13,7 +13,7 @@ from safety_core.audit_log.queries import read_entries
 from safety_core.engine.judging.decision import build_verdict
 from safety_core.engine.judging.variant_decision import decide_variants
 from safety_core.engine.messages import GuardRequest, GuardVerdict
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS

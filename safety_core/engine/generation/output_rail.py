@@ -19,7 +19,7 @@ from safety_core.engine.generation.reply_windows import ReplyWindows
 from safety_core.engine.messages import FinishReason
 from safety_core.engine.protocols import GenerationRequestLike, GeneratorLike, ReplySequenceLike, StepOutput
 from safety_core.errors import GenerationError
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 
 _logger = logging.getLogger(__name__)
 

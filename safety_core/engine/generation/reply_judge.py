@@ -11,7 +11,7 @@ from safety_core.engine.judging.batch_retry import retry_in_parts
 from safety_core.errors import NoVerdictError
 from safety_core.inputs.text.reply_variants import build_reply_variants
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy, decide_worst
 
 _logger = logging.getLogger(__name__)

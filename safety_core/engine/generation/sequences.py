@@ -10,11 +10,11 @@ import torch
 from safety_core.engine.generation.stop_strings import StopStrings
 from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.messages import FinishReason
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

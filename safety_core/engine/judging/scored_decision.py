@@ -11,7 +11,7 @@ from safety_core.engine.judging.variant_decision import Turns, decide_variants
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.work import JudgedRequest
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, decide_worst
 from safety_core.taxonomy import Taxonomy
 

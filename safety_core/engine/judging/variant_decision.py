@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from safety_core.inputs.conversation import Turn
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy, Verdict, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy

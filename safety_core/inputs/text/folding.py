@@ -41,7 +41,7 @@ _READINGS = 2
 _EXPLAINED = 0.6
 """Least share of known words for a deciphered or reversed text to count as English."""
 
-_MAX_UNDONE = 6
+_MAX_DECIPHERED = 6
 """Sentences of a text that are also read backwards and as ciphers."""
 
 _FOREIGN = 0.2
@@ -124,11 +124,12 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
     seen = normalise(text)
     decoded = decode_text(seen)[:MAX_FOLDED_CHARACTERS]
     shared = FoldingState() if state is None else state
-    found = [_fold_decoded(one, seen, words, shared) for one in (decoded, *remove_separators(decoded, words))]
-    inside = [said for said in find_quotations(seen) if said != seen]
+    candidates = (decoded, *remove_separators(decoded, words))
+    folded = [_fold_decoded(candidate, seen, words, shared) for candidate in candidates]
+    quotations = [quotation for quotation in find_quotations(seen) if quotation != seen]
     return FoldedText(
-        whole=tuple(dict.fromkeys(whole for one in found for whole in one.whole)),
-        sentences=tuple(dict.fromkeys([*(sentence for one in found for sentence in one.sentences), *inside])),
+        whole=tuple(dict.fromkeys(whole for part in folded for whole in part.whole)),
+        sentences=tuple(dict.fromkeys([*(sentence for part in folded for sentence in part.sentences), *quotations])),
         ordinary=False,
     )
 
@@ -138,27 +139,29 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
     decoded = replace_lone_signs(decoded)
     if is_in_columns(decoded):
         decoded = " ".join("".join(column).strip() for column in zip_longest(*decoded.split("\n"), fillvalue=" "))
-    found: dict[str, list[str]] = {}
+    spellings: dict[str, list[str]] = {}
 
-    def plain(piece: str) -> list[str]:
-        if piece not in found:
-            undo = len(found) < _MAX_UNDONE
-            known = shared.known.get((piece, True)) or (None if undo else shared.known.get((piece, False)))
+    def spell(piece: str) -> list[str]:
+        if piece not in spellings:
+            decipher = len(spellings) < _MAX_DECIPHERED
+            known = shared.known.get((piece, True)) or (None if decipher else shared.known.get((piece, False)))
             if known is None:
                 ordinary = is_ordinary(piece, words)
                 known = [" ".join(piece.lower().split())] if ordinary else []
-                known = known or _spell_plainly(piece, words, shared.effort, undo=undo)
-                shared.known[piece, undo] = known
-            found[piece] = known
-        return found[piece]
+                known = known or _spell_plainly(piece, words, shared.effort, decipher=decipher)
+                shared.known[piece, decipher] = known
+            spellings[piece] = known
+        return spellings[piece]
 
     pieces = split_pieces(decoded)
-    wholes = [" ".join(filter(None, (plain(piece)[0] for piece in pieces)))]
-    if any(len(plain(piece)) > 1 for piece in pieces):
-        wholes.append(" ".join(filter(None, (plain(piece)[-1] for piece in pieces))))
+    wholes = [" ".join(filter(None, (spell(piece)[0] for piece in pieces)))]
+    if any(len(spell(piece)) > 1 for piece in pieces):
+        wholes.append(" ".join(filter(None, (spell(piece)[-1] for piece in pieces))))
     lines = [piece for line in decoded.split("\n") for piece in split_pieces(line)] if "\n" in decoded.strip() else []
-    alone = [*pieces, *lines] if len(pieces) > 1 or lines else []
-    sentences = (said for piece in dict.fromkeys(alone) for said in plain(piece) if has_other_words(said, piece))
+    parts = [*pieces, *lines] if len(pieces) > 1 or lines else []
+    sentences = (
+        sentence for part in dict.fromkeys(parts) for sentence in spell(part) if has_other_words(sentence, part)
+    )
     return FoldedText(
         whole=tuple(dict.fromkeys(whole for whole in wholes if has_other_words(whole, seen))),
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
@@ -166,25 +169,26 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
     )
 
 
-def _spell_plainly(piece: str, lexicon: Lexicon, effort: Effort, *, undo: bool) -> list[str]:
+def _spell_plainly(piece: str, lexicon: Lexicon, effort: Effort, *, decipher: bool) -> list[str]:
     """Spell one sentence in plain words, with its final punctuation; two variants if it is ambiguous."""
     effort.add(len(piece))
     straight = lexicon.segment(build_symbols(piece), effort)
-    found = [straight]
+    spellings = [straight]
     foreign = straight.explained < _FOREIGN
-    if undo and (straight.explained < _PLAIN or straight.cost > _LIKELY * sum(map(len, straight.words))):
+    if decipher and (straight.explained < _PLAIN or straight.cost > _LIKELY * sum(map(len, straight.words))):
         others = []
-        for undone in list_decipherings(piece, lexicon):
+        for deciphered in list_decipherings(piece, lexicon):
             if effort.used_up:
                 break
-            others.append(lexicon.segment(build_symbols(undone), effort))
+            others.append(lexicon.segment(build_symbols(deciphered), effort))
         likelier = [other for other in others if other.explained >= _EXPLAINED and other.cost < _GAIN * straight.cost]
-        found = sorted(likelier, key=lambda other: other.cost)[:_READINGS] or found
-    if foreign and found == [straight]:
+        spellings = sorted(likelier, key=lambda other: other.cost)[:_READINGS] or spellings
+    if foreign and spellings == [straight]:
         return [" ".join(piece.lower().split()) if any(map(str.isalnum, piece)) else ""]
     mark = _END_MARK.search(piece)
     return [
-        " ".join(_correct_words(one.words, lexicon, effort)) + (mark[0] if mark and one.words else "") for one in found
+        " ".join(_correct_words(spelling.words, lexicon, effort)) + (mark[0] if mark and spelling.words else "")
+        for spelling in spellings
     ]
 
 

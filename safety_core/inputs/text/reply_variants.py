@@ -46,8 +46,9 @@ def build_reply_variants(
     # Capitals may hide a marker, and the text around a marker may form another one.
     plain = lower_capitals(" ".join(remove_template_words(plain).split()))
     folded = () if is_plain(line) else fold(bare, lexicon)
-    shown = [] if usual else [lower_capitals(" ".join(one.split())) for one in reveal_hidden(text)]
-    return tuple(dict.fromkeys(one for one in (text, seen, plain, *folded, *shown) if one.strip())) or (text,)
+    revealed = [] if usual else [lower_capitals(" ".join(hidden.split())) for hidden in reveal_hidden(text)]
+    variants = (text, seen, plain, *folded, *revealed)
+    return tuple(dict.fromkeys(variant for variant in variants if variant.strip())) or (text,)
 
 
 def is_plain(text: str) -> bool:

@@ -44,7 +44,7 @@ from safety_core.model.spec import (
     read_spec,
     write_spec,
 )
-from safety_core.policy.book import Hints
+from safety_core.policy.named_policies import Hints
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 

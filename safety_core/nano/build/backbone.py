@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import CLIPImageProcessorPil, CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
 from safety_core.nano.build.backbone_batches import BackboneBatches, sample_backbone_picture
 from safety_core.nano.build.recipes import Recipe

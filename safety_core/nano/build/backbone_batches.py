@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.build.recipes import Recipe
 from safety_core.nano.corpus.backbone_pairs import (
     sample_polish_pairs,

@@ -1,18 +1,16 @@
 """Draws scenes as pixels. Knows nothing of risk or questions."""
 
-import math
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from safety_core.nano.world.lettering import find_pivot, load_font, measure_text_width, place_lines
+from safety_core.nano.world.lettering import draw_lettering
 from safety_core.nano.world.scene import (
     BACKGROUNDS,
     COLOURS,
     SIDE,
-    Lettering,
     PlacedItem,
     Scene,
     compute_item_box,
@@ -97,17 +95,6 @@ def _draw_shape(canvas: Image.Image, item: PlacedItem) -> None:
         pen.polygon([(left + x * item.size, top + y * item.size) for x, y in outline], fill=rgb)
 
 
-def _draw_reshaped_line(block: Lettering, left: float, top: float, text: str) -> Image.Image:
-    """Draw one line of narrowed or slanted letters, as a mask of the whole picture."""
-    width = math.ceil(measure_text_width(block.font, block.px, text)) + 4
-    line = Image.new("L", (width, block.line_height + 4), 0)
-    ImageDraw.Draw(line).text((0, 0), text, fill=255, font=load_font(block.font, block.px))
-    # PIL's transform maps result to source: undo the slant about the baseline, then the narrowing.
-    foot = top + block.px
-    row = (1 / block.stretch, block.slant / block.stretch, -(left + block.slant * foot) / block.stretch)
-    return line.transform((SIDE, SIDE), Image.Transform.AFFINE, (*row, 0, 1, -top), Image.Resampling.BICUBIC)
-
-
 def draw(scene: Scene) -> Image.Image:
     """Draw a scene as an RGB picture of SIDE x SIDE pixels."""
     canvas = Image.fromarray(np.clip(_draw_ground(scene), 0, 255).astype(np.uint8))
@@ -123,16 +110,6 @@ def draw(scene: Scene) -> Image.Image:
         else:
             picture = crop_sprite(get_sprite_index(item.name)).resize((item.size, item.size), Image.Resampling.BILINEAR)
             canvas.paste(picture, compute_item_box(item)[:2], picture)
-    block = scene.lettering
-    if block is not None:
-        layer = Image.new("L", (SIDE, SIDE), 0)
-        pen = ImageDraw.Draw(layer)
-        for left, top, text in place_lines(block):
-            if block.stretch == 1.0 and block.slant == 0.0:
-                pen.text((left, top), text, fill=255, font=load_font(block.font, block.px))
-            else:
-                layer.paste(255, (0, 0), _draw_reshaped_line(block, left, top, text))
-        if block.angle:
-            layer = layer.rotate(block.angle, resample=Image.Resampling.BICUBIC, center=find_pivot(block))
-        canvas.paste(Image.new("RGB", (SIDE, SIDE), COLOURS[block.colour]), (0, 0), layer)
+    if scene.lettering is not None:
+        draw_lettering(canvas, scene.lettering)
     return canvas

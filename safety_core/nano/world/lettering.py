@@ -1,9 +1,10 @@
-"""Lettering: the shipped fonts, and the layout of words as a block in a picture. Knows nothing of risk or models."""
+"""Lettering: the shipped fonts, and words laid out and drawn in a picture. Knows nothing of risk or models."""
 
+import math
 from functools import cache, lru_cache
 from random import Random
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from safety_core.nano.world.scene import (
     BACKGROUNDS,
@@ -150,3 +151,28 @@ def place_lines(block: Lettering) -> list[tuple[float, float, str]]:
 def find_pivot(block: Lettering) -> tuple[float, float]:
     """Find the point around which a block is tilted."""
     return block.left + measure_block_width(block) / 2, block.top + block.height / 2
+
+
+def draw_lettering(canvas: Image.Image, block: Lettering) -> None:
+    """Draw a block of lettering into an RGB picture of SIDE x SIDE pixels."""
+    layer = Image.new("L", (SIDE, SIDE), 0)
+    pen = ImageDraw.Draw(layer)
+    for left, top, text in place_lines(block):
+        if block.stretch == 1.0 and block.slant == 0.0:
+            pen.text((left, top), text, fill=255, font=load_font(block.font, block.px))
+        else:
+            layer.paste(255, (0, 0), _draw_reshaped_line(block, left, top, text))
+    if block.angle:
+        layer = layer.rotate(block.angle, resample=Image.Resampling.BICUBIC, center=find_pivot(block))
+    canvas.paste(Image.new("RGB", (SIDE, SIDE), COLOURS[block.colour]), (0, 0), layer)
+
+
+def _draw_reshaped_line(block: Lettering, left: float, top: float, text: str) -> Image.Image:
+    """Draw one line of narrowed or slanted letters, as a mask of the whole picture."""
+    width = math.ceil(measure_text_width(block.font, block.px, text)) + 4
+    line = Image.new("L", (width, block.line_height + 4), 0)
+    ImageDraw.Draw(line).text((0, 0), text, fill=255, font=load_font(block.font, block.px))
+    # PIL's transform maps result to source: undo the slant about the baseline, then the narrowing.
+    foot = top + block.px
+    row = (1 / block.stretch, block.slant / block.stretch, -(left + block.slant * foot) / block.stretch)
+    return line.transform((SIDE, SIDE), Image.Transform.AFFINE, (*row, 0, 1, -top), Image.Resampling.BICUBIC)

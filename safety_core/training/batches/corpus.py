@@ -11,7 +11,7 @@ import numpy as np
 
 from safety_core.data.sample_images import ImageTable
 from safety_core.data.samples import RiskLabel, Sample
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.batches.encoding import count_positions, encode_prompt, encode_texts
 from safety_core.training.batches.vision_sources import VisionSource

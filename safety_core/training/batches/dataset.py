@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from safety_core.data.samples import RiskLabel
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.training.batches.corpus import Corpus, Surface
 from safety_core.training.batches.plan import MicroBatch
 from safety_core.training.batches.vision_sources import VisionInput

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import PromptError, SampleError
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.hints import find_hint
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy.book import Hints
+from safety_core.policy.named_policies import Hints
 from safety_core.taxonomy import Taxonomy
 
 

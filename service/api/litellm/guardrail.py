@@ -21,7 +21,7 @@ from safety_core.engine.messages import (
 )
 from safety_core.errors import InputError
 from safety_core.inputs.conversation import Turn
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision
 from service.api.litellm.extraction import ExtractedContent, extract_content
 from service.api.litellm.history import find_dropped_texts, parse_plain_history, replace_dropped_texts

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import check_characters
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from service.api.openai.completion_stream import COMPLETION_STREAM
 from service.api.openai.messages import convert_messages
 from service.api.openai.models import check_model

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from service.api.openai.models import check_moderation_model
 from service.api.openai.responses import build_moderation
 from service.api.openai.schemas.moderations import ModerationRequest

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from safety_core.engine.explanation import explain_verdict
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from service import playground
 from service.api.classify import classify_request
 from service.api.pages.policy_trial import PolicyTrial, count_elements, decide_trial

@@ -12,7 +12,7 @@ from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLik
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.errors import GenerationError
 from safety_core.inputs.conversation import Turn
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy

@@ -9,7 +9,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.policy.book import ActivePolicy, Mode
+from safety_core.policy.named_policies import ActivePolicy, Mode
 from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from tests.helpers.images.pictures import create_picture

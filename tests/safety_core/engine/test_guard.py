@@ -24,8 +24,8 @@ from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
 from safety_core.model.hints import select_hint
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.policy.book import ActivePolicy, Mode
 from safety_core.policy.documents import overlay_policy
+from safety_core.policy.named_policies import ActivePolicy, Mode
 from safety_core.policy.policy import NO_VERDICT, Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from safety_core.taxonomy import Taxonomy

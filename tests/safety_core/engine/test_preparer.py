@@ -7,7 +7,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ReplyRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn, compute_max_characters
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.guards import change_limits
 from tests.helpers.engine.policies import create_forced_policy

@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 from safety_core.errors import PromptError
 from safety_core.inputs import conversation
 from safety_core.inputs.conversation import MAX_PROMPT_CHARACTERS, Turn, create_text_variants
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from tests.helpers.conversations import said, unused, user
 
 

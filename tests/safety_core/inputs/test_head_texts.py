@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.inputs.conversation import Turn, create_text_variants
 from safety_core.inputs.head_texts import MAX_SENTENCES
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from tests.helpers.conversations import said, user
 
 

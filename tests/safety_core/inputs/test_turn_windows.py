@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.head_texts import MAX_SENTENCES
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.inputs.turn_windows import MAX_FOLDED_WINDOWS, MAX_WINDOWS, has_only_whole_questions
 from tests.helpers.conversations import said, user
 

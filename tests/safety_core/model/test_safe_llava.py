@@ -12,7 +12,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.scores import PairScores, RiskScores

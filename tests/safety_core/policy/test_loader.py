@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.policy.book import ActivePolicy, Mode, PolicyBook
 from safety_core.policy.loader import read_book
+from safety_core.policy.named_policies import ActivePolicy, Mode, PolicyBook
 from safety_core.policy.policy import Action, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 

@@ -33,7 +33,7 @@ from safety_core.engine.serving.queueing.entries import (
     deliver,
     fail_all,
 )
-from safety_core.engine.serving.queueing.order import gather_batch, pick_next
+from safety_core.engine.serving.queueing.fair_order import gather_batch, pick_next
 from safety_core.errors import DeadlineError, StoppedError
 
 MARGIN = 0.8

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 
 from safety_core.inputs.conversation import Turn
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.language.standardisation import FeatureStandardisation
 from safety_core.nano.world.scene import GRID
 from safety_core.training.losses.packing import PackedSegment, PackedSequence

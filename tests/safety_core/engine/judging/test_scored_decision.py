@@ -10,7 +10,7 @@ from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import NoVerdictError
 from safety_core.inputs.conversation import Turn
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Action, Decision
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T

@@ -10,7 +10,7 @@ from safety_core.engine.serving.verdict_cache import VerdictCache, compute_key
 from safety_core.engine.work import JudgedRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.policy.book import ActivePolicy
+from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.engine.fakes import FakeGuard

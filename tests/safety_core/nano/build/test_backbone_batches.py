@@ -4,7 +4,7 @@ from itertools import islice
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.build.backbone_batches import BackboneBatches
 from safety_core.nano.build.recipes import SMOKE
 from safety_core.nano.language.wordings import ABOUT_PICTURES

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from safety_core.inputs.conversation import Turn
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.tokenizer import IMAGE_TOKEN, train_tokenizer
 
 TEXTS = ["USER: \nwhat is in the picture? ASSISTANT: A picture of a dog.", "account 4821 is private"] * 20

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from safety_core.inputs.conversation import Turn
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.losses.answer_loss import compute_answer_loss, pack_prompts

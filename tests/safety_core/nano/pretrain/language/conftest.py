@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.language.rows import QuestionRow, pack_questions
 from safety_core.nano.pretrain.tokenizer import IMAGE_TOKEN
 from safety_core.nano.world.scene import SIDE

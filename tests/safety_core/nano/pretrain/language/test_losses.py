@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.inputs.conversation import Turn
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.language.losses import compute_answer_loss, compute_naming_loss
 from safety_core.nano.pretrain.language.rows import QuestionRow, embed_rows, fill_row, pack_questions
 from safety_core.nano.pretrain.language.standardisation import FeatureStandardisation

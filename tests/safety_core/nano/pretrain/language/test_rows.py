@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pytest
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.language.rows import QuestionRow, embed_rows, fill_row, pack_questions
 from tests.helpers.models.nano_backbone import ABOUT_ONE, ABOUT_OTHER, TALK
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from safety_core.inputs.prompts import PromptBuilder
+from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.language.rows import QuestionRow, pack_questions
 from safety_core.nano.pretrain.language.standardisation import FeatureStandardisation
 from safety_core.nano.pretrain.language.training import schedule_learning_rate, train_language_model

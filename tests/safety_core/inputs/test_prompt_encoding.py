@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import MAX_CHARACTERS_PER_TOKEN, Turn
-from safety_core.inputs.prompts import EncodedPrompt, PromptBuilder, neutralise
+from safety_core.inputs.prompt_encoding import EncodedPrompt, PromptBuilder, neutralise
 from safety_core.inputs.text.normalisation import normalise
 from tests.helpers.conversations import said, text_of, unused, user
 

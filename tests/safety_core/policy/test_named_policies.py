@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.policy.book import ActivePolicy, Mode, PolicyBook
+from safety_core.policy.named_policies import ActivePolicy, Mode, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from safety_core.errors import ConfigError
 from safety_core.strict_json import StrictModel
-from safety_core.yaml_documents import parse_document, read_document
+from safety_core.strict_yaml import parse_document, read_document
 
 TEXT = """\
 # a comment
