@@ -1,10 +1,12 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from safety_core.inputs.prompt_encoding import PromptBuilder
 from safety_core.nano.pretrain.language.rows import QuestionRow, embed_rows, fill_row, pack_questions
+from safety_core.training.losses.packing import build_mask, lay_out_segments
 from tests.helpers.models.nano_backbone import ABOUT_ONE, ABOUT_OTHER, TALK
 
 
@@ -33,6 +35,10 @@ def test_every_answer_is_learned_to_its_end(
 ) -> None:
     sequences, embeds = embed_rows(model, batch, features)
     assert [len(row) for row in embeds] == [sequence.length for sequence in sequences]
+    longest = max(map(len, embeds))
+    segments, positions = lay_out_segments(sequences, longest)
+    assert segments.shape == positions.shape == (len(batch), longest)
+    assert build_mask(segments, torch.float32).shape == (len(batch), 1, longest, longest)
     tokenizer = builder.tokenizer
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
     for sequence, pairs in zip(sequences, (ABOUT_ONE, TALK, ABOUT_OTHER), strict=True):
