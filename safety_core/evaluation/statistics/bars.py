@@ -131,19 +131,19 @@ def load_bars(path: Path) -> tuple[Bar, ...]:
 
 
 class _BarDocument(StrictModel):
-    """One entry of a file of bars."""
+    """One entry of a file of bars. Only fields that the entry has are read, so null is not accepted."""
 
     row: str
     figure: str
-    at_least: float | None = None
-    at_most: float | None = None
-    against: str | None = None
+    at_least: float = 0.0
+    at_most: float = 0.0
+    against: str = ""
     of: Of = "value"
 
 
 def _parse_bar(entry: object, where: str) -> Bar:
     document = parse_model(_BarDocument, entry, where=where)
-    return Bar(**document.model_dump())
+    return Bar(**document.model_dump(exclude_unset=True))
 
 
 def check_bars(bars: Sequence[Bar], rows: SystemFigures, comparisons: Comparisons) -> list[BarResult]:

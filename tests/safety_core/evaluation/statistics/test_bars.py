@@ -104,6 +104,22 @@ def test_malformed_bars_are_refused(data: object, tmp_path: Path) -> None:
         load_bars(path)
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"at_most": 1, "at_least": None}, "at_least: a number is needed"),
+        ({"at_least": 0, "at_most": None}, "at_most: a number is needed"),
+        ({"at_least": 0, "against": None}, "against: a text is needed"),
+    ],
+)
+def test_null_is_no_value_of_a_bar(entry: dict[str, object], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bars.json"
+    path.write_text(json.dumps([{"row": "a", "figure": "b", "at_most": 1}, {"row": "a", "figure": "b"} | entry]))
+    with pytest.raises(ConfigError) as caught:
+        load_bars(path)
+    assert str(caught.value) == f"{path}[1].{message}"
+
+
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_bars(tmp_path / "missing.json")
