@@ -73,15 +73,20 @@ class FieldProblem:
 
 
 def find_problem(error: ValidationError, *, container: str = "an object") -> FieldProblem:
-    """Translate the first error of a validation.
+    """Translate the first error of a validation; of missing fields, name all that belong to the same object.
 
     Args:
         error: what pydantic raised.
         container: what a document of this kind calls a group of fields: ``an object`` in JSON, ``a mapping`` in YAML.
     """
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = tuple(str(part) for part in first["loc"] if part != _KEY_MARK)
-    return FieldProblem(place, _describe(first, container))
+    errors = error.errors(include_url=False, include_input=False)
+    place = _get_place(errors[0])
+    if errors[0]["type"] == "missing":
+        missing = [_get_place(other) for other in errors if other["type"] == "missing"]
+        *names, last = [field[-1] for field in missing if field[:-1] == place[:-1]]
+        if names:
+            return FieldProblem(place[:-1], f"the fields {', '.join(names)} and {last} are missing")
+    return FieldProblem(place, _describe(errors[0], container))
 
 
 def parse_model(model: type[ModelT], data: object, *, where: str, context: object = None) -> ModelT:
@@ -139,6 +144,10 @@ def _read_json(path: Path) -> Any:
         return read_json(path)
     except (OSError, ValueError) as exc:
         raise ConfigError(f"{path}: {describe_read_error(exc, 'JSON')}") from exc
+
+
+def _get_place(error: ErrorDetails) -> Place:
+    return tuple(str(part) for part in error["loc"] if part != _KEY_MARK)
 
 
 def _describe(error: ErrorDetails, container: str) -> str:

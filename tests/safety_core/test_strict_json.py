@@ -94,6 +94,35 @@ def test_a_missing_field_is_named() -> None:
         parse_model(Shape, {}, where="shape")
 
 
+class Account(StrictModel):
+    name: str
+    key: str
+    limit: int
+    home: "Address"
+
+
+class Address(StrictModel):
+    street: str
+    town: str
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "account: the fields name, key, limit and home are missing"),
+        ({"key": "k", "limit": 1}, "account: the fields name and home are missing"),
+        ({"limit": "3141", "home": {}}, "account: the fields name and key are missing"),
+        ({"name": "n", "key": "k", "limit": 1, "home": {}}, "account.home: the fields street and town are missing"),
+        ({"name": "n", "key": "k", "home": {}}, "account.limit: the field is missing"),
+        ({"name": 3141, "key": "k"}, "account.name: a text is needed"),
+    ],
+)
+def test_missing_fields_of_an_object_are_named_together(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_model(Account, data, where="account")
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize("data", [None, 3141, [3141], "3141"])
 def test_a_document_that_is_no_object_has_no_field(data: object) -> None:
     with pytest.raises(ValidationError) as caught:

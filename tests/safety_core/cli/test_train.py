@@ -13,6 +13,8 @@ from tests.helpers.command_line import run_command
 app = typer.Typer()
 app.command()(train)
 
+MISSING = "record: the fields image, conversations, safe_type and safe_level are missing"
+
 
 @pytest.fixture
 def command(untrained_checkpoint: Path, training_jsonl: Path, tmp_path: Path) -> list[str]:
@@ -34,7 +36,7 @@ def test_a_bad_record_stops_the_run(command: list[str]) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
-    assert "some-bad.jsonl:1: image: the field is missing" in result.stderr
+    assert f"some-bad.jsonl:1: {MISSING}" in result.stderr
 
 
 def test_skipped_records_are_listed_and_counted(command: list[str]) -> None:
@@ -59,8 +61,8 @@ def test_train_runs_from_flags_and_a_file(tiny_checkpoint: Path, tmp_path: Path)
     config.write_text("batch_size: 1\ngrad_accum: 1\nmax_steps: 9\n", encoding="utf-8")
     common = ["train", "--backbone", tiny_checkpoint, "--data", data, "--config", config, "--quiet"]
     common += ["--max-steps", 2, "--set", "log_steps=1", "--device", "cpu", "--out", tmp_path / "out"]
-    assert "data.jsonl:2: image: the field is missing" in run_command(*common, code=1)
+    assert f"data.jsonl:2: {MISSING}" in run_command(*common, code=1)
     output = run_command(*common, "--skip-bad", "--run-dir", tmp_path / "run")
     assert "2 steps over 1 samples" in output
     assert verify(tmp_path / "out").spec.trained
-    assert run_command("train", "--out", tmp_path / "x", code=1) == "error: backbone: the field is missing\n"
+    assert run_command("train", "--out", tmp_path / "x", code=1) == "error: the fields backbone and data are missing\n"

@@ -74,8 +74,10 @@ def test_a_bad_value_is_named(assignment: str, message: str) -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ConfigError, match="backbone"):
+    with pytest.raises(ConfigError, match=r"^backbone: the field is missing$"):
         load_config(flags={"data": ["d"], "out": "o"})
+    with pytest.raises(ConfigError, match=r"^the fields backbone, data and out are missing$"):
+        load_config()
 
 
 def test_stage_2_trains_the_language_model() -> None:
