@@ -6,6 +6,7 @@
     │   └── PromptError          a prompt or a sampling option is out of bounds
     ├── SampleError              a data set record is malformed (file, line, field)
     ├── ConfigError              a setting, policy or training config is malformed
+    │   ├── FieldError           a field of a config is malformed
     │   └── PolicyError          a field of a policy is malformed
     ├── DivergedError            a training loss is no longer a number
     ├── CheckpointError          a checkpoint directory cannot be trusted
@@ -76,6 +77,20 @@ class SampleError(SafeVLMError):
 
 class ConfigError(SafeVLMError):
     """A setting, a policy file or a training config is malformed."""
+
+
+class FieldError(ConfigError):
+    """A field of a config is malformed.
+
+    Args:
+        problem: what is wrong with the field.
+        place: keys that lead to the field; empty for the config as a whole.
+    """
+
+    def __init__(self, problem: str, place: tuple[str, ...] = ()) -> None:
+        super().__init__(": ".join(filter(None, (".".join(place), problem))))
+        self.problem = problem
+        self.place = place
 
 
 class PolicyError(ConfigError):

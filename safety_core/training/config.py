@@ -8,9 +8,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
-from safety_core.strict_json import StrictModel
+from safety_core.errors import FieldError
+from safety_core.strict_json import StrictModel, find_problem
 
 TrainParts = Literal["all", "head", "lm"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -41,7 +50,7 @@ class TrainConfig(StrictModel):
     """One run of one stage.
 
     Raises:
-        pydantic.ValidationError: a value is mistyped or out of range, or two values contradict each other.
+        FieldError: a field is unknown, missing, mistyped or out of range, or two fields contradict each other.
     """
 
     backbone: str
@@ -179,11 +188,21 @@ class TrainConfig(StrictModel):
     progress: bool = True
     """Show a progress bar."""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def raise_field_error(cls, data: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Validate the fields; raise an error of this project, not pydantic's, wherever a config is created."""
+        try:
+            return validate(data)
+        except ValidationError as exc:
+            found = find_problem(exc, container="a mapping")
+            raise FieldError(found.problem, found.place) from exc
+
     @model_validator(mode="after")
     def check_train_parts(self) -> Self:
         """Reject a stage 2 that does not train the language model."""
         if self.stage == 2 and self.train_parts == "head":
-            raise ValueError("train_parts: stage 2 trains the language model's LoRA; 'head' alone is stage 1")
+            raise FieldError("stage 2 trains the language model's LoRA; 'head' alone is stage 1", ("train_parts",))
         return self
 
     @property

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from safety_core.errors import ConfigError
-from safety_core.strict_json import find_problem
+from safety_core.errors import ConfigError, FieldError
 from safety_core.strict_yaml import Document, read_document
 from safety_core.training.config import TrainConfig
 
@@ -34,11 +32,10 @@ def load_config(
         values["lambda_"] = values.pop("lambda")
     try:
         return TrainConfig.model_validate(values)
-    except ValidationError as exc:
-        found = find_problem(exc, container="a mapping")
-        if document is not None and _sets_value(document, found.place, values):
-            raise document.create_error(found.place, found.problem) from exc
-        raise ConfigError(str(found)) from exc
+    except FieldError as exc:
+        if document is not None and _sets_value(document, exc.place, values):
+            raise document.create_error(exc.place, exc.problem) from exc
+        raise
 
 
 def parse_assignments(assignments: Sequence[str], base: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, content: str) -> No
         ("epochs: 1\nlr: fast\n", r"c\.yaml:2: lr: a number is needed"),
         ("epochs: 1\n\nspeed: 3\n", r"c\.yaml:3: speed: unknown field"),
         ("lr: 1e-3\nlr: 1e-4\n", r"c\.yaml:2: lr: the field occurs twice"),
+        ("stage: 2\ntrain_parts: head\n", r"c\.yaml:2: train_parts: stage 2 trains"),
     ],
 )
 def test_a_fault_in_the_file_is_named_with_its_line(tmp_path: Path, content: str, message: str) -> None:
