@@ -58,8 +58,7 @@ def convert(
         skip_bad: skip records that are malformed or whose picture is missing, instead of stopping at the first.
 
     Raises:
-        ConfigError: the adapter, folder, split or JSON file does not exist, or a category has no label in this
-            taxonomy.
+        ConfigError: the adapter, folder or split does not exist, or a category has no label in this taxonomy.
         SampleError: a file of the set is missing or not in the set's format, a picture is missing, or no record
             remains.
     """

@@ -10,9 +10,8 @@ from safety_core.data.labels import ADVICE, BULLYING, ILLEGAL, POLITICS, PRIVACY
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
 from safety_core.data.readers.fields import FilledText, SourceRecord
 from safety_core.data.readers.files import find_data_folder, find_files
-from safety_core.data.readers.rows import SourceRow, convert_rows
+from safety_core.data.readers.rows import convert_rows, read_json_fields
 from safety_core.data.record_place import RecordPlace
-from safety_core.strict_json import read_json_object
 
 
 class _MMSafetyBenchRecord(SourceRecord):
@@ -28,10 +27,9 @@ class _MMSafetyBenchRecord(SourceRecord):
 def _read_samples(root: Path, split: str | None) -> RawSamples:
     folder = find_data_folder(root, "processed_questions")
     for file in find_files(folder, "processed_questions/*.json"):
-        content = read_json_object(file)
-        rows = (SourceRow(RecordPlace(file, line), data) for line, data in enumerate(content.values(), start=1))
-        convert = partial(_convert_record, keys=tuple(content), images=folder / "imgs" / file.stem)
-        yield from convert_rows(rows, _MMSafetyBenchRecord, convert)
+        fields = read_json_fields(file)
+        convert = partial(_convert_record, keys=tuple(fields), images=folder / "imgs" / file.stem)
+        yield from convert_rows(fields.values(), _MMSafetyBenchRecord, convert)
 
 
 def _convert_record(

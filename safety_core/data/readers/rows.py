@@ -8,14 +8,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from safety_core.data.raw_samples import RawSample, RawSamples
 from safety_core.data.record_place import RecordPlace
 from safety_core.errors import SampleError
-from safety_core.files import describe_read_error, open_text
-from safety_core.strict_json import ModelT, read_json_list
+from safety_core.files import describe_read_error, open_text, read_json
+from safety_core.strict_json import ModelT
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,25 @@ def read_json_rows(file: Path) -> Iterator[SourceRow]:
     """Yield the entries of a JSON list.
 
     Raises:
-        ConfigError: the file cannot be read or holds no list.
+        SampleError: the file cannot be read or holds no list.
     """
-    for number, data in enumerate(read_json_list(file), start=1):
+    entries = _read_json(file)
+    if not isinstance(entries, list):
+        raise RecordPlace(file).create_error("a list is needed", "file")
+    for number, data in enumerate(entries, start=1):
         yield SourceRow(RecordPlace(file, number), data)
+
+
+def read_json_fields(file: Path) -> dict[str, SourceRow]:
+    """Read the fields of a JSON object, numbered from 1.
+
+    Raises:
+        SampleError: the file cannot be read or holds no object.
+    """
+    fields = _read_json(file)
+    if not isinstance(fields, dict):
+        raise RecordPlace(file).create_error("an object is needed", "file")
+    return {name: SourceRow(RecordPlace(file, number), fields[name]) for number, name in enumerate(fields, start=1)}
 
 
 def read_jsonl_rows(file: Path) -> Iterator[SourceRow | SampleError]:
@@ -93,3 +109,10 @@ def read_csv_rows(file: Path) -> Iterator[SourceRow]:
                 yield SourceRow(RecordPlace(file, reader.line_num), data)
     except (OSError, ValueError, csv.Error) as exc:
         raise RecordPlace(file).create_error(f"the file {describe_read_error(exc, 'CSV')}", "file") from exc
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return read_json(file)
+    except (OSError, ValueError) as exc:
+        raise RecordPlace(file).create_error(f"the file {describe_read_error(exc, 'JSON')}", "file") from exc

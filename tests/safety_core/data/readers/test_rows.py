@@ -5,9 +5,15 @@ import pytest
 
 from safety_core.data.raw_samples import RawSample
 from safety_core.data.readers.fields import FilledText, FirstText, Identifier, SourceRecord
-from safety_core.data.readers.rows import convert_rows, read_csv_rows, read_json_rows, read_jsonl_rows
+from safety_core.data.readers.rows import (
+    convert_rows,
+    read_csv_rows,
+    read_json_fields,
+    read_json_rows,
+    read_jsonl_rows,
+)
 from safety_core.data.record_place import RecordPlace
-from safety_core.errors import ConfigError, SampleError
+from safety_core.errors import SampleError
 from tests.helpers.datasets.public_sets import write_text
 
 
@@ -64,6 +70,9 @@ def test_rows_of_tables_and_lists_are_numbered(tmp_path: Path) -> None:
     ]
     write_text(tmp_path / "a.json", '["x", "y"]')
     assert [(row.place.line, row.data) for row in read_json_rows(tmp_path / "a.json")] == [(1, "x"), (2, "y")]
+    write_text(tmp_path / "b.json", '{"x": 5, "y": 6}')
+    fields = read_json_fields(tmp_path / "b.json")
+    assert {name: (row.place.line, row.data) for name, row in fields.items()} == {"x": (1, 5), "y": (2, 6)}
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -72,6 +81,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         for name in ("binary", "gone"):
             with pytest.raises(SampleError, match=name):
                 list(read(tmp_path / name))
+    for name in ("binary", "gone"):
+        for read_json in (lambda file: list(read_json_rows(file)), read_json_fields):
+            with pytest.raises(SampleError, match=rf"{name}:0: file: the file cannot be read"):
+                read_json(tmp_path / name)
     write_text(tmp_path / "a.json", "{}")
-    with pytest.raises(ConfigError, match="a list is needed"):
+    with pytest.raises(SampleError, match=r"a\.json:0: file: a list is needed"):
         list(read_json_rows(tmp_path / "a.json"))
+    write_text(tmp_path / "a.json", "[]")
+    with pytest.raises(SampleError, match=r"a\.json:0: file: an object is needed"):
+        read_json_fields(tmp_path / "a.json")
