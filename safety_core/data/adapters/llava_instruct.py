@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from safety_core.data.labels import SAFE
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
-from safety_core.data.readers.fields import Identifier, SourceRecord
+from safety_core.data.readers.fields import FilledText, Identifier, SourceRecord
 from safety_core.data.readers.files import find_files, find_picture
 from safety_core.data.readers.rows import convert_rows, read_json_rows
 from safety_core.data.record_place import RecordPlace
@@ -25,7 +25,7 @@ def _list_names(value: object) -> object:
 class _LLaVAInstructTurn(SourceRecord):
     """One turn of a conversation; turns alternate, the user's first."""
 
-    value: str
+    value: FilledText
 
 
 class _LLaVAInstructRecord(SourceRecord):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE, assign_label
 from safety_core.data.raw_samples import DatasetAdapter, NamedLabel, RawSample, RawSamples
-from safety_core.data.readers.fields import FilledText, Identifier, SourceRecord
+from safety_core.data.readers.fields import FilledText, Identifier, OptionalText, SourceRecord
 from safety_core.data.readers.files import find_first_file, find_picture
 from safety_core.data.readers.rows import convert_rows, read_json_rows
 from safety_core.data.record_place import RecordPlace
@@ -33,9 +33,9 @@ _LEAST_UNSAFE_LEVEL = 2
 class _VLGuardExchange(SourceRecord):
     """One instruction with its response."""
 
-    safe_instruction: str | None = None
-    unsafe_instruction: str | None = None
-    instruction: str | None = None
+    safe_instruction: OptionalText = None
+    unsafe_instruction: OptionalText = None
+    instruction: OptionalText = None
     response: str | None = None
     """Empty for some records of the test split."""
 

@@ -17,19 +17,28 @@ def _check_filled(text: str) -> str:
     return text
 
 
+def _check_not_blank(text: str | None) -> str | None:
+    if text and not text.strip():
+        raise ValueError("the field is empty")
+    return text
+
+
 def _convert_number(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
 def _take_first(value: object) -> object:
-    return value[0] if isinstance(value, list) and value else value
+    return next(iter(value), None) if isinstance(value, list) else value
 
 
 FilledText = Annotated[str, AfterValidator(_check_filled)]
 """A text that does not consist of white space alone."""
 
+OptionalText = Annotated[str | None, AfterValidator(_check_not_blank)]
+"""A text, or an empty text or None for none; not white space alone."""
+
 Identifier = Annotated[FilledText, BeforeValidator(_convert_number)]
 """A text or an integer, read as a text."""
 
 FirstText = Annotated[str | None, BeforeValidator(_take_first)]
-"""A text, the first entry of a list of texts, or None."""
+"""A text, the first entry of a list of texts, or None, also for an empty list."""

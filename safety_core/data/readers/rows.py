@@ -32,7 +32,7 @@ def convert_rows(
     model: type[ModelT],
     convert: Callable[[ModelT, RecordPlace], Iterable[RawSample]],
 ) -> RawSamples:
-    """Yield the samples of each row; a malformed row yields its error, and reading continues.
+    """Yield the samples of each row; a malformed row yields its error and no sample, and reading continues.
 
     Args:
         rows: rows, and errors in the place of rows that are malformed already.
@@ -44,7 +44,7 @@ def convert_rows(
             yield row
             continue
         try:
-            yield from convert(model.model_validate(row.data), row.place)
+            yield from tuple(convert(model.model_validate(row.data), row.place))
         except ValidationError as exc:
             yield row.place.translate_error(exc)
         except SampleError as error:

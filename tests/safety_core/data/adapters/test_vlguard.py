@@ -110,3 +110,18 @@ def test_an_unsafe_instruction_is_what_its_category_says(
     mine = {"unsafe instruction": ("illegal", 2)}
     convert("vlguard", tmp_path / "vlguard", tmp_path / "mine.jsonl", labels=mine)
     assert name_labels(list(read_jsonl(tmp_path / "mine.jsonl", DEFAULT_TAXONOMY).samples))[1] == ("illegal", 2)
+
+
+def test_a_record_with_a_blank_instruction_is_skipped_as_a_whole(tmp_path: Path) -> None:
+    good = {"safe_instruction": "What is it?", "unsafe_instruction": "", "response": "A dog."}
+    rows = [
+        {"id": name, "image": "1.png", "safe": True, "instr-resp": [good, exchange]}
+        for name, exchange in (("1", {"unsafe_instruction": " "}), ("2", {"response": "No."}), ("3", good))
+    ]
+    write_vlguard(tmp_path / "vlguard", "train", rows)
+    report = convert("vlguard", tmp_path / "vlguard", tmp_path / "out.jsonl", skip_bad=True)
+    assert report.count == 2
+    assert [(error.line, error.field) for error in report.skipped] == [
+        (1, "instr-resp[1].unsafe_instruction"),
+        (2, "instruction"),
+    ]

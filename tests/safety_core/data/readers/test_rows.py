@@ -62,6 +62,21 @@ def test_a_malformed_row_yields_its_error_and_reading_continues(tmp_path: Path) 
     assert (found[0].category, found[0].place.line) == ("b", 1)
 
 
+def test_a_row_that_fails_halfway_yields_its_error_alone(tmp_path: Path) -> None:
+    def convert_turns(record: Record, place: RecordPlace) -> Iterator[RawSample]:
+        yield from convert(record, place)
+        if len(record.turns) > 1:
+            raise place.create_error("one turn is needed", "turns")
+
+    file = tmp_path / "set.jsonl"
+    write_text(file, '{"id": 1, "turns": [{"text": "a"}, {"text": "b"}]}\n{"id": 2, "turns": [], "topic": []}\n')
+    error, sample = convert_rows(read_jsonl_rows(file), Record, convert_turns)
+    assert isinstance(error, SampleError)
+    assert error.field == "turns"
+    assert isinstance(sample, RawSample)
+    assert (sample.id, sample.category) == ("2", "none")
+
+
 def test_rows_of_tables_and_lists_are_numbered(tmp_path: Path) -> None:
     write_text(tmp_path / "a.csv", 'id,text\n1,"two\nlines"\n2,b\n')
     assert [(row.place.line, row.data) for row in read_csv_rows(tmp_path / "a.csv")] == [
