@@ -39,10 +39,18 @@ _PROBLEMS = {
     "tuple_type": "a list is needed",
     "too_short": "a list of at least {min_length} entries is needed",
     "too_long": "at most {max_length} entries are accepted",
-    "literal_error": "one of {expected} is needed",
-    "enum": "one of {expected} is needed",
 }
 """Pydantic's error types in our words; formatted with the error's context, which holds the limits of the schema."""
+
+_PROBLEMS_OF_ONE = {
+    "string_too_short": "a non-empty text is needed",
+    "string_too_long": "at most one character is accepted",
+    "too_short": "a list of at least one entry is needed",
+    "too_long": "at most one entry is accepted",
+}
+"""The same where the limit is 1."""
+
+_WRONG_CHOICE = frozenset({"literal_error", "enum"})
 
 _NOT_AN_OBJECT = frozenset({"dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"})
 
@@ -156,5 +164,10 @@ def _describe(error: ErrorDetails, container: str) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":  # raised by our own validators
         return str(context["error"])
+    if error["type"] in _WRONG_CHOICE:  # pydantic lists the values as "'a', 'b' or 'c'"
+        values, _, last = context["expected"].rpartition(" or ")
+        return f"must be one of [{values}, {last}]" if values else f"must be {last}"
+    if 1 in (context.get("min_length"), context.get("max_length")) and error["type"] in _PROBLEMS_OF_ONE:
+        return _PROBLEMS_OF_ONE[error["type"]]
     known = _PROBLEMS.get(error["type"])
     return error["msg"] if known is None else known.format_map(context)

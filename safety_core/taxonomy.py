@@ -34,7 +34,7 @@ class Taxonomy:
             if len(set(names)) != len(names) or not all(names):
                 raise ConfigError(f"taxonomy.{kind}: names must be unique and non-empty, got {list(names)}")
         if self.safe_type not in self.types:
-            raise ConfigError(f"taxonomy.safe_type: {self.safe_type!r} is not one of {list(self.types)}")
+            raise ConfigError(f"taxonomy.safe_type: must be one of {list(self.types)}, got {self.safe_type!r}")
 
     @property
     def risky_types(self) -> tuple[str, ...]:

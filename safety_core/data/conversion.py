@@ -63,12 +63,12 @@ def convert(
             remains.
     """
     if name not in ADAPTERS:
-        raise ConfigError(f"adapter: one of {sorted(ADAPTERS)} is needed, got {name!r}")
+        raise ConfigError(f"adapter: must be one of {sorted(ADAPTERS)}, got {name!r}")
     adapter, root, target = ADAPTERS[name], Path(source), Path(out)
     if not root.is_dir():
         raise ConfigError(f"{root}: there is no such folder")
     if split is not None and split not in adapter.splits:
-        known = f"one of {list(adapter.splits)} is needed" if adapter.splits else f"{name} has none"
+        known = f"must be one of {list(adapter.splits)}" if adapter.splits else f"{name} has none"
         raise ConfigError(f"split: {known}, got {split!r}")
     table = LabelTable(adapter.labels, labels or {}, taxonomy)
     with create_folders(target.parent), open_image_store(target.with_name(f"{target.stem}-images")) as images:

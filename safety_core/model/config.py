@@ -138,9 +138,9 @@ class HeadConfig:
 
     def __post_init__(self) -> None:
         if self.fusion not in get_args(Fusion):
-            raise ConfigError(f"config.head.fusion: one of {list(get_args(Fusion))} is needed, got {self.fusion!r}")
+            raise ConfigError(f"config.head.fusion: must be one of {list(get_args(Fusion))}, got {self.fusion!r}")
         if self.pooling not in get_args(Pooling):
-            raise ConfigError(f"config.head.pooling: one of {list(get_args(Pooling))} is needed, got {self.pooling!r}")
+            raise ConfigError(f"config.head.pooling: must be one of {list(get_args(Pooling))}, got {self.pooling!r}")
         if self.num_heads < 1 or self.context_layers < 0 or not 0.0 <= self.dropout < 1.0:
             raise ConfigError("config.head: num_heads must be positive, context_layers >= 0, dropout in [0, 1)")
         if self.context_layers and (self.context_width < 1 or self.context_width % (2 * self.num_heads)):

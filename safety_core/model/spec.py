@@ -183,11 +183,11 @@ def parse_hints(data: object, taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
     hints: dict[str, dict[int, str]] = {}
     for kind, texts in parse_model(_HintFields, data, where="hints").root.items():
         if kind not in taxonomy.risky_types:
-            raise ConfigError(f"hints: {kind!r} is not one of {list(taxonomy.risky_types)}")
+            raise ConfigError(f"hints: a type must be one of {list(taxonomy.risky_types)}, got {kind!r}")
         hints[kind] = {}
         for level, text in texts.items():
             if level not in levels:
-                raise ConfigError(f"hints.{kind}: {level!r} is not one of {list(levels)}")
+                raise ConfigError(f"hints.{kind}: a level must be one of {list(levels)}, got {level!r}")
             if not text.strip():
                 raise ConfigError(f"hints.{kind}.{level}: a text is needed")
             hints[kind][levels[level]] = text

@@ -124,7 +124,7 @@ def choose_template(source: BackboneRef, template: str) -> PromptTemplate | None
         CheckpointError: the backbone's config or tokenizer cannot be read.
     """
     if template not in ("auto", "vicuna", "chat"):
-        raise ConfigError(f"template: one of ['auto', 'vicuna', 'chat'] is needed, got {template!r}")
+        raise ConfigError(f"template: must be one of ['auto', 'vicuna', 'chat'], got {template!r}")
     if template == "vicuna":
         return None
     words = load_tokenizer(source.location, revision=source.revision)

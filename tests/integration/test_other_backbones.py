@@ -78,7 +78,7 @@ def test_where_nothing_says_which_format_fits_init_asks(tmp_path: Path) -> None:
     assert "--template vicuna" in told
     assert not (tmp_path / "start").exists()
     assert "no chat template" in run("init", tmp_path / "a", "--backbone", backbone, "--template", "chat", code=1)
-    assert "template: one of" in run("init", tmp_path / "a", "--backbone", backbone, "--template", "alpaca", code=1)
+    assert "template: must be" in run("init", tmp_path / "a", "--backbone", backbone, "--template", "alpaca", code=1)
     run("init", tmp_path / "start", "--backbone", backbone, "--template", "vicuna")
     assert read_spec(tmp_path / "start").prompt is None
 

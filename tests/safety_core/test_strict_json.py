@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -64,7 +64,7 @@ def test_a_document_that_fits_is_read() -> None:
         ({"size": True}, "shape.size: an integer is needed"),
         ({"sizes": 3141}, "shape.sizes: unknown field"),
         ({"on": 3141}, "shape.on: true or false is needed"),
-        ({"colour": "3141"}, "shape.colour: one of 'red' or 'blue' is needed"),
+        ({"colour": "3141"}, "shape.colour: must be one of ['red', 'blue']"),
         ({"text": 3141}, "shape.text: a text is needed"),
         ({"text": "3141" * 3}, "shape.text: at most 9 characters are accepted"),
         ({"text": "\ud83d"}, "shape.text: a text of whole characters is needed; write them as they are"),
@@ -92,6 +92,38 @@ def test_a_fault_names_its_field_and_no_value(change: dict[str, Any], message: s
 def test_a_missing_field_is_named() -> None:
     with pytest.raises(ConfigError, match=r"^shape\.size: the field is missing$"):
         parse_model(Shape, {}, where="shape")
+
+
+class Limits(StrictModel):
+    word: str = Field(default="ab", min_length=1, max_length=3)
+    code: str = Field(default="ab", min_length=2)
+    letter: str = Field(default="a", max_length=1)
+    some: list[int] = Field(default=[1], min_length=1)
+    pair: list[int] = Field(default=[1, 2], min_length=2, max_length=2)
+    single: list[int] = Field(default=[], max_length=1)
+    version: Literal[1] = 1
+    kind: Literal["a", "b", "c"] = "a"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"word": ""}, "a non-empty text is needed"),
+        ({"word": "abcd"}, "at most 3 characters are accepted"),
+        ({"code": "a"}, "a text of at least 2 characters is needed"),
+        ({"letter": "ab"}, "at most one character is accepted"),
+        ({"some": []}, "a list of at least one entry is needed"),
+        ({"pair": [1]}, "a list of at least 2 entries is needed"),
+        ({"pair": [1, 2, 3]}, "at most 2 entries are accepted"),
+        ({"single": [1, 2]}, "at most one entry is accepted"),
+        ({"version": 2}, "must be 1"),
+        ({"kind": "d"}, "must be one of ['a', 'b', 'c']"),
+    ],
+)
+def test_limits_are_named(data: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Limits.model_validate(data)
+    assert find_problem(caught.value).problem == problem
 
 
 class Account(StrictModel):

@@ -24,7 +24,7 @@ def build_quantization_config(quantize: Quantize, compute_dtype: torch.dtype) ->
         ConfigError: the kind is unknown.
     """
     if quantize not in get_args(Quantize):
-        raise ConfigError(f"quantize: one of {list(get_args(Quantize))} is needed, got {quantize!r}")
+        raise ConfigError(f"quantize: must be one of {list(get_args(Quantize))}, got {quantize!r}")
     skipped = list(FULL_PRECISION)
     if quantize == "int8":
         # bitsandbytes logs a warning at every product of 32-bit activations, which it rounds first.

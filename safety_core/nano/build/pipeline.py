@@ -74,7 +74,7 @@ class Build:
         self._claim_folder()
         steps = self.steps()
         if only is not None and only not in steps:
-            raise ConfigError(f"step: one of {list(steps)} is needed, got {only!r}")
+            raise ConfigError(f"step: must be one of {list(steps)}, got {only!r}")
         for name, step in steps.items():
             marker = self.root / f"{name}.done"
             if marker.exists() or (only is not None and name != only):

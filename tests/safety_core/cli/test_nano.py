@@ -69,7 +69,7 @@ def test_two_sizes_exclude_each_other(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(smoke_build: SmokeBuild) -> None:
     for arguments, complaint in (
         (("--small", "--out", smoke_build.root), "another recipe"),
-        (("--smoke", "--out", smoke_build.root, "--step", "cook"), "step: one of"),
+        (("--smoke", "--out", smoke_build.root, "--step", "cook"), "step: must be one of"),
         (("--smoke", "--out", smoke_build.root, "--device", "toaster"), "not a device"),
     ):
         result = run("build", *arguments)

@@ -88,7 +88,7 @@ def test_one_step_runs_alone(smoke_build: SmokeBuild, tmp_path: Path) -> None:
         json.loads((root / "tokenizer" / "tokenizer.json").read_text()) for root in (build.root, smoke_build.root)
     )
     assert made == whole
-    with pytest.raises(ConfigError, match=r"step: one of \['vision', .* is needed, got 'cook'"):
+    with pytest.raises(ConfigError, match=r"step: must be one of \['vision', .*\], got 'cook'"):
         build.run("cook")
     with pytest.raises(ConfigError, match="step language: vision, features must come first"):
         build.run("language")
