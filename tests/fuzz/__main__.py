@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz SEED:NUMBER``: one damaged file again, as a failing run named it."""
+"""``python -m tests.fuzz SEED:NUMBER`` repeats one damaged file of a failed run."""
 
 import argparse
 import sys
@@ -14,11 +14,11 @@ from tests.fuzz.serving import complaint
 
 
 def main() -> int:
-    """Decode the case and show everything; returns the exit status."""
+    """Decode the case and print the result; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("case", metavar="SEED:NUMBER")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write its bytes there")
-    parser.add_argument("--send", metavar="URL", help="send it to the server there as well, as that run did")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="file to write the damaged bytes to")
+    parser.add_argument("--send", metavar="URL", help="server to send the file to, as the failed run did")
     chosen = parser.parse_args()
     seed, _, number = chosen.case.partition(":")
     tried = case(int(seed), int(number))

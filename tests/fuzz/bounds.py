@@ -1,6 +1,6 @@
-"""How much is tried: what CI has time for, or what whoever runs ``make fuzz`` asks for.
+"""Bounds of a fuzzing run: the defaults are sized for CI, the environment variables for ``make fuzz``.
 
-FUZZ_CASES is the number of damaged files that are decoded, FUZZ_SEED which ones; everything else follows from them.
+FUZZ_CASES is the number of damaged files to decode and determines the other bounds; FUZZ_SEED selects the files.
 """
 
 import os
@@ -9,33 +9,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Bounds of one run; the defaults are CI's."""
+    """Bounds of one run; the defaults are those of CI."""
 
     seed: int = 0
-    """Which of endlessly many runs."""
+    """Seed of the run; each seed gives other files."""
 
     decoded: int = 15_000
-    """Damaged files that are decoded."""
+    """Number of damaged files to decode."""
 
     served: int = 400
-    """Damaged files that are sent to a server."""
+    """Number of damaged files to send to a server."""
 
     examples: int = 8
-    """Requests made up for each operation and each kind of data, besides those that every run makes."""
+    """Random requests for each operation and each kind of data, in addition to the fixed ones."""
 
     scenarios: int = 8
-    """Sequences of requests."""
+    """Number of request sequences."""
 
     keyless_edges: bool = False
-    """Whether the edges of every field are tried on a server without keys too, not only on one with keys."""
+    """Whether a server without keys also gets the edge values of every field; a server with keys always does."""
 
 
 PER_MILLION = Bounds(decoded=1_000_000, served=17_500, examples=625, scenarios=500, keyless_edges=True)
-"""What `make fuzz` tries by default; other numbers of cases change the rest in proportion."""
+"""Bounds of ``make fuzz`` by default; with another number of cases, the other bounds change in proportion."""
 
 
 def bounds() -> Bounds:
-    """The bounds of this run."""
+    """Read the bounds of this run from the environment."""
     seed, cases = int(os.environ.get("FUZZ_SEED", "0")), os.environ.get("FUZZ_CASES", "")
     if not cases:
         return Bounds(seed=seed)

@@ -1,4 +1,4 @@
-"""Numbered damaged files: the same seed and number make the same file, wherever the same encoders are installed."""
+"""Numbered damaged files: with the same encoders, the same seed and number give the same file on every machine."""
 
 from dataclasses import dataclass
 from random import Random
@@ -12,25 +12,25 @@ class Case:
     """One damaged file."""
 
     seed: int
-    """Which of endlessly many runs it belongs to."""
+    """Seed of the run."""
 
     number: int
-    """Which file of this run it is."""
+    """Number of the file in the run."""
 
     origin: str
-    """What it was before."""
+    """Format and name of the undamaged file."""
 
     data: bytes
-    """What it is now."""
+    """Content of the damaged file."""
 
     @property
     def name(self) -> str:
-        """How it is asked for again: ``python -m tests.fuzz SEED:NUMBER``."""
+        """Argument that repeats the case: ``python -m tests.fuzz SEED:NUMBER``."""
         return f"{self.seed}:{self.number}"
 
 
 def case(seed: int, number: int) -> Case:
-    """The file of a number."""
+    """Create the damaged file with this number."""
     random = Random(f"{seed}:{number}")
     kind = random.choice(sorted(corpora()))
     origin = random.choice(sorted(corpora()[kind]))
@@ -40,5 +40,5 @@ def case(seed: int, number: int) -> Case:
 
 
 def format_complaints(complaints: list[str]) -> str:
-    """Complaints, and how to look into them."""
+    """Join complaints, followed by the command that repeats a case."""
     return "\n".join([*complaints, "to see one again: python -m tests.fuzz SEED:NUMBER"])

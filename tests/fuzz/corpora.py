@@ -1,6 +1,6 @@
-"""The sound files that fuzzing starts from: each of the four formats in every variant that we can make.
+"""Valid files from which fuzzing starts: the four formats in all variants that the installed encoders can write.
 
-Drawn, not collected: the same files wherever the same encoders are installed. Knows nothing of damage.
+The files are generated: the same encoders give the same files on every machine. Knows nothing of damage.
 """
 
 import struct
@@ -16,19 +16,19 @@ from PIL import ExifTags, Image, ImageCms, ImageDraw
 from tests.fuzz import pngs
 
 Corpus = dict[str, bytes]
-"""Files by what is special about them."""
+"""Files by the name of their variant."""
 
 _SIZES = ((24, 16), (17, 31), (1, 1), (3, 40), (40, 3), (33, 33))
 
 
 @cache
 def corpora() -> dict[str, Corpus]:
-    """Format → its files."""
+    """Generate the files of each format."""
     return {"jpeg": dict(_jpegs()), "png": dict(_pngs()), "webp": dict(_webps()), "gif": dict(_gifs())}
 
 
 def scene(random: Random, size: tuple[int, int]) -> Image.Image:
-    """Shapes on noise: smooth and rough parts, so that encoders use most of what they have."""
+    """Draw rectangles on noise: smooth and rough areas exercise most features of an encoder."""
     image = Image.frombytes("RGB", size, random.randbytes(3 * size[0] * size[1]))
     draw = ImageDraw.Draw(image)
     for _ in range(3):
@@ -49,7 +49,7 @@ def _profile() -> bytes:
 
 
 def _exif(orientation: int, *, big_endian: bool = False) -> bytes:
-    """Metadata with a value of most kinds, a directory below, and a preview."""
+    """Build metadata with values of most types and with two sub-directories."""
     exif = Image.Exif()
     exif.endian = ">" if big_endian else "<"
     exif[ExifTags.Base.Orientation] = orientation
@@ -132,14 +132,14 @@ def _shape(size: tuple[int, int], colour: int, depth: int, interlaced: bool) -> 
 
 
 def _clear(random: Random, colour: int, depth: int) -> bytes:
-    """The body of a ``tRNS`` chunk; empty where the colour type has none."""
+    """Build the body of a ``tRNS`` chunk; empty for colour types without one."""
     if colour == pngs.PALETTE:
         return random.randbytes(2**depth)
     return random.randrange(2**depth).to_bytes(2, "big") * {pngs.GREY: 1, pngs.COLOUR: 3}.get(colour, 0)
 
 
 def _ancillary() -> Iterator[tuple[str, bytes]]:
-    """Names and bodies of chunks besides the pixels; a name starts with the chunk's kind."""
+    """Yield name and body of the chunks without pixels; a name starts with the chunk's type."""
     packed = zlib.compress(b"words " * 20)
     yield "gAMA", struct.pack(">I", 45455)
     yield "cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
@@ -202,7 +202,7 @@ def _gifs() -> Iterator[tuple[str, bytes]]:
 
 
 def _with_own_palette(gif: bytes) -> bytes:
-    """The palette moved from the screen to the picture."""
+    """Move the palette from the screen descriptor to the image descriptor."""
     colours = 3 * 2 ** ((gif[10] & 7) + 1)
     palette, rest = gif[13 : 13 + colours], gif[13 + colours :]
     at = rest.index(b"\x2c") + 9

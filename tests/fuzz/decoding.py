@@ -1,8 +1,8 @@
-"""Damaged files through ``decode_image``, one after the other, in a process that does nothing else.
+"""Decodes damaged files with ``decode_image``, one after the other, in a process of its own.
 
-``python -m tests.fuzz.decoding SEED CASES MARK`` writes a JSON object a line: how far it is, and in the end what went
-wrong. The number of the case at hand stands in the file MARK, for whoever must say what killed the process. What a
-decoder writes past us to standard error is for the parent to see: it should be nothing.
+``python -m tests.fuzz.decoding SEED CASES MARK`` writes one JSON object per line: the progress, and at the end all
+complaints. The file MARK holds the number of the current case; the parent process reads it after a crash. The parent
+process also reads standard error, to which decoders must write nothing.
 """
 
 import ctypes
@@ -27,13 +27,13 @@ from service.telemetry.logs import set_up_logging
 from tests.fuzz.cases import Case, case
 
 LIMITS = ImageLimits(max_bytes=200_000, max_pixels=2**20, max_side=256)
-"""Small enough for thousands of cases a second, and for a leak or a jump to stand out."""
+"""Small limits: thousands of cases per second, and a leak or a peak of memory is noticeable."""
 
 MAX_PEAK_BYTES = 48 * 2**20
-"""What one case may need at its worst: four bytes a pixel, in a few copies, and sixteen texts of a megabyte."""
+"""Largest memory of one case: a few copies of the picture at four bytes per pixel, and sixteen texts of a megabyte."""
 
 MAX_GROWTH_BYTES = 8 * 2**20
-"""How much larger the process may be at the end than after its first cases: a kilobyte a case would be more."""
+"""Largest growth of the process after its first cases; a leak of one kilobyte per case exceeds it."""
 
 CODES = {"image_empty", "image_format", "image_corrupt", "image_too_large", "image_animated", "image_aspect"}
 
@@ -45,19 +45,19 @@ _MAX_COMPLAINTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one case."""
+    """Result of one case."""
 
     picture: bool
-    """Whether it was decoded."""
+    """Whether the file was decoded."""
 
     wrong: str | None = None
-    """What should not have happened."""
+    """The fault that was found; None if there is none."""
 
 
 def outcome(tried: Case, *, twice: bool = False) -> Outcome:
-    """Decode a case: it must be a picture within bounds, the same one each time, or a refusal as promised.
+    """Decode a case; the result must be a picture within bounds, equal each time, or a documented refusal.
 
-    Whatever breaks is told, so that a run can go on and name all the cases that break; memory is looked at either way.
+    Faults are returned, not raised, so that a run continues and reports all of them. Memory is checked in any case.
     """
     before = peak_bytes()
     found = _decoded(tried, twice)
@@ -77,7 +77,7 @@ def _decoded(tried: Case, twice: bool) -> Outcome:
     except ImageError as exc:
         known = exc.code in CODES and exc.param == "image"
         wrong = "refused after it was taken" if picture else None if known else f"refused with the code {exc.code}"
-    except BaseException as exc:  # of a picture that cannot be read after all, too
+    except BaseException as exc:  # also raised if the pixels of a decoded picture cannot be read
         wrong = f"{type(exc).__name__} escaped"
     return Outcome(picture, wrong)
 
@@ -108,24 +108,24 @@ def _wrong(decoded: DecodedImage, data: bytes) -> str | None:
 
 @dataclass(slots=True)
 class Run:
-    """What is known so far."""
+    """Progress of a run."""
 
     cases: int = 0
-    """How many were tried."""
+    """Number of files that were decoded or refused."""
 
     pictures: int = 0
-    """How many of them were pictures still."""
+    """Number of files that were decoded."""
 
     complaints: list[str] = field(default_factory=list)
-    """What went wrong, with the case's name."""
+    """Faults, each with the name of its case."""
 
     def line(self, **more: Any) -> str:
-        """It as JSON."""
+        """Format the progress as JSON."""
         return json.dumps({"cases": self.cases, "pictures": self.pictures, "complaints": self.complaints, **more})
 
 
 def run(seed: int, cases: int, mark: mmap.mmap) -> None:
-    """Try so many cases, and say how it goes."""
+    """Decode the cases and print the progress."""
     done = Run()
     settled = 0
     for number in range(cases):
@@ -146,18 +146,18 @@ def run(seed: int, cases: int, mark: mmap.mmap) -> None:
 
 
 def resident_bytes() -> int:
-    """Memory of this process, garbage and what the allocator holds back left out."""
+    """Measure the memory of this process, without garbage and without free memory that the allocator keeps."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others keep little
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; other allocators keep little free memory
     if trim is not None:
         trim(0)
     return psutil.Process().memory_info().rss
 
 
 def peak_bytes() -> int:
-    """The most memory that this process ever had; 0 where the system does not say.
+    """Read the peak memory of this process; 0 if the system does not report it.
 
-    ``getrusage`` would not do: after a fork and an exec it still counts what the parent had.
+    ``getrusage`` is unsuitable: after a fork and an exec, it still counts the memory of the parent process.
     """
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
@@ -167,7 +167,7 @@ def peak_bytes() -> int:
 
 
 def main() -> None:
-    """Run by the arguments of the command line."""
+    """Run with the arguments of the command line."""
     seed, cases, mark = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     faulthandler.enable()
     faulthandler.dump_traceback_later(_HANGS_AFTER_S, exit=True)

@@ -1,7 +1,7 @@
-"""What the files of each format are made of: cut into pieces that make the file again when joined.
+"""Splits files into the chunks, segments or blocks of their format; joined, the pieces give the file again.
 
-Cuts as far as it understands; what it does not is the last piece. Knows nothing of damage but how to hide it:
-:func:`repaired` makes lengths and checksums right again, so that a decoder looks beyond them.
+Where a file does not follow its format, the rest of it is the last piece. :func:`repaired` corrects lengths and
+checksums, so that a decoder reads the damaged parts behind them.
 """
 
 import re
@@ -18,7 +18,7 @@ _MARKER = re.compile(rb"\xff[^\x00\xff]")
 
 
 def pieces_of(data: bytes) -> list[bytes]:
-    """The chunks, segments or blocks of a file."""
+    """Split a file into its chunks, segments or blocks."""
     for magic, cut in _CUTTERS:
         if data.startswith(magic):
             return [piece for piece in cut(data) if piece]
@@ -26,7 +26,7 @@ def pieces_of(data: bytes) -> list[bytes]:
 
 
 def repaired(data: bytes) -> bytes:
-    """The same with the checksums of a PNG's chunks, and the length of a WebP, made right."""
+    """Correct the checksums of the chunks of a PNG, or the length of a WebP."""
     if data.startswith(SIGNATURE):
         return b"".join(map(_with_checksum, pieces_of(data)))
     if data.startswith(b"RIFF"):
@@ -50,7 +50,7 @@ def _png(data: bytes) -> Iterator[bytes]:
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:
-    """Markers with their segments; what is between two of them, entropy-coded data mostly, is a piece too."""
+    """Yield markers with their segments; the data between two of them, mostly entropy-coded, is a piece too."""
     at = 0
     while found := _MARKER.search(data, at):
         yield data[at : found.start()]

@@ -1,7 +1,7 @@
-"""Ways to damage a file: blindly by bytes, and knowingly by the pieces it is made of.
+"""Mutations that damage a file: of arbitrary bytes, and of the pieces of its format.
 
-A mutation takes a source of chance, the file and another file to borrow from, and gives a damaged file. Knows the
-layout of the formats, and nothing of decoders.
+A mutation takes a random generator, a file and a second file as a source of bytes, and returns a damaged file. Knows
+the layout of the formats, and no decoder.
 """
 
 import re
@@ -15,17 +15,17 @@ from tests.fuzz.layout import pieces_of, repaired
 Mutation = Callable[[Random, bytes, bytes], bytes]
 
 Field = tuple[int, int, Literal["big", "little"]]
-"""A number in a piece: where it starts, its bytes, and their order."""
+"""A number in a piece: its offset, its length in bytes, and its byte order."""
 
 _MAX_BYTES = 256 * 1024
-"""Longest file that mutations of mutations may grow to."""
+"""Largest size of a file after several mutations."""
 
 _EDGES = (0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 64, 100, 127, 128, 255, 256, 511, 512, 1000, 1024, 4096, 16383, 16384,
           32767, 32768, 65535, 65536, 2**24 - 1, 2**31 - 1, 2**31, 2**32 - 1)  # fmt: skip
-"""Numbers at which code that reads numbers goes wrong."""
+"""Edge values, with which code that reads numbers often fails."""
 
 _HEAD_BYTES = 32
-"""How much of a piece says what the rest of it is."""
+"""Length of the part of a piece that describes the rest."""
 
 _LENGTHS: tuple[tuple[bytes, Field], ...] = (
     (b"\x89PNG", (0, 4, "big")),
@@ -33,7 +33,7 @@ _LENGTHS: tuple[tuple[bytes, Field], ...] = (
     (b"RIFF", (4, 4, "little")),
     (b"GIF8", (2, 1, "little")),
 )
-"""Where a piece of each format says how long it is."""
+"""Field of each format that holds the length of a piece."""
 
 _SIZES: tuple[tuple[re.Pattern[bytes], tuple[Field, ...]], ...] = (
     (re.compile(rb"....IHDR", re.DOTALL), ((8, 4, "big"), (12, 4, "big"))),
@@ -45,21 +45,21 @@ _SIZES: tuple[tuple[re.Pattern[bytes], tuple[Field, ...]], ...] = (
     (re.compile(rb"GIF8"), ((6, 2, "little"), (8, 2, "little"))),
     (re.compile(rb","), ((5, 2, "little"), (7, 2, "little"))),
 )
-"""Pieces that give a width and a height, by their beginning."""
+"""Fields for width and height, by the beginning of the piece that contains them."""
 
 
 def damaged(random: Random, data: bytes, other: bytes) -> bytes:
-    """A file with up to four mutations, behind which lengths and checksums are mostly made right again."""
+    """Apply up to four mutations; in three of four files, correct lengths and checksums afterwards."""
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
         data = random.choice(MUTATIONS)(random, data, other)[:_MAX_BYTES]
     return data if random.random() < 0.25 else repaired(data)
 
 
-# --- by bytes --------------------------------------------------------------------------------------------------------
+# --- of bytes --------------------------------------------------------------------------------------------------------
 
 
 def flip_bits(random: Random, data: bytes, other: bytes) -> bytes:
-    """Other values of a few bits."""
+    """Flip a few bits."""
     flipped = bytearray(data)
     for _ in range(random.randint(1, 8) if data else 0):
         flipped[_place(random, data)] ^= 1 << random.randrange(8)
@@ -67,7 +67,7 @@ def flip_bits(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def set_numbers(random: Random, data: bytes, other: bytes) -> bytes:
-    """A number of one, two or four bytes that code is likely to read wrongly."""
+    """Overwrite one, two or four bytes with an edge value, up to three times."""
     for _ in range(random.randint(1, 3)):
         width, at = random.choice((1, 2, 4)), _place(random, data)
         number = random.choice(_EDGES) % (1 << 8 * width)
@@ -76,18 +76,18 @@ def set_numbers(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def cut_short(random: Random, data: bytes, other: bytes) -> bytes:
-    """The file without its end."""
+    """Remove the end of the file."""
     return data[: _place(random, data)]
 
 
 def drop_bytes(random: Random, data: bytes, other: bytes) -> bytes:
-    """The file without some bytes."""
+    """Remove some bytes."""
     at = _place(random, data)
     return data[:at] + data[at + random.choice((1, 2, 3, 4, 16, 100)) :]
 
 
 def insert_bytes(random: Random, data: bytes, other: bytes) -> bytes:
-    """Bytes in between: random ones, all the same, or some that are there already."""
+    """Insert random bytes, equal bytes, or a copy of bytes of the file."""
     at, count = _place(random, data), random.choice((1, 2, 3, 4, 16, 100, 5000))
     start = _place(random, data)
     inserted = random.choice(
@@ -97,15 +97,15 @@ def insert_bytes(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def splice(random: Random, data: bytes, other: bytes) -> bytes:
-    """The beginning of one file and the end of another."""
+    """Join the beginning of one file and the end of another."""
     return data[: _place(random, data)] + other[_place(random, other) :]
 
 
-# --- by pieces -------------------------------------------------------------------------------------------------------
+# --- of pieces -------------------------------------------------------------------------------------------------------
 
 
 def swap_pieces(random: Random, data: bytes, other: bytes) -> bytes:
-    """Two pieces in each other's place."""
+    """Swap two pieces."""
     pieces = pieces_of(data)
     left, right = _which(random, pieces), _which(random, pieces)
     pieces[left], pieces[right] = pieces[right], pieces[left]
@@ -113,7 +113,7 @@ def swap_pieces(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def repeat_piece(random: Random, data: bytes, other: bytes) -> bytes:
-    """A piece several times."""
+    """Repeat a piece."""
     pieces = pieces_of(data)
     at = _which(random, pieces)
     pieces[at] *= min(random.choice((2, 2, 3, 10, 100, 5000)), _MAX_BYTES // (len(pieces[at]) or 1))
@@ -121,14 +121,14 @@ def repeat_piece(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def drop_piece(random: Random, data: bytes, other: bytes) -> bytes:
-    """The file without a piece."""
+    """Remove a piece."""
     pieces = pieces_of(data)
     del pieces[_which(random, pieces)]
     return b"".join(pieces)
 
 
 def borrow_piece(random: Random, data: bytes, other: bytes) -> bytes:
-    """A piece of another file, between two or in place of one."""
+    """Insert a piece of the other file, or replace a piece with it."""
     pieces, theirs = pieces_of(data), pieces_of(other)
     at = _which(random, pieces)
     pieces[at : at + random.randint(0, 1)] = [random.choice(theirs)]
@@ -136,7 +136,7 @@ def borrow_piece(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def insert_filling(random: Random, data: bytes, other: bytes) -> bytes:
-    """A run of one byte between two pieces: fill bytes, junk, or something that looks like the beginning of a piece."""
+    """Insert a run of one byte value between two pieces: fill bytes, junk, or the first byte of a piece."""
     pieces = pieces_of(data)
     run = bytes([random.choice((0xFF, 0xFF, 0x00, 0x21, 0x2C))]) * random.choice(
         (1, 2, 63, 64, 65, 4095, 4097, 100_000)
@@ -146,7 +146,7 @@ def insert_filling(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def set_length(random: Random, data: bytes, other: bytes) -> bytes:
-    """A piece that says that it is longer or shorter than it is."""
+    """Change the length field of a piece."""
     pieces = pieces_of(data)
     at = _which(random, pieces)
     field = next((field for magic, field in _LENGTHS if data.startswith(magic)), (0, 1, "big"))
@@ -155,7 +155,7 @@ def set_length(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def set_size(random: Random, data: bytes, other: bytes) -> bytes:
-    """Another width or height in a header, or both, the rest as it was."""
+    """Change width, height or both in a header."""
     pieces = pieces_of(data)
     at = random.choice([at for at, piece in enumerate(pieces) if _size_fields(piece)] or [0])
     fields = _size_fields(pieces[at])
@@ -165,14 +165,14 @@ def set_size(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def change_compressed(random: Random, data: bytes, other: bytes) -> bytes:
-    """Damage inside what a PNG's chunk has compressed: filters, samples, profiles, texts; or a lot more of it."""
+    """Damage or enlarge the compressed content of a PNG's chunk: filters, samples, profiles or texts."""
     pieces = pieces_of(data)
     packed = [at for at, piece in enumerate(pieces) if piece[4:8] in (b"IDAT", b"iCCP", b"zTXt", b"iTXt")]
     if not packed:
         return data
     at = random.choice(packed)
     head, body, checksum = pieces[at][:8], pieces[at][8:-4], pieces[at][-4:]
-    start = max(0, body.find(b"\x78"))  # zlib's first byte, behind a keyword where there is one
+    start = max(0, body.find(b"\x78"))  # the first byte of zlib data, which a keyword may precede
     unpacker = zlib.decompressobj()
     try:
         plain = unpacker.decompress(body[start:], _MAX_BYTES)
@@ -187,7 +187,7 @@ def change_compressed(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def _blown_up(random: Random, data: bytes, other: bytes) -> bytes:
-    """A megabyte or so that compresses well."""
+    """Enlarge the data to about a megabyte that compresses well."""
     return data + data[-1:] * (2**20 - len(data) + random.choice((-1, 0, 1)))
 
 
@@ -198,7 +198,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def _with_number(random: Random, piece: bytes, field: Field, others: Sequence[int] = ()) -> bytes:
-    """A piece with another number in one of its fields: near the old one, at an edge, or one of ``others``."""
+    """Replace a number in a piece: near the old number, an edge value, or one of ``others``."""
     start, width, order = field
     told = int.from_bytes(piece[start : start + width], order)
     near = (told - 1, told + 1, told // 2, told * 2)
@@ -211,12 +211,12 @@ def _size_fields(piece: bytes) -> tuple[Field, ...]:
 
 
 def _which(random: Random, pieces: list[bytes]) -> int:
-    """Any piece, but seldom the first: without it a file is of no format, and refused before it is looked at."""
+    """Select a piece, rarely the first one: a file with a damaged signature is refused before it is decoded."""
     return 0 if len(pieces) == 1 or random.random() < 0.03 else random.randrange(1, len(pieces))
 
 
 def _place(random: Random, data: bytes) -> int:
-    """Somewhere in a file: anywhere, or at the beginning of a piece however large the others are."""
+    """Select a position: anywhere in the file, or at the beginning of a piece, whatever its size."""
     if random.random() < 0.5 or not data:
         return random.randrange(len(data) or 1)
     pieces = pieces_of(data)

@@ -1,6 +1,6 @@
-"""PNG files of every colour type, bit depth and interlacing that the format has; Pillow writes only some of them.
+"""PNG files of every colour type, bit depth and interlacing of the format; Pillow writes only some of them.
 
-Knows the container and its filters, and nothing of what a picture shows: the samples are drawn at random.
+Knows the container and its filters. The samples are random.
 """
 
 import struct
@@ -17,41 +17,41 @@ GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
 _SAMPLES = {GREY: 1, COLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, COLOUR_ALPHA: 4}
 
 DEPTHS = {GREY: (1, 2, 4, 8, 16), COLOUR: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16), COLOUR_ALPHA: (8, 16)}
-"""Bit depths that each colour type may have."""
+"""Bit depths that each colour type allows."""
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column and row of each pass, and the steps between its columns and rows."""
+"""First column and row of each pass, and the steps between columns and between rows."""
 
 _FILTERS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What the header says."""
+    """Fields of the header."""
 
     width: int
-    """Pixels across."""
+    """Width in pixels."""
 
     height: int
-    """Pixels down."""
+    """Height in pixels."""
 
     colour: int
     """Colour type."""
 
     depth: int
-    """Bits of a sample."""
+    """Bits per sample."""
 
     interlaced: bool = False
-    """Whether the pixels come in the seven passes of Adam7."""
+    """Whether the pixels are stored in the seven passes of Adam7."""
 
     @property
     def header(self) -> bytes:
-        """The body of its ``IHDR``."""
+        """Body of the ``IHDR`` chunk."""
         return struct.pack(">IIBBBBB", self.width, self.height, self.depth, self.colour, 0, 0, self.interlaced)
 
     @property
     def rows(self) -> Iterator[int]:
-        """Bytes of each row as it is stored, its filter's byte left out."""
+        """Length of each stored row in bytes, without the byte of its filter."""
         for left, top, across, down in _ADAM7 if self.interlaced else ((0, 0, 1, 1),):
             columns = -(-(self.width - left) // across)
             if columns > 0:
@@ -60,18 +60,18 @@ class Shape:
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """One chunk with its length and checksum."""
+    """Build one chunk with its length and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def drawn_png(shape: Shape, random: Random, *, extras: Sequence[tuple[bytes, bytes]] = (), pieces: int = 1) -> bytes:
-    """A sound PNG.
+    """Build a valid PNG.
 
     Args:
-        shape: what its header says.
-        random: draws the samples, the palette and the filter of every row.
-        extras: kinds and bodies of chunks between header and pixels, the palette's left out.
-        pieces: how many ``IDAT`` chunks hold the pixels.
+        shape: fields of the header.
+        random: generates the samples, the palette and the filter of every row.
+        extras: type and body of the chunks between header and pixels, except the palette.
+        pieces: number of ``IDAT`` chunks that hold the pixels.
     """
     palette = random.randbytes(3 * 2**shape.depth) if shape.colour == PALETTE else b""
     rows = b"".join(bytes([random.randrange(_FILTERS)]) + random.randbytes(length) for length in shape.rows)

@@ -1,4 +1,4 @@
-"""Damaged files through a running server, in every way that a client can send a picture."""
+"""Sends damaged files to a running server, in every form in which a client can send a picture."""
 
 import base64
 from collections.abc import Callable
@@ -15,24 +15,24 @@ from tests.fuzz.cases import Case
 from tests.helpers.server.events import parse_events
 
 LIMITS = ImageLimits(max_bytes=200_000, max_pixels=2**20)
-"""What the server allows: little enough for a leak to stand out."""
+"""Limits of the server; they are small, so that a leak is noticeable."""
 
 Send = Callable[[httpx.Client, bytes], httpx.Response]
 """Sends a picture."""
 
 Count = Callable[[httpx.Response], tuple[int, int]]
-"""Pictures that the server received and scanned, by its reply."""
+"""Reads from a reply how many pictures the server received and scanned."""
 
 OPENAI_PATHS = ("/v1/chat/completions", "/v1/moderations")
-"""Paths whose errors have OpenAI's statuses and codes."""
+"""Paths whose errors have the statuses and codes of OpenAI."""
 
 _PROMPT = "What is in the picture?"
 
 
 def complaint(client: httpx.Client, tried: Case) -> str | None:
-    """What is wrong with the server's answer; None if it is a verdict on the picture, or the refusal it deserves.
+    """Describe the fault of the server's answer; None if it is a verdict on the picture or the expected refusal.
 
-    A decoder that breaks its promise here is told too, and so is an answer of another shape: neither ends a run.
+    An unexpected exception of the decoder and a malformed answer are faults too: neither ends a run.
     """
     try:
         return _complaint(client, tried)
@@ -69,7 +69,7 @@ def _is_error(response: httpx.Response) -> bool:
     return set(error) == {"message", "type", "param", "code"} and "image" in error["code"]
 
 
-# --- ways to send a picture, and where the reply counts it -----------------------------------------------------------
+# --- forms of a request, and the counts in its reply -----------------------------------------------------------------
 
 
 def _form(path: str, **fields: str) -> Send:
@@ -107,7 +107,7 @@ def _moderation(response: httpx.Response) -> tuple[int, int]:
 
 
 def _action(response: httpx.Response) -> tuple[int, int]:
-    """LiteLLM's protocol has no place for counts."""
+    """Derive the counts from the action: LiteLLM's protocol has no field for counts."""
     return (1, 1) if response.json()["action"] in ("BLOCKED", "NONE") else (0, 0)
 
 

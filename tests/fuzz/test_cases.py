@@ -1,4 +1,4 @@
-"""The fuzz itself: its sound files are sound, its damage is damage, and a number always means the same file."""
+"""Tests of the fuzzer: its start files are valid, each mutation changes a file, and a number selects the same file."""
 
 from random import Random
 

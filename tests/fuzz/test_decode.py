@@ -1,4 +1,4 @@
-"""Tens of thousands of damaged pictures through the one door, in a process of their own whose memory is watched."""
+"""Decodes tens of thousands of damaged pictures in a process of its own, and checks its memory."""
 
 import json
 import mmap
@@ -20,7 +20,7 @@ from tests.helpers.paths import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0)  # the process watches itself: a case that hangs ends it
+@pytest.mark.timeout(0)  # the process has a watchdog, which ends it if a case hangs
 def test_damaged_pictures_are_pictures_or_refused(tmp_path: Path) -> None:
     wanted = bounds()
     mark, errors = tmp_path / "mark", tmp_path / "errors"
@@ -36,13 +36,13 @@ def test_damaged_pictures_are_pictures_or_refused(tmp_path: Path) -> None:
                 print(f"decoded {last['cases']} of {wanted.decoded}, complaints: {len(last['complaints'])}", flush=True)
         status = process.wait()
     at = f"{wanted.seed}:{struct.unpack('<Q', mark.read_bytes())[0]}"
-    assert status == 0, f"it died in case {at}: {errors.read_text()}"
+    assert status == 0, f"the process crashed in case {at}: {errors.read_text()}"
     wrong = broken(last, wanted.decoded, errors.read_text())
     assert not wrong, format_complaints(wrong)
 
 
 def broken(last: dict[str, Any], wanted: int, errors: str) -> list[str]:
-    """All that a run got wrong: one thing does not keep the others from being told."""
+    """Collect all faults of a run."""
     wrong = list(last["complaints"])
     if errors:
         wrong.append(f"a decoder wrote to standard error: {errors}")

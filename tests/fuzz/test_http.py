@@ -1,4 +1,4 @@
-"""Hundreds of damaged pictures through a server as it ships, a process of its own whose memory is watched."""
+"""Sends hundreds of damaged pictures to the shipped server in a process of its own, and checks its memory."""
 
 import json
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from tests.helpers.server.metrics import read_metric
 from tests.helpers.server.processes import ServerProcess, run_server
 
 MAX_GROWTH_BYTES = 48 * 2**20
-"""How much larger the server may be at the end than after its first requests. Its allocator settles within a third of
-that; in CI's run it stands for a quarter of a megabyte a request, in a longer one for less."""
+"""Largest growth of the server after its first requests. The allocator settles within a third of this; in CI it
+corresponds to a quarter of a megabyte per request, in a longer run to less."""
 
 _SETTLING = 200
 _STEP = 100
@@ -34,13 +34,13 @@ def server() -> Iterator[ServerProcess]:
         ROOT / "weights" / "safevlm-nano",
         max_image_bytes=LIMITS.max_bytes,
         max_image_pixels=LIMITS.max_pixels,
-        cache_mb=1,  # what it keeps for good should not hide what it forgets to let go
+        cache_mb=1,  # a full cache must not hide a leak
     ) as server:
         yield server
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(0)  # each request has a deadline of its own
+@pytest.mark.timeout(0)  # each request has its own deadline
 def test_damaged_pictures_get_a_verdict_or_a_refusal(server: ServerProcess) -> None:
     wanted, process = bounds(), psutil.Process(server.process.pid)
     complaints: list[str] = []

@@ -1,6 +1,6 @@
-"""Requests made up from the server's own OpenAPI document, one by one and in sequences: it keeps what it promises.
+"""Sends requests that are generated from the server's OpenAPI document, alone and in sequences.
 
-Every check is on. Those for things that are made and deleted find nothing to check here.
+All checks of schemathesis are on. Its checks of created and deleted resources do not apply to this API.
 """
 
 from collections.abc import Iterator
@@ -29,11 +29,11 @@ KEY = "a-key-for-everything"
 KEYS = format_key_entry("everything", KEY, list(Scope))
 
 KINDS_OF_PICTURE = {"image": encode_base64_png(), "binary": encode_png()}
-"""What stands for a picture where the document has a string of such a format."""
+"""Picture for each string format of the document."""
 
 
 class FickleGuard(FakeGuard):
-    """Decides by the length of what was said, so that replies of every kind are seen."""
+    """Selects the decision by the length of the texts, so that every kind of reply occurs."""
 
     def assess(self, request: GuardRequest) -> GuardVerdict:
         self.decision = list(Decision)[sum(len(turn.text) for turn in request.turns) % len(Decision)]
@@ -41,19 +41,19 @@ class FickleGuard(FakeGuard):
 
 
 def config(*, edges: bool = True) -> schemathesis.Config:
-    """Bounded, and the same requests every time; ``edges`` tries the edges of every field besides random requests."""
+    """Configure bounded runs with the same requests each time; ``edges`` adds requests with edge values of fields."""
     wanted = bounds()
     return schemathesis.Config.from_dict(
         {
             "seed": wanted.seed,
-            # How hard it is to make up a request says nothing of the server.
+            # Generating a request may be slow, which is no fault of the server.
             "suppress-health-check": ["all"],
             "phases": {"coverage": {"enabled": edges}},
             "generation": {"max-examples": wanted.examples, "database": "none"},
             "operations": [
                 {
-                    # That the last word must be the user's, or that something must be said or shown, is nothing that
-                    # JSON Schema can say.
+                    # JSON Schema cannot express that the last turn must be the user's, nor that a text or a picture is
+                    # needed.
                     "include-path": ["/v1/chat/completions", "/v1/moderations"],
                     "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 403]}},
                 }
@@ -68,8 +68,8 @@ def document(**chosen: Any) -> dict[str, Any]:
 
 for kind, picture in KINDS_OF_PICTURE.items():
     schemathesis.openapi.format(kind, st.just(picture))
-# Edges are worked out while tests are collected, in every process: once is enough where time is short. With a key
-# a request goes the same way and is asked to prove itself besides.
+# Requests with edge values are generated while tests are collected, in every process; short runs generate them once. A
+# request with a key takes the same path, and is authenticated in addition.
 API = schemathesis.openapi.from_dict(document(), config=config(edges=bounds().keyless_edges))
 API_WITH_KEYS = schemathesis.openapi.from_dict(document(api_keys=KEYS), config=config())
 
@@ -87,7 +87,7 @@ def guarded_url() -> Iterator[str]:
 
 
 def is_clear(case: Case) -> bool:
-    """Whether it is known if a request is good or bad: not where a form with files was damaged at random."""
+    """Whether a request is known to be valid or invalid: the validity of a mutated form with files is unknown."""
     return (
         case.meta is None
         or case.meta.phase.name is not TestPhase.FUZZING
