@@ -81,8 +81,8 @@ def test_it_is_served_under_its_own_names(checkpoint: Path) -> None:
         chat = client.post(
             "/v1/chat", files=[("image", ("a.png", encode_png((28, 28), "red")))], data={"prompt": QUESTION}
         )
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     assert (model["risk_types"], model["risk_levels"]) == (list(TYPES), list(LEVELS))
     assert decisions == {"red": "refused", "yellow": "cautioned", "blue": "allowed"}
     assert (chat.json()["content"], chat.json()["usage"]["completion_tokens"]) == (None, 0)
-    assert read_metric(render_exposition, "safevlm_risk_total", type="harm", level="never") == 2
+    assert read_metric(exposition, "safevlm_risk_total", type="harm", level="never") == 2

@@ -488,12 +488,12 @@ def test_a_watched_reply_is_the_same_reply(guard: Guard) -> None:
 def test_a_reply_that_the_policy_refuses_is_cut(guard: Guard) -> None:
     guard = change_limits(guard, reply_window=2, reply_threshold=0.0)
     guard.policy = create_forced_policy(Decision.ALLOWED)
-    refuse_all = create_forced_policy(Decision.REFUSED)
+    refusing_policy = create_forced_policy(Decision.REFUSED)
     request = create_chat_request(create_picture(), max_tokens=9)
     (allowed,) = guard.judge([guard.prepare(request)])
     assert isinstance(allowed, JudgedInput)
     job = guard.create_generation_request(allowed, request)
-    guard.policy = refuse_all
+    guard.policy = refusing_policy
     generator = guard.create_generator()
     row = generator.create_sequence(job)
     generator.admit([row])

@@ -76,10 +76,10 @@ def test_a_refusal_is_a_reply() -> None:
 def test_without_a_verdict_it_is_refused_without_scores() -> None:
     with open_client(FakeGuard(decision=None)) as client:
         reply = client.post("/v1/chat", **multipart(encode_png(), prompt="What?")).json()
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     assert (reply["decision"], reply["content"], reply["images_scanned"]) == ("refused", None, 0)
     assert "risk" not in reply
-    assert read_metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1
+    assert read_metric(exposition, "safevlm_rejected_total", reason="no_verdict") == 1
 
 
 def test_a_stream_is_verdict_pieces_and_the_full_reply() -> None:
@@ -109,12 +109,12 @@ def test_a_failure_after_the_verdict_is_an_error_event_or_503(caplog: pytest.Log
     with caplog.at_level("INFO"), open_client(fake) as client:
         found = parse_events(client.post("/v1/chat", json={"prompt": "What?", "stream": True}).text)
         plain = client.post("/v1/chat", json={"prompt": "What?"})
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1]["error"]["code"] == "generation_failed"
     assert (plain.status_code, plain.json()) == (503, found[2][1])
     assert "SECRET" not in plain.text
-    assert read_metric(render_exposition, "safevlm_rejected_total", reason="generation_failed") == 2
+    assert read_metric(exposition, "safevlm_rejected_total", reason="generation_failed") == 2
     lines = [record.fields for record in caplog.records if hasattr(record, "fields")]
     assert [line["error"] for line in lines] == ["generation_failed"] * 2
 
@@ -124,10 +124,10 @@ def test_an_unforeseen_failure_after_the_verdict_is_an_error_event_that_says_not
 ) -> None:
     with open_client(FakeGuard(late_failure=RuntimeError("SECRET"))) as client:
         found = parse_events(client.post("/v1/chat", json={"prompt": "SECRET", "stream": True}).text)
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     assert [name for name, _ in found] == ["assessment", "delta", "error"]
     assert found[2][1] == INTERNAL.body
-    assert read_metric(render_exposition, "safevlm_rejected_total", reason="internal") == 1
+    assert read_metric(exposition, "safevlm_rejected_total", reason="internal") == 1
     assert "unexpected error: RuntimeError" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -250,14 +250,14 @@ def test_bad_requests_get_typed_errors_that_quote_nothing(
     fake = FakeGuard()
     with open_client(fake, max_images=3) as client:
         response = client.post("/v1/chat", **request_)
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     assert response.status_code == status, response.text
     error = response.json()["error"]
     assert set(error) == {"message", "type", "param", "code"}
     assert (error["code"], error["param"], error["type"]) == (code, param, "invalid_request_error")
     assert "SECRET" not in response.text
     assert fake.requests == []
-    assert read_metric(render_exposition, "safevlm_rejected_total", reason=code) == 1
+    assert read_metric(exposition, "safevlm_rejected_total", reason=code) == 1
 
 
 def test_a_body_beyond_the_limit_is_413() -> None:

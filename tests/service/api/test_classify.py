@@ -43,7 +43,7 @@ def test_risk_can_be_hidden() -> None:
 def test_without_a_verdict_there_is_no_reply() -> None:
     with open_client(FakeGuard(decision=None)) as client:
         response = client.post("/v1/classify", json={"prompt": "a"})
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     assert (response.status_code, response.json()["error"]["code"]) == (503, "no_verdict")
-    assert read_metric(render_exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
-    assert read_metric(render_exposition, "safevlm_rejected_total", reason="no_verdict") == 1
+    assert read_metric(exposition, "safevlm_requests_total", endpoint="classify", decision="refused") == 1
+    assert read_metric(exposition, "safevlm_rejected_total", reason="no_verdict") == 1

@@ -148,10 +148,10 @@ def test_a_fault_is_told_without_a_word_of_the_model_and_is_over_afterwards(
         assert "SECRET" not in response.text + caplog.text
         assert client.get("/readyz").status_code == 200, "one request's fault is not the server's"
         assert told(ask(client, stream=stream)) == ("allowed", "")
-        render_exposition = client.get("/metrics").text
+        exposition = client.get("/metrics").text
     reason = "no_verdict" if outcome == "refused" else outcome
-    assert read_metric(render_exposition, "safevlm_rejected_total", reason=reason) == 1
-    assert read_metric(render_exposition, "safevlm_in_flight", endpoint="chat") == 0
+    assert read_metric(exposition, "safevlm_rejected_total", reason=reason) == 1
+    assert read_metric(exposition, "safevlm_in_flight", endpoint="chat") == 0
 
 
 @contextmanager

@@ -94,16 +94,16 @@ def settled(*messages: ClientMessage, images: Sequence[DecodedImage] = ()) -> Co
     assert len(judge.judged) <= 4 + 2 * len(messages)
     assert max(map(size, judge.judged)) <= size(request)
     if found.judged.verdict.refusal is None:
-        read = found.request
-        assert isinstance(read, ChatRequest)
-        assert read.seed == 7
-        assert any((one.turns, one.images) == (read.turns, read.images) for one in judge.judged)
-        (again,) = Judge()([read])
+        accepted_request = found.request
+        assert isinstance(accepted_request, ChatRequest)
+        assert accepted_request.seed == 7
+        assert any((one.turns, one.images) == (accepted_request.turns, accepted_request.images) for one in judge.judged)
+        (again,) = Judge()([accepted_request])
         assert isinstance(again, JudgedRequest)
         assert again.verdict.refusal is None
-        roles = [turn.role for turn in read.turns]
+        roles = [turn.role for turn in accepted_request.turns]
         assert roles == ["user" if index % 2 == 0 else "assistant" for index in range(len(roles))]
-        assert sum(turn.images for turn in read.turns) == len(read.images)
+        assert sum(turn.images for turn in accepted_request.turns) == len(accepted_request.images)
     return found
 
 

@@ -14,9 +14,9 @@ def test_a_suite_is_read_with_its_pairs_in_order(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path))
     assert suite.spec == SPEC
     assert [pair.sample.id for pair in suite.pairs] == [line["id"] for line in RECORDS]
-    count, tell, *_ = suite.pairs
-    assert (count.meta.intent, count.meta.kind, count.meta.answer) == ("how_many", "closed", "Two.")
-    assert tell.meta.things == ("dog",)
+    first, second, *_ = suite.pairs
+    assert (first.meta.intent, first.meta.kind, first.meta.answer) == ("how_many", "closed", "Two.")
+    assert second.meta.things == ("dog",)
 
 
 def test_pairs_of_one_picture_share_a_cluster(tmp_path: Path) -> None:

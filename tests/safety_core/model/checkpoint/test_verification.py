@@ -295,9 +295,9 @@ def test_a_backbone_elsewhere_is_checked_where_it_is_at_hand(copied: Path, tmp_p
     (copied / BACKBONE_DIR).rename(tmp_path / "elsewhere")
     edit_json(copied, SPEC_FILE, backbone={"path": "../elsewhere"})
     assert not verify(copied).ships_backbone
-    reshape = {"language_model.lm_head.weight": torch.zeros(2, 2)}
+    small_head = {"language_model.lm_head.weight": torch.zeros(2, 2)}
     weights = load_file(tmp_path / "elsewhere" / "model.safetensors")
-    save_file(weights | reshape, tmp_path / "elsewhere" / "model.safetensors", metadata={"format": "pt"})
+    save_file(weights | small_head, tmp_path / "elsewhere" / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(TensorShapeError, match="lm_head"):
         verify(copied)
 

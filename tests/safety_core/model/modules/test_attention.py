@@ -18,8 +18,8 @@ def test_context_knows_word_order() -> None:
     context = ContextLayers(16, 8, num_layers=1, num_heads=2, dropout=0.0)
     words = torch.randn(1, 3, 16)
     mask = torch.ones(1, 3, dtype=torch.bool)
-    forward, swapped = context(words, mask), context(words[:, [0, 2, 1]], mask)
-    assert not torch.allclose(forward[:, 0], swapped[:, 0], atol=1e-4)
+    output, swapped_output = context(words, mask), context(words[:, [0, 2, 1]], mask)
+    assert not torch.allclose(output[:, 0], swapped_output[:, 0], atol=1e-4)
 
 
 def test_context_ignores_padding() -> None:

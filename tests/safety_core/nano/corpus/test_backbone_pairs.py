@@ -20,9 +20,9 @@ def test_training_depends_on_names_alone() -> None:
         picture = sample_training_scene(0, "train", index)
         assert picture == sample_training_scene(0, "train", index)
         assert picture != sample_training_scene(1, "train", index)
-        is_asked = sample_training_pairs(0, "train", index, picture)
-        assert is_asked == sample_training_pairs(0, "train", index, picture)
-        assert is_asked != sample_training_pairs(0, "train", index, picture, visit=1)
+        pairs = sample_training_pairs(0, "train", index, picture)
+        assert pairs == sample_training_pairs(0, "train", index, picture)
+        assert pairs != sample_training_pairs(0, "train", index, picture, visit=1)
     assert list(sample_talk_pairs(0, "a", 5)) == list(sample_talk_pairs(0, "a", 9))[:5]
 
 

@@ -32,12 +32,12 @@ def test_this_is_asked_of_one_thing_only() -> None:
 
 def test_the_prompt_decides_where_the_picture_alone_has_another_label() -> None:
     knife = sample_scene(Random(0), "weapon", held_out=False, single=True)
-    look, make = (ask(Random(1), knife, kind, part="trained") for kind in ("describe", "make"))
-    assert look is not None
-    assert make is not None
-    assert (look.prompt_decides, make.prompt_decides) == (False, True)
-    assert (look.risk, make.risk) == (Risk(1, "illegal"), Risk(3, "illegal"))
-    assert make.needs_picture
+    description, instruction = (ask(Random(1), knife, kind, part="trained") for kind in ("describe", "make"))
+    assert description is not None
+    assert instruction is not None
+    assert (description.prompt_decides, instruction.prompt_decides) == (False, True)
+    assert (description.risk, instruction.risk) == (Risk(1, "illegal"), Risk(3, "illegal"))
+    assert instruction.needs_picture
     talk = ask_without_picture(Random(0), part="trained")
     assert not talk.prompt_decides
     assert not talk.needs_picture

@@ -51,7 +51,7 @@ def test_class_weights_and_smoothing_change_the_loss() -> None:
     torch.testing.assert_close(
         compute_head_loss(OUTPUT, TYPES, LEVELS, torch.ones(4), classes=heavy).type, 2 * plain.type
     )
-    smooth = compute_head_loss(
+    smooth_loss = compute_head_loss(
         OUTPUT, TYPES, LEVELS, torch.ones(4), classes=ClassWeights.create_even(3, 2), label_smoothing=0.3
     )
-    assert not torch.isclose(smooth.type, plain.type)
+    assert not torch.isclose(smooth_loss.type, plain.type)
