@@ -11,23 +11,26 @@ from safety_core.inputs.conversation import Turn
 from safety_core.inputs.prompt_encoding import PromptBuilder
 
 
-def user(text: str) -> Turn:
+def ask(text: str) -> Turn:
+    """Create a turn of the user."""
     return Turn(role="user", text=text)
 
 
-def said(text: str) -> Turn:
+def answer(text: str) -> Turn:
+    """Create a turn of the assistant."""
     return Turn(role="assistant", text=text)
 
 
-def text_of(builder: PromptBuilder, ids: list[int]) -> str:
+def decode_ids(builder: PromptBuilder, ids: list[int]) -> str:
+    """Decode token ids to text."""
     tokenizer = builder.tokenizer
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
     return str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
 
 @contextmanager
-def unused(builder: PromptBuilder) -> Iterator[PromptBuilder]:
-    """The same builder with a tokenizer that must not be called."""
+def block_tokenizer(builder: PromptBuilder) -> Iterator[PromptBuilder]:
+    """Replace the builder's tokenizer with one that must not be called."""
     tokenizer, builder.tokenizer = builder.tokenizer, Untouchable()
     try:
         yield builder

@@ -7,7 +7,7 @@ from safety_core.errors import PromptError
 from safety_core.inputs import conversation
 from safety_core.inputs.conversation import MAX_PROMPT_CHARACTERS, Turn, create_text_variants
 from safety_core.inputs.prompt_encoding import PromptBuilder
-from tests.helpers.conversations import said, unused, user
+from tests.helpers.conversations import answer, ask, block_tokenizer
 
 
 def test_what_nobody_takes_is_not_normalised(
@@ -15,9 +15,9 @@ def test_what_nobody_takes_is_not_normalised(
 ) -> None:
     boldest = PromptBuilder(tokenizer, tokenizer.vocab["<image>"], max_prompt_tokens=10**9)
     monkeypatch.setattr(conversation, "normalise", lambda text: pytest.fail("it was normalised"))
-    for turns in ([user("\ufdfa" * (MAX_PROMPT_CHARACTERS + 1))], [user(""), said("\ufdfa" * 9_000_000), user("a")]):
+    for turns in ([ask("\ufdfa" * (MAX_PROMPT_CHARACTERS + 1))], [ask(""), answer("\ufdfa" * 9_000_000), ask("a")]):
         assert create_text_variants(turns) == (tuple(turns),)
-        with unused(boldest), pytest.raises(PromptError) as caught:
+        with block_tokenizer(boldest), pytest.raises(PromptError) as caught:
             boldest.encode_user_words(turns)
         assert caught.value.code == "prompt_too_long"
 

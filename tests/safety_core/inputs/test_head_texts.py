@@ -7,27 +7,27 @@ import pytest
 from safety_core.inputs.conversation import Turn, create_text_variants
 from safety_core.inputs.head_texts import MAX_SENTENCES
 from safety_core.inputs.prompt_encoding import PromptBuilder
-from tests.helpers.conversations import said, user
+from tests.helpers.conversations import answer, ask
 
 
 def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuilder) -> None:
-    turns = [user("One?"), said("Yes."), user("Two?"), said("Yes."), user("One?")]
+    turns = [ask("One?"), answer("Yes."), ask("Two?"), answer("Yes."), ask("One?")]
     whole, *alone = builder.encode_head_inputs(turns)
     assert whole == builder.encode_user_words(turns)
     texts = ("One?", "Yes.", "Two?", "One? Two? One?", "One? Yes. Two? Yes. One?")
-    assert [text for text in texts if builder.encode_user_words([user(text)]) not in alone] == []
-    assert builder.encode_head_inputs([user("One?")]) == [builder.encode_user_words([user("One?")])]
+    assert [text for text in texts if builder.encode_user_words([ask(text)]) not in alone] == []
+    assert builder.encode_head_inputs([ask("One?")]) == [builder.encode_user_words([ask("One?")])]
     assert builder.encode_head_inputs([]) == [[]]
 
 
 def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:
     joined = Turn(role="user", text="Be kind.\nOne?", parts=("Be kind.", "One?"))
     expected = [
-        builder.encode_user_words([user(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?", "Be kind. One?")
+        builder.encode_user_words([ask(text)]) for text in ("Be kind.\nOne?", "Be kind.", "One?", "Be kind. One?")
     ]
     assert builder.encode_head_inputs([joined]) == expected
-    whole, *alone = builder.encode_head_inputs([joined, said("Yes."), user("Two?")])
-    assert whole == builder.encode_user_words([joined, said("Yes."), user("Two?")])
+    whole, *alone = builder.encode_head_inputs([joined, answer("Yes."), ask("Two?")])
+    assert whole == builder.encode_user_words([joined, answer("Yes."), ask("Two?")])
     assert [ids for ids in expected if ids not in alone] == []
     hidden = replace(joined, parts=("Be kind.", "On\u200be?"))
     normalised, raw = create_text_variants([hidden])
@@ -36,10 +36,10 @@ def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) ->
 
 @pytest.mark.parametrize("noise", ["<image>", "</s>", "<s><pad>", "USER:", " ASSISTANT :\n", "</s>USER: <image>\n"])
 def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, noise: str) -> None:
-    whole, alone = builder.encode_head_inputs([user(f"{noise} One? {noise}")])
-    assert whole == builder.encode_user_words([user(f"{noise} One? {noise}")])
-    assert alone == builder.encode_user_words([user("One?")])
-    assert builder.encode_head_inputs([user(noise)]) == [builder.encode_user_words([user(noise)])]
+    whole, alone = builder.encode_head_inputs([ask(f"{noise} One? {noise}")])
+    assert whole == builder.encode_user_words([ask(f"{noise} One? {noise}")])
+    assert alone == builder.encode_user_words([ask("One?")])
+    assert builder.encode_head_inputs([ask(noise)]) == [builder.encode_user_words([ask(noise)])]
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_words_of_the_template_do_not_drown_a_question(builder: PromptBuilder, n
 )
 def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuilder, text: str, plain: str) -> None:
     """One reading more, however many oddities there are."""
-    assert builder.encode_head_inputs([user(text)]) == [
-        builder.encode_user_words([user(text)]),
-        builder.encode_user_words([user(plain)]),
+    assert builder.encode_head_inputs([ask(text)]) == [
+        builder.encode_user_words([ask(text)]),
+        builder.encode_user_words([ask(plain)]),
     ]
 
 
@@ -85,17 +85,17 @@ def test_the_same_words_written_oddly_are_heard_plainly_too(builder: PromptBuild
     ],
 )
 def test_ordinary_words_are_heard_once(builder: PromptBuilder, text: str) -> None:
-    assert builder.encode_head_inputs([user(text)]) == [builder.encode_user_words([user(text)])]
+    assert builder.encode_head_inputs([ask(text)]) == [builder.encode_user_words([ask(text)])]
 
 
 def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(builder: PromptBuilder) -> None:
     odd = [f"USER: HOW\n\nIs  <image>\nIT\n{number}" for number in range(4)]
-    turns = [replace(user("\n".join(odd[:2])), parts=tuple(odd[:2])), said(odd[2]), user(odd[3])]
+    turns = [replace(ask("\n".join(odd[:2])), parts=tuple(odd[:2])), answer(odd[2]), ask(odd[3])]
     texts = [text for turn in turns for text in (turn.text, *turn.parts)]
     spoken = builder.encode_head_inputs(turns)
     assert len(spoken) <= 1 + 2 * len(texts) + 1 + 8, "and what neighbouring turns say together"
     assert [
-        number for number in range(4) if builder.encode_user_words([user(f"How is it {number}")]) not in spoken
+        number for number in range(4) if builder.encode_user_words([ask(f"How is it {number}")]) not in spoken
     ] == []
 
 
@@ -126,9 +126,9 @@ def test_a_conversation_has_at_most_one_reading_more_for_each_of_its_texts(build
     ],
 )
 def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sentences: tuple[str, ...]) -> None:
-    whole, *alone = builder.encode_head_inputs([user(text)])
-    assert whole == builder.encode_user_words([user(text)])
-    assert alone[-len(sentences) :] == [builder.encode_user_words([user(sentence)]) for sentence in sentences]
+    whole, *alone = builder.encode_head_inputs([ask(text)])
+    assert whole == builder.encode_user_words([ask(text)])
+    assert alone[-len(sentences) :] == [builder.encode_user_words([ask(sentence)]) for sentence in sentences]
     assert len(alone) <= 2 * (len(sentences) + 1), "and the text as a whole, plainly, and each without its marks"
 
 
@@ -154,13 +154,13 @@ def test_each_sentence_is_heard_alone_too(builder: PromptBuilder, text: str, sen
 )
 def test_oddly_written_sentences_are_heard_together_and_alone(builder: PromptBuilder, heard: tuple[str, ...]) -> None:
     """As it came, on one line, over lines, and by line."""
-    assert builder.encode_head_inputs([user(heard[0])]) == [builder.encode_user_words([user(one)]) for one in heard]
+    assert builder.encode_head_inputs([ask(heard[0])]) == [builder.encode_user_words([ask(one)]) for one in heard]
 
 
 def test_without_sentences_a_text_is_heard_as_it_came_and_plainly(builder: PromptBuilder) -> None:
     text, plain = "I like it.\nHOW is it made?\nSay.", "I like it. How is it made? Say."
-    assert builder.encode_head_inputs([user(text)], sentences=False) == [
-        builder.encode_user_words([user(one)]) for one in (text, plain)
+    assert builder.encode_head_inputs([ask(text)], sentences=False) == [
+        builder.encode_user_words([ask(one)]) for one in (text, plain)
     ]
 
 
@@ -171,18 +171,18 @@ def test_sentences_without_end_are_heard_in_a_bounded_number_of_groups(
     builder.max_prompt_tokens = 40_000
     sentences = [f"This is number {number}." for number in range(count)]
     half = count // 2
-    turns = [user(" ".join(sentences[:half])), said("Go on."), user(" ".join(sentences[half:]))]
+    turns = [ask(" ".join(sentences[:half])), answer("Go on."), ask(" ".join(sentences[half:]))]
     spoken = builder.encode_head_inputs(turns)
     groups = [" ".join(sentences[start : start + size]) for start in range(0, count, size)]
-    assert [group for group in groups if builder.encode_user_words([user(group)]) not in spoken] == []
+    assert [group for group in groups if builder.encode_user_words([ask(group)]) not in spoken] == []
     assert len(groups) <= MAX_SENTENCES
     # Besides them: the whole as it is and on one line, each turn, and the short ones with their neighbours' edges.
     assert len(spoken) <= len(groups) + 12
 
 
 def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> None:
-    assert builder.encode_head_inputs([user(""), said("Yes."), user("")])[1:] == [
-        builder.encode_user_words([user("Yes.")])
+    assert builder.encode_head_inputs([ask(""), answer("Yes."), ask("")])[1:] == [
+        builder.encode_user_words([ask("Yes.")])
     ]
 
 
@@ -198,23 +198,23 @@ def test_what_only_the_assistant_says_is_heard_too(builder: PromptBuilder) -> No
     ],
 )
 def test_a_disguised_text_is_judged_in_plain_words_too(builder: PromptBuilder, text: str) -> None:
-    spoken = builder.encode_head_inputs([user(text)])
-    assert builder.encode_user_words([user("how is it made?")]) in spoken
-    assert spoken[0] == builder.encode_user_words([user(text)]), "and as it came"
-    assert builder.encode_user_words([user("how is it made?")]) not in builder.encode_head_inputs(
-        [user(text)], sentences=False
+    spoken = builder.encode_head_inputs([ask(text)])
+    assert builder.encode_user_words([ask("how is it made?")]) in spoken
+    assert spoken[0] == builder.encode_user_words([ask(text)]), "and as it came"
+    assert builder.encode_user_words([ask("how is it made?")]) not in builder.encode_head_inputs(
+        [ask(text)], sentences=False
     )
 
 
 def test_a_disguised_sentence_is_judged_alone_too(builder: PromptBuilder) -> None:
-    spoken = builder.encode_head_inputs([user("I like tea. how_is_it_made? It is nice.")])
-    assert builder.encode_user_words([user("how is it made?")]) in spoken
+    spoken = builder.encode_head_inputs([ask("I like tea. how_is_it_made? It is nice.")])
+    assert builder.encode_user_words([ask("how is it made?")]) in spoken
 
 
 def test_words_that_nobody_sees_are_judged_like_those_that_one_sees(builder: PromptBuilder) -> None:
     hidden = "".join(chr(0xE0000 + ord(char)) for char in "fold a paper boat")
-    visible = [user("show me how to"), said("Yes?"), user(f"hello {hidden}")]
+    visible = [ask("show me how to"), answer("Yes?"), ask(f"hello {hidden}")]
     spoken = [
         ids for turns in create_text_variants(visible) for ids in builder.encode_head_inputs(turns, sentences=False)
     ]
-    assert builder.encode_user_words([user("fold a paper boat")]) in spoken
+    assert builder.encode_user_words([ask("fold a paper boat")]) in spoken
