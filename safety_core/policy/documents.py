@@ -20,7 +20,8 @@ from safety_core.taxonomy import Taxonomy
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,4}")
 _MAX_BESIDE = 4
-_MAX_TEXT = 1000
+
+MAX_TEXT = 1000
 """Characters of a refusal or hint in an operator's file."""
 
 _Entry = TypeVar("_Entry")
@@ -79,6 +80,13 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_beside(names: list[str]) -> list[str]:
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) > _MAX_BESIDE:
+        raise ValueError(f"at most {_MAX_BESIDE} entries are accepted")
+    return distinct
+
+
 def _get_taxonomy(info: ValidationInfo) -> Taxonomy:
     assert isinstance(info.context, Taxonomy)
     return info.context
@@ -93,10 +101,11 @@ _RiskLevel = Annotated[int, BeforeValidator(_parse_level)]
 _Threshold = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _ActionName = Annotated[Action, Field(strict=False)]
 _Text = Annotated[str, AfterValidator(_check_text)]
-_ShortText = Annotated[str, Field(max_length=_MAX_TEXT), AfterValidator(_check_text)]
+_ShortText = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_check_text)]
 _HintTexts = dict[_RiskType, dict[_RiskLevel, _ShortText]]
 _Language = Annotated[str, BeforeValidator(_parse_language)]
 _PolicyName = Annotated[str, AfterValidator(_check_name)]
+_Beside = Annotated[list[str], AfterValidator(_check_beside)]
 
 _all_types = AfterValidator(_check_all_types)
 _all_levels = AfterValidator(_check_all_levels)
@@ -143,7 +152,7 @@ class PolicyEntry(PolicyChanges):
     language: _Language = Field(default="en", description="Language of the texts that are no translations.")
     translations: dict[_Language, Translation] = Field(default={})
     mode: Annotated[Mode, Field(strict=False)] = Mode.ENFORCE
-    beside: list[str] = Field(default=[], max_length=_MAX_BESIDE)
+    beside: _Beside = Field(default=[])
 
 
 class BookDocument(PolicyEntry):

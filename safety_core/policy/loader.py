@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from safety_core.policy.documents import BookDocument, PolicyEntry, Translation, apply_changes
+from safety_core.policy.documents import MAX_TEXT, BookDocument, PolicyEntry, Translation, apply_changes
 from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, Hints, Mode, PolicyBook
 from safety_core.policy.policy import Action, Policy
 from safety_core.strict_json import Place, merge_mappings
@@ -52,6 +52,7 @@ def read_book(path: Path, base: Policy, taxonomy: Taxonomy) -> PolicyBook:
     drafts: dict[str, _Draft] = {}
     for name, entry in _merge_entries(content, taxonomy).items():
         drafts[name] = _translate(entry, base)
+        _check_refusals(drafts[name].policy, _locate(name), file)
         if len(drafts[name].texts) > _MAX_LANGUAGES:
             raise file.create_error(
                 (*_locate(name), "translations"), f"at most {_MAX_LANGUAGES} languages are accepted"
@@ -96,6 +97,15 @@ def _check_references(content: BookDocument, file: Document) -> None:
                 raise file.create_error((*place, str(index)), "there is no policy of this name")
 
 
+def _check_refusals(policy: Policy, place: Place, file: Document) -> None:
+    """Refuse texts that are too long, also those of the checkpoint that the file keeps: the policy sends them all."""
+    texts: dict[Place, str] = {("refusals", kind): text for kind, text in policy.refusals.items()}
+    texts[("fallback_refusal",)] = policy.fallback_refusal
+    for field, text in texts.items():
+        if len(text) > MAX_TEXT:
+            raise file.create_error((*place, *field), f"at most {MAX_TEXT} characters are accepted")
+
+
 def _locate(name: str) -> Place:
     """Return the place of a policy in the file; the default policy is the top of it."""
     return () if name == DEFAULT_POLICY else ("policies", name)
@@ -120,7 +130,7 @@ def _translate(entry: PolicyEntry, base: Policy) -> _Draft:
     texts: dict[str, tuple[Policy, Hints]] = {"": own, entry.language: own}
     for tag, translation in entry.translations.items():
         texts[tag] = _replace_texts(policy, entry.hints, translation)
-    return _Draft(texts=texts, mode=entry.mode, beside=list(dict.fromkeys(entry.beside)))
+    return _Draft(texts=texts, mode=entry.mode, beside=entry.beside)
 
 
 def _replace_texts(policy: Policy, hints: Hints, translation: Translation) -> tuple[Policy, Hints]:

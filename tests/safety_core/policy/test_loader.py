@@ -1,6 +1,8 @@
 """Operators' files: what each field does, and that every mistake is reported with its line."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,10 +41,10 @@ selectable: [strict]
 """
 
 
-def book(text: str, tmp_path: Path) -> PolicyBook:
+def book(text: str, tmp_path: Path, base: Policy = BASE) -> PolicyBook:
     path = tmp_path / "policy.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_book(path, BASE, T)
+    return read_book(path, base, T)
 
 
 @pytest.fixture
@@ -159,6 +161,32 @@ def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: 
 def test_a_mistake_is_told_with_its_line(text: str, complaint: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=complaint):
         book(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("long", "text", "complaint"),
+    [
+        (
+            {"refusals": {**BASE.refusals, "privacy": "x" * 1001}},
+            "",
+            r"^policy\.yaml:1: refusals\.privacy: at most 1000",
+        ),
+        ({"fallback_refusal": "x" * 1001}, "mode: shadow\n", r"^policy\.yaml:1: fallback_refusal: at most 1000"),
+    ],
+)
+def test_a_long_text_of_the_checkpoint_must_be_replaced(
+    long: dict[str, Any], text: str, complaint: str, tmp_path: Path
+) -> None:
+    base = replace(BASE, **long)
+    with pytest.raises(ConfigError, match=complaint):
+        book(text, tmp_path, base)
+    short = "refusals: {privacy: No.}\nfallback_refusal: No.\n"
+    assert book(short, tmp_path, base).select().policy.refusals["privacy"] == "No."
+
+
+def test_a_policy_that_is_named_twice_stands_beside_another_once(tmp_path: Path) -> None:
+    found = book("policies: {a: , b: , c: , d: }\nbeside: [a, b, c, d, a]\n", tmp_path)
+    assert [one.name for one in found.select().beside] == ["a", "b", "c", "d"]
 
 
 def test_how_much_a_file_may_say_is_bounded(tmp_path: Path) -> None:
