@@ -12,7 +12,7 @@ from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.protocols import GuardLike
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.library_warnings import suppress_library_warnings
-from service.access.addresses import is_loopback
+from service.access.addresses import is_loopback_interface
 from service.access.api_keys import KeySet, Scope, format_key_entry, generate_key, parse_keys, read_keys
 from service.app import create_app
 from service.policies import check_policies, check_policy_file, read_policies
@@ -37,7 +37,7 @@ CANNOT_START = 2
 
 def choose_host(settings: Settings, keys: KeySet) -> str:
     """Choose the address to listen on: only that of this machine, unless requests need an API key."""
-    if keys or is_loopback(settings.host):
+    if keys or is_loopback_interface(settings.host):
         return settings.host
     _logger.warning("no API keys are configured: listening on %s only, not on %s", LOOPBACK, settings.host)
     return LOOPBACK

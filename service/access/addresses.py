@@ -54,6 +54,17 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" if address is None else address.is_loopback
 
 
+def is_loopback_interface(host: str) -> bool:
+    """Whether a server that listens on a host is reached from this machine only.
+
+    An IPv4-mapped address does not count: no server can listen on it, because asyncio's IPv6 sockets accept no IPv4.
+    """
+    address = _read_address(host)
+    if address is None:
+        return host == "localhost"
+    return address.is_loopback and unmap_ipv4(address) == address
+
+
 def derive_client_key(host: str) -> str:
     """Fair queueing key of a client without an API key: its IPv4 address, or its IPv6 /64, which one customer gets."""
     address = _parse_address(host)
@@ -82,10 +93,15 @@ def _parse_hop(hop: str) -> str | None:
 
 
 def _parse_address(host: str) -> _Address | None:
+    address = _read_address(host)
+    return None if address is None else unmap_ipv4(address)
+
+
+def _read_address(host: str) -> _Address | None:
+    """Read an address as it is written; IPv4-mapped ones are not unmapped."""
     if len(host) > _MAX_ADDRESS_CHARACTERS:
         return None
     try:
-        # A zone names an interface of one machine and is not compared.
-        return unmap_ipv4(ip_address(host.partition("%")[0]))
+        return ip_address(host.partition("%")[0])  # a zone names an interface of one machine and is not compared
     except ValueError:
         return None

@@ -199,6 +199,7 @@ def test_it_says_in_one_line_why_it_does_not_start(
         ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
         ("localhost", "localhost", "localhost"),
         ("::1", "::1", "::1"),
+        ("::ffff:127.0.0.1", "127.0.0.1", "::ffff:127.0.0.1"),
         ("0.0.0.0", "127.0.0.1", "0.0.0.0"),
         ("guard.internal", "127.0.0.1", "guard.internal"),
     ],

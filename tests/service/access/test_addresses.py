@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.access.addresses import TrustedProxies, derive_client_key
+from service.access.addresses import TrustedProxies, derive_client_key, is_loopback, is_loopback_interface
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,30 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(
     trusted: list[str], peer: str, forwarded: list[str], client: str
 ) -> None:
     assert TrustedProxies(trusted).find_client(peer, forwarded) == client
+
+
+@pytest.mark.parametrize(
+    ("host", "refers_here", "listens_here"),
+    [
+        ("127.0.0.1", True, True),
+        ("127.8.8.8", True, True),
+        ("::1", True, True),
+        ("::1%lo", True, True),
+        ("localhost", True, True),
+        ("::ffff:127.0.0.1", True, False),  # a peer of a dual-stack socket, but no address to listen on
+        ("0:0:0:0:0:ffff:7f00:1", True, False),
+        ("::ffff:10.0.0.1", False, False),
+        ("0.0.0.0", False, False),
+        ("::", False, False),
+        ("localhost.example.org", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_peer_and_an_interface_of_this_machine_are_told_from_others(
+    host: str, refers_here: bool, listens_here: bool
+) -> None:
+    assert is_loopback(host) is refers_here
+    assert is_loopback_interface(host) is listens_here
 
 
 def test_clients_share_an_ipv4_address_or_an_ipv6_network() -> None:
