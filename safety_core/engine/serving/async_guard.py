@@ -241,8 +241,8 @@ class AsyncGuard:
             raise DeadlineError(TIMEOUT_MESSAGE)
         return deadline
 
-    async def _judge_shared(self, request: GuardRequest, *, shared: SharedTask) -> JudgedRequest:
-        return await self._judge(request, shared.client, shared.deadline, shared=shared)
+    async def _judge_shared(self, request: GuardRequest, deadline: float, *, shared: SharedTask) -> JudgedRequest:
+        return await self._judge(request, shared.client, deadline, shared=shared)
 
     async def _judge(
         self,

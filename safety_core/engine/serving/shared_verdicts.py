@@ -41,8 +41,14 @@ class SharedTask:
 class RequestJudge(Protocol):
     """Reaches the verdict on a request."""
 
-    def __call__(self, request: GuardRequest, *, shared: SharedTask) -> Awaitable[JudgedRequest]:
-        """Judge for the client and deadline of ``shared``, and set its ``future``."""
+    def __call__(self, request: GuardRequest, deadline: float, *, shared: SharedTask) -> Awaitable[JudgedRequest]:
+        """Judge for the client of ``shared``, and set its ``future``.
+
+        Args:
+            request: the request.
+            deadline: the deadline of the waiter that began it, which decides whether it is accepted at all.
+            shared: the task, whose deadline may be extended until the verdict is reached.
+        """
 
 
 class SharedVerdicts:
@@ -111,7 +117,7 @@ class SharedVerdicts:
         shared = SharedTask(client, deadline)
 
         async def judge() -> JudgedRequest:
-            return await self._judge(request, shared=shared)
+            return await self._judge(request, deadline, shared=shared)
 
         def finish(task: asyncio.Task[JudgedRequest]) -> None:
             if self._running.get(key) is running:

@@ -553,6 +553,30 @@ def test_who_joins_a_verdict_may_wait_longer_than_the_first() -> None:
     assert len(fake.requests) == 2
 
 
+def test_who_joins_a_verdict_gets_no_room_for_the_first() -> None:
+    fake = FakeGuard()
+    fake.gate.clear()
+    prepare = fake.prepare
+    fake.prepare = lambda request: replace(prepare(request), cost=1000)  # type: ignore[method-assign]
+    long = asking("A dog. " * 20_000)
+
+    async def scenario(guard: AsyncGuard) -> None:
+        far = time.monotonic() + 1e6
+        busy = [asyncio.create_task(guard.assess(asking(text), client="hasty", deadline=far)) for text in "ab"]
+        await until(lambda: len(fake.requests) == 1 and guard.depth == 1)
+        hasty = guard.assess(long, client="hasty", deadline=time.monotonic() + 5)
+        tasks = [asyncio.create_task(hasty)]
+        tasks += [asyncio.create_task(guard.assess(long, client=one, deadline=far)) for one in ("hasty", "b")]
+        for rejected in tasks[:2]:
+            with pytest.raises(OverloadedError):
+                await rejected
+        fake.gate.set()
+        await asyncio.gather(*busy)
+        assert (await tasks[2]).verdict.decision is Decision.ALLOWED
+
+    run_scenario(fake, scenario, max_requests=100)
+
+
 def test_a_refused_clients_request_is_asked_again_for_another_client_that_had_joined_it() -> None:
     fake = FakeGuard()
     fake.gate.clear()

@@ -24,6 +24,7 @@ class Judging:
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.judged: list[SharedTask] = []
+        self.deadlines: list[float] = []
         self.cancelled = asyncio.Event()
         self.extended: list[float] = []
         self.verdicts = SharedVerdicts(
@@ -34,9 +35,10 @@ class Judging:
             extend=lambda future, deadline: self.extended.append(deadline),
         )
 
-    async def judge(self, request: GuardRequest, *, shared: SharedTask) -> JudgedRequest:
+    async def judge(self, request: GuardRequest, deadline: float, *, shared: SharedTask) -> JudgedRequest:
         shared.future = Future()
         self.judged.append(shared)
+        self.deadlines.append(deadline)
         try:
             await self.ready.wait()
         except asyncio.CancelledError:
@@ -71,6 +73,7 @@ def test_equal_requests_are_judged_once_and_the_verdict_is_cached() -> None:
         assert (await judging.ask()).verdict.reused is True
         assert len(judging.judged) == 1
         assert judging.judged[0].deadline == 2 * FAR
+        assert judging.deadlines == [FAR], "whether there is room was asked for the second one's deadline"
 
     run(scenario)
 
