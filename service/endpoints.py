@@ -1,7 +1,7 @@
 """The table of endpoints: every path that is served, with all that applies to it before and around its handler.
 
-Routers take their paths and methods from this table; admission, authentication, body limits, error formats, metric
-labels and the OpenAPI document read it as well. Knows no router and no handler. A route without a row is not served.
+Routers take their paths and methods from this table; admission, authentication, limits, error formats, metric labels
+and the OpenAPI document read it as well. Knows no router and no handler. A route without a row is not served.
 """
 
 import re
@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from service.access.api_keys import Scope
+from service.settings import Settings
 
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
-LimitSetting = Literal["max_images", "max_turns", "max_choices"]
-"""Name of a setting that limits a request field."""
+Quantity = Literal["images", "texts", "choices", "prompt_tokens", "judged_characters", "reply_tokens"]
+"""What the size of a request is measured in."""
+
+LimitSetting = Literal[
+    "max_images", "max_turns", "max_choices", "max_prompt_tokens", "max_judged_characters", "max_tokens"
+]
+"""Name of a setting with the maximum of a quantity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +57,11 @@ class Endpoint:
     max_body_bytes: int | None = None
     """Maximum size of a body where it is below the operator's setting."""
 
-    limits: Mapping[str, LimitSetting] = field(default_factory=dict)
-    """Request field → setting with the maximum of its items or of its value."""
+    limits: Mapping[Quantity, LimitSetting] = field(default_factory=dict)
+    """Quantity of a request → setting with its maximum, which the handler enforces."""
 
-    token_fields: tuple[str, ...] = ()
-    """Request fields with the maximum number of reply tokens; empty if there is no reply."""
+    limited_fields: Mapping[str, Quantity] = field(default_factory=dict)
+    """Request field whose number of items or value is a quantity: the OpenAPI document states its maximum."""
 
     model_aliases: tuple[str, ...] | None = None
     """Names beside the served checkpoint's that the request field ``model`` accepts; None if there is no such field."""
@@ -71,6 +77,11 @@ class Endpoint:
         """The path with ``{}`` for each parameter."""
         return replace_parameters(self.path)
 
+    def get_limit(self, quantity: Quantity, settings: Settings) -> int:
+        """Return the operator's maximum of a quantity of one request; KeyError if the endpoint has no such limit."""
+        limit: int = getattr(settings, self.limits[quantity])
+        return limit
+
 
 def replace_parameters(path: str) -> str:
     """Return a path template with ``{}`` for each parameter, whatever its name and type."""
@@ -83,8 +94,8 @@ CHAT = Endpoint(
     method="POST",
     scope=Scope.CHAT,
     reaches_model=True,
-    limits={"image": "max_images", "images": "max_images"},
-    token_fields=("max_tokens",),
+    limits={"images": "max_images", "prompt_tokens": "max_prompt_tokens", "reply_tokens": "max_tokens"},
+    limited_fields={"image": "images", "images": "images", "max_tokens": "reply_tokens"},
 )
 CLASSIFY = Endpoint(
     path="/v1/classify",
@@ -92,7 +103,8 @@ CLASSIFY = Endpoint(
     method="POST",
     scope=Scope.CLASSIFY,
     reaches_model=True,
-    limits={"image": "max_images", "images": "max_images"},
+    limits={"images": "max_images", "prompt_tokens": "max_prompt_tokens"},
+    limited_fields={"image": "images", "images": "images"},
 )
 COMPLETIONS = Endpoint(
     path="/v1/chat/completions",
@@ -101,8 +113,19 @@ COMPLETIONS = Endpoint(
     scope=Scope.CHAT,
     reaches_model=True,
     is_openai_compatible=True,
-    limits={"messages": "max_turns", "n": "max_choices"},
-    token_fields=("max_tokens", "max_completion_tokens"),
+    limits={
+        "images": "max_images",
+        "texts": "max_turns",
+        "choices": "max_choices",
+        "prompt_tokens": "max_prompt_tokens",
+        "reply_tokens": "max_tokens",
+    },
+    limited_fields={
+        "messages": "texts",
+        "n": "choices",
+        "max_tokens": "reply_tokens",
+        "max_completion_tokens": "reply_tokens",
+    },
     model_aliases=(),
     error_fields={"prompt": "messages"},
 )
@@ -113,6 +136,12 @@ MODERATIONS = Endpoint(
     scope=Scope.CLASSIFY,
     reaches_model=True,
     is_openai_compatible=True,
+    limits={
+        "images": "max_images",
+        "texts": "max_turns",
+        "prompt_tokens": "max_prompt_tokens",
+        "judged_characters": "max_judged_characters",
+    },
     model_aliases=(
         "omni-moderation-latest",
         "omni-moderation-2024-09-26",
@@ -128,6 +157,11 @@ GUARDRAIL = Endpoint(
     method="POST",
     scope=Scope.CLASSIFY,
     reaches_model=True,
+    limits={
+        "images": "max_images",
+        "prompt_tokens": "max_prompt_tokens",
+        "judged_characters": "max_judged_characters",
+    },
     error_fields={"prompt": "texts", "image": "images"},
 )
 
@@ -169,6 +203,7 @@ PLAYGROUND_JUDGEMENT = Endpoint(
     scope=Scope.CHAT,
     reaches_model=True,
     is_documented=False,
+    limits=CLASSIFY.limits,
 )
 
 

@@ -23,7 +23,7 @@ from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.policy.named_policies import ActivePolicy
 from service.access.api_keys import ApiKey
 from service.container import Service
-from service.endpoints import Endpoint
+from service.endpoints import Endpoint, Quantity
 from service.errors import build_error_reply
 from service.ingress.body import JSON, BodyLimits, get_media_type, is_json, parse_charset, read_body
 from service.ingress.image_loader import ImageSource
@@ -78,6 +78,10 @@ class RequestContext:
     def settings(self) -> Settings:
         """Settings of the server."""
         return self.service.settings
+
+    def get_limit(self, quantity: Quantity) -> int:
+        """Return the maximum of a quantity of this request, which its endpoint's row names."""
+        return self.endpoint.get_limit(quantity, self.settings)
 
 
 def create_context(request: Request) -> RequestContext:
@@ -140,17 +144,18 @@ async def read_json(context: RequestContext, model: type[_Model], *, max_element
 
 async def read_multipart(context: RequestContext) -> MultipartForm:
     """Read a multipart body; raises InputError if it is too large or malformed."""
-    form = await read_form(context.request, _create_body_limits(context), context.record.memory)
+    limits = _create_body_limits(context, max_files=context.get_limit("images"))
+    form = await read_form(context.request, limits, context.record.memory)
     _start_deadline(context)
     return form
 
 
-def _create_body_limits(context: RequestContext) -> BodyLimits:
+def _create_body_limits(context: RequestContext, *, max_files: int = 0) -> BodyLimits:
     settings = context.settings
     return BodyLimits(
         max_bytes=context.endpoint.max_body_bytes or settings.max_body_bytes,
         max_file_bytes=settings.max_image_bytes,
-        max_files=settings.max_images,
+        max_files=max_files,
         timeout_s=settings.body_timeout_s,
     )
 
@@ -161,7 +166,7 @@ def _start_deadline(context: RequestContext) -> None:
 
 
 def _count_conversation_elements(settings: Settings) -> int:
-    """Count the commas and brackets that a conversation may have: those of its fields, and those within its texts."""
+    """Count the commas and brackets that the largest conversation of any endpoint has, in its fields and its texts."""
     items = settings.max_turns + settings.max_images
     return compute_max_characters(settings.max_prompt_tokens) + _ELEMENTS_PER_ITEM * items + _OTHER_ELEMENTS
 
@@ -181,7 +186,8 @@ async def load_images(
         SafeVLMError: as ``ImageLoader.load``.
     """
     loaded = await cancel_on_disconnect(
-        context.request, context.service.image_loader.load(sources, context.record, places)
+        context.request,
+        context.service.image_loader.load(sources, context.record, places, max_images=context.get_limit("images")),
     )
     context.record.decode_ms = loaded.decode_ms
     return loaded.images

@@ -42,7 +42,7 @@ async def answer_chat(context: Context, responses: Responses) -> Response:
     request = build_chat_request(decoded, context.endpoint, context.settings, policy)
     context.record.add_images(request)
     events = stream_reply(context, request)
-    headers = create_limit_header(decoded.options.max_tokens, context.settings)
+    headers = create_limit_header(decoded.options.max_tokens, context.endpoint, context.settings)
     if not decoded.options.stream:
         reply = await cancel_on_disconnect(context.request, await_reply(events))
         return JSONResponse(responses.build_chat(reply), headers=headers)

@@ -64,7 +64,7 @@ async def read_request(context: RequestContext) -> DecodedRequest:
     else:
         raise InputError(f"The Content-Type must be {MULTIPART} or {JSON}.", code="content_type")
     # The guard checks it too, but only after the request has waited in its queue.
-    check_characters(_create_turns(options), context.settings.max_prompt_tokens)
+    check_characters(_create_turns(options), context.get_limit("prompt_tokens"))
     return DecodedRequest(options=options, images=await load_images(context, sources, places))
 
 

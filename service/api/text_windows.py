@@ -14,6 +14,7 @@ from safety_core.errors import DeadlineError, PromptError
 from safety_core.inputs.conversation import Turn
 from safety_core.policy.policy import Decision, Verdict
 from service.api.text_splitting import MAX_TEXTS, split_into_windows
+from service.endpoints import Endpoint
 from service.pipeline import Assess
 from service.settings import Settings
 
@@ -48,11 +49,11 @@ class WindowLimits:
     """Seconds for all windows together, if the request has no deadline."""
 
 
-def create_window_limits(settings: Settings) -> WindowLimits:
-    """Create the limits that the settings select."""
+def create_window_limits(endpoint: Endpoint, settings: Settings) -> WindowLimits:
+    """Create the limits of an endpoint."""
     return WindowLimits(
-        max_prompt_tokens=settings.max_prompt_tokens,
-        max_judged_characters=settings.max_judged_characters,
+        max_prompt_tokens=endpoint.get_limit("prompt_tokens", settings),
+        max_judged_characters=endpoint.get_limit("judged_characters", settings),
         verdict_timeout_s=settings.verdict_timeout_s,
     )
 

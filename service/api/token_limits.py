@@ -20,11 +20,12 @@ def choose_token_limit(requested: int | None, endpoint: Endpoint, settings: Sett
     Raises:
         PromptError: ``max_tokens_too_large``.
     """
+    limit = endpoint.get_limit("reply_tokens", settings)
     if requested is None:
-        return min(settings.default_max_tokens, settings.max_tokens)
-    if requested > settings.max_tokens and not should_lower_limit(endpoint, settings):
-        raise PromptError(f"{param} may be at most {settings.max_tokens}.", code="max_tokens_too_large", param=param)
-    return min(requested, settings.max_tokens)
+        return min(settings.default_max_tokens, limit)
+    if requested > limit and not should_lower_limit(endpoint, settings):
+        raise PromptError(f"{param} may be at most {limit}.", code="max_tokens_too_large", param=param)
+    return min(requested, limit)
 
 
 def should_lower_limit(endpoint: Endpoint, settings: Settings) -> bool:
@@ -32,7 +33,7 @@ def should_lower_limit(endpoint: Endpoint, settings: Settings) -> bool:
     return settings.clamps_openai if endpoint.is_openai_compatible else settings.clamps_own
 
 
-def create_limit_header(requested: int | None, settings: Settings) -> dict[str, str]:
+def create_limit_header(requested: int | None, endpoint: Endpoint, settings: Settings) -> dict[str, str]:
     """Create the header of a reply whose token limit was lowered to the operator's; otherwise no header."""
-    is_lowered = requested is not None and requested > settings.max_tokens
-    return {HEADER: str(settings.max_tokens)} if is_lowered else {}
+    limit = endpoint.get_limit("reply_tokens", settings)
+    return {HEADER: str(limit)} if requested is not None and requested > limit else {}

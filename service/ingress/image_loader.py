@@ -76,9 +76,6 @@ class ImageLoader:
     limits: ImageLimits
     """Limits on each image."""
 
-    max_images: int
-    """Maximum images of one request."""
-
     max_cost: int
     """Decoding budget of one request, in pixels (``Inspected.cost``)."""
 
@@ -94,7 +91,12 @@ class ImageLoader:
     after decoding."""
 
     async def load(
-        self, sources: Sequence[ImageSource], resources: RequestResources, places: Sequence[str] = ()
+        self,
+        sources: Sequence[ImageSource],
+        resources: RequestResources,
+        places: Sequence[str] = (),
+        *,
+        max_images: int,
     ) -> LoadedImages:
         """Load the images of one request.
 
@@ -102,6 +104,7 @@ class ImageLoader:
             sources: the images.
             resources: client, deadline and memory of the request.
             places: field of the request that contains each image, for errors; ``image`` if empty.
+            max_images: maximum number of them.
 
         Raises:
             ImageError: there are too many images, they cost too much, or one exceeds a limit or is damaged; the
@@ -111,8 +114,8 @@ class ImageLoader:
             DeadlineError: the images were not decoded in time.
             ExhaustedError: memory ran out.
         """
-        if len(sources) > self.max_images:
-            raise create_image_count_error(self.max_images, param=places[self.max_images] if places else "image")
+        if len(sources) > max_images:
+            raise create_image_count_error(max_images, param=places[max_images] if places else "image")
         if not sources:
             return LoadedImages((), 0.0)
         started = time.perf_counter()

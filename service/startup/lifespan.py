@@ -146,7 +146,6 @@ def _create_image_loader(
     return ImageLoader(
         decode_pool=decode_pool,
         limits=derive_image_limits(settings, engine.info),
-        max_images=settings.max_images,
         max_cost=settings.max_request_pixels,
         fill=engine.info.pad_colour,
         fetcher=ImageFetcher(

@@ -89,7 +89,7 @@ class _LimitExceededError(Exception):
 
 async def _judge_request(context: RequestContext) -> GuardrailReply:
     """Judge a request of the proxy; raises _LimitExceededError if it has more content than is judged."""
-    limits = create_window_limits(context.settings)
+    limits = create_window_limits(context.endpoint, context.settings)
     body = await read_json(
         context,
         GuardrailRequest,
@@ -142,7 +142,7 @@ def _check_limits(context: RequestContext, content: ExtractedContent, limits: Wi
         check_length(content.texts, limits)
     except TooLongError as exc:
         raise _LimitExceededError(exc) from None
-    max_images = context.settings.max_images
+    max_images = context.get_limit("images")
     if len(content.images) > max_images:
         raise _LimitExceededError(create_image_count_error(max_images))
 

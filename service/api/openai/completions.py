@@ -64,7 +64,7 @@ async def complete_chat(context: Context, responses: Responses) -> Response:
         refusal_in=body.refusal_in or context.settings.refusal_in,
         usage_in_chunks=body.stream_options is not None and body.stream_options.include_usage is True,
     )
-    headers = create_limit_header(_get_token_limit(body)[1], context.settings)
+    headers = create_limit_header(_get_token_limit(body)[1], context.endpoint, context.settings)
     if not body.stream:
         replies = await cancel_on_disconnect(context.request, _await_replies(streams))
         return JSONResponse(builder.build_completion(replies), headers=headers)
@@ -78,16 +78,16 @@ async def _build_chat_requests(
     context: RequestContext, body: CompletionRequest, policy: ActivePolicy
 ) -> list[ChatRequest]:
     """Build one request of the engine for each choice."""
-    settings = context.settings
-    _check_count(len(body.messages), settings.max_turns)
+    max_texts, max_choices = context.get_limit("texts"), context.get_limit("choices")
+    _check_count(len(body.messages), max_texts)
     choices = body.n or 1
-    if choices > settings.max_choices:
-        raise PromptError(f"At most {settings.max_choices} replies can be requested.", code="n_too_large", param="n")
+    if choices > max_choices:
+        raise PromptError(f"At most {max_choices} replies can be requested.", code="n_too_large", param="n")
     conversation = convert_messages(body.messages)
-    _check_count(sum(len(turn.parts) or 1 for turn in conversation.turns), settings.max_turns)
-    check_characters(conversation.turns, settings.max_prompt_tokens)
+    _check_count(sum(len(turn.parts) or 1 for turn in conversation.turns), max_texts)
+    check_characters(conversation.turns, context.get_limit("prompt_tokens"))
     param, requested = _get_token_limit(body)
-    max_tokens = choose_token_limit(requested, context.endpoint, settings, param=param)
+    max_tokens = choose_token_limit(requested, context.endpoint, context.settings, param=param)
     images = await load_images(context, conversation.sources, conversation.places)
     stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     return [

@@ -43,7 +43,7 @@ async def moderate(context: Context, responses: Responses) -> JSONResponse:
     check_moderation_model(body.model, context.service)
     policy = choose_policy(context, name=body.policy, language=None)
     requests = await _build_guard_requests(context, body, policy)
-    limits, deadline = create_window_limits(context.settings), context.record.deadline
+    limits, deadline = create_window_limits(context.endpoint, context.settings), context.record.deadline
     assess_parts = partial(assess_in_windows, limits=limits, deadline=deadline)
     verdicts = await judge(context, requests, assess_parts=assess_parts)
     return JSONResponse(build_moderation(responses, context.service.guard.info, verdicts))
@@ -56,7 +56,7 @@ async def _build_guard_requests(
     inputs = [body.input] if isinstance(body.input, str) else body.input
     texts = [part if isinstance(part, str) else part.text for part in inputs if isinstance(part, str | TextPart)]
     image_parts = [(index, part) for index, part in enumerate(inputs) if isinstance(part, ImagePart)]
-    limit = context.settings.max_turns
+    limit = context.get_limit("texts")
     if len(inputs) > limit + len(image_parts):
         raise PromptError(f"At most {limit} texts are accepted.", code="too_many_inputs", param="input")
     is_one_item = bool(image_parts) or any(isinstance(part, TextPart) for part in inputs)
@@ -67,7 +67,7 @@ async def _build_guard_requests(
         raise PromptError("There is nothing to judge.", code="input_empty", param=place)
     parts = tuple(texts) if is_one_item and len(texts) > 1 else ()
     turns = [(Turn(role="user", text=text, parts=parts),) if text.strip() else () for text in items]
-    check_length(texts, create_window_limits(context.settings))
+    check_length(texts, create_window_limits(context.endpoint, context.settings))
     images = await load_images(
         context,
         sources=[part.image_url.url for _, part in image_parts],

@@ -81,7 +81,7 @@ def add_shared_parts(schema: _Object, settings: Settings, *, model: str | None) 
         endpoint = TABLE[replace_parameters(path)]
         for operation in item.values():
             _add_shared_responses(operation, endpoint, wants_keys=settings.requires_api_keys)
-            if endpoint.token_fields:
+            if "reply_tokens" in endpoint.limits:
                 operation["responses"]["200"]["headers"].update(_TOKEN_LIMIT)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 fields = content["schema"]["properties"]
@@ -120,10 +120,11 @@ def _create_error(description: str) -> _Object:
 
 def _list_limits(endpoint: Endpoint, settings: Settings) -> dict[str, int]:
     """List the operator's maximum of the items or of the value of each limited request field."""
-    limits: dict[str, int] = {field: getattr(settings, setting) for field, setting in endpoint.limits.items()}
-    if not should_lower_limit(endpoint, settings):
-        limits |= dict.fromkeys(endpoint.token_fields, settings.max_tokens)
-    return limits
+    return {
+        field: endpoint.get_limit(quantity, settings)
+        for field, quantity in endpoint.limited_fields.items()
+        if quantity != "reply_tokens" or not should_lower_limit(endpoint, settings)
+    }
 
 
 def _limit(fields: _Object, limits: dict[str, int]) -> None:

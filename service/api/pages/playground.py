@@ -17,6 +17,7 @@ from service.api.classify import classify_request
 from service.api.pages.policy_trial import PolicyTrial, count_elements, decide_trial
 from service.api.responses import Responses
 from service.endpoints import (
+    CHAT,
     PLAYGROUND,
     PLAYGROUND_ABOUT,
     PLAYGROUND_DECISIONS,
@@ -48,8 +49,8 @@ async def describe_server(context: Context) -> JSONResponse:
             "types": list(info.taxonomy.types),
             "levels": list(info.taxonomy.levels),
             "safe_type": info.taxonomy.safe_type,
-            "max_images": settings.max_images,
-            "max_tokens": settings.max_tokens,
+            "max_images": CHAT.get_limit("images", settings),
+            "max_tokens": CHAT.get_limit("reply_tokens", settings),
             "wants_key": settings.requires_api_keys,
             "exposes_risk": settings.expose_risk,
             "policies": [_describe_policy(book.select(name), expose_risk=settings.expose_risk) for name in names],

@@ -14,7 +14,7 @@ SETTINGS = Settings(max_tokens=50, default_max_tokens=20)
 def test_a_limit_within_the_operators_is_kept(requested: int | None, limit: int) -> None:
     for endpoint in (CHAT, COMPLETIONS):
         assert choose_token_limit(requested, endpoint, SETTINGS, param="max_tokens") == limit
-    assert create_limit_header(requested, SETTINGS) == {}
+        assert create_limit_header(requested, endpoint, SETTINGS) == {}
 
 
 def test_the_default_is_never_above_the_maximum() -> None:
@@ -27,7 +27,7 @@ def test_a_larger_limit_is_rejected_on_our_own_path_and_lowered_on_openais() -> 
         choose_token_limit(51, CHAT, SETTINGS, param="max_tokens")
     assert (error.value.code, error.value.param) == ("max_tokens_too_large", "max_tokens")
     assert choose_token_limit(51, COMPLETIONS, SETTINGS, param="max_completion_tokens") == 50
-    assert create_limit_header(51, SETTINGS) == {HEADER: "50"}
+    assert create_limit_header(51, COMPLETIONS, SETTINGS) == {HEADER: "50"}
 
 
 @pytest.mark.parametrize(("excess", "lowers"), [("clamp", True), ("reject", False)])
