@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
 from safety_core.errors import ConfigError
 from safety_core.files import describe_read_error, require_plain
@@ -77,6 +77,10 @@ class _KeyFile(BaseModel):
     keys: tuple[ApiKey, ...]
 
 
+class _KeyList(RootModel[tuple[ApiKey, ...]]):
+    """The content of a file of keys without the name of its only field."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySet:
     """The valid keys."""
@@ -114,18 +118,13 @@ def parse_keys(text: str, source: str) -> KeySet:
         source: name of the document in error messages.
 
     Raises:
-        ConfigError: the document is malformed (the message has the line), or two keys share a name or a digest.
+        ConfigError: the document is malformed (the message has the line and the field), or two keys share a name or a
+            digest.
     """
     document = parse_document(text, source)
     if document.data is None:  # may have been emptied on purpose: then no key is valid
         return KeySet()
-    listed = isinstance(document.data, list)
-    try:
-        keys = _KeyFile.model_validate({"keys": document.data} if listed else document.data).keys
-    except ValidationError as exc:
-        error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = [str(part) for part in error["loc"]]
-        raise document.create_error(place[1:] if listed else place, error["msg"]) from exc
+    keys = document.parse(_KeyList).root if isinstance(document.data, list) else document.parse(_KeyFile).keys
     for field_name in ("name", "sha256"):
         values = [getattr(key, field_name) for key in keys]
         if len(set(values)) != len(values):

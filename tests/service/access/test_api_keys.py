@@ -43,17 +43,27 @@ def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("keys: [", "YAML"),
-        ("[]: 1", "the name of a field must be a word"),
-        ("keys: 3", "keys"),
-        ("- {name: a}", "sha256"),
-        (f"- {{name: a, sha256: {'0' * 63}}}", "sha256"),
-        (f"- {{name: a, sha256: {compute_digest('')}}}", "digest of the empty string"),
-        (f"- {{name: 'a b', sha256: {'0' * 64}}}", "name"),
-        (f"- {{name: a, sha256: '{'0' * 64}', scopes: [root]}}", "scopes"),
-        (f"- {{name: a, sha256: '{'0' * 64}', admin: true}}", "admin"),
-        (f"- {{name: a, sha256: '{'0' * 64}'}}\n- {{name: a, sha256: '{'1' * 64}'}}", "same name"),
-        (f"- {{name: a, sha256: '{'0' * 64}'}}\n- {{name: b, sha256: '{'0' * 64}'}}", "same sha256"),
+        ("keys: [", "^test:1: cannot be read as YAML$"),
+        ("[]: 1", "^test:1: the name of a field must be a word$"),
+        ("3", "^test:1: a mapping is needed$"),
+        ("{}", "^test:1: keys: the field is missing$"),
+        ("keys: 3", "^test:1: keys: a list is needed$"),
+        ("\nkeys:\n- {name: a}", r"^test:3: keys\.0\.sha256: the field is missing$"),
+        ("- {name: a}", r"^test:1: 0\.sha256: the field is missing$"),
+        (f"- name: a\n  sha256: {'f' * 63}", r"^test:2: 0\.sha256: expected 64 lower-case hexadecimal digits$"),
+        (
+            f"- {{name: a, sha256: {compute_digest('')}}}",
+            r"^test:1: 0\.sha256: this is the digest of the empty string$",
+        ),
+        (f"- {{name: 'a b', sha256: {'f' * 64}}}", r"^test:1: 0\.name: "),
+        (f"- {{name: a, sha256: '{'0' * 64}',\n   scopes: [chat, root]}}", r"^test:2: 0\.scopes\.1: one of 'chat', .*"),
+        (f"- {{name: a, sha256: '{'0' * 64}',\n   max_concurrent: 0}}", r"^test:2: 0\.max_concurrent: .* at least 1 "),
+        (f"- {{name: a, sha256: '{'0' * 64}', admin: true}}", r"^test:1: 0\.admin: unknown field$"),
+        (f"- {{name: a, sha256: '{'0' * 64}'}}\n- {{name: a, sha256: '{'1' * 64}'}}", "^test: two keys .* same name$"),
+        (
+            f"- {{name: a, sha256: '{'0' * 64}'}}\n- {{name: b, sha256: '{'0' * 64}'}}",
+            "^test: two keys .* same sha256$",
+        ),
     ],
 )
 def test_a_broken_list_is_refused_and_says_where(text: str, complaint: str) -> None:
