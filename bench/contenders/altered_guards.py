@@ -168,7 +168,7 @@ class EndlessGuard(ForwardingGuard):
         return RailedGenerator(generator, self._judge_and_release, window=limits.reply_window)
 
     def _judge_and_release(
-        self, replies: Sequence[str], rules: Sequence[ActivePolicy | None]
+        self, replies: Sequence[str], policies: Sequence[ActivePolicy | None]
     ) -> list[ReplyDecision | None]:
-        self._guard.decide_replies(replies, rules)
+        self._guard.decide_replies(replies, policies)
         return [ReplyDecision.RELEASE] * len(replies)

@@ -33,8 +33,8 @@ def classify(
         book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
         decoded = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        rules = None if book is None else book.select()
-        found = guard.assess(GuardRequest(images=decoded, turns=turns, rules=rules))
+        active = None if book is None else book.select()
+        found = guard.assess(GuardRequest(images=decoded, turns=turns, policy=active))
     typer.echo(
         json.dumps(
             {

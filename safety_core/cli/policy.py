@@ -37,14 +37,14 @@ def check(
         book = read_book(file, base, taxonomy)
     typer.echo(f"{file}: sound, version {book.version}")
     for name, spoken in book.policies.items():
-        rules = spoken[""]
-        notes = [rules.mode.value, *(f"beside it {one.name}" for one in rules.beside)]
+        active = spoken[""]
+        notes = [active.mode.value, *(f"beside it {one.name}" for one in active.beside)]
         notes += ["may be chosen by requests"] if name in book.selectable and name != DEFAULT_POLICY else []
         languages = sorted(tag for tag in spoken if tag)
         typer.echo(f"\npolicy {name} ({', '.join(notes)}; texts in {', '.join(languages) or 'its own language'})")
-        for line in list_changes(base, rules.policy):
+        for line in list_changes(base, active.policy):
             typer.echo(f"  {line}")
-        for kind, hints in sorted(rules.hints.items()):
+        for kind, hints in sorted(active.hints.items()):
             for level in sorted(hints):
                 typer.echo(f"  hints.{kind}.{level}: replaced")
     for warning in book.warnings:
@@ -75,10 +75,12 @@ def explain(
         guard = load_guard(find_checkpoint(checkpoint), device=device)
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
-        rules = _select_policy(book, policy)
+        active = _select_policy(book, policy)
         pictures = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        found = explain_verdict(rules, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, rules=rules)))
+        found = explain_verdict(
+            active, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, policy=active))
+        )
     typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_format_explanation(found)))
 
 

@@ -52,20 +52,20 @@ class ExplainedRule:
         return self.belief >= self.threshold
 
 
-def explain_scores(rules: ActivePolicy, taxonomy: Taxonomy, variants: Sequence[PairScores]) -> list[ExplainedScore]:
+def explain_scores(active: ActivePolicy, taxonomy: Taxonomy, variants: Sequence[PairScores]) -> list[ExplainedScore]:
     """All scores of all text variants, in the order in which they were computed."""
     return [
         ExplainedScore(
-            name=name, variant=index, scores=scores, verdict=decide(rules.policy, taxonomy, scores), decides=decides
+            name=name, variant=index, scores=scores, verdict=decide(active.policy, taxonomy, scores), decides=decides
         )
         for index, pair in enumerate(variants)
         for name, scores, decides in _name_scores(pair)
     ]
 
 
-def explain_rules(rules: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]:
+def explain_rules(active: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]:
     """The thresholds and actions that led to a verdict; none if there were no scores to decide by."""
-    policy = rules.policy
+    policy = active.policy
     if verdict.type not in policy.thresholds:
         return []
     return [
@@ -79,18 +79,18 @@ def explain_rules(rules: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]:
     ]
 
 
-def explain_verdict(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
+def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
     """An explanation as JSON: the decision, the scores and the rule that determined it, and all other scores."""
-    scores = explain_scores(rules, taxonomy, found.variant_scores)
+    scores = explain_scores(active, taxonomy, found.variant_scores)
     deciding = find_deciding_score(scores)
-    by_rules = found.others.get(rules.name, found.verdict)
+    by_policy = found.others.get(active.name, found.verdict)
     return {
         "decision": found.verdict.decision.value,
         "reason": found.verdict.reason,
-        "policy": {"name": rules.name, "mode": rules.mode.value, "decision": by_rules.decision.value},
-        "others": {name: other.decision.value for name, other in found.others.items() if name != rules.name},
-        "type": by_rules.type,
-        "level": by_rules.level,
+        "policy": {"name": active.name, "mode": active.mode.value, "decision": by_policy.decision.value},
+        "others": {name: other.decision.value for name, other in found.others.items() if name != active.name},
+        "type": by_policy.type,
+        "level": by_policy.level,
         "readings": len(found.variant_scores),
         "decided_by": None if deciding is None else {"view": deciding.name, "reading": deciding.variant},
         "rules": [
@@ -102,9 +102,9 @@ def explain_verdict(rules: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict
                 "reached": rule.reached,
                 "action": rule.action.value,
             }
-            for rule in explain_rules(rules, by_rules)
+            for rule in explain_rules(active, by_policy)
         ],
-        "off": sorted(set(taxonomy.risky_types) - rules.policy.enabled),
+        "off": sorted(set(taxonomy.risky_types) - active.policy.enabled),
         "refusal": found.refusal,
         "views": [
             {

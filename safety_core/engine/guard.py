@@ -255,20 +255,20 @@ class Guard:
 
     def _get_severity(self, request: GuardRequest, pair: PairScores) -> tuple[int, float]:
         """Sort key: how severe scores are under a request's policy."""
-        return decide_worst(self._get_rules(request).policy, self.model.taxonomy, pair)[0].severity_key
+        return decide_worst(self._get_active_policy(request).policy, self.model.taxonomy, pair)[0].severity_key
 
     def decide(self, scored: ScoredInput) -> JudgedInput:
         """Apply the policy to scores; if any score is missing or not finite, there is no verdict."""
-        return decide_scored(scored, self._get_rules(scored.model_input.request), self.model.taxonomy)
+        return decide_scored(scored, self._get_active_policy(scored.model_input.request), self.model.taxonomy)
 
     def _refuse_unjudged(self, request: GuardRequest) -> JudgedInput:
-        return refuse_unjudged(request, self._get_rules(request), self.model.taxonomy)
+        return refuse_unjudged(request, self._get_active_policy(request), self.model.taxonomy)
 
-    def _get_rules(self, request: GuardRequest) -> ActivePolicy:
-        rules = ActivePolicy(policy=self.policy) if request.rules is None else request.rules
+    def _get_active_policy(self, request: GuardRequest) -> ActivePolicy:
+        active = ActivePolicy(policy=self.policy) if request.policy is None else request.policy
         if isinstance(request, ReplyRequest):  # judged by text alone, as replies are while they are generated
-            return replace(rules, policy=rules.policy.raise_thresholds(self._limits.reply_threshold))
-        return rules
+            return replace(active, policy=active.policy.raise_thresholds(self._limits.reply_threshold))
+        return active
 
     # --- answering -----------------------------------------------------------------------------------------------
 
@@ -287,7 +287,7 @@ class Guard:
             pictures=judged.pictures,
             sampling=create_sampling(request),
             stop=request.stop,
-            rules=request.rules,
+            policy=request.policy,
         )
 
     def create_generator(self) -> Generator | RailedGenerator:
@@ -298,22 +298,22 @@ class Guard:
         return RailedGenerator(generator, self.decide_replies, window=self._limits.reply_window)
 
     def decide_replies(
-        self, replies: Sequence[str], rules: Sequence[ActivePolicy | None]
+        self, replies: Sequence[str], policies: Sequence[ActivePolicy | None]
     ) -> list[ReplyDecision | None]:
         """Decide on the newest text of some replies, by their text alone.
 
         Args:
             replies: the texts.
-            rules: the policy that each is judged by; the guard's own if None.
+            policies: the policy that each is judged by; the guard's own if None.
 
         Returns:
             A decision on each text; None if there is no verdict.
         """
-        return self._reply_judge.decide(replies, rules, self.policy)
+        return self._reply_judge.decide(replies, policies, self.policy)
 
     def _merge_hints(self, request: GuardRequest) -> Hints:
         """The checkpoint's hints, replaced by the operator's where these exist."""
-        own, theirs = self.model.hints, {} if request.rules is None else request.rules.hints
+        own, theirs = self.model.hints, {} if request.policy is None else request.policy.hints
         return {kind: {**own.get(kind, {}), **theirs.get(kind, {})} for kind in {*own, *theirs}}
 
     # --- the canary ----------------------------------------------------------------------------------------------

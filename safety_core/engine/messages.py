@@ -49,7 +49,7 @@ class GuardRequest:
     heatmap: bool = False
     """Whether the assessment should contain a heatmap of the head's attention."""
 
-    rules: ActivePolicy | None = None
+    policy: ActivePolicy | None = None
     """The policy to judge and answer by; the checkpoint's own policy if None."""
 
     messages: tuple[ClientMessage, ...] = ()

@@ -154,8 +154,8 @@ class Preparer:
         create_sampling(request)
         words = max(len(self._model.prompts.encode(turns, len(request.images)).input_ids) for turns in variants)
         hint_length = self._own_hint_length
-        if request.rules is not None and request.rules.hints:
-            hint_length = max(hint_length, _measure_longest_hint(self._model, request.rules.hints))
+        if request.policy is not None and request.policy.hints:
+            hint_length = max(hint_length, _measure_longest_hint(self._model, request.policy.hints))
         positions = words + hint_length + len(request.images) * (self._model.positions_per_image - 1)
         if positions >= self._model.context_length:
             raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")

@@ -21,7 +21,7 @@ class GenerationRequestLike(Protocol):
     """A request for a reply, as a guard creates it for its generator."""
 
     @property
-    def rules(self) -> ActivePolicy | None:
+    def policy(self) -> ActivePolicy | None:
         """The policy that the output rail judges the reply by; the guard's own if None."""
 
 

@@ -89,7 +89,9 @@ def build_guard_request(decoded: DecodedRequest, policy: ActivePolicy) -> GuardR
     """
     if not decoded.images and not decoded.turns:
         raise PromptError("An image or a prompt is required.", code="input_empty", param="prompt")
-    return GuardRequest(images=decoded.images, turns=decoded.turns, heatmap=bool(decoded.options.explain), rules=policy)
+    return GuardRequest(
+        images=decoded.images, turns=decoded.turns, heatmap=bool(decoded.options.explain), policy=policy
+    )
 
 
 def build_chat_request(
@@ -109,7 +111,7 @@ def build_chat_request(
         images=decoded.images,
         turns=turns,
         heatmap=bool(options.explain),
-        rules=policy,
+        policy=policy,
         max_tokens=choose_token_limit(options.max_tokens, endpoint, settings, param="max_tokens"),
         temperature=options.temperature or 0.0,
         top_p=1.0 if options.top_p is None else options.top_p,

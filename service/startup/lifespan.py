@@ -116,7 +116,7 @@ def _open_reloaded_files(
         "policies",
         [] if settings.policy is None else [settings.policy],
         lambda: read_policies(settings, info),
-        blank_is_broken=True,  # an empty file changes nothing: stricter rules must not be lost by accident
+        blank_is_broken=True,  # an empty file changes nothing: a stricter policy must not be lost by accident
     )
     check_policies(keys.content, policies.content)
     keys.add_listener(lambda changed: rate_limiter.keep_only(changed.keys))

@@ -37,10 +37,10 @@ class Doubtful(FakeGuard):
             levels=(0.6, 0.1, 0.1, 0.2),
         )
         pair = PairScores(joint=None, per_image=(), image=None, text=scores)
-        rules = request.rules or ActivePolicy(policy=Policy.create_default(self.taxonomy))
-        worst, others = decide_variants(rules, self.taxonomy, [request.turns], [pair])
+        active = request.policy or ActivePolicy(policy=Policy.create_default(self.taxonomy))
+        worst, others = decide_variants(active, self.taxonomy, [request.turns], [pair])
         assert worst.scores is not None
-        verdict = build_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
+        verdict = build_verdict(active.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
         return replace(verdict, variant_scores=(pair,), others=others)
 
 

@@ -128,8 +128,8 @@ def test_a_key_has_its_own_policies(file: Path) -> None:
         ("shop", ""): 200, ("shop", "hidden"): 200, ("shop", "strict"): 200, ("shop", "default"): 403,
         ("web", ""): 200, ("web", "hidden"): 403, ("web", "strict"): 200, ("web", "default"): 200,
     }  # fmt: skip
-    used = [request.rules.name for request in fake.requests if request.rules is not None]
-    assert used == ["hidden", "strict", "default"]  # equal requests under equal rules share a verdict
+    used = [request.policy.name for request in fake.requests if request.policy is not None]
+    assert used == ["hidden", "strict", "default"]  # equal requests under equal policies share a verdict
 
 
 def test_a_server_whose_keys_name_no_policy_does_not_start(file: Path) -> None:

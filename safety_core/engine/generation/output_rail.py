@@ -47,7 +47,7 @@ class RailedSequence:
     windows: ReplyWindows
     """Its text that is to be judged or released."""
 
-    rules: ActivePolicy | None = None
+    policy: ActivePolicy | None = None
     """The policy that it is judged by; the guard's own if None."""
 
     text: str = ""
@@ -114,7 +114,7 @@ class RailedGenerator:
 
     def create_sequence(self, request: GenerationRequestLike) -> RailedSequence:
         """A sequence that does not run yet; raises as the generator does."""
-        return RailedSequence(self._generator.create_sequence(request), ReplyWindows(self._window), request.rules)
+        return RailedSequence(self._generator.create_sequence(request), ReplyWindows(self._window), request.policy)
 
     def fits(self, joining: Sequence[ReplySequenceLike]) -> bool:
         """Whether there is room for sequences in addition to the running ones."""
@@ -184,8 +184,8 @@ class RailedGenerator:
     def _decide(self, due: Sequence[RailedSequence]) -> Sequence[ReplyDecision | None]:
         """Decisions on the newest text of some sequences; blank text needs no judgement."""
         texts = [sequence.windows.get_text() for sequence in due]
-        judged = [(text, sequence.rules) for text, sequence in zip(texts, due, strict=True) if text.strip()]
-        found = iter(self._judge([text for text, _ in judged], [rules for _, rules in judged]) if judged else ())
+        judged = [(text, sequence.policy) for text, sequence in zip(texts, due, strict=True) if text.strip()]
+        found = iter(self._judge([text for text, _ in judged], [policy for _, policy in judged]) if judged else ())
         return [next(found) if text.strip() else ReplyDecision.RELEASE for text in texts]
 
     def _release(self, sequence: RailedSequence) -> str:

@@ -33,21 +33,21 @@ class ReplyJudge:
         self._threshold = threshold
 
     def decide(
-        self, replies: Sequence[str], rules: Sequence[ActivePolicy | None], default: Policy
+        self, replies: Sequence[str], policies: Sequence[ActivePolicy | None], default: Policy
     ) -> list[ReplyDecision | None]:
         """Decide on the newest text of some replies.
 
         Args:
             replies: the texts.
-            rules: the policy that each is judged by.
-            default: the policy for a text whose ``rules`` are None; it is enforced.
+            policies: the policy that each is judged by.
+            default: the policy for a text whose policy is None; it is enforced.
 
         Returns:
             A decision on each text; None if there is no verdict.
         """
         judged: list[_JudgedReply] = [
             (text, default, True) if one is None else (text, one.policy, one.enforced)
-            for text, one in zip(replies, rules, strict=True)
+            for text, one in zip(replies, policies, strict=True)
         ]
         found = retry_in_parts(self._decide, judged)
         for outcome in found:

@@ -36,7 +36,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     """Strings that end the reply where they occur; the reply does not contain them."""
 
-    rules: ActivePolicy | None = None
+    policy: ActivePolicy | None = None
     """The policy that the output rail judges the reply by; the generator does not read it."""
 
 

@@ -102,7 +102,7 @@ class Rounds:
 
     def _build_request(self, indices: Sequence[int]) -> GuardRequest:
         """A request to judge some messages, not to answer them."""
-        return self._reduce(GuardRequest(rules=self.request.rules), indices)
+        return self._reduce(GuardRequest(policy=self.request.policy), indices)
 
     def _reduce(self, request: GuardRequest, indices: Sequence[int]) -> GuardRequest:
         """A request with its content replaced by some of the messages and their pictures."""

@@ -35,7 +35,7 @@ class JudgedInput(JudgedRequest):
     """Features of the pictures, if a reply may be generated."""
 
 
-def decide_scored(scored: ScoredInput, rules: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
+def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
     """Apply a policy to scores; if any score is missing or not finite, the request is refused without a verdict.
 
     Policies without effect are applied to the same scores. Of a transparent picture they get the view that was kept,
@@ -43,23 +43,23 @@ def decide_scored(scored: ScoredInput, rules: ActivePolicy, taxonomy: Taxonomy) 
 
     Args:
         scored: a request with the scores of all its text variants.
-        rules: the policy in force, with those beside it.
+        active: the policy in force, with those beside it.
         taxonomy: the taxonomy of the scores.
     """
     model_input, request = scored.model_input, scored.model_input.request
     variants = [(turns, pair) for (turns, _), pair in zip(model_input.text_variants, scored.pairs, strict=True)]
     if model_input.joins_questions and len(variants) > 1:
-        likely = rules.policy.raise_thresholds(_JOINED_THRESHOLD)
+        likely = active.policy.raise_thresholds(_JOINED_THRESHOLD)
         if decide_worst(likely, taxonomy, variants[0][1])[0].decision is Decision.ALLOWED:
             variants = variants[1:]
     pairs = tuple(pair for _, pair in variants)
-    worst, others = decide_variants(rules, taxonomy, [turns for turns, _ in variants], pairs)
+    worst, others = decide_variants(active, taxonomy, [turns for turns, _ in variants], pairs)
     scanned = min(len(pair.per_image) for pair in scored.pairs)
     if worst.scores is None or scanned != len(request.images):
         _logger.error("no verdict: scores not finite, or of %d of %d pictures only", scanned, len(request.images))
-        return refuse_unjudged(request, rules, taxonomy)
+        return refuse_unjudged(request, active, taxonomy)
     verdict = replace(
-        build_verdict(rules.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
+        build_verdict(active.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
         variant_scores=pairs,
         others=others,
     )
@@ -77,6 +77,6 @@ def decide_scored(scored: ScoredInput, rules: ActivePolicy, taxonomy: Taxonomy) 
     )
 
 
-def refuse_unjudged(request: GuardRequest, rules: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
+def refuse_unjudged(request: GuardRequest, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
     """The refusal of a request without a verdict."""
-    return JudgedInput(verdict=build_unjudged_verdict(rules.policy, taxonomy, request), turns=request.turns)
+    return JudgedInput(verdict=build_unjudged_verdict(active.policy, taxonomy, request), turns=request.turns)

@@ -52,7 +52,7 @@ def find_worst_variant(
 
 
 def decide_variants(
-    rules: ActivePolicy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
+    active: ActivePolicy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
 ) -> tuple[JudgedVariant, Mapping[str, Verdict]]:
     """The variant that decides, with the decision that takes effect, and the decisions that do not, by policy name.
 
@@ -60,11 +60,11 @@ def decide_variants(
     those without effect, and the decision that takes effect is to allow, unless there is no verdict. Raises as
     :func:`find_worst_variant`.
     """
-    worst = find_worst_variant(rules.policy, taxonomy, turns, pairs)
-    others = {one.name: find_worst_variant(one.policy, taxonomy, turns, pairs).verdict for one in rules.beside}
-    if worst.scores is None or rules.enforced:
+    worst = find_worst_variant(active.policy, taxonomy, turns, pairs)
+    others = {one.name: find_worst_variant(one.policy, taxonomy, turns, pairs).verdict for one in active.beside}
+    if worst.scores is None or active.enforced:
         return worst, others
     return replace(worst, verdict=replace(worst.verdict, decision=Decision.ALLOWED)), {
         **others,
-        rules.name: worst.verdict,
+        active.name: worst.verdict,
     }

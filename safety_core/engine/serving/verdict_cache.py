@@ -67,7 +67,7 @@ def compute_key(request: GuardRequest, fingerprint: str, *, answerable: bool | N
     """
     fields = [
         fingerprint,
-        None if request.rules is None else request.rules.digest,
+        None if request.policy is None else request.policy.digest,
         isinstance(request, ChatRequest) if answerable is None else answerable,
         isinstance(request, ReplyRequest),
         request.heatmap,

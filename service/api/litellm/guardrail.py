@@ -106,9 +106,9 @@ async def _judge_request(context: RequestContext) -> GuardrailReply:
     _check_limits(context, content, limits)
     images = await load_images(context, content.images)
     turns = _create_turns(content.texts)
-    requests = [GuardRequest(images=images, turns=turns, rules=policy)]
+    requests = [GuardRequest(images=images, turns=turns, policy=policy)]
     if is_response and turns:
-        requests.append(ReplyRequest(turns=turns, rules=policy))
+        requests.append(ReplyRequest(turns=turns, policy=policy))
     history = None
     if params.drop_refused_turns and not is_response and not content.images:
         history = parse_plain_history(body.texts or [], body.structured_messages or [])
@@ -189,7 +189,7 @@ class _Assessor:
     ) -> GuardVerdict | None:
         """Judge a request without the earlier turns that the engine drops; None if that changes nothing."""
         try:
-            reduced = await assess(GuardRequest(turns=join_messages(history), messages=history, rules=self.policy))
+            reduced = await assess(GuardRequest(turns=join_messages(history), messages=history, policy=self.policy))
         except InputError:  # longer than is judged at once
             return None
         if reduced.verdict.decision is Decision.REFUSED or not reduced.dropped_messages:

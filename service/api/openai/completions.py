@@ -95,7 +95,7 @@ async def _build_chat_requests(
             images=images,
             turns=conversation.turns,
             messages=conversation.messages,
-            rules=policy,
+            policy=policy,
             max_tokens=max_tokens,
             temperature=body.temperature or 0.0,
             top_p=1.0 if body.top_p is None else body.top_p,

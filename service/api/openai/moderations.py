@@ -73,4 +73,4 @@ async def _build_guard_requests(
         sources=[part.image_url.url for _, part in image_parts],
         places=[f"input.{index}.image_url.url" for index, _ in image_parts],
     )
-    return [GuardRequest(images=images, turns=one, rules=policy) for one in turns]
+    return [GuardRequest(images=images, turns=one, policy=policy) for one in turns]

@@ -221,9 +221,9 @@ class FakeGuard:
 
     def assess(self, request: GuardRequest) -> GuardVerdict:
         """The verdict on every request."""
-        rules = request.rules or ActivePolicy(policy=Policy.create_default(self.taxonomy))
+        active = request.policy or ActivePolicy(policy=Policy.create_default(self.taxonomy))
         if self.decision is None:
-            return build_unjudged_verdict(rules.policy, self.taxonomy, request)
+            return build_unjudged_verdict(active.policy, self.taxonomy, request)
         level = MASS[self.decision] % len(self.taxonomy.levels)
         scores = RiskScores(
             types=tuple(
@@ -241,7 +241,7 @@ class FakeGuard:
             text=text,
             heatmaps=(((0.1, 0.2), (0.3, 0.4)),) * len(request.images) if request.heatmap else (),
         )
-        worst, others = decide_variants(rules, self.taxonomy, [request.turns], [pair])
+        worst, others = decide_variants(active, self.taxonomy, [request.turns], [pair])
         assert worst.scores is not None
-        verdict = build_verdict(rules.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
+        verdict = build_verdict(active.policy, self.taxonomy, request, pair, worst.verdict, worst.scores)
         return replace(verdict, variant_scores=(pair,), others=others)

@@ -53,9 +53,9 @@ class ScriptedGenerator:
         return StepOutput(row, word)
 
 
-def judge_by_words(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
-    """Judges by words; the rules say what becomes of bad ones."""
+def judge_by_words(texts: Sequence[str], policies: Sequence[Any]) -> list[ReplyDecision | None]:
+    """Judges by words; the policies say what becomes of bad ones."""
     return [
-        None if "?" in text else rule if "BAD" in text else ReplyDecision.RELEASE
-        for text, rule in zip(texts, rules, strict=True)
+        None if "?" in text else policy if "BAD" in text else ReplyDecision.RELEASE
+        for text, policy in zip(texts, policies, strict=True)
     ]

@@ -15,12 +15,12 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from tests.helpers.images.pictures import create_picture
 
 DEFAULT = Policy.create_default(T)
-RULES = ActivePolicy(policy=DEFAULT)
+ACTIVE = ActivePolicy(policy=DEFAULT)
 
 
-def asked(*images: DecodedImage, text: str | None = "What is it?", rules: ActivePolicy = RULES) -> GuardRequest:
+def asked(*images: DecodedImage, text: str | None = "What is it?", policy: ActivePolicy = ACTIVE) -> GuardRequest:
     turns = () if text is None else (Turn(role="user", text=text),)
-    return GuardRequest(images=images, turns=turns, rules=rules)
+    return GuardRequest(images=images, turns=turns, policy=policy)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_every_view_is_there_and_those_that_decide_are_marked(
     guard: Guard, request_: GuardRequest, names: dict[str, bool]
 ) -> None:
     found = guard.assess(request_)
-    views = explain_scores(RULES, T, found.variant_scores)
+    views = explain_scores(ACTIVE, T, found.variant_scores)
     assert {view.name: view.decides for view in views} == names
     deciding = find_deciding_score(views)
     assert deciding is not None
@@ -47,7 +47,7 @@ def test_every_view_is_there_and_those_that_decide_are_marked(
 
 def test_both_readings_of_a_text_are_shown(guard: Guard) -> None:
     found = guard.assess(asked(text="what\u200b is it?"))
-    assert [(view.name, view.variant) for view in explain_scores(RULES, T, found.variant_scores)] == [
+    assert [(view.name, view.variant) for view in explain_scores(ACTIVE, T, found.variant_scores)] == [
         ("text", 0),
         ("text", 1),
     ]
@@ -56,9 +56,9 @@ def test_both_readings_of_a_text_are_shown(guard: Guard) -> None:
 def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
     thresholds = {name: {1: 0.0, 2: 0.0, 3: 1.5} for name in T.risky_types}
     actions = {name: {1: Action.ALLOW, 2: Action.REFUSE, 3: Action.REFUSE} for name in T.risky_types}
-    rules = ActivePolicy(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
-    found = guard.assess(asked(create_picture(), rules=rules))
-    said = explain_rules(rules, found.verdict)
+    active = ActivePolicy(policy=replace(DEFAULT, thresholds=thresholds, actions=actions))
+    found = guard.assess(asked(create_picture(), policy=active))
+    said = explain_rules(active, found.verdict)
     assert [rule.reached for rule in said] == [True, True, False]
     assert said[1].action.decision is found.verdict.decision is Decision.REFUSED
     assert [rule.belief for rule in said] == list(found.verdict.level_scores.values())
@@ -67,8 +67,8 @@ def test_the_rule_that_acts_is_the_highest_one_reached(guard: Guard) -> None:
 def test_the_json_says_who_decided_what(guard: Guard) -> None:
     refusing = replace(DEFAULT, thresholds={name: dict.fromkeys((1, 2, 3), 0.0) for name in T.risky_types})
     beside = ActivePolicy(name="off", policy=replace(DEFAULT, enabled=frozenset()))
-    rules = ActivePolicy(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
-    found = explain_verdict(rules, T, guard.assess(asked(create_picture(), rules=rules)))
+    active = ActivePolicy(name="trial", policy=refusing, mode=Mode.SHADOW, beside=(beside,))
+    found = explain_verdict(active, T, guard.assess(asked(create_picture(), policy=active)))
     assert found["decision"] == "allowed"
     assert found["policy"] == {"name": "trial", "mode": "shadow", "decision": "refused"}
     assert found["others"] == {"off": "allowed"}
@@ -79,6 +79,6 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
 
 
 def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
-    rules = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
-    found = explain_verdict(rules, T, guard.assess(asked(create_picture(), rules=rules)))
+    active = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
+    found = explain_verdict(active, T, guard.assess(asked(create_picture(), policy=active)))
     assert (found["decision"], found["rules"], found["off"]) == ("allowed", [], sorted(T.risky_types))

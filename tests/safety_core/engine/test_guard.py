@@ -93,7 +93,7 @@ def test_a_cautioned_level_without_a_hint_takes_the_nearest_milder_one(guard: Gu
     assert select_hint(guard.model.hints, verdict) == guard.model.hints[verdict.type][2]
 
 
-# --- under which rules ------------------------------------------------------------------------------------------------
+# --- under which policy -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -114,12 +114,12 @@ def test_the_model_computes_on_the_cores_that_it_is_given_but_on_no_more_than_be
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_request_is_judged_and_refused_by_the_rules_that_it_brings(guard: Guard) -> None:
+def test_a_request_is_judged_and_refused_by_the_policy_that_it_brings(guard: Guard) -> None:
     guard.policy = create_forced_policy(Decision.ALLOWED)
     german = replace(create_forced_policy(Decision.REFUSED), refusals=dict.fromkeys(T.risky_types, "Nein."))
     requests = [
         create_chat_request(create_picture()),
-        create_chat_request(create_picture(), rules=ActivePolicy(policy=german)),
+        create_chat_request(create_picture(), policy=ActivePolicy(policy=german)),
     ]
     judged = guard.judge([guard.prepare(request) for request in requests])
     assert not any(isinstance(one, Exception) for one in judged)
@@ -132,16 +132,16 @@ def test_a_request_is_judged_and_refused_by_the_rules_that_it_brings(guard: Guar
 def test_in_shadow_mode_what_would_be_refused_is_answered_without_a_hint(guard: Guard) -> None:
     shadow = ActivePolicy(name="trial", policy=create_forced_policy(Decision.REFUSED), mode=Mode.SHADOW)
     allowed = ActivePolicy(policy=create_forced_policy(Decision.ALLOWED))
-    reply = guard.answer(create_chat_request(create_picture(), rules=shadow))
+    reply = guard.answer(create_chat_request(create_picture(), policy=shadow))
     assert (reply.verdict.verdict.decision, reply.refusal) == (Decision.ALLOWED, None)
     assert reply.verdict.others["trial"].decision is Decision.REFUSED
-    assert reply.content == guard.answer(create_chat_request(create_picture(), rules=allowed)).content
+    assert reply.content == guard.answer(create_chat_request(create_picture(), policy=allowed)).content
 
 
 def test_policies_beside_the_one_in_force_judge_the_same_scores_without_consequences(guard: Guard) -> None:
     beside = tuple(ActivePolicy(name=decision.value, policy=create_forced_policy(decision)) for decision in Decision)
     active = ActivePolicy(policy=create_forced_policy(Decision.CAUTIONED), beside=beside)
-    verdict = guard.assess(replace(create_guard_request(create_picture()), rules=active))
+    verdict = guard.assess(replace(create_guard_request(create_picture()), policy=active))
     assert verdict.verdict.decision is Decision.CAUTIONED
     assert {name: other.decision.value for name, other in verdict.others.items()} == {one: one for one in Decision}
 
@@ -151,19 +151,19 @@ def test_in_shadow_mode_no_verdict_is_a_refusal_all_the_same(guard: Guard) -> No
     with torch.no_grad():
         next(guard.model.safety.head.parameters()).fill_(float("nan"))
     shadow = ActivePolicy(policy=create_forced_policy(Decision.ALLOWED), mode=Mode.SHADOW)
-    verdict = guard.assess(replace(create_guard_request(create_picture()), rules=shadow))
+    verdict = guard.assess(replace(create_guard_request(create_picture()), policy=shadow))
     assert (verdict.verdict.decision, verdict.verdict.reason) == (Decision.REFUSED, NO_VERDICT)
     assert verdict.refusal is not None
 
 
-def test_the_rules_hints_come_in_place_of_the_checkpoints(guard: Guard) -> None:
+def test_the_policys_hints_come_in_place_of_the_checkpoints(guard: Guard) -> None:
     policy = create_forced_policy(Decision.CAUTIONED)
-    request = create_chat_request(create_picture(), rules=ActivePolicy(policy=policy))
+    request = create_chat_request(create_picture(), policy=ActivePolicy(policy=policy))
     (judged,) = guard.judge([guard.prepare(request)])
     assert isinstance(judged, JudgedInput)
     kind = judged.verdict.verdict.type
-    hinted = replace(request, rules=ActivePolicy(policy=policy, hints={kind: {1: "Mind the text."}}))
-    elsewhere = replace(request, rules=ActivePolicy(policy=policy, hints={kind: {2: "Mind the text."}}))
+    hinted = replace(request, policy=ActivePolicy(policy=policy, hints={kind: {1: "Mind the text."}}))
+    elsewhere = replace(request, policy=ActivePolicy(policy=policy, hints={kind: {2: "Mind the text."}}))
     prompt = guard.model.prompts.encode(request.turns, 1, hint="Mind the text.")
     assert guard.create_generation_request(judged, hinted).prompt == prompt
     assert (
@@ -502,7 +502,7 @@ def test_a_reply_that_the_policy_refuses_is_cut(guard: Guard) -> None:
     assert (row.finish_reason, row.text) == ("content_filter", "")
 
 
-def test_replies_are_judged_by_the_rules_that_they_came_with(guard: Guard) -> None:
+def test_replies_are_judged_by_the_policies_that_they_came_with(guard: Guard) -> None:
     guard = change_limits(guard, reply_threshold=0.0)
     strict = ActivePolicy(name="strict", policy=create_forced_policy(Decision.REFUSED))
     shadow = replace(strict, mode=Mode.SHADOW)
@@ -510,8 +510,8 @@ def test_replies_are_judged_by_the_rules_that_they_came_with(guard: Guard) -> No
     expected = [ReplyDecision.CUT, ReplyDecision.WOULD_CUT, ReplyDecision.RELEASE]
     assert guard.decide_replies(["one", "two", "three"], [strict, shadow, lenient]) == expected
     guard.policy = lenient.policy
-    assert watching(guard).answer(create_chat_request(create_picture(), max_tokens=9, rules=shadow)).harmful
-    assert not watching(guard).answer(create_chat_request(create_picture(), max_tokens=9, rules=lenient)).harmful
+    assert watching(guard).answer(create_chat_request(create_picture(), max_tokens=9, policy=shadow)).harmful
+    assert not watching(guard).answer(create_chat_request(create_picture(), max_tokens=9, policy=lenient)).harmful
 
 
 def test_a_reply_that_cannot_be_judged_is_no_reply(

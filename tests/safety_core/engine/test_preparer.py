@@ -15,11 +15,11 @@ from tests.helpers.engine.requests import create_chat_request, create_guard_requ
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
 
-def test_room_is_kept_for_the_longest_hint_of_the_rules(guard: Guard) -> None:
+def test_room_is_kept_for_the_longest_hint_of_the_policy(guard: Guard) -> None:
     long = ActivePolicy(policy=guard.policy, hints={"privacy": {1: "word " * 120}})
     guard.prepare(create_chat_request(create_picture()))
     with pytest.raises(PromptError, match="leaves no room"):
-        guard.prepare(create_chat_request(create_picture(), rules=long))
+        guard.prepare(create_chat_request(create_picture(), policy=long))
 
 
 def test_the_cost_of_a_request_grows_with_what_the_head_hears(guard: Guard) -> None:

@@ -58,15 +58,15 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_fields_lie_over_the_checkpoints_own(full: PolicyBook) -> None:
-    rules = full.select()
-    assert rules.policy.enabled == BASE.enabled - {"misleading"}
-    assert rules.policy.thresholds["privacy"] == {1: 0.5, 2: 0.5, 3: 0.4}
-    assert rules.policy.thresholds["illegal"] == BASE.thresholds["illegal"]
-    assert rules.policy.actions["politics"] == {**BASE.actions["politics"], 1: Action.ALLOW}
-    assert rules.policy.refusals == {**BASE.refusals, "privacy": "That stays private."}
-    assert rules.policy.fallback_refusal == "Sorry, no."
-    assert rules.hints == {"illegal": {1: "Mind the law."}}
-    assert (rules.mode, rules.enforced) == (Mode.SHADOW, False)
+    active = full.select()
+    assert active.policy.enabled == BASE.enabled - {"misleading"}
+    assert active.policy.thresholds["privacy"] == {1: 0.5, 2: 0.5, 3: 0.4}
+    assert active.policy.thresholds["illegal"] == BASE.thresholds["illegal"]
+    assert active.policy.actions["politics"] == {**BASE.actions["politics"], 1: Action.ALLOW}
+    assert active.policy.refusals == {**BASE.refusals, "privacy": "That stays private."}
+    assert active.policy.fallback_refusal == "Sorry, no."
+    assert active.hints == {"illegal": {1: "Mind the law."}}
+    assert (active.mode, active.enforced) == (Mode.SHADOW, False)
 
 
 def test_a_named_policy_lies_over_the_default_one(full: PolicyBook) -> None:

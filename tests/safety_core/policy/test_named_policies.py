@@ -1,4 +1,4 @@
-"""What a server holds: rules by name and language, and digests that tell them apart."""
+"""What a server holds: policies by name and language, and digests that tell them apart."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ BOOK = PolicyBook(policies={"default": {"": OWN, "en": OWN, "de": GERMAN, "pt-br
 
 
 @pytest.mark.parametrize(
-    ("languages", "rules"),
+    ("languages", "active"),
     [
         ([], OWN),
         (["de"], GERMAN),
@@ -29,8 +29,8 @@ BOOK = PolicyBook(policies={"default": {"": OWN, "en": OWN, "de": GERMAN, "pt-br
         (["", "-", "*"], OWN),
     ],
 )
-def test_the_first_language_that_is_spoken_counts(languages: list[str], rules: ActivePolicy) -> None:
-    assert BOOK.select("default", languages) is rules
+def test_the_first_language_that_is_spoken_counts(languages: list[str], active: ActivePolicy) -> None:
+    assert BOOK.select("default", languages) is active
 
 
 def test_there_is_no_policy_but_those_in_the_book() -> None:

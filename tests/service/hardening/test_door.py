@@ -354,7 +354,7 @@ def test_fingerprinting_without_risk(
 def test_fingerprinting_without_risk_where_a_reply_is_cut(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a reply that the rail cut nor one that failed says more."""
     monkeypatch.setattr(guard, "policy", create_forced_policy(Decision.ALLOWED))
-    monkeypatch.setattr(guard, "decide_replies", lambda replies, rules: [ReplyDecision.CUT] * len(replies))
+    monkeypatch.setattr(guard, "decide_replies", lambda replies, policies: [ReplyDecision.CUT] * len(replies))
     with open_client(guard, expose_risk=False) as client:
         for route in ANSWERING:
             for stream in (False, True):

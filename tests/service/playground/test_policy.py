@@ -86,11 +86,11 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
     file = tmp_path / "policy.yaml"
     file.write_text(text, encoding="utf-8")
     guard = load_guard(NANO_CHECKPOINT, device="cpu")
-    rules = read_book(file, guard.info.policy, guard.info.taxonomy).select()
+    active = read_book(file, guard.info.policy, guard.info.taxonomy).select()
     decided = []
     for name, prompt in ASKED:
         picture = decode_image((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)
-        request = GuardRequest(images=(picture,), turns=(Turn(role="user", text=prompt),), rules=rules)
+        request = GuardRequest(images=(picture,), turns=(Turn(role="user", text=prompt),), policy=active)
         decided.append(SHOWN[guard.assess(request).verdict.decision.value])
     expect_column(asked, 4, decided)
     assert decided != ["Allowed", "Cautioned", "Refused", "Refused"]

@@ -498,7 +498,7 @@ def test_a_reply_that_raises_at_any_step_fails_alone_and_its_neighbours_are_as_a
     inner = Generator(model, max_replies=8)
     generator: Any = inner
     if watched:
-        generator = RailedGenerator(inner, lambda texts, rules: [ReplyDecision.RELEASE] * len(texts), window=2)
+        generator = RailedGenerator(inner, lambda texts, policies: [ReplyDecision.RELEASE] * len(texts), window=2)
     rows = [generator.create_sequence(one) for one, _ in company]
     broken = 3
     told = [one.sequence for one in generator.admit(rows[:1])]

@@ -12,9 +12,9 @@ from safety_core.errors import GenerationError
 from tests.helpers.engine.scripted_generator import ScriptedGenerator, judge_by_words
 
 
-def job(words: Sequence[str], rules: ReplyDecision = ReplyDecision.CUT) -> Any:
+def job(words: Sequence[str], policy: ReplyDecision = ReplyDecision.CUT) -> Any:
     """A reply of some words, those of a single letter three times as long: tokens as plain text has them."""
-    return SimpleNamespace(words=list(map(token, words)), rules=rules)
+    return SimpleNamespace(words=list(map(token, words)), policy=policy)
 
 
 def token(word: str) -> str:
@@ -26,11 +26,11 @@ def text_of(words: Sequence[str]) -> str:
 
 
 def told(
-    words: Sequence[str], window: int = 3, rules: ReplyDecision = ReplyDecision.CUT
+    words: Sequence[str], window: int = 3, policy: ReplyDecision = ReplyDecision.CUT
 ) -> tuple[list[str], RailedSequence, ScriptedGenerator]:
     teller = ScriptedGenerator()
     rail = RailedGenerator(teller, judge_by_words, window=window)
-    row = rail.create_sequence(job(words, rules))
+    row = rail.create_sequence(job(words, policy))
     pieces = [rail.admit([row])[0].text]
     while not row.done:
         pieces.append(rail.step()[0].text)
@@ -57,9 +57,9 @@ def test_nothing_of_what_is_harmful_gets_out(place: int) -> None:
     assert len(row.token_ids) <= place + 3
 
 
-def test_under_rules_that_are_not_enforced_a_harmful_reply_goes_on_and_is_remembered() -> None:
+def test_under_a_policy_that_is_not_enforced_a_harmful_reply_goes_on_and_is_remembered() -> None:
     words = [*"abcd", "BAD", *"efghijklmn"]
-    _, row, _ = told(words, rules=ReplyDecision.WOULD_CUT)
+    _, row, _ = told(words, policy=ReplyDecision.WOULD_CUT)
     assert (row.text, row.finish_reason, row.cut) == (text_of(words), "stop", False)
     assert row.harmful
     assert not told("abcdefgh")[1].harmful
@@ -83,7 +83,7 @@ def test_a_reply_that_fails_by_itself_keeps_its_failure_and_says_no_more() -> No
 def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -> None:
     asked: list[list[str]] = []
 
-    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
+    def judge(texts: Sequence[str], policies: Sequence[Any]) -> list[ReplyDecision | None]:
         asked.append(list(texts))
         return [ReplyDecision.RELEASE] * len(texts)
 
@@ -99,7 +99,7 @@ def test_every_reply_is_judged_once_a_window_and_those_that_are_due_together() -
 def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them() -> None:
     sizes: list[int] = []
 
-    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
+    def judge(texts: Sequence[str], policies: Sequence[Any]) -> list[ReplyDecision | None]:
         sizes.append(len(texts))
         return [ReplyDecision.RELEASE] * len(texts)
 
@@ -115,7 +115,7 @@ def test_who_is_nearly_due_is_judged_with_those_who_are_and_then_again_with_them
 def test_of_a_long_reply_only_the_newest_words_are_judged() -> None:
     longest = 0
 
-    def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
+    def judge(texts: Sequence[str], policies: Sequence[Any]) -> list[ReplyDecision | None]:
         nonlocal longest
         longest = max(longest, *map(len, texts))
         return [ReplyDecision.RELEASE] * len(texts)
@@ -171,7 +171,7 @@ def test_any_mix_of_replies_says_what_each_would_say_alone_and_never_more() -> N
 
 
 def test_a_judge_that_raises_for_one_reply_fails_that_one_alone() -> None:
-    def raises(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision | None]:
+    def raises(texts: Sequence[str], policies: Sequence[Any]) -> list[ReplyDecision | None]:
         if any("BAD" in text for text in texts):
             raise RuntimeError("SECRET")
         return [ReplyDecision.RELEASE] * len(texts)

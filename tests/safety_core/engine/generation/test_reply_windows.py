@@ -102,7 +102,7 @@ def test_a_reply_is_cut_while_it_comes_where_a_window_of_the_complete_one_is_ref
     for _ in range(100):
         pieces = [rng.choice(["word ", "a ", "", "BA", "D", " and"]) for _ in range(rng.randint(1, 120))]
         rail = RailedGenerator(ScriptedGenerator(), judge_by_words, window=size)
-        row = rail.create_sequence(SimpleNamespace(words=list(pieces), rules=ReplyDecision.CUT))
+        row = rail.create_sequence(SimpleNamespace(words=list(pieces), policy=ReplyDecision.CUT))
         rail.admit([row])
         while not row.done:
             rail.step()

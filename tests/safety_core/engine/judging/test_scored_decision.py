@@ -42,7 +42,7 @@ def test_whole_questions_read_as_one_text_decide_where_risk_is_likely_only(guard
     policy = replace(policy, actions={name: {1: Action.ALLOW, 2: Action.ALLOW, 3: Action.REFUSE} for name in lowest})
     questions = ("What is in the picture?", "Yes.", "Explain why the sky is blue.")
     turns = tuple(Turn(role="assistant" if at % 2 else "user", text=text) for at, text in enumerate(questions))
-    ready = guard.prepare(GuardRequest(turns=turns, rules=ActivePolicy(policy=policy)))
+    ready = guard.prepare(GuardRequest(turns=turns, policy=ActivePolicy(policy=policy)))
     types = tuple(0.0 if name == T.safe_type else 1 / len(T.risky_types) for name in T.types)
 
     def scored(belief: float) -> PairScores:

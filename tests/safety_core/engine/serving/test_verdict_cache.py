@@ -91,14 +91,19 @@ def test_any_text_has_a_key(text: str) -> None:
     assert len(compute_key(request(text=text), "policy")) == 64
 
 
-def test_other_rules_are_another_key_and_equal_ones_the_same() -> None:
+def test_other_policies_are_another_key_and_equal_ones_the_same() -> None:
     policy = Policy.create_default(DEFAULT_TAXONOMY)
-    base, ruled = request(), request(rules=ActivePolicy(policy=policy))
-    keys = {
-        compute_key(one, "policy") for one in (base, ruled, request(rules=ActivePolicy(name="strict", policy=policy)))
-    }
-    assert len(keys) == 3
-    assert compute_key(request(rules=ActivePolicy(policy=replace(policy))), "policy") == compute_key(ruled, "policy")
+    own, default, strict, equal = (
+        compute_key(request(policy=one), "policy")
+        for one in (
+            None,
+            ActivePolicy(policy=policy),
+            ActivePolicy(name="strict", policy=policy),
+            ActivePolicy(policy=replace(policy)),
+        )
+    )
+    assert len({own, default, strict}) == 3
+    assert equal == default
 
 
 def test_options_that_change_no_verdict_share_it() -> None:

@@ -359,7 +359,7 @@ class Railed(FakeGuard):
     def create_generator(self) -> Any:
         rulings = chain([ReplyDecision.CUT], repeat(ReplyDecision.RELEASE))
 
-        def judge(texts: Sequence[str], rules: Sequence[Any]) -> list[ReplyDecision]:
+        def judge(texts: Sequence[str], policies: Sequence[Any]) -> list[ReplyDecision]:
             return [next(rulings) if "red" in text else ReplyDecision.RELEASE for text in texts]
 
         return RailedGenerator(super().create_generator(), judge, window=1)
