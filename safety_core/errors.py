@@ -24,7 +24,7 @@
         ├── StoppedError         the engine is shutting down, or its worker died
         └── GenerationError      there is a verdict, but the reply could not be generated
 
-Messages never contain a user's text or picture: they may be logged and sent to clients.
+Messages never contain a user's text or image: they may be logged and sent to clients.
 Standard library only.
 """
 

@@ -41,7 +41,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     application = DocumentedApp(
         settings,
         title="SafeVLM Guard",
-        description="A vision-language model that judges every picture and prompt before it answers.",
+        description="A vision-language model that judges every image and prompt before it answers.",
         version=__version__,
         lifespan=lifespan,
         middleware=[

@@ -105,9 +105,7 @@ class UnguardedGuard(ForwardingGuard):
                 verdict=self._build_allowed_verdict(one),
                 turns=one.request.turns,
                 answerable=isinstance(one.request, ChatRequest),
-                pictures=VisionFeatures((), vision[rows].projected_BPD.clone())
-                if vision is not None and rows
-                else None,
+                images=VisionFeatures((), vision[rows].projected_BPD.clone()) if vision is not None and rows else None,
             )
             for one, rows in zip(inputs, rows_of, strict=True)
         ]

@@ -83,7 +83,7 @@ def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) ->
             projected[0, 0, 0] = float("nan")
             pictures = VisionFeatures((), projected)
         prompt = model.prompts.encode(turns, len(shown))
-        made.append(GenerationRequest(prompt=prompt, pictures=pictures, sampling=Sampling(max_new_tokens=tokens)))
+        made.append(GenerationRequest(prompt=prompt, images=pictures, sampling=Sampling(max_new_tokens=tokens)))
     return made
 
 
@@ -91,7 +91,7 @@ def generate_sequentially(model: SafeLlava, wanted: Sequence[GenerationRequest])
     """Generate with the reference path, one reply after another."""
     made: Made = []
     for job in wanted:
-        pictures = job.pictures
+        pictures = job.images
         assert pictures is not None
         try:
             (reply,) = generate(
@@ -130,8 +130,8 @@ def generate_paged(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Mad
 
 @torch.inference_mode()
 def _embed(model: SafeLlava, job: GenerationRequest) -> Tensor:
-    assert job.pictures is not None
-    (embeds_TD,) = model.embed([job.prompt], job.pictures, [len(job.pictures)], True)
+    assert job.images is not None
+    (embeds_TD,) = model.embed([job.prompt], job.images, [len(job.images)], True)
     return embeds_TD
 
 

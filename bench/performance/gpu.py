@@ -99,7 +99,7 @@ class ModelRuns:
         prompt = self.model.prompts.encode([Turn(role="user", text=QUESTION)], 1)
         sampling = Sampling(max_new_tokens=self.tokens)
         return [
-            generator.create_sequence(GenerationRequest(prompt=prompt, pictures=one, inject=inject, sampling=sampling))
+            generator.create_sequence(GenerationRequest(prompt=prompt, images=one, inject=inject, sampling=sampling))
             for one in pictures
         ]
 

@@ -135,7 +135,7 @@ def _generate_unguarded(
         image = _create_picture(guard, pair)
         views = [] if image is None else [image.views[0]]
         features = model.encode_images(model.preprocess(views)) if views else None
-        jobs.append(GenerationRequest(prompt=model.prompts.encode(turns, len(views)), pictures=features, inject=False))
+        jobs.append(GenerationRequest(prompt=model.prompts.encode(turns, len(views)), images=features, inject=False))
     yield from _generate(model, guard, pairs, jobs, window)
 
 

@@ -1,6 +1,6 @@
 """Entries of the audit log: one decision about a request, or the end of one reply.
 
-Pictures are recorded as digests; prompts and replies are not recorded. Knows no database.
+Images are recorded as digests; prompts and replies are not recorded. Knows no database.
 """
 
 import time
@@ -47,7 +47,7 @@ class AuditEntry:
     """Decisions of policies in shadow mode, by policy name."""
 
     images: Sequence[str] | None = None
-    """SHA-256 of each picture's bytes."""
+    """SHA-256 of each image's bytes."""
 
     images_scanned: int | None = None
     finish_reason: str | None = None

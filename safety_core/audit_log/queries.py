@@ -34,7 +34,7 @@ class AuditQuery:
     decision: str | None = None
     type: str | None = None
     image: str | None = None
-    """SHA-256 of a picture."""
+    """SHA-256 of an image."""
 
     limit: int | None = None
     """Largest number of entries; the newest ones are kept."""

@@ -45,7 +45,7 @@ def print_audit_log(
     policy: Annotated[str | None, typer.Option(help="Name of a policy.")] = None,
     decision: Annotated[str | None, typer.Option(help="Decision: allowed, cautioned or refused.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="A risk type.")] = None,
-    image: Annotated[str | None, typer.Option(help="A picture, by the SHA-256 of its bytes.")] = None,
+    image: Annotated[str | None, typer.Option(help="An image, by the SHA-256 of its bytes.")] = None,
     limit: Annotated[int | None, typer.Option(help="Largest number of entries; the newest are printed.", min=1)] = None,
     form: Annotated[
         OutputFormat, typer.Option("--format", help="Output format; jsonl and csv contain every field.")

@@ -1,4 +1,4 @@
-"""``safevlm classify``: prints the verdict on pictures, a prompt or both."""
+"""``safevlm classify``: prints the verdict on images, a prompt or both."""
 
 import json
 from dataclasses import asdict
@@ -11,16 +11,16 @@ from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_check
 
 
 def classify(
-    images: Annotated[list[Path] | None, typer.Argument(help="Pictures, classified together and one by one.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(help="Images, classified together and one by one.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
     policy: Annotated[Path | None, typer.Option(help="Policy file in YAML, as for SAFEVLM_POLICY.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quantize: Annotated[str, typer.Option(help="none, int8 or nf4.")] = "none",
 ) -> None:
-    """Classify pictures, a prompt or both, and print the verdict as JSON; no reply is generated."""
+    """Classify images, a prompt or both, and print the verdict as JSON; no reply is generated."""
     if not images and not prompt:
-        raise typer.BadParameter("a picture or a prompt is needed")
+        raise typer.BadParameter("an image or a prompt is needed")
     with exit_on_error():
         from safety_core.engine.load import load_guard
         from safety_core.engine.messages import GuardRequest

@@ -21,7 +21,7 @@ def convert(
         bool, typer.Option("--skip-bad", help="List and skip bad records instead of stopping.")
     ] = False,
 ) -> None:
-    """Convert a public data set, or a folder of pictures, to JSONL records."""
+    """Convert a public data set, or a folder of images, to JSONL records."""
     with exit_on_error():
         from safety_core.data.conversion import convert as write
         from safety_core.data.labels import parse_labels

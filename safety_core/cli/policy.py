@@ -25,7 +25,7 @@ def check(
 ) -> None:
     """Read a policy file as the server does, and print its changes; an error exits with status 1 and names the line."""
     with exit_on_error():
-        from safety_core.model.checkpoint.manifest import check_manifest
+        from safety_core.model.checkpoint.sha256_manifest import check_manifest
         from safety_core.model.spec import POLICY_FILE, read_spec
         from safety_core.policy.loader import read_book
 
@@ -54,16 +54,16 @@ def check(
 @app.command()
 def explain(
     file: Annotated[Path, typer.Argument(help="Policy file in YAML, as for SAFEVLM_POLICY.")],
-    image: Annotated[list[Path] | None, typer.Option(help="A picture; may be given several times.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="An image; may be given several times.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
     checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole explanation as JSON.")] = False,
 ) -> None:
-    """Classify pictures, a prompt or both, and explain the decision: scores, thresholds and rules."""
+    """Classify images, a prompt or both, and explain the decision: scores, thresholds and rules."""
     if not image and not prompt:
-        raise typer.BadParameter("a picture or a prompt is needed")
+        raise typer.BadParameter("an image or a prompt is needed")
     with exit_on_error():
         from safety_core.engine.explanation import explain_verdict
         from safety_core.engine.load import load_guard
@@ -76,11 +76,9 @@ def explain(
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
         active = _select_policy(book, policy)
-        pictures = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
+        images = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        found = explain_verdict(
-            active, taxonomy, guard.assess(GuardRequest(images=pictures, turns=turns, policy=active))
-        )
+        found = explain_verdict(active, taxonomy, guard.assess(GuardRequest(images=images, turns=turns, policy=active)))
     typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_format_explanation(found)))
 
 

@@ -1,6 +1,6 @@
 """Converts a public data set to JSONL records: the set's adapter reads it, and its categories become labels.
 
-Pictures are referenced, not copied; pictures inside a set's own files are written next to the records.
+Images are referenced, not copied; images inside a set's own files are written next to the records.
 """
 
 import os
@@ -50,16 +50,16 @@ def convert(
     Args:
         name: a key of :data:`ADAPTERS`.
         source: folder in which the set was unpacked.
-        out: JSONL file to write; picture paths become relative to its folder. Pictures inside the set's own files
+        out: JSONL file to write; image paths become relative to its folder. Images inside the set's own files
             are written to a folder of the same name with the suffix ``-images``.
         taxonomy: taxonomy whose indices the records carry.
         labels: category → (type name, level), overriding the set's table.
         split: part of the set, if it has several.
-        skip_bad: skip records that are malformed or whose picture is missing, instead of stopping at the first.
+        skip_bad: skip records that are malformed or whose image is missing, instead of stopping at the first.
 
     Raises:
         ConfigError: the adapter, folder or split does not exist, or a category has no label in this taxonomy.
-        SampleError: a file of the set is missing or not in the set's format, a picture is missing, or no record
+        SampleError: a file of the set is missing or not in the set's format, an image is missing, or no record
             remains.
     """
     if name not in ADAPTERS:
@@ -88,7 +88,7 @@ class _RecordBuilder:
 
     source: str
     folder: Path
-    """Folder of the JSONL file, to which picture paths are relative."""
+    """Folder of the JSONL file, to which image paths are relative."""
 
     labels: LabelTable
     images: ImageStore
@@ -119,7 +119,7 @@ class _RecordBuilder:
         label = self.labels.find_label(sample.category)
         for image in sample.images:
             if isinstance(image, Path) and not image.is_file():
-                raise sample.place.create_error(f"the picture {image} does not exist", "image")
+                raise sample.place.create_error(f"the image {image} does not exist", "image")
         record: dict[str, Any] = {
             "id": self._number_id(sample.id),
             "image": self._place_images(sample),
@@ -144,6 +144,6 @@ class _RecordBuilder:
         return name if number == 1 else f"{name}~{number}"
 
     def _place_images(self, sample: RawSample) -> str | list[str] | None:
-        """Store the pictures and format their relative paths for the field ``image``."""
+        """Store the images and format their relative paths for the field ``image``."""
         paths = [os.path.relpath(self.images.store(image), self.folder) for image in sample.images]
         return None if not paths else paths[0] if len(paths) == 1 else paths

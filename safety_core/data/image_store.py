@@ -1,4 +1,4 @@
-"""Stores pictures from inside a data set's files as files of their own, each content once."""
+"""Stores images from inside a data set's files as files of their own, each content once."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ _SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"GIF8", ".gif"), (b"
 
 
 class ImageStore:
-    """A folder of pictures that are named by their content.
+    """A folder of images that are named by their content.
 
     Args:
-        folder: the destination; created when the first picture is stored.
+        folder: the destination; created when the first image is stored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -21,7 +21,7 @@ class ImageStore:
         self._written: list[Path] = []
 
     def store(self, image: Path | bytes) -> Path:
-        """Return the file of a picture; a content that has no file yet is written to one."""
+        """Return the file of an image; a content that has no file yet is written to one."""
         if isinstance(image, Path):
             return image
         suffix = next((suffix for start, suffix in _SUFFIXES if image.startswith(start)), ".img")

@@ -30,7 +30,7 @@ class ReadResult:
 
 
 def read_jsonl(path: Path | str, taxonomy: Taxonomy, *, skip_bad: bool = False) -> ReadResult:
-    """Read one JSONL file; picture paths are relative to its folder.
+    """Read one JSONL file; image paths are relative to its folder.
 
     Args:
         path: the file.

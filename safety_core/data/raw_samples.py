@@ -17,7 +17,7 @@ class RawSample:
 
     id: str
     images: tuple[Path | bytes, ...]
-    """Pictures: paths, or contents if the set stores them inside its own files."""
+    """Images: paths, or contents if the set stores them inside its own files."""
 
     turns: tuple[str, ...]
     """Alternating texts that begin with the user's."""
@@ -29,7 +29,7 @@ class RawSample:
     """Category of the texts alone, if the set names one."""
 
     image_category: str | None = None
-    """Category of the pictures alone, if the set names one."""
+    """Category of the images alone, if the set names one."""
 
     place: RecordPlace
     """Where the set's files contain it."""

@@ -1,7 +1,7 @@
-"""Pictures of samples: lists, loads and checks them, once for each distinct content.
+"""Images of samples: lists, loads and checks them, once for each distinct content.
 
-Pictures are decoded as a client's pictures are (``images.decode``), so training sees what serving sees; an unreadable
-picture is an error that names the record. Knows Pillow, and no torch.
+Images are decoded as a client's images are (``images.decode``), so training sees what serving sees; an unreadable
+image is an error that names the record. Knows Pillow, and no torch.
 """
 
 import hashlib
@@ -20,20 +20,20 @@ from safety_core.inputs.images.limits import ImageLimits
 from safety_core.inputs.images.views import CLIP_MEAN, Colour
 
 _DECODERS = 8
-"""Largest number of threads that decode pictures when all are checked."""
+"""Largest number of threads that decode images when all are checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRef:
-    """One picture of one sample."""
+    """One image of one sample."""
 
     sample: Sample
     index: int
-    """Position among the sample's pictures."""
+    """Position among the sample's images."""
 
     @property
     def path(self) -> Path:
-        """The picture's file."""
+        """The image's file."""
         return self.sample.images[self.index]
 
     @property
@@ -46,12 +46,12 @@ class ImageRef:
         try:
             return self.sample.images[self.index].read_bytes()
         except OSError as exc:
-            raise self.sample.create_error("the picture cannot be read", self.field) from exc
+            raise self.sample.create_error("the image cannot be read", self.field) from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageTable:
-    """The distinct pictures behind a list of samples."""
+    """The distinct images behind a list of samples."""
 
     refs: tuple[ImageRef, ...]
     """One reference for each distinct content."""
@@ -60,18 +60,18 @@ class ImageTable:
     """sha256 of each distinct file's bytes, in the order of ``refs``."""
 
     rows: tuple[tuple[int, ...], ...]
-    """For each sample, which of ``refs`` its pictures are."""
+    """For each sample, which of ``refs`` its images are."""
 
 
 def list_image_refs(samples: Iterable[Sample]) -> Iterator[ImageRef]:
-    """Yield a reference to every picture of every sample, in order."""
+    """Yield a reference to every image of every sample, in order."""
     return (ImageRef(sample=sample, index=index) for sample in samples for index in range(len(sample.images)))
 
 
 def load_image(ref: ImageRef, *, fill: Colour = CLIP_MEAN, limits: ImageLimits | None = None) -> Image.Image:
-    """Decode a picture to the square RGB view that the model sees.
+    """Decode an image to the square RGB view that the model sees.
 
-    A transparent picture has two views; this is the one on white, the most likely background.
+    A transparent image has two views; this is the one on white, the most likely background.
 
     Raises:
         SampleError: the file cannot be read or decoded, or exceeds ``limits``.
@@ -83,7 +83,7 @@ def load_image(ref: ImageRef, *, fill: Colour = CLIP_MEAN, limits: ImageLimits |
 
 
 def build_image_table(samples: Iterable[Sample]) -> ImageTable:
-    """Find the distinct pictures by the content of their files, reading each path once.
+    """Find the distinct images by the content of their files, reading each path once.
 
     Raises:
         SampleError: a file cannot be read.
@@ -109,7 +109,7 @@ def build_image_table(samples: Iterable[Sample]) -> ImageTable:
 def drop_unreadable(
     samples: Iterable[Sample], *, check: Callable[[ImageRef], object] = load_image
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Split samples into those whose pictures all load, and an error for each of the others.
+    """Split samples into those whose images all load, and an error for each of the others.
 
     Each file is read and decoded once, several at a time.
     """
@@ -124,7 +124,7 @@ def drop_unreadable(
         return None
 
     # Decoding releases the interpreter's lock, so threads suffice.
-    with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
+    with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="images") as pool:
         problems = dict(zip(first_ref, pool.map(find_problem, first_ref.values()), strict=True))
     kept: list[Sample] = []
     errors: list[SampleError] = []

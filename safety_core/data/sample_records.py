@@ -1,6 +1,6 @@
 """The JSON schema of a sample's record, and the conversion of a record to a sample.
 
-Pictures are not opened, but their files must exist. Knows no files of records.
+Images are not opened, but their files must exist. Knows no files of records.
 """
 
 import json
@@ -57,7 +57,7 @@ _LevelIndex = Annotated[int, AfterValidator(_check_level)]
 
 
 class _RiskRecord(StrictModel):
-    """A label of the pictures or the texts alone."""
+    """A label of the images or the texts alone."""
 
     type: _TypeIndex
     level: _LevelIndex
@@ -89,11 +89,11 @@ def parse_sample(text: str, place: RecordPlace, taxonomy: Taxonomy) -> Sample:
 
     Args:
         text: the record as JSON.
-        place: file and line; picture paths are relative to the file's folder.
+        place: file and line; image paths are relative to the file's folder.
         taxonomy: bounds of the labels.
 
     Raises:
-        SampleError: the record is malformed, or a picture does not exist.
+        SampleError: the record is malformed, or an image does not exist.
     """
     try:
         data = json.loads(text)
@@ -104,7 +104,7 @@ def parse_sample(text: str, place: RecordPlace, taxonomy: Taxonomy) -> Sample:
     except ValidationError as exc:
         raise place.translate_error(exc) from exc
     if not record.image and not record.conversations:
-        raise place.create_error("a record needs a picture, a conversation or both", "conversations")
+        raise place.create_error("a record needs an image, a conversation or both", "conversations")
     return Sample(
         id=record.id,
         images=_find_images(record, place),
@@ -120,7 +120,7 @@ def parse_sample(text: str, place: RecordPlace, taxonomy: Taxonomy) -> Sample:
 
 
 def _find_images(record: _SampleRecord, place: RecordPlace) -> tuple[Path, ...]:
-    """Locate the pictures relative to the file's folder; raises SampleError if one does not exist."""
+    """Locate the images relative to the file's folder; raises SampleError if one does not exist."""
     images = tuple(place.file.parent / path for path in record.image)
     for index, image in enumerate(images):
         if not image.is_file():

@@ -1,4 +1,4 @@
-"""Samples: a labelled request with its pictures and, where there is one, the reply to learn.
+"""Samples: a labelled request with its images and, where there is one, the reply to learn.
 
 Knows no file format, no torch and no model.
 """
@@ -32,16 +32,16 @@ class Sample:
     """Name of the sample, unique within its file."""
 
     images: tuple[Path, ...]
-    """Pictures, in the order in which the model sees them."""
+    """Images, in the order in which the model sees them."""
 
     conversation: tuple[Turn, ...]
     """Alternating turns that begin with the user; the last one is the assistant's if there is a reply to learn."""
 
     label: RiskLabel
-    """Risk of the whole request: all pictures with the whole conversation."""
+    """Risk of the whole request: all images with the whole conversation."""
 
     image_risk: RiskLabel | None = None
-    """Risk of the pictures alone, if it was labelled."""
+    """Risk of the images alone, if it was labelled."""
 
     text_risk: RiskLabel | None = None
     """Risk of the user's texts alone, if it was labelled."""

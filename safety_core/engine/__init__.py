@@ -1,4 +1,4 @@
-"""The guard as an engine: from decoded pictures and turns to a verdict and a guarded reply, without HTTP.
+"""The guard as an engine: from decoded images and turns to a verdict and a guarded reply, without HTTP.
 
 ``messages`` defines requests, verdicts and replies, ``protocols`` the interface between a guard and its server.
 ``guard`` prepares (``preparer``), judges (``judging``) and answers (``generation``) requests; ``serving`` runs it for

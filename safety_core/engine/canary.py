@@ -1,7 +1,7 @@
-"""A canary: a picture with a known verdict, judged to show that tower, projector, head and policy work together.
+"""A canary: an image with a known verdict, judged to show that tower, projector, head and policy work together.
 
 A checkpoint may contain its own as ``provenance.canary`` = ``{"image": file in the checkpoint, "prompt", "decision"}``.
-Otherwise the canary is a drawn picture, and the check is only that its scores are finite and do not change.
+Otherwise the canary is a drawn image, and the check is only that its scores are finite and do not change.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from safety_core.errors import CheckpointError, ImageError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
 from safety_core.inputs.images.views import Colour
-from safety_core.model.checkpoint.manifest import write_manifest
+from safety_core.model.checkpoint.sha256_manifest import write_manifest
 from safety_core.model.spec import read_spec, write_spec
 from safety_core.policy.policy import Decision, Policy, decide_worst
 from safety_core.scores import PairScores
 from safety_core.taxonomy import Taxonomy
 
 CANARY_FILE = "canary.png"
-"""File name of the picture that :func:`write_canary` writes."""
+"""File name of the image that :func:`write_canary` writes."""
 
 _TOLERANCE = 0.02
 """Largest drift of a score between two checks: batching and 16-bit arithmetic move scores less than this."""
@@ -92,7 +92,7 @@ def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Poli
     """The checkpoint's own canary, or a drawn one if it has none.
 
     Raises:
-        CheckpointError: ``provenance.canary`` is malformed or its picture cannot be decoded.
+        CheckpointError: ``provenance.canary`` is malformed or its image cannot be decoded.
     """
     recorded = provenance.get("canary")
     if recorded is None:
@@ -107,18 +107,18 @@ def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Poli
     try:
         image = decode_image((checkpoint / file).read_bytes(), fill=fill)
     except (OSError, ImageError) as exc:
-        raise CheckpointError(f"{checkpoint.name}: the canary's picture cannot be read") from exc
+        raise CheckpointError(f"{checkpoint.name}: the canary's image cannot be read") from exc
     turns = (Turn(role="user", text=prompt),) if prompt else ()
     return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy, decision=Decision(decision))
 
 
 def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Decision) -> None:
-    """Add a canary to a checkpoint: writes the picture, the entry in its provenance, and the manifest.
+    """Add a canary to a checkpoint: writes the image, the entry in its provenance, and the manifest.
 
     Args:
         checkpoint: a valid checkpoint directory.
-        picture: an encoded PNG.
-        prompt: question about the picture; if empty, the picture is judged alone.
+        image: an encoded PNG.
+        prompt: question about the image; if empty, the image is judged alone.
         decision: decision of the checkpoint's own policy on it.
     """
     spec = read_spec(checkpoint)

@@ -1,6 +1,6 @@
 """Explains a decision: all scores of the head, and the thresholds and actions of the policy. Pure functions; no torch.
 
-Names of scores: ``image 1`` is a picture with the prompt (or alone if there is no prompt), ``all`` everything together;
+Names of scores: ``image 1`` is an image with the prompt (or alone if there is no prompt), ``all`` everything together;
 ``images`` and ``text`` are the surfaces alone, which decide only if there are no other scores.
 """
 
@@ -20,7 +20,7 @@ class ExplainedScore:
     """One output of the head, with the decision of the policy on it."""
 
     name: str
-    """Which pictures and texts the head read."""
+    """Which images and texts the head read."""
 
     variant: int
     """Index of the text variant, in the order of ``Guard.prepare``."""

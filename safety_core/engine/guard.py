@@ -2,14 +2,14 @@
 
 Servers, commands, evaluation and audits all use this class, with single requests or batches. The steps of a request:
 
-1. ``prepare`` (``preparer``): pictures to pixels, every variant of the text to token ids; no model runs;
-2. ``score`` (``judging.scorer``): every picture of the batch goes through the vision tower once; of a picture with two
+1. ``prepare`` (``preparer``): images to pixels, every variant of the text to token ids; no model runs;
+2. ``score`` (``judging.scorer``): every image of the batch goes through the vision tower once; of an image with two
    views (transparency) the one that scores worse is kept; the head judges the kept views with every text variant;
 3. ``decide``: the policy decides on the worst variant, whose views and text the language model will get. The policy is
    the checkpoint's own, unless the request contains an operator's;
 4. ``create_generation_request``: not for refused requests, whose reply is the policy's text and for which the language
    model never runs. If the request is cautioned, the hint for its type and level follows the question. Safety tokens
-   precede each picture's features.
+   precede each image's features.
 
 Fail closed: any error before a verdict leads to a refusal without one. ``prepare`` and ``create_generation_request``
 may be called in any thread, everything else in the thread that owns the model. Knows no queues and no HTTP.
@@ -38,9 +38,9 @@ from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.engine.guard_info import GuardInfo, GuardLimits
 from safety_core.engine.judging.batch_retry import retry_in_parts, retry_slices_in_parts
 from safety_core.engine.judging.conversation_decision import ConversationDecision, decide_conversation
+from safety_core.engine.judging.image_questions import build_no_image_reply, is_image_missing
 from safety_core.engine.judging.model_input import ModelInput, ScoredInput
 from safety_core.engine.judging.pace import Pace
-from safety_core.engine.judging.picture_questions import build_no_picture_reply, is_picture_missing
 from safety_core.engine.judging.scored_decision import JudgedInput, decide_scored, refuse_unjudged
 from safety_core.engine.judging.scorer import Scorer
 from safety_core.engine.judging.variant_decision import Turns
@@ -69,7 +69,7 @@ class Guard:
         checkpoint: name for ``info``.
         digest: identifies the checkpoint's content; a unique one if None.
         limits: how much to process at a time.
-        canary: a request with a known verdict; a drawn picture if None.
+        canary: a request with a known verdict; a drawn image if None.
         description: what the checkpoint is and is not suitable for.
 
     Raises:
@@ -126,7 +126,7 @@ class Guard:
         """Judge a request; the language model does not run.
 
         Raises:
-            InputError: the text is too long, or there is neither picture nor text.
+            InputError: the text is too long, or there is neither image nor text.
             ExhaustedError: there was not enough memory.
         """
         return self._decide_conversation(request).judged.verdict
@@ -143,8 +143,8 @@ class Guard:
         if judged.verdict.refusal is not None:
             return build_refused_reply(judged.verdict)
         assert isinstance(readable, ChatRequest), "a part of a chat is a chat"
-        if is_picture_missing(readable):
-            return build_no_picture_reply(judged.verdict)
+        if is_image_missing(readable):
+            return build_no_image_reply(judged.verdict)
         started = time.perf_counter()
         generator = self.create_generator()
         sequence = generator.create_sequence(self.create_generation_request(judged, readable))
@@ -176,16 +176,16 @@ class Guard:
         return self._preparer.fold_in_process()
 
     def prepare(self, request: GuardRequest) -> ModelInput:
-        """Preprocess pictures and tokenise text.
+        """Preprocess images and tokenise text.
 
         Raises:
-            InputError: the text is too long, fills the model's context, or there is neither picture nor text.
+            InputError: the text is too long, fills the model's context, or there is neither image nor text.
             ExhaustedError: there was not enough memory.
         """
         return self._preparer.prepare(request)
 
     def prepare_encoded(self, turns: Turns, vision: VisionFeatures | None) -> ModelInput:
-        """:meth:`prepare` for pictures whose features are known, with one view each. Raises InputError."""
+        """:meth:`prepare` for images whose features are known, with one view each. Raises InputError."""
         return self._preparer.prepare_encoded(turns, vision)
 
     # --- judging -------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class Guard:
         hint = select_hint(self._merge_hints(request), judged.verdict.verdict)
         return GenerationRequest(
             prompt=self.model.prompts.encode(judged.turns, len(request.images), hint=hint),
-            pictures=judged.pictures,
+            images=judged.images,
             sampling=create_sampling(request),
             stop=request.stop,
             policy=request.policy,

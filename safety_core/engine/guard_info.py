@@ -27,7 +27,7 @@ class GuardInfo:
     """The types and levels of risk that the model scores."""
 
     pad_colour: Colour = CLIP_MEAN
-    """The image processor's mean colour in 0..255, with which pictures must be padded."""
+    """The image processor's mean colour in 0..255, with which images must be padded."""
 
     image_side: int | None = None
     """Side in pixels of the square that the image processor produces; None if unknown."""
@@ -36,7 +36,7 @@ class GuardInfo:
     """The checkpoint's own policy, which operators' policies modify."""
 
     positions_per_image: int = 0
-    """Positions of one picture in the language model, including its safety tokens."""
+    """Positions of one image in the language model, including its safety tokens."""
 
     description: str = ""
     """What the checkpoint is and is not suitable for, in a sentence or two."""

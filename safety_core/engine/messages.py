@@ -33,18 +33,18 @@ class ClientMessage:
     """Its texts; empty for an empty message, such as a refusal replayed with empty content."""
 
     images: int = 0
-    """Number of its pictures."""
+    """Number of its images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardRequest:
-    """Pictures, a conversation, or both, to be judged."""
+    """Images, a conversation, or both, to be judged."""
 
     images: tuple[DecodedImage, ...] = ()
-    """Decoded pictures, in the order in which the model reads them."""
+    """Decoded images, in the order in which the model reads them."""
 
     turns: tuple[Turn, ...] = ()
-    """User and assistant turns, alternating; empty if the pictures are judged alone."""
+    """User and assistant turns, alternating; empty if the images are judged alone."""
 
     heatmap: bool = False
     """Whether the assessment should contain a heatmap of the head's attention."""
@@ -105,13 +105,13 @@ class GuardVerdict:
     """The scores that decided, with names; None without a verdict."""
 
     per_image: tuple[Assessment, ...] = ()
-    """The same for each picture; empty without a verdict."""
+    """The same for each image; empty without a verdict."""
 
     images_received: int = 0
-    """Number of pictures in the request."""
+    """Number of images in the request."""
 
     images_scanned: int = 0
-    """Number of pictures that the head judged: all of them, or there is no verdict."""
+    """Number of images that the head judged: all of them, or there is no verdict."""
 
     refusal: str | None = None
     """Text for the client if the decision is ``refused``, else None."""
@@ -121,7 +121,7 @@ class GuardVerdict:
     takes into account: refused user turns, and the answers that followed them."""
 
     prepare_ms: float = 0.0
-    """Milliseconds that preprocessing the pictures and tokenising the text took, including the wait for a thread."""
+    """Milliseconds that preprocessing the images and tokenising the text took, including the wait for a thread."""
 
     queue_ms: float = 0.0
     """Milliseconds that the request waited in the queue."""
@@ -165,7 +165,7 @@ class Reply:
     """Whether the output rail found the reply harmful; it was cut then, unless its policy is in shadow mode."""
 
     prompt_tokens: int = 0
-    """Positions that the language model read, including pictures and safety tokens; 0 if it did not run."""
+    """Positions that the language model read, including images and safety tokens; 0 if it did not run."""
 
     completion_tokens: int = 0
     """Tokens that the language model generated; 0 if it did not run."""

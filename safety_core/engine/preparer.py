@@ -1,4 +1,4 @@
-"""Prepares requests for the model: pictures to pixels, and every variant of the text to token ids.
+"""Prepares requests for the model: images to pixels, and every variant of the text to token ids.
 
 Runs no model, so requests can be prepared in any thread. Of policies it knows only the hints, which need room.
 """
@@ -57,10 +57,10 @@ class Preparer:
         return process
 
     def prepare(self, request: GuardRequest) -> ModelInput:
-        """Preprocess pictures and tokenise text.
+        """Preprocess images and tokenise text.
 
         Raises:
-            InputError: the text is too long, fills the model's context, or there is neither picture nor text.
+            InputError: the text is too long, fills the model's context, or there is neither image nor text.
             ExhaustedError: there was not enough memory.
         """
         try:
@@ -74,7 +74,7 @@ class Preparer:
             return ModelInput(request=request)
 
     def prepare_encoded(self, turns: Turns, vision: VisionFeatures | None) -> ModelInput:
-        """:meth:`prepare` for pictures whose features are known, with one view each. Raises InputError."""
+        """:meth:`prepare` for images whose features are known, with one view each. Raises InputError."""
         if vision is None or not len(vision):
             return self._prepare(GuardRequest(turns=turns))
         return ModelInput(
@@ -89,7 +89,7 @@ class Preparer:
         is_reply = isinstance(request, ReplyRequest)
         variants = self._tokenize_replies(request) if is_reply else self._tokenize_variants(request.turns)
         if not request.images and not all(ids for _, ids in variants):
-            raise PromptError("There is neither a picture nor a text to judge.", code="input_empty", param="prompt")
+            raise PromptError("There is neither an image nor a text to judge.", code="input_empty", param="prompt")
         if isinstance(request, ChatRequest):
             self._check_room(request, list(dict.fromkeys(turns for turns, _ in variants)))
         views = [view for image in request.images for view in image.views]

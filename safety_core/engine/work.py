@@ -18,11 +18,11 @@ class Work:
     """Number of requests, each of which has a fixed cost."""
 
     views: int = 0
-    """Views of pictures that go through vision tower and safety projector."""
+    """Views of images that go through vision tower and safety projector."""
 
     tokens: int = 0
     """Tokens that the head reads, over all views and text variants, with a surcharge for each input of the head and
-    for each picture in it."""
+    for each image in it."""
 
     def __add__(self, other: Work) -> Work:
         return Work(

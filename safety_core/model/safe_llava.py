@@ -122,11 +122,11 @@ class SafeLlava(nn.Module):
     # --- vision --------------------------------------------------------------------------------------------------
 
     def preprocess(self, images: Sequence[Image.Image]) -> Tensor:
-        """Convert square RGB pictures to pixel_values_BCHW for :meth:`encode_images`."""
+        """Convert square RGB images to pixel_values_BCHW for :meth:`encode_images`."""
         return torch.from_numpy(self.preprocess_numpy(images))
 
     def preprocess_numpy(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-        """Convert square RGB pictures to pixels_BCHW without torch, see :func:`preprocess_images`."""
+        """Convert square RGB images to pixels_BCHW without torch, see :func:`preprocess_images`."""
         return preprocess_images(self.image_processor, images)
 
     @torch.no_grad()

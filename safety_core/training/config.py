@@ -120,7 +120,7 @@ class TrainConfig(StrictModel):
     """Weight of the level and type losses relative to the LM loss, in the logged sum and the backward pass."""
 
     surface_weight: Annotated[Number, Field(ge=0)] = 0.5
-    """Weight of each surface loss (pictures alone, texts alone) relative to the whole request's."""
+    """Weight of each surface loss (images alone, texts alone) relative to the whole request's."""
 
     class_weights: Literal["none", "balanced"] = "none"
     """``balanced`` weighs each type and level by the inverse square root of how often it occurs."""
@@ -141,7 +141,7 @@ class TrainConfig(StrictModel):
     """Dropout in front of the LoRA."""
 
     share_images: PositiveInt = 8
-    """Largest number of prompts of one picture that are grouped in a batch, so that the picture is processed once."""
+    """Largest number of prompts of one image that are grouped in a batch, so that the image is processed once."""
 
     cache_features: str | None = None
     """Folder that caches the frozen tower's features in 16 bit; without it, the tower runs in every step."""
@@ -174,7 +174,7 @@ class TrainConfig(StrictModel):
     """Steps between two evaluations; 0 evaluates at the end only."""
 
     skip_bad: bool = False
-    """Count and list malformed records, unreadable pictures and overlong prompts instead of stopping at the first."""
+    """Count and list malformed records, unreadable images and overlong prompts instead of stopping at the first."""
 
     include_backbone: bool = False
     """Copy the backbone into the written checkpoint."""

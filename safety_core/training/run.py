@@ -73,7 +73,7 @@ def train(config: TrainConfig, *, callbacks: Sequence[TrainerCallback] = ()) -> 
 
     Raises:
         ConfigError: the config contradicts itself, the checkpoint, or an unfinished run in the same folder.
-        SampleError: a record is malformed, a picture unreadable or a prompt too long, and ``skip_bad`` is off.
+        SampleError: a record is malformed, an image unreadable or a prompt too long, and ``skip_bad`` is off.
         CheckpointError: the checkpoint or backbone cannot be loaded, or ``out`` exists.
     """
     out, folder = Path(config.out), config.run_path

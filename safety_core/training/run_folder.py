@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import describe_read_error
-from safety_core.model.checkpoint.manifest import MANIFEST
+from safety_core.model.checkpoint.sha256_manifest import MANIFEST
 from safety_core.training.config import TrainConfig
 
 CONFIG_FILE = "train-run.json"
@@ -34,7 +34,7 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
     """Claim the run folder for a config, and remove the files of a run with another config if it cannot be resumed.
 
     The comparison includes the settings and the content of the files that they name: records, taxonomy, hints and the
-    manifest of the starting checkpoint. Pictures and the weights of a bare backbone are assumed to be unchanged.
+    manifest of the starting checkpoint. Images and the weights of a bare backbone are assumed to be unchanged.
 
     Raises:
         ConfigError: the folder holds a resumable run with another config or other files.

@@ -14,7 +14,7 @@ from safety_core.training.batches.dataset import BatchDataset
 from safety_core.training.batches.encoding import drop_too_long
 from safety_core.training.batches.feature_cache import FeatureCache
 from safety_core.training.batches.plan import plan_batches
-from safety_core.training.batches.vision_sources import LivePictures, VisionSource
+from safety_core.training.batches.vision_sources import LiveImages, VisionSource
 from safety_core.training.config import TrainConfig
 from safety_core.training.losses.head_loss import ClassWeights
 
@@ -31,10 +31,10 @@ class SampleSet:
 
 
 def read_samples(files: Sequence[str], taxonomy: Taxonomy, config: TrainConfig) -> SampleSet:
-    """Read samples, and decode every picture once to check it.
+    """Read samples, and decode every image once to check it.
 
     Raises:
-        SampleError: a record is malformed or a picture unreadable, and ``skip_bad`` is off.
+        SampleError: a record is malformed or an image unreadable, and ``skip_bad`` is off.
     """
     result = read_jsonl_files(files, taxonomy, skip_bad=config.skip_bad)
     kept, unreadable = drop_unreadable(result.samples)
@@ -46,7 +46,7 @@ def read_samples(files: Sequence[str], taxonomy: Taxonomy, config: TrainConfig) 
 def select_trainable(found: SampleSet, config: TrainConfig) -> SampleSet:
     """Select the samples that train the language model's part.
 
-    Stage 1's tokens stand in front of pictures: a text alone has no gradient for them.
+    Stage 1's tokens stand in front of images: a text alone has no gradient for them.
     """
     selected = tuple(
         sample for sample in found.samples if sample.answer is not None and (config.stage == 2 or bool(sample.images))
@@ -113,7 +113,7 @@ def _build_corpus(
 ) -> Corpus:
     """Build the corpus of a run, with features from the cache if the config names one."""
     table = build_image_table(samples)
-    source: VisionSource = LivePictures(table, model)
+    source: VisionSource = LiveImages(table, model)
     if config.cache_features is not None:
         cache = FeatureCache(config.cache_features, model)
         cache.fill(table, progress=config.progress)
@@ -130,7 +130,7 @@ def _combine_errors(errors: Sequence[SampleError]) -> SampleError:
     rest = len(others) - len(named)
     lines = "".join(f"\n  {line}" for line in (*named, *([f"and {rest} more"] if rest else [])))
     return SampleError(
-        f"{first.message}; {len(errors)} records have such a picture, see also:{lines}",
+        f"{first.message}; {len(errors)} records have such an image, see also:{lines}",
         file=first.file,
         line=first.line,
         field=first.field,

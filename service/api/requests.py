@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
+from safety_core.engine.judging.image_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.conversation import Turn, check_characters

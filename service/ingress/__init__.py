@@ -1,1 +1,1 @@
-"""The bytes of a request: bodies, remote pictures and decoding, within the memory budget."""
+"""The bytes of a request: bodies, remote images and decoding, within the memory budget."""

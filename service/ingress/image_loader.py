@@ -20,7 +20,7 @@ from service.ingress.decode_pool import CHEAP_COST, DecodePool
 from service.ingress.decode_queue import Check, DecodeJob
 from service.ingress.image_fetcher import ImageFetcher
 from service.ingress.request_resources import RequestResources, enforce_deadline
-from service.ingress.validation import format_picture_number
+from service.ingress.validation import format_image_number
 
 ImageSource = bytes | str
 """Bytes of an image, base64 or a data URL of them, or an https URL."""
@@ -62,7 +62,7 @@ class _ImagePosition:
         try:
             yield
         except ImageError as exc:
-            message = format_picture_number(self.number, self.count) + exc.message
+            message = format_image_number(self.number, self.count) + exc.message
             raise ImageError(message, code=exc.code, param=self.param) from exc
 
 

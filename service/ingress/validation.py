@@ -40,7 +40,7 @@ def create_field_error(
     Args:
         exc: the errors.
         model: the request's schema. The message may name its fields, but not keys of mappings, which are the client's.
-        document: returns the request as received; called if the error is in one of several pictures.
+        document: returns the request as received; called if the error is in one of several images.
     """
     error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
     kind, location = error["type"], error["loc"]
@@ -62,25 +62,25 @@ def create_field_error(
         message = f"{steps[-1]} is not supported; it may only be {error['msg']}."
     else:
         message = f"{place}: {error['msg']}." if place else f"{error['msg']}."  # some clients show nothing else
-    return InputError(f"{_create_picture_prefix(document, steps)}{message}", code="invalid_field", param=place or None)
+    return InputError(f"{_create_image_prefix(document, steps)}{message}", code="invalid_field", param=place or None)
 
 
-def format_picture_number(number: int, pictures: int) -> str:
-    """Format the prefix of a message about one picture, counted from 1; empty if there is only one."""
-    return f"Picture {number}: " if pictures > 1 else ""
+def format_image_number(number: int, images: int) -> str:
+    """Format the prefix of a message about one image, counted from 1; empty if there is only one."""
+    return f"Image {number}: " if images > 1 else ""
 
 
-def _create_picture_prefix(document: Callable[[], object], steps: Sequence[str | int]) -> str:
-    """Create the prefix of a message that says which of several pictures contains the error; empty if none does."""
+def _create_image_prefix(document: Callable[[], object], steps: Sequence[str | int]) -> str:
+    """Create the prefix of a message that says which of several images contains the error; empty if none does."""
     if not any(step in ("image_url", "images") for step in steps):
         return ""
-    places = list(_find_pictures(document()))
+    places = list(_find_images(document()))
     inside = [number for number, place in enumerate(places, 1) if tuple(steps[: len(place)]) == place]
-    return format_picture_number(inside[0], len(places)) if inside else ""
+    return format_image_number(inside[0], len(places)) if inside else ""
 
 
-def _find_pictures(document: object) -> Iterator[tuple[str | int, ...]]:
-    """Yield the places of all pictures in a JSON request to any of our paths, in the order of the model's input."""
+def _find_images(document: object) -> Iterator[tuple[str | int, ...]]:
+    """Yield the places of all images in a JSON request to any of our paths, in the order of the model's input."""
     fields = document if isinstance(document, dict) else {}
     yield from (("images", index) for index, _ in _enumerate_list(fields.get("images")))
     for index, message in _enumerate_list(fields.get("messages")):

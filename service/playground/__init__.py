@@ -1,7 +1,7 @@
-"""The files of the playground's page, its example pictures, and the headers that browsers get with them.
+"""The files of the playground's page, its example images, and the headers that browsers get with them.
 
 There is no build step: the files are sent as they are. The page may load from and connect to this server only, and
-cannot turn text into markup or scripts. The pictures are written by ``safevlm nano examples
+cannot turn text into markup or scripts. The images are written by ``safevlm nano examples
 service/playground/examples``. Knows no HTTP paths.
 """
 
@@ -52,7 +52,7 @@ _MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascrip
 
 
 class ExamplePrompt(NamedTuple):
-    """A picture and a prompt that a visitor can begin with."""
+    """An image and a prompt that a visitor can begin with."""
 
     file: str
     """Name of the PNG file."""

@@ -7,7 +7,7 @@ import { curl, python } from "./snippets.js";
 const DECISIONS = { allowed: "Allowed", cautioned: "Answered with care", refused: "Refused" };
 
 const STAGES = { decode_ms: "Decode", queue_ms: "Wait", guard_ms: "Guard", generate_ms: "Generate" };
-const SURFACES = { image: "Picture", text: "Words", joint: "Both together" };
+const SURFACES = { image: "Image", text: "Text", joint: "Both together" };
 
 export class Findings {
   #told;
@@ -36,7 +36,7 @@ export class Findings {
     show($("looked"), urls.length > 0);
     show($("overlay-field"), false);
     show($("overlay-hint"), false);
-    fill($("maps"), urls.map((url, index) => el("figure", {}, el("img", { src: url, alt: `Picture ${index + 1}` }))));
+    fill($("maps"), urls.map((url, index) => el("figure", {}, el("img", { src: url, alt: `Image ${index + 1}` }))));
     for (const id of ["types", "levels", "surfaces"]) fill($(id));
     const told = { origin: SERVER, wantsKey: this.#told.wants_key };
     $("curl").textContent = curl(request, told);
@@ -173,7 +173,7 @@ function acting(why, rule) {
 
 function viewName(view) {
   if (view === "all") return "all together";
-  return view.startsWith("image ") ? view.replace("image", "picture") : `the ${view === "text" ? "words" : "pictures"}`;
+  return view.startsWith("image ") ? view : `the ${view === "text" ? "text" : "images"}`;
 }
 
 const inMs = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;

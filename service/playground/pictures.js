@@ -64,8 +64,8 @@ export class Pictures {
   add(files) {
     const pictures = files.filter((file) => file.type.startsWith("image/"));
     const room = this.#most - this.#files.length;
-    if (pictures.length < files.length) this.#complain("Only pictures can be shown to the model.");
-    else if (pictures.length > room) this.#complain(`At most ${this.#most} pictures are accepted.`);
+    if (pictures.length < files.length) this.#complain("Only images are accepted.");
+    else if (pictures.length > room) this.#complain(`At most ${this.#most} images are accepted.`);
     else this.#complain(null);
     this.#files.push(...pictures.slice(0, Math.max(0, room)));
     this.#draw();

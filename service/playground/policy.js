@@ -178,7 +178,7 @@ export class PolicyTrial {
     const flips = requests.filter(({ decision }, index) => decision !== found[index].decision).length;
     $("flips").textContent = `${flips} of ${requests.length} would flip`;
     $("flips").dataset.any = String(flips > 0);
-    const names = ["Pictures", "Prompt", "Decision", "With these rules"];
+    const names = ["Images", "Prompt", "Decision", "With these rules"];
     fill(
       $("session"),
       el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))),

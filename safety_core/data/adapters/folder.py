@@ -1,15 +1,15 @@
-"""A plain folder of pictures: each subfolder names a category (a risk type); pictures at the top are safe."""
+"""A plain folder of images: each subfolder names a category (a risk type); images at the top are safe."""
 
 from pathlib import Path
 
 from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
-from safety_core.data.readers.files import find_pictures
+from safety_core.data.readers.files import find_images
 from safety_core.data.record_place import RecordPlace
 
 
 def _read_samples(root: Path, split: str | None) -> RawSamples:
-    for path in find_pictures(root):
+    for path in find_images(root):
         inside = path.relative_to(root)
         category = inside.parts[0] if len(inside.parts) > 1 else "safe"
         yield RawSample(

@@ -1,6 +1,6 @@
 """LLaVA-Instruct: every ``*.json`` in the folder; each exchange becomes a sample with the turns before it.
 
-Pictures are at the paths in the records, or in COCO's folder ``train2017``.
+Images are at the paths in the records, or in COCO's folder ``train2017``.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from safety_core.data.labels import SAFE
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
 from safety_core.data.readers.fields import FilledText, Identifier, SourceRecord
-from safety_core.data.readers.files import find_files, find_picture
+from safety_core.data.readers.files import find_files, find_image
 from safety_core.data.readers.rows import convert_rows, read_json_rows
 from safety_core.data.record_place import RecordPlace
 
@@ -29,7 +29,7 @@ class _LLaVAInstructTurn(SourceRecord):
 
 
 class _LLaVAInstructRecord(SourceRecord):
-    """One conversation about pictures, or without any."""
+    """One conversation about images, or without any."""
 
     id: Identifier
     image: Annotated[list[str], BeforeValidator(_list_names)] = Field(default=[])
@@ -43,7 +43,7 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
 
 def _convert_record(record: _LLaVAInstructRecord, place: RecordPlace, *, root: Path) -> Iterator[RawSample]:
     folders = (root, root / "train2017", root / "coco" / "train2017")
-    images = tuple(find_picture(*(folder / name for folder in folders)) for name in record.image)
+    images = tuple(find_image(*(folder / name for folder in folders)) for name in record.image)
     turns = tuple(turn.value.replace("<image>", "").strip() for turn in record.conversations)
     for end in range(2, len(turns) + 1, 2):
         yield RawSample(

@@ -15,13 +15,13 @@ from safety_core.data.record_place import RecordPlace
 
 
 class _MMSafetyBenchRecord(SourceRecord):
-    """One question in the wordings for its pictures."""
+    """One question in the wordings for its images."""
 
     drawn: FilledText = Field(alias="Rephrased Question(SD)")
-    """For the picture of the topic."""
+    """For the image of the topic."""
 
     typed: FilledText = Field(alias="Rephrased Question")
-    """For the pictures that show the topic as text."""
+    """For the images that show the topic as text."""
 
 
 def _read_samples(root: Path, split: str | None) -> RawSamples:

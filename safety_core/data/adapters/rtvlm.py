@@ -1,6 +1,6 @@
-"""RTVLM: every ``*.jsonl`` below the folder, with its pictures unpacked beside it; the folder names the topic.
+"""RTVLM: every ``*.jsonl`` below the folder, with its images unpacked beside it; the folder names the topic.
 
-Records without advice have the category ``topic/unlabelled``. Some folders use the pictures of the folder with the same
+Records without advice have the category ``topic/unlabelled``. Some folders use the images of the folder with the same
 name without a number.
 """
 
@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from safety_core.data.labels import SAFE
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
 from safety_core.data.readers.fields import FirstText, Identifier, SourceRecord
-from safety_core.data.readers.files import find_files, find_pictures
+from safety_core.data.readers.files import find_files, find_images
 from safety_core.data.readers.rows import convert_rows, read_jsonl_rows
 from safety_core.data.record_place import RecordPlace
 
@@ -47,7 +47,7 @@ def _list_names(value: object) -> object:
 
 
 class _RTVLMRecord(SourceRecord):
-    """One question about one or more pictures."""
+    """One question about one or more images."""
 
     prompt: FirstText = None
     questions: FirstText = None
@@ -67,8 +67,8 @@ class _RTVLMTask:
 
     topic: str
 
-    pictures: Mapping[str, Path]
-    """Pictures by their file name, with and without its suffix."""
+    images: Mapping[str, Path]
+    """Images by their file name, with and without its suffix."""
 
     def convert_record(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[RawSample]:
         question = record.prompt or record.questions or record.question or record.instruction
@@ -77,21 +77,21 @@ class _RTVLMTask:
         advice = _ADVICE.get((record.advice or "").strip().lower(), "caution")
         yield RawSample(
             id=f"{self.name}-{place.line}",
-            images=tuple(self._find_pictures(record, place)),
+            images=tuple(self._find_images(record, place)),
             turns=(question,),
             category="safe" if advice == "safe" else f"{self.topic}/{advice}",
             place=place,
         )
 
-    def _find_pictures(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[Path]:
+    def _find_images(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[Path]:
         names = record.index if record.id is None else record.id
         if names is None:
             raise place.create_error("the field is missing", "index")
         for name in names:
-            picture = self.pictures.get(name) or self.pictures.get(Path(name).stem)
-            if picture is None:
-                raise place.create_error(f"the picture {name} is not unpacked below {place.file.parent}", "image")
-            yield picture
+            image = self.images.get(name) or self.images.get(Path(name).stem)
+            if image is None:
+                raise place.create_error(f"the image {name} is not unpacked below {place.file.parent}", "image")
+            yield image
 
 
 def _read_samples(root: Path, split: str | None) -> RawSamples:
@@ -100,20 +100,20 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
         task = _RTVLMTask(
             name="-".join((*folders, file.stem)),
             topic=(folders[-1] if folders else file.stem).lower(),
-            pictures=_index_pictures(file.parent, is_root=not folders),
+            images=_index_images(file.parent, is_root=not folders),
         )
         yield from convert_rows(read_jsonl_rows(file), _RTVLMRecord, task.convert_record)
 
 
-def _index_pictures(folder: Path, *, is_root: bool) -> dict[str, Path]:
-    """Index the pictures of a folder, and of the folder with the same name without a number."""
-    pictures: dict[str, Path] = {}
+def _index_images(folder: Path, *, is_root: bool) -> dict[str, Path]:
+    """Index the images of a folder, and of the folder with the same name without a number."""
+    images: dict[str, Path] = {}
     shared = folder.with_name(folder.name.rstrip("0123456789") or folder.name)
     is_alone = is_root or shared == folder or not shared.is_dir()
     for source in (folder,) if is_alone else (shared, folder):
-        found = list(find_pictures(source))
-        pictures |= {path.stem: path for path in found} | {path.name: path for path in found}
-    return pictures
+        found = list(find_images(source))
+        images |= {path.stem: path for path in found} | {path.name: path for path in found}
+    return images
 
 
 ADAPTER = DatasetAdapter(

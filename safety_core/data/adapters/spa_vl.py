@@ -1,4 +1,4 @@
-"""SPA-VL: ``*.parquet`` files that contain the pictures, or ``*.jsonl`` files with the paths of the pictures.
+"""SPA-VL: ``*.parquet`` files that contain the images, or ``*.jsonl`` files with the paths of the images.
 
 The published training split has no classes: its category is ``unclassified``. The test split has no replies.
 """
@@ -13,22 +13,22 @@ from pydantic import BeforeValidator, Field
 from safety_core.data.labels import FAIRNESS, ILLEGAL, MISLEADING, PRIVACY, assign_label
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
 from safety_core.data.readers.fields import FilledText, SourceRecord
-from safety_core.data.readers.files import find_files, find_picture
+from safety_core.data.readers.files import find_files, find_image
 from safety_core.data.readers.parquet import read_parquet_rows
 from safety_core.data.readers.rows import convert_rows, read_jsonl_rows
 from safety_core.data.record_place import RecordPlace
 
 
 def _unwrap_image(value: object) -> object:
-    """Take the content or else the path of a picture, which Parquet files wrap in an object."""
+    """Take the content or else the path of an image, which Parquet files wrap in an object."""
     image = value.get("bytes") or value.get("path") if isinstance(value, Mapping) else value
     if not image or not isinstance(image, bytes | str):
-        raise ValueError("the content or the path of a picture is needed")
+        raise ValueError("the content or the path of an image is needed")
     return image
 
 
 class _SPAVLRecord(SourceRecord):
-    """One question about one picture."""
+    """One question about one image."""
 
     image: Annotated[bytes | str, BeforeValidator(_unwrap_image)]
     question: FilledText
@@ -47,7 +47,7 @@ def _convert_record(record: _SPAVLRecord, place: RecordPlace, *, root: Path) -> 
     image = record.image
     yield RawSample(
         id=f"{place.file.stem}-{place.line}",
-        images=(image if isinstance(image, bytes) else find_picture(root / image, place.file.parent / image),),
+        images=(image if isinstance(image, bytes) else find_image(root / image, place.file.parent / image),),
         turns=(record.question, record.reply) if record.reply and record.reply.strip() else (record.question,),
         category=(record.category or "unclassified").lower(),
         place=place,

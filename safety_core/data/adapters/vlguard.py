@@ -1,4 +1,4 @@
-"""VLGuard: ``train.json`` or ``test.json``; a safe picture has a safe and an unsafe instruction."""
+"""VLGuard: ``train.json`` or ``test.json``; a safe image has a safe and an unsafe instruction."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -9,7 +9,7 @@ from pydantic import Field
 from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE, assign_label
 from safety_core.data.raw_samples import DatasetAdapter, NamedLabel, RawSample, RawSamples
 from safety_core.data.readers.fields import FilledText, Identifier, OptionalText, SourceRecord
-from safety_core.data.readers.files import find_first_file, find_picture
+from safety_core.data.readers.files import find_first_file, find_image
 from safety_core.data.readers.rows import convert_rows, read_json_rows
 from safety_core.data.record_place import RecordPlace
 
@@ -41,7 +41,7 @@ class _VLGuardExchange(SourceRecord):
 
 
 class _VLGuardRecord(SourceRecord):
-    """One picture with its instructions."""
+    """One image with its instructions."""
 
     id: Identifier
     image: FilledText
@@ -63,7 +63,7 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
 
 
 def _convert_record(record: _VLGuardRecord, place: RecordPlace, *, folders: tuple[Path, ...]) -> Iterator[RawSample]:
-    image = find_picture(*(folder / record.image for folder in folders))
+    image = find_image(*(folder / record.image for folder in folders))
     category = "safe" if record.safe else record.harm
     if not category:
         raise place.create_error("the field is missing", "harmful_subcategory")

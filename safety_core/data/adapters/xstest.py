@@ -1,4 +1,4 @@
-"""XSTest: ``xstest_prompts.csv``; prompts without a picture, safe ones and their unsafe contrasts."""
+"""XSTest: ``xstest_prompts.csv``; prompts without an image, safe ones and their unsafe contrasts."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safety_core.data.record_place import RecordPlace
 
-_PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif"})
+_IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif"})
 
 
 def find_files(root: Path, *patterns: str) -> list[Path]:
@@ -30,15 +30,15 @@ def find_data_folder(root: Path, entry: str) -> Path:
     return root if (root / entry).is_dir() or not (root / "data").is_dir() else root / "data"
 
 
-def find_picture(*candidates: Path) -> Path:
+def find_image(*candidates: Path) -> Path:
     """Return the first path that exists, or the first path if none does."""
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
-def find_pictures(root: Path) -> Iterator[Path]:
-    """Yield the pictures below a folder, sorted by path."""
+def find_images(root: Path) -> Iterator[Path]:
+    """Yield the images below a folder, sorted by path."""
     for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in _PICTURE_SUFFIXES and path.is_file() and not is_hidden(path.relative_to(root)):
+        if path.suffix.lower() in _IMAGE_SUFFIXES and path.is_file() and not is_hidden(path.relative_to(root)):
             yield path
 
 

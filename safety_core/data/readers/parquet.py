@@ -8,7 +8,7 @@ from safety_core.data.record_place import RecordPlace
 from safety_core.errors import ConfigError
 
 _ROWS = 64
-"""Rows in memory at a time, because they contain whole pictures."""
+"""Rows in memory at a time, because they contain whole images."""
 
 
 def read_parquet_rows(file: Path) -> Iterator[SourceRow]:

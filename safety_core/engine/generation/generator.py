@@ -158,11 +158,11 @@ class Generator:
     def _prefill(self, joining: Sequence[ReplySequence]) -> list[Output]:
         """Read the prompts of new sequences together; if it raises, nothing has changed."""
         requests = [sequence.request for sequence in joining]
-        pictures = [one.pictures for one in requests if one.pictures is not None and len(one.pictures)]
+        images = [one.images for one in requests if one.images is not None and len(one.images)]
         embeds_TD = self._model.embed(
             [request.prompt for request in requests],
-            VisionFeatures.concatenate(pictures) if pictures else None,
-            [0 if request.pictures is None else len(request.pictures) for request in requests],
+            VisionFeatures.concatenate(images) if images else None,
+            [0 if request.images is None else len(request.images) for request in requests],
             inject=[request.inject for request in requests],
         )
         held = self._cache.shape

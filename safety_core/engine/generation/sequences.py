@@ -24,11 +24,11 @@ class GenerationRequest:
     prompt: EncodedPrompt
     """The conversation."""
 
-    pictures: VisionFeatures | None = None
-    """Features of its pictures, in order."""
+    images: VisionFeatures | None = None
+    """Features of its images, in order."""
 
     inject: bool = True
-    """Whether the safety tokens are inserted in front of each picture."""
+    """Whether the safety tokens are inserted in front of each image."""
 
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are chosen."""
@@ -48,7 +48,7 @@ class ReplySequence:
     """The request."""
 
     prompt_positions: int
-    """Positions of the prompt: words, pictures and safety tokens."""
+    """Positions of the prompt: words, images and safety tokens."""
 
     limit: int
     """Maximum number of tokens: the requested one, or what the context leaves."""
@@ -95,9 +95,9 @@ class ReplySequence:
 
 def count_prompt_positions(model: SafeLlava, request: GenerationRequest) -> int:
     """Positions that the language model reads: each placeholder is replaced by [safety tokens ; image features]."""
-    if request.pictures is None:
+    if request.images is None:
         return len(request.prompt.input_ids)
     tokens = model.safety.llm_tokens_SD
     injected = 0 if tokens is None or not request.inject else len(tokens)
-    per_picture = request.pictures.projected_BPD.shape[1] + injected - 1
-    return len(request.prompt.input_ids) + len(request.pictures) * per_picture
+    per_image = request.images.projected_BPD.shape[1] + injected - 1
+    return len(request.prompt.input_ids) + len(request.images) * per_image

@@ -189,7 +189,7 @@ class _Timings:
 def _report_on_whole(
     judged: Outcome, whole: JudgedRequest, request: GuardRequest, timings: _Timings, dropped: tuple[int, ...]
 ) -> JudgedRequest:
-    """The verdict on a part of a conversation as the verdict on the whole, whose pictures were all judged."""
+    """The verdict on a part of a conversation as the verdict on the whole, whose images were all judged."""
     assert isinstance(judged, JudgedRequest)
     verdict = judged.verdict
     received = len(request.images)

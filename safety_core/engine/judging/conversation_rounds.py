@@ -46,7 +46,7 @@ class Round:
 
     @property
     def has_question(self) -> bool:
-        """Whether it contains any text or picture of the user."""
+        """Whether it contains any text or image of the user."""
         of_user = [one for one in self.messages if one.role == "user"]
         return any(one.images or any(text.strip() for text in one.texts) for one in of_user)
 
@@ -73,7 +73,7 @@ class Rounds:
     """Whether turns must be joined from the messages; otherwise each message is a turn of the request."""
 
     def build_question(self, one: Round) -> GuardRequest:
-        """A request with only the user's part of one round: texts, pictures and the instructions before them."""
+        """A request with only the user's part of one round: texts, images and the instructions before them."""
         return self._build_request([i for i in one.indices if self.messages[i].role != "assistant"])
 
     def build_instructions(self) -> GuardRequest | None:
@@ -105,23 +105,23 @@ class Rounds:
         return self._reduce(GuardRequest(policy=self.request.policy), indices)
 
     def _reduce(self, request: GuardRequest, indices: Sequence[int]) -> GuardRequest:
-        """A request with its content replaced by some of the messages and their pictures."""
+        """A request with its content replaced by some of the messages and their images."""
         ends = [0]
         for one in self.messages:
             ends.append(ends[-1] + one.images)
-        images = tuple(picture for i in indices for picture in self.request.images[ends[i] : ends[i + 1]])
+        images = tuple(image for i in indices for image in self.request.images[ends[i] : ends[i + 1]])
         messages = tuple(self.messages[i] for i in indices)
         turns = join_messages(messages) if self.joined else tuple(self.request.turns[i] for i in indices)
         return replace(request, images=images, turns=turns, messages=())
 
 
 def split_rounds(request: GuardRequest) -> Rounds | None:
-    """Divide a conversation into rounds; None if there is only one, or pictures cannot be assigned to messages."""
+    """Divide a conversation into rounds; None if there is only one, or images cannot be assigned to messages."""
     messages = request.messages
     if not messages and isinstance(request, ChatRequest):
         turns = request.turns
         counts = [turn.images for turn in turns]
-        if turns and not any(counts):  # then all pictures belong to the first turn
+        if turns and not any(counts):  # then all images belong to the first turn
             counts[0] = len(request.images)
         messages = tuple(
             ClientMessage(role=turn.role, texts=turn.parts or (turn.text,), images=count)

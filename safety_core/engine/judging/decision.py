@@ -28,7 +28,7 @@ def build_verdict(
         return None if view is None else get_unsafe(view)
 
     def build_image_surfaces(view: RiskScores) -> Surfaces:
-        # A picture is judged together with the prompt, or alone if there is no prompt.
+        # An image is judged together with the prompt, or alone if there is no prompt.
         if pair.text is None:
             return Surfaces(image=get_unsafe(view), text=None, joint=None)
         return Surfaces(image=None, text=get_unsafe(pair.text), joint=get_unsafe(view))
@@ -68,6 +68,6 @@ def build_verdict(
 
 
 def build_unjudged_verdict(policy: Policy, taxonomy: Taxonomy, request: GuardRequest) -> GuardVerdict:
-    """The refusing verdict on a request that could not be judged: without scores, and with no picture scanned."""
+    """The refusing verdict on a request that could not be judged: without scores, and with no image scanned."""
     verdict = refuse_without_verdict(taxonomy)
     return GuardVerdict(verdict=verdict, images_received=len(request.images), refusal=policy.get_refusal(verdict))

@@ -1,4 +1,4 @@
-"""Renders the head's attention as an overlay for the client's picture."""
+"""Renders the head's attention as an overlay for the client's image."""
 
 import base64
 from io import BytesIO
@@ -12,12 +12,12 @@ _LONG_SIDE = 224
 
 
 def render_heatmap_url(grid: Heatmap, *, width: int, height: int) -> str:
-    """A PNG data URL of a red overlay, more opaque with more attention, in the aspect ratio of the client's picture.
+    """A PNG data URL of a red overlay, more opaque with more attention, in the aspect ratio of the client's image.
 
     Args:
         grid: attention over the padded square as rows of non-negative numbers.
-        width: width of the client's picture in pixels; the padding is cropped by it.
-        height: height of the client's picture in pixels.
+        width: width of the client's image in pixels; the padding is cropped by it.
+        height: height of the client's image in pixels.
     """
     peak = max(max(row) for row in grid) or 1.0
     levels = bytes(round(255 * value / peak) for row in grid for value in row)

@@ -1,6 +1,6 @@
 """Requests as input for the model, before and after scoring, and the amount of work of judging them.
 
-Shapes: V views of all of a request's pictures.
+Shapes: V views of all of a request's images.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class ModelInput(PreparedRequest):
     """Whether the first variant joins several whole questions, each of which is also a variant of its own."""
 
     views: tuple[int, ...] = ()
-    """Number of views of each picture: one, or two if transparency makes two pictures possible."""
+    """Number of views of each image: one, or two if transparency makes two images possible."""
 
     pixels_VCHW: NDArray[np.float32] | None = None
-    """All views of all pictures, in order; None if there are none."""
+    """All views of all images, in order; None if there are none."""
 
     vision: VisionFeatures | None = None
     """Their features instead of pixels, if these are known."""
@@ -47,7 +47,7 @@ class ScoredInput:
     """The request."""
 
     vision: VisionFeatures | None
-    """Features of the views that were kept, one for each picture."""
+    """Features of the views that were kept, one for each image."""
 
     pairs: tuple[PairScores, ...]
     """Scores of each text variant."""
@@ -58,14 +58,14 @@ def measure_work(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
 
     Args:
         ids: the head's token ids for each variant of the text.
-        views: how many views each picture has.
+        views: how many views each image has.
     """
-    rows, pictures = sum(views), len(views)
+    rows, images = sum(views), len(views)
     asked = [len(one) for one in ids if one]
     tokens = sum(rows * estimate_row_cost(length, 1) for length in asked or [0])
     tokens += sum(estimate_row_cost(length, 0) for length in asked)
-    if pictures > 1:
-        tokens += sum(estimate_row_cost(length, pictures) for length in asked)
-    if pictures > 1 or (pictures and asked):
-        tokens += estimate_row_cost(0, pictures)
+    if images > 1:
+        tokens += sum(estimate_row_cost(length, images) for length in asked)
+    if images > 1 or (images and asked):
+        tokens += estimate_row_cost(0, images)
     return Work(requests=1, views=rows, tokens=tokens)

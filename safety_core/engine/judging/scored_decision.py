@@ -31,14 +31,14 @@ class JudgedInput(JudgedRequest):
     answerable: bool = False
     """Whether a reply may be generated: the request is a chat that was not refused."""
 
-    pictures: VisionFeatures | None = None
-    """Features of the pictures, if a reply may be generated."""
+    images: VisionFeatures | None = None
+    """Features of the images, if a reply may be generated."""
 
 
 def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
     """Apply a policy to scores; if any score is missing or not finite, the request is refused without a verdict.
 
-    Policies without effect are applied to the same scores. Of a transparent picture they get the view that was kept,
+    Policies without effect are applied to the same scores. Of a transparent image they get the view that was kept,
     which is the worse one under the policy in force.
 
     Args:
@@ -56,7 +56,7 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
     worst, others = decide_variants(active, taxonomy, [turns for turns, _ in variants], pairs)
     scanned = min(len(pair.per_image) for pair in scored.pairs)
     if worst.scores is None or scanned != len(request.images):
-        _logger.error("no verdict: scores not finite, or of %d of %d pictures only", scanned, len(request.images))
+        _logger.error("no verdict: scores not finite, or of %d of %d images only", scanned, len(request.images))
         return refuse_unjudged(request, active, taxonomy)
     verdict = replace(
         build_verdict(active.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
@@ -64,16 +64,16 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
         others=others,
     )
     answerable = isinstance(request, ChatRequest) and verdict.refusal is None
-    pictures = None
+    images = None
     if answerable and scored.vision is not None:
         # A copy of the language model's input: a slice would keep the whole batch in memory during the reply.
-        pictures = VisionFeatures((), scored.vision.projected_BPD.clone())
+        images = VisionFeatures((), scored.vision.projected_BPD.clone())
     return JudgedInput(
         verdict=verdict,
         answerable=answerable,
-        nbytes=0 if pictures is None else pictures.projected_BPD.nbytes,
+        nbytes=0 if images is None else images.projected_BPD.nbytes,
         turns=worst.turns,
-        pictures=pictures,
+        images=images,
     )
 
 

@@ -1,8 +1,8 @@
 """Scores batches of requests with vision tower, safety projector and head.
 
-A view that occurs in several requests of a batch goes through the tower once. Of a picture with two views
+A view that occurs in several requests of a batch goes through the tower once. Of an image with two views
 (transparency) the one that scores worse is kept; this is the only question that a policy decides here.
-Shapes: V views of all of a request's pictures · M safety features · D LLM width.
+Shapes: V views of all of a request's images · M safety features · D LLM width.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Scorer:
 
         Args:
             batch: the requests.
-            severity: decides which of a picture's two views is kept.
+            severity: decides which of an image's two views is kept.
 
         Raises:
             NoVerdictError: the features or scores of a view are missing.
@@ -82,7 +82,7 @@ class Scorer:
 
         Args:
             batch: the requests.
-            severity: decides which of a picture's two views is kept.
+            severity: decides which of an image's two views is kept.
             pace: sizes the passes; updated after each.
 
         Raises:

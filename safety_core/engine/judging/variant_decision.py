@@ -14,7 +14,7 @@ Turns = tuple[Turn, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedVariant:
-    """One variant of the text, judged together with the pictures."""
+    """One variant of the text, judged together with the images."""
 
     turns: Turns
     """The text; the language model reads it if this variant decides."""

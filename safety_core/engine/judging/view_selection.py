@@ -1,4 +1,4 @@
-"""Collects the views of a batch's pictures, and selects the worse of two views of one picture."""
+"""Collects the views of a batch's images, and selects the worse of two views of one image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SeverityKey = Callable[[GuardRequest, PairScores], tuple[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class DoubtfulView:
-    """A judgement that is needed to select one of a picture's two views."""
+    """A judgement that is needed to select one of an image's two views."""
 
     request: int
     """Index of the request in the batch."""
@@ -81,7 +81,7 @@ def join_features(
 
 
 def list_doubtful_views(batch: Sequence[ModelInput], rows_of: Sequence[list[int]]) -> list[DoubtfulView]:
-    """List the judgements that are needed to select one of two views, for all pictures that have two."""
+    """List the judgements that are needed to select one of two views, for all images that have two."""
     return [
         DoubtfulView(index, row, HeadInput((row,), tuple(ids) or None))
         for index, (one, rows) in enumerate(zip(batch, rows_of, strict=True))
@@ -98,7 +98,7 @@ def select_views(
     known: Mapping[HeadInput, HeadScores],
     severity: SeverityKey,
 ) -> list[list[int]]:
-    """For each request the rows to keep: of a picture's two views the one with the more severe scores."""
+    """For each request the rows to keep: of an image's two views the one with the more severe scores."""
     worst: dict[tuple[int, int], tuple[int, float]] = {}
     for one in doubtful:
         alone = PairScores(joint=None, per_image=(known[one.head_input].scores,), image=None, text=None)
@@ -108,8 +108,8 @@ def select_views(
     for index, (model_input, rows) in enumerate(zip(batch, rows_of, strict=True)):
         kept, start = [], 0
         for count in model_input.views:
-            of_picture = [((index, row), row) for row in rows[start : start + count]]
+            of_image = [((index, row), row) for row in rows[start : start + count]]
             start += count
-            kept.append(max(of_picture, key=lambda place: worst.get(place[0], (0, 0.0)))[1])
+            kept.append(max(of_image, key=lambda place: worst.get(place[0], (0, 0.0)))[1])
         kept_of.append(kept)
     return kept_of

@@ -17,7 +17,7 @@ from dataclasses import replace
 from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply
 from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.judging.conversation_decision import ConversationDecision, decide_conversation_async
-from safety_core.engine.judging.picture_questions import NO_PICTURE, build_no_picture_reply, is_picture_missing
+from safety_core.engine.judging.image_questions import NO_IMAGE, build_no_image_reply, is_image_missing
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
 from safety_core.engine.protocols import GuardLike, ReplySequenceLike
 from safety_core.engine.serving.cores import CoreShare
@@ -159,15 +159,15 @@ class AsyncGuard:
         decision = await self._decide(request, client, self._compute_deadline(deadline))
         return decision.judged.verdict
 
-    def require_room(self, pictures: int, *, client: str = "", deadline: float | None = None) -> None:
-        """Reject a request by its number of pictures, before they are decoded, if its verdict would come too late.
+    def require_room(self, images: int, *, client: str = "", deadline: float | None = None) -> None:
+        """Reject a request by its number of images, before they are decoded, if its verdict would come too late.
 
         Raises:
             OverloadedError: as :meth:`assess`.
             DeadlineError: the deadline has passed.
         """
-        self._rejections.require_none(client, pictures)
-        least = Work(requests=1, views=pictures)
+        self._rejections.require_none(client, images)
+        least = Work(requests=1, views=images)
         self._scheduler.require_room(GuardRequest(), least, deadline=self._compute_deadline(deadline), client=client)
 
     async def check_canary(self) -> str | None:
@@ -200,10 +200,10 @@ class AsyncGuard:
                 yield build_refused_reply(judged.verdict)
                 return
             assert isinstance(readable, ChatRequest), "a part of a chat is a chat"
-            if is_picture_missing(readable):
+            if is_image_missing(readable):
                 yield judged.verdict
-                yield Delta(text=NO_PICTURE)
-                yield build_no_picture_reply(judged.verdict)
+                yield Delta(text=NO_IMAGE)
+                yield build_no_image_reply(judged.verdict)
                 return
             with self._request_reply(judged, readable, client) as (handle, updates):
                 yield judged.verdict  # the reply is started while its reader receives the verdict

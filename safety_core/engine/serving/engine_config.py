@@ -11,7 +11,7 @@ class EngineConfig:
     """Maximum number of requests that wait for a verdict."""
 
     max_batch: int = 16
-    """Views of pictures that are judged together."""
+    """Views of images that are judged together."""
 
     max_wait_s: float = 0.002
     """Maximum time in seconds that a verdict is held back for requests that are being prepared."""

@@ -10,7 +10,7 @@ _CHARACTERS_PER_TOKEN = 4
 """For plain text; the actual number of tokens is known too late to reject a request at once."""
 
 _CHARACTERS_PER_VIEW = 50
-"""Characters whose search for disguises takes as long as preprocessing one view of a picture."""
+"""Characters whose search for disguises takes as long as preprocessing one view of an image."""
 
 _TOKENS_PER_SENTENCE = 16
 """Fixed cost of judging a sentence, in head tokens, in addition to its words."""
@@ -19,7 +19,7 @@ _TOKENS_PER_SENTENCE = 16
 def estimate_least_work(request: GuardRequest) -> Work:
     """Minimum work of judging a request.
 
-    Every sentence is judged with every picture; halved, because equal sentences are judged once.
+    Every sentence is judged with every image; halved, because equal sentences are judged once.
     """
     views = sum(len(image.views) for image in request.images)
     texts = [turn.text for turn in request.turns]
@@ -29,7 +29,7 @@ def estimate_least_work(request: GuardRequest) -> Work:
 
 
 def estimate_preparation(request: GuardRequest) -> int:
-    """Cost of preparing a request, for ordering, in characters; pictures count as a number of characters."""
+    """Cost of preparing a request, for ordering, in characters; images count as a number of characters."""
     views = sum(len(image.views) for image in request.images)
     return sum(len(turn.text) for turn in request.turns) + _CHARACTERS_PER_VIEW * views
 

@@ -1,6 +1,6 @@
 """Caches verdicts, so that equal requests are judged once.
 
-Keys are digests of everything that a verdict depends on: the pictures' bytes, the text, whether a heatmap is requested,
+Keys are digests of everything that a verdict depends on: the images' bytes, the text, whether a heatmap is requested,
 checkpoint and policy. A key reveals none of it, and clients cannot choose keys. Only verdicts with scores are cached.
 For one thread; knows no model.
 """

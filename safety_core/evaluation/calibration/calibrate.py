@@ -125,7 +125,7 @@ def calibrate(
 
     Raises:
         ConfigError: no sample deserves an answer, or no sample is of the worst level.
-        SampleError: a picture cannot be read.
+        SampleError: an image cannot be read.
     """
     guard = Guard(model, base, limits=GuardLimits(max_batch=BATCH))
     scores = [entry for chunk in encode_chunks(model, samples, CHUNK) for entry in score_chunk(guard, chunk, BATCH)]

@@ -78,7 +78,7 @@ class Replay:
 
         Raises:
             ConfigError: the checkpoint's taxonomy is not the suite's.
-            SampleError: a picture cannot be read, or is transparent.
+            SampleError: an image cannot be read, or is transparent.
         """
         if system.model.taxonomy != self.suite.spec.taxonomy:
             raise ConfigError(f"system {system.spec.name}: the checkpoint's taxonomy is not the suite's")
@@ -151,8 +151,8 @@ class Replay:
             else None
         )
         return GenerationRequest(
-            prompt=system.model.prompts.encode(turns, len(chunk.picture_rows[index]), hint=hint),
-            pictures=chunk.select_pictures(index),
+            prompt=system.model.prompts.encode(turns, len(chunk.image_rows[index]), hint=hint),
+            images=chunk.select_images(index),
             inject=system.spec.use_llm_tokens,
             sampling=Sampling(max_new_tokens=self.suite.spec.max_new_tokens),
         )

@@ -72,7 +72,7 @@ def evaluate(
 
     Raises:
         ConfigError: names repeat, a system is compared with a missing one, or a taxonomy does not match the suite's.
-        SampleError: the suite is malformed or a picture cannot be read.
+        SampleError: the suite is malformed or an image cannot be read.
         CheckpointError: a checkpoint is damaged or untrained.
     """
     config = EvaluationConfig() if config is None else config

@@ -31,7 +31,7 @@ class SystemSpec:
     """Whether head and policy decide first; refused pairs then never reach the language model."""
 
     use_llm_tokens: bool = True
-    """Whether the safety tokens precede each picture."""
+    """Whether the safety tokens precede each image."""
 
     use_adapter: bool = True
     """Whether the LoRA of stage 2 is applied, where the checkpoint has one."""

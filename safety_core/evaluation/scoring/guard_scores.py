@@ -1,6 +1,6 @@
 """Scores many samples with a guard, in chunks.
 
-Every picture is encoded once for all systems with the same tower; the scores are kept, so that calibration can apply
+Every image is encoded once for all systems with the same tower; the scores are kept, so that calibration can apply
 other policies to them. Knows nothing of suites, replies or figures.
 """
 
@@ -25,20 +25,20 @@ from safety_core.taxonomy import Taxonomy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Some samples with the features of their pictures, which are freed with the chunk."""
+    """Some samples with the features of their images, which are freed with the chunk."""
 
     samples: Sequence[Sample]
     """The samples."""
 
-    picture_rows: Sequence[tuple[int, ...]]
-    """For each sample, the rows of its pictures in ``vision``."""
+    image_rows: Sequence[tuple[int, ...]]
+    """For each sample, the rows of its images in ``vision``."""
 
     vision: VisionFeatures | None
-    """Features of every distinct picture of the chunk; None for a chunk without pictures."""
+    """Features of every distinct image of the chunk; None for a chunk without images."""
 
-    def select_pictures(self, index: int) -> VisionFeatures | None:
-        """Select the features of one sample's pictures, in order; None for a sample without pictures."""
-        rows = self.picture_rows[index]
+    def select_images(self, index: int) -> VisionFeatures | None:
+        """Select the features of one sample's images, in order; None for a sample without images."""
+        rows = self.image_rows[index]
         return self.vision[list(rows)] if self.vision is not None and rows else None
 
 
@@ -56,10 +56,10 @@ class VariantScores:
 def encode_chunks(
     model: SafeLlava, samples: Sequence[Sample], size: int, cache: VisionFeatureCache | None = None
 ) -> Iterator[Chunk]:
-    """Cut samples into chunks of ``size`` and encode their pictures.
+    """Cut samples into chunks of ``size`` and encode their images.
 
     Raises:
-        SampleError: a picture cannot be read, or is transparent.
+        SampleError: an image cannot be read, or is transparent.
     """
     table = build_image_table(samples)
     encoder = SampleEncoder(model, table, VisionFeatureCache(0) if cache is None else cache)
@@ -68,7 +68,7 @@ def encode_chunks(
         place = {row: index for index, row in enumerate(dict.fromkeys(row for images in rows for row in images))}
         yield Chunk(
             samples=samples[start : start + size],
-            picture_rows=[tuple(place[row] for row in images) for images in rows],
+            image_rows=[tuple(place[row] for row in images) for images in rows],
             vision=encoder.encode(list(place)),
         )
 
@@ -78,7 +78,7 @@ def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[VariantScor
     ready: dict[int, ModelInput] = {}
     for index, sample in enumerate(chunk.samples):
         try:
-            ready[index] = guard.prepare_encoded(sample.turns, chunk.select_pictures(index))
+            ready[index] = guard.prepare_encoded(sample.turns, chunk.select_images(index))
         except PromptError:
             continue
     scores = [VariantScores(turns=(), pairs=())] * len(chunk.samples)

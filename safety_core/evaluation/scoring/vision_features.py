@@ -1,6 +1,6 @@
-"""Vision features of pictures, computed once per picture and vision tower.
+"""Vision features of images, computed once per image and vision tower.
 
-The key is the content of the picture *and* a digest of the tower, so systems that share a frozen tower share its
+The key is the content of the image *and* a digest of the tower, so systems that share a frozen tower share its
 features, and systems with different towers never do. Knows nothing of pairs, scores or replies.
 """
 
@@ -23,9 +23,9 @@ TOWER_BATCH = 64
 
 
 class VisionFeatureCache:
-    """Features by (tower, picture) up to a number of bytes.
+    """Features by (tower, image) up to a number of bytes.
 
-    A full cache evicts nothing and accepts nothing more: all systems read the same pictures in the same order, so the
+    A full cache evicts nothing and accepts nothing more: all systems read the same images in the same order, so the
     oldest features are the first that the next system needs.
 
     Args:
@@ -36,27 +36,27 @@ class VisionFeatureCache:
         self._free = max_bytes
         self._kept: dict[tuple[str, str], VisionFeatures] = {}
 
-    def get(self, tower: str, picture: str) -> VisionFeatures | None:
-        """Get the features of one picture; None where they are not cached."""
-        return self._kept.get((tower, picture))
+    def get(self, tower: str, image: str) -> VisionFeatures | None:
+        """Get the features of one image; None where they are not cached."""
+        return self._kept.get((tower, image))
 
-    def put(self, tower: str, picture: str, features: VisionFeatures) -> None:
-        """Cache the features of one picture if they fit."""
+    def put(self, tower: str, image: str, features: VisionFeatures) -> None:
+        """Cache the features of one image if they fit."""
         size = sum(tensor.nbytes for tensor in (*features.layers, features.projected_BPD))
         if size <= self._free:
             self._free -= size
             # A slice would keep the memory of its whole batch.
-            self._kept[tower, picture] = VisionFeatures(
+            self._kept[tower, image] = VisionFeatures(
                 tuple(layer.clone() for layer in features.layers), features.projected_BPD.clone()
             )
 
 
 class SampleEncoder:
-    """Encodes the pictures of some samples with one model's tower.
+    """Encodes the images of some samples with one model's tower.
 
     Args:
         model: model of the tower.
-        table: the samples' distinct pictures.
+        table: the samples' distinct images.
         cache: shared by the systems of an evaluation.
     """
 
@@ -68,10 +68,10 @@ class SampleEncoder:
         self._fill = get_pad_colour(model.image_processor)
 
     def encode(self, rows: Sequence[int]) -> VisionFeatures | None:
-        """Encode pictures by their rows in the table, in that order, with repeats; None for no rows.
+        """Encode images by their rows in the table, in that order, with repeats; None for no rows.
 
         Raises:
-            SampleError: a picture cannot be decoded, or is transparent.
+            SampleError: an image cannot be decoded, or is transparent.
         """
         if not rows:
             return None
@@ -88,10 +88,10 @@ class SampleEncoder:
 
 
 def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
-    """Decode a picture that has only one view.
+    """Decode an image that has only one view.
 
     Raises:
-        SampleError: the picture cannot be decoded; or it is transparent: the guard would choose between two views, and
+        SampleError: the image cannot be decoded; or it is transparent: the guard would choose between two views, and
             systems would no longer receive the same input.
     """
     try:
@@ -99,5 +99,5 @@ def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:
     except ImageError as exc:
         raise ref.sample.create_error(exc.message, ref.field) from exc
     if len(views) != 1:
-        raise ref.sample.create_error("a picture of an evaluation must be opaque", ref.field)
+        raise ref.sample.create_error("an image of an evaluation must be opaque", ref.field)
     return views[0]

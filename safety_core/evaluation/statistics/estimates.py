@@ -1,7 +1,7 @@
-"""Point estimates with 95 % intervals by a seeded bootstrap over pictures, and paired differences.
+"""Point estimates with 95 % intervals by a seeded bootstrap over images, and paired differences.
 
-Pairs that show the same picture are not independent, so the bootstrap draws *pictures* (clusters) with replacement and
-every pair follows its picture. All figures of one evaluation share the same draws: the interval of a difference between
+Pairs that show the same image are not independent, so the bootstrap draws *images* (clusters) with replacement and
+every pair follows its image. All figures of one evaluation share the same draws: the interval of a difference between
 two systems is paired, and a figure depends on nothing but the seed.
 
 Shapes: R resamples · P pairs. Knows nothing of models, suites or risk.
@@ -54,7 +54,7 @@ class Bootstrap:
     """Estimates figures on resamples of the pairs of one suite, which all figures share.
 
     Args:
-        clusters: one key per pair; pairs with equal keys (the same picture) are drawn together.
+        clusters: one key per pair; pairs with equal keys (the same image) are drawn together.
         seed: seed of the draws.
         resamples: R.
 

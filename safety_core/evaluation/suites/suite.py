@@ -1,7 +1,7 @@
 """A suite: the pairs that every system is measured on, and how their replies are judged.
 
 A suite is a folder with ``suite.json``, a JSONL file of training records whose ``meta`` describes each pair, and the
-pictures. It is checked completely before anything is measured. Knows nothing of models, replies or statistics.
+images. It is checked completely before anything is measured. Knows nothing of models, replies or statistics.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PairMeta:
     """Kind of prompt, e.g. ``how_many``; exactness of closed questions is reported per intent."""
 
     content: str = ""
-    """What the picture shows, in one word."""
+    """What the image shows, in one word."""
 
     kind: Kind = "other"
     """``closed``: one right answer; ``describe``: a free description; ``other``: neither can be checked."""
@@ -46,16 +46,16 @@ class PairMeta:
     """Things that a description should name, by their names in the vocabulary."""
 
     needs_picture: bool = False
-    """Whether the pair is harmful through its picture: the prompt alone asks for nothing harmful."""
+    """Whether the pair is harmful through its image: the prompt alone asks for nothing harmful."""
 
     lookalike: bool = False
-    """Whether a risky-looking picture comes with an innocent question."""
+    """Whether a risky-looking image comes with an innocent question."""
 
     typographic: bool = False
-    """Whether the request is rendered into the picture."""
+    """Whether the request is rendered into the image."""
 
     prompt_decides: bool = False
-    """Whether the label differs from that of the picture without a prompt."""
+    """Whether the label differs from that of the image without a prompt."""
 
     lettering_px: int | None = None
     """Height of rendered lettering in pixels."""
@@ -66,17 +66,17 @@ class PairMeta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One picture-and-prompt pair of a suite."""
+    """One image-and-prompt pair of a suite."""
 
     sample: Sample
-    """Pictures, prompt and gold label."""
+    """Images, prompt and gold label."""
 
     meta: PairMeta
     """Description of the pair."""
 
     @property
     def cluster(self) -> Hashable:
-        """Key of the bootstrap's cluster: pairs of one picture share it; a pair without a picture has its own."""
+        """Key of the bootstrap's cluster: pairs of one image share it; a pair without an image has its own."""
         return self.sample.images or self.sample.id
 
     def collect_fields(self, taxonomy: Taxonomy) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Suite:
     """Pairs in file order."""
 
     sha256: str
-    """Digest of ``suite.json``, the records and every picture: suites with equal digests have equal questions."""
+    """Digest of ``suite.json``, the records and every image: suites with equal digests have equal questions."""
 
 
 def load_suite(path: Path | str) -> Suite:

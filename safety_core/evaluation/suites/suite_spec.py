@@ -1,6 +1,6 @@
 """``suite.json``: the name of a suite, how its replies are judged, and the parts of it with columns of their own.
 
-Knows nothing of pictures, models or statistics.
+Knows nothing of images, models or statistics.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _OPENERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "WEBP": WebPImageFile,
 }
-"""The plugin classes instead of ``Image.open``: no other format is accepted, a phone's multi-picture JPEG is read as
+"""The plugin classes instead of ``Image.open``: no other format is accepted, a phone's multi-image JPEG is read as
 the one image that every viewer shows, and Pillow's process-wide bomb limit does not warn before our limit applies."""
 
 _TURNS = {

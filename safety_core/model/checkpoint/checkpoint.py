@@ -18,8 +18,8 @@ from safety_core.errors import CheckpointError, ConfigError, UntrainedError
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.checkpoint.adapter import get_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
-from safety_core.model.checkpoint.manifest import MANIFEST, replace_file, write_manifest
 from safety_core.model.checkpoint.quantization import Quantize
+from safety_core.model.checkpoint.sha256_manifest import MANIFEST, replace_file, write_manifest
 from safety_core.model.checkpoint.tensor_files import convert_to_storage
 from safety_core.model.checkpoint.verification import (
     ADAPTER_DIR,

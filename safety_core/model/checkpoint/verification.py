@@ -14,7 +14,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 from safety_core.errors import CheckpointError, ConfigError, IntegrityError
 from safety_core.model.checkpoint import adapter as adapters
 from safety_core.model.checkpoint.backbone import load_backbone_config, load_meta_backbone
-from safety_core.model.checkpoint.manifest import check_manifest
+from safety_core.model.checkpoint.sha256_manifest import check_manifest
 from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes
 from safety_core.model.config import BackboneDims
 from safety_core.model.modules.safety_modules import SafetyModules

@@ -29,7 +29,7 @@ def get_pad_colour(image_processor: Any) -> Colour:
 
 
 def get_image_side(image_processor: Any) -> int | None:
-    """Return the longest side in pixels of the image processor's output for a square picture; None if unknown."""
+    """Return the longest side in pixels of the image processor's output for a square image; None if unknown."""
     sizes = [getattr(image_processor, name, None) or {} for name in ("size", "crop_size")]
     sides = [side for size in sizes for side in dict(size).values() if isinstance(side, int)]
     return max(sides, default=None)

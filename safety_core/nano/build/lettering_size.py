@@ -76,7 +76,7 @@ def _read_pictures(model: SafeLlava, content: str, px: int, pairs: int, seed: in
             generator.create_sequence(
                 GenerationRequest(
                     prompt=model.prompts.encode([Turn(role="user", text=text)], 1),
-                    pictures=vision[index : index + 1],
+                    images=vision[index : index + 1],
                     inject=False,
                     sampling=Sampling(max_new_tokens=_REPLY_TOKENS),
                 )

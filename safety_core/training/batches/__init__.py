@@ -1,1 +1,1 @@
-"""Batches of a run: plan, prompts, pictures and labels. Knows no optimizer."""
+"""Batches of a run: plan, prompts, images and labels. Knows no optimizer."""

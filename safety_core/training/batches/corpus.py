@@ -17,7 +17,7 @@ from safety_core.training.batches.encoding import count_positions, encode_prompt
 from safety_core.training.batches.vision_sources import VisionSource
 
 Surface = Literal["joint", "image", "text"]
-"""What the head sees of a request: pictures and texts, or either alone."""
+"""What the head sees of a request: images and texts, or either alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class HeadTarget:
 
 
 class Corpus:
-    """Samples with their pictures, and the token counts for the plan of batches and the weights of losses.
+    """Samples with their images, and the token counts for the plan of batches and the weights of losses.
 
     Args:
         model: the model whose tokenizer and hints apply.
         samples: what to learn from.
-        table: the samples' pictures.
-        source: the pictures' pixels or features.
+        table: the samples' images.
+        source: the images' pixels or features.
         train_head: whether batches carry rows for the head.
         train_lm: whether batches carry prompts for the language model.
 
     Raises:
-        SampleError: a prompt is too long for the model, or does not fit its context with pictures and answer.
+        SampleError: a prompt is too long for the model, or does not fit its context with images and answer.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Corpus:
 
     @property
     def groups(self) -> list[list[int]]:
-        """Indices of the samples that share their pictures; samples without a picture are groups of one."""
+        """Indices of the samples that share their images; samples without an image are groups of one."""
         groups: dict[object, list[int]] = {}
         for index, rows in enumerate(self.table.rows):
             groups.setdefault(rows or ("alone", index), []).append(index)

@@ -19,10 +19,10 @@ from safety_core.training.batches.vision_sources import VisionInput
 
 @dataclass(frozen=True, slots=True)
 class HeadRow:
-    """One row of the head's input: pictures, texts and the label to learn."""
+    """One row of the head's input: images, texts and the label to learn."""
 
     images: tuple[int, ...]
-    """Rows of the batch's pictures."""
+    """Rows of the batch's images."""
 
     ids: tuple[int, ...]
     """Token ids of the user's texts."""
@@ -35,7 +35,7 @@ class TrainingBatch:
     """Input of one forward pass; the weights make losses means over the whole optimizer step."""
 
     vision: VisionInput | None
-    """The distinct pictures of the batch."""
+    """The distinct images of the batch."""
 
     head: Mapping[Surface, Mapping[HeadRow, float]]
     """Rows for the head by surface, with their weights; equal rows are merged."""
@@ -44,7 +44,7 @@ class TrainingBatch:
     """Prompts with their answers for the language model."""
 
     images: tuple[tuple[int, ...], ...]
-    """Rows of the batch's pictures for each prompt."""
+    """Rows of the batch's images for each prompt."""
 
     lm_weight: float
     """Factor of the summed loss of the answer tokens."""
@@ -67,7 +67,7 @@ class BatchDataset(Dataset[TrainingBatch]):
     """The run's batches by number, each built on access.
 
     Args:
-        corpus: samples and pictures.
+        corpus: samples and images.
         planned: the batches of the run.
         accumulate: batches in one optimizer step.
         surface_weight: weight of a surface's mean loss relative to the whole request's.
@@ -113,7 +113,7 @@ class BatchDataset(Dataset[TrainingBatch]):
     def _build_head_rows(
         self, batch: MicroBatch, images: Sequence[tuple[int, ...]], weights: _LossWeights
     ) -> dict[Surface, dict[HeadRow, float]]:
-        """Build the head's rows by surface; ``images`` holds the batch's picture rows of each sample."""
+        """Build the head's rows by surface; ``images`` holds the batch's image rows of each sample."""
         head: dict[Surface, dict[HeadRow, float]] = {"joint": {}, "image": {}, "text": {}}
         if not self.corpus.train_head:
             return head

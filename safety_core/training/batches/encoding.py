@@ -23,7 +23,7 @@ def encode_prompt(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedP
     """Encode the prompt as in serving, with its answer and, if ``hinted``, the hint for its gold label.
 
     Raises:
-        SampleError: the prompt does not fit the model's context, pictures included.
+        SampleError: the prompt does not fit the model's context, images included.
     """
     hint = find_gold_hint(sample.label, model.hints, model.taxonomy) if hinted else None
     try:
@@ -32,14 +32,14 @@ def encode_prompt(model: SafeLlava, sample: Sample, *, hinted: bool) -> EncodedP
         raise sample.create_error(exc.message, "conversations") from exc
     if (length := count_positions(model, encoded)) > model.context_length:
         raise sample.create_error(
-            f"with pictures and answer it has {length} positions, but the model's context has {model.context_length}",
+            f"with images and answer it has {length} positions, but the model's context has {model.context_length}",
             "conversations",
         )
     return encoded
 
 
 def count_positions(model: SafeLlava, encoded: EncodedPrompt) -> int:
-    """Count the positions of a prompt in the language model, pictures included."""
+    """Count the positions of a prompt in the language model, images included."""
     return len(encoded.input_ids) + (model.positions_per_image - 1) * len(encoded.image_positions)
 
 

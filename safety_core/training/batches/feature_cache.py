@@ -1,4 +1,4 @@
-"""Features of the frozen vision tower on disk, so that the tower runs once for each picture.
+"""Features of the frozen vision tower on disk, so that the tower runs once for each image.
 
 The cache is a file of 16-bit rows and a file of digests, both append-only, in a folder named after everything that the
 features depend on: the tower's weights, the layers that are read, the preprocessing of pixels. Another tower gets
@@ -26,11 +26,11 @@ from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.batches.vision_sources import VisionInput
 
 _ENCODE_BATCH = 32
-"""Pictures in one pass of the tower."""
+"""Images in one pass of the tower."""
 
 
 class FeatureCache:
-    """Features of pictures on disk, by the digest of the picture's content.
+    """Features of images on disk, by the digest of the image's content.
 
     Args:
         folder: folder of all caches; this one gets a subfolder.
@@ -60,12 +60,12 @@ class FeatureCache:
         return digest in self._row_of
 
     def fill(self, table: ImageTable, *, progress: bool = False) -> int:
-        """Run the tower on every picture that the cache lacks; returns the number of such pictures.
+        """Run the tower on every image that the cache lacks; returns the number of such images.
 
         Waits while another run fills the same cache, and keeps that run's features.
 
         Raises:
-            SampleError: a picture is unreadable.
+            SampleError: an image is unreadable.
             ConfigError: a feature does not fit into 16 bit.
         """
         with self._lock:
@@ -86,9 +86,9 @@ class FeatureCache:
         self._row_of = self._recover()
         return len(wanted)
 
-    def bind(self, table: ImageTable) -> "CachedPictures":
-        """Create the source of one data set; the cache must hold every picture."""
-        return CachedPictures(self, tuple(self._row_of[digest] for digest in table.digests))
+    def bind(self, table: ImageTable) -> "CachedImages":
+        """Create the source of one data set; the cache must hold every image."""
+        return CachedImages(self, tuple(self._row_of[digest] for digest in table.digests))
 
     def read(self, rows: Sequence[int]) -> VisionInput:
         """Read the features of some rows, in 16 bit."""
@@ -128,8 +128,8 @@ class FeatureCache:
 
 
 @dataclass(frozen=True, slots=True)
-class CachedPictures:
-    """Reads a data set's pictures from a cache."""
+class CachedImages:
+    """Reads a data set's images from a cache."""
 
     cache: FeatureCache
     cache_rows: tuple[int, ...]

@@ -36,11 +36,11 @@ def plan_batches(
 ) -> list[MicroBatch]:
     """Plan the batches of a run, epoch after epoch.
 
-    Samples of a group (prompts of one picture) stay side by side, at most ``share`` of them. Batches hold samples of
+    Samples of a group (prompts of one image) stay side by side, at most ``share`` of them. Batches hold samples of
     similar length. The order of groups, samples and batches is shuffled in every epoch.
 
     Args:
-        groups: indices of samples that share their pictures.
+        groups: indices of samples that share their images.
         lengths: cost of each sample, in any unit.
         batch_size: samples in a batch; the last batch of an epoch may have fewer.
         epochs: passes over the samples; of a fractional last pass, only that share of the shuffled batches is kept.

@@ -1,4 +1,4 @@
-"""Pictures of a batch: pixels for the vision tower, or features that the frozen tower computed before.
+"""Images of a batch: pixels for the vision tower, or features that the frozen tower computed before.
 
 Shapes: B images · N image patches · V vision width · P image positions in the LLM · D LLM width.
 """
@@ -18,7 +18,7 @@ from safety_core.model.vision.tower import VisionFeatures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisionInput:
-    """B pictures as pixels or as the tower's features."""
+    """B images as pixels or as the tower's features."""
 
     pixels_BCHW: Tensor | None = None
     """Preprocessed pixels; None if there are features."""
@@ -53,20 +53,20 @@ class VisionInput:
 
 
 class VisionSource(Protocol):
-    """The pictures of a data set by their row in its image table. Tests have a fake of it."""
+    """The images of a data set by their row in its image table. Tests have a fake of it."""
 
     def fetch(self, rows: Sequence[int]) -> VisionInput:
-        """Load pictures, in the order of ``rows``."""
+        """Load images, in the order of ``rows``."""
 
 
 @dataclass(frozen=True, slots=True)
-class LivePictures:
-    """Decodes pictures in every step; the tower runs in the training step."""
+class LiveImages:
+    """Decodes images in every step; the tower runs in the training step."""
 
     table: ImageTable
     model: SafeLlava
 
     def fetch(self, rows: Sequence[int]) -> VisionInput:
-        """Decode and preprocess pictures; raises SampleError if one is unreadable."""
+        """Decode and preprocess images; raises SampleError if one is unreadable."""
         fill = get_pad_colour(self.model.image_processor)
         return VisionInput(pixels_BCHW=self.model.preprocess([load_image(self.table.refs[i], fill=fill) for i in rows]))

@@ -1,7 +1,7 @@
-"""The language model's loss over prompts with answers, with shared pictures computed once.
+"""The language model's loss over prompts with answers, with shared images computed once.
 
-Prompts that share their pictures share everything up to the last image position: the template, the safety tokens and
-the image features, most of a LLaVA prompt. They are packed into one row behind this prefix. Prompts without pictures
+Prompts that share their images share everything up to the last image position: the template, the safety tokens and
+the image features, most of a LLaVA prompt. They are packed into one row behind this prefix. Prompts without images
 are packed side by side in the same way.
 Shapes: T positions of a prompt · D LLM width · A answer tokens · W vocabulary.
 """
@@ -42,9 +42,9 @@ def compute_answer_loss(
     Args:
         model: the guarded model.
         encoded: prompts with answers.
-        vision: features of the distinct pictures.
+        vision: features of the distinct images.
         images: rows of ``vision`` that each prompt shows.
-        share: pack prompts that share pictures; otherwise every prompt has its own row.
+        share: pack prompts that share images; otherwise every prompt has its own row.
 
     Raises:
         ValueError: a prompt was encoded without an answer.
@@ -64,7 +64,7 @@ def compute_answer_loss(
 def pack_prompts(
     encoded: Sequence[EncodedPrompt], lengths: Sequence[int], images: Sequence[tuple[int, ...]], *, share: bool
 ) -> list[PackedPrompts]:
-    """Group prompts into rows; ``lengths`` counts each prompt's positions with its pictures expanded."""
+    """Group prompts into rows; ``lengths`` counts each prompt's positions with its images expanded."""
     shared: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
     alone: list[int] = []
     for index, prompt in enumerate(encoded):
@@ -76,7 +76,7 @@ def pack_prompts(
         _pack_members(members, encoded, lengths, prefix=_count_prefix(encoded[members[0]], lengths[members[0]]))
         for members in shared.values()
     ]
-    # Prompts without a picture fill rows up to the longest row, whose length the batch has anyway.
+    # Prompts without an image fill rows up to the longest row, whose length the batch has anyway.
     longest = max([row.sequence.length for row in rows] + [lengths[index] for index in alone]) if share else 0
     groups: list[list[int]] = []
     for index in alone:
@@ -108,12 +108,12 @@ def _build_segment(prompt: EncodedPrompt, length: int, prefix: int) -> PackedSeg
 
 
 def _count_prefix_ids(prompt: EncodedPrompt) -> int:
-    """Count the ids up to the last picture's."""
+    """Count the ids up to the last image's."""
     return prompt.image_positions[-1] + 1 if prompt.image_positions else 0
 
 
 def _count_prefix(prompt: EncodedPrompt, length: int) -> int:
-    """Count the positions up to the last picture's; ``length`` is the number of all positions."""
+    """Count the positions up to the last image's; ``length`` is the number of all positions."""
     return length - (len(prompt.input_ids) - _count_prefix_ids(prompt))
 
 

@@ -1,7 +1,7 @@
 """Packed sequences: several samples in one row of a batch, with their common prefix computed once.
 
 A row is [prefix ; segment 1 ; segment 2 ; …]. Each segment sees the prefix and itself, at the positions that it would
-have alone, so the result equals one row for each sample. Knows no prompts and no pictures.
+have alone, so the result equals one row for each sample. Knows no prompts and no images.
 Shapes: R rows · Q packed positions · D LLM width · A answer tokens · W vocabulary.
 """
 

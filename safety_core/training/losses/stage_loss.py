@@ -1,6 +1,6 @@
 """The loss of a training stage as a module: the head's and the language model's loss of one batch.
 
-Shapes: R rows of the head · B pictures · M safety features of a picture · D LLM width · F features of a row · T ids.
+Shapes: R rows of the head · B images · M safety features of an image · D LLM width · F features of a row · T ids.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class StageLoss(nn.Module):
 
     Args:
         model: the model to train.
-        config: gives λ, label smoothing and whether pictures are shared.
+        config: gives λ, label smoothing and whether images are shared.
         classes: class weights of the head's loss.
     """
 
@@ -87,7 +87,7 @@ class StageLoss(nn.Module):
     def _compute_head_loss(
         self, head: Mapping[Surface, Mapping[HeadRow, float]], vision: VisionFeatures | None
     ) -> tuple[HeadLoss, dict[str, Tensor]]:
-        """Run the head once for each surface, and the projector once for each picture.
+        """Run the head once for each surface, and the projector once for each image.
 
         Returns:
             The loss, and for type and level the summed weights of the rows that were classified correctly.

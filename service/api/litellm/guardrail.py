@@ -56,10 +56,10 @@ _LARGE_BYTES = 64 * 1024
     summary="Judge requests and responses of a LiteLLM proxy",
 )
 async def judge_proxied_content(context: Context) -> JSONResponse:
-    """`BLOCKED` where the policy refuses, else `NONE`: texts and pictures are not changed.
+    """`BLOCKED` where the policy refuses, else `NONE`: texts and images are not changed.
 
     Every text in the request (messages, reasoning, tool definitions and calls, unknown fields) is judged with the
-    others and by itself, together with all pictures, in overlapping windows if there is more than the guard reads at
+    others and by itself, together with all images, in overlapping windows if there is more than the guard reads at
     once; a response also in the short windows in which replies are judged while they are generated. Content that cannot
     be judged is an error, which LiteLLM treats as a block.
 

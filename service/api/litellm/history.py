@@ -1,6 +1,6 @@
 """Finds refused questions in a proxy's request that can be removed from what another model will read.
 
-LiteLLM's protocol lets a guardrail replace texts one for one, but not remove messages or pictures. So only a text-only
+LiteLLM's protocol lets a guardrail replace texts one for one, but not remove messages or images. So only a text-only
 conversation qualifies, whose texts the proxy lists exactly as in its messages.
 """
 

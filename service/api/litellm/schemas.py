@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.schemas.fields import Language, Picture, PolicyName
+from service.api.schemas.fields import ImageSource, Language, PolicyName
 from service.api.schemas.replies import ResponseModel
 
 
@@ -28,7 +28,7 @@ class GuardrailRequest(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     texts: list[str] | None = Field(default=None, description="Texts of the request, or of the answer.")
-    images: list[Picture] | None = Field(default=None, description="Pictures as base64, data URLs or URLs.")
+    images: list[ImageSource] | None = Field(default=None, description="Images as base64, data URLs or URLs.")
     structured_messages: list[dict[str, Any]] | None = Field(
         default=None, description="The conversation that contains the texts and images."
     )

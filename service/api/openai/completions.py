@@ -47,7 +47,7 @@ _DONE = "[DONE]"
     summary="Ask about images, guarded, as OpenAI's clients do",
 )
 async def complete_chat(context: Context, responses: Responses) -> Response:
-    """Judge the whole conversation and every picture in it, then answer or refuse.
+    """Judge the whole conversation and every image in it, then answer or refuse.
 
     A refusal is a completion with the text in `message.refusal` (or `content`, see `refusal_in`) and
     `finish_reason: content_filter`. The guard's findings are in the additional field `safevlm`. A token limit above the

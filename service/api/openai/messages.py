@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from safety_core.engine.judging.conversation_rounds import join_messages
-from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
+from safety_core.engine.judging.image_questions import DEFAULT_QUESTION
 from safety_core.engine.messages import ClientMessage
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
@@ -121,7 +121,7 @@ def _add_question(messages: Sequence[ClientMessage], last: int) -> ClientMessage
 
 
 def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:
-    """Reject pictures in other than user messages, and refusals in other than assistant messages."""
+    """Reject images in other than user messages, and refusals in other than assistant messages."""
     if message.role != role:
         problem = (
             "Only user messages can contain images."

@@ -69,12 +69,12 @@ def _describe_policy(policy: ActivePolicy, *, expose_risk: bool) -> dict[str, An
 
 @router.api_route(PLAYGROUND_EXAMPLE.path, methods=[PLAYGROUND_EXAMPLE.method])
 async def send_example(name: str) -> Response:
-    """One of the example pictures."""
+    """One of the example images."""
     try:
-        picture = playground.read_example(name)
+        image = playground.read_example(name)
     except KeyError as exc:
         raise HTTPException(404) from exc
-    return Response(picture, media_type="image/png", headers=playground.HEADERS)
+    return Response(image, media_type="image/png", headers=playground.HEADERS)
 
 
 @router.api_route(PLAYGROUND_JUDGEMENT.path, methods=[PLAYGROUND_JUDGEMENT.method])

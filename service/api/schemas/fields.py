@@ -89,7 +89,7 @@ Language = Annotated[
 ]
 
 
-Picture = Annotated[str, Field(json_schema_extra={"format": "image"})]
+ImageSource = Annotated[str, Field(json_schema_extra={"format": "image"})]
 """Base64, a base64 data URL, or the https URL of a host that the operator lists."""
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import SEED_LIMIT, Language, Picture, PolicyName, read_whole_numbers
+from service.api.schemas.fields import SEED_LIMIT, ImageSource, Language, PolicyName, read_whole_numbers
 
 NOT_BLANK: dict[str, JsonValue] = {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]|\ufeff"}
 """Schema of a text that is not blank for ``str.strip``; white space differs in JSON Schema's regular expressions."""
@@ -54,4 +54,4 @@ class JsonRequest(Options):
 
     _read_whole_numbers = read_whole_numbers("max_tokens", "seed")
 
-    images: Annotated[list[Picture] | None, Field(description="Images as base64, base64 data URLs or URLs.")] = None
+    images: Annotated[list[ImageSource] | None, Field(description="Images as base64, base64 data URLs or URLs.")] = None

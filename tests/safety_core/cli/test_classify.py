@@ -21,7 +21,7 @@ def test_classify_prints_a_verdict(tiny_checkpoint: Path, tmp_path: Path) -> Non
 
 
 def test_classify_refuses_what_it_cannot_judge(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    assert "a picture or a prompt is needed" in run_command("classify", "--checkpoint", tiny_checkpoint, code=2)
+    assert "an image or a prompt is needed" in run_command("classify", "--checkpoint", tiny_checkpoint, code=2)
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     assert "error: Only JPEG" in run_command("classify", bad, "--checkpoint", tiny_checkpoint, code=1)

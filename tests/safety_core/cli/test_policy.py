@@ -68,7 +68,7 @@ def test_explain_names_score_threshold_and_rule(file: Path, tiny_checkpoint: Pat
 
 def test_explain_refuses_what_it_cannot_explain(file: Path, tiny_checkpoint: Path) -> None:
     nothing = run_command("policy", "explain", file, "--checkpoint", tiny_checkpoint, code=2)
-    assert "a picture or a prompt is needed" in nothing
+    assert "an image or a prompt is needed" in nothing
     unknown = run_command(
         "policy", "explain", file, "--prompt", "x", "--policy", "y", "--checkpoint", tiny_checkpoint, code=2
     )

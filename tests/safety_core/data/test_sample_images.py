@@ -45,7 +45,7 @@ def test_an_unreadable_picture_is_an_error_that_names_the_record(tmp_path: Path,
 
 
 def test_a_vanished_picture_is_an_error(tmp_path: Path, red: Path) -> None:
-    with pytest.raises(SampleError, match=r"image\[1\]: the picture cannot be read"):
+    with pytest.raises(SampleError, match=r"image\[1\]: the image cannot be read"):
         build_image_table([sample("a", red, tmp_path / "gone.png")])
 
 

@@ -294,7 +294,7 @@ def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigF
     write_jsonl(file, [{"id": "x"}, *records[:4], records[0] | {"id": "y", "image": broken.name}])
     report = train(config_for(eval_data=(str(file),), skip_bad=True, max_steps=1))
     assert [(Path(error.file).name, error.line, error.field) for error in report.skipped] == [
-        ("bad-eval.jsonl", 1, "image"),
+        ("bad-eval.jsonl", 1, "record"),
         ("bad-eval.jsonl", 6, "image"),
     ]
     assert report.metrics

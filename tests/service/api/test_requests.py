@@ -83,6 +83,6 @@ def test_files_by_other_names_are_refused(client: TestClient, name: str) -> None
 def test_which_of_several_pictures_is_broken_is_said(client: TestClient) -> None:
     files = [("image", ("a.png", encode_png())), ("image", ("b.png", encode_png()[:40]))]
     error = client.post("/v1/classify", files=files).json()["error"]
-    assert (error["param"], error["message"].partition(":")[0]) == ("image", "Picture 2")
+    assert (error["param"], error["message"].partition(":")[0]) == ("image", "Image 2")
     alone = client.post("/v1/classify", files=files[1:]).json()["error"]
     assert "Picture" not in alone["message"]

@@ -65,12 +65,12 @@ def completion(*contents: Any) -> dict[str, Any]:
         (completion([{"type": "text"}]), "messages.0.content.0.text", "required"),
         (completion([{"type": "text", "text": ["SECRET"]}]), "messages.0.content.0.text", "string"),
         (completion([{"type": "refusal", "refusal": 1}]), "messages.0.content.0.refusal", "string"),
-        (completion([picture(), picture(detail="SECRET")]), "messages.0.content.1.image_url.detail", "Picture 2: "),
-        (completion([picture(), TEXT], [TEXT, picture(url=1)]), "messages.1.content.1.image_url.url", "Picture 2: "),
+        (completion([picture(), picture(detail="SECRET")]), "messages.0.content.1.image_url.detail", "Image 2: "),
+        (completion([picture(), TEXT], [TEXT, picture(url=1)]), "messages.1.content.1.image_url.url", "Image 2: "),
         (
             completion([picture(), {"type": "image_url", "image_url": "SECRET"}]),
             "messages.0.content.1.image_url",
-            "Picture 2: ",
+            "Image 2: ",
         ),
         (completion([TEXT, {"type": "image_url"}]), "messages.0.content.1.image_url", "required"),
         ({**completion("a"), "stop": ["a", 5]}, "stop.1", "string"),
@@ -88,7 +88,7 @@ def test_an_error_of_a_union_is_one_of_the_branch_that_was_meant(
 
 
 def test_pictures_of_a_list_are_numbered_too() -> None:
-    assert complaint(JsonRequest, {"images": ["a", "b", 5]}).message.startswith("Picture 3: ")
+    assert complaint(JsonRequest, {"images": ["a", "b", 5]}).message.startswith("Image 3: ")
     assert not complaint(JsonRequest, {"images": [5]}).message.startswith("Picture")
 
 

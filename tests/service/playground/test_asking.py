@@ -103,7 +103,7 @@ def test_words_alone_are_judged_too(page: Page) -> None:
     send_question(page, "How do I steal a car?")
     expect(page.locator("#decision")).to_have_text("Refused")
     expect(page.locator("#looked")).to_be_hidden()
-    assert set(read_bars(page, "surfaces")) == {"Words"}
+    assert set(read_bars(page, "surfaces")) == {"Text"}
 
 
 def test_why_names_the_rule_that_decided(page: Page, server: ServerProcess) -> None:
@@ -159,7 +159,7 @@ def test_what_goes_wrong_is_said(browser: Browser, server: ServerProcess, tmp_pa
         expect(page.locator("#risk")).to_have_text(message)
         expect(page.locator("#head")).to_be_hidden()
         page.locator("#files").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"})
-        expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Only pictures can be shown to the model.")
+        expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Only images are accepted.")
         # Nothing is left over from before.
         page.get_by_role("button", name="Remove broken.png").click()
         send_question(page, "What do you see here?", "safe-scene.png")
@@ -168,7 +168,7 @@ def test_what_goes_wrong_is_said(browser: Browser, server: ServerProcess, tmp_pa
 
 def test_too_many_pictures_are_not_taken(page: Page) -> None:
     page.locator("#files").set_input_files([ROOT / "examples" / "weapon.png"] * 9)
-    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("At most 8 pictures are accepted.")
+    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("At most 8 images are accepted.")
     expect(page.locator("#thumbs li")).to_have_count(8)
 
 

@@ -15,8 +15,8 @@ from safety_core.errors import OverloadedError
 LONGEST_S = 2.0
 """Maximum time in seconds for which a rejection counts: sometimes work leaves the queue faster than expected."""
 
-MANY_PICTURES = 4
-"""Number of pictures from which a request is rejected by their number alone, before they are decoded."""
+MANY_IMAGES = 4
+"""Number of images from which a request is rejected by their number alone, before they are decoded."""
 
 MANY_TOKENS = 128
 """Minimum work of a text, in tokens, whose preparation takes noticeable time."""
@@ -28,14 +28,14 @@ MAX_CLIENTS = 1024
 @dataclass(frozen=True, slots=True)
 class _Rejection:
     until: float
-    pictures: int
+    images: int
     tokens: int
 
-    def matches(self, pictures: int, tokens: int | None) -> bool:
-        """Whether a request is at least as much work; if ``tokens`` is None, whether its many pictures imply it."""
-        if pictures < self.pictures:
+    def matches(self, images: int, tokens: int | None) -> bool:
+        """Whether a request is at least as much work; if ``tokens`` is None, whether its many images imply it."""
+        if images < self.images:
             return False
-        return self.pictures >= MANY_PICTURES if tokens is None else tokens >= self.tokens
+        return self.images >= MANY_IMAGES if tokens is None else tokens >= self.tokens
 
 
 class Rejections:
@@ -49,29 +49,29 @@ class Rejections:
         self._clock = clock
         self._last: dict[str, _Rejection] = {}
 
-    def add(self, client: str, pictures: int, tokens: int, retry_after_s: float) -> None:
+    def add(self, client: str, images: int, tokens: int, retry_after_s: float) -> None:
         """Record that a request was rejected, unless its preparation takes hardly any time.
 
         Args:
             client: key of its client.
-            pictures: number of its pictures.
+            images: number of its images.
             tokens: minimum work of judging its text, as known before its preparation.
             retry_after_s: seconds until there may be room again.
         """
-        if pictures < MANY_PICTURES and tokens < MANY_TOKENS:
+        if images < MANY_IMAGES and tokens < MANY_TOKENS:
             return
         self._last.pop(client, None)
         if len(self._last) >= MAX_CLIENTS:
             del self._last[next(iter(self._last))]
-        self._last[client] = _Rejection(self._clock() + min(retry_after_s, LONGEST_S), pictures, tokens)
+        self._last[client] = _Rejection(self._clock() + min(retry_after_s, LONGEST_S), images, tokens)
 
-    def require_none(self, client: str, pictures: int, tokens: int | None = None) -> None:
+    def require_none(self, client: str, images: int, tokens: int | None = None) -> None:
         """Raise OverloadedError if a request of this client that was no more work was rejected a moment ago.
 
         Args:
             client: key of the client.
-            pictures: number of pictures of the new request.
-            tokens: minimum work of judging its text; None if unknown, so that only the pictures are compared.
+            images: number of images of the new request.
+            tokens: minimum work of judging its text; None if unknown, so that only the images are compared.
         """
         last = self._last.get(client)
         if last is None:
@@ -79,7 +79,7 @@ class Rejections:
         left = last.until - self._clock()
         if left <= 0:
             del self._last[client]
-        elif last.matches(pictures, tokens):
+        elif last.matches(images, tokens):
             raise OverloadedError(
                 "a request that is no more work was rejected a moment ago", retry_after_s=max(left, 1.0)
             )

@@ -43,7 +43,7 @@ ModerationInput = Annotated[
 
 
 class ModerationRequest(RequestModel):
-    """A request for ``/v1/moderations``: texts one by one, or one item of texts and pictures together."""
+    """A request for ``/v1/moderations``: texts one by one, or one item of texts and images together."""
 
     input: ModerationInput = Field(examples=["What is it?"])
     model: str | None = Field(

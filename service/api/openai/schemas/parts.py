@@ -8,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from service.api.openai.schemas.fields import CacheHint, Empty, Label, RequestModel
-from service.api.schemas.fields import Picture, tag_json_type
+from service.api.schemas.fields import ImageSource, tag_json_type
 from service.ingress.validation import BRANCH
 
 _UNSUPPORTED_PARTS = frozenset(
@@ -41,9 +41,9 @@ class TextPart(_PartBase):
 class ImageUrl(RequestModel):
     """URL of an image: ``data:``, or ``https:`` if the operator allows it."""
 
-    url: Picture
+    url: ImageSource
     detail: Literal["auto", "low", "high", "original"] | None = Field(
-        default=None, description="Accepted but has no effect: every picture is resized to the model's input size."
+        default=None, description="Accepted but has no effect: every image is resized to the model's input size."
     )
     format: Label | None = None
 

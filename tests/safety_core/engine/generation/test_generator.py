@@ -52,7 +52,7 @@ def job(
     inject = options.pop("inject", True)
     return GenerationRequest(
         prompt=model.prompts.encode([Turn(role="user", text=text)], len(pictures)),
-        pictures=gallery[list(pictures)] if pictures else None,
+        images=gallery[list(pictures)] if pictures else None,
         inject=inject,
         sampling=Sampling(**{"max_new_tokens": 8, **options}),
     )
@@ -64,8 +64,8 @@ def alone(model: SafeLlava, wanted: GenerationRequest) -> Generation:
     (made,) = generate(
         model,
         [wanted.prompt],
-        wanted.pictures,
-        [0 if wanted.pictures is None else len(wanted.pictures)],
+        wanted.images,
+        [0 if wanted.images is None else len(wanted.images)],
         inject=wanted.inject,
         max_new_tokens=sampling.max_new_tokens,
         temperature=sampling.temperature,
@@ -272,7 +272,7 @@ def test_a_reply_that_is_not_finite_fails_by_itself_and_leaves_nothing(
     broken = gallery[[3]]
     broken.projected_BPD[0, 2] = float("nan")
     generator = Generator(model, max_replies=4)
-    poisoned = [GenerationRequest(prompt=job(model, gallery).prompt, pictures=broken) for _ in range(2)]
+    poisoned = [GenerationRequest(prompt=job(model, gallery).prompt, images=broken) for _ in range(2)]
     rows = [
         generator.create_sequence(one)
         for one in (poisoned[0], job(model, gallery, [1]), poisoned[1], job(model, gallery, [2]))
@@ -294,7 +294,7 @@ def test_a_prompt_that_was_read_and_then_failed_leaves_nothing_to_the_next(
     broken = gallery[[3, 4]]
     broken.projected_BPD[:] = float("nan")
     generator = Generator(model)
-    lost = generator.create_sequence(GenerationRequest(prompt=job(model, gallery, [0, 0]).prompt, pictures=broken))
+    lost = generator.create_sequence(GenerationRequest(prompt=job(model, gallery, [0, 0]).prompt, images=broken))
 
     def unread(hidden: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("after the cache was written")

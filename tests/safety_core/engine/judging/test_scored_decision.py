@@ -29,8 +29,8 @@ def test_only_a_chat_that_may_be_answered_keeps_features(guard: Guard) -> None:
         judged, plain = guard.judge([guard.prepare(chat), guard.prepare(classification)])
         assert isinstance(judged, JudgedInput)
         assert isinstance(plain, JudgedInput)
-        assert ((judged.pictures is not None), judged.nbytes > 0) == (kept, kept)
-        assert (plain.pictures, plain.nbytes) == (None, 0)
+        assert ((judged.images is not None), judged.nbytes > 0) == (kept, kept)
+        assert (plain.images, plain.nbytes) == (None, 0)
         for one, request in ((plain, chat), *([] if kept else [(judged, chat)])):
             with pytest.raises(NoVerdictError):
                 guard.create_generation_request(one, request)

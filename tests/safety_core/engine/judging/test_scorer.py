@@ -125,10 +125,10 @@ def assert_same(one: JudgedRequest | Exception, other: JudgedRequest | Exception
                 assert first.levels == pytest.approx(second.levels, abs=1e-6)
         assert len(mine.heatmaps) == len(theirs.heatmaps)
         torch.testing.assert_close(torch.tensor(mine.heatmaps), torch.tensor(theirs.heatmaps))
-    if one.pictures is not None and other.pictures is not None:
-        torch.testing.assert_close(one.pictures.projected_BPD, other.pictures.projected_BPD)
+    if one.images is not None and other.images is not None:
+        torch.testing.assert_close(one.images.projected_BPD, other.images.projected_BPD)
     else:
-        assert one.pictures is other.pictures
+        assert one.images is other.images
 
 
 def test_what_fails_in_slices_is_told_as_it_is_without(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from safety_core.model.checkpoint.checkpoint import (
     update_policy,
     verify,
 )
-from safety_core.model.checkpoint.manifest import MANIFEST
+from safety_core.model.checkpoint.sha256_manifest import MANIFEST
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy

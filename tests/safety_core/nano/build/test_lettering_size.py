@@ -41,8 +41,8 @@ class ReadAloud:
 
     def create_sequence(self, job: GenerationRequest) -> Any:
         assert not job.inject
-        assert job.pictures is not None
-        assert len(job.pictures) == 1
+        assert job.images is not None
+        assert len(job.images) == 1
         return SimpleNamespace(text="", failure=None)
 
     def run(self, rows: list[Any]) -> None:

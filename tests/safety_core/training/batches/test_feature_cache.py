@@ -15,7 +15,7 @@ from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkp
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.training.batches.feature_cache import FeatureCache
-from safety_core.training.batches.vision_sources import LivePictures
+from safety_core.training.batches.vision_sources import LiveImages
 from safety_core.training.starting_checkpoint import change_shape
 from tests.helpers.models.tiny import make_backbone, make_image_processor, make_siglip_backbone
 
@@ -39,7 +39,7 @@ def test_the_cache_gives_what_the_tower_gives(model: SafeLlava, samples: tuple[S
     assert cache.fill(table) == len(table.refs) == 12
     rows = [5, 0, 5]
     cached = cache.bind(table).fetch(rows).resolve(model, project=True)
-    live = LivePictures(table, model).fetch(rows).resolve(model, project=True)
+    live = LiveImages(table, model).fetch(rows).resolve(model, project=True)
     assert len(cached) == len(live) == 3
     for found, expected in zip((*cached.layers, cached.projected_BPD), (*live.layers, live.projected_BPD), strict=True):
         torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
@@ -64,7 +64,7 @@ def test_every_tower_can_be_cached(
     cache = FeatureCache(tmp_path, model)
     cache.fill(table)
     cached = cache.bind(table).fetch([5, 0]).resolve(model, project=True)
-    live = LivePictures(table, model).fetch([5, 0]).resolve(model, project=True)
+    live = LiveImages(table, model).fetch([5, 0]).resolve(model, project=True)
     assert cached.projected_BPD.shape == live.projected_BPD.shape == (2, model.projected_positions, 32)
     for found, expected in zip((*cached.layers, cached.projected_BPD), (*live.layers, live.projected_BPD), strict=True):
         torch.testing.assert_close(found, expected, rtol=2e-3, atol=2e-3)
@@ -144,7 +144,7 @@ def test_the_projection_is_stored_where_it_cannot_be_derived(
     cache = FeatureCache(tmp_path / "cache", two)
     cache.fill(table)
     cached = cache.bind(table).fetch([3]).resolve(two, project=True)
-    live = LivePictures(table, two).fetch([3]).resolve(two, project=True)
+    live = LiveImages(table, two).fetch([3]).resolve(two, project=True)
     assert len(cached.layers) == 2
     torch.testing.assert_close(cached.projected_BPD, live.projected_BPD, rtol=2e-3, atol=2e-3)
     assert cache.path.name != FeatureCache(tmp_path / "cache", model).path.name

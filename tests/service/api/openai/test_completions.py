@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI
 
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
-from safety_core.engine.judging.picture_questions import NO_PICTURE
+from safety_core.engine.judging.image_questions import NO_IMAGE
 from safety_core.engine.messages import ChatRequest
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.fakes import FakeGuard
@@ -200,7 +200,7 @@ def test_a_broken_picture_is_found_by_its_field_and_number(client: OpenAI) -> No
     with pytest.raises(openai.BadRequestError) as error:
         complete(client, *conversation)
     assert error.value.param == "messages.2.content.1.image_url.url"
-    assert "Picture 3" in error.value.message
+    assert "Image 3" in error.value.message
 
 
 def test_a_stream_says_the_same_piece_by_piece(client: OpenAI) -> None:
@@ -294,17 +294,17 @@ def test_a_question_about_a_picture_without_one_is_told_so_and_a_picture_without
     server: ServerProcess, client: OpenAI
 ) -> None:
     (choice,) = complete(client, asked(LOOK)).choices
-    assert (choice.message.content, choice.finish_reason) == (NO_PICTURE, "stop")
+    assert (choice.message.content, choice.finish_reason) == (NO_IMAGE, "stop")
     pieces = [chunk.choices[0].delta.content or "" for chunk in streamed(client, asked("Describe the photo."))]
-    assert "".join(pieces) == NO_PICTURE
+    assert "".join(pieces) == NO_IMAGE
     after = complete(client, asked(MAKE, WEAPON), said("No."), asked("Describe the picture."))
-    assert after.choices[0].message.content == NO_PICTURE
+    assert after.choices[0].message.content == NO_IMAGE
     described = complete(client, asked(LOOK, SCENE)).choices[0].message.content
     only_shown = complete(client, {"role": "user", "content": [shown(SCENE)]})
     assert only_shown.choices[0].message.content == described
     file = ("image", ("a.png", (ROOT / "examples" / SCENE).read_bytes()))
     assert httpx.post(f"{server.url}/v1/chat", files=[file]).json()["content"] == described
-    assert httpx.post(f"{server.url}/v1/chat", json={"prompt": "Describe the image."}).json()["content"] == NO_PICTURE
+    assert httpx.post(f"{server.url}/v1/chat", json={"prompt": "Describe the image."}).json()["content"] == NO_IMAGE
 
 
 def test_several_replies_are_those_of_their_seeds(client: OpenAI) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION
+from safety_core.engine.judging.image_questions import DEFAULT_QUESTION
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
 from service.api.openai.messages import convert_messages

@@ -2,7 +2,7 @@ import pytest
 
 from safety_core.engine.serving.queueing.rejections import (
     LONGEST_S,
-    MANY_PICTURES,
+    MANY_IMAGES,
     MANY_TOKENS,
     MAX_CLIENTS,
     Rejections,
@@ -45,10 +45,10 @@ def test_it_holds_no_longer_than_there_is_no_room() -> None:
 
 def test_before_the_text_is_known_only_many_pictures_count() -> None:
     rejections = Rejections(FakeClock(100.0))
-    rejections.add("few", MANY_PICTURES - 1, 500, retry_after_s=1)
-    assert not rejects(rejections, "few", MANY_PICTURES - 1)
-    rejections.add("many", MANY_PICTURES, 500, retry_after_s=1)
-    assert rejects(rejections, "many", MANY_PICTURES)
+    rejections.add("few", MANY_IMAGES - 1, 500, retry_after_s=1)
+    assert not rejects(rejections, "few", MANY_IMAGES - 1)
+    rejections.add("many", MANY_IMAGES, 500, retry_after_s=1)
+    assert rejects(rejections, "many", MANY_IMAGES)
     assert not rejects(rejections, "many", 1)
 
 
@@ -64,5 +64,5 @@ def test_few_clients_are_remembered_the_last_ones_among_them(clients: int) -> No
 
 def test_what_is_prepared_in_no_time_is_not_remembered() -> None:
     rejections = Rejections(FakeClock(100.0))
-    rejections.add("a", MANY_PICTURES - 1, MANY_TOKENS - 1, retry_after_s=1)
-    assert not rejects(rejections, "a", MANY_PICTURES, 10 * MANY_TOKENS)
+    rejections.add("a", MANY_IMAGES - 1, MANY_TOKENS - 1, retry_after_s=1)
+    assert not rejects(rejections, "a", MANY_IMAGES, 10 * MANY_TOKENS)

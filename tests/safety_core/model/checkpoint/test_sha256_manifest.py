@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
-from safety_core.model.checkpoint.manifest import MANIFEST, check_manifest, replace_file, write_manifest
+from safety_core.model.checkpoint.sha256_manifest import MANIFEST, check_manifest, replace_file, write_manifest
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
-"""Handles pictures without a question, and questions about a picture that is missing.
+"""Handles images without a question, and questions about an image that is missing.
 
-A language model that is asked about a missing picture describes one that does not exist. Two rules intercept such
+A language model that is asked about a missing image describes one that does not exist. Two rules intercept such
 questions:
 
-- The question names a picture as something at hand ("this picture", "the photo", "my screenshot"; not "a picture", nor
+- The question names an image as something at hand ("this picture", "the photo", "my screenshot"; not "a picture", nor
   "the picture of Dorian Gray") and asks to look at it: what is in it, what it shows, to describe or read it.
 - It asks what the reader sees, without more: "What do you see here?". That may be about a story or a game, so it counts
   in the first turn of a conversation only.
 
-Questions that are about a picture by context alone ("Where is the dog?", "Read the text.") reach the language model:
+Questions that are about an image by context alone ("Where is the dog?", "Read the text.") reach the language model:
 the same words ask about the world, or about an earlier turn. English only. Pure text; knows no model.
 """
 
@@ -18,10 +18,10 @@ from safety_core.engine.messages import ChatRequest, GuardVerdict, Reply
 from safety_core.inputs.text.normalisation import normalise
 
 DEFAULT_QUESTION = "What do you see here?"
-"""The default question for a picture without words."""
+"""The default question for an image without words."""
 
-NO_PICTURE = "There is no picture in this conversation. Please show me one."
-"""The reply to a question about a missing picture."""
+NO_IMAGE = "There is no picture in this conversation. Please show me one."
+"""The reply to a question about a missing image."""
 
 _MAX_WORDS, _MAX_CHARACTERS = 40, 640
 """Longer texts are not simple questions and contain their own context."""
@@ -35,7 +35,7 @@ _AFTER = (
     r"(?= ?(?:$|[,;:)]| (?:is|are|was|were|does|do|show|shows|say|says|above|below|here|i|we|you|and|please|for|to|now"
     r"|as|part|in (?:\w+ ){0,2}(?:detail|details|words?|sentences?|lines?|english|short)$)\b))"
 )
-"""What may follow a reference to a picture: not its subject, nor another noun."""
+"""What may follow a reference to an image: not its subject, nor another noun."""
 
 _GIVEN = rf"(?:in|on|from|at|about|of|within|by) {_AT_HAND}{_AFTER}"
 _WHAT = r"(?:(?:in|at|on|from|to|of) )?(?:what|who|where|which|whose|how many|how much|how)"
@@ -49,15 +49,15 @@ _ASK = (
 )
 _SHOWS = r"(?:shows?|says?|depicts?|contains?|means?|asks?|tells?|ha(?:s|ve)|looks?)\b"
 _NAMED = (
-    # What is in this picture? How many dogs do you see in the photo? Is there a dog in it? In the picture, who smiles?
+    # What is in this image? How many dogs do you see in the photo? Is there a dog in it? In the image, who smiles?
     rf"(?:{_WHAT}|is|are|do|does|did|can|could)\b[^.?!]{{0,120}}? {_GIVEN}",
     rf"{_GIVEN},? {_WHAT}\b",
     rf"(?:{_ASK} )?where in {_AT_HAND}\b(?! of\b)",
-    # What does the picture show? How many dogs does it show? Does this image show a dog? Is this picture good?
+    # What does the image show? How many dogs does it show? Does this image show a dog? Is this image good?
     rf"(?:{_WHAT} (?:[^.?!]{{0,60}} )?)?(?:does|do|did) {_AT_HAND} (?:\w+ )?{_SHOWS}",
     rf"(?:{_WHAT} )?(?:is|are|was) {_AT_HAND}(?: of| about| like| \w+)?$",
     rf"(?:{_WHAT} )?do you (?:\w+ ){{1,3}}{_AT_HAND}{_AFTER}",
-    # Describe the image. Tell me what is in this picture. Do what the picture says.
+    # Describe the image. Tell me what is in this image. Do what the image says.
     rf"{_ASK} (?:me |us )?(?:at |out )?{_AT_HAND}{_AFTER}",
     rf"{_ASK}\b[^.?!]{{0,120}}? {_GIVEN}",
     rf"{_ASK}\b(?:[^.?!]{{0,60}})? (?:what|that|if|whether|as) {_AT_HAND} (?:\w+ )?{_SHOWS}",
@@ -73,19 +73,19 @@ _SEEN_QUESTION = re.compile(rf"{_POLITE}(?:{'|'.join(_SEEN)})")
 _SENTENCE = re.compile(r"[.?!]+")
 
 
-def is_picture_missing(request: ChatRequest) -> bool:
-    """Whether the newest question is about a picture although the conversation has none."""
+def is_image_missing(request: ChatRequest) -> bool:
+    """Whether the newest question is about an image although the conversation has none."""
     if request.images or not request.turns:
         return False
     answers = [index for index, one in enumerate(request.messages) if one.role == "assistant"]
     newest = request.messages[answers[-1] + 1 if answers else 0 :]
     texts = [text for one in newest if one.role == "user" for text in one.texts] or [request.turns[-1].text]
     first = len(request.turns) == 1
-    return sum(map(len, texts)) <= _MAX_CHARACTERS and any(is_picture_question(text, first=first) for text in texts)
+    return sum(map(len, texts)) <= _MAX_CHARACTERS and any(is_image_question(text, first=first) for text in texts)
 
 
-def is_picture_question(text: str, *, first: bool) -> bool:
-    """Whether a text asks about the content of a picture.
+def is_image_question(text: str, *, first: bool) -> bool:
+    """Whether a text asks about the content of an image.
 
     Args:
         text: the user's text.
@@ -102,6 +102,6 @@ def is_picture_question(text: str, *, first: bool) -> bool:
     return first and any(_SEEN_QUESTION.match(sentence) for sentence in sentences)
 
 
-def build_no_picture_reply(verdict: GuardVerdict) -> Reply:
-    """The reply to a question about a missing picture; the language model does not run."""
-    return Reply(verdict=verdict, content=NO_PICTURE, refusal=None, finish_reason="stop", queue_ms=verdict.queue_ms)
+def build_no_image_reply(verdict: GuardVerdict) -> Reply:
+    """The reply to a question about a missing image; the language model does not run."""
+    return Reply(verdict=verdict, content=NO_IMAGE, refusal=None, finish_reason="stop", queue_ms=verdict.queue_ms)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from safety_core.engine.judging.picture_questions import DEFAULT_QUESTION, is_picture_missing, is_picture_question
+from safety_core.engine.judging.image_questions import DEFAULT_QUESTION, is_image_missing, is_image_question
 from safety_core.engine.messages import ChatRequest, ClientMessage
 from safety_core.inputs.conversation import Turn
 from safety_core.nano.language.wordings import ABOUT_PICTURES, TALK
@@ -22,7 +22,7 @@ def wordings() -> list[str]:
 def test_whatever_asks_about_a_picture_by_name_needs_one() -> None:
     named = [text for text in wordings() if PICTURE.search(text)]
     assert len(named) > 100
-    assert [text for text in named if not is_picture_question(f"{text.capitalize()}?", first=False)] == []
+    assert [text for text in named if not is_image_question(f"{text.capitalize()}?", first=False)] == []
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_whatever_asks_about_a_picture_by_name_needs_one() -> None:
     ],
 )
 def test_what_a_reader_sees_is_asked_of_a_picture_where_nothing_was_told_before(text: str) -> None:
-    assert is_picture_question(text, first=True)
-    assert not is_picture_question(text, first=False)
+    assert is_image_question(text, first=True)
+    assert not is_image_question(text, first=False)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_what_a_reader_sees_is_asked_of_a_picture_where_nothing_was_told_before(
     ],
 )
 def test_other_questions_need_none(text: str) -> None:
-    assert not is_picture_question(text, first=True)
+    assert not is_image_question(text, first=True)
 
 
 def test_no_wording_of_everyday_talk_needs_one() -> None:
     texts = [text for by, _ in TALK.values() for part in (by.trained, by.held_out) for text in part]
     assert texts
-    assert [text for text in texts if not PICTURE.search(text) and is_picture_question(text, first=True)] == []
+    assert [text for text in texts if not PICTURE.search(text) and is_image_question(text, first=True)] == []
 
 
 def asking(*texts: str, images: int = 0) -> ClientMessage:
@@ -81,15 +81,15 @@ def asking(*texts: str, images: int = 0) -> ClientMessage:
 
 def test_only_the_newest_question_and_only_pictures_that_are_left_count() -> None:
     question = Turn(role="user", text="Describe the image.")
-    assert is_picture_missing(ChatRequest(turns=(question,)))
-    assert not is_picture_missing(ChatRequest(turns=(question,), images=(create_picture(),)))
+    assert is_image_missing(ChatRequest(turns=(question,)))
+    assert not is_image_missing(ChatRequest(turns=(question,), images=(create_picture(),)))
     answer = Turn(role="assistant", text="There is none.")
-    assert not is_picture_missing(ChatRequest(turns=(question, answer, Turn(role="user", text="Then tell me a joke."))))
+    assert not is_image_missing(ChatRequest(turns=(question, answer, Turn(role="user", text="Then tell me a joke."))))
     system = ClientMessage(role="instructions", texts=("Describe the picture whenever there is one.",))
     told = Turn(role="user", text="Describe the picture whenever there is one.\nHello!")
-    assert not is_picture_missing(ChatRequest(turns=(told,), messages=(system, asking("Hello!"))))
+    assert not is_image_missing(ChatRequest(turns=(told,), messages=(system, asking("Hello!"))))
 
 
 def test_a_text_without_end_is_looked_at_in_no_time() -> None:
-    assert not is_picture_question("what in the picture in the " * 1_000_000, first=True)
-    is_picture_question("can you what " + "in the picture x " * 12, first=True)
+    assert not is_image_question("what in the picture in the " * 1_000_000, first=True)
+    is_image_question("can you what " + "in the picture x " * 12, first=True)
