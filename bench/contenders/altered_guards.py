@@ -11,10 +11,10 @@ from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardInfo
-from safety_core.engine.judging.decision import build_verdict
 from safety_core.engine.judging.model_input import ModelInput
 from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.judging.scorer import Scorer
+from safety_core.engine.judging.verdicts import build_verdict
 from safety_core.engine.messages import ChatRequest, GuardRequest, GuardVerdict
 from safety_core.engine.protocols import Closeable, GenerationRequestLike, GeneratorLike, GuardLike
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work

@@ -10,8 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from safety_core.audit_log.queries import read_entries
-from safety_core.engine.judging.decision import build_verdict
 from safety_core.engine.judging.variant_decision import decide_variants
+from safety_core.engine.judging.verdicts import build_verdict
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy

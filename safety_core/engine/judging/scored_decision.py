@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from safety_core.engine.judging.decision import build_unjudged_verdict, build_verdict
 from safety_core.engine.judging.model_input import ScoredInput
 from safety_core.engine.judging.variant_decision import Turns, decide_variants
+from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.work import JudgedRequest
 from safety_core.model.vision.tower import VisionFeatures

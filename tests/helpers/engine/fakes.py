@@ -5,8 +5,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from safety_core.engine.guard_info import GuardInfo
-from safety_core.engine.judging.decision import build_unjudged_verdict, build_verdict
 from safety_core.engine.judging.variant_decision import decide_variants
+from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import ChatRequest, FinishReason, GuardRequest, GuardVerdict
 from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLike, StepOutput
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work

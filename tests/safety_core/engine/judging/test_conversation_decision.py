@@ -13,7 +13,7 @@ from safety_core.engine.judging.conversation_decision import (
     decide_conversation_async,
 )
 from safety_core.engine.judging.conversation_rounds import join_messages
-from safety_core.engine.judging.decision import build_unjudged_verdict
+from safety_core.engine.judging.verdicts import build_unjudged_verdict
 from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest, GuardVerdict
 from safety_core.engine.work import JudgedRequest
 from safety_core.errors import OverloadedError, PromptError
