@@ -1,4 +1,4 @@
-"""The story of a request names files and functions that exist, and leaves no package out."""
+"""The story of a request and the map of the code name what exists, and the story leaves no package out."""
 
 import ast
 import re
@@ -8,7 +8,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STORY = (ROOT / "docs" / "life-of-a-request.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::([\w.]+)`", STORY)))
+MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::([\w.]+)`", STORY + MAP)))
+BEHAVIOURS = re.findall(
+    r"^\| (\d+) \| .+ \| `([\w/]+\.py)::[\w.]+` \| (?:`([\w/]+\.py)` )?\|$", MAP, flags=re.MULTILINE
+)
+"""Number, file, and the wrong first guess if there was one, of each behaviour of the map."""
 ROOMS = [room for number, room in re.findall(r"^(\d+)\. \*\*`([\w/.]+)`\*\*", STORY, flags=re.MULTILINE)]
 """The package of each step, in order."""
 
@@ -17,7 +22,7 @@ ELSEWHERE = {"service/access", "service/playground", "service/settings", "servic
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
-def test_what_the_story_names_is_there(file: str, name: str) -> None:
+def test_what_is_named_is_there(file: str, name: str) -> None:
     body: list[ast.stmt] = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
     for part in name.split("."):
         found = [
@@ -27,6 +32,13 @@ def test_what_the_story_names_is_there(file: str, name: str) -> None:
         ]
         assert found, f"{file} has no {name}"
         body = found[0].body
+
+
+def test_the_map_counts_its_right_guesses() -> None:
+    assert [int(number) for number, _, _ in BEHAVIOURS] == list(range(1, 31))
+    wrong = [guess for _, _, guess in BEHAVIOURS if guess]
+    assert all((ROOT / guess).is_file() for guess in wrong)
+    assert f"was right for {30 - len(wrong)} of 30" in MAP
 
 
 def test_the_story_fits_on_one_screen() -> None:
