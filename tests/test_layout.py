@@ -54,6 +54,13 @@ def test_what_test_modules_share_lives_in_helpers() -> None:
 
 
 @pytest.mark.parametrize("package", MIRRORS)
+def test_what_is_tested_does_not_import_tests(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    assert [str(file) for file in files if any(name.split(".")[0] == "tests" for name in find_imports(file))] == []
+
+
+@pytest.mark.parametrize("package", MIRRORS)
 def test_every_test_file_is_named_after_a_module(package: str) -> None:
     whole = tuple(TESTS / folder for folder in WHOLE)
     files = [

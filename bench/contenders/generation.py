@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from bench.contenders.paged import PagedGenerator
+from bench.contenders.reference import generate
 from bench.load.workload import SCENE, WEAPON, read_picture
 from bench.paths import CHECKPOINT, ROOT
 from safety_core.engine.generation.generator import Generator
@@ -32,7 +33,6 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
-from tests.helpers.models.reference import generate
 
 Made = list[list[int]]
 

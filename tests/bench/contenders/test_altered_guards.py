@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.contenders.altered_guards import EndlessGuard, UnguardedGuard
+from bench.contenders.reference import generate
 from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
@@ -15,7 +16,6 @@ from tests.helpers.engine.model_calls import count_model_calls
 from tests.helpers.engine.policies import create_forced_policy
 from tests.helpers.engine.requests import create_chat_request, create_guard_request
 from tests.helpers.images.pictures import create_picture
-from tests.helpers.models.reference import generate
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from bench.contenders.reference import generate
 from safety_core.engine.generation.output_rail import ReplyDecision
 from safety_core.engine.generation.reply_windows import split_windows
 from safety_core.engine.guard import Guard
@@ -34,7 +35,7 @@ from tests.helpers.engine.model_calls import count_model_calls
 from tests.helpers.engine.policies import create_forced_policy
 from tests.helpers.engine.requests import create_chat_request, create_guard_request, create_mixed_requests
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
-from tests.helpers.models.reference import assess, generate
+from tests.helpers.models.reference import assess
 from tests.helpers.models.tiny import make_checkpoint
 
 # --- one pass, no prefill --------------------------------------------------------------------------------------------

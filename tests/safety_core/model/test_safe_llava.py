@@ -10,13 +10,14 @@ import torch
 from PIL import Image
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from bench.contenders.reference import generate
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.scores import PairScores, RiskScores
-from tests.helpers.models.reference import as_turns, assess, forward_answers, generate, score_features
+from tests.helpers.models.reference import as_turns, assess, forward_answers, score_features
 from tests.helpers.models.tiny import fill_zero_parameters, make_backbone, make_image_processor
 
 PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read the text, and then answer with care."]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import LlavaForConditionalGeneration
 
+from bench.contenders.reference import Generation, generate
 from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.generation.sequences import GenerationRequest, ReplySequence
@@ -22,7 +23,6 @@ from safety_core.model.sampling import Sampling, choose_tokens
 from safety_core.model.vision.tower import VisionFeatures
 from tests.helpers.images.pictures import create_picture
 from tests.helpers.models.kernels import use_portable_kernels
-from tests.helpers.models.reference import Generation, generate
 from tests.helpers.models.tiny import make_config, make_image_processor, make_tokenizer
 
 COLOURS = ("red", "green", "blue", "white", "yellow", "purple")

@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig
 from PIL import Image
 
+from bench.contenders.reference import generate
 from safety_core.errors import CheckpointError, ConfigError, UntrainedError
 from safety_core.model.checkpoint.adapter import attach_adapter, get_adapter
 from safety_core.model.checkpoint.checkpoint import (
@@ -26,7 +27,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from tests.helpers.models.kernels import use_portable_kernels
-from tests.helpers.models.reference import as_turns, assess, generate
+from tests.helpers.models.reference import as_turns, assess
 from tests.helpers.models.tiny import make_checkpoint
 
 TRAINED: dict[str, Any] = {

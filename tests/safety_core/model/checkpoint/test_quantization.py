@@ -6,12 +6,13 @@ import torch
 from PIL import Image
 from torch import nn
 
+from bench.contenders.reference import generate
 from safety_core.errors import CheckpointError, ConfigError
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.checkpoint.quantization import Quantize, build_quantization_config, check_quantized
 from safety_core.model.safe_llava import SafeLlava
 from tests.helpers.models.kernels import use_portable_kernels
-from tests.helpers.models.reference import as_turns, assess, generate
+from tests.helpers.models.reference import as_turns, assess
 
 
 def linear_kinds(model: nn.Module) -> set[str]:
