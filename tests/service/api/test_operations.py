@@ -1,6 +1,5 @@
 """Health, readiness, metrics, models and docs from outside."""
 
-import asyncio
 import json
 import os
 import re
@@ -10,15 +9,10 @@ from typing import Any
 import pytest
 
 from safety_core import __version__
-from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
-from service.errors import NotReadyError
-from service.readiness import Readiness
 from tests.helpers.engine.fakes import FakeGuard
-from tests.helpers.engine.requests import GUARD_REQUEST
-from tests.helpers.engine.scenarios import run_scenario
 from tests.helpers.images.encoding import encode_png
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.events import parse_events
@@ -53,46 +47,6 @@ def test_a_failing_canary_stops_all_judging(fake: FakeGuard, caplog: pytest.LogC
     assert (fake.wrong or "RuntimeError") in caplog.text
     assert "SECRET" not in caplog.text
     assert fake.requests == []
-
-
-def test_readiness_follows_the_canary() -> None:
-    fake = FakeGuard()
-
-    async def scenario(guard: AsyncGuard) -> None:
-        readiness = Readiness(guard, interval_s=0.005)
-        with pytest.raises(NotReadyError):
-            readiness.require()
-        async with readiness.run_checks():
-            readiness.require()
-            fake.wrong = "the canary was allowed"
-            while readiness.failure is None:
-                await asyncio.sleep(0.001)
-            fake.wrong = None
-            while readiness.failure is not None:
-                await asyncio.sleep(0.001)
-        await guard.close(timeout_s=20)
-        assert readiness.failure == "the worker is dead or stuck"
-
-    run_scenario(fake, scenario)
-
-
-def test_a_busy_worker_is_not_asked() -> None:
-    fake = FakeGuard()
-
-    async def scenario(guard: AsyncGuard) -> None:
-        readiness = Readiness(guard, interval_s=60)
-        await readiness.check()
-        fake.gate.clear()
-        running = asyncio.create_task(guard.assess(GUARD_REQUEST))
-        while not fake.requests:
-            await asyncio.sleep(0.001)
-        fake.wrong = "would be heard"
-        await readiness.check()
-        readiness.require()
-        fake.gate.set()
-        await running
-
-    run_scenario(fake, scenario)
 
 
 @pytest.mark.parametrize(
