@@ -15,7 +15,7 @@ from transformers import DynamicCache, LlavaForConditionalGeneration
 
 from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.errors import GenerationError, PromptError
-from safety_core.inputs.prompts import EncodedPrompt
+from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.llama_step import CACHE_ARGUMENT
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose_tokens, create_random_source

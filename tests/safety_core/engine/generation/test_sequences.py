@@ -20,14 +20,14 @@ def request(guard: Guard, pictures: int, **fields: Any) -> GenerationRequest:
     model = guard.model
     views = [view for _ in range(pictures) for view in create_picture().views]
     features = model.encode_images(model.preprocess(views)) if pictures else None
-    return GenerationRequest(prompt=model.prompts.encode(TURNS, pictures), pictures=features, **fields)
+    return GenerationRequest(prompt=model.prompts.encode(TURNS, pictures), images=features, **fields)
 
 
 @pytest.mark.parametrize("inject", [True, False])
 @pytest.mark.parametrize("pictures", [0, 1, 3])
 def test_positions_of_a_prompt_are_those_that_the_model_reads(guard: Guard, pictures: int, inject: bool) -> None:
     asked = request(guard, pictures, inject=inject)
-    (embeds_TD,) = guard.model.embed([asked.prompt], asked.pictures, [pictures], inject)
+    (embeds_TD,) = guard.model.embed([asked.prompt], asked.images, [pictures], inject)
     assert count_prompt_positions(guard.model, asked) == len(embeds_TD)
 
 

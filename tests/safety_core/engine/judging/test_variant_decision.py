@@ -6,7 +6,7 @@ import pytest
 
 from safety_core.engine.judging.variant_decision import decide_variants, find_worst_variant
 from safety_core.inputs.conversation import Turn
-from safety_core.policy.book import ActivePolicy, Mode
+from safety_core.policy.named_policies import ActivePolicy, Mode
 from safety_core.policy.policy import NO_VERDICT, Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T

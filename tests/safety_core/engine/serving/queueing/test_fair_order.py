@@ -2,7 +2,7 @@
 
 from safety_core.engine.serving.queueing.client_accounts import OVERTAKING_S, ClientAccounts
 from safety_core.engine.serving.queueing.entries import Batch, QueueEntry
-from safety_core.engine.serving.queueing.order import MAX_OPEN, gather_batch, pick_next
+from safety_core.engine.serving.queueing.fair_order import MAX_OPEN, gather_batch, pick_next
 from tests.helpers.clocks import FakeClock
 from tests.helpers.engine.queue_entries import create_entry
 

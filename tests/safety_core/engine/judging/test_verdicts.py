@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from safety_core.engine.judging.decision import build_unjudged_verdict, build_verdict
+from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import GuardRequest, GuardVerdict
 from safety_core.policy.policy import NO_VERDICT, Decision, Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores, Surfaces
