@@ -11,14 +11,12 @@ from openai.types.chat import (
     ChatCompletionContentPartRefusalParam,
     ChatCompletionContentPartTextParam,
     ChatCompletionDeveloperMessageParam,
-    ChatCompletionMessage,
     ChatCompletionStreamOptionsParam,
     ChatCompletionSystemMessageParam,
     ChatCompletionUserMessageParam,
 )
 from openai.types.chat.chat_completion_content_part_image_param import ImageURL
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase, CompletionCreateParamsStreaming
-from openai.types.chat.parsed_chat_completion import ParsedChatCompletionMessage
 from openai.types.moderation_create_params import ModerationCreateParams
 from pydantic import BaseModel, ValidationError
 
@@ -119,66 +117,6 @@ def test_what_has_no_effect_is_taken(options: dict[str, Any]) -> None:
 def test_what_would_have_one_or_is_of_another_type_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         taken(**options)
-
-
-def between(message: dict[str, Any]) -> CompletionRequest:
-    """A conversation with a message of the assistant in its middle."""
-    question = {"role": "user", "content": "And what else?"}
-    return taken(messages=[*ASKED["messages"], {"role": "assistant", **message}, question])
-
-
-def test_a_message_of_the_clients_own_class_goes_back_as_it_is() -> None:
-    """With every field that it has, those of options that we do not have included."""
-    for kind in (ChatCompletionMessage, ParsedChatCompletionMessage):
-        said = kind(role="assistant", content="A house.").model_dump()
-        assert "tool_calls" in said
-        between(said)
-        for name, value in (("tool_calls", [{}]), ("function_call", {}), ("audio", {}), ("annotations", [{}])):
-            with pytest.raises(ValidationError):
-                between(said | {name: value})
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"reasoning_content": None}, {"reasoning_content": ""}, {"reasoning": None}, {"thinking_blocks": []},
-        {"provider_specific_fields": None}, {"provider_specific_fields": {"refusal": None, "citations": []}},
-        {"id": "x"}, {"name": "x"}, {"annotations": []}, {"tool_calls": []}, {"images": []}, {"prefix": False},
-        {"cache_control": {"type": "ephemeral"}}, {"content": [{"type": "text", "text": "a", "annotations": []}]},
-        {"content": [{"type": "refusal", "refusal": "No."}]}, {"content": [], "refusal": "No."},
-        {"content": [{"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}]},
-        {"content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
-    ],
-)  # fmt: skip
-def test_a_message_may_have_what_says_nothing(fields: dict[str, Any]) -> None:
-    between({"content": "A house.", **fields})
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"reasoning_content": "SECRET"}, {"reasoning": "SECRET"}, {"reasoning": {"text": "SECRET"}},
-        {"reasoning_details": [{"text": "SECRET"}]}, {"thinking": "SECRET"}, {"thinking_blocks": [{"thinking": "x"}]},
-        {"provider_specific_fields": {"refusal": "SECRET"}}, {"provider_specific_fields": {"a": {"b": "SECRET"}}},
-        {"provider_specific_fields": {"a": [{}]}}, {"annotations": [{"title": "x"}]}, {"metadata": {"a": "SECRET"}},
-        {"additional_kwargs": {"a": "SECRET"}}, {"tool_call_id": "SECRET"}, {"parsed": {"a": "SECRET"}},
-        {"images": ["SECRET"]}, {"prefix": True}, {"cache_control": {"text": "SECRET"}}, {"text": "SECRET"},
-        {"content": [{"type": "text", "text": "a", "annotations": [{"title": "SECRET"}]}]},
-        {"content": [{"type": "thinking", "thinking": "SECRET"}]}, {"content": ["SECRET"]},
-    ],
-)  # fmt: skip
-def test_no_text_comes_in_where_nobody_would_judge_it(fields: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        between({"content": "A house.", **fields})
-
-
-def test_a_picture_may_have_every_documented_detail_and_none_besides() -> None:
-    for detail in ("auto", "low", "high", "original", None):
-        ImageUrl.model_validate({"url": "data:", "detail": detail})
-    for other in ("HIGH", "", 1):
-        with pytest.raises(ValidationError):
-            ImageUrl.model_validate({"url": "data:", "detail": other})
-    ImageUrl.model_validate({"url": "data:", "format": "image/png"})
 
 
 @pytest.mark.parametrize("model", [CompletionRequest, ModerationRequest, JsonRequest, FormRequest, GuardrailRequest])
