@@ -59,7 +59,7 @@ def print_new_key(arguments: Sequence[str]) -> int:
     except ConfigError as exc:
         print(f"safevlm-serve: {exc}; new-key NAME [{' '.join(Scope)}]", file=sys.stderr)
         return CANNOT_START
-    print(f"# The key, which is not shown again: {key}\n{entry}", end="")
+    print(f"# Key (shown only once): {key}\n{entry}", end="")
     return 0
 
 
@@ -73,7 +73,7 @@ def load_server() -> BoundedServer:
     set_up_logging(settings.log_level, settings.log_format)
     from transformers.utils.logging import disable_progress_bar  # takes seconds; must follow suppress_library_warnings
 
-    disable_progress_bar()  # would write hundreds of lines to a log file while weights are loaded
+    disable_progress_bar()  # the progress bar writes hundreds of lines to a log file while weights are loaded
     keys = read_keys(settings.api_keys_file, settings.api_keys)
     host = choose_host(settings, keys)
     check_policy_file(settings)
@@ -94,7 +94,7 @@ def create_config(settings: Settings, guard: GuardLike, host: str) -> uvicorn.Co
         host=host,
         port=settings.port,
         log_config=None,
-        access_log=False,  # it would write query strings; service.middleware.admission logs requests without them
+        access_log=False,  # contains query strings; service.middleware.admission logs requests instead
         server_header=False,
         http=create_protocol_class(
             ConnectionTimeouts(
@@ -108,8 +108,8 @@ def create_config(settings: Settings, guard: GuardLike, host: str) -> uvicorn.Co
             trusted_proxies=settings.trusted_proxies,
         ),
         backlog=ACCEPTED_AT_ONCE,
-        proxy_headers=False,  # service.middleware.auth trusts the proxies of the settings, and no others
-        ws="none",  # no path supports WebSocket, and its handshakes are logged with their query strings
+        proxy_headers=False,  # service.middleware.auth evaluates the proxies' headers, according to the settings
+        ws="none",  # no endpoint supports WebSocket, and uvicorn logs handshakes with their query strings
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) + 1,
     )
@@ -120,11 +120,11 @@ def main() -> int:
     if sys.argv[1:2] == ["new-key"]:
         return print_new_key(sys.argv[2:])
     if sys.argv[1:]:
-        print("safevlm-serve: settings come from the environment; the only command is new-key", file=sys.stderr)
+        print("safevlm-serve: settings are read from the environment; the only command is new-key", file=sys.stderr)
         return CANNOT_START
     limit_spinning()
     suppress_library_warnings()
-    # The first process of a container would otherwise ignore the signal while the model is loaded.
+    # Without a handler, process 1 of a container would ignore the signal while the model is loaded.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server = load_server()
@@ -133,7 +133,7 @@ def main() -> int:
         return CANNOT_START
     except KeyboardInterrupt:  # while the model is loaded
         return 0
-    # uvicorn raises the signal again once it has finished all requests; a server that stops on demand has not failed.
+    # uvicorn raises the signal again after all requests have finished; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         server.run()

@@ -53,7 +53,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
         openapi_url=OPENAPI.path,
         docs_url=None,  # the framework's pages load from other hosts
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would repeat the query
+        redirect_slashes=False,  # a redirect would repeat the query string
         generate_unique_id_function=lambda route: route.name,
     )
     if guard is not None:

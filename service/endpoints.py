@@ -1,4 +1,4 @@
-"""The table of endpoints: every path that is served, with all that applies to it before and around its handler.
+"""The table of endpoints: every path that is served, with the checks and limits that apply around its handler.
 
 Routers take their paths and methods from this table; admission, authentication, limits, error formats, metric labels
 and the OpenAPI document read it as well. Knows no router and no handler. A route without a row is not served.
@@ -15,7 +15,7 @@ from service.settings import Settings
 _PARAMETER = re.compile(r"\{[^{}]*\}")
 
 Quantity = Literal["images", "texts", "choices", "prompt_tokens", "judged_characters", "reply_tokens"]
-"""What the size of a request is measured in."""
+"""A quantity that measures the size of a request."""
 
 LimitSetting = Literal[
     "max_images", "max_turns", "max_choices", "max_prompt_tokens", "max_judged_characters", "max_tokens"
@@ -46,7 +46,7 @@ class Endpoint:
     """Whether it is served without an API key and for any Host, for the probes of orchestrators."""
 
     is_page: bool = False
-    """Whether reading it is exempt from an API key's rate limit: a page loads many files, which cost little."""
+    """Whether it is exempt from an API key's rate limit, because a page loads many files that cost little."""
 
     is_documented: bool = True
     """Whether the OpenAPI document contains it."""
@@ -64,13 +64,14 @@ class Endpoint:
     """Request field whose number of items or value is a quantity: the OpenAPI document states its maximum."""
 
     model_aliases: tuple[str, ...] | None = None
-    """Names beside the served checkpoint's that the request field ``model`` accepts; None if there is no such field."""
+    """Names that the request field ``model`` accepts besides that of the served checkpoint; None if there is no such
+    field."""
 
     error_fields: Mapping[str, str] = field(default_factory=dict)
     """Field that the guard names in its errors → the request field of this endpoint for it."""
 
     substitute: str | None = None
-    """Path to use instead, if this one is only served to say so."""
+    """Path to use instead, if this path only returns an error that names it."""
 
     @property
     def template(self) -> str:
@@ -230,7 +231,7 @@ UNSUPPORTED = (
     _create_unsupported("/v1/audio/transcriptions"),
     _create_unsupported("/v1/audio/translations"),
 )
-"""Paths of OpenAI's API that always answer 404, with the path to use instead if there is one."""
+"""Paths of OpenAI's API that always return 404, with the path to use instead if there is one."""
 
 ENDPOINTS = (
     *(CHAT, CLASSIFY, COMPLETIONS, MODERATIONS, GUARDRAIL),

@@ -1,4 +1,4 @@
-"""Maps exceptions to HTTP errors: one table, one JSON shape, nothing of the request in it.
+"""Maps exceptions to HTTP errors: one table and one JSON shape, which never quotes the request.
 
 The shape is ``{"error": {"message", "type", "param", "code"}}``.
 """
@@ -43,7 +43,7 @@ _STATUS_OF_CODE = {
 
 
 class NotReadyError(SafeVLMError):
-    """The server is up, but its guard has not passed its last self-check."""
+    """The server runs, but its guard has not passed its last self-check."""
 
 
 class UnauditedError(EngineError):
@@ -85,7 +85,7 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
         ExhaustedError,
         ErrorReply(
             status=503,
-            message="The server has not enough free memory.",
+            message="The server does not have enough free memory.",
             type=BUSY,
             code="out_of_memory",
             retry_after_s=5,
@@ -145,10 +145,10 @@ def rename_field(reply: ErrorReply, names: Mapping[str, str]) -> ErrorReply:
 
 
 def build_status_reply(status: int) -> ErrorReply:
-    """Build the error for a status of the HTTP layer itself (no such route, wrong method)."""
+    """Build the error for a status of the HTTP layer itself (unknown path, method not allowed)."""
     messages = {
         404: ("This path does not exist.", "not_found"),
-        405: ("This path does not allow the method.", "method_not_allowed"),
+        405: ("This path does not support the method.", "method_not_allowed"),
     }
     message, code = messages.get(status, ("The request cannot be served.", "bad_request"))
     return ErrorReply(status=status, message=message, type=INVALID, code=code)

@@ -1,7 +1,7 @@
 """Reloads files that operators change while the server runs; a broken version leaves the last valid one in force.
 
-For a file that cannot be read at all (deleted or unreadable), the owner can define the content in force without it, if
-its last content must not stay in force, as with revoked keys.
+If a file is deleted or unreadable and its last content must not stay in force (API keys, for example), the owner can
+define fallback content.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class ReloadedFile(Generic[_Content]):
         name: name of the file in logs and readiness.
         files: the files that contain it; checked for changes.
         read: reads them; raises UnreadableFileError if they cannot be read, another SafeVLMError if they are broken.
-        without: creates the content in force while they cannot be read; the last valid version stays if None.
+        create_fallback: creates the content in force while they cannot be read; the last valid version stays if None.
         blank_is_broken: whether a blank version counts as broken, because it is being written or was lost.
 
     Raises:
@@ -57,13 +57,13 @@ class ReloadedFile(Generic[_Content]):
         files: Sequence[Path],
         read: Callable[[], _Content],
         *,
-        without: Callable[[], _Content] | None = None,
+        create_fallback: Callable[[], _Content] | None = None,
         blank_is_broken: bool = False,
     ) -> None:
         self._name = name
         self._files = tuple(files)
         self._read = read
-        self._without = without
+        self._create_fallback = create_fallback
         self._blank_is_broken = blank_is_broken
         self._listeners: list[Callable[[_Content], None]] = []
         self._versions = self._read_versions()
@@ -72,7 +72,7 @@ class ReloadedFile(Generic[_Content]):
         self.failure: str | None = None
         """Why the newest version is not in force; None if it is."""
         self.failure_summary: str | None = None
-        """The same, without any content of the file."""
+        """A summary of ``failure`` that does not quote the file."""
 
     @property
     def name(self) -> str:
@@ -80,7 +80,7 @@ class ReloadedFile(Generic[_Content]):
         return self._name
 
     def add_listener(self, listener: Callable[[_Content], None]) -> None:
-        """Have a function called with every new content, in the event loop."""
+        """Register a function that is called in the event loop with every new content."""
         self._listeners.append(listener)
 
     async def check(self) -> None:
@@ -92,13 +92,13 @@ class ReloadedFile(Generic[_Content]):
         try:
             content = await asyncio.to_thread(self._read_checked)
         except UnreadableFileError as exc:
-            if self._without is None:
+            if self._create_fallback is None:
                 self._report_failure(str(exc), "The file cannot be read; the previous version stays in force.")
                 return
             self._report_failure(str(exc), "The file cannot be read; none of its entries is valid.")
-            self._put_in_force(self._without())
+            self._put_in_force(self._create_fallback())
             return
-        except Exception as exc:  # of any kind: further checks must follow
+        except Exception as exc:  # of any kind: the watcher must keep running
             problem = str(exc) if isinstance(exc, SafeVLMError) else describe(exc)
             self._report_failure(problem, "The newest version is invalid; the previous one stays in force.")
             return
@@ -138,11 +138,11 @@ class ReloadedFile(Generic[_Content]):
         versions: list[tuple[int, ...] | None] = []
         for file in self._files:
             try:
-                found = os.stat(file)
+                status = os.stat(file)
             except OSError:
                 versions.append(None)
             else:
-                versions.append((found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size))
+                versions.append((status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size))
         return tuple(versions)
 
 

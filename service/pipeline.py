@@ -85,7 +85,7 @@ class RequestContext:
 
 
 def create_context(request: Request) -> RequestContext:
-    """Create the context of a request from what the middleware found out."""
+    """Create the context of a request from the results of the middleware."""
     state = request.state
     return RequestContext(
         request=request,
@@ -101,7 +101,7 @@ async def provide_context(request: Request) -> RequestContext:
 
     Raises:
         NotReadyError: the request would run the model, and the guard did not pass its last self-check.
-        UnauditedError: the same, and the audit log cannot be written.
+        UnauditedError: the request would run the model, and the audit log cannot be written.
     """
     context = create_context(request)
     if context.endpoint.reaches_model:
@@ -119,7 +119,7 @@ async def read_json(context: RequestContext, model: type[_Model], *, max_element
     Args:
         context: the request.
         model: schema of the body.
-        max_elements: maximum number of commas and opening brackets; as many as a conversation needs if None.
+        max_elements: maximum number of commas and opening brackets; if None, that of the largest conversation.
 
     Raises:
         InputError: the body is too large, malformed, or does not match the schema.
@@ -135,7 +135,7 @@ async def read_json(context: RequestContext, model: type[_Model], *, max_element
     parse = partial(parse_json, body, model, max_elements=max_elements, charset=charset)
     if len(body) <= _LARGE_JSON_BYTES:
         return parse()
-    record.grow_memory(len(body))  # the parsed objects; the body itself is freed with this function
+    record.grow_memory(len(body))  # the parsed objects; the body itself is freed when this function returns
     async with enforce_deadline(record.deadline):
         parsed = await asyncio.get_running_loop().run_in_executor(service.parsers, parse)
     record.shrink_memory(len(body))
@@ -161,7 +161,7 @@ def _create_body_limits(context: RequestContext, *, max_files: int = 0) -> BodyL
 
 
 def _start_deadline(context: RequestContext) -> None:
-    """Start the time in which the verdict must be reached, now that the body has been read."""
+    """Start the deadline of the verdict, now that the body has been read."""
     context.record.deadline = time.monotonic() + context.settings.verdict_timeout_s
 
 
@@ -221,16 +221,16 @@ def choose_policy(context: RequestContext, *, name: str | None, language: str | 
 async def judge(
     context: RequestContext, requests: Sequence[GuardRequest], *, assess_parts: AssessParts | None = None
 ) -> list[GuardVerdict]:
-    """Judge the inputs of a request to which no reply is generated, and record the verdicts.
+    """Judge the inputs of a request that gets no generated reply, and record the verdicts.
 
     Args:
         context: the request.
         requests: the inputs.
-        assess_parts: judges one of them if this takes several calls of the engine.
+        assess_parts: judges one input with several calls of the engine; None judges it with one call.
 
     Raises:
         ClientGoneError: the client disconnected.
-        NoVerdictError: an input could not be judged. A chat is then refused; here a refusal would carry no information.
+        NoVerdictError: an input could not be judged. A chat is then refused, but a refusal would be meaningless here.
         EngineError: as the engine does, and UnauditedError.
     """
     service, record = context.service, context.record
@@ -257,7 +257,8 @@ async def stream_reply(
     Args:
         context: the HTTP request.
         request: the chat request.
-        choice: number of the reply among those to one HTTP request; they share a verdict, which the first one records.
+        choice: number of the reply, if one HTTP request gets several; they share a verdict, which the first reply
+            records.
 
     Raises:
         EngineError: as the engine does, and UnauditedError.
@@ -284,7 +285,7 @@ async def stream_reply(
 
 
 async def await_reply(events: AsyncIterator[Event]) -> Reply:
-    """Return the reply that a stream of events ends with."""
+    """Return the final reply of a stream of events."""
     async for event in events:
         if isinstance(event, Reply):
             return event
@@ -292,7 +293,7 @@ async def await_reply(events: AsyncIterator[Event]) -> Reply:
 
 
 def record_stream_error(context: RequestContext, exc: Exception) -> dict[str, Any]:
-    """Record an error after the status line was sent; returns the error's body, which the stream then ends with."""
+    """Record an error after the status line was sent; returns the error's body for the last event of the stream."""
     if not isinstance(exc, SafeVLMError):
         _logger.error("unexpected error: %s", describe(exc))
     reply = build_error_reply(exc)

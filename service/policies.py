@@ -21,7 +21,7 @@ _MAX_LANGUAGES = 16
 """Maximum languages of ``Accept-Language`` that are read."""
 
 _MAX_TAG = 64
-"""Maximum characters of a language tag; each of its parts is looked up, so many parts would take seconds."""
+"""Maximum characters of a language tag; each part is looked up, so a tag with many parts would take seconds."""
 
 
 def list_policy_names(key: ApiKey | None, book: PolicyBook) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def read_policies(settings: Settings, info: GuardInfo) -> PolicyBook:
 
 
 def check_policy_file(settings: Settings) -> None:
-    """Check the operator's policies with the checkpoint's text files alone, because loading its model takes minutes.
+    """Check the operator's policies with only the checkpoint's text files, because loading its model takes minutes.
 
     Raises:
         ConfigError: the file is malformed, or cannot be read.

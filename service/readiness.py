@@ -1,7 +1,7 @@
 """Readiness: the worker is alive, and the last canary request got its known verdict.
 
 The canary goes through the same queue and thread as every request, so it also shows that this thread still runs. It
-waits for an idle moment: a busy worker counts as alive, unless one of its turns exceeds the verdict timeout. A
+waits for an idle moment: a busy worker counts as alive, unless one of its steps exceeds the verdict timeout. A
 restarted worker must pass the canary first. A server that cannot write its audit log is not ready either.
 """
 
@@ -56,7 +56,7 @@ class Readiness:
         return self._failure
 
     def require(self) -> None:
-        """Raise unless the server is ready, because a guard that fails its own check must judge nothing.
+        """Raise unless the server is ready, because a guard that fails its own check must not judge requests.
 
         Raises:
             NotReadyError: the guard did not pass its last check.
@@ -68,13 +68,13 @@ class Readiness:
         self._require_others()
 
     async def check(self) -> None:
-        """Run the canary now, if the worker has nothing else to do."""
+        """Run the canary now if the worker is idle."""
         if not self._guard.idle:
             return
         deaths = self._guard.deaths
         try:
             failure = await self._guard.check_canary()
-        except Exception as exc:  # a check that fails must not leave the last result in force
+        except Exception as exc:  # an error must not leave the previous result in force
             failure = f"the canary could not run: {describe(exc)}"
         if failure != self._failure or deaths != self._deaths:
             _logger.log(logging.INFO if failure is None else logging.ERROR, "readiness: %s", failure or "ready")

@@ -15,7 +15,7 @@ EVENT_STREAM = "text/event-stream"
 _Result = TypeVar("_Result")
 
 
-class ClientGoneError(Exception):  # not an error of the tree: no response can be sent
+class ClientGoneError(Exception):  # not a SafeVLMError, because no response can be sent
     """The client closed its connection before the response."""
 
 
@@ -41,10 +41,10 @@ def format_event(event: str, data: Mapping[str, Any]) -> str:
 
 
 async def merge_streams(sources: Sequence[AsyncGenerator[_Result, None]]) -> AsyncGenerator[tuple[int, _Result], None]:
-    """Yield the items of several sources as soon as they are available, each with the number of its source.
+    """Yield the items of several sources as soon as they are available, each with the index of its source.
 
     Raises:
-        Exception: as a source raises; the others are closed.
+        Exception: any error of a source; the other sources are closed.
     """
     ready: asyncio.Queue[tuple[int, _Result] | BaseException | None] = asyncio.Queue()
 
@@ -70,8 +70,8 @@ async def merge_streams(sources: Sequence[AsyncGenerator[_Result, None]]) -> Asy
             else:
                 yield item
     finally:
-        for one in pumps:
-            one.cancel()
+        for task in pumps:
+            task.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
 
 
@@ -89,14 +89,14 @@ async def cancel_on_disconnect(request: Request, work: Awaitable[_Result]) -> _R
             raise ClientGoneError
         return task.result()
     finally:
-        for one in (task, watcher):
-            one.cancel()
+        for future in (task, watcher):
+            future.cancel()
             with suppress(asyncio.CancelledError, Exception):
-                await one
+                await future
 
 
 def format_data(data: Mapping[str, Any] | str) -> str:
-    """Format one event without a name, as in streams of OpenAI's protocol."""
+    """Format one event without a name, as OpenAI's protocol requires."""
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"data: {text}\n\n"
 

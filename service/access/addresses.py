@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 _Address = IPv4Address | IPv6Address
 
 _MAX_FORWARDED = 64
-"""Maximum addresses of ``X-Forwarded-For`` that are read."""
+"""Maximum number of addresses that are read from ``X-Forwarded-For``."""
 
 _MAX_ADDRESS_CHARACTERS = 64
 
@@ -30,7 +30,7 @@ class TrustedProxies:
         return address is not None and any(address in network for network in self._networks)
 
     def find_client(self, peer: str, forwarded_for: Sequence[str]) -> str:
-        """Find the client's address: the peer, or the last address in ``X-Forwarded-For`` that is no trusted proxy.
+        """Find the client's address: the peer, or the last address in ``X-Forwarded-For`` that is not a trusted proxy.
 
         Args:
             peer: address of the other end of the connection.
@@ -55,7 +55,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_loopback_interface(host: str) -> bool:
-    """Whether a server that listens on a host is reached from this machine only.
+    """Whether a server that listens on a host is reachable from this machine only.
 
     An IPv4-mapped address does not count: no server can listen on it, because asyncio's IPv6 sockets accept no IPv4.
     """
@@ -66,7 +66,7 @@ def is_loopback_interface(host: str) -> bool:
 
 
 def derive_client_key(host: str) -> str:
-    """Fair queueing key of a client without an API key: its IPv4 address, or its IPv6 /64, which one customer gets."""
+    """Fair queueing key of a client without an API key: its IPv4 address or IPv6 /64, the prefix of one customer."""
     address = _parse_address(host)
     if address is None:
         return "address:unknown"
@@ -98,10 +98,10 @@ def _parse_address(host: str) -> _Address | None:
 
 
 def _read_address(host: str) -> _Address | None:
-    """Read an address as it is written; IPv4-mapped ones are not unmapped."""
+    """Parse an address. IPv4-mapped addresses are not unmapped."""
     if len(host) > _MAX_ADDRESS_CHARACTERS:
         return None
     try:
-        return ip_address(host.partition("%")[0])  # a zone names an interface of one machine and is not compared
+        return ip_address(host.partition("%")[0])  # a zone names a local interface and is not compared
     except ValueError:
         return None

@@ -37,7 +37,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Scope(StrEnum):
-    """What a key gives access to."""
+    """A group of endpoints that a key can grant access to."""
 
     CHAT = "chat"
     CLASSIFY = "classify"
@@ -78,7 +78,7 @@ class _KeyFile(BaseModel):
 
 
 class _KeyList(RootModel[tuple[ApiKey, ...]]):
-    """The content of a file of keys without the name of its only field."""
+    """A key file that is a bare list, without the field ``keys``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ class KeySet:
     def find(self, presented: str) -> ApiKey | None:
         """Find the key with the digest of ``presented``, in a time that does not depend on the result."""
         digest = compute_digest(presented)
-        found = None
+        match = None
         for key in self.keys:
             if hmac.compare_digest(key.sha256, digest):
-                found = key
-        return found
+                match = key
+        return match
 
 
 def compute_digest(key: str) -> str:
@@ -114,7 +114,7 @@ def parse_keys(text: str, source: str) -> KeySet:
     """Parse keys from YAML.
 
     Args:
-        text: a mapping with the field ``keys``, or the list of keys alone; a document without data has no keys.
+        text: a mapping with the field ``keys``, or a bare list of keys; an empty document contains no keys.
         source: name of the document in error messages.
 
     Raises:
@@ -122,7 +122,7 @@ def parse_keys(text: str, source: str) -> KeySet:
             digest.
     """
     document = parse_document(text, source)
-    if document.data is None:  # may have been emptied on purpose: then no key is valid
+    if document.data is None:  # the file may have been emptied on purpose: no key is valid then
         return KeySet()
     keys = document.parse(_KeyList).root if isinstance(document.data, list) else document.parse(_KeyFile).keys
     for field_name in ("name", "sha256"):
@@ -133,8 +133,13 @@ def parse_keys(text: str, source: str) -> KeySet:
 
 
 def read_keys(file: Path | None, text: str | None) -> KeySet:
-    """Read the keys of a file and of a setting; raises ConfigError, UnreadableFileError if there is no file."""
-    found: list[ApiKey] = []
+    """Read the keys of the key file and of the setting.
+
+    Raises:
+        UnreadableFileError: the file cannot be read.
+        ConfigError: the keys are malformed, or two keys have the same name.
+    """
+    keys: list[ApiKey] = []
     if file is not None:
         try:
             require_plain(file)
@@ -143,13 +148,13 @@ def read_keys(file: Path | None, text: str | None) -> KeySet:
             raise UnreadableFileError(f"SAFEVLM_API_KEYS_FILE: {file} {describe_read_error(exc)}") from exc
         except ValueError as exc:
             raise ConfigError(f"SAFEVLM_API_KEYS_FILE: {file} {describe_read_error(exc)}") from exc
-        found += parse_keys(content, "api_keys_file").keys
+        keys += parse_keys(content, "api_keys_file").keys
     if text:
-        found += parse_keys(text, "api_keys").keys
-    names = [key.name for key in found]
+        keys += parse_keys(text, "api_keys").keys
+    names = [key.name for key in keys]
     if len(set(names)) != len(names):
         raise ConfigError("api_keys: the key file has a key of the same name")
-    return KeySet(tuple(found))
+    return KeySet(tuple(keys))
 
 
 def format_key_entry(name: str, key: str, scopes: Sequence[str]) -> str:

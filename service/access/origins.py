@@ -17,7 +17,7 @@ _MAX_NAME = 253
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 ANY_HOST = "*"
-"""An allowed host that matches every host."""
+"""Entry of the allowed hosts that matches every host."""
 
 
 class Authority(NamedTuple):
@@ -35,11 +35,11 @@ def parse_authority(text: str) -> Authority:
     """
     text = text.strip(" \t").lower()
     if text.startswith("["):
-        inside, bracket, rest = text[1:].partition("]")
-        if not bracket or "%" in inside:
+        address, bracket, rest = text[1:].partition("]")
+        if not bracket or "%" in address:
             raise ValueError("not a host")
         try:
-            host = str(unmap_ipv4(IPv6Address(inside)))
+            host = str(unmap_ipv4(IPv6Address(address)))
         except ValueError as exc:
             raise ValueError("not a host") from exc
     else:

@@ -24,9 +24,9 @@ class _KeyUsage:
 
 @dataclass(slots=True)
 class RateLimiter:
-    """Limits the requests of each key, in a minute and at a time. For one event loop.
+    """Limits each key's requests per minute and its concurrent requests. Use from one event loop only.
 
-    A bucket holds the requests of one minute, so a key may use them all at once.
+    A bucket holds the requests of one minute, and a key may spend them in one burst.
 
     Attributes:
         clock: monotonic time in seconds.
@@ -39,7 +39,7 @@ class RateLimiter:
         """Take one request from the key's bucket.
 
         Returns:
-            None if the bucket had one; otherwise the seconds until it has.
+            None if a request was available; otherwise the seconds until the next one is.
         """
         if key.requests_per_minute is None:
             return None

@@ -27,7 +27,7 @@ router = APIRouter()
     response_model=ChatReply,
     responses={**ERRORS, **CHAT_STREAM},
     openapi_extra=build_form_or_json_body(has_reply=True),
-    summary="Ask about images, guarded",
+    summary="Guarded chat about images",
 )
 async def answer_chat(context: Context, responses: Responses) -> Response:
     """Judge images and prompt, then answer or refuse. A refusal is a reply: HTTP 200, `decision: refused`.

@@ -37,14 +37,14 @@ class Classification:
     """A request that was judged."""
 
     verdict: GuardVerdict
-    """The verdict; it has an assessment."""
+    """The verdict; its assessment is never None."""
 
     policy: ActivePolicy
-    """The policy that decided."""
+    """The policy that the decision is based on."""
 
 
 async def classify_request(context: RequestContext) -> Classification:
-    """Read a request of our own paths and judge it.
+    """Read a request to a native endpoint and judge it.
 
     Raises:
         InputError: the request is invalid.

@@ -15,7 +15,7 @@ _CLIENT_CLOSED_REQUEST = 499  # nginx's status; no client receives the response,
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Have an application's exceptions answered."""
+    """Register the exception handlers of an application."""
     app.add_exception_handler(SafeVLMError, handle_error)
     app.add_exception_handler(MemoryError, handle_error)
     app.add_exception_handler(HTTPException, handle_http_exception)
@@ -40,7 +40,7 @@ async def handle_error(request: Request, exc: Exception) -> Response:
 
 
 async def handle_http_exception(request: Request, exc: Exception) -> Response:
-    """Answer an error of the framework: no such route, wrong method."""
+    """Answer an error of the framework, such as an unknown path or a method that is not allowed."""
     assert isinstance(exc, HTTPException)
     reply = build_status_reply(exc.status_code)
     _record(create_context(request), reply)
@@ -48,7 +48,7 @@ async def handle_http_exception(request: Request, exc: Exception) -> Response:
 
 
 async def handle_disconnect(request: Request, exc: Exception) -> Response:
-    """End a request whose client disconnected; its work counts, and it keeps its place while it is delayed."""
+    """End a request whose client disconnected. Its work is charged, and it occupies its slot during the delay."""
     context = create_context(request)
     _drop_frames(exc)
     await context.service.error_budget.delay_error(context.record)
@@ -61,5 +61,5 @@ def _record(context: RequestContext, reply: ErrorReply) -> None:
 
 
 def _drop_frames(exc: Exception) -> None:
-    """Drop the frames of an exception, which hold the body, before the response is delayed."""
+    """Release the frames of an exception, which reference the body, before the response is delayed."""
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None

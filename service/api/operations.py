@@ -23,7 +23,7 @@ router = APIRouter()
     summary="Liveness",
 )
 async def report_health() -> JSONResponse:
-    """Always 200 while the event loop runs."""
+    """Returns 200 as long as the event loop runs."""
     return JSONResponse(Health(status="ok").dump())
 
 
@@ -36,7 +36,7 @@ async def report_health() -> JSONResponse:
     summary="Readiness",
 )
 async def report_readiness(context: Context) -> JSONResponse:
-    """200 once the model is loaded and the canary image got its known verdict, else 503.
+    """Returns 200 once the model is loaded and the canary image got its expected verdict, otherwise 503.
 
     `detail` lists files whose newest version is not in force, and what is in force instead; the log has the reason.
     """
@@ -46,7 +46,7 @@ async def report_readiness(context: Context) -> JSONResponse:
         file.name: file.failure_summary for file in (service.keys, service.policies) if file.failure_summary is not None
     }
     if service.settings.requires_api_keys and not service.keys.content:
-        stale.setdefault(service.keys.name, "There is no valid API key; every request that needs one is refused.")
+        stale.setdefault(service.keys.name, "No API key is valid; every request that requires an API key is rejected.")
     return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).dump())
 
 
@@ -59,7 +59,7 @@ async def report_readiness(context: Context) -> JSONResponse:
     summary="Prometheus metrics",
 )
 async def expose_metrics(context: Context) -> Response:
-    """Counters, gauges and histograms in Prometheus' text format."""
+    """Counters, gauges and histograms in Prometheus's text format."""
     accept = context.request.headers.get("accept", "")
     text, media_type = context.service.metrics.render_exposition(accept)
     return Response(text, media_type=media_type)
@@ -71,7 +71,7 @@ async def expose_metrics(context: Context) -> Response:
     name="models",
     response_model=ModelList,
     responses=MODEL_LINKS,
-    summary="The model that is served",
+    summary="The served model",
 )
 async def list_models(context: Context) -> JSONResponse:
     """The checkpoint, its backbone and its risk taxonomy."""

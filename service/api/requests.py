@@ -1,7 +1,4 @@
-"""Reads the requests of our own paths, and builds the engine's requests from them.
-
-Knows no model and no decision.
-"""
+"""Reads requests to the native endpoints, and builds the engine's requests. Knows no model and no decision."""
 
 import re
 from collections.abc import Sequence
@@ -46,7 +43,7 @@ class DecodedRequest:
 
 
 async def read_request(context: RequestContext) -> DecodedRequest:
-    """Read a multipart or JSON request of our own paths, and decode its images.
+    """Read a multipart or JSON request to a native endpoint, and decode its images.
 
     Raises:
         InputError: the request is invalid.
@@ -63,7 +60,7 @@ async def read_request(context: RequestContext) -> DecodedRequest:
         places = [f"images.{index}" for index in range(len(sources))]
     else:
         raise InputError(f"The Content-Type must be {MULTIPART} or {JSON}.", code="content_type")
-    # The guard checks it too, but only after the request has waited in its queue.
+    # The guard checks the length too, but only after the request has waited in the queue.
     check_characters(_create_turns(options), context.get_limit("prompt_tokens"))
     return DecodedRequest(options=options, images=await load_images(context, sources, places))
 

@@ -1,4 +1,4 @@
-"""Builds the JSON of replies from the engine's results. The one place that knows what ``expose_risk`` hides."""
+"""Builds the JSON of replies from the engine's results. The only module that applies ``expose_risk``."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -83,7 +83,7 @@ class ResponseBuilder:
         return AssessmentEvent(id=self.id, decision=verdict.verdict.decision.value, **self._build_risk(verdict)).dump()
 
     def build_delta(self, delta: Delta) -> dict[str, Any]:
-        """Build a piece of a stream, as ``DeltaEvent`` describes it; without pydantic, since every token has one."""
+        """Build a ``DeltaEvent`` as a plain object, because a stream has one per token and pydantic would be slow."""
         return {"refusal": delta.text} if delta.refusal else {"content": delta.text}
 
     def build_guard_fields(self, verdict: GuardVerdict, reply: Reply | None = None) -> dict[str, Any]:
@@ -125,7 +125,7 @@ async def provide_response_builder(context: Context) -> ResponseBuilder:
 
 
 Responses = Annotated[ResponseBuilder, Depends(provide_response_builder)]
-"""Parameter of a route that builds replies."""
+"""Type of the parameter by which a route receives its response builder."""
 
 
 def build_model_list(info: GuardInfo, *, created: int) -> dict[str, Any]:

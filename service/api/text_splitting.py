@@ -17,7 +17,7 @@ _MAX_REPEATED_TEXTS = 8
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate the tokens of a text, rather too high: one for two ASCII characters or for one byte of others."""
+    """Estimate the tokens of a text conservatively: one for two ASCII characters or one byte of other characters."""
     ascii_count = len(text.encode("ascii", "ignore"))
     return -(-ascii_count // 2) + len(text.encode("utf-8", "replace")) - ascii_count
 
@@ -34,10 +34,10 @@ def split_into_windows(
 
     Args:
         texts: the texts to be judged.
-        max_tokens: most tokens of a window, separators included.
+        max_tokens: maximum tokens of a window, including separators.
         overlap: tokens at the end of a window that the next one begins with; less than half of ``max_tokens``.
-        max_texts: most texts of a window.
-        count: tokens of a text; must grow with the text.
+        max_texts: maximum texts of a window.
+        count: counts the tokens of a text; must not decrease as the text grows.
 
     Raises:
         ValueError: ``overlap`` is too large.
@@ -55,7 +55,7 @@ def split_into_windows(
                 if fresh:
                     windows.append(window)
                 window = _repeat_end(window, overlap, min(_MAX_REPEATED_TEXTS, max_texts // 2), count)
-                used = sum(count(one) + TEXT_OVERHEAD for one in window)
+                used = sum(count(part) + TEXT_OVERHEAD for part in window)
             window.append(piece)
             used += cost
             fresh = True
@@ -66,21 +66,21 @@ def split_into_windows(
 
 def _repeat_end(window: Sequence[str], overlap: int, max_texts: int, count: Callable[[str], int]) -> list[str]:
     """Return the last texts of a window, and as much of the text before them as fits."""
-    kept: list[str] = []
-    left = overlap
+    repeated: list[str] = []
+    remaining = overlap
     for text in reversed(window):
-        if len(kept) >= max_texts:
+        if len(repeated) >= max_texts:
             break
         cost = count(text) + TEXT_OVERHEAD
-        if cost <= left:
-            kept.insert(0, text)
-            left -= cost
+        if cost <= remaining:
+            repeated.insert(0, text)
+            remaining -= cost
             continue
-        end = _take_end(text, left - TEXT_OVERHEAD, count)
+        end = _take_end(text, remaining - TEXT_OVERHEAD, count)
         if end:
-            kept.insert(0, end)
+            repeated.insert(0, end)
         break
-    return kept
+    return repeated
 
 
 def _cut_text(text: str, max_tokens: int, overlap: int, count: Callable[[str], int]) -> Iterable[str]:
@@ -98,12 +98,12 @@ def _cut_text(text: str, max_tokens: int, overlap: int, count: Callable[[str], i
         if end >= len(text):
             return
         # The next piece repeats the last words of this one, but always begins behind its first half.
-        again = len(_take_end(text[start:end], min(overlap, max_tokens // 2), count))
-        start = max(end - again, start + (end - start) // 2, start + 1)
+        overlap_length = len(_take_end(text[start:end], min(overlap, max_tokens // 2), count))
+        start = max(end - overlap_length, start + (end - start) // 2, start + 1)
 
 
 def _measure_prefix(text: str, max_tokens: int, count: Callable[[str], int]) -> int:
-    """Measure the longest prefix of a text with at most this number of tokens, in characters; at least one."""
+    """Measure the longest prefix of a text with at most ``max_tokens`` tokens; returns characters, at least 1."""
     low, high = 1, max(1, len(text))
     while low < high:
         middle = (low + high + 1) // 2

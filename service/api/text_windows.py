@@ -19,11 +19,11 @@ from service.pipeline import Assess
 from service.settings import Settings
 
 LEAST_CHARACTERS = 32
-"""Minimum characters that a text counts for, because a short one is also judged by itself."""
+"""Minimum characters that a text counts for, because even a short text is also judged by itself."""
 
 
 _OVERLAP_SHARE = 8
-"""A window starts with the last 1/8 of the one before."""
+"""A window starts with the last 1/8 of the previous window."""
 
 _MAX_CONCURRENT = 4
 """Maximum windows of one request in the queue: one long conversation must not fill it."""
@@ -66,8 +66,7 @@ def check_length(texts: Iterable[str], limits: WindowLimits) -> None:
     """Raise TooLongError if texts are too long even for windows."""
     if sum(max(len(text), LEAST_CHARACTERS) for text in texts) > limits.max_judged_characters:
         raise TooLongError(
-            f"The texts have more than {limits.max_judged_characters} characters in total, "
-            "which is too long to be judged.",
+            f"The texts are too long to be judged: the maximum is {limits.max_judged_characters} characters in total.",
             code="prompt_too_long",
             param="prompt",
         )
@@ -87,7 +86,7 @@ async def assess_in_windows(
         assess: judges one request that is short enough.
         request: the request.
         limits: bounds.
-        together: texts that are also read without the others between them if there are several windows: the users'
+        together: texts that are also judged without the texts between them if there are several windows: the users'
             texts, which long answers could otherwise separate into different windows.
         deadline: latest time of the verdict, by ``time.monotonic``.
 
@@ -115,20 +114,20 @@ def _create_windows(texts: Sequence[str], together: Sequence[str], max_tokens: i
     overlap = max_tokens // _OVERLAP_SHARE
     windows = split_into_windows(texts, max_tokens, overlap)
     if len(windows) > 1 and list(together) != list(texts):
-        windows += [one for one in split_into_windows(together, max_tokens, overlap) if one not in windows]
+        windows += [window for window in split_into_windows(together, max_tokens, overlap) if window not in windows]
     return windows
 
 
 async def _assess_windows(
     assess: Assess, request: GuardRequest, windows: Sequence[Sequence[str]], max_tokens: int
 ) -> GuardVerdict:
-    found: list[GuardVerdict] = []
+    verdicts: list[GuardVerdict] = []
     for start in range(0, len(windows), _MAX_CONCURRENT):
-        some = windows[start : start + _MAX_CONCURRENT]
-        found += await asyncio.gather(*(_assess_window(assess, request, one, max_tokens) for one in some))
-        if _is_final(found):
+        batch = windows[start : start + _MAX_CONCURRENT]
+        verdicts += await asyncio.gather(*(_assess_window(assess, request, window, max_tokens) for window in batch))
+        if _is_final(verdicts):
             break
-    return _merge_verdicts(found)
+    return _merge_verdicts(verdicts)
 
 
 async def _assess_window(assess: Assess, request: GuardRequest, texts: Sequence[str], max_tokens: int) -> GuardVerdict:
@@ -140,11 +139,11 @@ async def _assess_window(assess: Assess, request: GuardRequest, texts: Sequence[
         raise PromptError(
             "A text has too many tokens for its length and cannot be judged.", code="prompt_too_long", param="prompt"
         )
-    found = [
-        await _assess_window(assess, request, one, max_tokens // 2)
-        for one in split_into_windows(texts, max_tokens // 2, max_tokens // 2 // _OVERLAP_SHARE)
+    verdicts = [
+        await _assess_window(assess, request, half, max_tokens // 2)
+        for half in split_into_windows(texts, max_tokens // 2, max_tokens // 2 // _OVERLAP_SHARE)
     ]
-    return _merge_verdicts(found)
+    return _merge_verdicts(verdicts)
 
 
 async def _assess_whole(assess: Assess, request: GuardRequest) -> GuardVerdict | None:
@@ -161,24 +160,24 @@ def _list_texts(turns: Sequence[Turn]) -> list[str]:
     return [text for turn in turns for text in (turn.parts or (turn.text,))]
 
 
-def _is_final(found: Sequence[GuardVerdict]) -> bool:
-    """Return whether no further window can change the decision, nor those of policies in shadow mode."""
-    worst = _merge_verdicts(found)
+def _is_final(verdicts: Sequence[GuardVerdict]) -> bool:
+    """Return whether no further window can change the decision or a decision of a policy in shadow mode."""
+    worst = _merge_verdicts(verdicts)
     return worst.verdict.decision is Decision.REFUSED and not worst.others
 
 
-def _merge_verdicts(found: Sequence[GuardVerdict]) -> GuardVerdict:
-    """Merge the verdicts of all windows: the most severe one, and the most severe one of each policy in shadow mode."""
-    worst = max(found, key=lambda one: (one.assessment is None, one.verdict.severity_key))
+def _merge_verdicts(verdicts: Sequence[GuardVerdict]) -> GuardVerdict:
+    """Merge the verdicts of all windows: the most severe verdict, also for each policy in shadow mode."""
+    worst = max(verdicts, key=lambda verdict: (verdict.assessment is None, verdict.verdict.severity_key))
     others: dict[str, Verdict] = {}
-    for one in found:
-        for name, other in one.others.items():
+    for verdict in verdicts:
+        for name, other in verdict.others.items():
             known = others.get(name)
             others[name] = other if known is None or other.severity_key > known.severity_key else known
     return replace(
         worst,
         others=others,
-        prepare_ms=sum(one.prepare_ms for one in found),
-        queue_ms=max(one.queue_ms for one in found),
-        guard_ms=sum(one.guard_ms for one in found),
+        prepare_ms=sum(verdict.prepare_ms for verdict in verdicts),
+        queue_ms=max(verdict.queue_ms for verdict in verdicts),
+        guard_ms=sum(verdict.guard_ms for verdict in verdicts),
     )

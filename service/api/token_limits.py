@@ -13,7 +13,7 @@ def choose_token_limit(requested: int | None, endpoint: Endpoint, settings: Sett
 
     Args:
         requested: the limit in the request.
-        endpoint: the endpoint, which lowers or rejects a larger limit; :func:`create_limit_header` reports the first.
+        endpoint: the endpoint, which lowers or rejects a larger limit; see :func:`create_limit_header`.
         settings: limits of the operator.
         param: name of the request field.
 

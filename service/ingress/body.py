@@ -20,7 +20,7 @@ _CHARSETS = frozenset(
         "euc-jp", "iso-2022-jp", "gbk", "gb2312", "gb18030", "big5", "euc-kr",
     }
 )  # fmt: skip
-"""Accepted encodings of text; Python's own list also has encodings that are not for text."""
+"""Accepted text encodings; Python's codec registry also contains codecs that are not text encodings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ async def read_body(request: Request, limits: BodyLimits, memory: MemoryReservat
 
 
 async def read_chunks(request: Request, limits: BodyLimits, memory: MemoryReservation | None) -> AsyncIterator[bytes]:
-    """Yield the body as it arrives; arguments and errors as those of :func:`read_body`."""
+    """Yield the body as it arrives; arguments and errors are those of :func:`read_body`."""
     too_large = InputError(f"The body is larger than {limits.max_bytes} bytes.", code="body_too_large")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limits.max_bytes:

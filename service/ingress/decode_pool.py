@@ -27,7 +27,7 @@ CHEAP_COST = 5_000_000
 
 @dataclass(slots=True)
 class _Lane:
-    """Threads for one kind of jobs, and the jobs that wait for them."""
+    """Threads for one cost class of jobs, and the jobs that wait for these threads."""
 
     executor: Executor
     threads: int
@@ -42,8 +42,8 @@ class DecodePool:
         workers: threads for cheap jobs.
         expensive_workers: threads for expensive jobs.
         cores: shared with the model, which uses fewer cores while an expensive job runs.
-        max_waiting: total cost of waiting jobs of one kind.
-        max_memory: total bytes for running jobs; a single job always runs.
+        max_waiting: maximum total cost of the waiting jobs of one cost class.
+        max_memory: maximum total bytes of running jobs; a single job always runs.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class DecodePool:
             self._start_jobs()
 
     def close(self) -> None:
-        """Start no more jobs; running ones finish."""
+        """Stop starting jobs; running jobs finish."""
         for lane in self._lanes:
             lane.executor.shutdown(wait=False, cancel_futures=True)
 
@@ -146,12 +146,12 @@ class DecodePool:
                 queued.group.check()
                 with occupied():
                     result = queued.job.work(queued.group.check)
-            except SafeVLMError as exc:  # its handlers need none of the frames, which hold the image
+            except SafeVLMError as exc:  # handlers do not need the frames, which reference the image
                 exc.__traceback__ = exc.__context__ = exc.__cause__ = None
                 error = exc
             except BaseException as exc:
                 error = exc
-            with suppress(RuntimeError):  # the loop is closed, and nothing waits for the result
+            with suppress(RuntimeError):  # the loop is closed: nothing waits for the result
                 loop.call_soon_threadsafe(finish, result, error)
 
         try:

@@ -1,7 +1,8 @@
 """Jobs that decode images, and the order in which they start.
 
-The next job is the one that would end first if all clients were served at equal rates: the cheapest of one client, and
-among clients that of the least served. Every few jobs the oldest is next, so no job waits forever. Knows no threads.
+The next job is the job that would end first if all clients were served at equal rates: the cheapest job of a client,
+and of the client that has been served least. At regular intervals the oldest job is next, so no job waits forever.
+Knows no threads.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from safety_core.errors import DeadlineError, OverloadedError
 from service.ingress.request_resources import require_time
 
 Check = Callable[[], None]
-"""Raises DeadlineError if the result of a job is no longer needed; called by jobs between their stages."""
+"""Type of a function that raises DeadlineError if a job's result is no longer needed. Jobs call it between stages."""
 
 _Result = TypeVar("_Result")
 
@@ -80,7 +81,7 @@ class QueuedJob:
 
 
 class ClientWork:
-    """Work done for each client; new clients start at the level of the recently least served one."""
+    """Work done for each client. A new client starts at the level of the least served client at the last job."""
 
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
@@ -91,7 +92,7 @@ class ClientWork:
         return max(self._done.get(client, 0), self._level)
 
     def add(self, client: str, cost: int, *, in_turn: bool) -> None:
-        """Record a started job of a client; out of turn, it raises only the client's own level."""
+        """Record a started job of a client; a job out of turn does not change the level of new clients."""
         before = self.get(client)
         if in_turn:
             self._level = before
@@ -105,10 +106,10 @@ class ClientWork:
 
 
 class DecodeQueue:
-    """Jobs of one kind that wait for a thread.
+    """Jobs of one cost class that wait for a thread.
 
     Args:
-        max_waiting: total cost of waiting jobs.
+        max_waiting: maximum total cost of waiting jobs.
         served: work done for each client, shared by all queues.
     """
 
@@ -139,11 +140,11 @@ class DecodeQueue:
                 job.result.set_exception(error)
 
     def find_displaced(self, jobs: Sequence[QueuedJob], client: str) -> JobGroup | None:
-        """Find a waiting request to reject, so that the new jobs of a client fit into the queue; None if they fit.
+        """Find a waiting request to reject so that a client's new jobs fit into the queue; None if they fit already.
 
-        It is the most expensive one of the client with the most waiting work. Of the client's own requests, only one
-        that costs at least twice as much as the new jobs is displaced, so that the ordinary images of many users at
-        one address are decoded.
+        It is the most expensive request of the client with the most waiting work. If that is the same client, the
+        request must cost at least twice as much as the new jobs, so that ordinary images of many users behind one
+        address are decoded.
 
         Raises:
             OverloadedError: the new jobs must be rejected instead.
@@ -157,7 +158,7 @@ class DecodeQueue:
             clients[waiting.group.client] += waiting.job.cost
             groups[waiting.group] += waiting.job.cost
         most = max(clients.values())
-        heaviest = client if clients[client] == most else max(clients, key=lambda one: clients[one])
+        heaviest = client if clients[client] == most else max(clients, key=lambda name: clients[name])
         of_client = [group for group in reversed(groups) if group.client == heaviest]
         most_expensive = max(of_client, key=lambda group: groups[group], default=None)
         if most_expensive is None or (heaviest == client and groups[most_expensive] < 2 * added):
@@ -189,5 +190,5 @@ class DecodeQueue:
         return sum(job.job.cost for job in self._waiting)
 
     def _rank(self, job: QueuedJob) -> tuple[int, int]:
-        """Sort key of a job: its end if clients were served at equal rates; the lowest starts first."""
+        """Sort key of a job: its end if clients were served at equal rates; the lowest key starts first."""
         return self._served.get(job.group.client) + job.job.cost, job.number

@@ -1,9 +1,9 @@
 """Limits the work that a client causes with requests that end in errors.
 
-Such work does not pass the queue of the model: a client that sends the same damaged file again at once, on a few
-connections, would keep a core busy. So it is counted for each client. A client that exceeds its rate gets its errors
-later; while it exceeds it by far, its large requests and those with several images are rejected before they are read.
-Replies that are not errors are never delayed, and neither are errors that cost little.
+Such work bypasses the queue of the model: a client that repeatedly sends the same damaged file over a few connections
+could keep a core busy. The work is therefore counted per client. If a client exceeds its rate, its error responses are
+delayed; if it exceeds the rate by far, large requests and requests with several images are rejected before they are
+read. Successful responses and cheap errors are never delayed.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from safety_core.errors import OverloadedError
 from service.ingress.request_resources import RequestResources
 
 RATE = 16
-"""Work in errors that a client may cause each second. An image counts as 1, and so does a mebibyte of a body."""
+"""Maximum error work per client and second, in units of one image or 1 MiB of a request body."""
 
 BURST = 64
-"""Work in errors that a client may cause at once."""
+"""Maximum error work that a client may cause in one burst."""
 
 MAX_DELAY_S = 4.0
 """Maximum delay of an error, in seconds."""
@@ -33,7 +33,7 @@ LARGE_BYTES = 1024 * 1024
 """Size from which a request counts as large."""
 
 _MAX_DEBT_S = 30.0
-"""Seconds after which all work is forgotten."""
+"""Seconds without requests after which a client's work is forgotten."""
 
 _SMALL_BYTES = 64 * 1024
 """Size up to which reading a body is not counted."""
@@ -41,11 +41,11 @@ _SMALL_BYTES = 64 * 1024
 _MEBIBYTE = 2**20
 
 _MAX_CLIENTS = 1024
-"""Clients that are remembered, the most recent ones."""
+"""Number of clients that are remembered; the most recent clients are kept."""
 
 
 class ErrorBudget:
-    """Counts the work of each client; for one event loop.
+    """Counts the work of each client. Use from one event loop only.
 
     Args:
         clock: monotonic time in seconds.
@@ -90,7 +90,7 @@ class ErrorBudget:
 class WorkRateLimit:
     """Rate limit of the work of each client (generic cell rate algorithm).
 
-    Keeps for each client the time at which its rate will have allowed for all its work.
+    Stores for each client the time at which its rate will have covered all of its work.
 
     Args:
         clock: monotonic time in seconds.

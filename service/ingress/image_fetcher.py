@@ -1,7 +1,7 @@
 """Fetches images by URL, from hosts that the operator lists.
 
 Off unless hosts are listed. Each redirect is checked anew: ``https``, a listed host, and public addresses only (see
-``public_addresses``); the certificate must be that of the name. Bytes, time, redirects and connections are limited, and
+``public_addresses``); the certificate must match the host name. Bytes, time, redirects and connections are limited, and
 nothing is decompressed. Knows no image formats: it returns bytes.
 """
 
@@ -86,7 +86,7 @@ class ImageFetcher:
             if isinstance(outcome, bytes):
                 return outcome
             url = urljoin(target.geturl(), outcome)
-        raise _create_fetch_error("The image is behind too many redirects.")
+        raise _create_fetch_error("The image URL has too many redirects.")
 
     def _check_url(self, url: str) -> SplitResult:
         if not url.isascii():
@@ -104,7 +104,7 @@ class ImageFetcher:
         return target
 
     async def _request(self, target: SplitResult) -> bytes | str:
-        """Request one URL; returns the image, or the location of a redirect."""
+        """Request a URL without following redirects; returns the image, or the location of a redirect."""
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(
@@ -127,7 +127,7 @@ class ImageFetcher:
             if response.status != 200:
                 raise _create_fetch_error("The image could not be fetched.")
             if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise _create_fetch_error("The server of the image sent it compressed, which is not accepted.")
+                raise _create_fetch_error("The image server sent a compressed response, which is not accepted.")
             return await self._read_body(response, headers)
 
     async def _read_body(self, response: httpcore.Response, headers: dict[bytes, bytes]) -> bytes:
@@ -147,11 +147,11 @@ class ImageFetcher:
 
 def _matches(address: str, pattern: str) -> bool:
     """Whether ``host:port`` matches an entry of the list."""
-    wanted, _, port = pattern.rpartition(":") if pattern.rpartition(":")[2].isdigit() else (pattern, "", "443")
+    name, _, port = pattern.rpartition(":") if pattern.rpartition(":")[2].isdigit() else (pattern, "", "443")
     host, _, own_port = address.rpartition(":")
     if own_port != port:
         return False
-    return host.endswith(wanted[1:]) and len(host) > len(wanted) - 1 if wanted.startswith("*.") else host == wanted
+    return host.endswith(name[1:]) and len(host) > len(name) - 1 if name.startswith("*.") else host == name
 
 
 def _create_url_error(message: str) -> ImageError:

@@ -26,7 +26,7 @@ ImageSource = bytes | str
 """Bytes of an image, base64 or a data URL of them, or an https URL."""
 
 _BYTES_PER_COST = 8
-"""Bytes of a file that are inspected in the time of decoding a pixel."""
+"""Bytes of a file that can be inspected in the time it takes to decode one pixel."""
 
 _VIEW_BYTES, _INPUT_BYTES = 4, 12
 """Bytes of each pixel of a view, as an image and as model input."""
@@ -86,9 +86,9 @@ class ImageLoader:
     """Fetches images by URL."""
 
     require_room: Callable[[int, RequestResources], None] = lambda count, resources: None
-    """Raises OverloadedError if a request with this number of images would be rejected after decoding; called if
-    decoding is expensive, or there are several images. Verdicts of other requests may be cached, which is only known
-    after decoding."""
+    """Raises OverloadedError if a request with this number of images would be rejected after decoding. Called if
+    decoding is expensive, or if there are several images; other requests are decoded first, because their verdict may
+    be cached."""
 
     async def load(
         self,
@@ -104,7 +104,7 @@ class ImageLoader:
             sources: the images.
             resources: client, deadline and memory of the request.
             places: field of the request that contains each image, for errors; ``image`` if empty.
-            max_images: maximum number of them.
+            max_images: maximum number of images.
 
         Raises:
             ImageError: there are too many images, they cost too much, or one exceeds a limit or is damaged; the
@@ -150,9 +150,9 @@ class ImageLoader:
     async def _inspect_all(
         self, sources: Sequence[ImageSource], positions: Sequence[_ImagePosition], resources: RequestResources
     ) -> list[InspectedImage]:
-        """Inspect the files; the memory of their rewritten parts stays counted."""
+        """Inspect the files; the memory of their rewritten parts stays reserved."""
         sizes = [len(source) for source in sources]
-        resources.grow_memory(2 * sum(sizes))  # the bytes of the files, and their valid parts
+        resources.grow_memory(2 * sum(sizes))  # the bytes of the files, and of their valid parts
         files = await self.decode_pool.run(
             [
                 DecodeJob(work=partial(self._inspect, source, position), cost=size // _BYTES_PER_COST, memory=0)

@@ -1,9 +1,9 @@
 """Counts the memory of all accepted requests as it grows, and enforces a limit.
 
-This includes bodies while they are read, their texts and files, decoded images and model inputs; ``decode_pool``
-bounds the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than
-its share, and stalled uploads are ended if others need the room. A single request is always served, whatever the
-settings. For one event loop.
+This includes bodies while they are read, their texts and files, decoded images and model inputs; ``decode_pool`` bounds
+the working memory of decoding. A request that exceeds the limit gets 429 at once. No client may hold more than its
+share, and stalled uploads are aborted if other requests need the memory. A single request is always served, whatever
+the settings. Use from one event loop only.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _PROGRESS_BYTES = 64 * 1024
 """Bytes of a body that count as progress."""
 
 STALLED_AFTER_S = 1.0
-"""Seconds without progress after which an upload may be ended to make room."""
+"""Seconds without progress after which an upload may be aborted to make room."""
 
 _TRIM_BYTES = 16 * 1024 * 1024
 """Bytes that must have been released before free memory is returned to the system."""
@@ -38,7 +38,7 @@ class MemoryBudget:
     Args:
         limit: bytes.
         clock: monotonic time in seconds.
-        released: called in the event loop when so much was released that free memory should be returned to the system.
+        released: called in the event loop when enough memory was released to return it to the system.
     """
 
     def __init__(
@@ -99,11 +99,15 @@ class MemoryBudget:
         return not client or self._by_client[client] + size <= _SHARE * self.limit
 
     def _find_stalled_upload(self, *, besides: "MemoryReservation") -> "MemoryReservation | None":
-        """Find the upload to end: the largest stalled one of the client that holds the most."""
+        """Find the upload to abort: the largest stalled upload of the client that holds the most memory."""
         stalled = [
-            one for one in self._reservations if one is not besides and one.size and one.stall_s >= STALLED_AFTER_S
+            reservation
+            for reservation in self._reservations
+            if reservation is not besides and reservation.size and reservation.stall_s >= STALLED_AFTER_S
         ]
-        return max(stalled, key=lambda one: (self._by_client[one.client], one.size), default=None)
+        return max(
+            stalled, key=lambda reservation: (self._by_client[reservation.client], reservation.size), default=None
+        )
 
 
 class MemoryReservation:
@@ -121,7 +125,7 @@ class MemoryReservation:
         self.received = 0
         """Bytes of the body so far."""
         self.is_evicted = False
-        """Whether the upload was ended to make room."""
+        """Whether the upload was aborted to make room."""
         self._budget = budget
         self._clock = clock
         self._is_closed = False
@@ -136,7 +140,7 @@ class MemoryReservation:
         self.close()
 
     def grow(self, size: int) -> None:
-        """Hold more bytes.
+        """Reserve more bytes.
 
         Raises:
             OverloadedError: the limit would be exceeded, or this request was dropped to make room for others.
@@ -147,7 +151,7 @@ class MemoryReservation:
         self.size += size
 
     def shrink(self, size: int) -> None:
-        """Hold fewer bytes."""
+        """Release some of the reserved bytes."""
         if not self._is_closed:
             size = min(size, self.size)
             self.size -= size
@@ -163,7 +167,7 @@ class MemoryReservation:
     # --- uploads -----------------------------------------------------------------------------------------------------
 
     def begin_upload(self, evict: Callable[[], None]) -> None:
-        """Register an upload; ``evict`` ends it if it stalls and others need the room."""
+        """Register an upload; ``evict`` aborts it if it stalls and other requests need the memory."""
         self._evict, self._progress_at, self._progress_left = evict, self._clock(), _PROGRESS_BYTES
 
     def add_received(self, size: int) -> None:
@@ -184,7 +188,7 @@ class MemoryReservation:
         return 0.0 if self._evict is None else self._clock() - self._progress_at
 
     def evict(self) -> None:
-        """End the request to make room for others."""
+        """Abort the request to make room for others."""
         evict, self._evict = self._evict, None
         self.is_evicted = True
         self.close()
@@ -195,7 +199,7 @@ class MemoryReservation:
 def create_heap_trimmer(pool: Executor) -> Callable[[], None]:
     """Create a callback for :class:`MemoryBudget` that returns free memory to the system, in a thread of ``pool``.
 
-    It waits a moment first, because the memory of a request is freed when the last function that serves it returns.
+    It waits a moment first, because the memory of a request is freed only when the last function that uses it returns.
     """
 
     def trim() -> None:

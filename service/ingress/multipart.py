@@ -24,14 +24,14 @@ MULTIPART = "multipart/form-data"
 _MAX_FIELDS = 16
 _MAX_TEXT_BYTES = 1024 * 1024
 _MAX_HEAD_BYTES = 8 * 1024
-"""Limit on the headers of one part, and on the preamble. The parser reads headers byte by byte, in the event loop, but
-not the data of a part."""
+"""Maximum bytes of the headers of one part, and of the preamble. Unlike the data of a part, the parser reads headers
+byte by byte, in the event loop."""
 
 _MAX_PADDING = 64
 """White space after the first delimiter."""
 
 _BAD_FRAMING = (
-    "The multipart body is malformed: each line of its framing must end with CR and LF, and headers must not be folded."
+    "The multipart body is malformed: delimiter and header lines must end with CRLF, and headers must not be folded."
 )
 
 _NAMES = ("name", "filename")
@@ -46,7 +46,7 @@ class MultipartForm:
     """The parts of a multipart body."""
 
     texts: dict[str, str] = field(default_factory=dict)
-    """Text fields by name, without the one that names their encoding."""
+    """Text fields by name, without ``_charset_``."""
 
     files: list[tuple[str, bytes]] = field(default_factory=list)
     """File parts in order: field name and bytes."""
@@ -83,7 +83,7 @@ async def read_form(request: Request, limits: BodyLimits, memory: MemoryReservat
         async for chunk in read_chunks(request, limits, memory):
             parser.write(preamble.strip(chunk))
         parser.finalize()
-    except ParseError as exc:  # its message may quote the body
+    except ParseError as exc:  # the message may quote the body
         raise InputError(_BAD_FRAMING, code="body_malformed") from exc
     except FormParserError as exc:
         raise InputError("The multipart body is malformed.", code="body_malformed") from exc
@@ -107,7 +107,7 @@ class _PreambleFilter:
         self._found = False
 
     def strip(self, chunk: bytes) -> bytes:
-        """Strip the preamble from a chunk; returns what the parser gets.
+        """Strip the preamble from a chunk; returns the bytes to parse.
 
         Raises:
             FormParserError: the first delimiter does not end its line, or the preamble is too long.
@@ -177,7 +177,7 @@ class _PartReader:
         filename, media_type = options.get("filename"), self._media_type
         # A file need not have a name (RFC 7578, section 4.2).
         self._is_file = filename is not None or not (media_type.startswith("text/") or media_type in ("", JSON))
-        # Browsers send a file without a name and without bytes if their user has chosen none.
+        # If the user has chosen no file, browsers send an empty file without a name.
         self._is_empty_file = self._is_file and not filename
         self._parts += 1
         if self._is_file and not self._is_empty_file:
@@ -245,7 +245,7 @@ class _PartReader:
                 return quopri.decodestring(self._data)
         except (binascii.Error, ValueError) as exc:
             raise FormParserError("a part is not in its encoding") from exc
-        raise FormParserError("a part has an encoding that is not known")
+        raise FormParserError("a part has an unknown encoding")
 
     def finish(self) -> None:
         self.is_finished = True
@@ -253,7 +253,7 @@ class _PartReader:
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > _MAX_HEAD_BYTES:
-            raise FormParserError("a part's head is too long")
+            raise FormParserError("the headers of a part are too long")
 
 
 def _parse_disposition(header: str) -> dict[str, str]:

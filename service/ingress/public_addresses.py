@@ -18,7 +18,7 @@ Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
 _NAT64 = IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _ISATAP = (0x00005EFE, 0x02005EFE)
-"""The third quarter of an IPv6 address whose last quarter is an IPv4 address of the same host."""
+"""Bits 64 to 95 of an ISATAP address, whose last 32 bits are an IPv4 address of the same host."""
 
 _SPECIAL = tuple(
     map(
@@ -27,7 +27,7 @@ _SPECIAL = tuple(
             *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
             *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
             *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-            "168.63.129.16/32",  # not registered: services of a cloud provider, inside every network there
+            "168.63.129.16/32",  # not in the registry: services inside every network of a cloud provider
             *("2001::/23", "2001:db8::/32", "3fff::/20"),
         ),
     )
@@ -36,24 +36,24 @@ _SPECIAL = tuple(
 
 
 class NonPublicAddressError(Exception):
-    """A name has no address, or one that is not public."""
+    """A name has no address, or has an address that is not public."""
 
 
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet: not to this machine, this network or a special purpose.
 
-    An IPv6 address that contains an IPv4 address (NAT64, 6to4, ISATAP) is public if that one is; forms that are not
-    routed (IPv4-mapped, IPv4-compatible, Teredo) are never public, nor is anything outside 2000::/3.
+    An IPv6 address that contains an IPv4 address (NAT64, 6to4, ISATAP) is public if the IPv4 address is; forms that are
+    not routed (IPv4-mapped, IPv4-compatible, Teredo) are never public, nor is anything outside 2000::/3.
     """
     if isinstance(address, IPv6Address):
-        if address in _NAT64:  # a network without IPv4 reaches IPv4 addresses so
+        if address in _NAT64:  # used by IPv6-only networks to reach IPv4 addresses
             return is_public(IPv4Address(address.packed[-4:]))
         if address not in _GLOBAL_UNICAST:  # loopback, link-local, site-local, unique local, multicast and the rest
             return False
-        inside = [] if address.sixtofour is None else [address.sixtofour]
+        embedded = [] if address.sixtofour is None else [address.sixtofour]
         if int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
-            inside.append(IPv4Address(address.packed[-4:]))
-        if not all(map(is_public, inside)):
+            embedded.append(IPv4Address(address.packed[-4:]))
+        if not all(map(is_public, embedded)):
             return False
     if any(address in network for network in _SPECIAL if network.version == address.version):
         return False
@@ -62,8 +62,8 @@ def is_public(address: Address) -> bool:
 
 async def resolve(host: str, port: int) -> Sequence[Address]:
     """Resolve a name with the resolver of the system."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries]
 
 
 class PublicNetworkBackend(httpcore.AsyncNetworkBackend):
@@ -98,5 +98,5 @@ class PublicNetworkBackend(httpcore.AsyncNetworkBackend):
         return await self._inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Wait without blocking the event loop."""
         await self._inner.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What one request may use: its client's share, its memory, and the time until its deadline."""
+"""The resources of one request: the share of its client, its memory, and the time until its deadline."""
 
 import asyncio
 import time

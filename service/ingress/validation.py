@@ -1,6 +1,6 @@
 """Converts the validation errors of a request to messages that quote nothing of the request.
 
-Schemas of requests agree with this module on the tags of union branches and on the type of one error.
+Request schemas use this module's convention for tags of union branches, and its error type for unsupported fields.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _KNOWN_ELSEWHERE = frozenset(
         "video_url", "voice",
     }
 )  # fmt: skip
-"""Names of fields of related interfaces that some clients send to the wrong path or place: an error may name them."""
+"""Names of fields of related APIs that some clients send to the wrong path or place; error messages may name them."""
 
 
 def create_field_error(
@@ -47,7 +47,7 @@ def create_field_error(
     if kind == "json_invalid":
         return InputError("The body is not valid JSON.", code="body_malformed")
     known = _collect_field_names(model)
-    # A branch's tag is ours and says nothing to the client.
+    # The tag of a branch is internal and means nothing to the client.
     steps = [step for step in location if isinstance(step, int) or not step.startswith(BRANCH)]
     unknown = steps.pop() if kind == "extra_forbidden" else None
     steps = list(takewhile(lambda step: isinstance(step, int) or step in known, steps))
@@ -61,7 +61,7 @@ def create_field_error(
     if kind == NOT_SUPPORTED:
         message = f"{steps[-1]} is not supported; it may only be {error['msg']}."
     else:
-        message = f"{place}: {error['msg']}." if place else f"{error['msg']}."  # some clients show nothing else
+        message = f"{place}: {error['msg']}." if place else f"{error['msg']}."  # some clients show only the message
     return InputError(f"{_create_image_prefix(document, steps)}{message}", code="invalid_field", param=place or None)
 
 
@@ -71,12 +71,14 @@ def format_image_number(number: int, images: int) -> str:
 
 
 def _create_image_prefix(document: Callable[[], object], steps: Sequence[str | int]) -> str:
-    """Create the prefix of a message that says which of several images contains the error; empty if none does."""
+    """Create the prefix of a message that identifies the image with the error; empty if no image or the only one has
+    it.
+    """
     if not any(step in ("image_url", "images") for step in steps):
         return ""
     places = list(_find_images(document()))
-    inside = [number for number, place in enumerate(places, 1) if tuple(steps[: len(place)]) == place]
-    return format_image_number(inside[0], len(places)) if inside else ""
+    numbers = [number for number, place in enumerate(places, 1) if tuple(steps[: len(place)]) == place]
+    return format_image_number(numbers[0], len(places)) if numbers else ""
 
 
 def _find_images(document: object) -> Iterator[tuple[str | int, ...]]:

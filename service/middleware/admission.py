@@ -61,9 +61,8 @@ class AdmissionMiddleware:
             return
         if self._root_path:
             scope["root_path"] = self._root_path
-            if (
-                scope["path"] == self._root_path
-            ):  # the route of / redirects clients to the path below which relative links work
+            # The route of / redirects clients to the path for which relative links work.
+            if scope["path"] == self._root_path:
                 scope["path"] += "/"
         is_sound = not _has_control_characters(scope)
         route = self._match(scope) if is_sound else MatchedRoute(endpoint=UNMATCHED, is_matched=False)
@@ -75,7 +74,7 @@ class AdmissionMiddleware:
             traceparent=_read_identifier(headers, "traceparent", _TRACEPARENT),
         )
         scope["state"] |= {"route": route, "endpoint": endpoint, "record": record}
-        if scope["method"] == "HEAD":  # the server sends no body, and routes know GET only
+        if scope["method"] == "HEAD":  # the response has no body, and routes are registered for GET only
             scope = {**scope, "method": "GET"}
             send = _strip_body(send)
         exchange = _HttpExchange(self._app, scope)
@@ -122,7 +121,9 @@ class _HttpExchange:
     async def __call__(self, receive: Receive, send: Send) -> None:
         try:
             await self._app(self._scope, receive, self._add_identifiers(send))
-        except asyncio.CancelledError:  # by the server, after its time to drain; the framework would answer 500
+        except (
+            asyncio.CancelledError
+        ):  # cancelled by the server at the end of its shutdown timeout; the framework would answer 500
             if self._record.status is None:
                 await self.reject(build_error_reply(StoppedError("the server is stopping")), receive, send)
         except Exception as exc:
@@ -171,7 +172,7 @@ class _HttpExchange:
 
 
 def _has_control_characters(scope: Scope) -> bool:
-    """Return whether a path has control characters, encoded or not, which routers and proxies interpret differently."""
+    """Return whether a path has control characters, encoded or not; routers and proxies interpret them differently."""
     raw = scope.get("raw_path") or b""
     return (
         _CONTROL.search(scope["path"]) is not None

@@ -1,8 +1,8 @@
 """Access control: which hosts, origins and API keys may call which endpoint.
 
-Plain ASGI in front of every route, so that a route without a row in the endpoint table is closed; an empty key list
-rejects all requests. A key is sent as ``Authorization: Bearer KEY`` (clients of OpenAI and LiteLLM), as ``x-api-key``,
-or as the password of HTTP Basic, which browsers prompt for and Prometheus supports.
+Plain ASGI in front of every route, so that a route without a row in the endpoint table is not reachable; an empty key
+list rejects all requests. A key is sent as ``Authorization: Bearer KEY`` (clients of OpenAI and LiteLLM), as
+``x-api-key``, or as the password of HTTP Basic, which browsers prompt for and Prometheus supports.
 
 Decisions depend on the route that ``service.middleware.admission`` matched, never on the text of the path.
 """
@@ -39,7 +39,7 @@ _NO_SCOPE = ErrorReply(
 )
 _KEY_BUSY = ErrorReply(
     status=429,
-    message="This API key has reached its maximum of concurrent requests.",
+    message="This API key has reached its limit on concurrent requests.",
     type=RATE_LIMIT,
     code="key_busy",
     retry_after_s=1,
@@ -67,7 +67,7 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Serve one request, or reject it."""
-        if scope["type"] == "websocket":  # no route of ours supports it, so one that is added is closed
+        if scope["type"] == "websocket":  # no route supports WebSocket, and a future route must not be open by accident
             await WebSocketClose()(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -144,7 +144,7 @@ def _read_content_codings(scope: Connection) -> set[str]:
 
 def _check_scope(route: MatchedRoute, key: ApiKey) -> ErrorReply | None:
     """Return the error for a route that the key may not call; None if it may."""
-    if route.endpoint is None:  # without a row it is not known which scope the route requires
+    if route.endpoint is None:  # without a row, the required scope is unknown
         return build_status_reply(404)
     required = route.endpoint.scope
     return _NO_SCOPE if required is not None and required not in key.scopes else None
@@ -153,7 +153,7 @@ def _check_scope(route: MatchedRoute, key: ApiKey) -> ErrorReply | None:
 def _create_rate_error(wait_s: float) -> ErrorReply:
     return ErrorReply(
         status=429,
-        message="This API key exceeds its rate of requests.",
+        message="This API key exceeds its request rate.",
         type=RATE_LIMIT,
         code="rate_limited",
         retry_after_s=max(1, math.ceil(wait_s)),

@@ -18,7 +18,7 @@ _PREFLIGHT_REJECTED = ErrorReply(
 
 
 class JsonCorsMiddleware(CORSMiddleware):
-    """Starlette's middleware, with errors in the shape of all others."""
+    """Starlette's middleware, with errors in the server's JSON shape."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Answer a preflight request."""

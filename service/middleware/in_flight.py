@@ -21,7 +21,7 @@ _CLIENT_SHARE = 0.5
 """Maximum share of the slots for one client while other clients have requests in flight."""
 
 _RESERVED_SHARE = 40
-"""One in ``_RESERVED_SHARE`` slots is reserved for other clients, even if one client is alone."""
+"""One in ``_RESERVED_SHARE`` slots stays reserved for other clients, even if there is only one client."""
 
 
 class InFlightLimit:
@@ -66,7 +66,7 @@ class InFlightLimit:
         return None
 
     def _has_reached_share(self, client: str, slots: int) -> bool:
-        """Whether a client has as many requests in flight as it may have."""
+        """Whether a client has reached its maximum of requests in flight."""
         own = self._in_flight[client]
         if own < self._in_flight.total():  # other clients have requests in flight
             return own >= max(1, int(_CLIENT_SHARE * slots))

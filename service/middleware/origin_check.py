@@ -55,7 +55,7 @@ class OriginCheck:
         A page of ``evil.example`` could then read all replies (DNS rebinding).
         """
         values, bound = headers.getlist("host"), scope.get("server")
-        if not values:  # HTTP/1.0, or no request from a socket at all
+        if not values:  # HTTP/1.0, or a request that did not come from a socket
             return None if self._hosts is None or bound is None else _BAD_HOST
         try:
             (value,) = values

@@ -20,7 +20,7 @@ class MatchedRoute:
     """The router's match for a request."""
 
     endpoint: Endpoint | None
-    """Row of the matched route; None if it has none and must not be served."""
+    """Row of the matched route; None if the route has no row and must not be served."""
 
     allows_method: bool = True
     """Whether the route allows the request's method; without a matching route the answer is 404, not 405."""
@@ -94,7 +94,7 @@ def _flatten(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[_FlatRou
         template = None if path is None else prefix + replace_parameters(path)
         original = getattr(context, "original_route", context)
         children = getattr(original, "routes", None)
-        if isinstance(original, Mount) and not children:  # an application without routes that could be looked at
+        if isinstance(original, Mount) and not children:  # an application whose routes cannot be listed
             yield _FlatRoute(context, None if template is None else f"{template}/{{}}")
         elif children is not None:
             yield _FlatRoute(context, template, children=tuple(_flatten(children, template or "")))
@@ -109,7 +109,7 @@ def _match(routes: Iterable[_FlatRoute], connection: Connection) -> tuple[Match,
         template = flat.template
         if match is not Match.NONE and flat.children is not None:
             match, template = _match(flat.children, {**connection, **child})
-            if match is Match.NONE:  # the mounted application answers, and there is no row for its response
+            if match is Match.NONE:  # the mounted application answers itself, and its responses have no row
                 return Match.FULL, None
         if match is Match.FULL:
             return match, template

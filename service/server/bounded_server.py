@@ -1,4 +1,4 @@
-"""The server: accepts a few connections at a time, and logs its URLs once it listens. Knows no application."""
+"""The server: accepts a few connections at a time, and logs its URLs once it is listening. Knows no application."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ class BoundedServer(uvicorn.Server):
 
     Args:
         config: as for uvicorn.
-        announcements: lines to log once the server listens; ``{url}`` stands for its address.
+        announcements: lines to log once the server is listening; ``{url}`` stands for its address.
     """
 
     def __init__(self, config: uvicorn.Config, announcements: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Limits the open connections of a server, in total and per address; closes waiting ones to make room for new ones.
+"""Limits the open connections of a server, in total and per address; closes waiting connections to admit new ones.
 
 Knows no HTTP: a connection reports whether it is served, waits for its client, or was answered.
 """
@@ -15,14 +15,14 @@ ACCEPTED_AT_ONCE = 8
 _MAX_CONNECTIONS = 4096
 
 _HEALTH_RESERVE = 8
-"""Connections over the limit that only serve health checks."""
+"""Connections beyond the limit, which only serve health checks."""
 
 _OTHER_DESCRIPTORS = 64
 """File descriptors reserved for other uses: files, the audit log, fetched images."""
 
 
 class ClientConnection(Protocol):
-    """What the budget needs to know of a connection; it must be hashable by identity."""
+    """The interface through which the budget uses a connection; connections must be hashable by identity."""
 
     @property
     def address(self) -> str:
@@ -42,7 +42,7 @@ class ConnectionBudget:
 
     Args:
         total: maximum number of connections.
-        proxies: peers that represent many clients, and have no limit per address.
+        proxies: peers that represent many clients, and to which the limit per address does not apply.
     """
 
     def __init__(self, total: int, proxies: TrustedProxies | None = None) -> None:
@@ -113,7 +113,9 @@ class ConnectionBudget:
 
     def _evict(self, client_key: str | None) -> bool:
         """Close the longest waiting connection of a client; if None, of the client with the most connections."""
-        victim = next((one for one in self._lingering if client_key in (None, one.client_key)), None)
+        victim = next(
+            (connection for connection in self._lingering if client_key in (None, connection.client_key)), None
+        )
         if victim is None:
             if client_key is None:
                 client_key = max(self._waiting, key=lambda key: len(self._by_client.get(key, ())), default=None)

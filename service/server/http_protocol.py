@@ -1,11 +1,11 @@
 """HTTP/1.1 over one connection, with limits on the time, bytes, parser work and descriptors that a client can use.
 
-Extends uvicorn's protocol, and replaces its parsing, timeouts and flow control:
+Extends uvicorn's protocol, with its own parsing, timeouts and flow control:
 
 - ``request_reader`` parses in small slices and limits heads and chunks. A connection that has used up its share of the
   event loop waits in a queue, and is not read from meanwhile.
 - ``timeouts`` limits the time for heads, bodies, whole exchanges, idle connections and unread replies.
-- ``connection_budget`` limits the open connections; those that wait for their client are closed to make room.
+- ``connection_budget`` limits the open connections; connections that wait for their client are closed to make room.
 - An unwanted body is not parsed. The reply has ``Connection: close``; further input is then discarded for a moment,
   because closing a connection with unread data resets it, and the client may lose the reply.
 """
@@ -90,7 +90,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timers.start(Phase.HEAD, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End everything that belongs to the connection."""
+        """Release everything that belongs to the connection."""
         self._is_lost = True
         self.budget.remove(self)
         self._timers.stop_all()
@@ -121,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timers.start(Phase.SEND, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on sending."""
+        """Resume sending."""
         self._timers.stop(Phase.SEND)
         if not self._is_finishing:
             self.budget.mark_served(self)
@@ -202,7 +202,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def handle_end(self) -> None:
-        """Tell the application that the body is complete."""
+        """Signal the end of the body to the application."""
         self._timers.stop(Phase.BODY)
         if not self.cycle.response_complete:
             self.cycle.more_body = False
@@ -223,7 +223,7 @@ class BoundedProtocol(HttpToolsProtocol):
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
-            access_log=False,  # it would write query strings
+            access_log=False,  # the access log contains query strings
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=head.expects_continue,
@@ -291,7 +291,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.finish()
 
     def _render_rejection(self, reply: ErrorReply) -> bytes:
-        """Write an error as it is sent without the application, and count and log it like those of the application."""
+        """Render an error that is sent without the application, and count and log it like the application's errors."""
         request_id = f"guard-{uuid4().hex}"
         service = self.app_state.get("service")
         if isinstance(service, Service):
@@ -316,7 +316,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._discard_input()
             try:
                 self.transport.write_eof()
-            except OSError:  # the client has closed the connection, which the event loop does not know yet
+            except OSError:  # the client has closed the connection, but the event loop has not noticed yet
                 self.transport.abort()
                 return
             self._timers.start(Phase.LINGER, self._end_lingering)
@@ -339,7 +339,8 @@ def create_protocol_class(
 
     Args:
         timeouts: timeouts of each connection.
-        max_connections: connections at a time, further limited by the available file descriptors; None: by them alone.
+        max_connections: connections at a time, further limited by the available file descriptors; None: only by file
+            descriptors.
         trusted_proxies: addresses and networks without a limit per address.
     """
     available = count_available_connections()

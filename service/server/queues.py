@@ -1,4 +1,4 @@
-"""Queues that keep one connection, or a flood of requests, from occupying the event loop. Know no HTTP."""
+"""Queues that prevent one connection, or a flood of requests, from occupying the event loop. Know no HTTP."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ class ParseQueue:
             parse()
         finally:
             self._is_scheduled = bool(self._waiting)
-            if self._is_scheduled:  # leaves as much time to everything else as it has used
+            if self._is_scheduled:  # leaves as much time to other tasks as parsing has used
                 loop.call_later(time.perf_counter() - started, self._run_next, loop)
 
 

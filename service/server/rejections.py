@@ -1,4 +1,4 @@
-"""Errors that a connection answers without the application: invalid HTTP, exceeded limits, too many connections."""
+"""Errors that a connection sends without the application: invalid HTTP, exceeded limits, too many connections."""
 
 import json
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ TOO_MANY_CONNECTIONS = ErrorReply(
 
 
 class RejectedRequestError(Exception):
-    """The connection answers a request with an error, and ends."""
+    """A request that the connection answers with an error before it closes."""
 
     def __init__(self, reply: ErrorReply) -> None:
         super().__init__(reply.code)

@@ -61,7 +61,7 @@ def check_head(
         version: the HTTP version.
         target: the request target: a path and a query, or a whole URL as for a proxy.
         headers: names in lower case, and values.
-        keeps_alive: whether the parser found that the connection can serve further requests.
+        keeps_alive: whether the connection can serve further requests, according to the parser.
 
     Raises:
         RejectedRequestError: the head is not supported, or ambiguous.
@@ -112,7 +112,7 @@ def _split_target(target: bytes, method: str, hosts: Sequence[str]) -> tuple[byt
 
 
 def _check_authority(authority: str, hosts: Sequence[str]) -> None:
-    """Reject a target whose host differs from the ``Host`` header, because each could pass a check of the other."""
+    """Reject a target whose host differs from the ``Host`` header, because each check uses only one of them."""
     try:
         agrees = all(parse_authority(host) == parse_authority(authority) for host in hosts)
     except ValueError:

@@ -1,7 +1,7 @@
 """Parses requests in small slices, and limits heads, header lines, chunks and the framing around chunks.
 
 Uses ``httptools``, whose parser is written in C: a one-byte chunk takes about a microsecond. Knows no transport and no
-application: a handler gets the heads and bodies, and can hold the parser back.
+application: a handler receives the heads and bodies, and can pause the parser.
 """
 
 import time
@@ -36,7 +36,7 @@ _BODY_SLICE = 64 * 1024
 
 
 class RequestHandler(Protocol):
-    """Gets what a reader has parsed."""
+    """Receives the parsed parts of requests."""
 
     @property
     def is_holding(self) -> bool:
@@ -56,13 +56,13 @@ class RequestReader:
     """Parses the requests of one connection.
 
     Args:
-        handler: gets what was parsed.
+        handler: receives the parsed parts.
     """
 
     def __init__(self, handler: RequestHandler) -> None:
         self._handler = handler
         self._parser = httptools.HttpRequestParser(self)
-        # A request behind one that closes the connection is ignored; it must not spoil the reply to the first.
+        # A request after a request that closes the connection is ignored, and must not affect the reply to the first.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._unparsed = bytearray()
         self._is_replaying = False
@@ -70,7 +70,7 @@ class RequestReader:
         """Whether the head of a request has begun and is not complete."""
         self.is_in_body = False
         """Whether a head is complete, and its body is not."""
-        # Of the message that is being parsed:
+        # State of the message that is being parsed:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
@@ -94,7 +94,7 @@ class RequestReader:
         self._unparsed.clear()
 
     def parse(self, share_s: float) -> bool:
-        """Parse received bytes until none are left, the handler holds the parser back, or the time is over.
+        """Parse received bytes until none are left, the handler pauses the parser, or the time is over.
 
         Args:
             share_s: seconds after which no further slice is parsed.
@@ -139,7 +139,7 @@ class RequestReader:
                 raise exc.__context__ from None
             raise RejectedRequestError(MALFORMED_REQUEST) from None
         if not self.is_in_body:
-            self._head_bytes += 0 if was_in_body else len(piece)  # the end of a body is no part of the next head
+            self._head_bytes += 0 if was_in_body else len(piece)  # the end of a body does not belong to the next head
             if self._head_bytes > _MAX_HEAD_BYTES + _HEAD_SLICE:
                 raise RejectedRequestError(HEAD_TOO_LARGE)
         elif self._body_length is None:
@@ -190,7 +190,7 @@ class RequestReader:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Check the head, and hand it over."""
+        """Check the head, and pass it to the handler."""
         if self._is_replaying:
             return
         head = check_head(
@@ -206,7 +206,7 @@ class RequestReader:
         self._head_bytes = 0
 
     def on_body(self, body: bytes) -> None:
-        """Hand part of the body over."""
+        """Pass part of the body to the handler."""
         self._body_bytes += len(body)
         self._chunks += self._body_length is None
         if self._chunks > _MAX_SMALL_CHUNKS + self._body_bytes // 1024:

@@ -1,4 +1,4 @@
-"""Timeouts of one connection, against clients that send or read slowly (slowloris protection), and for idle ones.
+"""Timeouts of one connection: for clients that send or read slowly (slowloris protection), and for idle connections.
 
 Each phase of a connection has a timer of its own. Knows no HTTP and no sockets.
 """
@@ -16,7 +16,7 @@ _LINGER_S = 2.0
 
 
 class Phase(StrEnum):
-    """What a connection waits for. Several phases can overlap."""
+    """A phase of a connection, which has a timeout. Phases can overlap."""
 
     HEAD = "head"
     BODY = "body"
@@ -48,7 +48,7 @@ class ConnectionTimeouts:
 
     @property
     def seconds(self) -> dict[Phase, float]:
-        """Duration of each phase that has a fixed one."""
+        """Durations of the phases with a fixed duration."""
         return {
             Phase.HEAD: self.header_timeout_s,
             Phase.BODY: self.body_timeout_s + _BODY_GRACE_S,
@@ -78,7 +78,7 @@ class PhaseTimers:
         Args:
             phase: the phase that begins.
             callback: called when the time is over.
-            seconds: duration, if it is not the fixed one of the phase.
+            seconds: duration, if the phase has no fixed one.
         """
         if phase not in self._running:
             duration = self._seconds[phase] if seconds is None else seconds

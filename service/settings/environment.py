@@ -1,7 +1,7 @@
 """Reads the settings from the environment, once, when a server starts.
 
 An unknown variable with our prefix is an error, because a typing mistake could leave the guard weaker than its operator
-believes. Variables that Kubernetes sets for services are no settings.
+believes. Variables that Kubernetes sets for services are ignored.
 """
 
 import os
@@ -35,7 +35,7 @@ def read_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        ConfigError: a value is malformed, or a variable with our prefix is no setting. The message names variables,
+        ConfigError: a value is malformed, or a variable with our prefix is not a setting. The message names variables,
             never values.
     """
     known = {PREFIX + name.upper(): name for name in Settings.model_fields}
@@ -48,7 +48,7 @@ def read_settings() -> Settings:
     if unknown:
         raise ConfigError(f"unknown settings: {', '.join(_suggest_name(name, known) for name in unknown)}")
     try:
-        # Arguments have priority over the environment, where a link has the name of a setting.
+        # A service link with the name of a setting is overridden: arguments have priority over the environment.
         return Settings(**{known[name]: Settings.model_fields[known[name]].default for name in links & known.keys()})
     except ValidationError as exc:
         problems = [f"{PREFIX}{str(error['loc'][0]).upper()}: {_describe_error(error)}" for error in exc.errors()]
@@ -70,7 +70,7 @@ def _find_service_links(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _describe_error(error: ErrorDetails) -> str:
-    """What is wrong with a value; the message of our own validator if one rejected it."""
+    """Describe why a value is invalid; with our own validator's message if it rejected the value."""
     return str(error.get("ctx", {}).get("error") or error["msg"])
 
 

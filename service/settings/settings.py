@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         default=(),
         description=(
             "Host names accepted in the `Host` header, separated by commas; `*.example.org` matches all subdomains, "
-            "`*` any host; others get 421. If empty: any host with API keys, only loopback names without."
+            "`*` any host; others get 421. If empty: any host if there are API keys, otherwise only loopback names."
         ),
     )
     allowed_origins: OriginList = Field(
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         ),
     )
     log_level: LogLevel = Field(
-        default="info", description="Minimum severity of log lines. No level writes prompts, images or replies."
+        default="info", description="Minimum severity of log lines. Prompts, images and replies are never logged."
     )
 
     log_format: LogFormatSetting = Field(
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     allow_untrained: Untrained = Field(
         default="no",
         description=(
-            "Whether a checkpoint is served whose safety modules were never trained: `no` or "
+            "Whether to serve a checkpoint whose safety modules were never trained: `no` or "
             f"`{get_args(Untrained)[1]}`."
         ),
     )
@@ -150,7 +150,7 @@ class Settings(BaseSettings):
         ),
     )
     image_url_timeout_s: float = Field(default=10, gt=0, description="Timeout in seconds for fetching one image.")
-    max_images: int = Field(default=8, ge=1, description="Maximum images of one request.")
+    max_images: int = Field(default=8, ge=1, description="Maximum number of images in one request.")
     max_prompt_tokens: int = Field(
         default=1024, ge=1, description="Maximum tokens of a prompt; longer prompts are rejected, never truncated."
     )
@@ -158,14 +158,16 @@ class Settings(BaseSettings):
         default=65_536,
         ge=1,
         description=(
-            "Maximum characters in all texts of one moderation or guardrail request. Texts of more than "
+            "Maximum number of characters in all texts of one moderation or guardrail request. Texts of more than "
             "`SAFEVLM_MAX_PROMPT_TOKENS` are judged in overlapping windows."
         ),
     )
     max_turns: int = Field(
         default=32,
         ge=1,
-        description="Maximum messages of one conversation; each is judged with the others and by itself.",
+        description=(
+            "Maximum number of messages in one conversation; each message is judged by itself and with the others."
+        ),
     )
     max_choices: int = Field(default=4, ge=1, description="Maximum `n` of one chat completion.")
     max_tokens: int = Field(default=512, ge=1, description="Maximum `max_tokens` of a request.")
@@ -197,26 +199,28 @@ class Settings(BaseSettings):
         default=1024,
         ge=64,
         description=(
-            "Memory budget in megabytes for accepted requests, apart from the model: half for their data, half for "
-            "decoding. Requests beyond it get 429; a request that is alone is always served."
+            "Memory budget in megabytes for accepted requests, excluding the model: half for their data, half for "
+            "decoding. Requests beyond the budget get 429; a single request is always served."
         ),
     )
     decode_workers: int = Field(
         default=2,
         ge=1,
         description=(
-            "Threads that decode small images. As many prepare texts, and as many decode large images, but at most one "
-            "for two cores."
+            "Number of threads that decode small images. The same number prepares texts, and the same number, but at "
+            "most one for two cores, decodes large images."
         ),
     )
-    max_batch: int = Field(default=16, ge=1, description="Maximum images judged together in one batch.")
+    max_batch: int = Field(default=16, ge=1, description="Maximum number of images judged together in one batch.")
     max_wait_ms: float = Field(
         default=2,
         ge=0,
         description="Maximum time in milliseconds that a batch waits for requests that are being prepared.",
     )
     max_replies: int = Field(
-        default=32, ge=1, description="Maximum replies generated together in one batch; `1` disables batching."
+        default=32,
+        ge=1,
+        description="Maximum number of replies generated together in one batch; `1` disables batching.",
     )
     kv_positions: int = Field(
         default=32768,
@@ -231,8 +235,8 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         description=(
-            "Maximum open connections; beyond that, an idle one is closed to make room. Default: as many as the limit "
-            "on open files allows, at most 4096."
+            "Maximum number of open connections; beyond it, an idle connection is closed to make room. Default: as "
+            "many as the limit on open files allows, at most 4096."
         ),
     )
     keep_alive_timeout_s: float = Field(
@@ -276,16 +280,18 @@ class Settings(BaseSettings):
     )
     audit_log_days: float = Field(default=30, gt=0, description="Days for which entries of the audit log are kept.")
     audit_log_entries: int = Field(
-        default=1_000_000, ge=1, description="Maximum entries of the audit log; the oldest are deleted."
+        default=1_000_000,
+        ge=1,
+        description="Maximum number of entries in the audit log; the oldest entries are deleted.",
     )
 
     reply_window: int = Field(
         default=20,
         ge=0,
         description=(
-            "Interval in tokens between judgements of a reply while it is generated; its stream lags behind by as "
-            "many. "
-            "The first windows are shorter, those with few letters longer. `0` judges no generated reply."
+            "Interval in tokens between judgements of a reply while it is generated; the stream is delayed by the "
+            "same number of tokens. The first windows are shorter; windows with few letters are longer. `0` disables "
+            "the judgement of replies."
         ),
     )
 
@@ -309,7 +315,8 @@ class Settings(BaseSettings):
     playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
 
     expose_risk: bool = Field(
-        default=True, description="Whether replies contain scores and timings; with `false`, only the decision."
+        default=True,
+        description="Whether replies contain scores and timings; if `false`, they contain only the decision.",
     )
 
     @property
@@ -349,7 +356,7 @@ class Settings(BaseSettings):
 
     @property
     def clamps_own(self) -> bool:
-        """Whether a ``max_tokens`` above the limit is lowered to it on the server's own paths."""
+        """Whether a ``max_tokens`` above the limit is lowered to it on the native endpoints."""
         return self.max_tokens_excess == "clamp"
 
     @property
@@ -359,7 +366,7 @@ class Settings(BaseSettings):
 
     @property
     def exchange_timeout_s(self) -> float:
-        """Seconds from the head of a request to the end of its reply, if every phase uses up its timeout."""
+        """Seconds from the head of a request to the end of its reply if every phase takes as long as its timeout."""
         return self.body_timeout_s + self.verdict_timeout_s + self.reply_timeout_s + self.send_timeout_s
 
     @property

@@ -15,19 +15,19 @@ _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 def split_at_commas(value: object) -> object:
-    """Split a text at its commas, and drop empty entries."""
+    """Split a string at its commas, and drop empty entries."""
     return [entry.strip() for entry in value.split(",") if entry.strip()] if isinstance(value, str) else value
 
 
 def lower_case(value: object) -> object:
-    """Convert a text to lower case."""
+    """Convert a string to lower case."""
     return value.lower() if isinstance(value, str) else value
 
 
 def require_path(value: object) -> object:
     """Reject an empty path, which would be the working directory."""
     if value == "":
-        raise ValueError("expected a path; leave the variable out where there is none")
+        raise ValueError("expected a path; do not set the variable if there is none")
     return value
 
 
@@ -73,7 +73,7 @@ def check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
 
 
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_at_commas)]
-"""Texts, separated by commas."""
+"""Strings, separated by commas."""
 
 HostList = Annotated[TextList, AfterValidator(normalise_hosts)]
 """Host names, normalised."""
@@ -85,7 +85,7 @@ NetworkList = Annotated[TextList, AfterValidator(check_networks)]
 """Addresses and networks."""
 
 RootPath = Annotated[str, AfterValidator(check_root_path)]
-"""Path prefix, or an empty text."""
+"""Path prefix, or an empty string."""
 
 OptionalPath = Annotated[Path | None, BeforeValidator(require_path)]
 """Path of a file, or None."""

@@ -1,1 +1,1 @@
-"""What happens before the first request: the guard is loaded, and the parts of the server are created."""
+"""Start-up: loads the guard and creates the parts of the server."""

@@ -19,10 +19,10 @@ def load_configured_guard(settings: Settings) -> GuardLike:
     Raises:
         SafeVLMError: the checkpoint or the device cannot serve.
     """
-    from safety_core.engine.load import load_guard  # torch: seconds that a server with its own guard need not spend
+    from safety_core.engine.load import load_guard  # imports torch, which takes seconds
 
     if settings.allows_untrained:
-        _logger.warning("untrained safety modules are accepted: this server may guard nothing")
+        _logger.warning("untrained safety modules are accepted: this server may not protect anything")
     return run_in_temporary_thread(
         lambda: load_guard(
             settings.checkpoint,
@@ -38,8 +38,9 @@ def load_configured_guard(settings: Settings) -> GuardLike:
 def run_in_temporary_thread(load: Callable[[], _Loaded]) -> _Loaded:
     """Load a model in a thread that ends afterwards.
 
-    torch gives every thread that computes its own helper threads, and helper threads of two threads on the same cores
-    put each other to sleep at every step: judging then takes twice as long. Only the worker's thread may have any.
+    torch starts helper threads for every thread that computes. The helper threads of two such threads compete for the
+    same cores and put each other to sleep at every step, which doubles the time of a judgement. Only the worker's
+    thread may have helper threads.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="load") as executor:
         return executor.submit(load).result()

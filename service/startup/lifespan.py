@@ -29,7 +29,8 @@ from service.telemetry.audit import open_audit_log
 from service.telemetry.metrics import Metrics
 
 _WAITING_REQUESTS = 4
-"""Maximum requests whose images wait for each decoder of expensive images; more could not be decoded in time."""
+"""Maximum number of requests that wait for each thread that decodes expensive images; more could not be decoded in
+time."""
 
 
 @asynccontextmanager
@@ -97,7 +98,7 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
 
 
 def derive_image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
-    """Derive the bounds on one image. Views are no larger than the image processor's output."""
+    """Derive the limits on one image. Views are no larger than the image processor's output."""
     limits = settings.image_limits
     return limits if info.image_side is None else replace(limits, max_side=min(limits.max_side, info.image_side))
 
@@ -105,18 +106,18 @@ def derive_image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
 def _open_reloaded_files(
     settings: Settings, info: GuardInfo, rate_limiter: RateLimiter
 ) -> tuple[ReloadedFile[KeySet], ReloadedFile[PolicyBook]]:
-    """Read the API keys and the policies, and have their changes checked against each other."""
+    """Read the API keys and the policies, and check each against the other when one changes."""
     keys = ReloadedFile(
         "API keys",
         [] if settings.api_keys_file is None else [settings.api_keys_file],
         lambda: read_keys(settings.api_keys_file, settings.api_keys),
-        without=lambda: read_keys(None, settings.api_keys),
+        create_fallback=lambda: read_keys(None, settings.api_keys),
     )
     policies = ReloadedFile(
         "policies",
         [] if settings.policy is None else [settings.policy],
         lambda: read_policies(settings, info),
-        blank_is_broken=True,  # an empty file changes nothing: a stricter policy must not be lost by accident
+        blank_is_broken=True,  # an emptied file must not remove a stricter policy by accident
     )
     check_policies(keys.content, policies.content)
     keys.add_listener(lambda changed: rate_limiter.keep_only(changed.keys))

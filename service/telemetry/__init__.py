@@ -1,1 +1,1 @@
-"""What operators see: metrics, logs, request records and the audit log."""
+"""Telemetry for operators: metrics, logs, request records and the audit log."""

@@ -32,7 +32,7 @@ _PRUNE_INTERVAL_S = 600
 
 
 class AuditLogWriter:
-    """Writes entries in a thread of its own; for one event loop.
+    """Writes entries in a separate thread. Use from one event loop only.
 
     Args:
         log: the file; None writes nothing.
@@ -61,7 +61,7 @@ class AuditLogWriter:
         return self._failure
 
     def require(self) -> None:
-        """Raise UnauditedError while nothing can be written, because no decision could be answered."""
+        """Raise UnauditedError while nothing can be written, because no decision could be sent."""
         if self._failure is not None:
             raise UnauditedError("the audit log cannot be written")
 
@@ -99,7 +99,7 @@ class AuditLogWriter:
         check = partial(self._log.check, by_writing=self._failure is not None)
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, check)
-        except Exception as exc:  # of any kind: further checks must follow
+        except Exception as exc:  # of any kind: the watcher must keep running
             self._report_failure(exc)
         else:
             self._report_success()
@@ -131,7 +131,7 @@ class AuditLogWriter:
         return written
 
     async def _write_waiting(self, log: AuditLog | None) -> None:
-        """Write until no entry waits; those that were queued during a write share the next one."""
+        """Write until no entry waits; entries that are queued during a write share the next commit."""
         assert log is not None
         loop = asyncio.get_running_loop()
         while self._waiting:
@@ -140,7 +140,7 @@ class AuditLogWriter:
             failure: Exception | None = None
             try:
                 await loop.run_in_executor(self._executor, log.append, entries)
-            except Exception as exc:  # of any kind: it must reach the requests that wait
+            except Exception as exc:  # of any kind: the waiting requests must fail with it
                 _logger.error("audit log: %d entries could not be written: %s", len(entries), describe(exc))
                 self._report_failure(exc)
                 failure = UnauditedError("the audit log could not be written")

@@ -1,4 +1,4 @@
-"""Builds the entries of the audit log from what was recorded about a request. Knows no file."""
+"""Builds the entries of the audit log from the record of a request. Knows no file."""
 
 from typing import Any
 
@@ -7,16 +7,18 @@ from safety_core.engine.messages import GuardVerdict, Reply
 from service.telemetry.request_record import RequestRecord
 
 
-def build_decision_entry(record: RequestRecord, item: int, found: GuardVerdict, *, checkpoint: str) -> AuditEntry:
+def build_decision_entry(
+    record: RequestRecord, item: int, guard_verdict: GuardVerdict, *, checkpoint: str
+) -> AuditEntry:
     """Build the entry of a decision.
 
     Args:
         record: the request.
         item: number of the input in the request.
-        found: the verdict on it.
+        guard_verdict: the verdict on this input.
         checkpoint: name of the checkpoint that judged.
     """
-    verdict, assessment = found.verdict, found.assessment
+    verdict, assessment = guard_verdict.verdict, guard_verdict.assessment
     return _build_entry(
         EntryKind.DECISION,
         record,
@@ -29,9 +31,9 @@ def build_decision_entry(record: RequestRecord, item: int, found: GuardVerdict, 
         unsafe_probability=verdict.unsafe_probability,
         type_scores=None if assessment is None else assessment.type_scores,
         level_scores=None if assessment is None else assessment.level_scores,
-        others={name: other.decision.value for name, other in found.others.items()} or None,
+        others={name: other.decision.value for name, other in guard_verdict.others.items()} or None,
         images=record.images or None,
-        images_scanned=found.images_scanned,
+        images_scanned=guard_verdict.images_scanned,
     )
 
 
@@ -40,7 +42,7 @@ def build_reply_entry(record: RequestRecord, item: int, reply: Reply) -> AuditEn
 
     Args:
         record: the request.
-        item: number of the reply among those to one request.
+        item: number of the reply, if one request gets several.
         reply: the reply.
     """
     return _build_entry(
@@ -54,7 +56,7 @@ def build_reply_entry(record: RequestRecord, item: int, reply: Reply) -> AuditEn
 
 
 def _build_entry(kind: EntryKind, record: RequestRecord, item: int, **fields: Any) -> AuditEntry:
-    """Build an entry with the fields of its kind, and those that identify the request."""
+    """Build an entry with the fields of its kind and the fields that identify the request."""
     return AuditEntry(
         kind=kind,
         request_id=record.id,

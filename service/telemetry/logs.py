@@ -24,7 +24,7 @@ _OTHERS = {
     "PIL": logging.WARNING,  # below: EXIF values
     "python_multipart": logging.ERROR,  # below: bytes of the body
 }
-"""Minimum severity for libraries whose lines are useful, or may quote requests; for all others it is warning."""
+"""Minimum severity for libraries whose lines are useful or may quote requests; for all others it is warning."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -58,9 +58,9 @@ class TextFormatter(logging.Formatter):
 
 
 class RejectionLog:
-    """Rate-limits the log lines of rejected requests, which cost a client nothing; the rest are counted in one line.
+    """Rate-limits the log lines of rejected requests, because such requests cost a client nothing.
 
-    For one event loop.
+    The other requests are counted in one line. Use from one event loop only.
 
     Args:
         per_second: average lines per second.
@@ -92,7 +92,7 @@ class RejectionLog:
             self._summary = asyncio.get_running_loop().call_later(1.0, self.summarise)
 
     def summarise(self) -> None:
-        """Log the number of requests without a line since the last summary."""
+        """Log the number of requests that got no line since the last summary."""
         if self._summary is not None:
             self._summary.cancel()
             self._summary = None
@@ -102,10 +102,10 @@ class RejectionLog:
 
 
 def set_up_logging(level: str, log_format: LogFormat = "text") -> None:
-    """Set up the log: our own lines from ``level`` on, and lines of libraries that cannot quote a request."""
+    """Set up logging: our own lines from ``level`` on, and lines of libraries that cannot quote a request."""
     least = logging.getLevelNamesMapping()[level.upper()]
     root = logging.getLogger()
-    if not root.handlers:  # an embedding application has its own
+    if not root.handlers:  # an embedding application has its own handlers
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
         root.addHandler(handler)
@@ -114,5 +114,5 @@ def set_up_logging(level: str, log_format: LogFormat = "text") -> None:
         logging.getLogger(name).setLevel(least)
     for name, floor in _OTHERS.items():
         logging.getLogger(name).setLevel(max(least, floor))
-    # Warnings bypass the handlers, contain numbers from the client's file, and every new text is kept in memory.
+    # Warnings bypass the handlers and contain numbers from the client's file; every distinct message is kept in memory.
     warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -80,7 +80,10 @@ class Metrics:
             registry=self.registry,
         )
         self.queue_depth = Gauge(
-            "safevlm_queue_depth", "Requests that wait or are served, by queue.", ["queue"], registry=self.registry
+            "safevlm_queue_depth",
+            "Requests that wait or are being served, by queue.",
+            ["queue"],
+            registry=self.registry,
         )
         self.batch_size = Histogram(
             "safevlm_batch_size",
@@ -97,7 +100,7 @@ class Metrics:
         )
         self.verdict_cache = Counter(
             "safevlm_verdict_cache",
-            "Verdicts by source: the cache (hit), an equal request in progress (joined), or the model (miss).",
+            "Verdicts by source: the cache (hit), an identical request in progress (joined), or the model (miss).",
             ["outcome"],
             registry=self.registry,
         )
@@ -119,7 +122,7 @@ class Metrics:
         )
         self.model_info = Gauge(
             "safevlm_model_info",
-            "The model that is served; always 1.",
+            "The served model; always 1.",
             ["checkpoint", "backbone", "device", "dtype"],
             registry=self.registry,
         )
@@ -129,7 +132,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def register_sources(self, guard: AsyncGuard, decode_pool: DecodePool, files: Sequence[FileStatus]) -> None:
-        """Register what is read at each scrape: the queues and the status of files; and set what is served."""
+        """Register the values that are read at each scrape (queues, status of files), and set the served model."""
         info = guard.info
         self.queue_depth.labels("guard").set_function(lambda: guard.depth)
         self.queue_depth.labels("decode").set_function(lambda: decode_pool.depth)
@@ -143,8 +146,10 @@ class Metrics:
         """Count an HTTP request that was answered, or whose client has disconnected."""
         status = "aborted" if record.status is None else str(record.status)
         self.http_requests.labels(record.endpoint, status).inc()
-        shown = status if record.status is None else f"{record.status // 100}xx"
-        self.request_seconds.labels(record.endpoint, shown).observe(record.seconds, exemplar=_create_exemplar(record))
+        status_class = status if record.status is None else f"{record.status // 100}xx"
+        self.request_seconds.labels(record.endpoint, status_class).observe(
+            record.seconds, exemplar=_create_exemplar(record)
+        )
 
     def record_batch(self, queue: str, size: int) -> None:
         """Observe the size of a batch."""
@@ -166,8 +171,8 @@ class Metrics:
             self._observe_stage(record, "guard", verdict.guard_ms)
         self._count_decisions(record.policy or DEFAULT_POLICY, verdict)
         if verdict.assessment is not None:
-            found = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
-            self.risk.labels(*found).inc()
+            labels = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
+            self.risk.labels(*labels).inc()
 
     def observe_queue_wait(self, record: RequestRecord, queue_ms: float) -> None:
         """Observe the time for which a request has waited for its verdict or for a reply slot."""
@@ -186,12 +191,12 @@ class Metrics:
             self.replies.labels(record.policy or DEFAULT_POLICY, cut).inc()
 
     def render_exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """Render the metrics; returns text and media type. OpenMetrics, which has exemplars, if it is accepted."""
+        """Render the metrics; returns text and media type. OpenMetrics, with exemplars, if the client accepts it."""
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
 
     def _count_decisions(self, policy: str, verdict: GuardVerdict) -> None:
-        """Count the decisions of the policy in force and of shadow policies; it can be one of these itself."""
+        """Count the decisions of the policy in force and of shadow policies; both can be the same policy."""
         effective = verdict.verdict.decision
         if policy not in verdict.others:
             self.policy_decisions.labels(policy, Mode.ENFORCE, effective).inc()
@@ -205,7 +210,7 @@ class Metrics:
 
 
 class _WorkerDeaths(Collector):
-    """Exports a counter that the engine keeps."""
+    """Exports the engine's counter of worker restarts."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count

@@ -61,7 +61,7 @@ class RequestRecord(RequestResources):
     """Milliseconds for fetching and decoding the images."""
 
     finish_reason: str | None = None
-    """Reason for the end of the reply."""
+    """Why the reply ended."""
 
     completion_tokens: int = 0
     """Tokens that were generated."""
@@ -98,7 +98,7 @@ class RequestRecord(RequestResources):
         self.verdicts.append(verdict)
 
     def add_reply(self, reply: Reply) -> None:
-        """Record a reply; of several, the slowest counts."""
+        """Record a reply; if there are several, the slowest counts."""
         self.finish_reason = reply.finish_reason
         self.completion_tokens += reply.completion_tokens
         self.harmful_reply |= reply.harmful
@@ -107,14 +107,14 @@ class RequestRecord(RequestResources):
     @property
     def severest_verdict(self) -> GuardVerdict | None:
         """The most severe verdict; None if there is none."""
-        return max(self.verdicts, key=lambda one: one.verdict.severity_key, default=None)
+        return max(self.verdicts, key=lambda verdict: verdict.verdict.severity_key, default=None)
 
     @property
     def shadow_decisions(self) -> dict[str, str]:
-        """Decisions of policies in shadow mode; the most severe of several verdicts."""
+        """Decisions of policies in shadow mode; the most severe decision if there are several verdicts."""
         severest: dict[str, Decision] = {}
-        for found in self.verdicts:
-            for name, other in found.others.items():
+        for verdict in self.verdicts:
+            for name, other in verdict.others.items():
                 severest[name] = max(severest.get(name, other.decision), other.decision, key=lambda one: one.severity)
         return {name: decision.value for name, decision in severest.items()}
 
@@ -127,19 +127,19 @@ class RequestRecord(RequestResources):
         fields |= {"key": self.key} if self.key else {}
         fields |= {"error": self.error} if self.error else {}
         fields |= {"images": list(self.images)} if self.images else {}
-        found = self.severest_verdict
-        if found is not None:
-            fields |= {"decision": found.verdict.decision.value}
-            if found.assessment is not None:
-                fields |= {"risk_type": found.assessment.type, "risk_level": found.assessment.level.index}
-            fields |= {"reason": found.verdict.reason} if found.verdict.reason else {}
-            fields |= {"images_scanned": found.images_scanned}
+        verdict = self.severest_verdict
+        if verdict is not None:
+            fields |= {"decision": verdict.verdict.decision.value}
+            if verdict.assessment is not None:
+                fields |= {"risk_type": verdict.assessment.type, "risk_level": verdict.assessment.level.index}
+            fields |= {"reason": verdict.verdict.reason} if verdict.verdict.reason else {}
+            fields |= {"images_scanned": verdict.images_scanned}
             fields |= {"policy": self.policy, "policy_version": self.policy_version} if self.policy else {}
             fields |= {"others": self.shadow_decisions} if self.shadow_decisions else {}
             fields["timings"] = {
-                "decode_ms": round(self.decode_ms + found.prepare_ms, 1),
-                "queue_ms": round(found.queue_ms, 1),
-                "guard_ms": round(found.guard_ms, 1),
+                "decode_ms": round(self.decode_ms + verdict.prepare_ms, 1),
+                "queue_ms": round(verdict.queue_ms, 1),
+                "guard_ms": round(verdict.guard_ms, 1),
             }
         if self.finish_reason is not None:
             fields |= {"harmful_reply": True} if self.harmful_reply else {}

@@ -114,7 +114,7 @@ def unreadable(path: Path) -> str:
 def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("one")
-    void = ReloadedFile("words", [path], lambda: unreadable(path), without=lambda: "")
+    void = ReloadedFile("words", [path], lambda: unreadable(path), create_fallback=lambda: "")
     kept = ReloadedFile("words", [path], lambda: unreadable(path))
     path.unlink()
     for file in (void, kept):
@@ -131,7 +131,7 @@ def test_without_its_file_a_content_may_be_void(tmp_path: Path) -> None:
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "words"
     path.write_text("one")
-    void = ReloadedFile("words", [path], lambda: unreadable(path), without=lambda: "", blank_is_broken=True)
+    void = ReloadedFile("words", [path], lambda: unreadable(path), create_fallback=lambda: "", blank_is_broken=True)
     kept = ReloadedFile("words", [path], lambda: unreadable(path))
     path.unlink()
     os.mkfifo(path)

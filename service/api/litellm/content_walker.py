@@ -1,4 +1,4 @@
-"""Walks the JSON structure of a request and finds all that a model may read in it.
+"""Walks the JSON structure of a request and finds everything that a model may read.
 
 Every string is a text unless it is known to be something else: an image (in the form of any provider), a keyword of the
 protocol (``"role": "user"``), or an identifier. Identifiers of several words are texts, because a model may read them.
@@ -49,7 +49,7 @@ class ContentWalker:
     def __init__(self, param: str | None) -> None:
         self._param = param
         self.contents: list[str] = []
-        """Texts that a model reads unchanged, each by itself."""
+        """Texts that a model reads unchanged, as separate texts."""
         self.others: list[str] = []
         """All other strings that a model may read."""
         self.names: list[str] = []
@@ -67,19 +67,21 @@ class ContentWalker:
         Raises:
             InputError: some content cannot be judged, or the nesting is too deep.
         """
-        left: list[tuple[str, Any, bool, int]] = [("", value, plain, 0)]
-        while left:
-            name, one, plain, depth = left.pop()
+        pending: list[tuple[str, Any, bool, int]] = [("", value, plain, 0)]
+        while pending:
+            name, node, plain, depth = pending.pop()
             if depth > MAX_DEPTH:
                 raise InputError("The request is nested too deeply.", code="invalid_field", param=self._param)
-            if isinstance(one, str):
-                self._sort_text(name, one, plain=plain)
-            elif isinstance(one, list):
-                left += [(name, item, plain, depth + 1) for item in reversed(one)]
-            elif isinstance(one, dict):
-                rest = one if plain else self._take_media(one)
-                self.others += read_identifiers((key for key in rest if key not in PROTOCOL_KEYS), together=True)
-                left += [(key, item, plain or key in JSON_FIELDS, depth + 1) for key, item in reversed(rest.items())]
+            if isinstance(node, str):
+                self._sort_text(name, node, plain=plain)
+            elif isinstance(node, list):
+                pending += [(name, item, plain, depth + 1) for item in reversed(node)]
+            elif isinstance(node, dict):
+                fields = node if plain else self._take_media(node)
+                self.others += read_identifiers((key for key in fields if key not in PROTOCOL_KEYS), together=True)
+                pending += [
+                    (key, item, plain or key in JSON_FIELDS, depth + 1) for key, item in reversed(fields.items())
+                ]
 
     def _sort_text(self, name: str, text: str, *, plain: bool) -> None:
         if not text.strip() or (name in KEYWORD_FIELDS and text in PROTOCOL_VALUES):
@@ -89,7 +91,7 @@ class ContentWalker:
             return
         if name in CONTENT_FIELDS and not plain:
             self.contents.append(unfold_json(text))
-        elif (name in IMAGE_FIELDS and not plain) or is_image(text):  # in a list of images, each string is one
+        elif (name in IMAGE_FIELDS and not plain) or is_image(text):  # each string in a list of images is an image
             self.images.append(text)
         elif not plain and (is_data_url(text) or (name in BLOB_FIELDS and is_blob(text))):
             raise create_unjudged_error(self._param)

@@ -44,7 +44,7 @@ class ExtractedContent:
 
     def add_images(self, images: Iterable[str]) -> None:
         """Add images that are new."""
-        self.images += dict.fromkeys(one for one in images if one not in self.images)
+        self.images += dict.fromkeys(image for image in images if image not in self.images)
 
     def add_messages(self, messages: Sequence[Mapping[str, Any]]) -> None:
         """Add all texts and images of messages; raises InputError if some content cannot be judged."""
@@ -65,7 +65,7 @@ class ExtractedContent:
                 self.user_texts += [text for text in dict.fromkeys(texts) if text.strip()]
 
     def add_tools(self, tools: Any) -> None:
-        """Add tool definitions, each as one text: names, descriptions, schemas; and all names in a row."""
+        """Add tool definitions, each as one text: names, descriptions, schemas; and all names joined."""
         names: list[str] = []
         for tool in _convert_to_list(tools):
             walker = ContentWalker("tools")

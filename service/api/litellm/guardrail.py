@@ -56,27 +56,27 @@ _LARGE_BYTES = 64 * 1024
     summary="Judge requests and responses of a LiteLLM proxy",
 )
 async def judge_proxied_content(context: Context) -> JSONResponse:
-    """`BLOCKED` where the policy refuses, else `NONE`: texts and images are not changed.
+    """`BLOCKED` if the policy refuses, otherwise `NONE`; texts and images are not modified.
 
-    Every text in the request (messages, reasoning, tool definitions and calls, unknown fields) is judged with the
-    others and by itself, together with all images, in overlapping windows if there is more than the guard reads at
-    once; a response also in the short windows in which replies are judged while they are generated. Content that cannot
-    be judged is an error, which LiteLLM treats as a block.
+    Every text in the request (messages, reasoning, tool definitions and calls, unknown fields) is judged separately and
+    together with the other texts, each time with all images. Content that is too long for one judgement is split into
+    overlapping windows. A response is also judged in the short windows that are used for generated replies. Content
+    that cannot be judged is an error, which LiteLLM treats as a block.
 
-    With the parameter `drop_refused_turns`, refused questions of a text-only conversation are replaced together with
-    their answers (`GUARDRAIL_INTERVENED`), and the rest decides.
+    With the parameter `drop_refused_turns`, refused questions of a text-only conversation and their answers are
+    replaced (`GUARDRAIL_INTERVENED`), and the remaining texts determine the action.
     """
     try:
         reply = await _judge_request(context)
     except _LimitExceededError as exc:
-        error = exc.error  # without its traceback, whose frames hold the content of the request
+        error = exc.error  # without its traceback, whose frames reference the content of the request
     else:
         return JSONResponse(reply.dump())
     return JSONResponse((await _block(context, error)).dump())
 
 
 class _LimitExceededError(Exception):
-    """A request has more content than is judged.
+    """A request exceeds a limit on its content.
 
     Args:
         error: the exceeded limit.
@@ -88,7 +88,7 @@ class _LimitExceededError(Exception):
 
 
 async def _judge_request(context: RequestContext) -> GuardrailReply:
-    """Judge a request of the proxy; raises _LimitExceededError if it has more content than is judged."""
+    """Judge a request of the proxy; raises _LimitExceededError if its content exceeds a limit."""
     limits = create_window_limits(context.endpoint, context.settings)
     body = await read_json(
         context,
@@ -127,7 +127,7 @@ async def _judge_request(context: RequestContext) -> GuardrailReply:
 
 
 async def _extract(context: RequestContext, body: GuardrailRequest) -> ExtractedContent:
-    """Extract the content of a request, of a large one in a thread."""
+    """Extract the content of a request; a large request is processed in a thread."""
     size = context.request.headers.get("content-length", "")
     if size.isdigit() and int(size) <= _LARGE_BYTES:
         return extract_content(body)
@@ -174,9 +174,10 @@ class _Assessor:
     """Latest time of the verdict, by ``time.monotonic``."""
 
     async def assess(self, assess: Assess, request: GuardRequest) -> GuardVerdict:
-        """Judge a request as a whole or in windows, without refused earlier turns if these are to be dropped."""
+        """Judge a request as a whole or in windows, without refused earlier turns if the request asks to drop them."""
         if isinstance(request, ReplyRequest):
-            # The engine judges it in the output rail's short windows: harm must not be thinned by its length.
+            # The engine judges replies in the output rail's short windows, so that length does not dilute harmful
+            # content.
             return await assess(request)
         verdict = await self._assess_in_windows(assess, request, self.content.user_texts)
         is_refused = verdict.verdict.decision is Decision.REFUSED and verdict.assessment is not None
@@ -187,15 +188,15 @@ class _Assessor:
     async def _assess_without_refused_turns(
         self, assess: Assess, request: GuardRequest, history: tuple[ClientMessage, ...]
     ) -> GuardVerdict | None:
-        """Judge a request without the earlier turns that the engine drops; None if that changes nothing."""
+        """Judge a request without the earlier turns that the engine drops; None if it is refused anyway."""
         try:
             reduced = await assess(GuardRequest(turns=join_messages(history), messages=history, policy=self.policy))
-        except InputError:  # longer than is judged at once
+        except InputError:  # too long to be judged at once
             return None
         if reduced.verdict.decision is Decision.REFUSED or not reduced.dropped_messages:
             return None
-        # The rest must pass like any request: in windows, with tools and everything else that the model will read.
-        # A text that also stands elsewhere is not removed there.
+        # The remaining content is judged like any request: in windows, with tools and everything else that the model
+        # will read. A dropped text that also occurs elsewhere in the request stays there, so it is judged.
         messages = self.body.structured_messages or []
         refusals = [{"refusal": message["refusal"]} for message in messages if message.get("refusal")]
         elsewhere = extract_content(self.body.model_copy(update={"texts": None, "structured_messages": refusals}))
@@ -210,9 +211,10 @@ class _Assessor:
 
 
 async def _block(context: RequestContext, error: InputError) -> GuardrailReply:
-    """Block a request with more content than is judged.
+    """Block a request that exceeds a limit.
 
-    An error would pass where the proxy is configured to continue after errors, and a client could cause this one.
+    If the proxy is configured to continue after errors, an error response would let the request pass, and a client can
+    exceed a limit deliberately.
     """
     context.record.error = error.code
     context.service.metrics.rejected.labels(error.code).inc()

@@ -1,7 +1,7 @@
-"""Finds refused questions in a proxy's request that can be removed from what another model will read.
+"""Finds refused questions that a proxy can remove from its request before its own model reads it.
 
-LiteLLM's protocol lets a guardrail replace texts one for one, but not remove messages or images. So only a text-only
-conversation qualifies, whose texts the proxy lists exactly as in its messages.
+LiteLLM's protocol lets a guardrail replace texts one for one, but not remove messages or images. Only a text-only
+conversation qualifies, and only if the proxy lists exactly the texts of its messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,9 @@ _ROLES: Mapping[object, Literal["instructions", "user", "assistant"]] = {
     "assistant": "assistant",
 }
 _SILENT = frozenset({"role", "content", "name"})
-"""Fields of a message without other content. An assistant's refusal may be among them: the model reads it, and it is
-judged there."""
+"""Fields that a plain message may have. An assistant message may also have a refusal, which is judged with the other
+content of the request.
+"""
 
 
 def parse_plain_history(
@@ -30,28 +31,28 @@ def parse_plain_history(
 
     Args:
         texts: the texts that a guardrail can replace.
-        messages: the messages that they come from, in OpenAI's form.
+        messages: the messages that contain the texts, in OpenAI's format.
     """
-    found = [_parse_message(message) for message in messages]
-    history = tuple(one for one in found if one is not None)
-    if len(history) < len(found) or [text for one in history for text in one.texts] != list(texts):
+    parsed = [_parse_message(message) for message in messages]
+    history = tuple(entry for entry in parsed if entry is not None)
+    if len(history) < len(parsed) or [text for entry in history for text in entry.texts] != list(texts):
         return None
-    if not any(one.role == "assistant" for one in history) or history[-1].role != "user":
+    if not any(entry.role == "assistant" for entry in history) or history[-1].role != "user":
         return None
     return history
 
 
 def replace_dropped_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> list[str]:
-    """Return the texts of a conversation, with a note in place of dropped ones."""
+    """Return the texts of a conversation, with a note in place of each dropped text."""
     left_out = frozenset(dropped)
-    return [REMOVED if index in left_out else text for index, one in enumerate(history) for text in one.texts]
+    return [REMOVED if index in left_out else text for index, message in enumerate(history) for text in message.texts]
 
 
 def find_dropped_texts(history: Sequence[ClientMessage], dropped: Sequence[int]) -> frozenset[str]:
     """Find the texts of dropped messages that no other message contains."""
     left_out = frozenset(dropped)
-    kept = {text for index, one in enumerate(history) if index not in left_out for text in one.texts}
-    return frozenset(text for index in left_out for text in history[index].texts if text not in kept)
+    kept_texts = {text for index, message in enumerate(history) if index not in left_out for text in message.texts}
+    return frozenset(text for index in left_out for text in history[index].texts if text not in kept_texts)
 
 
 def _parse_message(message: Mapping[str, Any]) -> ClientMessage | None:

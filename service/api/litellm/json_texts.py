@@ -1,4 +1,4 @@
-"""Finds the texts within JSON, also where it is the content of a text. Knows no protocol."""
+"""Finds the strings within JSON, including JSON documents that are encoded as strings. Knows no protocol."""
 
 import json
 import re
@@ -9,33 +9,33 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 def list_json_texts(value: Any) -> list[str]:
-    """List every text in a JSON value, keys and numbers included, in order, and every text in JSON within a text.
+    """List every string in a JSON value in order, including keys, numbers, and the strings of nested JSON documents.
 
-    Escapes could hide a word, and braces a sentence.
+    Escapes could otherwise hide a word, and braces could hide a sentence.
     """
-    found: list[str] = []
-    left = [value]
-    while left:
-        match left.pop():
+    texts: list[str] = []
+    pending = [value]
+    while pending:
+        match pending.pop():
             case dict() as fields:
-                left += [part for pair in reversed(fields.items()) for part in reversed(pair)]
+                pending += [part for pair in reversed(fields.items()) for part in reversed(pair)]
             case list() as parts:
-                left += reversed(parts)
+                pending += reversed(parts)
             case None:
                 pass
             case str() as text:
                 inner = _parse_json(text)
                 if inner is None:
-                    found.append(_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
+                    texts.append(_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text))
                 else:
-                    left.append(inner)
+                    pending.append(inner)
             case other:
-                found.append(json.dumps(other))
-    return found
+                texts.append(json.dumps(other))
+    return texts
 
 
 def unfold_json(text: str) -> str:
-    """Return a text as a model reads it: the contents of JSON, one per line, without braces and escapes."""
+    """Return the strings of a JSON document, one per line, without braces and escapes; any other text is unchanged."""
     inner = _parse_json(text)
     return text if inner is None else "\n".join(list_json_texts(inner))
 
@@ -46,7 +46,7 @@ def _parse_json(text: str) -> Any:
     if text[:1] not in ("{", "[", '"'):
         return None
     try:
-        # Of equal keys all are kept, since a tool may read any of them. Numbers stay as they are spelt.
+        # Values of duplicate keys are all kept, because a tool may read any of them. Numbers keep their spelling.
         return json.loads(
             text,
             object_pairs_hook=lambda pairs: [list(pair) for pair in pairs],

@@ -1,4 +1,4 @@
-"""Decides what a single string is: words, an identifier, encoded bytes, or an image. Knows no protocol."""
+"""Classifies a single string as words, an identifier, encoded bytes, or an image. Knows no protocol."""
 
 import base64
 import binascii
@@ -17,16 +17,16 @@ _IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*
 _MEDIA_TYPE = re.compile(r"(?:image|audio|video|text|application)/[\w.+-]{1,64}")
 
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")
-"""Words of an identifier: of ``get_user``, ``get-user``, ``getUser`` and ``GET_USER``."""
+"""Matches the words of identifiers such as ``get_user``, ``get-user``, ``getUser`` and ``GET_USER``."""
 
 _WORDS_IN_A_ROW = re.compile(r"(?<![A-Za-z0-9+/=])(?:[A-Za-z]{1,15}[_.:/\s-]+){2,}[A-Za-z]{1,15}(?![A-Za-z0-9+/=])")
-"""Three words in a row, within otherwise random characters."""
+"""Matches three consecutive words, also among random characters."""
 
 _MIN_WORDS = 3
-"""Minimum words in a row that may form a request."""
+"""Minimum number of words that can form a request."""
 
 _MIN_WORD_SHARE = 0.7
-"""Minimum share of an identifier's letters in known words for it to count as words."""
+"""An identifier counts as words if a larger share of its letters belongs to known words."""
 
 
 def split_identifier(name: str) -> str:
@@ -39,7 +39,7 @@ def read_identifiers(names: Iterable[str], *, together: bool = False) -> list[st
 
     Args:
         names: the identifiers.
-        together: whether those of one word also form one text, if there are at least ``_MIN_WORDS``.
+        together: whether the one-word identifiers are also joined into one text, if there are at least ``_MIN_WORDS``.
     """
     texts = [split_identifier(name) if name.isascii() else name for name in names]
     single = [text for text in texts if text and " " not in text and text.isascii()] if together else []
@@ -48,7 +48,7 @@ def read_identifiers(names: Iterable[str], *, together: bool = False) -> list[st
 
 
 def has_words_in_a_row(text: str) -> bool:
-    """Return whether a string contains three words in a row, whatever surrounds them."""
+    """Return whether a string contains three consecutive words, whatever surrounds them."""
     return _WORDS_IN_A_ROW.search(text) is not None
 
 
@@ -61,12 +61,12 @@ def is_spoken(text: str) -> bool:
 
 
 def is_media_type(text: str) -> bool:
-    """Return whether a string is a media type rather than words in the form of one."""
+    """Return whether a string is a media type rather than words that look like one."""
     return _MEDIA_TYPE.fullmatch(text) is not None and not is_spoken(text)
 
 
 def is_blob(text: str) -> bool:
-    """Return whether a string is bytes in base64 rather than words."""
+    """Return whether a string is base64 data rather than words."""
     return len(text) >= _MIN_BLOB_LENGTH and _is_base64(text)
 
 

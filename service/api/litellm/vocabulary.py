@@ -37,7 +37,7 @@ IDENTIFIER_FIELDS = _split_names(
     $ref $schema
     """
 )
-"""Fields whose values are identifiers; read as words if they have several."""
+"""Fields whose values are identifiers; an identifier of several words is read as text."""
 
 CONTENT_FIELDS = frozenset({"text", "content", "thinking", "reasoning", "reasoning_content", "transcript", "refusal"})
 """Fields whose value a model reads unchanged, even if it looks like an image or an identifier."""

@@ -8,7 +8,7 @@ from service.sse import EVENT_STREAM
 
 COMPLETION_STREAM: ResponseTable = {
     200: {
-        "description": "The completion, whole or as chunks",
+        "description": "The completion, as one object or as chunks",
         "links": {
             "go-on": {
                 "operationId": "completions",
@@ -27,8 +27,8 @@ COMPLETION_STREAM: ResponseTable = {
             EVENT_STREAM: {
                 "schema": {
                     "description": (
-                        "With `stream`: `data` lines with a chunk each, then `data: [DONE]`, or an error in place of "
-                        "the missing chunks."
+                        "With `stream`: one `data` line per chunk, then `data: [DONE]`; "
+                        "an error replaces the remaining chunks."
                     ),
                     "type": "object",
                     "properties": {
@@ -46,4 +46,4 @@ COMPLETION_STREAM: ResponseTable = {
         },
     }
 }
-"""The reply of ``/v1/chat/completions``, whole or as chunks, with a link that continues the conversation."""
+"""The reply of ``/v1/chat/completions``, as one object or as chunks, with a link that continues the conversation."""

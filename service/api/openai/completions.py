@@ -44,7 +44,7 @@ _DONE = "[DONE]"
     response_model=Completion,
     responses={**OPENAI_ERRORS, **NO_MODEL, **COMPLETION_STREAM},
     openapi_extra=build_json_body(CompletionRequest),
-    summary="Ask about images, guarded, as OpenAI's clients do",
+    summary="Guarded chat completion (OpenAI-compatible)",
 )
 async def complete_chat(context: Context, responses: Responses) -> Response:
     """Judge the whole conversation and every image in it, then answer or refuse.
@@ -107,10 +107,12 @@ async def _build_chat_requests(
 
 
 def _check_count(texts: int, limit: int) -> None:
-    """Reject a conversation with more messages, or with more texts in them, than the guard judges one by one."""
+    """Reject a conversation with more messages, or more texts in its messages, than the guard judges separately."""
     if texts > limit:
         raise PromptError(
-            f"At most {limit} messages, and texts in them, are accepted.", code="too_many_messages", param="messages"
+            f"A conversation may have at most {limit} messages and at most {limit} texts.",
+            code="too_many_messages",
+            param="messages",
         )
 
 
@@ -121,17 +123,19 @@ def _get_token_limit(body: CompletionRequest) -> tuple[str, int | None]:
     if body.max_tokens is None:
         return "max_completion_tokens", body.max_completion_tokens
     raise PromptError(
-        "max_tokens and max_completion_tokens mean the same; send one.", code="invalid_field", param="max_tokens"
+        "max_tokens and max_completion_tokens are equivalent; send only one of them.",
+        code="invalid_field",
+        param="max_tokens",
     )
 
 
 def _derive_seed(seed: int, index: int) -> int:
-    """Derive the seed of a choice: the client's for the first, another for each further one, within 64 bits."""
+    """Derive the 64-bit seed of a choice: the client's seed for the first, a different one for each further choice."""
     return (seed + index + 2**63) % 2**64 - 2**63
 
 
 async def _await_replies(streams: Sequence[AsyncGenerator[Event, None]]) -> list[Reply]:
-    """Await the reply that each stream ends with; if one fails, the others are closed."""
+    """Await the final reply of each stream; if a stream fails, the others are closed."""
     replies: dict[int, Reply] = {}
     async with aclosing(merge_streams(streams)) as events:
         async for index, event in events:

@@ -16,7 +16,7 @@ _CODES = {
     "image_url": "invalid_image_url",
     "image_url_failed": "failed_to_download_image",
 }
-"""OpenAI's code for each of our image errors; any other is ``invalid_image``."""
+"""OpenAI's code for each of our image errors; all others become ``invalid_image``."""
 
 
 def convert_to_openai(reply: ErrorReply) -> ErrorReply:

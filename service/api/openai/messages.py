@@ -1,8 +1,8 @@
 """Converts messages in OpenAI's format to the turns that the guard judges and the model reads.
 
 Every image keeps its turn, and every text is kept: instructions of a ``system`` message come from the client like any
-other text, so they are judged with the user's and cannot disable the guard. Neighbouring messages of one role become
-one turn, which keeps their texts apart for the guard: a question must not hide behind instructions.
+other text, so they are judged with the user's and cannot disable the guard. Consecutive messages of one role become one
+turn. The guard still judges their texts separately, so that a question cannot hide behind instructions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ class Conversation:
     """The images as URLs, in the order of the turns."""
 
     places: tuple[str, ...]
-    """Field of the request that contains each of them."""
+    """Field of the request that contains each image."""
 
     messages: tuple[ClientMessage, ...]
-    """The messages that the turns were joined from, one for each message of the client."""
+    """The messages before they were joined to turns, one for each message of the client."""
 
 
 def convert_messages(messages: Sequence[Message]) -> Conversation:
@@ -76,7 +76,7 @@ def convert_messages(messages: Sequence[Message]) -> Conversation:
 
 
 def _convert_message(message: Message, index: int) -> tuple[ClientMessage, list[tuple[int, ImagePart]]]:
-    """Convert one message, and list the images among its parts with their numbers.
+    """Convert one message, and list the images among its parts with the numbers of these parts.
 
     A message without content becomes an empty one, which still ends a turn of the other role.
     """
@@ -94,7 +94,7 @@ def _convert_message(message: Message, index: int) -> tuple[ClientMessage, list[
             texts.append(part.refusal)
     if message.refusal:
         _check_role(message, "assistant", f"messages.{index}.refusal")
-        texts += [message.refusal] if message.refusal not in texts else []  # a refusal may come in both fields
+        texts += [message.refusal] if message.refusal not in texts else []  # clients may send a refusal in both fields
     is_blank = not any(text.strip() for text in texts)
     kept = () if is_blank else tuple(text for text in texts if text)
     return ClientMessage(role=_ROLES[message.role], texts=kept, images=len(images)), images
@@ -106,22 +106,24 @@ def _convert_greeting(messages: Sequence[ClientMessage]) -> list[ClientMessage]:
     Applications often begin with a greeting of the assistant. A prompt begins with the user's turn, which contains the
     instructions and is judged in full.
     """
-    first = next((i for i, one in enumerate(messages) if one.role == "user" and (one.texts or one.images)), 0)
+    first_user = next(
+        (i for i, message in enumerate(messages) if message.role == "user" and (message.texts or message.images)), 0
+    )
     return [
-        replace(one, role="instructions") if index < first and one.role == "assistant" else one
-        for index, one in enumerate(messages)
+        replace(message, role="instructions") if index < first_user and message.role == "assistant" else message
+        for index, message in enumerate(messages)
     ]
 
 
 def _add_question(messages: Sequence[ClientMessage], last: int) -> ClientMessage:
     """Return the user's last message, with the default question if it has images but no text."""
     start = max((index for index in range(last) if messages[index].role == "assistant"), default=-1) + 1
-    has_text = any(one.texts for one in messages[start : last + 1] if one.role == "user")
+    has_text = any(message.texts for message in messages[start : last + 1] if message.role == "user")
     return messages[last] if has_text else replace(messages[last], texts=(DEFAULT_QUESTION,))
 
 
 def _check_role(message: Message, role: Literal["user", "assistant"], param: str) -> None:
-    """Reject images in other than user messages, and refusals in other than assistant messages."""
+    """Reject images outside user messages, and refusals outside assistant messages."""
     if message.role != role:
         problem = (
             "Only user messages can contain images."

@@ -31,13 +31,14 @@ router = APIRouter()
     response_model=Moderation,
     responses={**OPENAI_ERRORS, **NO_MODEL},
     openapi_extra=build_json_body(ModerationRequest),
-    summary="Judge texts and images, as OpenAI's clients do",
+    summary="Judge texts and images (OpenAI-compatible)",
 )
 async def moderate(context: Context, responses: Responses) -> JSONResponse:
-    """One result for a text, one for each of several texts, or one for texts and images that belong together.
+    """Returns one result for a string, one per string for a list of strings, and one for a list of text and image
+    parts.
 
     Risk types are reported under their own names, and under OpenAI's names of equivalent categories. `model` in the
-    reply is the served checkpoint, whichever of OpenAI's names was requested.
+    reply is the served checkpoint, even if the request names one of OpenAI's models.
     """
     body = await read_json(context, ModerationRequest)
     check_moderation_model(body.model, context.service)
@@ -73,4 +74,4 @@ async def _build_guard_requests(
         sources=[part.image_url.url for _, part in image_parts],
         places=[f"input.{index}.image_url.url" for index, _ in image_parts],
     )
-    return [GuardRequest(images=images, turns=one, policy=policy) for one in turns]
+    return [GuardRequest(images=images, turns=conversation, policy=policy) for conversation in turns]

@@ -65,13 +65,13 @@ class CompletionBuilder:
     """Field of a message that carries a refusal."""
 
     usage_in_chunks: bool = False
-    """Whether every chunk has a field for the usage, which the last one fills."""
+    """Whether every chunk has a usage field; only the last chunk sets it."""
 
     @classmethod
     def start(
         cls, responses: ResponseBuilder, *, refusal_in: RefusalIn, usage_in_chunks: bool = False
     ) -> "CompletionBuilder":
-        """Create the builder of a completion that begins now."""
+        """Create the builder of a completion, with the current time as its creation time."""
         now = int(time.time())
         return cls(responses=responses, created=now, refusal_in=refusal_in, usage_in_chunks=usage_in_chunks)
 
@@ -96,7 +96,7 @@ class CompletionBuilder:
         ).dump()
 
     def build_first_chunk(self, index: int, verdict: GuardVerdict) -> dict[str, Any]:
-        """Build the first chunk of a choice, before any text; that of the first choice has the guard's result."""
+        """Build the first chunk of a choice, before any text; the first choice's contains the guard's result."""
         has_content = verdict.refusal is None or self.refusal_in != "refusal"
         delta = DeltaOut(role="assistant", content="") if has_content else DeltaOut(role="assistant")
         return self._build_choice_chunk(index, delta, guard=self._build_guard(verdict) if index == 0 else None)
@@ -178,6 +178,8 @@ def _list_input_types(verdict: GuardVerdict) -> list[str]:
 
 
 def _count_usage(replies: Sequence[Reply]) -> CompletionUsage:
-    read = max(reply.prompt_tokens for reply in replies)
-    made = sum(reply.completion_tokens for reply in replies)
-    return CompletionUsage(prompt_tokens=read, completion_tokens=made, total_tokens=read + made)
+    prompt_tokens = max(reply.prompt_tokens for reply in replies)
+    completion_tokens = sum(reply.completion_tokens for reply in replies)
+    return CompletionUsage(
+        prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, total_tokens=prompt_tokens + completion_tokens
+    )

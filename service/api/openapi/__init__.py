@@ -1,4 +1,5 @@
-"""The OpenAPI document: what routes declare by hand, and what is added to all of them.
+"""The OpenAPI document: declarations of single routes, and additions to all routes.
 
-Bodies are read without the framework, so that they can be counted while they arrive; it cannot infer their schemas.
+The framework cannot infer the schemas of request bodies, because the server reads bodies itself to count their bytes as
+they arrive.
 """

@@ -14,12 +14,12 @@ _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif")
 
 
 def build_json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Build a body that is JSON only."""
+    """Build a request body that must be JSON."""
     return {"requestBody": {"required": True, "content": {JSON: {"schema": inline_all(model)}}}}
 
 
 def build_form_or_json_body(*, has_reply: bool) -> dict[str, Any]:
-    """Build the two bodies that ``/v1/chat`` and ``/v1/classify`` accept.
+    """Build the request body of ``/v1/chat`` and ``/v1/classify``, which is a form or JSON.
 
     Args:
         has_reply: whether a reply is generated, which requires a prompt if there are no images.
@@ -39,7 +39,7 @@ def build_form_or_json_body(*, has_reply: bool) -> dict[str, Any]:
 
 
 def _remove_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Remove ``null`` from the schema of a form: a field of it can be left out, but not be ``null``."""
+    """Remove ``null`` from the schema of a form, whose fields can be omitted, but cannot be ``null``."""
     fields = {name: {**field} for name, field in schema["properties"].items()}
     for field in fields.values():
         if "anyOf" in field:

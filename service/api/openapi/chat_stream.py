@@ -16,7 +16,7 @@ def _describe_event(name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 CHAT_STREAM: ResponseTable = {
     200: {
-        "description": "The reply, whole or as events",
+        "description": "The reply, as one object or as events",
         "content": {
             EVENT_STREAM: {
                 "schema": {
@@ -35,4 +35,4 @@ CHAT_STREAM: ResponseTable = {
         },
     }
 }
-"""The reply of ``/v1/chat``, whole or as Server-Sent Events."""
+"""The reply of ``/v1/chat``, as one object or as Server-Sent Events."""

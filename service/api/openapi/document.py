@@ -28,7 +28,7 @@ _SCHEMES: _Object = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "The API key as the clients of OpenAI and LiteLLM send it.",
+        "description": "The API key as a Bearer token, as sent by OpenAI and LiteLLM clients.",
     },
     "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "password": {
@@ -40,7 +40,7 @@ _SCHEMES: _Object = {
 
 
 _MAXIMUM = {"array": "maxItems", "integer": "maximum"}
-"""JSON Schema's keyword for the maximum of a type."""
+"""JSON Schema keyword for the maximum of each type."""
 
 
 class DocumentedApp(FastAPI):
@@ -52,7 +52,7 @@ class DocumentedApp(FastAPI):
     """
 
     model: GuardInfo | None = None
-    """The model that is served; None until it is known."""
+    """Name of the served model; None until the model is loaded."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
@@ -100,7 +100,7 @@ def _add_shared_responses(operation: _Object, endpoint: Endpoint, *, wants_keys:
     if wants_keys and not endpoint.is_open:
         operation["security"] = [{name: []} for name in _SCHEMES]
         responses["401"] = _create_error("The API key is missing or unknown")
-        responses.setdefault("429", _create_error("The API key exceeds its rate or its concurrent requests"))
+        responses.setdefault("429", _create_error("The API key exceeds its rate or concurrency limit"))
         if endpoint.scope is not None:
             responses.setdefault("403", _create_error("The API key lacks the scope that this endpoint requires"))
     for status, response in responses.items():
@@ -119,7 +119,7 @@ def _create_error(description: str) -> _Object:
 
 
 def _list_limits(endpoint: Endpoint, settings: Settings) -> dict[str, int]:
-    """List the operator's maximum of the items or of the value of each limited request field."""
+    """List the operator's maximum for each limited request field: of its items, or of its value."""
     return {
         field: endpoint.get_limit(quantity, settings)
         for field, quantity in endpoint.limited_fields.items()
@@ -136,7 +136,7 @@ def _limit(fields: _Object, limits: dict[str, int]) -> None:
 
 
 def _restrict(field: _Object, values: list[str]) -> None:
-    """Restrict a text field to some values."""
+    """Restrict a string field to an enumeration of values."""
     for schema in _list_branches(field):
         if schema.get("type") == "string":
             schema["enum"] = values
@@ -148,7 +148,7 @@ def _list_branches(field: _Object) -> list[_Object]:
 
 
 def _convert_floats(value: Any) -> Any:
-    """Convert whole floats to integers: the framework makes floats of bounds, and large ones lose digits as text."""
+    """Convert whole floats to integers: the framework converts bounds to floats, and large floats lose digits."""
     if isinstance(value, dict):
         return {key: _convert_floats(inner) for key, inner in value.items()}
     if isinstance(value, list):

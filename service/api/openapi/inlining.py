@@ -1,4 +1,4 @@
-"""Schemas of models that the framework does not see, without references to components that the document lacks."""
+"""Schemas of models that are unknown to the framework, without references to components that the document lacks."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ _COMPONENT = "#/components/schemas/{model}"
 
 
 def refer_to(model: type[BaseModel]) -> dict[str, Any]:
-    """Refer to the component of a model that some route returns."""
+    """Build the reference to the component of a model that a route returns."""
     return {"$ref": _COMPONENT.format(model=model.__name__)}
 
 
 def inline_model(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the schema of a model; models within it are components, because some route returns them."""
+    """Return the schema of a model. References to nested models stay, because routes return those models."""
     schema = model.model_json_schema(ref_template=_COMPONENT)
     schema.pop("$defs", None)
     return schema
 
 
 def inline_all(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the schema of a model with those of the models within it."""
+    """Return the schema of a model with the schemas of nested models inlined."""
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
     return {key: _resolve_references(value, parts) for key, value in schema.items()}

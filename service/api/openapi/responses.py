@@ -1,14 +1,14 @@
-"""Responses that routes declare: errors, and those whose content the framework cannot infer."""
+"""Responses that routes declare: errors, and replies whose content the framework cannot infer."""
 
 from typing import Any
 
 from service.api.schemas.replies import ErrorOut
 
 ResponseTable = dict[int | str, dict[str, Any]]
-"""Status → response, as the framework's routes take it."""
+"""Status → response, the type of the framework's parameter ``responses``."""
 
 NOT_READY: ResponseTable = {
-    503: {"model": ErrorOut, "description": "The server is not ready, is stopping, or is too slow"}
+    503: {"model": ErrorOut, "description": "The server is not ready, is shutting down, or timed out"}
 }
 
 ERRORS: ResponseTable = {
@@ -34,14 +34,14 @@ BAD_PATH: ResponseTable = {
 
 MODEL_LINKS: ResponseTable = {
     200: {
-        "description": "The one model that is served",
+        "description": "The served model",
         "links": {
             f"{operation}-with-it": {"operationId": operation, "requestBody": {"model": "$response.body#/data/0/id"}}
             for operation in ("completions", "moderations")
         },
     }
 }
-"""The served model, with links to the operations that its name is a parameter of."""
+"""The served model, with links to the operations that take its name as a parameter."""
 
 MODEL_NAME: dict[str, Any] = {
     "parameters": [
@@ -57,7 +57,7 @@ MODEL_NAME: dict[str, Any] = {
 
 EXPOSITION: ResponseTable = {
     200: {
-        "description": "The metrics, in the format that is accepted",
+        "description": "The metrics, in the format that `Accept` selects",
         "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")},
     }
 }

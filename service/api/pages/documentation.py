@@ -1,7 +1,7 @@
 """The two pages that show the OpenAPI document, and their assets, all served by this server.
 
-Scripts and styles come from the package ``fastapi-offline``, which contains Swagger UI and Redoc; the pages are our
-own, so that they have no inline scripts and only relative links. Knows no routes.
+Scripts and styles come from the package ``fastapi-offline``, which contains Swagger UI and Redoc; the pages themselves
+are defined here, without inline scripts and with relative links only. Knows no routes.
 """
 
 from functools import cache
@@ -59,7 +59,7 @@ PAGES = {"docs": _SWAGGER, "redoc": _REDOC}
 _OWN = {"start.js": _START, "redoc.css": "body { margin: 0; }\n"}
 _SHIPPED = ("swagger-ui.css", "swagger-ui-bundle.js", "redoc.standalone.js")
 _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
-"""The only asset that Redoc would load from another host; without it the page leaves its place empty."""
+"""The only asset that Redoc would load from another host; without it, the page shows an empty space."""
 
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
@@ -68,7 +68,7 @@ HEADERS = {
         (
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'self' 'unsafe-inline'",  # both write their styles from their scripts
+            "style-src 'self' 'unsafe-inline'",  # the scripts of both libraries set inline styles
             "img-src 'self' data:",
             "font-src 'self' data:",
             "connect-src 'self'",

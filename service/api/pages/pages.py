@@ -1,4 +1,4 @@
-"""Pages for people: the start page and the documentation of the API. Not an interface for programs."""
+"""Pages for browsers: the start page and the documentation of the API. They are not a stable interface."""
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response

@@ -93,7 +93,7 @@ async def explain_judgement(context: Context, responses: Responses) -> JSONRespo
 
 @router.api_route(PLAYGROUND_DECISIONS.path, methods=[PLAYGROUND_DECISIONS.method])
 async def try_policy(context: Context) -> JSONResponse:
-    """The decisions of a changed policy about requests that were judged; nothing is stored or counted."""
+    """The decisions of a changed policy on requests that were judged before; nothing is stored or counted."""
     if not context.settings.expose_risk:
         raise HTTPException(404)
     taxonomy = context.service.guard.info.taxonomy

@@ -1,4 +1,4 @@
-"""Decides with a changed policy about requests whose scores the page sends back. Knows no HTTP and no model."""
+"""Applies a changed policy to earlier requests, whose scores the page sends back. Knows no HTTP and no model."""
 
 from typing import Annotated, Any
 
@@ -13,8 +13,9 @@ from service.api.schemas.fields import PolicyName
 
 _MAX_REQUESTS = 64
 _MAX_VIEWS = 4096
-"""Maximum views of all requests together: each image and all of them together, in every variant of a text and with
-every sentence. The page sends the newest requests that fit."""
+"""Maximum views of all requests together: each image and all images together, in every variant of a text and with every
+sentence. The page sends the newest requests that fit.
+"""
 
 _ELEMENTS_PER_VIEW = 8
 """Commas and brackets of a view beside its scores."""
@@ -55,7 +56,7 @@ def count_elements(taxonomy: Taxonomy) -> int:
 
 
 def decide_trial(trial: PolicyTrial, policy: Policy, taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """Decide about each request with the changed policy.
+    """Compute the decision of the changed policy on each request.
 
     Raises:
         InputError: ``invalid_field``; the changes or the scores do not fit the model.
@@ -75,7 +76,7 @@ def decide_trial(trial: PolicyTrial, policy: Policy, taxonomy: Taxonomy) -> list
 def _overlay_changes(policy: Policy, changes: dict[str, Any], taxonomy: Taxonomy) -> Policy:
     try:
         return overlay_policy(policy, changes, taxonomy)
-    except PolicyError as exc:  # its message quotes the client's values
+    except PolicyError as exc:  # the message quotes the client's values
         raise InputError("The changes do not fit a policy.", code="invalid_field", param="changes") from exc
 
 

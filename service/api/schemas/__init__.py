@@ -1,1 +1,1 @@
-"""Pydantic models of the requests and replies of our own paths, and the field types that all paths share."""
+"""Pydantic models of the native endpoints' requests and replies, and field types that all endpoints share."""

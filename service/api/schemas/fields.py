@@ -23,7 +23,7 @@ def tag_json_type(value: object) -> str:
     return BRANCH + _JSON_TYPES.get(type(value), "null")
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # typing keeps one of equal annotations, and 0 equals False
+@dataclass(frozen=True, slots=True, eq=False)  # typing deduplicates equal annotations, and 0 == False
 class Neutral:
     """Annotation of an unsupported field: accepted with values that change nothing, rejected with others.
 
@@ -32,7 +32,7 @@ class Neutral:
     """
 
     values: tuple[JsonValue, ...]
-    """The other neutral values."""
+    """Neutral values besides ``null``."""
 
     members: bool = False
     """Whether an object is also neutral if the values of all its members are."""
@@ -61,7 +61,7 @@ class Neutral:
         )
 
     def _describe(self) -> str:
-        """Describe the neutral values, such as ``none or auto``; ``null`` only where it is the only one."""
+        """Describe the neutral values, such as ``none or auto``; ``null`` is named only if there is no other."""
         shown = [value if isinstance(value, str) and value else json.dumps(value) for value in self.values]
         return "empty or null" if self.members else " or ".join(shown) or "null"
 
@@ -76,21 +76,22 @@ EMPTY = Neutral(("", [], {}), members=True)
 
 PolicyName = Annotated[
     str | None,
-    Field(max_length=64, description="Name of the policy that decides, if the operator lets clients choose one."),
+    Field(max_length=64, description="Name of the policy to apply, if the operator lets clients choose one."),
 ]
 Language = Annotated[
     str | None,
     Field(
         max_length=64,
         description=(
-            "Language (BCP 47) of a refusal, which precedes `Accept-Language`; the policy's own without a translation."
+            "Language (BCP 47) of a refusal; overrides `Accept-Language`. "
+            "Without a translation, the policy's default text is sent."
         ),
     ),
 ]
 
 
 ImageSource = Annotated[str, Field(json_schema_extra={"format": "image"})]
-"""Base64, a base64 data URL, or the https URL of a host that the operator lists."""
+"""Base64, a base64 data URL, or an https URL on a host that the operator allows."""
 
 
 def read_whole_numbers(*fields: str) -> Any:

@@ -1,4 +1,4 @@
-"""Replies of our own paths: the JSON shapes that clients rely on.
+"""Replies of the native endpoints: the JSON shapes that clients rely on.
 
 A field that a client should not see is left unset, and unset fields are not sent; ``null`` is sent where it has a
 meaning.
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ResponseModel(BaseModel):
-    """Base of everything that the server sends; see the module's docstring for unset fields."""
+    """Base of all response models; see the module's docstring for unset fields."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -114,7 +114,7 @@ class DeltaEvent(ResponseModel):
 
 
 class ModelOut(ResponseModel):
-    """The model that is served."""
+    """The served model."""
 
     id: str
     object: str = "model"
@@ -123,7 +123,7 @@ class ModelOut(ResponseModel):
     backbone: str
     risk_types: list[str]
     risk_levels: list[str]
-    description: str = Field(default="", description="What the checkpoint is suitable and not suitable for.")
+    description: str = Field(default="", description="Intended and unsupported uses of the checkpoint.")
 
 
 class ModelList(ResponseModel):
@@ -148,7 +148,7 @@ class Ready(Health):
 
 
 class ErrorDetail(ResponseModel):
-    """Description of an error, which quotes nothing of the request."""
+    """Description of an error; never quotes the request."""
 
     message: str
     type: str

@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 from service.api.schemas.fields import SEED_LIMIT, ImageSource, Language, PolicyName, read_whole_numbers
 
 NOT_BLANK: dict[str, JsonValue] = {"type": "string", "pattern": r"[^\s\u001c-\u001f\u0085]|\ufeff"}
-"""Schema of a text that is not blank for ``str.strip``; white space differs in JSON Schema's regular expressions."""
+"""Schema of a string that ``str.strip`` does not empty; JSON Schema's regular expressions define white space
+differently."""
 
 
 class Options(BaseModel):
@@ -37,7 +38,7 @@ class Options(BaseModel):
 
 
 class FormRequest(Options):
-    """A request as ``multipart/form-data``, whose values are texts, spelled as in JSON."""
+    """A request as ``multipart/form-data``, whose values are strings, spelled as in JSON."""
 
     @field_validator("stream", "explain", mode="before")
     @classmethod
@@ -48,7 +49,7 @@ class FormRequest(Options):
 
 
 class JsonRequest(Options):
-    """A request as ``application/json``, whose values have types: ``"true"`` is a text."""
+    """A request as ``application/json``, whose values have types: ``"true"`` is a string."""
 
     model_config = ConfigDict(strict=True)
 

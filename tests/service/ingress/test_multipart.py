@@ -246,7 +246,7 @@ def test_other_framings_are_refused_and_lose_nothing_in_silence(body: bytes) -> 
     ],
 )
 def test_a_framing_that_is_not_read_is_told_what_it_lacks(body: bytes) -> None:
-    with pytest.raises(InputError, match="must end with CR and LF, and headers must not be folded") as caught:
+    with pytest.raises(InputError, match="must end with CRLF, and headers must not be folded") as caught:
         form_of(body, WIDE)
     assert caught.value.code == "body_malformed"
 

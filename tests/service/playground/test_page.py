@@ -115,7 +115,7 @@ def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: Ser
         expect(page.locator("#why")).to_be_visible()
         # Loading the page took nothing of the allowance: this is the third request.
         page.locator("#send").click()
-        expect(page.locator("#risk")).to_contain_text("exceeds its rate of requests")
+        expect(page.locator("#risk")).to_contain_text("exceeds its request rate")
 
 
 def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:

@@ -15,8 +15,8 @@ from tests.helpers.paths import ROOT
         ("ROOT_PATH", "guard/", "SAFEVLM_ROOT_PATH: expected a path such as /guard, without a trailing slash"),
         ("ALLOWED_ORIGINS", "*", "SAFEVLM_ALLOWED_ORIGINS: expected origins such as https://app.example.org"),
         ("TRUSTED_PROXIES", "lan", "SAFEVLM_TRUSTED_PROXIES: expected addresses or networks such as 10.0.0.0/8"),
-        ("API_KEYS_FILE", "", "SAFEVLM_API_KEYS_FILE: expected a path; leave the variable out where there is none"),
-        ("AUDIT_LOG", "", "SAFEVLM_AUDIT_LOG: expected a path; leave the variable out where there is none"),
+        ("API_KEYS_FILE", "", "SAFEVLM_API_KEYS_FILE: expected a path; do not set the variable if there is none"),
+        ("AUDIT_LOG", "", "SAFEVLM_AUDIT_LOG: expected a path; do not set the variable if there is none"),
         ("ALLOWED_HOSTS", "http://a", "SAFEVLM_ALLOWED_HOSTS: expected host names or addresses, without a scheme"),
     ],
 )

@@ -29,7 +29,7 @@ def test_untrained_modules_are_served_only_on_demand_and_with_a_warning(
                 checkpoint=untrained_checkpoint, device="cpu", allow_untrained="yes-serve-although-nothing-is-guarded"
             )
         )
-    assert "may guard nothing" in caplog.text
+    assert "may not protect anything" in caplog.text
 
 
 def test_what_is_loaded_comes_from_a_thread_that_has_ended() -> None:

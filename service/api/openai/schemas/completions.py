@@ -29,12 +29,11 @@ from service.api.schemas.fields import (
 from service.settings.values import RefusalIn
 
 StopString = Annotated[str, Field(max_length=64)]
-"""Text that may become a stop string is held back and then released in one piece: a long one would delay the output
-rail."""
+"""Text that may be the start of a stop string is held back; a long stop string would delay the output rail."""
 
 
 class StreamOptions(RequestModel):
-    """What else a stream should carry."""
+    """Options of a stream."""
 
     include_usage: bool | None = None
     include_obfuscation: Off = None
@@ -42,7 +41,7 @@ class StreamOptions(RequestModel):
 
 
 class OtherServerOptions(RequestModel):
-    """Options of other servers with OpenAI's protocol, as clients send them with their defaults."""
+    """Options of other OpenAI-compatible servers, which clients send with their default values."""
 
     add_generation_prompt: Annotated[Any, accept_only(True)] = None
     add_special_tokens: Off = None

@@ -24,17 +24,17 @@ Null = Annotated[Any, accept_only()]
 """An unsupported feature that is requested by the mere presence of the field."""
 
 Empty = Annotated[Any, EMPTY]
-"""An unsupported feature that is not requested while the field is empty."""
+"""An unsupported feature that is not requested as long as the field is empty."""
 
 NO_THINKING = Neutral(("", [], {}, {"enable_thinking": False}, {"thinking": False}), members=True)
-"""Arguments of a chat template that ask for no reasoning, as clients of models that reason send them."""
+"""Arguments of a chat template that disable reasoning, as clients of reasoning models send them."""
 
 NO_REASONING = Neutral(("", [], {}, {"effort": "none"}, {"enabled": False}), members=True)
-"""Settings of reasoning that ask for none."""
+"""Reasoning settings that disable reasoning."""
 
 
 class RequestModel(BaseModel):
-    """Base of everything that a client sends; an unknown field, or a value of another type, is an error."""
+    """Base of all request models; unknown fields and values of the wrong type are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -10,7 +10,7 @@ from service.api.openai.schemas.parts import Content
 
 
 def _restrict_parts(*kinds: str) -> JsonValue:
-    """Build the schema of a content whose parts are limited to some types."""
+    """Build the schema of content that accepts only some types of parts."""
     return {
         "anyOf": [{"type": ["string", "null"]}, {"items": {"properties": {"type": {"enum": list(kinds)}}}}],
     }

@@ -24,7 +24,7 @@ ModerationPart = Annotated[
 
 
 def _tag_input(value: object) -> str:
-    """One text, several texts, or parts; decided by the first item, because a list has items of one kind."""
+    """Return the union tag of an input: a string, strings, or parts, by the first item of a list."""
     if isinstance(value, list):
         return "=parts" if value and not isinstance(value[0], str) else "=texts"
     return tag_json_type(value)
@@ -43,14 +43,14 @@ ModerationInput = Annotated[
 
 
 class ModerationRequest(RequestModel):
-    """A request for ``/v1/moderations``: texts one by one, or one item of texts and images together."""
+    """A request for ``/v1/moderations``: one or several texts, or texts and images that are judged together."""
 
     input: ModerationInput = Field(examples=["What is it?"])
     model: str | None = Field(
         default=None,
         max_length=256,
         description=(
-            "Name of the served checkpoint, or of an OpenAI moderation model (dated ones too), which selects the same."
+            "Name of the served checkpoint. Names of OpenAI's moderation models, also with dates, select it as well."
         ),
     )
     policy: PolicyName = None

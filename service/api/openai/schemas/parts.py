@@ -18,7 +18,7 @@ _UNSUPPORTED_PARTS = frozenset(
         "tool_call", "tool_result", "tool_use", "video", "video_url",
     }
 )  # fmt: skip
-"""Types of content parts of this and related interfaces: an error may name them."""
+"""Types of content parts of this and related APIs, which error messages may name."""
 
 
 class _PartBase(RequestModel):
@@ -63,7 +63,7 @@ class RefusalPart(_PartBase):
 
 
 def _reject_part(value: object) -> object:
-    """Report a part of an unsupported type; the type is named if it is in a fixed list."""
+    """Reject a part of an unsupported type; the message names the type if it is in a fixed list."""
     if isinstance(value, str) and value in _UNSUPPORTED_PARTS:
         raise PydanticCustomError("part_type", "Parts of type {type} are not supported", {"type": value})
     raise PydanticCustomError("part_type", "The type of this part is unknown")
@@ -76,7 +76,7 @@ class UnsupportedPart(BaseModel):
 
 
 def tag_part(value: object) -> str | None:
-    """Return the tag of the branch for a part; None if it is neither an object nor a part."""
+    """Return the union tag of a part; None if the value is neither an object nor a part."""
     kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
     if kind is None and not isinstance(value, Mapping):
         return None

@@ -22,7 +22,7 @@ class GuardOut(ResponseModel):
 
 
 class CompletionUsage(ResponseModel):
-    """Tokens that the language model read, counted once, and generated, over all choices."""
+    """Tokens of the prompt, counted once, and generated tokens of all choices."""
 
     prompt_tokens: int
     completion_tokens: int
