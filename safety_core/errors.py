@@ -8,19 +8,19 @@
     ├── ConfigError              a setting, policy or training config is malformed
     │   ├── FieldError           a field of a config is malformed
     │   └── PolicyError          a field of a policy is malformed
-    ├── DivergedError            a training loss is no longer a number
+    ├── DivergedError            a training loss is not finite
     ├── CheckpointError          a checkpoint directory cannot be trusted
     │   ├── FormatVersionError   written by a format this code does not know
     │   ├── IntegrityError       a file is missing, surplus or does not match its sha256
     │   ├── ForbiddenFileError   the folder contains a pickle or another file that executes code when loaded
     │   ├── TensorKeyError       a tensor is missing or surplus
-    │   ├── TensorShapeError     a tensor has another shape than the config declares
+    │   ├── TensorShapeError     a tensor's shape differs from the config
     │   └── UntrainedError       the safety modules were never trained
     ├── NoVerdictError           the guard could not judge; nothing may be generated
     └── EngineError              the engine did not do the work; the caller may retry
         ├── OverloadedError      too many requests are waiting
         ├── DeadlineError        the work took longer than the operator allows
-        ├── ExhaustedError       there was not enough memory, also after a retry
+        ├── ExhaustedError       there was not enough memory, even after a retry
         ├── StoppedError         the engine is shutting down, or its worker died
         └── GenerationError      there is a verdict, but the reply could not be generated
 
@@ -34,10 +34,10 @@ class SafeVLMError(Exception):
 
 
 class InputError(SafeVLMError):
-    """The caller's data is at fault.
+    """The caller's input is invalid.
 
     Args:
-        message: what is wrong, without echoing the input.
+        message: what is wrong, without quoting the input.
         code: stable machine-readable name, e.g. ``image_corrupt``.
         param: the request field at fault, if one is known.
     """
@@ -50,7 +50,7 @@ class InputError(SafeVLMError):
 
 
 class ImageError(InputError):
-    """An image is broken, hostile, of an unsupported format, or out of bounds."""
+    """An image is broken, hostile, in an unsupported format, or exceeds a limit."""
 
 
 class PromptError(InputError):
@@ -108,11 +108,11 @@ class PolicyError(ConfigError):
 
 
 class DivergedError(SafeVLMError):
-    """A training run's loss is no longer a number; nothing of it is saved."""
+    """A training run's loss is not finite; nothing of the run is saved."""
 
 
 class CheckpointError(SafeVLMError):
-    """A checkpoint directory cannot be trusted or does not fit this code."""
+    """A checkpoint directory cannot be trusted or is incompatible with this code."""
 
 
 class FormatVersionError(CheckpointError):
@@ -128,15 +128,15 @@ class ForbiddenFileError(CheckpointError):
 
 
 class TensorKeyError(CheckpointError):
-    """A tensor that the config declares is missing, or a tensor is there that it does not declare."""
+    """A tensor that the config declares is missing, or an undeclared tensor is present."""
 
 
 class TensorShapeError(CheckpointError):
-    """A tensor's shape differs from the one that the config declares."""
+    """A tensor's shape differs from the shape that the config declares."""
 
 
 class UntrainedError(CheckpointError):
-    """The checkpoint's safety modules were never trained; a server would guard nothing."""
+    """The checkpoint's safety modules were never trained; a server would not protect anything."""
 
 
 class NoVerdictError(SafeVLMError):
@@ -144,11 +144,11 @@ class NoVerdictError(SafeVLMError):
 
 
 class EngineError(SafeVLMError):
-    """The engine did not do the work; nothing is wrong with the request."""
+    """The engine did not do the work, although nothing is wrong with the request."""
 
 
 class OverloadedError(EngineError):
-    """Too much work is waiting; refusing this request at once keeps the latency of the others.
+    """Too much work is waiting; rejecting this request at once keeps the latency of the others low.
 
     Args:
         message: what is overloaded.
@@ -165,7 +165,7 @@ class DeadlineError(EngineError):
 
 
 class ExhaustedError(EngineError):
-    """Memory ran out, and again in smaller batches."""
+    """Memory ran out, also with smaller batches."""
 
 
 class StoppedError(EngineError):

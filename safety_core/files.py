@@ -38,7 +38,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: the file cannot be read.
-        UnicodeDecodeError: the file is not such a text.
+        UnicodeDecodeError: the file is not text in this encoding.
     """
     with open_text(path) as stream:
         return stream.read()
@@ -55,20 +55,20 @@ def read_json(path: Path) -> Any:
 
 
 def require_plain(path: Path) -> None:
-    """Refuse a pipe, a socket or a device: opening or reading one may take forever.
+    """Reject a pipe, a socket or a device, because opening or reading it may block forever.
 
     Raises:
         OSError: the path is one of these, or does not exist.
     """
     if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
-        raise OSError(errno.EINVAL, "it is no plain file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def describe_read_error(error: Exception, content: str = "text") -> str:
-    """Describe why a file cannot be read, to follow its name: ``cannot be read: there is no such file``.
+    """Describe why a file cannot be read, as a phrase after its name: ``cannot be read: there is no such file``.
 
     Args:
-        error: what reading the file raised.
+        error: the exception raised by reading the file.
         content: the expected content, e.g. ``JSON``.
     """
     if isinstance(error, FileNotFoundError):
@@ -80,7 +80,7 @@ def describe_read_error(error: Exception, content: str = "text") -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or type(error).__name__}"
     if isinstance(error, UnicodeDecodeError):
-        return f"cannot be read as {content}: it is no UTF-8 text"
+        return f"cannot be read as {content}: it is not UTF-8 text"
     if isinstance(error, json.JSONDecodeError):
         return f"cannot be read as {content} (line {error.lineno})"
     return f"cannot be read as {content}"
@@ -88,7 +88,7 @@ def describe_read_error(error: Exception, content: str = "text") -> str:
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[TextIO]:
-    """Open a text file for writing that gets its name only once it is complete, and is removed after an error.
+    """Open a text file for writing. The file gets its name only once it is complete, and is removed after an error.
 
     Missing parent folders are created, and removed again after an error.
     """
@@ -111,7 +111,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def create_folders(folder: Path) -> Iterator[None]:
-    """Create a folder and its missing parents; after an error, those that are still empty are removed."""
+    """Create a folder and its missing parents; after an error, new folders that are still empty are removed."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:

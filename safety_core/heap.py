@@ -1,7 +1,7 @@
-"""Heap memory of this process: returning freed memory to the system. Knows no torch and no server.
+"""Heap memory of this process: returns freed memory to the system. Knows no torch and no server.
 
-glibc keeps freed blocks between blocks in use, and nearly all memory of per-thread arenas: after a burst, a process
-appears to need its highest memory for its whole lifetime. Without glibc, nothing is returned.
+glibc keeps freed blocks between blocks in use, and nearly all memory of per-thread arenas, so a process stays at its
+peak memory after a burst. Without glibc, nothing is returned.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ def read_resident_bytes() -> int | None:
 
 @cache
 def _find_malloc_trim() -> Callable[[int], int] | None:
-    """glibc's ``malloc_trim``; None where it does not exist."""
+    """Find glibc's ``malloc_trim``; None if it does not exist."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError, TypeError):

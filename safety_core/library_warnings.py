@@ -11,7 +11,7 @@ _LOUD = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "tran
 
 
 def suppress_library_warnings() -> None:
-    """Show only errors of libraries, and all warnings of this project. To be called before the libraries are imported.
+    """Show only errors of libraries, and all warnings of this project. Call this before the libraries are imported.
 
     Warnings that the user enabled (``python -W``, ``PYTHONWARNINGS``, ``TRANSFORMERS_VERBOSITY``) are shown.
     """

@@ -1,6 +1,6 @@
 """Scores of the safety head in plain Python: no tensors, so every layer may import them.
 
-``RiskScores`` is one output of the safety head as probabilities. ``PairScores`` is all its outputs for one request.
+``RiskScores`` is one output of the safety head as probabilities. ``PairScores`` contains all outputs for one request.
 ``Assessment`` is the part that a client sees. Standard library only.
 """
 
@@ -31,7 +31,7 @@ class RiskScores:
 class PairScores:
     """All outputs of the head for one request of 0..K images and an optional prompt.
 
-    Surfaces that do not exist are None: no image, no prompt, or neither.
+    A surface is None if the request lacks its input.
     """
 
     joint: RiskScores | None
@@ -47,11 +47,11 @@ class PairScores:
     """Text surface: head(prompt) with the learned null feature."""
 
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
-    """Head attention over each image's feature grid, rows of columns, non-negative; empty unless requested."""
+    """Non-negative attention of the head over each image's feature grid, as a list of rows; empty unless requested."""
 
     @property
     def deciding(self) -> tuple[RiskScores, ...]:
-        """The views whose worst one decides.
+        """The views from which the decision is derived; the worst view counts.
 
         Empty only if there is neither image nor prompt, which callers must treat as no verdict.
         """
@@ -72,7 +72,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surfaces:
-    """Unsafe probability by source of the risk; None if the surface does not exist."""
+    """Unsafe probability by source of the risk; None if the request lacks the source."""
 
     image: float | None
     text: float | None
@@ -81,7 +81,7 @@ class Surfaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One verdict with names and scores, as replies show them."""
+    """One verdict with names and scores, as replies contain it."""
 
     type: str
     """The type of the decision; the safe type if no level was reached."""
@@ -90,7 +90,7 @@ class Assessment:
     """The level that was reached."""
 
     type_scores: Mapping[str, float]
-    """The head's probabilities, from which the decision follows; the largest may belong to another type."""
+    """Probabilities from the head, from which the decision follows. The most probable type may differ from ``type``."""
 
     level_scores: Mapping[str, float]
     surfaces: Surfaces
@@ -104,7 +104,7 @@ def create_assessment(
     """Create an assessment: a decision and the scores of its view, with names.
 
     Args:
-        scores: scores of the view that decided.
+        scores: scores of the view that determined the decision.
         taxonomy: names of types and levels.
         surfaces: unsafe probability by source of the risk.
         type: the risky type of the decision.

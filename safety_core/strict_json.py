@@ -1,6 +1,6 @@
-"""Reads JSON and other untyped data strictly: an unknown, missing or mistyped field is an error that names the field.
+"""Validates JSON and other untyped data strictly: unknown, missing and mistyped fields are errors that name the field.
 
-Messages contain names of fields, never their values. Knows nothing of what any document means.
+Messages contain field names, never values. Knows no document types.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Place = tuple[str, ...]
 """Keys that lead to a field from the top of a document; items of lists by their index."""
 
 _KEY_MARK = "[key]"
-"""Pydantic's last location item where a key of a mapping, not its value, is at fault."""
+"""Pydantic's last location item if a key of a mapping is invalid, not its value."""
 
 _PROBLEMS = {
     "missing": "the field is missing",
@@ -31,24 +31,24 @@ _PROBLEMS = {
     "greater_than_equal": "a number of at least {ge:g} is needed",
     "less_than": "a number less than {lt:g} is needed",
     "less_than_equal": "a number of at most {le:g} is needed",
-    "string_type": "a text is needed",
-    "string_too_short": "a text of at least {min_length} characters is needed",
+    "string_type": "a string is needed",
+    "string_too_short": "a string of at least {min_length} characters is needed",
     "string_too_long": "at most {max_length} characters are accepted",
-    "string_unicode": "a text of whole characters is needed; write them as they are",
+    "string_unicode": "a string without lone surrogates is needed; write characters directly, not as escapes",
     "list_type": "a list is needed",
     "tuple_type": "a list is needed",
     "too_short": "a list of at least {min_length} entries is needed",
     "too_long": "at most {max_length} entries are accepted",
 }
-"""Pydantic's error types in our words; formatted with the error's context, which holds the limits of the schema."""
+"""Our messages for pydantic's error types, formatted with the error's context, which contains the schema's limits."""
 
 _PROBLEMS_OF_ONE = {
-    "string_too_short": "a non-empty text is needed",
+    "string_too_short": "a non-empty string is needed",
     "string_too_long": "at most one character is accepted",
     "too_short": "a list of at least one entry is needed",
     "too_long": "at most one entry is accepted",
 }
-"""The same where the limit is 1."""
+"""Our messages if the limit is 1."""
 
 _WRONG_CHOICE = frozenset({"literal_error", "enum"})
 
@@ -58,7 +58,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class StrictModel(BaseModel):
-    """Exactly the declared fields, with values of exactly the declared types: no text is read as a number.
+    """Base of models that accept only declared fields, with exactly the declared types: no string becomes a number.
 
     In strict mode, enum fields need ``Field(strict=False)``, and lists are declared as ``list``, not ``tuple``.
     """
@@ -74,18 +74,18 @@ class FieldProblem:
     """Keys that lead to the field; empty for the document itself."""
 
     problem: str
-    """What is needed instead, without the value."""
+    """What is needed instead; does not quote the value."""
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (".".join(self.place), self.problem)))
 
 
 def find_problem(error: ValidationError, *, container: str = "an object") -> FieldProblem:
-    """Translate the first error of a validation; of missing fields, name all that belong to the same object.
+    """Translate the first error of a validation; if it is a missing field, name all missing fields of the same object.
 
     Args:
-        error: what pydantic raised.
-        container: what a document of this kind calls a group of fields: ``an object`` in JSON, ``a mapping`` in YAML.
+        error: the error of pydantic.
+        container: name of a group of fields in the document's format: ``an object`` in JSON, ``a mapping`` in YAML.
     """
     errors = error.errors(include_url=False, include_input=False)
     place = _get_place(errors[0])
@@ -103,24 +103,26 @@ def parse_model(model: type[ModelT], data: object, *, where: str, context: objec
     Args:
         model: the expected document.
         data: its content.
-        where: begins the message, before the dotted name of the field: a file, or the part of one that ``data`` is.
+        where: beginning of the message, before the dotted name of the field: the file, or the part of a file, with the
+            data.
         context: passed to the model's validators.
 
     Raises:
-        ConfigError: the data does not fit; the message names the first field at fault.
+        ConfigError: the data is invalid; the message names the first invalid field.
     """
     try:
         return model.model_validate(data, context=context)
     except ValidationError as exc:
-        found = find_problem(exc)
-        raise ConfigError(f"{'.'.join((where, *found.place))}: {found.problem}") from exc
+        problem = find_problem(exc)
+        raise ConfigError(f"{'.'.join((where, *problem.place))}: {problem.problem}") from exc
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object.
+    """Read a JSON file that contains an object.
 
     Raises:
-        ConfigError: the file cannot be read, is not JSON (with the line at fault), or holds something else.
+        ConfigError: the file cannot be read, is not JSON (the message contains the line), or does not contain an
+            object.
     """
     data = _read_json(path)
     if not isinstance(data, dict):
@@ -129,7 +131,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def read_json_list(path: Path) -> list[Any]:
-    """Read a JSON file that holds a list; raises ConfigError as :func:`read_json_object` does."""
+    """Read a JSON file that contains a list; raises ConfigError as :func:`read_json_object` does."""
     data = _read_json(path)
     if not isinstance(data, list):
         raise ConfigError(f"{path}: a list is needed")

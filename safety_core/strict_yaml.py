@@ -1,7 +1,4 @@
-"""Reads YAML files that people write by hand, with the line of every field, so that error messages can name it.
-
-Knows nothing of what any document means.
-"""
+"""Reads YAML files that operators write, with the line of every field for error messages. Knows no document types."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +13,7 @@ from safety_core.files import describe_read_error, read_text
 from safety_core.strict_json import ModelT, Place, find_problem
 
 _MAX_FIELDS = 20_000
-"""Fields of one document, those that aliases repeat included."""
+"""Maximum fields of one document, including those that aliases repeat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,29 +24,29 @@ class Document:
     """Name of the file, for error messages."""
 
     data: Any
-    """Its content; None if the file is empty."""
+    """Content of the file; None if the file is empty."""
 
     lines: Mapping[Place, int]
     """Line of each field, from 1."""
 
     def parse(self, model: type[ModelT], *, context: object = None) -> ModelT:
-        """Validate the content; an empty document has no fields, and keys are strings at any depth.
+        """Validate the content; an empty document has no fields, and keys are converted to strings at any depth.
 
         Args:
             model: the expected document.
             context: passed to the model's validators.
 
         Raises:
-            ConfigError: the first field at fault, with its line.
+            ConfigError: a field is invalid; the message names the first one and its line.
         """
         try:
             return model.model_validate({} if self.data is None else _stringify_keys(self.data), context=context)
         except ValidationError as exc:
-            found = find_problem(exc, container="a mapping")
-            raise self.create_error(found.place, found.problem) from exc
+            problem = find_problem(exc, container="a mapping")
+            raise self.create_error(problem.place, problem.problem) from exc
 
     def find_line(self, place: Sequence[str]) -> int:
-        """Return the line of a field; for a field that is not in the file, the line of the mapping it belongs to."""
+        """Return the line of a field, or of the mapping that it belongs to if the file does not contain the field."""
         inner = tuple(place)
         while inner and inner not in self.lines:
             inner = inner[:-1]
@@ -65,8 +62,8 @@ def read_document(path: Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, contains itself through an alias, or has a field twice; with
-            the line at fault if there is one.
+        ConfigError: the file cannot be read, is not YAML, contains itself through an alias, or has a field twice. The
+            message contains the line if there is one.
     """
     try:
         text = read_text(path)
@@ -76,7 +73,7 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, name: str) -> Document:
-    """Parse YAML text; ``name`` stands for the file in messages. Raises ConfigError as :func:`read_document` does."""
+    """Parse YAML text; ``name`` identifies the document in messages. Raises as :func:`read_document` does."""
     loader = None
     try:
         loader = yaml.SafeLoader(text)
@@ -97,14 +94,14 @@ def parse_document(text: str, name: str) -> Document:
 
 
 def _stringify_keys(value: Any) -> Any:
-    """YAML reads the key 3 as a number and the key no as false; fields have names."""
+    """Convert keys to strings: YAML parses the key 3 as a number and the key no as false."""
     if isinstance(value, Mapping):
         return {str(key): _stringify_keys(entry) for key, entry in value.items()}
     return [_stringify_keys(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _record_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: str, above: frozenset[int]) -> None:
-    """Store the line of a node and of everything in it; ``above`` holds the ids of the nodes that contain it."""
+    """Store the line of a node and of its descendants; ``above`` contains the ids of its ancestors."""
     line = node.start_mark.line + 1
     lines.setdefault(place, line)
     if id(node) in above:
@@ -115,14 +112,14 @@ def _record_lines(node: yaml.Node, place: Place, lines: dict[Place, int], name: 
         for index, item in enumerate(node.value):
             _record_lines(item, (*place, str(index)), lines, name, above | {id(node)})
     elif isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        names: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{name}:{line}: the name of a field must be a word")
+                raise ConfigError(f"{name}:{line}: a field name must be a string")
             field = (*place, key.value)
-            if key.value in seen:  # YAML would silently take the last one
+            if key.value in names:  # YAML would silently use the last one
                 raise ConfigError(f"{name}:{line}: {'.'.join(field)}: the field occurs twice")
-            seen.add(key.value)
+            names.add(key.value)
             lines[field] = line
             _record_lines(value, field, lines, name, above | {id(node)})

@@ -12,10 +12,11 @@ from safety_core.strict_json import StrictModel, parse_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taxonomy:
-    """Risk types (C of them) and risk levels (L of them, from harmless to worst).
+    """C risk types and L risk levels, from harmless to worst.
 
     Raises:
-        ConfigError: names are empty or repeated, ``safe_type`` is not among the types, or fewer than two of either.
+        ConfigError: names are empty or repeated, ``safe_type`` is not among the types, or there are fewer than two
+            types or levels.
     """
 
     types: tuple[str, ...]
@@ -25,7 +26,7 @@ class Taxonomy:
     """Risk levels in logit order; level 0 is harmless, the last one is the worst."""
 
     safe_type: str = "safe"
-    """The type that stands for "no risk"; its score never decides by itself."""
+    """The type for "no risk"; its score alone never determines the decision."""
 
     def __post_init__(self) -> None:
         for kind, names in (("types", self.types), ("levels", self.levels)):

@@ -24,13 +24,13 @@ class _FileIdentity(NamedTuple):
 
 
 class DatabaseFile:
-    """A database at a path, reopened whenever the path names another file; to be used by one thread at a time.
+    """A database at a path, reopened whenever the path names another file; use from one thread at a time.
 
     Args:
         path: the file; created if missing, readable and writable by its owner only.
 
     Raises:
-        ConfigError: the file cannot be opened, or is no audit log.
+        ConfigError: the file cannot be opened, or is not an audit log.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +43,7 @@ class DatabaseFile:
 
     @property
     def renewals(self) -> int:
-        """Number of times that the path was found to name another file, which was then opened."""
+        """Number of times that the path named a new file, which was then opened."""
         return self._renewals
 
     def connect(self) -> sqlite3.Connection:
@@ -66,7 +66,7 @@ class DatabaseFile:
         known, found = self._identity, _identify(self._path)
         if known is None or found is None or found.inode != known.inode or found.size < known.size:
             return False
-        # Recent entries are only in the side files: without them, no other process could read these entries.
+        # Recent entries are only in the side files, without which no other process could read them.
         if any(_find_inode(self._get_side_path(suffix)) != inode for suffix, inode in self._side_files.items()):
             return False
         self._identity = found

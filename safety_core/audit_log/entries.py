@@ -62,7 +62,7 @@ class AuditEntry:
     """W3C trace context of the caller."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Every field that is not None, ready for JSON; the time in ISO 8601, UTC."""
+        """Return the fields that are not None as JSON values; the time is in ISO 8601, UTC."""
         values = {name: getattr(self, name) for name in FIELDS} | {"time": format_time(self.time)}
         return {name: value for name, value in values.items() if value is not None}
 

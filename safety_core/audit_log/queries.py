@@ -37,18 +37,18 @@ class AuditQuery:
     """SHA-256 of an image."""
 
     limit: int | None = None
-    """Largest number of entries; the newest ones are kept."""
+    """Maximum number of entries; the newest are returned."""
 
 
 def read_entries(path: Path, query: AuditQuery | None = None) -> Iterator[AuditEntry]:
     """Yield the entries of a file that match a query, the oldest first.
 
     Raises:
-        ConfigError: the file does not exist or is no audit log.
+        ConfigError: the file does not exist, or is not an audit log.
     """
     query = AuditQuery() if query is None else query
     if not path.is_file():
-        why = "it is no plain file" if path.exists() else "there is no such file"
+        why = "it is not a regular file" if path.exists() else "there is no such file"
         raise ConfigError(f"audit log: {path} cannot be read: {why}")
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -71,5 +71,5 @@ def _build_condition(query: AuditQuery, missing: list[str]) -> tuple[str, list[o
     conditions |= {f"? IN (request_id, {caller_id})": query.request_id}
     conditions |= {"time >= ?": query.since, "time < ?": query.until}
     conditions |= {"EXISTS (SELECT 1 FROM json_each(images) WHERE value = ?)": query.image}
-    used = {condition: value for condition, value in conditions.items() if value is not None}
-    return " AND ".join(used) or "TRUE", list(used.values())
+    active = {condition: value for condition, value in conditions.items() if value is not None}
+    return " AND ".join(active) or "TRUE", list(active.values())

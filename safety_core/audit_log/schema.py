@@ -1,6 +1,6 @@
 """The SQLite schema of an audit log: tables and triggers, upgrades from older versions, and entries as rows.
 
-Triggers reject changes to entries, and deletions anywhere but at the oldest end. Knows no files.
+Triggers reject changes to entries, and deletions of any entry but the oldest. Knows no files.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from safety_core.audit_log.entries import FIELDS, AuditEntry, EntryKind
 
 BUSY_TIMEOUT_S = 10.0
-"""Longest wait for a lock that another process holds on the database."""
+"""Maximum wait in seconds for a lock that another process holds on the database."""
 
 _VERSION = 2
 """``PRAGMA user_version`` of the files written here."""
@@ -50,7 +50,7 @@ def create_or_upgrade(connection: sqlite3.Connection) -> None:
     """Create the schema in an empty database, or upgrade a database of an older version.
 
     Raises:
-        sqlite3.Error: the file is no database, cannot be written, or has a version that this code does not know.
+        sqlite3.Error: the file is not a database, cannot be written, or has an unknown version.
     """
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -80,7 +80,7 @@ def find_missing_columns(version: int) -> list[str]:
 
 @contextmanager
 def open_transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit all statements inside, or none of them."""
+    """Commit all statements of the context, or none if it raises."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -16,25 +16,25 @@ from safety_core.audit_log.entries import AuditEntry
 from safety_core.audit_log.schema import INSERT_ENTRY, encode_row, open_transaction
 
 _CHUNK = 5000
-"""Entries deleted in one transaction, so that other users of the file do not wait long."""
+"""Maximum entries deleted in one transaction, so that other users of the file do not wait long."""
 
 _TRIES = 3
-"""Attempts to write an entry while the file keeps being replaced."""
+"""Maximum attempts to write an entry while the file is being replaced repeatedly."""
 
 _PROBE_BYTES = 65_536
-"""Bytes written to check for free space."""
+"""Number of bytes written to check for free space."""
 
 
 class AuditLog:
-    """One file of entries, open for writing; to be used by one thread at a time.
+    """One file of entries, open for writing; use from one thread at a time.
 
     Args:
         path: the file; created if missing, readable and writable by its owner only.
         max_age_s: age in seconds from which an entry is deleted.
-        max_entries: largest number of entries to keep.
+        max_entries: maximum number of entries to keep.
 
     Raises:
-        ConfigError: the file cannot be opened, or is no audit log.
+        ConfigError: the file cannot be opened, or is not an audit log.
     """
 
     def __init__(self, path: Path, *, max_age_s: float, max_entries: int) -> None:
@@ -65,7 +65,7 @@ class AuditLog:
         """
         connection = self._file.connect()
         if by_writing:
-            # More bytes than an entry needs: a full disk may still have room for a page or two.
+            # More bytes than an entry needs, because a full disk may still have room for a page or two.
             with open_transaction(connection):
                 connection.execute("CREATE TABLE IF NOT EXISTS is_there_room (data)")
                 connection.execute("DELETE FROM is_there_room")
@@ -90,13 +90,13 @@ class AuditLog:
         raise sqlite3.OperationalError("the file keeps being replaced")
 
     def forget(self, now: float | None = None) -> int:
-        """Delete the entries that exceed the largest age or number; returns how many were deleted."""
+        """Delete the entries that exceed the maximum age or number; returns the number of deleted entries."""
         oldest = (time.time() if now is None else now) - self._max_age_s
         connection, dropped = self._file.connect(), 0
         while True:
             with open_transaction(connection):
                 (newest,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM entries").fetchone()
-                # An entry is deleted only together with all older ones, even if the clock was set back in between.
+                # An entry is deleted only together with all older entries, even if the clock was set back in between.
                 (aged,) = connection.execute(
                     "SELECT COALESCE(MIN(number) - 1, ?) FROM entries WHERE time >= ?", (newest, oldest)
                 ).fetchone()

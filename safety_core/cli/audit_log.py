@@ -29,14 +29,14 @@ class OutputFormat(StrEnum):
 
 
 def print_audit_log(
-    path: Annotated[Path, typer.Argument(help="The file of SAFEVLM_AUDIT_LOG; a server may write to it meanwhile.")],
+    path: Annotated[Path, typer.Argument(help="The file of SAFEVLM_AUDIT_LOG; a server may be writing to it.")],
     since: Annotated[
         str | None, typer.Option(help="Earliest time, inclusive, in ISO 8601; UTC unless it has an offset.")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Latest time, exclusive, in ISO 8601.")] = None,
     kind: Annotated[str | None, typer.Option(help="Kind of entry: decision or reply.")] = None,
     request_id: Annotated[
-        str | None, typer.Option(help="A request, by its X-Request-Id or the caller's identifier.")
+        str | None, typer.Option(help="Identifier of a request: its X-Request-Id, or the caller's identifier.")
     ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="Endpoint: chat, classify, completions, moderations, guardrail or playground.")
@@ -45,8 +45,8 @@ def print_audit_log(
     policy: Annotated[str | None, typer.Option(help="Name of a policy.")] = None,
     decision: Annotated[str | None, typer.Option(help="Decision: allowed, cautioned or refused.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="A risk type.")] = None,
-    image: Annotated[str | None, typer.Option(help="An image, by the SHA-256 of its bytes.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Largest number of entries; the newest are printed.", min=1)] = None,
+    image: Annotated[str | None, typer.Option(help="SHA-256 of the bytes of an image.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Maximum number of entries; the newest are printed.", min=1)] = None,
     form: Annotated[
         OutputFormat, typer.Option("--format", help="Output format; jsonl and csv contain every field.")
     ] = OutputFormat.TEXT,
@@ -77,7 +77,7 @@ def _parse_time(text: str | None) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as exc:
-        raise typer.BadParameter(f"{text!r} is no moment in ISO 8601") from exc
+        raise typer.BadParameter(f"{text!r} is not a time in ISO 8601") from exc
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

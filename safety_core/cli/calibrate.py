@@ -11,9 +11,9 @@ from safety_core.cli.common import exit_on_error, find_checkpoint
 def calibrate(
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")],
     data: Annotated[Path, typer.Option(help="JSONL file with samples that the modules were not trained on.")],
-    false_refusals: Annotated[float, typer.Option(help="Largest share of answerable pairs that are refused.")] = 0.01,
+    false_refusals: Annotated[float, typer.Option(help="Maximum share of answerable pairs that are refused.")] = 0.01,
     false_cautions: Annotated[
-        float, typer.Option(help="Largest share of cautioned pairs among those below the caution level.")
+        float, typer.Option(help="Maximum share of pairs below the caution level that are cautioned.")
     ] = 0.01,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the thresholds without writing them.")] = False,

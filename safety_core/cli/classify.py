@@ -11,7 +11,7 @@ from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_check
 
 
 def classify(
-    images: Annotated[list[Path] | None, typer.Argument(help="Images, classified together and one by one.")] = None,
+    images: Annotated[list[Path] | None, typer.Argument(help="Images, classified together and individually.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
     policy: Annotated[Path | None, typer.Option(help="Policy file in YAML, as for SAFEVLM_POLICY.")] = None,
@@ -34,15 +34,15 @@ def classify(
         decoded = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
         active = None if book is None else book.select()
-        found = guard.assess(GuardRequest(images=decoded, turns=turns, policy=active))
+        verdict = guard.assess(GuardRequest(images=decoded, turns=turns, policy=active))
     typer.echo(
         json.dumps(
             {
-                "decision": found.verdict.decision,
-                "flagged": found.verdict.flagged,
-                "reason": found.verdict.reason,
-                "risk": None if found.assessment is None else asdict(found.assessment),
-                "images": [asdict(assessment) for assessment in found.per_image],
+                "decision": verdict.verdict.decision,
+                "flagged": verdict.verdict.flagged,
+                "reason": verdict.verdict.reason,
+                "risk": None if verdict.assessment is None else asdict(verdict.assessment),
+                "images": [asdict(assessment) for assessment in verdict.per_image],
             },
             indent=2,
         )

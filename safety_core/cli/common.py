@@ -1,7 +1,4 @@
-"""Functions that several commands use: reading files, finding the checkpoint, exiting on errors.
-
-Knows nothing of any command.
-"""
+"""Functions that several commands share: reading files, finding the checkpoint, exiting on errors. Knows no command."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +13,7 @@ FAILED = 1
 """Exit status of a command that failed with one of our errors."""
 
 SHIPPED_CHECKPOINT = Path("weights/safevlm-nano")
-"""The checkpoint in the repository, relative to its root; the commands' default."""
+"""Path of the shipped checkpoint, relative to the repository's root; the default of all commands."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -28,12 +25,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Find a checkpoint; the default one is also found next to the package, from any working directory.
+    """Find a checkpoint; the default checkpoint is also found next to the package, from any working directory.
 
     Returns ``path`` itself if neither exists; reading it then reports the error.
     """
-    beside = Path(__file__).resolve().parents[2] / path
-    return beside if path == SHIPPED_CHECKPOINT and not path.is_dir() and beside.is_dir() else path
+    candidate = Path(__file__).resolve().parents[2] / path
+    return candidate if path == SHIPPED_CHECKPOINT and not path.is_dir() and candidate.is_dir() else path
 
 
 def print_skipped(errors: Sequence[SampleError]) -> None:
@@ -57,7 +54,7 @@ def exit_on_error() -> Iterator[None]:
         typer.echo(f"error: {kind}{error}", err=True)
         raise typer.Exit(FAILED) from error
     except BrokenPipeError:
-        raise  # the reader of our output closed it; typer exits quietly
+        raise  # the reader of our output has closed the pipe; typer exits quietly
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         typer.echo(f"error: {place}{error.strerror or type(error).__name__}", err=True)

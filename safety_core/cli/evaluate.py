@@ -18,7 +18,7 @@ BARS_NOT_CLEARED = 3
 """Exit status of ``safevlm evaluate --check-bars`` if a bar is not cleared; errors exit with 1."""
 
 BUILD = Path("build")
-"""Folder for the files and the report of a registered suite, unless options name another."""
+"""Folder for the files and the report of a registered suite, unless options name another folder."""
 
 
 def evaluate(
@@ -26,7 +26,7 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
     stage1: Annotated[Path | None, typer.Option(help="Checkpoint after stage 1, for the ablation rows.")] = None,
     first_token: Annotated[
-        Path | None, typer.Option(help="Checkpoint with the public reference's head, for its rows.")
+        Path | None, typer.Option(help="Checkpoint with the public reference's head, for the rows of that head.")
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="policy.json to use instead of the checkpoint's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and verdicts.jsonl.")] = None,
@@ -50,7 +50,7 @@ def evaluate(
     from safety_core.model.device import pick_device
 
     with exit_on_error():
-        wanted = load_bars(bars) if bars is not None else DEFAULT_BARS if check_bars else ()
+        required_bars = load_bars(bars) if bars is not None else DEFAULT_BARS if check_bars else ()
         config = EvaluationConfig(
             seed=seed, resamples=resamples, batch_size=batch_size, device=str(pick_device(device))
         )
@@ -62,19 +62,21 @@ def evaluate(
             first_token = first_token or _find_row("first_token", checkpoint)
         rows = list_standard_systems(find_checkpoint(checkpoint), stage1=stage1, first_token=first_token, policy=policy)
         with _show_progress(shown=progress) as advance:
-            report = run(source, rows, out=out, bars=wanted, config=config, command=_get_command(), progress=advance)
+            report = run(
+                source, rows, out=out, bars=required_bars, config=config, command=_get_command(), progress=advance
+            )
     typer.echo(format_report(report))
     if check_bars and not report.passed:
         raise typer.Exit(BARS_NOT_CLEARED)
 
 
 def _find_row(row: str, checkpoint: Path) -> Path | None:
-    """Find the checkpoint of another row of the table beside the measured one; report on standard error if missing."""
+    """Find the checkpoint of another table row next to the measured checkpoint; print an error if it is missing."""
     shipped = find_checkpoint(checkpoint)
-    beside = shipped.with_name(f"{shipped.name}-{row.replace('_', '-')}")
-    if beside.is_dir():
-        return beside
-    typer.echo(f"left out: the rows of {row}, since {beside} is not there", err=True)
+    candidate = shipped.with_name(f"{shipped.name}-{row.replace('_', '-')}")
+    if candidate.is_dir():
+        return candidate
+    typer.echo(f"left out: the rows of {row}, since {candidate} is not there", err=True)
     return None
 
 

@@ -21,7 +21,7 @@ def describe() -> None:
 @app.command()
 def build(
     small: Annotated[
-        bool, typer.Option("--small", help="Build in an afternoon: the same table, without bars.")
+        bool, typer.Option("--small", help="Smaller build that takes an afternoon: the same table, without bars.")
     ] = False,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Run every step in under a minute; the model learns nothing.")

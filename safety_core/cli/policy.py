@@ -29,18 +29,18 @@ def check(
         from safety_core.model.spec import POLICY_FILE, read_spec
         from safety_core.policy.loader import read_book
 
-        # The policy to change is in the checkpoint's text files, so no tensor is read.
+        # The checkpoint's own policy is in its text files, so no tensor is read.
         folder = find_checkpoint(checkpoint)
         check_manifest(folder)
         taxonomy: Taxonomy = read_spec(folder).taxonomy
         base = load_policy(folder / POLICY_FILE, taxonomy)
         book = read_book(file, base, taxonomy)
-    typer.echo(f"{file}: sound, version {book.version}")
-    for name, spoken in book.policies.items():
-        active = spoken[""]
-        notes = [active.mode.value, *(f"beside it {one.name}" for one in active.beside)]
-        notes += ["may be chosen by requests"] if name in book.selectable and name != DEFAULT_POLICY else []
-        languages = sorted(tag for tag in spoken if tag)
+    typer.echo(f"{file}: valid, version {book.version}")
+    for name, translations in book.policies.items():
+        active = translations[""]
+        notes = [active.mode.value, *(f"beside it {policy.name}" for policy in active.beside)]
+        notes += ["selectable by requests"] if name in book.selectable and name != DEFAULT_POLICY else []
+        languages = sorted(tag for tag in translations if tag)
         typer.echo(f"\npolicy {name} ({', '.join(notes)}; texts in {', '.join(languages) or 'its own language'})")
         for line in list_changes(base, active.policy):
             typer.echo(f"  {line}")
@@ -54,7 +54,7 @@ def check(
 @app.command()
 def explain(
     file: Annotated[Path, typer.Argument(help="Policy file in YAML, as for SAFEVLM_POLICY.")],
-    image: Annotated[list[Path] | None, typer.Option(help="An image; may be given several times.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
     checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
@@ -78,8 +78,10 @@ def explain(
         active = _select_policy(book, policy)
         images = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()
-        found = explain_verdict(active, taxonomy, guard.assess(GuardRequest(images=images, turns=turns, policy=active)))
-    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(_format_explanation(found)))
+        explanation = explain_verdict(
+            active, taxonomy, guard.assess(GuardRequest(images=images, turns=turns, policy=active))
+        )
+    typer.echo(json.dumps(explanation, indent=2) if as_json else "\n".join(_format_explanation(explanation)))
 
 
 def list_changes(base: Policy, policy: Policy) -> Iterator[str]:
@@ -101,44 +103,45 @@ def _select_policy(book: PolicyBook, name: str) -> ActivePolicy:
     return book.select(name)
 
 
-def _format_explanation(found: dict[str, Any]) -> Iterator[str]:
+def _format_explanation(explanation: dict[str, Any]) -> Iterator[str]:
     """Format an explanation as lines of text."""
-    policy = found["policy"]
-    aside = "" if policy["mode"] == "enforce" else f", which would have said {policy['decision']} (shadow mode)"
-    yield f"decision   {found['decision']}, by the policy {policy['name']}{aside}"
-    if found["reason"]:
-        yield f"because    {found['reason']}: the scores are not fit to decide by"
+    policy = explanation["policy"]
+    aside = "" if policy["mode"] == "enforce" else f", which would have decided {policy['decision']} (shadow mode)"
+    yield f"decision   {explanation['decision']}, by the policy {policy['name']}{aside}"
+    if explanation["reason"]:
+        yield f"because    {explanation['reason']}: the scores are missing or not finite"
         return
-    reached = [rule for rule in found["rules"] if rule["reached"]]
-    if not found["rules"]:
-        yield "because    no type is on that could decide"
+    reached = [rule for rule in explanation["rules"] if rule["reached"]]
+    if not explanation["rules"]:
+        yield "because    no risk type is enabled"
     elif reached:
         rule = reached[-1]
         yield (
-            f"because    {found['type']}: belief in level {rule['level']} ({rule['name']}) or worse is "
+            f"because    {explanation['type']}: belief in level {rule['level']} ({rule['name']}) or worse is "
             f"{rule['belief']:.4f}, at least {rule['threshold']:.4f}, which leads to {rule['action']}"
         )
     else:
-        yield f"because    {found['type']} is the most probable type, and no threshold of it is reached"
-    if found["decided_by"]:
-        seen = found["decided_by"]
-        yield f"seen in    {seen['view']}, reading {_format_reading(seen['reading'], found['readings'])}"
-    if found["off"]:
-        yield f"off        {', '.join(found['off'])}"
-    for name, decision in found["others"].items():
+        yield f"because    {explanation['type']} is the most probable type, and none of its thresholds is reached"
+    if explanation["decided_by"]:
+        deciding_view = explanation["decided_by"]
+        reading = _format_reading(deciding_view["reading"], explanation["readings"])
+        yield f"seen in    {deciding_view['view']}, reading {reading}"
+    if explanation["off"]:
+        yield f"off        {', '.join(explanation['off'])}"
+    for name, decision in explanation["others"].items():
         yield f"beside     {name}: {decision}"
-    if found["refusal"]:
-        yield f"refusal    {found['refusal']}"
-    if found["rules"]:
+    if explanation["refusal"]:
+        yield f"refusal    {explanation['refusal']}"
+    if explanation["rules"]:
         yield f"\n{'level':<16} {'belief':>8} {'threshold':>10}  reached  action"
-    for rule in found["rules"]:
+    for rule in explanation["rules"]:
         yield (
             f"{rule['level']} {rule['name']:<14} {rule['belief']:>8.4f} {rule['threshold']:>10.4f}  "
             f"{'yes' if rule['reached'] else 'no':<7}  {rule['action']}"
         )
     yield f"\n{'view':<10} {'reading':<12} {'decides':<8} {'decision':<10} {'type':<18} belief in level 1, 2, …"
-    for view in found["views"]:
-        reading, decides = _format_reading(view["reading"], found["readings"]), "yes" if view["decides"] else "no"
+    for view in explanation["views"]:
+        reading, decides = _format_reading(view["reading"], explanation["readings"]), "yes" if view["decides"] else "no"
         beliefs = " ".join(f"{belief:.4f}" for belief in view["beliefs"].values())
         yield (f"{view['view']:<10} {reading:<12} {decides:<8} {view['decision']:<10} {view['type']:<18} {beliefs}")
 

@@ -13,7 +13,7 @@ def train(
         str | None, typer.Option(help="Checkpoint directory, or a bare backbone: a folder or a hub id.")
     ] = None,
     data: Annotated[
-        list[Path] | None, typer.Option(help="JSONL file to learn from; may be given several times.")
+        list[Path] | None, typer.Option(help="JSONL file with training samples; may be given several times.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Checkpoint directory to write.")] = None,
     stage: Annotated[

@@ -24,6 +24,6 @@ class RecordPlace:
 
     def translate_error(self, error: ValidationError) -> SampleError:
         """Create the error for the first field that a validation rejected, e.g. ``conversations[0].from``."""
-        found = find_problem(error)
-        parts = (f"[{part}]" if part.isdecimal() else f".{part}" for part in found.place)
-        return self.create_error(found.problem, "".join(parts).lstrip(".") or "record")
+        problem = find_problem(error)
+        parts = (f"[{part}]" if part.isdecimal() else f".{part}" for part in problem.place)
+        return self.create_error(problem.problem, "".join(parts).lstrip(".") or "record")

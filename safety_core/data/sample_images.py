@@ -126,15 +126,15 @@ def drop_unreadable(
     # Decoding releases the interpreter's lock, so threads suffice.
     with ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="images") as pool:
         problems = dict(zip(first_ref, pool.map(find_problem, first_ref.values()), strict=True))
-    kept: list[Sample] = []
+    readable: list[Sample] = []
     errors: list[SampleError] = []
     for sample in samples:
         unreadable = (
             (ref, problem) for ref in list_image_refs([sample]) if (problem := problems[ref.path]) is not None
         )
         if (first := next(unreadable, None)) is None:
-            kept.append(sample)
+            readable.append(sample)
         else:
             ref, problem = first
             errors.append(sample.create_error(f"{ref.path.name}: {problem.message}", ref.field))
-    return tuple(kept), tuple(errors)
+    return tuple(readable), tuple(errors)

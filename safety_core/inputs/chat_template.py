@@ -1,7 +1,7 @@
 """Encodes conversations in the format that a language model was trained on, if that is not LLaVA-1.5's.
 
-A tokenizer's chat template is a program. It is run once, on fixed words, when a checkpoint is made; the text that it
-puts around the words is kept (:class:`PromptTemplate`). A user's words never pass through the program: they are
+A tokenizer's chat template is a program. It is run once, on fixed words, when a checkpoint is created; the text that it
+puts around these words is stored (:class:`PromptTemplate`). A user's words never pass through the program: they are
 tokenised separately, with special tokens split and the template's markup removed. Knows no torch and no model.
 """
 
@@ -58,11 +58,11 @@ class PromptTemplate:
         """Parse the ``prompt`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
         names = {field.name for field in fields(cls)}
         if not isinstance(data, Mapping) or set(data) != names or not all(isinstance(v, str) for v in data.values()):
-            raise ConfigError(f"prompt: exactly the texts {sorted(names)} are needed")
+            raise ConfigError(f"prompt: exactly the strings {sorted(names)} are needed")
         return cls(**data)
 
     def to_dict(self) -> dict[str, str]:
-        """The JSON form."""
+        """Return the JSON form, which :meth:`parse` reads."""
         return asdict(self)
 
     def is_vicuna(self, bos: str) -> bool:
@@ -71,7 +71,7 @@ class PromptTemplate:
 
 
 def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: str) -> PromptTemplate:
-    """Run a chat template on fixed words, and keep the text around them.
+    """Run a chat template on fixed words, and extract the text around these words.
 
     Args:
         tokenizer: the tokenizer that the template belongs to.
@@ -85,12 +85,12 @@ def derive_template(tokenizer: ChatTokenizer, chat_template: str, image_token: s
     with_text = _Renderer(tokenizer, chat_template, parts=False)
     for render in (with_parts, with_text):
         try:
-            found = _find_segments(render, image_token)
+            segments = _find_segments(render, image_token)
         except Exception:  # an untrusted program may raise anything
             continue
-        if found is not None:
-            return found
-    raise ConfigError("the tokenizer's chat template cannot be used: it does not put plain text around each turn")
+        if segments is not None:
+            return segments
+    raise ConfigError("the tokenizer's chat template is not supported: it does more than put text around each turn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +126,25 @@ def _find_segments(render: _Renderer, image_token: str) -> PromptTemplate | None
         return None
     image = f"{image_token}\n"
     if render.parts:
-        one, two = (_split_around(render(_QUESTION, images=count, go_on=True), _QUESTION)[0] for count in (1, 2))
-        image = one.removeprefix(start)
-        if not one.startswith(start) or two != start + 2 * image or image.count(image_token) != 1:
+        with_one_image, with_two_images = (
+            _split_around(render(_QUESTION, images=count, go_on=True), _QUESTION)[0] for count in (1, 2)
+        )
+        image = with_one_image.removeprefix(start)
+        if (
+            not with_one_image.startswith(start)
+            or with_two_images != start + 2 * image
+            or image.count(image_token) != 1
+        ):
             return None
     return PromptTemplate(start=start, image=image, generate=generate, reply=reply, following=following, end=end)
 
 
 def _split_around(text: str, *words: str) -> list[str]:
     """Split a text around words, each of which must occur once and in this order."""
-    found = re.fullmatch("(.*)".join(["", *map(re.escape, words), ""]), text, re.DOTALL)
-    if found is None or any(text.count(word) != 1 for word in words):
-        raise ValueError("the template does not keep each turn's words")
-    return list(found.groups())
+    match = re.fullmatch("(.*)".join(["", *map(re.escape, words), ""]), text, re.DOTALL)
+    if match is None or any(text.count(word) != 1 for word in words):
+        raise ValueError("the template changes the words of a turn")
+    return list(match.groups())
 
 
 class TemplatedPromptBuilder(PromptBuilder):
@@ -172,11 +178,11 @@ class TemplatedPromptBuilder(PromptBuilder):
             self._tokenize_trusted(template.reply),
         )
         self._following = self._tokenize_trusted(template.following)
-        # The text before a reply that does not come from the generation prompt.
+        # The text before an earlier reply, which does not come from the generation prompt.
         continues = template.reply.startswith(template.generate)
         self._lead = self._tokenize_trusted(template.reply[len(template.generate) :]) if continues else []
         self._end = self._find_end_ids()
-        # Markup that is a single entry of the vocabulary is removed from users' words, special or not.
+        # Markup that is a single vocabulary entry is removed from users' words, whether it is a special token or not.
         segments = (start, self._image, self._generate, self._between, self._following, self._end)
         self._reserved |= {*tokenizer.get_added_vocab().values()} & {token for ids in segments for token in ids}
         self._reserved -= {tokenizer.unk_token_id}
@@ -192,14 +198,14 @@ class TemplatedPromptBuilder(PromptBuilder):
         """Encode as :meth:`PromptBuilder.encode` does, in the template's format; raises the same errors."""
         check_turn_order(turns)
         check_characters(turns, self.max_prompt_tokens)
-        shown = count_images_by_turn(turns, num_images)
+        image_counts = count_images_by_turn(turns, num_images)
         ids, spans, images = list(self._start), [], []
         for index, turn in enumerate(turns):
             text = remove_tag_characters(turn.text)
             if turn.role == "assistant":
                 ids += [*self._tokenize(neutralise(text)), *self._following]
                 continue
-            for _ in range(shown[index]):
+            for _ in range(image_counts[index]):
                 images.append(len(ids) + self._image.index(self.image_token_id))
                 ids += self._image
             start = len(ids)
@@ -217,8 +223,8 @@ class TemplatedPromptBuilder(PromptBuilder):
         return EncodedPrompt(input_ids=ids, user_spans=spans, image_positions=images, answer_span=(start, len(ids)))
 
     def _tokenize_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokenise words without the template's turn markup; each is replaced by a comma, as role markers are."""
-        markup = getattr(self, "_markup", None)  # the base class tokenises a word before it is set
+        """Tokenise words without the template's turn markup; each mark is replaced by a comma, as role markers are."""
+        markup = getattr(self, "_markup", None)  # the base class tokenises a word before the attribute is set
         return super()._tokenize_batch([markup.sub(",", text) for text in texts] if markup is not None else texts)
 
     def _tokenize_trusted(self, text: str) -> list[int]:
@@ -244,17 +250,17 @@ class TemplatedPromptBuilder(PromptBuilder):
 def _find_markup(template: PromptTemplate, tokenizer: ChatTokenizer) -> re.Pattern[str] | None:
     """Find plain text by which a template marks turns, such as ``[/INST]`` or ``### Human:``; None if there is none.
 
-    Words between special tokens (``user``) have no meaning without them, and users need these words.
+    Words between special tokens (``user``) have no meaning without these tokens, and stay available to users.
     """
     added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
     special = re.compile("|".join(map(re.escape, added))) if added else re.compile(r"(?!)")
-    found = set()
+    marks = set()
     for text in (template.generate, template.reply, template.following):
         for piece in special.sub("\n", text).splitlines():
             plain = piece.strip()
             if plain and not re.fullmatch(r"[\w ]+", plain) and any(map(str.isalnum, plain)):
-                found |= {plain, *(part for part in plain.split("  ") if part.strip())}
-    names = sorted((re.escape(name).replace(r"\ ", r"\s+") for name in found), key=len, reverse=True)
+                marks |= {plain, *(part for part in plain.split("  ") if part.strip())}
+    names = sorted((re.escape(name).replace(r"\ ", r"\s+") for name in marks), key=len, reverse=True)
     return re.compile("|".join(names), re.IGNORECASE) if names else None
 
 

@@ -1,4 +1,4 @@
-"""Lists the texts of a conversation that the safety head judges: turns, sentences, windows and texts without disguises.
+"""Lists the texts of a conversation that the safety head judges: turns, sentences, windows and undisguised texts.
 
 Knows no token ids: ``prompts`` encodes the texts.
 """
@@ -17,15 +17,15 @@ from safety_core.inputs.text.sentences import split_sentences
 from safety_core.inputs.turn_windows import MAX_FOLDED_WINDOWS, MAX_WINDOWS, has_only_whole_questions, list_turn_windows
 
 MAX_SENTENCES = 128
-"""Sentences of a conversation that are judged alone, and as many single lines; of more, neighbours are judged together,
-in that many groups."""
+"""Maximum number of sentences of a conversation that are judged separately, and of single lines. If there are more,
+adjacent ones are joined to this number of groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadTexts:
     """Lists the texts of conversations in one prompt format.
 
-    Plain texts are on one line, with usual capitals, without special tokens and role markers that they spell.
+    A plain text has one line, usual capitals, and no spelled-out special tokens or role markers.
     """
 
     template_words: re.Pattern[str]
@@ -35,26 +35,26 @@ class HeadTexts:
     """Undoes disguises."""
 
     def list_texts(self, turns: Sequence[Turn], *, sentences: bool) -> list[str]:
-        """List all texts to judge beside the user's words as a whole; some may occur twice.
+        """List all texts to judge in addition to the user's words as a whole; duplicates are possible.
 
         Args:
             turns: the conversation.
-            sentences: whether to judge sentences and lines alone, and to search for disguises.
+            sentences: whether to judge sentences and lines separately, and to search for disguises.
         """
         texts = [text for turn in turns for text in (turn.text, *turn.parts)]
-        asked = [turn.text for turn in turns if turn.role == "user"]
-        found = [*texts, *(plain for text in texts if (plain := self._simplify(text)) != _trim_once(text))]
-        if len(asked) > 1 and not has_only_whole_questions(turns):
-            found.append(self._simplify(" ".join(asked)))
+        user_texts = [turn.text for turn in turns if turn.role == "user"]
+        variants = [*texts, *(plain for text in texts if (plain := self._simplify(text)) != _trim_once(text))]
+        if len(user_texts) > 1 and not has_only_whole_questions(turns):
+            variants.append(self._simplify(" ".join(user_texts)))
         state = FoldingState()
         folded = {text: self._fold(text, state) for text in dict.fromkeys(texts)} if sentences else {}
-        found += self._join_turns(turns, folded, state)
+        variants += self._join_turns(turns, folded, state)
         if sentences:
-            found += [*self._list_folded(folded), *self._list_sentences(texts)]
-        return found + self._list_hidden(texts, state)
+            variants += [*self._list_folded(folded), *self._list_sentences(texts)]
+        return variants + self._list_hidden(texts, state)
 
     def _simplify(self, text: str) -> str:
-        """Write a text plainly."""
+        """Convert a text to a plain text."""
         for _ in range(2):  # capitals may hide a role marker
             text = lower_capitals(" ".join(self.template_words.sub(" ", text).split()))
         return text
@@ -64,10 +64,10 @@ class HeadTexts:
         return self.folding.fold(self.template_words.sub(" ", text), state)
 
     def _join_turns(self, turns: Sequence[Turn], folded: Mapping[str, FoldedText], state: FoldingState) -> list[str]:
-        """List plain and folded texts of neighbouring turns: a request may begin in one and end in another.
+        """List plain and folded texts of adjacent turns, because a request may be split across turns.
 
-        The language model reads the turns of both sides in a row, and a client writes both. All of them are judged as
-        one text, and in shorter windows, so that small talk around a request does not hide it.
+        The client writes the turns of both roles, and the language model reads them in order. They are judged as one
+        text and in shorter windows, so that small talk cannot hide a request.
 
         Args:
             turns: the conversation.
@@ -86,34 +86,34 @@ class HeadTexts:
         plain = dict.fromkeys(map(self._simplify, windows))
         return [*plain, *(variant for window in searched for variant in self.folding.fold(window, state).whole)]
 
-    def _list_folded(self, found: Mapping[str, FoldedText]) -> list[str]:
+    def _list_folded(self, folded_by_text: Mapping[str, FoldedText]) -> list[str]:
         """List folded variants of texts and of their sentences."""
-        whole: list[str] = []
+        whole_texts: list[str] = []
         sentences: list[str] = []
-        for text, folded in found.items():
-            whole += [variant for variant in folded.whole if has_other_words(variant, self._simplify(text))]
+        for text, folded in folded_by_text.items():
+            whole_texts += [variant for variant in folded.whole if has_other_words(variant, self._simplify(text))]
             sentences += folded.sentences
-        return [*whole, *_group(sentences)]
+        return [*whole_texts, *_group(sentences)]
 
     def _list_sentences(self, texts: Sequence[str]) -> list[str]:
-        """List the plain sentences of texts: across lines, and those that end with a line."""
+        """List the plain sentences of texts: across lines, and with each line end as a sentence end."""
         texts = [self.template_words.sub(" ", text) for text in texts]
         across = [split_sentences(text) for text in texts]
         within = [[piece for line in text.splitlines() for piece in split_sentences(line)] for text in texts]
         return list(dict.fromkeys([*self._separate(across), *(self._separate(within) if within != across else [])]))
 
     def _separate(self, split: Sequence[Sequence[str]]) -> list[str]:
-        """Return the plain pieces of texts that have several; more than ``MAX_SENTENCES`` in as many groups."""
+        """Return the plain pieces of texts with several pieces, joined to at most ``MAX_SENTENCES`` groups."""
         plain = (self._simplify(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
-        # A single word asks for nothing; it belongs to a list, or to a text with one word a line. Some scripts have no
-        # spaces.
+        # A single word is not a request; it belongs to a list, or to a text with one word per line. Some scripts have
+        # no spaces.
         return _group([piece for piece in plain if " " in piece or not piece.isascii()])
 
     def _list_hidden(self, texts: Sequence[str], state: FoldingState) -> list[str]:
-        """List texts whose hidden characters are decoded, plain, folded, and by sentence; usually none."""
-        revealed = [one for text in texts for one in reveal_hidden(text)]
-        together = " ".join(hidden[-1] for text in texts if (hidden := reveal_hidden(text)))
-        revealed += [together] if len(texts) > 1 and together else []
+        """List texts with decoded hidden characters: plain, folded, and by sentence; usually there are none."""
+        revealed = [variant for text in texts for variant in reveal_hidden(text)]
+        hidden_words = " ".join(hidden[-1] for text in texts if (hidden := reveal_hidden(text)))
+        revealed += [hidden_words] if len(texts) > 1 and hidden_words else []
         folded = {text: self._fold(text, state) for text in revealed}
         return [*map(self._simplify, revealed), *self._list_folded(folded), *self._list_sentences(revealed)]
 
@@ -128,13 +128,13 @@ def _replace_texts(turn: Turn, replacements: Mapping[str, str]) -> Turn:
 
 
 def _group(pieces: Sequence[str]) -> list[str]:
-    """Return distinct pieces, each alone; more than ``MAX_SENTENCES`` are joined to that many groups of neighbours."""
-    found = list(dict.fromkeys(pieces))
-    size = -(-len(found) // MAX_SENTENCES)
-    return [" ".join(found[start : start + size]) for start in range(0, len(found), max(1, size))]
+    """Return distinct pieces; more than ``MAX_SENTENCES`` are joined to that many groups of adjacent pieces."""
+    distinct = list(dict.fromkeys(pieces))
+    size = -(-len(distinct) // MAX_SENTENCES)
+    return [" ".join(distinct[start : start + size]) for start in range(0, len(distinct), max(1, size))]
 
 
 def _trim_once(text: str) -> str:
-    """Remove one line break or space around a text, which means nothing; several of them are noise that is judged."""
+    """Remove a single line break or space around a text; more white space stays and is judged as noise."""
     trimmed = text.strip()
     return trimmed if len(text) - len(trimmed) <= 1 else text

@@ -30,7 +30,7 @@ _WORD_STARTS = ("\u2581", "\u0120")
 """Prefixes of tokens that start a word, in SentencePiece and in byte-level BPE."""
 
 _WHOLE_WORD = 4
-"""Least letters of such a token to count as a word; shorter ones are often parts of words."""
+"""Minimum letters of a token that counts as a word; shorter tokens are often parts of words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class EncodedPrompt:
     """Token ids of a conversation, one placeholder id for each image."""
 
     input_ids: list[int]
-    """The whole prompt, and the answer if one was given."""
+    """Ids of the whole prompt, and of the answer if there is one."""
 
     user_spans: list[tuple[int, int]]
     """[start, end) of each user turn's own words, template, images and hint excluded."""
@@ -87,8 +87,8 @@ class PromptBuilder:
     Args:
         tokenizer: a Hugging Face tokenizer.
         image_token_id: id of the image placeholder.
-        max_prompt_tokens: longest prompt accepted, counted before images are expanded; the answer does not count. What
-            :func:`check_characters` refuses is never tokenised.
+        max_prompt_tokens: maximum tokens of a prompt, counted before images are expanded and without the answer. A
+            prompt that :func:`check_characters` rejects is never tokenised.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class PromptBuilder:
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
         self._lexicon: Lexicon | None = None
         self.folding: Folding = self.local_folding
-        """Undoes disguises, in this thread or in a process of its own."""
+        """Undoes disguises, in the calling thread or in a separate process."""
 
     def encode(
         self, turns: Sequence[Turn], num_images: int, hint: str | None = None, answer: str | None = None
@@ -113,10 +113,10 @@ class PromptBuilder:
         """Encode a conversation that ends with a user turn.
 
         Args:
-            turns: user and assistant turns alternating, first and last by the user.
+            turns: user and assistant turns, alternating; the user's turn is first and last.
             num_images: number of placeholders, at the start of the turns that show them.
             hint: trusted text that follows the last user turn.
-            answer: the assistant's reply to learn, closed by the end-of-sequence token.
+            answer: the assistant's reply in training, to which the end-of-sequence token is appended.
 
         Raises:
             PromptError: the turns do not alternate, or the prompt is longer than ``max_prompt_tokens``.
@@ -124,7 +124,7 @@ class PromptBuilder:
         """
         check_turn_order(turns)
         check_characters(turns, self.max_prompt_tokens)
-        shown = count_images_by_turn(turns, num_images)
+        image_counts = count_images_by_turn(turns, num_images)
         ids: list[int] = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         spans: list[tuple[int, int]] = []
         images: list[int] = []
@@ -133,7 +133,7 @@ class PromptBuilder:
             if turn.role == "assistant":
                 ids += self._encode_reply(neutralise(text))
                 continue
-            here = shown[index]
+            here = image_counts[index]
             ids += self._tokenize("USER: " if here or not self._adds_space else "USER:")
             for _ in range(here):
                 images.append(len(ids))
@@ -154,21 +154,22 @@ class PromptBuilder:
     def encode_head_inputs(self, turns: Sequence[Turn], *, sentences: bool = True) -> list[list[int]]:
         """Encode all texts of a conversation for the safety head: the whole conversation, then turn by turn.
 
-        The whole conversation comes first. In a conversation of several turns, each turn and each part of a turn
-        follows alone, the assistant's too: the client writes all of them, and harmless text around a request must not
-        hide it. Each text is also judged plainly, without spelled-out template words, unusual capitals, line breaks and
-        runs of spaces. The user's words are also judged as one text, and neighbouring turns together, whoever wrote
-        them. With ``sentences``, sentences and single lines are judged alone, at most ``MAX_SENTENCES`` of each, and so
-        are the folded variants of disguised texts (:mod:`safety_core.inputs.text.folding`), as a whole and by sentence.
+        The whole conversation comes first. If there are several turns, each turn and each part of a turn follows
+        separately, including the assistant's, because the client writes all of them and harmless text must not hide a
+        request. Each text is also judged in plain form, without spelled-out template words, unusual capitals, line
+        breaks and repeated spaces. The user's words are also judged as one text, and adjacent turns are judged
+        together, regardless of role. With ``sentences``, sentences and single lines are judged separately, at most
+        ``MAX_SENTENCES`` of each, and so are the folded variants of disguised texts
+        (:mod:`safety_core.inputs.text.folding`), as a whole and by sentence.
 
         Raises as :meth:`encode_user_words` does.
         """
-        whole = self.encode_user_words(turns)
+        conversation_ids = self.encode_user_words(turns)
         texts = HeadTexts(self._template_words, self.folding).list_texts(turns, sentences=sentences)
         if len(texts) < 2:
-            return [whole]
-        alone = dict.fromkeys(map(tuple, self.encode_texts(list(dict.fromkeys(texts)))))
-        return [whole, *(list(ids) for ids in alone if ids and list(ids) != whole)]
+            return [conversation_ids]
+        separate_ids = dict.fromkeys(map(tuple, self.encode_texts(list(dict.fromkeys(texts)))))
+        return [conversation_ids, *(list(ids) for ids in separate_ids if ids and list(ids) != conversation_ids)]
 
     @property
     def lexicon(self) -> Lexicon:
@@ -189,14 +190,14 @@ class PromptBuilder:
     def _list_whole_words(self) -> list[str]:
         """List the whole words of the tokenizer's vocabulary."""
         vocabulary = self.tokenizer.convert_ids_to_tokens(range(len(self.tokenizer)))
-        whole = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
-        return [word for word in whole if len(word) >= _WHOLE_WORD and _is_word(word)]
+        words = (token[1:] for token in vocabulary if token[:1] in _WORD_STARTS)
+        return [word for word in words if len(word) >= _WHOLE_WORD and _is_word(word)]
 
     def encode_user_words(self, turns: Sequence[Turn]) -> list[int]:
-        """Encode the user turns' words alone, a line break between turns: the input of the safety head.
+        """Encode only the words of the user's turns, with a line break between turns: the input of the safety head.
 
         Raises:
-            PromptError: more ids than ``max_prompt_tokens``, or more characters in all turns than can make so few.
+            PromptError: more ids than ``max_prompt_tokens``, or more characters than :func:`check_characters` accepts.
         """
         check_characters(turns, self.max_prompt_tokens)
         words = [self._encode_words(turn.text) for turn in turns if turn.role == "user"]
@@ -209,33 +210,33 @@ class PromptBuilder:
         """Encode several texts, each as a single user turn, in one call. Raises as :meth:`encode_user_words`."""
         for text in texts:
             check_characters([Turn(role="user", text=text)], self.max_prompt_tokens)
-        found = self._tokenize_batch([neutralise(text) for text in texts])
-        for ids in found:
+        encoded = self._tokenize_batch([neutralise(text) for text in texts])
+        for ids in encoded:
             self._check_length(len(ids))
-        return found
+        return encoded
 
     def split_into_tokens(self, text: str) -> list[str]:
-        """Split a text into tokens, as if it were generated; tokens within a character are empty."""
+        """Split a text into the pieces that generation would produce, one per token; some are empty."""
         encodable = text.encode("utf-8", "replace").decode("utf-8")
         encoded = self.tokenizer(
             encodable, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
         )
         spans = [(start, end) for start, end in encoded["offset_mapping"] if end > start]
-        pieces, said = [], 0
+        pieces, covered = [], 0
         for index, (_, end) in enumerate(spans):
-            whole = index + 1 == len(spans) or spans[index + 1][0] >= end
-            pieces.append(encodable[said:end] if whole else "")
-            said = end if whole else said
-        if said < len(encodable):
-            pieces.append(encodable[said:])
+            is_complete = index + 1 == len(spans) or spans[index + 1][0] >= end
+            pieces.append(encodable[covered:end] if is_complete else "")
+            covered = end if is_complete else covered
+        if covered < len(encodable):
+            pieces.append(encodable[covered:])
         return pieces
 
     def remove_template_words(self, text: str) -> str:
-        """Replace special tokens and role markers that a text spells by spaces."""
+        """Replace spelled-out special tokens and role markers in a text by spaces."""
         return self._template_words.sub(" ", text)
 
     def _encode_words(self, text: str, *, after: str = "") -> list[int]:
-        """Encode a user's words as they tokenise behind ``after``, without its ids."""
+        """Encode a user's words as they are tokenised after the text ``after``, without the ids of that text."""
         words, lead = neutralise(text), self._tokenize(after)
         joint = self._tokenize(after + words)
         return joint[len(lead) :] if joint[: len(lead)] == lead else self._tokenize(words)
@@ -265,7 +266,7 @@ class PromptBuilder:
 def neutralise(text: str) -> str:
     """Remove role markers from untrusted text, and lone surrogates, which no tokenizer can encode.
 
-    Each marker is replaced by a comma: without it, the text around a marker could form another one.
+    Each marker is replaced by a comma; otherwise the text around a marker could form another marker.
     """
     encodable = text.encode("utf-8", "replace").decode("utf-8")
     return _ROLE_MARKER.sub(",", encodable)

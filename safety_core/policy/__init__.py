@@ -1,1 +1,1 @@
-"""Policies: what each level of risk leads to, and how an operator writes that down."""
+"""Policies: the consequence of each level of risk, and the file format in which operators define policies."""

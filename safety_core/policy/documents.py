@@ -1,6 +1,6 @@
-"""Shapes of ``policy.json`` and of operators' policy files, with strict checks of every field against a taxonomy.
+"""Schemas of ``policy.json`` and of operators' policy files, with strict checks of every field against a taxonomy.
 
-Knows no files' lines and no HTTP: ``loader`` reads operators' files, ``policy`` decides.
+Knows no line numbers and no HTTP: ``loader`` reads operators' files, ``policy`` decides.
 """
 
 import re
@@ -22,7 +22,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8}){0,4}")
 _MAX_BESIDE = 4
 
 MAX_TEXT = 1000
-"""Characters of a refusal or hint in an operator's file."""
+"""Maximum characters of a refusal or hint in an operator's file."""
 
 _Entry = TypeVar("_Entry")
 
@@ -60,23 +60,25 @@ def _check_all_levels(table: dict[int, _Entry], info: ValidationInfo) -> dict[in
 
 def _check_text(text: str) -> str:
     if not text.strip():
-        raise ValueError("a text is needed")
+        raise ValueError("a non-blank string is needed")
     try:
         text.encode()
-    except UnicodeEncodeError as exc:  # YAML reads an emoji's two escapes as two halves, which are no characters
-        raise ValueError("a text of whole characters is needed; write them as they are") from exc
+    except UnicodeEncodeError as exc:  # YAML parses the two escapes of an emoji as lone surrogates
+        raise ValueError(
+            "a string without lone surrogates is needed; write characters directly, not as escapes"
+        ) from exc
     return text
 
 
 def _parse_language(tag: object) -> str:
     if not isinstance(tag, str) or not _LANGUAGE.fullmatch(tag.lower()):
-        raise ValueError("a language tag such as de or pt-BR is needed, in quotes where it is no")
+        raise ValueError("a language tag such as de or pt-BR is needed; put the tag no in quotes")
     return tag.lower()
 
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name == DEFAULT_POLICY:
-        raise ValueError("a name of letters, digits and _.- other than default is needed")
+        raise ValueError("a name is needed that consists of letters, digits and _.- and is not default")
     return name
 
 
@@ -115,7 +117,7 @@ _all_levels = AfterValidator(_check_all_levels)
 
 
 class PolicyChanges(StrictModel):
-    """Fields of a policy that replace those of another one, entry by entry."""
+    """Fields that replace those of a policy, entry by entry."""
 
     enabled: dict[_RiskType, bool] = Field(default={})
     thresholds: dict[_RiskType, dict[_RiskLevel, _Threshold]] = Field(default={})
@@ -149,14 +151,14 @@ class PolicyEntry(PolicyChanges):
     refusals: dict[_RiskType, _ShortText] = Field(default={})
     fallback_refusal: _ShortText = Field(default="", description="Unchanged if empty.")
     hints: _HintTexts = Field(default={})
-    language: _Language = Field(default="en", description="Language of the texts that are no translations.")
+    language: _Language = Field(default="en", description="Language of the texts that are not in ``translations``.")
     translations: dict[_Language, Translation] = Field(default={})
     mode: Annotated[Mode, Field(strict=False)] = Mode.ENFORCE
     beside: _Beside = Field(default=[])
 
 
 class BookDocument(PolicyEntry):
-    """An operator's file: the default policy, the other policies by name, and which of them a request may select."""
+    """An operator's file: the default policy, other policies by name, and the policies that a request may select."""
 
     policies: dict[_PolicyName, PolicyEntry | None] = Field(default={})
     selectable: list[str] = Field(default=[])
@@ -166,10 +168,10 @@ class BookDocument(PolicyEntry):
 
 
 def parse_policy(data: object, taxonomy: Taxonomy) -> Policy:
-    """Read the JSON form of a policy; it must cover exactly the taxonomy's types and levels.
+    """Parse the JSON form of a policy, which must cover exactly the taxonomy's types and levels.
 
     Raises:
-        PolicyError: the first field at fault.
+        PolicyError: a field is missing, unknown or malformed; the message names the first such field.
     """
     document = _validate(PolicyDocument, data, taxonomy)
     return Policy(
@@ -187,7 +189,7 @@ def load_policy(path: Path, taxonomy: Taxonomy) -> Policy:
 
 
 def overlay_policy(policy: Policy, changes: Mapping[str, object], taxonomy: Taxonomy) -> Policy:
-    """Replace some fields of a policy, at any depth; everything else stays.
+    """Replace some fields of a policy, at any depth; all other fields stay.
 
     Raises:
         PolicyError: a field is unknown or malformed.
@@ -212,5 +214,5 @@ def _validate(model: type[ModelT], data: object, taxonomy: Taxonomy) -> ModelT:
     try:
         return model.model_validate(data, context=taxonomy)
     except ValidationError as exc:
-        found = find_problem(exc)
-        raise PolicyError(found.problem, found.place) from exc
+        problem = find_problem(exc)
+        raise PolicyError(problem.problem, problem.place) from exc

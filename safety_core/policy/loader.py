@@ -1,17 +1,17 @@
-"""Reads the file in which operators own their policies; every mistake is reported with its line.
+"""Reads the policy file of an operator; every error message contains the line number.
 
 ::
 
-    thresholds: {privacy: {3: 0.4}}          # the policy called "default"; what is not named stays as calibrated
+    thresholds: {privacy: {3: 0.4}}          # the policy "default"; other thresholds stay as calibrated
     actions: {misleading: {1: allow}}        # allow, caution or refuse
-    enabled: {politics: false}               # a type that never decides
+    enabled: {politics: false}               # a type that never affects decisions
     refusals: {privacy: "I keep people's secrets."}
     hints: {illegal: {1: "Mind the law."}}   # replace the checkpoint's, which the model was trained on
-    language: en                             # of the texts that are no translations
+    language: en                             # language of the texts above
     translations:
       de: {refusals: {privacy: "Geheimnisse bleiben bei mir."}, fallback_refusal: "Das geht leider nicht."}
     mode: enforce                            # or shadow: decided, counted and logged, but not enforced
-    beside: [strict]                         # policies that also judge every request, compared by metrics
+    beside: [strict]                         # policies that also judge every request, for comparison
     policies:
       strict: {thresholds: {privacy: {2: 0.2}}}   # any of the fields above, replacing those of "default"
     selectable: [default, strict]            # policies that a request may name; a key's own list takes precedence
@@ -39,12 +39,12 @@ def read_book(path: Path, base: Policy, taxonomy: Taxonomy) -> PolicyBook:
     """Read an operator's policies.
 
     Args:
-        path: the YAML file; an empty one changes nothing.
+        path: the YAML file; an empty file changes nothing.
         base: the checkpoint's own policy; the file replaces parts of it.
         taxonomy: the types and levels that the file may name.
 
     Raises:
-        ConfigError: the file is malformed; the message contains the line at fault.
+        ConfigError: the file is malformed; the message contains the line number.
     """
     file = read_document(path)
     content = file.parse(BookDocument, context=taxonomy)
@@ -84,7 +84,7 @@ class _Draft:
 
 
 def _check_references(content: BookDocument, file: Document) -> None:
-    """Refuse names of policies that the file does not contain."""
+    """Reject references to policies that the file does not contain."""
     names = {DEFAULT_POLICY, *content.policies}
     if len(names) > _MAX_POLICIES:
         raise file.create_error(("policies",), f"at most {_MAX_POLICIES} policies are accepted")
@@ -94,11 +94,11 @@ def _check_references(content: BookDocument, file: Document) -> None:
     for place, named in (*references, (("selectable",), content.selectable)):
         for index, name in enumerate(named):
             if name not in names:
-                raise file.create_error((*place, str(index)), "there is no policy of this name")
+                raise file.create_error((*place, str(index)), "there is no policy with this name")
 
 
 def _check_refusals(policy: Policy, place: Place, file: Document) -> None:
-    """Refuse texts that are too long, also those of the checkpoint that the file keeps: the policy sends them all."""
+    """Reject texts that are too long, including the checkpoint's texts, which the policy sends as well."""
     texts: dict[Place, str] = {("refusals", kind): text for kind, text in policy.refusals.items()}
     texts[("fallback_refusal",)] = policy.fallback_refusal
     for field, text in texts.items():
@@ -107,12 +107,12 @@ def _check_refusals(policy: Policy, place: Place, file: Document) -> None:
 
 
 def _locate(name: str) -> Place:
-    """Return the place of a policy in the file; the default policy is the top of it."""
+    """Return the place of a policy in the file; the default policy is at the top level."""
     return () if name == DEFAULT_POLICY else ("policies", name)
 
 
 def _merge_entries(content: BookDocument, taxonomy: Taxonomy) -> dict[str, PolicyEntry]:
-    """Return all policies by name, each with the fields of the default policy that it does not replace."""
+    """Return all policies by name; each inherits the fields of the default policy that it does not replace."""
     default = content.model_dump(exclude={"policies", "selectable"}, exclude_unset=True)
     changes: dict[str, dict[str, Any]] = {DEFAULT_POLICY: {}}
     for name, entry in content.policies.items():
@@ -143,11 +143,11 @@ def _replace_texts(policy: Policy, hints: Hints, translation: Translation) -> tu
 
 
 def _activate(drafts: Mapping[str, _Draft]) -> dict[str, dict[str, ActivePolicy]]:
-    """Put policies beside each other; those beside a policy have none beside them."""
-    alone = {name: draft.activate(name) for name, draft in drafts.items()}
+    """Attach to each policy the policies of its field ``beside``; those have no further policies beside them."""
+    active = {name: draft.activate(name) for name, draft in drafts.items()}
     return {
         name: {
-            language: draft.activate(name, language, tuple(alone[other] for other in draft.beside if other != name))
+            language: draft.activate(name, language, tuple(active[other] for other in draft.beside if other != name))
             for language in draft.texts
         }
         for name, draft in drafts.items()
@@ -158,12 +158,12 @@ def _list_warnings(name: str, draft: _Draft, base: Policy) -> Iterator[str]:
     if draft.mode is Mode.SHADOW:
         yield f"policy {name}: in shadow mode, its decisions are not enforced"
     for kind in sorted(base.enabled - draft.policy.enabled):
-        yield f"policy {name}: {kind} is off and never decides"
+        yield f"policy {name}: {kind} is disabled and never affects decisions"
     for kind, actions in draft.policy.actions.items():
         for level, action in actions.items():
             threshold, field = draft.policy.thresholds[kind][level], f"{kind}.{level}"
             if action is Action.ALLOW and base.actions[kind][level] is not Action.ALLOW:
-                yield f"policy {name}: actions.{field} lets that risk through"
+                yield f"policy {name}: actions.{field} allows that risk"
             if threshold > 1 >= base.thresholds[kind][level]:
                 yield f"policy {name}: thresholds.{field} is above 1 and never reached"
     replaced = sorted({f"{kind}.{k}" for _, hints in draft.texts.values() for kind in hints for k in hints[kind]})

@@ -1,4 +1,4 @@
-"""Named policies of an operator in every language, as a server holds them.
+"""Named policies of an operator in every language, as a server uses them.
 
 :class:`PolicyBook` is the content of an operator's file, which ``loader`` reads; :class:`ActivePolicy` is the policy in
 force for one request. Knows no model, no HTTP and no files.
@@ -21,7 +21,7 @@ DEFAULT_POLICY = "default"
 
 
 class Mode(StrEnum):
-    """Whether a policy's decisions have consequences."""
+    """Whether a policy's decisions are enforced."""
 
     ENFORCE = "enforce"
     SHADOW = "shadow"
@@ -44,13 +44,13 @@ class ActivePolicy:
     """Whether the policy's decisions have consequences."""
 
     beside: tuple["ActivePolicy", ...] = ()
-    """Further policies that decide without consequences, for comparison."""
+    """Further policies whose decisions are only recorded, for comparison."""
 
     digest: str = field(init=False)
     """SHA-256 of the content; equal policies have equal digests."""
 
     def __post_init__(self) -> None:
-        beside = [one.digest for one in self.beside]
+        beside = [policy.digest for policy in self.beside]
         parts = [self.name, self.policy.digest, _stringify_levels(self.hints), self.mode, beside]
         object.__setattr__(self, "digest", hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
 
@@ -77,7 +77,7 @@ class PolicyBook:
     """Digest of the content; equal books have equal versions."""
 
     def __post_init__(self) -> None:
-        digests = {name: {key: one.digest for key, one in by.items()} for name, by in self.policies.items()}
+        digests = {name: {key: policy.digest for key, policy in by.items()} for name, by in self.policies.items()}
         content = json.dumps([digests, sorted(self.selectable)], sort_keys=True)
         object.__setattr__(self, "version", hashlib.sha256(content.encode()).hexdigest()[:12])
 
@@ -87,7 +87,7 @@ class PolicyBook:
         return cls(policies={DEFAULT_POLICY: {"": ActivePolicy(policy=policy)}})
 
     def select(self, name: str = DEFAULT_POLICY, languages: Sequence[str] = ()) -> ActivePolicy:
-        """Return a policy in the first of some languages that it has texts for, else in its own.
+        """Return a policy in the first language that it has texts for, or else in its own language.
 
         Args:
             name: one of ``policies``.
@@ -102,7 +102,7 @@ class PolicyBook:
 
 
 def _widen(tag: str) -> Iterator[str]:
-    """Yield a language tag, then wider ones: ``de-at``, ``de`` (RFC 4647, lookup)."""
+    """Yield a language tag, then wider tags: ``de-at``, ``de`` (RFC 4647, lookup)."""
     subtags = tag.lower().split("-")
     for count in range(len(subtags), 0, -1):
         yield "-".join(subtags[:count])

@@ -1,13 +1,14 @@
-"""Decides about a request from the scores of the safety head: a pure function, and its parameters.
+"""Computes the decision on a request from the scores of the safety head: a pure function, and its parameters.
 
 With p the type scores, q the level scores and E the enabled risky types::
 
-    w    = Σ_E p / Σ_risky p                  share of the risk that the enabled types hold
+    w    = Σ_E p / Σ_risky p                  share of the risk that belongs to enabled types
     s_k  = w · Σ_{j≥k} q_j   (k = 1 … L-1)    probability of level k or worse
-    t    = argmax_E p                         the type that the decision is about
+    t    = argmax_E p                         the risk type of the decision
 
-The highest k with s_k ≥ thresholds[t][k] gives actions[t][k]; none gives ``allow``. The score of the safe type never
-decides by itself. Scores that are not numbers are refused, because there is no verdict.
+The highest k with s_k ≥ thresholds[t][k] selects actions[t][k]; if there is none, the action is ``allow``. The score of
+the safe type alone never determines the decision. If scores are not finite, there is no verdict, and the request is
+refused.
 
 The server, the evaluation and the audit use the same ``policy.json``, which ``documents`` reads. Knows no files, no
 torch, no HTTP and no texts of users.
@@ -29,7 +30,7 @@ FORMAT_VERSION = 1
 """Version of the JSON form."""
 
 NO_VERDICT = "no_verdict"
-"""``Verdict.reason`` of a refusal that comes from missing or meaningless scores, not from risk."""
+"""``Verdict.reason`` of a refusal because scores are missing or not finite."""
 
 _DEFAULT_THRESHOLD = 0.5
 _DEFAULT_REFUSAL = "I can't help with that request."
@@ -44,7 +45,7 @@ class Action(StrEnum):
 
     @property
     def decision(self) -> "Decision":
-        """The decision that this action makes."""
+        """The decision for this action."""
         return _DECISION_OF[self]
 
 
@@ -57,7 +58,7 @@ class Decision(StrEnum):
 
     @property
     def severity(self) -> int:
-        """0 for allowed, 1 for cautioned, 2 for refused: the order in which the worst one wins."""
+        """0 for allowed, 1 for cautioned, 2 for refused; the most severe of several decisions counts."""
         return tuple(Decision).index(self)
 
 
@@ -72,7 +73,7 @@ class Verdict:
     """Outcome for the request."""
 
     type: str
-    """The enabled risky type with the highest score (t); the safe type if no type is enabled or scores are unfit."""
+    """The enabled risky type with the highest score (t); the safe type if no type is enabled or there is no verdict."""
 
     level: int
     """The level whose threshold was reached (k), 0 for none; with ``type`` it selects the hint."""
@@ -84,7 +85,7 @@ class Verdict:
     """s_k for k = 1 … L-1; empty if there is no verdict."""
 
     reason: str | None = None
-    """``no_verdict`` if the scores are unfit to decide, else None."""
+    """``no_verdict`` if scores are missing or not finite, otherwise None."""
 
     @property
     def flagged(self) -> bool:
@@ -93,7 +94,7 @@ class Verdict:
 
     @property
     def severity_key(self) -> tuple[int, float]:
-        """Sorts verdicts by the severity of the decision, then by the probability of the risk."""
+        """Sort key: the severity of the decision, then the probability of the risk."""
         return self.decision.severity, self.unsafe_probability
 
 
@@ -106,19 +107,19 @@ class Policy:
     """
 
     thresholds: Mapping[str, Mapping[int, float]]
-    """``thresholds[type][k]``: the least s_k that counts as level k; a threshold above 1 is never reached."""
+    """``thresholds[type][k]``: the minimum s_k that counts as level k; a threshold above 1 is never reached."""
 
     actions: Mapping[str, Mapping[int, Action]]
     """``actions[type][k]``: the consequence of level k."""
 
     enabled: frozenset[str]
-    """Risky types that may decide; the others are scored but change nothing."""
+    """Risky types that affect decisions; other types are scored, but have no effect."""
 
     refusals: Mapping[str, str]
-    """Text of a refusal by type; it names neither the stage nor the product."""
+    """Text of a refusal by type; it mentions neither the component that refused nor the product."""
 
     fallback_refusal: str = _DEFAULT_REFUSAL
-    """Text of a refusal that has no type."""
+    """Text of a refusal without a type."""
 
     def __post_init__(self) -> None:
         types = set(self.thresholds)
@@ -134,13 +135,13 @@ class Policy:
                 if not math.isfinite(threshold) or threshold < 0:
                     raise PolicyError("a number of at least 0 is needed", ("thresholds", name, str(level)))
             if not self.refusals[name].strip():
-                raise PolicyError("a text is needed", ("refusals", name))
+                raise PolicyError("a non-blank string is needed", ("refusals", name))
         if not self.fallback_refusal.strip():
-            raise PolicyError("a text is needed", ("fallback_refusal",))
+            raise PolicyError("a non-blank string is needed", ("fallback_refusal",))
 
     @classmethod
     def create_default(cls, taxonomy: Taxonomy) -> Self:
-        """Create a policy with every type enabled and all thresholds 0.5: the worst level refuses, others caution."""
+        """Create a policy with all types enabled and thresholds of 0.5, which refuses only the worst level."""
         worst = len(taxonomy.levels) - 1
         levels = range(1, worst + 1)
         return cls(
@@ -170,7 +171,7 @@ class Policy:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def raise_thresholds(self, minimum: float) -> Self:
-        """Raise thresholds below a minimum to it: for scores less reliable than those the policy was calibrated on."""
+        """Raise all thresholds to at least a minimum, for scores that are less reliable than the calibration data."""
         raised = {
             name: {level: max(value, minimum) for level, value in by.items()} for name, by in self.thresholds.items()
         }
@@ -192,12 +193,12 @@ def compute_level_scores(policy: Policy, taxonomy: Taxonomy, scores: RiskScores)
     elif total > 0:
         weight = sum(p for name, p in risky.items() if name in policy.enabled) / total
     else:
-        weight = 1.0  # all type scores were rounded to 0: the levels alone decide
+        weight = 1.0  # all type scores were rounded to 0: only the levels count
     return {k: weight * sum(scores.levels[k:]) for k in range(1, len(taxonomy.levels))}
 
 
 def decide(policy: Policy, taxonomy: Taxonomy, scores: RiskScores) -> Verdict:
-    """Judge one view of a request; scores that are not numbers are refused with reason ``no_verdict``."""
+    """Judge one view of a request; scores that are not finite lead to a refusal with reason ``no_verdict``."""
     if not scores.finite:
         return refuse_without_verdict(taxonomy)
     beliefs = compute_level_scores(policy, taxonomy, scores)
@@ -222,11 +223,11 @@ def decide(policy: Policy, taxonomy: Taxonomy, scores: RiskScores) -> Verdict:
 
 
 def decide_worst(policy: Policy, taxonomy: Taxonomy, pair: PairScores) -> tuple[Verdict, RiskScores | None]:
-    """Judge all views of a request: the worst one decides.
+    """Judge all views of a request; the most severe verdict counts.
 
     Returns:
         The worst verdict (by decision, then by s_1) and its scores. The scores are None if there is no verdict: there
-        is nothing to judge, or some score of the pair is not a number.
+            is nothing to judge, or a score is not finite.
     """
     views = (*pair.per_image, *(scores for scores in (pair.joint, pair.image, pair.text) if scores is not None))
     if not pair.deciding or not all(scores.finite for scores in views):

@@ -41,7 +41,7 @@ def test_what_is_wrong_is_told_apart(tmp_path: Path) -> None:
     assert told == {
         "gone": "cannot be read: there is no such file",
         ".": "cannot be read: it is a folder",
-        "bytes": "cannot be read as JSON: it is no UTF-8 text",
+        "bytes": "cannot be read as JSON: it is not UTF-8 text",
         "odd": "cannot be read as JSON (line 2)",
     }
     assert describe_read_error(json.JSONDecodeError("x", "secret", 0), "JSON") == "cannot be read as JSON (line 1)"

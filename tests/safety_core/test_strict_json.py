@@ -65,9 +65,12 @@ def test_a_document_that_fits_is_read() -> None:
         ({"sizes": 3141}, "shape.sizes: unknown field"),
         ({"on": 3141}, "shape.on: true or false is needed"),
         ({"colour": "3141"}, "shape.colour: must be one of ['red', 'blue']"),
-        ({"text": 3141}, "shape.text: a text is needed"),
+        ({"text": 3141}, "shape.text: a string is needed"),
         ({"text": "3141" * 3}, "shape.text: at most 9 characters are accepted"),
-        ({"text": "\ud83d"}, "shape.text: a text of whole characters is needed; write them as they are"),
+        (
+            {"text": "\ud83d"},
+            "shape.text: a string without lone surrogates is needed; write characters directly, not as escapes",
+        ),
         ({"text": "secret"}, "shape.text: another text is needed"),
         ({"inner": [3141]}, "shape.inner: an object is needed"),
         ({"inner": {"share": "3141"}}, "shape.inner.share: a number is needed"),
@@ -77,7 +80,7 @@ def test_a_document_that_fits_is_read() -> None:
         ({"inner": {"share": float("nan")}}, "shape.inner.share: a finite number is needed"),
         ({"inner": {"share": 10**400}}, "shape.inner.share: a number is needed"),
         ({"inner": {"names": "3141"}}, "shape.inner.names: a list is needed"),
-        ({"inner": {"names": ["a", 3141]}}, "shape.inner.names.1: a text is needed"),
+        ({"inner": {"names": ["a", 3141]}}, "shape.inner.names.1: a string is needed"),
         ({"inner": {"names": ["3141"] * 3}}, "shape.inner.names: at most 2 entries are accepted"),
         ({"weights": {"other": 3141}}, "shape.weights.other: unknown word"),
     ],
@@ -108,9 +111,9 @@ class Limits(StrictModel):
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ({"word": ""}, "a non-empty text is needed"),
+        ({"word": ""}, "a non-empty string is needed"),
         ({"word": "abcd"}, "at most 3 characters are accepted"),
-        ({"code": "a"}, "a text of at least 2 characters is needed"),
+        ({"code": "a"}, "a string of at least 2 characters is needed"),
         ({"letter": "ab"}, "at most one character is accepted"),
         ({"some": []}, "a list of at least one entry is needed"),
         ({"pair": [1]}, "a list of at least 2 entries is needed"),
@@ -146,7 +149,7 @@ class Address(StrictModel):
         ({"limit": "3141", "home": {}}, "account: the fields name and key are missing"),
         ({"name": "n", "key": "k", "limit": 1, "home": {}}, "account.home: the fields street and town are missing"),
         ({"name": "n", "key": "k", "home": {}}, "account.limit: the field is missing"),
-        ({"name": 3141, "key": "k"}, "account.name: a text is needed"),
+        ({"name": 3141, "key": "k"}, "account.name: a string is needed"),
     ],
 )
 def test_missing_fields_of_an_object_are_named_together(data: dict[str, Any], message: str) -> None:

@@ -48,7 +48,7 @@ def test_an_empty_file_says_nothing() -> None:
         ("a: 1\nb:\n  c: 1\n  c: 2\n", r"^x\.yaml:4: b\.c: the field occurs twice$"),
         ("a: 1\n3: x\n'3': y\n", r"^x\.yaml:3: 3: the field occurs twice$"),
         ("a: &loop [*loop]\n", r"^x\.yaml:1: an anchor contains itself$"),
-        ("a: 1\n? [b, c]\n: 2\n", r"^x\.yaml:2: the name of a field must be a word$"),
+        ("a: 1\n? [b, c]\n: 2\n", r"^x\.yaml:2: a field name must be a string$"),
         ("a: !!python/object/apply:os.getcwd []\n", r"^x\.yaml:1: cannot be read as YAML$"),
         ("a: 2026-99-99\n", r"^x\.yaml: cannot be read as YAML$"),
         ("a: 1\n---\nb: 2\n", r"^x\.yaml:2: cannot be read as YAML$"),
@@ -74,7 +74,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_document(tmp_path / "gone.yaml")
     path = tmp_path / "odd.yaml"
     path.write_bytes(b"a: \xff\xfe")
-    with pytest.raises(ConfigError, match=r"^odd\.yaml cannot be read as text: it is no UTF-8 text$"):
+    with pytest.raises(ConfigError, match=r"^odd\.yaml cannot be read as text: it is not UTF-8 text$"):
         read_document(path)
     path.write_text(TEXT, encoding="utf-8")
     assert read_document(path).data["first"] == 1
@@ -94,7 +94,7 @@ def test_a_document_is_validated_with_the_line_of_the_fault() -> None:
     assert (good.name, good.inner["a"].count) == ("x", 3)
     assert parse_document("# nothing\n", "x.yaml").parse(Outer).name == "nobody"
     for text, message in (
-        ("name: 7\n", "x.yaml:1: name: a text is needed"),
+        ("name: 7\n", "x.yaml:1: name: a string is needed"),
         ("inner:\n  a:\n    count: many\n", "x.yaml:3: inner.a.count: an integer is needed"),
         ("name: x\ninner:\n  a: 7\n", "x.yaml:3: inner.a: a mapping is needed"),
         ("name: x\nsurplus: 7\n", "x.yaml:2: surplus: unknown field"),

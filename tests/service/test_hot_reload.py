@@ -138,7 +138,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     for file in (void, kept):
         asyncio.run(file.check())
     assert (void.content, kept.content) == ("", "one")
-    assert "no plain file" in str(void.failure)
+    assert "not a regular file" in str(void.failure)
     path.unlink()
     path.write_text("two")
     for file in (void, kept):

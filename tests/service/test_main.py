@@ -187,7 +187,7 @@ def test_it_says_in_one_line_why_it_does_not_start(
     os.mkfifo(pipe)
     for name in ("api_keys_file", "policy"):
         line = refusal_to_start(monkeypatch, capsys, **{name: pipe})
-        assert line == f"safevlm-serve: SAFEVLM_{name.upper()}: {pipe} cannot be read: it is no plain file"
+        assert line == f"safevlm-serve: SAFEVLM_{name.upper()}: {pipe} cannot be read: it is not a regular file"
         monkeypatch.delenv(f"SAFEVLM_{name.upper()}")
     line = refusal_to_start(monkeypatch, capsys, expose_rsik="false")
     assert line == "safevlm-serve: unknown settings: SAFEVLM_EXPOSE_RSIK (did you mean SAFEVLM_EXPOSE_RISK?)"

@@ -10,10 +10,10 @@ from safety_core.data.record_place import RecordPlace
 
 def _read_samples(root: Path, split: str | None) -> RawSamples:
     for path in find_images(root):
-        inside = path.relative_to(root)
-        category = inside.parts[0] if len(inside.parts) > 1 else "safe"
+        relative = path.relative_to(root)
+        category = relative.parts[0] if len(relative.parts) > 1 else "safe"
         yield RawSample(
-            id=inside.as_posix(),
+            id=relative.as_posix(),
             images=(path,),
             turns=(),
             category=category,

@@ -11,10 +11,10 @@ _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif"})
 def find_files(root: Path, *patterns: str) -> list[Path]:
     """Find all files below a folder that match a pattern, sorted; raises SampleError if there are none."""
     matches = {path for pattern in patterns for path in root.glob(pattern)}
-    found = sorted(path for path in matches if path.is_file() and not is_hidden(path.relative_to(root)))
-    if not found:
+    files = sorted(path for path in matches if path.is_file() and not is_hidden(path.relative_to(root)))
+    if not files:
         raise RecordPlace(root).create_error(f"no file matches {list(patterns)}", "file")
-    return found
+    return files
 
 
 def find_first_file(root: Path, *names: str) -> Path:

@@ -1,10 +1,9 @@
-"""Decodes images from base64 texts and data URLs, and distinguishes them from other URLs.
+"""Decodes images from base64 strings and data URLs, and distinguishes these from other URLs.
 
 Clients wrap base64 into lines, end it with a line break, omit its padding, or use the URL-safe alphabet. In data URLs
 (RFC 2397), scheme and parameters ignore case, and the data may be percent-encoded. All of these are accepted. Ambiguous
-texts are rejected: data after padding, both alphabets in one text, an impossible length.
-
-Every step takes time and memory proportional to the text, in functions written in C. Knows no image format.
+strings are rejected: data after padding, both alphabets in one string, an impossible length. Every step takes time and
+memory proportional to the string's length, in functions written in C. Knows no image format.
 """
 
 import binascii
@@ -34,15 +33,15 @@ _FOR_URLS = bytes.maketrans(b"-_", b"+/")
 
 
 def classify_source(text: str) -> SourceKind:
-    """Classify a text that represents an image; no other function decides this.
+    """Classify a string that represents an image. This is the only function that classifies image sources.
 
     Returns:
         ``address`` for an ``http`` or ``https`` URL, ``data`` for a data URL, ``base64`` for anything without a scheme
         (valid or not), ``unknown`` for any other scheme.
     """
     start = text[: _LONGEST_SCHEME + 1] if text[:1] not in _BLANKS else text.lstrip(_BLANKS)[: _LONGEST_SCHEME + 1]
-    found = _SCHEME.match(start)
-    match found and found[0].lower():
+    match = _SCHEME.match(start)
+    match match and match[0].lower():
         case None:
             return "base64"
         case "http" | "https":
@@ -53,15 +52,15 @@ def classify_source(text: str) -> SourceKind:
 
 
 def decode_base64(text: str, *, max_bytes: int) -> bytes:
-    """Decode a base64 text or a base64 data URL to the bytes of an image file.
+    """Decode a base64 string or a base64 data URL to the bytes of an image file.
 
     Args:
-        text: the text.
-        max_bytes: largest decoded size.
+        text: the string.
+        max_bytes: maximum decoded size.
 
     Raises:
         ImageError: code ``image_encoding`` (not base64), ``image_url`` (an address: nothing is fetched here) or
-            ``image_too_large`` (judged by the length of the text, before it is decoded).
+            ``image_too_large`` (computed from the string's length, before decoding).
     """
     kind = classify_source(text)
     if kind == "address" or (kind == "unknown" and "://" in text[: _LONGEST_SCHEME + 3]):
@@ -69,7 +68,7 @@ def decode_base64(text: str, *, max_bytes: int) -> bytes:
     if kind == "unknown":
         raise _create_encoding_error()
     payload = _extract_payload(text) if kind == "data" else text
-    with suppress(binascii.Error, ValueError):  # the usual form, in one pass; other forms need more checks
+    with suppress(binascii.Error, ValueError):  # the common form, in one pass; other forms need more checks
         if len(payload) * 3 // 4 <= max_bytes:
             return pybase64.b64decode(payload, validate=True)
     try:
@@ -106,10 +105,10 @@ def _extract_payload(text: str) -> str:
 
 
 def _unescape(text: bytes) -> bytes:
-    """Decode a percent-encoded text.
+    """Decode a percent-encoded string.
 
-    Quoted-printable uses the same escapes with another sign, and its decoder is written in C; a decoder that splits the
-    text at its escapes would need fifty bytes for each.
+    Quoted-printable uses the same escapes with a different sign, and its decoder is written in C; a decoder that splits
+    the string at its escapes would need fifty bytes per escape.
     """
     if _BROKEN_ESCAPE.search(text):
         raise _create_encoding_error()

@@ -8,7 +8,7 @@ ignored like a broken one."""
 
 _PROFILE_HEAD = 128
 _MAX_PROFILE_TAGS = 100
-"""The maximum that the colour management library reads."""
+"""Maximum number of tags that the colour management library reads."""
 
 _COLOUR_TAGS = frozenset(b"rXYZ gXYZ bXYZ rTRC gTRC bTRC kTRC wtpt bkpt chad A2B0 A2B1 A2B2".split())
 """Tags that define the image's colours."""
@@ -25,10 +25,10 @@ def reduce_profile(profile: bytes) -> bytes | None:
     (count,) = struct.unpack_from(">I", profile, _PROFILE_HEAD)
     if count > _MAX_PROFILE_TAGS or _PROFILE_HEAD + 4 + 12 * count > len(profile):
         return None
-    kept: list[bytes] = []
+    tags: list[bytes] = []
     for at in range(_PROFILE_HEAD + 4, _PROFILE_HEAD + 4 + 12 * count, 12):
         tag, place = struct.unpack_from(">4sI", profile, at)
         if tag in _COLOUR_TAGS and profile[place : place + 4] in _COLOUR_TYPES:
-            kept.append(profile[at : at + 12])
-    table = struct.pack(">I", len(kept)) + b"".join(kept)
+            tags.append(profile[at : at + 12])
+    table = struct.pack(">I", len(tags)) + b"".join(tags)
     return profile[:_PROFILE_HEAD] + table.ljust(4 + 12 * count, b"\0") + profile[_PROFILE_HEAD + 4 + 12 * count :]

@@ -40,8 +40,9 @@ _OPENERS: dict[ImageFormat, Callable[[BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "WEBP": WebPImageFile,
 }
-"""The plugin classes instead of ``Image.open``: no other format is accepted, a phone's multi-image JPEG is read as
-the one image that every viewer shows, and Pillow's process-wide bomb limit does not warn before our limit applies."""
+"""The plugin classes are used instead of ``Image.open``: no other format is accepted, a phone's multi-image JPEG is
+read as the image that every viewer shows, and Pillow's process-wide bomb limit does not warn before our limit applies.
+"""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -60,17 +61,17 @@ class DecodedImage:
     """An image as the model may see it."""
 
     views: tuple[Image.Image, ...]
-    """Square RGB images. One, or two (on black, on white) if transparency makes two images possible; the guard scores
-    all of them and the LLM gets the one with the worst score."""
+    """Square RGB images. One, or two (on black and on white) if the image is transparent; the guard scores both, and
+    the LLM gets the view with the worse score."""
 
     sha256: str
     """Hex digest of the encoded bytes."""
 
     width: int
-    """Pixels across, after orientation, before any scaling."""
+    """Width in pixels, after orientation, before any scaling."""
 
     height: int
-    """Pixels down, after orientation, before any scaling."""
+    """Height in pixels, after orientation, before any scaling."""
 
 
 def decode_image(data: bytes, *, limits: ImageLimits | None = None, fill: Colour = CLIP_MEAN) -> DecodedImage:
@@ -115,7 +116,7 @@ def decode_inspected(
     except (ImageError, EngineError, MemoryError):
         raise
     except Exception as exc:  # Pillow raises OSError, SyntaxError, ValueError, TypeError, struct.error and others
-        # Some decoders do not report a lack of memory: then this allocation, freed at once, raises MemoryError.
+        # Some decoders do not report that memory ran out; this allocation, freed at once, then raises MemoryError.
         bytearray(inspected.working_bytes)
         raise create_damage_error() from exc
 
@@ -147,7 +148,7 @@ def _decode(inspected: InspectedImage, limits: ImageLimits, fill: Colour, check:
         views = tuple(
             Image.composite(colour, Image.new("RGB", colour.size, background), alpha) for background in (_BLACK, _WHITE)
         )
-    # Transposed after resizing, when it is small: the order does not matter.
+    # Transposed after resizing, when the image is small; the order does not change the result.
     upright = [view if turn is None else view.transpose(turn) for view in views]
     width, height = size if source.orientation < 5 or turn is None else size[::-1]
     return DecodedImage(

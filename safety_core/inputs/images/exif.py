@@ -3,7 +3,7 @@
 import struct
 
 _MAX_TAGS = 4096
-"""Entries of an EXIF directory that are read; cameras write some tens, in ascending order."""
+"""Maximum entries of an EXIF directory that are read; cameras write a few dozen, in ascending order."""
 
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _ORIENTATION, _SHORT = 0x0112, 3
@@ -12,8 +12,8 @@ _ORIENTATION, _SHORT = 0x0112, 3
 def read_orientation(exif: object) -> int:
     """Read the orientation of an EXIF block, 1 to 8; 1 if there is none that can be read.
 
-    Pillow would read every other tag too: some versions copy the bytes of all others for each, other versions warn
-    about each damaged one.
+    Pillow would read every tag: some versions copy the remaining bytes for each tag, other versions warn about each
+    damaged tag.
     """
     if not isinstance(exif, bytes):
         return 1
@@ -28,6 +28,6 @@ def read_orientation(exif: object) -> int:
             tag, kind, values, value = struct.unpack_from(f"{order}HHIH", tiff, at)
             if (tag, kind, values) == (_ORIENTATION, _SHORT, 1):
                 return int(value)
-    except struct.error:  # cut short
+    except struct.error:  # truncated
         pass
     return 1

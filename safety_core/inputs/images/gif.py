@@ -40,7 +40,8 @@ def parse_gif(data: bytes, *, max_blocks: int) -> ParsedImage:
     """Check the blocks of a GIF file and keep those of its first frame.
 
     Raises:
-        ImageError: ``image_corrupt``: damage, two control extensions for one frame, or too many blocks or stray bytes.
+        ImageError: ``image_corrupt``: damage, two control extensions for one frame, too many blocks, or too many stray
+            bytes.
     """
     blocks, junk = _Blocks(data, max_blocks), 0
     try:

@@ -16,16 +16,16 @@ from safety_core.inputs.images.png import PNG_SIGNATURE, parse_png
 from safety_core.inputs.images.webp import parse_webp
 
 _DRAFT_MARGIN = 2
-"""A JPEG is scaled down while it is decoded to no less than this multiple of the required side; a filter does the rest.
+"""The decoder scales a JPEG down to no less than this multiple of the required side, and a filter scales it further.
 The result is close to that of decoding at full size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedImage:
-    """An image whose file passed all checks before decoding, and is within bounds."""
+    """An image whose file passed all checks before decoding, and is within all limits."""
 
     file: ParsedImage
-    """The parts that decide its pixels."""
+    """The parts of the file that determine the pixels."""
 
     sha256: str
     """Hex digest of the encoded bytes as received."""
@@ -35,18 +35,17 @@ class InspectedImage:
 
     @property
     def cost(self) -> int:
-        """Cost of decoding, in pixels of a JPEG that is decoded at full size and then reduced (20 ns each on a common
-        CPU).
+        """Cost of decoding, in pixels of a JPEG that is decoded at full size (20 ns each on a common CPU).
 
-        A JPEG that is scaled down while it is decoded costs about a quarter, plus a share for every further pass over
-        its samples; other formats have no such option and cost every pixel, whatever their final size.
+        A JPEG that the decoder scales down costs about a quarter, plus a share for every further pass over its samples.
+        Other formats cost every pixel, regardless of their final size.
         """
         file, pixels = self.file, self.file.width * self.file.height
         size = len(file.data)
         match file.kind:
             case "JPEG":
                 passes = max(0.0, file.passes - file.samples) + (file.samples if file.buffered else 0.0)
-                # Every coded pixel needs some bytes: a short file has few of them to read.
+                # Every coded pixel needs some bytes, so a short file has few of them.
                 return round(pixels * (0.2 + 0.8 / self.scale**2 + 0.055 * passes) + 0.6 * size)
             case "PNG":
                 return round(pixels * (0.5 + 0.56 * file.channels) + 0.6 * size)
@@ -60,8 +59,8 @@ class InspectedImage:
         """Peak memory of decoding in bytes, without the file."""
         file, pixels = self.file, self.file.width * self.file.height
         if file.kind == "JPEG":
-            kept = 2 * file.samples * pixels if file.buffered else 0
-            return round(kept + 8 * pixels / self.scale**2)
+            coefficients = 2 * file.samples * pixels if file.buffered else 0
+            return round(coefficients + 8 * pixels / self.scale**2)
         return (16 if file.kind == "WEBP" else 12) * pixels
 
 
@@ -81,20 +80,20 @@ def inspect_image(data: bytes, *, limits: ImageLimits | None = None) -> Inspecte
         file = parse_image(data, max_segments=limits.max_segments, max_scans=limits.max_scans)
     except (ImageError, MemoryError):
         raise
-    except Exception as exc:  # a fault that a parser overlooked is damage too
+    except Exception as exc:  # any error of a parser means a damaged file
         raise create_damage_error() from exc
     _check_header(file, limits)
     return InspectedImage(file=file, sha256=hashlib.sha256(data).hexdigest(), scale=_choose_draft_scale(file, limits))
 
 
 def parse_image(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImage:
-    """Check the structure of a file and keep the parts that decide its pixels; nothing is decoded.
+    """Check the structure of a file and keep the parts that determine its pixels, without decoding.
 
     Args:
-        data: a JPEG, PNG, GIF or WebP by its first bytes.
-        max_segments: segments of a JPEG, chunks of a PNG or WebP; a GIF may have as many blocks, and one more for every
-            hundred of its bytes.
-        max_scans: scans of a JPEG.
+        data: a JPEG, PNG, GIF or WebP file, recognised by its first bytes.
+        max_segments: maximum segments of a JPEG, and chunks of a PNG or WebP; a GIF may have as many blocks, and one
+            more per hundred bytes.
+        max_scans: maximum scans of a JPEG.
 
     Raises:
         ImageError: ``image_format`` or ``image_corrupt``.
@@ -111,7 +110,7 @@ def parse_image(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImag
 
 
 def _check_header(file: ParsedImage, limits: ImageLimits) -> None:
-    """Refuse an image whose header declares too many pixels, an extreme shape or several frames."""
+    """Reject an image whose header declares too many pixels, an extreme aspect ratio or several frames."""
     width, height = file.width, file.height
     if not (width and height):
         raise create_damage_error()
@@ -124,9 +123,9 @@ def _check_header(file: ParsedImage, limits: ImageLimits) -> None:
 
 
 def _choose_draft_scale(file: ParsedImage, limits: ImageLimits) -> int:
-    """Choose the factor by which an image is scaled down while it is decoded: 1, or for a JPEG up to 8."""
+    """Choose the factor by which the decoder scales an image down: up to 8 for a JPEG, otherwise 1."""
     if file.kind != "JPEG":
         return 1
     longest = max(file.width, file.height)
-    wanted = _DRAFT_MARGIN * limits.clamp_side(longest)
-    return next((scale for scale in (8, 4, 2) if longest // scale >= wanted), 1)
+    least_side = _DRAFT_MARGIN * limits.clamp_side(longest)
+    return next((scale for scale in (8, 4, 2) if longest // scale >= least_side), 1)

@@ -15,20 +15,19 @@ from safety_core.inputs.images.parsed_image import (
 )
 
 _MAX_FILL_BYTES = 64
-"""Longest run of 0xFF before a marker of a JPEG; the format allows any, encoders write one or two."""
+"""Maximum number of 0xFF bytes before a JPEG marker; the format has no limit, encoders write one or two."""
 
 _MAX_TABLE_BYTES = 64 * 1024
-"""Tables of a JPEG before its first scan; encoders write less than three kilobytes."""
+"""Maximum bytes of the tables before the first scan of a JPEG; encoders write less than three kilobytes."""
 
 _FILL = re.compile(rb"\xff+")
 
 _NEXT_MARKER = re.compile(rb"\xff(?:(\xff{%d})|[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe])" % _MAX_FILL_BYTES)
-"""Markers of segments and of the end after the first scan, found as libjpeg finds them; or a run of fill bytes that is
-too long. Anything else after 0xFF is entropy-coded data, a restart, or a marker without a length, which libjpeg
-rejects."""
+"""Matches markers of segments and of the end after the first scan, as libjpeg does, or too many fill bytes. Anything
+else after 0xFF is entropy-coded data, a restart, or a marker without a length, which libjpeg rejects."""
 
 _MARKER_SLICE = 32 * 1024
-"""Bytes that are searched for a marker at a time: less than a millisecond, whatever they hold."""
+"""Bytes that are searched for a marker at a time: less than a millisecond for any content."""
 
 _START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -40,7 +39,7 @@ _BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
 """Markers without a length."""
 
 _SKIPPED = frozenset(range(0xE0, 0xF0)) | {0xFE, 0xDC}
-"""Application data, comments, and a number of lines, which libjpeg ignores."""
+"""Application data, comments, and the number of lines (DNL), which libjpeg ignores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +76,13 @@ class _Frame:
 
 
 def parse_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImage:
-    """Check the segments of a JPEG file up to its end and drop those that decide no pixel.
+    """Check the segments of a JPEG file up to its end and drop those that do not affect pixels.
 
     Raises:
-        ImageError: ``image_corrupt``: damage, a part that may appear only once appears twice, or too many segments,
-            scans, tables, fill bytes or stray bytes.
+        ImageError: ``image_corrupt``: damage, a duplicate of a part that must be unique, or too many segments, scans,
+            tables, fill bytes or stray bytes.
     """
-    kept, exif, profile = [b"\xff\xd8"], list[bytes](), list[bytes]()
+    kept_segments, exif, profile = [b"\xff\xd8"], list[bytes](), list[bytes]()
     frame: _Frame | None = None
     tables = 0
     scans_at = 0
@@ -93,7 +92,7 @@ def parse_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImage
         count += 1
         if count > max_segments:
             raise create_corrupt_error(f"The image has more than {max_segments} segments.")
-        whole = data[start : start + 4 + len(body)]
+        segment = data[start : start + 4 + len(body)]
         if code == _START_OF_SCAN:
             scans_at, scan = start, body
             break
@@ -104,14 +103,14 @@ def parse_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImage
                 frame = _Frame.parse(code, body)
             except struct.error:
                 raise create_damage_error() from None
-            kept.append(whole)
+            kept_segments.append(segment)
         elif code in _TABLES:
-            tables += len(whole)
+            tables += len(segment)
             if tables > _MAX_TABLE_BYTES:
                 raise create_corrupt_error("The image has too many tables.")
-            kept.append(whole)
+            kept_segments.append(segment)
         elif (code == 0xE0 and body.startswith(b"JFIF\0")) or (code == 0xEE and body.startswith(b"Adobe")):
-            kept.append(whole)  # they define the meaning of the components
+            kept_segments.append(segment)  # these define the meaning of the components
         elif code == 0xE1 and body.startswith(b"Exif\0\0"):
             exif.append(body[6:])
         elif code == 0xE2 and body.startswith(b"ICC_PROFILE\0"):
@@ -120,29 +119,29 @@ def parse_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImage
         raise create_corrupt_error("The image has no scan.")  # libjpeg reads nothing after an early end
     passes = frame.count_samples(scan)
     scans, at = 1, scans_at + 4 + len(scan)
-    while found := _find_next_marker(data, at):
-        code = data[found.end() - 1]
-        if found[1]:
+    while match := _find_next_marker(data, at):
+        code = data[match.end() - 1]
+        if match[1]:
             raise create_corrupt_error("The image has too many fill bytes.")
         if code == _END_OF_IMAGE:
-            at = found.end()
+            at = match.end()
             break
         count += 1
-        length = max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
+        length = max(2, int.from_bytes(data[match.end() : match.end() + 2], "big"))
         if code == _START_OF_SCAN:
             scans += 1
-            passes += frame.count_samples(data[found.end() + 2 : found.end() + length])
+            passes += frame.count_samples(data[match.end() + 2 : match.end() + length])
         if count > max_segments:
             raise create_corrupt_error(f"The image has more than {max_segments} segments.")
         if scans > max_scans:
             raise create_corrupt_error(f"The image has more than {max_scans} scans.")
-        at = found.end() + length
+        at = match.end() + length
     else:
         at = len(data)
-    kept.append(data[scans_at:at])
+    kept_segments.append(data[scans_at:at])
     return ParsedImage(
         kind="JPEG",
-        data=b"".join(kept),
+        data=b"".join(kept_segments),
         width=frame.width,
         height=frame.height,
         channels=len(frame.components),
@@ -155,12 +154,12 @@ def parse_jpeg(data: bytes, *, max_segments: int, max_scans: int) -> ParsedImage
 
 
 def _find_next_marker(data: bytes, at: int) -> re.Match[bytes] | None:
-    """Find the first match of ``_NEXT_MARKER`` in slices: one search of megabytes would stop all other threads."""
+    """Find the first match of ``_NEXT_MARKER`` in slices: one search of megabytes would block all other threads."""
     while at < len(data):
-        found = _NEXT_MARKER.search(data, at, at + _MARKER_SLICE)
-        if found is not None:
-            return found
-        at += _MARKER_SLICE - _MAX_FILL_BYTES  # what a slice cuts is whole in the next one
+        match = _NEXT_MARKER.search(data, at, at + _MARKER_SLICE)
+        if match is not None:
+            return match
+        at += _MARKER_SLICE - _MAX_FILL_BYTES  # a marker at the end of one slice is complete in the next
     return None
 
 

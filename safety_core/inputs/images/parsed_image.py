@@ -1,10 +1,9 @@
-"""The part of an image file that decides its pixels, as the parsers of each format return it.
+"""The part of an image file that determines its pixels: the result of each format's parser.
 
-A file may have millions of parts that a parser in Python goes through one by one, fill bytes that it skips one by one,
-metadata that unpacks to gigabytes, and duplicate parts, of which one program uses the first and another the last. So
-every loop of a parser is bounded, ambiguous files are rejected, and the result is a new file that contains only the
-parts that decide pixels: texts, times, previews, comments and private parts never reach a decoder, whatever they
-contain. Of EXIF only the orientation is read.
+A hostile file may contain millions of tiny parts or fill bytes, metadata that unpacks to gigabytes, or duplicate parts,
+of which one program uses the first and another program the last. Every loop of a parser is therefore bounded, ambiguous
+files are rejected, and the result is a new file with only the parts that determine pixels: texts, times, previews,
+comments and private parts never reach a decoder. Only the orientation is read from EXIF.
 """
 
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from safety_core.errors import ImageError
 ImageFormat = Literal["JPEG", "PNG", "GIF", "WEBP"]
 
 MAX_JUNK_BYTES = 4096
-"""Stray bytes between the parts of a file; some cameras and old programs leave a few."""
+"""Maximum stray bytes between the parts of a file; some cameras and old programs write a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedImage:
-    """An image file, reduced to the parts that decide its pixels."""
+    """An image file, reduced to the parts that determine its pixels."""
 
     kind: ImageFormat
     """Format."""
@@ -38,16 +37,16 @@ class ParsedImage:
     """Whether the file has more than one frame."""
 
     channels: int = 3
-    """Samples of a decoded pixel, 1 to 4."""
+    """Samples per decoded pixel, 1 to 4."""
 
     passes: float = 1.0
-    """Samples read by all scans of a JPEG, for each pixel; 1 for other formats."""
+    """Samples per pixel that all scans of a JPEG read together; 1 for other formats."""
 
     buffered: bool = False
     """Whether a JPEG's coefficients are kept in memory until the last scan, two bytes each."""
 
     samples: float = 0.0
-    """Samples of a JPEG for each of its pixels."""
+    """Samples per pixel of a JPEG."""
 
     unpacked: int = 0
     """Size in bytes of a PNG's unpacked pixels."""
@@ -56,7 +55,7 @@ class ParsedImage:
     """EXIF orientation, 1 to 8; 1 if there is none."""
 
     profile: bytes | None = None
-    """ICC colour profile, reduced to the tags that decide colours; may still be broken."""
+    """ICC colour profile, reduced to the tags that define colours; may still be broken."""
 
 
 def image_error(code: str, message: str) -> ImageError:
@@ -71,4 +70,4 @@ def create_corrupt_error(message: str) -> ImageError:
 
 def create_damage_error() -> ImageError:
     """Create the error for a file that no decoder can read to its end."""
-    return create_corrupt_error("The image cannot be decoded: it is damaged or cut short.")
+    return create_corrupt_error("The image cannot be decoded: it is damaged or truncated.")

@@ -11,7 +11,7 @@ from safety_core.inputs.images.parsed_image import ParsedImage, create_corrupt_e
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_DEPTH_AT = 24
 _ONCE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"eXIf"})
-"""Chunks that decide how a PNG looks, and that its specification allows once."""
+"""Chunks that affect the appearance of a PNG and may occur only once."""
 
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 
@@ -28,26 +28,26 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 """First column and row of each pass of an interlaced image, and the steps between its columns and rows."""
 
 _SURPLUS_BYTES = 64 * 1024
-"""Extra bytes to which a PNG's pixels may unpack, beyond the size given by its header."""
+"""Maximum bytes of a PNG's unpacked pixels beyond the size that its header declares."""
 
 _PACKED_AT_ONCE, _UNPACKED_AT_ONCE = 64 * 1024, 1024 * 1024
 
 
 def parse_png(data: bytes, *, max_chunks: int) -> ParsedImage:
-    """Check the chunks of a PNG file and drop those that decide no pixel.
+    """Check the chunks of a PNG file and drop those that do not affect pixels.
 
     The checksum of the pixels is verified later, by :func:`verify_png_pixels`.
 
     Raises:
-        ImageError: ``image_corrupt``: damage, a critical chunk whose checksum does not match its bytes, a chunk twice
-            that may appear only once, unknown critical chunks, or too many chunks.
+        ImageError: ``image_corrupt``: damage, a wrong checksum of a critical chunk, a duplicate of a chunk that must be
+            unique, unknown critical chunks, or too many chunks.
     """
     if data[8:16] != b"\0\0\0\x0dIHDR":
         raise create_corrupt_error("The image does not begin with its header.")
-    found: dict[bytes, bytes] = {}
+    first_chunks: dict[bytes, bytes] = {}
     pixels: list[memoryview] = []
     animated = ended = False
-    whole = memoryview(data)
+    view = memoryview(data)
     at, chunks = 8, 0
     while at + 8 <= len(data):
         kind = data[at + 4 : at + 8]
@@ -62,38 +62,40 @@ def parse_png(data: bytes, *, max_chunks: int) -> ParsedImage:
         critical = not kind[0] & 0x20
         if critical and kind not in _CRITICAL:
             raise create_corrupt_error("The image has unknown critical chunks.")
-        if kind in found and kind in _ONCE:
+        if kind in first_chunks and kind in _ONCE:
             raise create_corrupt_error("The image contains a part twice that may appear only once.")
         ended = ended or (bool(pixels) and kind != b"IDAT")
         if ended and kind in (b"PLTE", b"tRNS"):
             raise create_corrupt_error("The image has header chunks after its pixels.")
         if kind == b"IEND":
             break
-        body = whole[at + 8 : end - 4]
+        body = view[at + 8 : end - 4]
         if critical or kind == b"tRNS":
-            _verify_checksum(whole, at, end)
+            _verify_checksum(view, at, end)
         if kind == b"IDAT":
-            pixels += [] if ended else [body]  # decoders ignore a second run: the first must be complete
+            pixels += (
+                [] if ended else [body]
+            )  # decoders ignore a second run of chunks, so the first run must be complete
         elif kind == b"fdAT" or (kind == b"acTL" and int.from_bytes(body[:4], "big") > 1):
             animated = True
-        elif kind in _ONCE and (critical or kind == b"tRNS" or _matches_checksum(whole, at, end)):
-            if kind == b"tRNS" and found[b"IHDR"][9:10] == b"\3" and b"PLTE" not in found:
+        elif kind in _ONCE and (critical or kind == b"tRNS" or _matches_checksum(view, at, end)):
+            if kind == b"tRNS" and first_chunks[b"IHDR"][9:10] == b"\3" and b"PLTE" not in first_chunks:
                 raise create_corrupt_error("The image's transparency comes before its palette.")
-            found[kind] = bytes(body)
+            first_chunks[kind] = bytes(body)
         elif kind in _ONCE:
-            found[kind] = b""  # browsers ignore a broken profile or orientation
+            first_chunks[kind] = b""  # browsers ignore a broken profile or orientation
         at = end
     if not pixels:
         raise create_damage_error()
-    header = found[b"IHDR"]
+    header = first_chunks[b"IHDR"]
     width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", header)
     if depth not in _DEPTHS.get(colour, ()) or rest[:2] != [0, 0] or rest[2] > 1 or not (width and height):
         raise create_damage_error()
     parts = [PNG_SIGNATURE, _build_chunk(b"IHDR", header)]
     if colour == _PALETTE:
-        parts += [_build_chunk(b"PLTE", found[b"PLTE"])] if b"PLTE" in found else []
+        parts += [_build_chunk(b"PLTE", first_chunks[b"PLTE"])] if b"PLTE" in first_chunks else []
     if colour in (_GREY, _COLOUR, _PALETTE):
-        parts += [_build_chunk(b"tRNS", found[b"tRNS"])] if b"tRNS" in found else []
+        parts += [_build_chunk(b"tRNS", first_chunks[b"tRNS"])] if b"tRNS" in first_chunks else []
     parts += [_build_chunk(b"IDAT", b"".join(pixels)), _build_chunk(b"IEND", b"")]
     return ParsedImage(
         kind="PNG",
@@ -101,10 +103,10 @@ def parse_png(data: bytes, *, max_chunks: int) -> ParsedImage:
         width=width,
         height=height,
         animated=animated,
-        channels=4 if b"tRNS" in found else 1 if colour == _PALETTE else _SAMPLES[colour],
+        channels=4 if b"tRNS" in first_chunks else 1 if colour == _PALETTE else _SAMPLES[colour],
         unpacked=_compute_unpacked_size(width, height, depth * _SAMPLES[colour], interlaced=bool(rest[2])),
-        orientation=read_orientation(found.get(b"eXIf")),
-        profile=_unpack_profile(found.get(b"iCCP", b"")),
+        orientation=read_orientation(first_chunks.get(b"eXIf")),
+        profile=_unpack_profile(first_chunks.get(b"iCCP", b"")),
     )
 
 
@@ -133,7 +135,7 @@ def _compute_unpacked_size(width: int, height: int, bits: int, *, interlaced: bo
 
 
 def verify_png_pixels(file: ParsedImage, check: Callable[[], None]) -> None:
-    """Unpack a PNG's pixels, without keeping them, and verify their checksum, which decoders skip.
+    """Unpack a PNG's pixels, without storing them, and verify their checksum, which decoders skip.
 
     Args:
         file: a PNG.
@@ -143,7 +145,7 @@ def verify_png_pixels(file: ParsedImage, check: Callable[[], None]) -> None:
         ImageError: ``image_corrupt``.
     """
     packed, at = memoryview(file.data)[:-16], 8
-    while bytes(packed[at + 4 : at + 8]) != b"IDAT":  # of at most three
+    while bytes(packed[at + 4 : at + 8]) != b"IDAT":  # of at most three chunks
         at += 12 + int.from_bytes(packed[at : at + 4], "big")
     unpacker, size = zlib.decompressobj(), 0
     try:
@@ -177,8 +179,8 @@ def _unpack_profile(body: bytes) -> bytes | None:
 def scale_png_key(data: bytes, mode: str, key: object) -> object:
     """Scale the transparent colour of a PNG to the values of Pillow's pixels.
 
-    Pillow returns it as stored in the file, but scales grey of 2 or 4 bits to 8, and keeps only the upper bytes of
-    16-bit colours: colours that differ in the lower bytes are treated as equal.
+    Pillow returns the colour as stored in the file, but scales 2-bit and 4-bit grey to 8 bits, and keeps only the upper
+    bytes of 16-bit colours, so that colours that differ in the lower bytes count as equal.
 
     Args:
         data: a PNG whose structure was checked.

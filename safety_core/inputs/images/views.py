@@ -10,7 +10,7 @@ Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
 
 CLIP_MEAN: Colour = (122, 116, 104)
-"""CLIP's mean colour, with which LLaVA-1.5 pads."""
+"""CLIP's mean colour, the padding colour of LLaVA-1.5."""
 
 
 def convert_to_resizable(image: Image.Image) -> Image.Image:
@@ -41,21 +41,21 @@ def _build_key_table(value: int) -> list[int]:
     return [0 if entry == value else 255 for entry in range(256)]
 
 
-def resize_to_limits(image: Image.Image, whole: tuple[int, int], scale: int, limits: ImageLimits) -> Image.Image:
-    """Bring the longest side within bounds; bicubic with antialiasing, transparent pixels premultiplied by Pillow.
+def resize_to_limits(image: Image.Image, full_size: tuple[int, int], scale: int, limits: ImageLimits) -> Image.Image:
+    """Resize an image to the limits on its longest side, with an antialiased bicubic filter.
 
     Args:
-        image: the image, which may have been scaled down already.
-        whole: its size before.
-        scale: factor by which it was scaled down; its last row and column may represent less than a pixel.
-        limits: the bounds.
+        image: the image, which the decoder may have scaled down.
+        whole: size of the image before the decoder scaled it down.
+        scale: factor by which the decoder scaled it down; the last row and column may represent less than a pixel.
+        limits: the limits.
     """
-    longest = max(whole)
+    longest = max(full_size)
     target = limits.clamp_side(longest)
     if target == longest:
         return image
-    size = tuple(max(1, round(side * target / longest)) for side in whole)
-    box = (0.0, 0.0, whole[0] / scale, whole[1] / scale)
+    size = tuple(max(1, round(side * target / longest)) for side in full_size)
+    box = (0.0, 0.0, full_size[0] / scale, full_size[1] / scale)
     return image.resize((size[0], size[1]), Image.Resampling.BICUBIC, box)
 
 
@@ -66,7 +66,7 @@ def convert_to_srgb(image: Image.Image, profile: object) -> Image.Image:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
             converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            # A broken or mismatched profile is common and harmless: browsers ignore it, and so do we.
+            # Broken and mismatched profiles are common and harmless; browsers ignore them as well.
             converted = None
         if converted is not None:
             return converted
@@ -74,7 +74,7 @@ def convert_to_srgb(image: Image.Image, profile: object) -> Image.Image:
 
 
 def pad_to_square(image: Image.Image, fill: Colour = CLIP_MEAN) -> Image.Image:
-    """Centre an RGB image on a square of its longer side, as LLaVA-1.5 did in training; a square one is unchanged."""
+    """Centre an RGB image on a square of its longer side, as LLaVA-1.5 did in training."""
     side = max(image.size)
     if image.width == image.height:
         return image

@@ -1,4 +1,4 @@
-"""Parses WebP files: counts chunks and keeps those that hold pixels."""
+"""Parses WebP files: counts chunks and keeps those that contain pixels."""
 
 import struct
 
@@ -15,16 +15,16 @@ _PIXEL_CHUNKS = frozenset({_EXTENDED, _LOSSY, _LOSSLESS, b"ALPH", b"ANIM", b"ANM
 
 
 def parse_webp(data: bytes, *, max_chunks: int) -> ParsedImage:
-    """Check the chunks of a WebP file and drop those that decide no pixel.
+    """Check the chunks of a WebP file and drop those that do not affect pixels.
 
     Raises:
-        ImageError: ``image_corrupt``: damage, a chunk that may appear only once appears twice, or too many chunks.
+        ImageError: ``image_corrupt``: damage, a duplicate of a chunk that must be unique, or too many chunks.
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
         raise create_damage_error()
-    found: dict[bytes, bytes] = {}
-    kept: list[bytes] = []
+    first_chunks: dict[bytes, bytes] = {}
+    kept_chunks: list[bytes] = []
     at, chunks, frames, extended = 12, 0, 0, data[12:16] == _EXTENDED
     while at + 8 <= end:
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
@@ -36,19 +36,21 @@ def parse_webp(data: bytes, *, max_chunks: int) -> ParsedImage:
         body = data[at + 8 : at + 8 + size]
         if kind in _PIXEL_CHUNKS:
             frames += kind == b"ANMF"
-            if kind in found and kind != b"ANMF":
+            if kind in first_chunks and kind != b"ANMF":
                 raise create_corrupt_error("The image contains a part twice that may appear only once.")
-            found[kind] = body if len(body) < 64 else body[:64]
-            kept.append(body if kind != _EXTENDED else bytes((body[0] & ~_DROPPED,)) + body[1:] if body else body)
-            kept[-1] = b"".join((kind, struct.pack("<I", size), kept[-1], b"\0" * (size & 1)))
+            first_chunks[kind] = body if len(body) < 64 else body[:64]
+            kept_chunks.append(
+                body if kind != _EXTENDED else bytes((body[0] & ~_DROPPED,)) + body[1:] if body else body
+            )
+            kept_chunks[-1] = b"".join((kind, struct.pack("<I", size), kept_chunks[-1], b"\0" * (size & 1)))
         elif kind in (b"ICCP", b"EXIF"):
-            found.setdefault(kind, body)
-        if not extended and kept:
+            first_chunks.setdefault(kind, body)
+        if not extended and kept_chunks:
             break  # nothing follows the pixels of the simple form
         at += 8 + size + (size & 1)
-    width, height, alpha = _read_size(found, extended)
-    flags = found[_EXTENDED][0] if extended else 0
-    clean = b"".join(kept)
+    width, height, alpha = _read_size(first_chunks, extended)
+    flags = first_chunks[_EXTENDED][0] if extended else 0
+    clean = b"".join(kept_chunks)
     return ParsedImage(
         kind="WEBP",
         data=b"".join((b"RIFF", struct.pack("<I", 4 + len(clean)), b"WEBP", clean)),
@@ -56,26 +58,26 @@ def parse_webp(data: bytes, *, max_chunks: int) -> ParsedImage:
         height=height,
         animated=frames > 1,
         channels=4 if alpha else 3,
-        orientation=read_orientation(found.get(b"EXIF") if flags & _HAS_EXIF else None),
-        profile=reduce_profile(found.get(b"ICCP", b"")) if flags & _HAS_PROFILE else None,
+        orientation=read_orientation(first_chunks.get(b"EXIF") if flags & _HAS_EXIF else None),
+        profile=reduce_profile(first_chunks.get(b"ICCP", b"")) if flags & _HAS_PROFILE else None,
     )
 
 
-def _read_size(found: dict[bytes, bytes], extended: bool) -> tuple[int, int, bool]:
+def _read_size(chunks: dict[bytes, bytes], extended: bool) -> tuple[int, int, bool]:
     """Read width, height, and whether the image has transparency."""
     try:
         if extended:
-            head = found[_EXTENDED]
+            head = chunks[_EXTENDED]
             width, height = (1 + int.from_bytes(head[place : place + 3], "little") for place in (4, 7))
             if len(head) < 10:
                 raise create_damage_error()
-            return width, height, bool(head[0] & (_HAS_ALPHA | _HAS_FRAMES)) or b"ALPH" in found
-        if _LOSSY in found:
-            if found[_LOSSY][3:6] != b"\x9d\x01\x2a":
+            return width, height, bool(head[0] & (_HAS_ALPHA | _HAS_FRAMES)) or b"ALPH" in chunks
+        if _LOSSY in chunks:
+            if chunks[_LOSSY][3:6] != b"\x9d\x01\x2a":
                 raise create_damage_error()
-            width, height = struct.unpack_from("<HH", found[_LOSSY], 6)
+            width, height = struct.unpack_from("<HH", chunks[_LOSSY], 6)
             return width & 0x3FFF, height & 0x3FFF, False
-        mark, bits = struct.unpack_from("<BI", found[_LOSSLESS])
+        mark, bits = struct.unpack_from("<BI", chunks[_LOSSLESS])
     except (KeyError, struct.error):
         raise create_damage_error() from None
     if mark != 0x2F:

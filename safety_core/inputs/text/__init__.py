@@ -1,1 +1,1 @@
-"""Texts as untrusted input: normalisation, sentences, disguises and their folding to plain words."""
+"""Text as untrusted input: normalisation, sentences, and undoing of disguises."""

@@ -31,7 +31,7 @@ from safety_core.inputs.text.quotations import find_quotations
 from safety_core.inputs.text.sentences import split_pieces
 
 MAX_FOLDED_CHARACTERS = 65_536
-"""A longer text is not folded; prompts are shorter, even if NFKC expands their characters."""
+"""Maximum characters of a text that is folded; prompts are shorter, even if NFKC expands their characters."""
 
 _END_MARK = re.compile(r"[.!?](?=[^\w\s]{0,16}\Z)")
 
@@ -39,23 +39,23 @@ _READINGS = 2
 """Ways to undo a reversal: by letters and by words."""
 
 _EXPLAINED = 0.6
-"""Least share of known words for a deciphered or reversed text to count as English."""
+"""Minimum share of known words for a deciphered or reversed text to count as English."""
 
 _MAX_DECIPHERED = 6
-"""Sentences of a text that are also read backwards and as ciphers."""
+"""Maximum sentences of a text that are also read backwards and as ciphers."""
 
 _FOREIGN = 0.2
 """Share of known words below which a text is not folded, unless it can be deciphered."""
 
 _PLAIN, _LIKELY, _GAIN = 0.85, 1.3, 0.85
-"""Share of known words and cost per letter at which a text counts as English; and how much less an alternative must
-cost."""
+"""Share of known words and cost per letter at which a text counts as English; and the maximum cost of an alternative,
+relative to the direct reading."""
 
 _MAX_CORRECTIONS, _SHORTEST_SLIP, _LONGEST_SLIP = 64, 4, 24
-"""Words of a sentence that are corrected, and their length."""
+"""Maximum corrected words of a sentence, and minimum and maximum length of these words."""
 
 _STEPS_PER_CORRECTION = 24
-"""Cost in steps of looking up all neighbours of a word, for each of its letters."""
+"""Steps per letter for looking up all words that differ from a word by one typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class FoldedText:
     """Variants of the text as a whole."""
 
     sentences: tuple[str, ...] = ()
-    """Its sentences and lines that differ after folding."""
+    """Sentences and lines that differ after folding."""
 
     ordinary: bool = True
     """Whether it consists only of known words with spaces between them."""
@@ -77,10 +77,10 @@ class FoldingState:
     """State shared by the texts of one request while they are folded."""
 
     effort: Effort = field(default_factory=Effort)
-    """Remaining effort for folding them."""
+    """Remaining effort for folding these texts."""
 
     known: dict[tuple[str, bool], list[str]] = field(default_factory=dict)
-    """Plain words by sentence, and whether it was also read backwards and as a cipher."""
+    """Plain words by sentence, and whether the sentence was also read backwards and as a cipher."""
 
     number: int = field(default_factory=count().__next__)
     """Identifies the request within this process."""
@@ -89,27 +89,27 @@ class FoldingState:
 def list_variants(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
     """List all variants of a text to judge: as displayed, plain, and folded.
 
-    Without duplicates; the displayed text comes first. Arguments as of :func:`fold`.
+    There are no duplicates, and the displayed text comes first. Arguments are those of :func:`fold`.
     """
-    seen = normalise(text)
-    return tuple(dict.fromkeys((seen, lower_capitals(" ".join(seen.split())), *fold(seen, lexicon))))
+    displayed = normalise(text)
+    return tuple(dict.fromkeys((displayed, lower_capitals(" ".join(displayed.split())), *fold(displayed, lexicon))))
 
 
 def fold(text: str, lexicon: Lexicon | None = None) -> tuple[str, ...]:
     """Undo the disguise of a text as a whole: plain words in lower case, or nothing if there is no disguise.
 
-    Capitals, line breaks and what :func:`normalise` undoes do not count as disguises here; :func:`list_variants` covers
-    them.
+    Capitals, line breaks and everything that :func:`normalise` undoes do not count as disguises here;
+    :func:`list_variants` covers them.
 
     Args:
         text: anything.
-        lexicon: the words to look for; English ones if None.
+        lexicon: the words to look for; English words if None.
     """
     return fold_text(text, lexicon).whole
 
 
 def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | None = None) -> FoldedText:
-    """Undo the disguises of a text, and of each sentence and line alone.
+    """Undo the disguises of a text, and of each sentence and line separately.
 
     Args:
         text: anything.
@@ -121,12 +121,12 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
     words = load_english() if lexicon is None else lexicon
     if is_ordinary(text, words):
         return FoldedText(sentences=tuple(dict.fromkeys(find_quotations(text))))
-    seen = normalise(text)
-    decoded = decode_text(seen)[:MAX_FOLDED_CHARACTERS]
+    displayed = normalise(text)
+    decoded = decode_text(displayed)[:MAX_FOLDED_CHARACTERS]
     shared = FoldingState() if state is None else state
     candidates = (decoded, *remove_separators(decoded, words))
-    folded = [_fold_decoded(candidate, seen, words, shared) for candidate in candidates]
-    quotations = [quotation for quotation in find_quotations(seen) if quotation != seen]
+    folded = [_fold_decoded(candidate, displayed, words, shared) for candidate in candidates]
+    quotations = [quotation for quotation in find_quotations(displayed) if quotation != displayed]
     return FoldedText(
         whole=tuple(dict.fromkeys(whole for part in folded for whole in part.whole)),
         sentences=tuple(dict.fromkeys([*(sentence for part in folded for sentence in part.sentences), *quotations])),
@@ -134,8 +134,8 @@ def fold_text(text: str, lexicon: Lexicon | None = None, state: FoldingState | N
     )
 
 
-def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState) -> FoldedText:
-    """Fold a text that has no markup and encodings."""
+def _fold_decoded(decoded: str, displayed: str, words: Lexicon, shared: FoldingState) -> FoldedText:
+    """Fold a text that contains no markup and no encodings."""
     decoded = replace_lone_signs(decoded)
     if is_in_columns(decoded):
         decoded = " ".join("".join(column).strip() for column in zip_longest(*decoded.split("\n"), fillvalue=" "))
@@ -163,7 +163,7 @@ def _fold_decoded(decoded: str, seen: str, words: Lexicon, shared: FoldingState)
         sentence for part in dict.fromkeys(parts) for sentence in spell(part) if has_other_words(sentence, part)
     )
     return FoldedText(
-        whole=tuple(dict.fromkeys(whole for whole in wholes if has_other_words(whole, seen))),
+        whole=tuple(dict.fromkeys(whole for whole in wholes if has_other_words(whole, displayed))),
         sentences=tuple(dict.fromkeys(sentence for sentence in sentences if " " in sentence)),
         ordinary=False,
     )

@@ -1,8 +1,8 @@
-"""Undoes disguises in the calling thread or in a process of its own, with the same result.
+"""Undoes disguises in the calling thread or in a separate process, with the same result.
 
 Undoing the disguise of a long text takes up to half a second of pure Python. In a thread of a server it would hold the
-interpreter lock, which the model's thread needs for each of hundreds of small operations: all requests that are judged
-at that time would take many times as long.
+interpreter lock, which the model's thread needs for each of hundreds of small operations: all requests in progress
+would take many times as long.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from safety_core.inputs.text.reply_variants import build_reply_variants
 _logger = logging.getLogger(__name__)
 
 SHORT = 128
-"""Characters up to which folding takes about ten milliseconds, too little to be sent to another process."""
+"""Characters up to which folding takes about ten milliseconds, too short to be worth another process."""
 
 ANSWER_TIMEOUT_S = 60.0
-"""Longest wait for the process; the effort for one text is bounded, so only a hanging process takes longer."""
+"""Maximum wait for the process in seconds; the effort for a text is bounded, so only a hanging process takes longer."""
 
 PAUSE_S = 30.0
-"""Time for which no new process is started after two have failed for the same text."""
+"""Seconds for which no new process is started after two have failed on the same text."""
 
 _MAX_STATES = 64
-"""Requests whose state the process keeps."""
+"""Number of requests whose state the process keeps."""
 
 _NICENESS = 5
-"""Priority below the model's, but high enough for a busy machine."""
+"""Niceness of the process: lower priority than the model, but high enough on a busy machine."""
 
 
 class Folding(Protocol):
@@ -59,7 +59,7 @@ class LocalFolding:
     """Undoes disguises in the calling thread.
 
     Args:
-        lexicon: makes the lexicon at the first use.
+        lexicon: creates the lexicon on first use.
         template: matches special tokens and role markers that a text spells.
     """
 
@@ -84,13 +84,13 @@ class LocalFolding:
 
 
 class FoldingProcess:
-    """Undoes disguises of longer texts in a process of its own, which is started at the first of them.
+    """Undoes disguises of longer texts in a separate process, which is started for the first such text.
 
-    A process that fails is replaced once. If the second one fails too, or none can be started, texts are folded in the
-    calling thread for ``PAUSE_S``.
+    A process that fails is replaced once. If the second process fails too, or no process can be started, texts are
+    folded in the calling thread for ``PAUSE_S``.
 
     Args:
-        words: words of the lexicon beside the English ones.
+        words: words of the lexicon besides the English words.
         template: as of :class:`LocalFolding`.
         local: folds short texts, and all texts while there is no process.
     """
@@ -107,38 +107,42 @@ class FoldingProcess:
         """As of :class:`Folding`."""
         if self._local.is_quick(text):
             return self._local.fold(text, state)
-        found = self._ask({"state": state.number, "text": text})
-        if found is None:
+        answer = self._ask({"state": state.number, "text": text})
+        if answer is None:
             return self._local.fold(text, state)
         return FoldedText(
-            whole=tuple(found["whole"]), sentences=tuple(found["sentences"]), ordinary=bool(found["ordinary"])
+            whole=tuple(answer["whole"]), sentences=tuple(answer["sentences"]), ordinary=bool(answer["ordinary"])
         )
 
     def build_reply_variants(self, windows: Sequence[str]) -> list[tuple[str, ...]]:
         """As of :class:`Folding`."""
         if all(map(self._local.is_quick, windows)) and sum(map(len, windows)) <= SHORT:
             return self._local.build_reply_variants(windows)
-        found = self._ask({"windows": list(windows)})
-        return self._local.build_reply_variants(windows) if found is None else [tuple(one) for one in found["variants"]]
+        answer = self._ask({"windows": list(windows)})
+        return (
+            self._local.build_reply_variants(windows)
+            if answer is None
+            else [tuple(variants) for variants in answer["variants"]]
+        )
 
     def close(self) -> None:
-        """End the process; texts are folded in the calling thread from now on."""
+        """End the process; later texts are folded in the calling thread."""
         self._closed = True
         process = self._process
-        if process is not None:  # threads that wait for an answer get none and fold the text themselves
+        if process is not None:  # threads that wait for an answer get None and fold the text themselves
             process.kill()
         with self._lock:
             self._end()
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
         """Return the process's answer; None if there is none."""
-        sent = _encode_line(message)
+        line = _encode_line(message)
         with self._lock:
             for _ in range(2):
                 if self._closed or time.monotonic() < self._not_before:
                     return None
                 try:
-                    answer: dict[str, Any] = json.loads(_send_and_receive(self._ensure_started(), sent))
+                    answer: dict[str, Any] = json.loads(_send_and_receive(self._ensure_started(), line))
                 except (OSError, ValueError) as exc:
                     self._end()
                     if not self._closed:
@@ -155,7 +159,7 @@ class FoldingProcess:
                 [sys.executable, "-m", "safety_core.inputs.text.folding_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # an error's message may hold a part of the text
+                stderr=subprocess.DEVNULL,  # the message of an error may contain part of the text
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.curdir for path in sys.path)},
             )
             assert self._process.stdin is not None
@@ -169,26 +173,26 @@ class FoldingProcess:
         process.kill()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with suppress(OSError):  # unsent data has no reader
+                with suppress(OSError):  # unsent data has no receiver
                     pipe.close()
         process.wait()
 
 
 def _encode_line(message: dict[str, Any]) -> bytes:
-    """Encode a message as one line of ASCII; lone surrogates survive."""
+    """Encode a message as one line of ASCII, which preserves lone surrogates."""
     return json.dumps(message).encode("ascii") + b"\n"
 
 
-def _send_and_receive(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
+def _send_and_receive(process: subprocess.Popen[bytes], line: bytes) -> bytes:
     """Send a line and read the answer; raises OSError if the process has ended or does not answer in time."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(sent)
+    process.stdin.write(line)
     process.stdin.flush()
     received = bytearray()
     end = time.monotonic() + ANSWER_TIMEOUT_S
     descriptor = process.stdout.fileno()
-    poll = select.poll()  # unlike select.select it has no limit of descriptors
+    poll = select.poll()  # unlike select.select, it works with any file descriptor number
     poll.register(descriptor, select.POLLIN)
     while not received.endswith(b"\n"):
         if not poll.poll(1000 * max(0.0, end - time.monotonic())):
@@ -202,7 +206,9 @@ def _send_and_receive(process: subprocess.Popen[bytes], sent: bytes) -> bytes:
 
 def main() -> None:
     """Run the process: answer each line with one line, until its input ends with the server."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server decides when this ends
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole process group, but the server decides when this process ends
     with suppress(OSError):
         os.nice(_NICENESS)
     receive = iter(sys.stdin.buffer.readline, b"")
@@ -215,7 +221,7 @@ def main() -> None:
     for line in receive:
         try:
             answer = _answer(json.loads(line), local, states)
-        except Exception:  # the server gets the same error itself and handles it
+        except Exception:  # the server gets the same error when it folds the text, and handles it there
             answer = {"failed": True}
         sys.stdout.buffer.write(_encode_line(answer))
         sys.stdout.buffer.flush()
@@ -228,8 +234,8 @@ def _answer(message: dict[str, Any], local: LocalFolding, states: OrderedDict[in
     states.move_to_end(message["state"])
     if len(states) > _MAX_STATES:
         states.popitem(last=False)
-    found = local.fold(message["text"], state)
-    return {"whole": found.whole, "sentences": found.sentences, "ordinary": found.ordinary}
+    folded = local.fold(message["text"], state)
+    return {"whole": folded.whole, "sentences": folded.sentences, "ordinary": folded.ordinary}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Characters that nobody sees: which they are, and the words that some of them encode."""
+"""Recognises invisible characters, and decodes the words that some of them encode."""
 
 import re
 import unicodedata
@@ -17,7 +17,8 @@ _HIDDEN = re.compile("[\U000e0020-\U000e007e]+|[\ufe00-\ufe0f\U000e0100-\U000e01
 """Invisible characters that encode others: tags encode ASCII, variation selectors encode bytes."""
 
 _TAG_CHARACTERS = re.compile("[\U000e0000-\U000e0fff]")
-"""Invisible letters that a language model may have learned to read: the head judges them, the LLM never gets them."""
+"""Invisible letters that a language model may have learned to read: the head judges these letters, but the LLM never
+gets them."""
 
 
 def is_invisible(char: str) -> bool:
@@ -29,14 +30,18 @@ def is_invisible(char: str) -> bool:
 
 
 def reveal_hidden(text: str) -> tuple[str, ...]:
-    """Decode words that invisible characters encode: the text with them in place, and these words alone.
+    """Decode words that invisible characters encode: return the text with the words in place, and the words only.
 
-    Language models have learned to read these characters; people cannot see them. Empty if there are none.
+    Language models have learned to read these characters; people cannot see them. Empty if there are no such words.
     """
     if text.isascii() or not _HIDDEN.search(text):
         return ()
-    hidden = " ".join(_decode_invisible(found[0]) for found in _HIDDEN.finditer(text))
-    return tuple(one for one in (_HIDDEN.sub(lambda found: _decode_invisible(found[0]), text), hidden) if one.strip())
+    hidden = " ".join(_decode_invisible(match[0]) for match in _HIDDEN.finditer(text))
+    return tuple(
+        text_variant
+        for text_variant in (_HIDDEN.sub(lambda match: _decode_invisible(match[0]), text), hidden)
+        if text_variant.strip()
+    )
 
 
 def remove_tag_characters(text: str) -> str:

@@ -13,33 +13,33 @@ from string import ascii_lowercase
 from typing import Any
 
 MAX_WORDS = 40_000
-"""Number of words; rarer ones match noise more often than words."""
+"""Number of words; rarer words match noise more often than real words."""
 
 MAX_WORD_LENGTH = 36
-"""Longest run of characters that is tried as one word, including repeated letters and separators."""
+"""Maximum characters that are tried as one word, including repeated letters and separators."""
 
 _MAX_STATES = 32
 _MAX_STEPS = 72
-"""Alternatives that are followed from one character, over all word lengths."""
+"""Maximum alternatives that are followed from one character, over all word lengths."""
 
 _FRUGAL_STEPS = 12
-"""The same once the effort is used up; each character is then read only as its most likely letter."""
+"""Maximum alternatives once the effort is used up; each character is then read only as its most likely letter."""
 
 STEPS_PER_CHARACTER = 40
-"""Average steps for each character of a text; plain text takes fewer."""
+"""Steps granted per character of a text; plain text takes fewer."""
 
 SPARE_STEPS = 40_000
-"""Steps beyond that for all texts of one request; a million steps take about half a second on a common core."""
+"""Additional steps granted to all texts of one request; a million steps take about half a second on a common core."""
 
 _STEPS_PER_SYMBOL = 24
-"""Fixed cost of a character in steps, whatever it may be read as."""
+"""Fixed steps per character, regardless of the letters that it may stand for."""
 
 _DICTIONARY = "frequency_dictionary_en_82_765.txt"
 _UNFAMILIAR = 5.5
 """Cost of a word of unknown frequency."""
 
 SPLIT_COST = 1.5
-"""Cost of a new word without a gap before it."""
+"""Cost of a word without a gap before it."""
 
 _UNKNOWN_START, _UNKNOWN_LETTER = 4.5, 1.5
 _NUMBER_START, _NUMBER_DIGIT = 2.0, 0.6
@@ -47,7 +47,7 @@ _REPEATED = 0.4
 _EASY_CROSSING = 1.0
 
 Trie = dict[str, Any]
-"""From a letter to the next node; "" leads to the (cost, word) that ends here."""
+"""Letter → next node; the key "" maps to the (cost, word) that ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Symbol:
     """One character of a text that is segmented into words."""
 
     options: tuple[tuple[str, float], ...]
-    """The letters that it may stand for, each with its cost; empty for a pure separator."""
+    """The letters that the character may stand for, each with its cost; empty for a separator."""
 
     literal: str
-    """Its spelling in an unknown word; empty for a separator."""
+    """Spelling of the character in an unknown word; empty for a separator."""
 
     crossing: float = 0.0
     """Cost of a word that continues across the gap before this character."""
@@ -67,7 +67,7 @@ class Symbol:
     """Cost of a word that begins with this character."""
 
     skipping: float | None = None
-    """Cost of skipping it inside a word; None if it must be read."""
+    """Cost of skipping the character inside a word; None if it cannot be skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Segmentation:
     """The most likely words of a run of characters."""
 
     words: tuple[str, ...]
-    """In order, in lower case; unknown words are unchanged."""
+    """The words in order, in lower case; unknown words are unchanged."""
 
     explained: float
     """Share of letters in known words, 0 to 1."""
@@ -88,19 +88,19 @@ class Segmentation:
 class Effort:
     """Remaining steps for some texts, so that deliberately ambiguous texts cannot consume unbounded time.
 
-    Once they are used up, texts are still segmented, with fewer alternatives.
+    Once the steps are used up, texts are still segmented, with fewer alternatives.
     """
 
     left: int = SPARE_STEPS
-    """How many."""
+    """Number of remaining steps."""
 
     @property
     def used_up(self) -> bool:
-        """Whether there are none."""
+        """Whether no steps remain."""
         return self.left <= 0
 
     def add(self, characters: int) -> None:
-        """Add the steps for a further text, whatever was used for others."""
+        """Grant the steps for a further text."""
         self.left = max(self.left, 0) + STEPS_PER_CHARACTER * characters
 
 
@@ -108,8 +108,8 @@ class Lexicon:
     """Known words.
 
     Args:
-        words: cost of each word; the smaller, the more frequent.
-        base: more words, shared and never copied.
+        words: cost of each word; frequent words have lower costs.
+        base: a lexicon with further words, which is shared and not copied.
     """
 
     def __init__(self, words: Iterable[tuple[str, float]], base: "Lexicon | None" = None) -> None:
@@ -129,7 +129,7 @@ class Lexicon:
         return len(self._words) + (0 if self._base is None else len(self._base))
 
     def extend(self, words: Iterable[str]) -> "Lexicon":
-        """Return a lexicon with these words and further ones of unknown frequency."""
+        """Return a lexicon that also contains further words, of unknown frequency."""
         return Lexicon(((word, _UNFAMILIAR) for word in words), base=self)
 
     def get_cost(self, word: str) -> float | None:
@@ -146,17 +146,17 @@ class Lexicon:
             other.update(head + letter + tail[1:] for head, tail in cuts if tail)
             other.update(head + letter + tail for head, tail in cuts)
         for candidates in (swapped, other):
-            known = [(cost, one) for one in candidates if (cost := self.get_cost(one)) is not None]
+            known = [(cost, candidate) for candidate in candidates if (cost := self.get_cost(candidate)) is not None]
             if known:
                 return min(known)[1]
         return None
 
     def segment(self, symbols: Sequence[Symbol], effort: Effort | None = None) -> Segmentation:
-        """Segment characters into the most likely words; the last one must end with a word.
+        """Segment characters into the most likely words; a word must end at the last character.
 
         Args:
             symbols: the characters.
-            effort: bounds the alternatives that are followed; if None, those for one text.
+            effort: bounds the alternatives that are followed; if None, a new effort for one text.
         """
         count = len(symbols)
         if effort is None:
@@ -191,9 +191,9 @@ class Lexicon:
         begin = _NUMBER_START if digit else _UNKNOWN_START
         each = _NUMBER_DIGIT if digit else _UNKNOWN_LETTER
         fresh = best[at] + (symbol.boundary if at else 0.0) + begin + each
-        # Known words may be joined across spaces; an unknown word would absorb its neighbours.
-        apart = 0.0 if symbol.crossing <= _EASY_CROSSING else _UNKNOWN_START
-        longer = unknown[at] + symbol.crossing + apart + each
+        # Only known words may be joined across spaces; an unknown word would absorb adjacent words.
+        gap_cost = 0.0 if symbol.crossing <= _EASY_CROSSING else _UNKNOWN_START
+        longer = unknown[at] + symbol.crossing + gap_cost + each
         if longer <= fresh:
             unknown[at + 1], start_of[at + 1] = longer, start_of[at]
         else:
@@ -216,7 +216,7 @@ class Lexicon:
         for at in range(start, min(len(symbols), start + MAX_WORD_LENGTH)):
             symbol = symbols[at]
             crossing = symbol.crossing if at > start else 0.0
-            found: dict[int, tuple[Trie, float]] = {}
+            nodes: dict[int, tuple[Trie, float]] = {}
             repeated = at > start and symbol.literal != "" and symbol.literal == before
             options = symbol.options[:1] if frugal else symbol.options
             if not frugal:
@@ -225,16 +225,16 @@ class Lexicon:
                 for letter, price in options:
                     child = node.get(letter)
                     if child is not None:
-                        _keep(found, child, cost + price + crossing)
+                        _keep(nodes, child, cost + price + crossing)
                 if at > start:
                     if repeated:
-                        _keep(found, node, cost + _REPEATED + crossing)
+                        _keep(nodes, node, cost + _REPEATED + crossing)
                     if symbol.skipping is not None:
-                        _keep(found, node, cost + symbol.skipping)
+                        _keep(nodes, node, cost + symbol.skipping)
             steps -= len(states)
-            if not found or steps < 0:
+            if not nodes or steps < 0:
                 return
-            states = list(found.values())
+            states = list(nodes.values())
             if len(states) > _MAX_STATES:
                 states = sorted(states, key=lambda state: state[1])[:_MAX_STATES]
             before = symbol.literal or before
@@ -246,14 +246,14 @@ class Lexicon:
 
 @cache
 def load_english() -> Lexicon:
-    """Load the most frequent English words, once, in about a tenth of a second."""
+    """Load the most frequent English words; the first call takes about a tenth of a second."""
     text = files("symspellpy").joinpath(_DICTIONARY).read_text(encoding="utf-8-sig")
     counted = [line.split() for line in text.splitlines() if line.strip()]
     total = sum(int(count) for _, count in counted)
-    found = [(word, log10(total / int(count))) for word, count in counted[:MAX_WORDS] if word.isalpha()]
-    # The dictionary ends with contractions, whose frequencies are invented; an apostrophe is often omitted.
+    words = [(word, log10(total / int(count))) for word, count in counted[:MAX_WORDS] if word.isalpha()]
+    # The dictionary ends with contractions, whose frequencies are not measured; apostrophes are often omitted.
     joined = [(word.replace("'", ""), 5.0) for word, _ in counted if "'" in word]
-    return Lexicon((*found, *joined))
+    return Lexicon((*words, *joined))
 
 
 def _insert(root: Trie, word: str, cost: float) -> None:
@@ -263,10 +263,10 @@ def _insert(root: Trie, word: str, cost: float) -> None:
     node[""] = (cost, word)
 
 
-def _keep(found: dict[int, tuple[Trie, float]], node: Trie, cost: float) -> None:
-    known = found.get(id(node))
+def _keep(nodes: dict[int, tuple[Trie, float]], node: Trie, cost: float) -> None:
+    known = nodes.get(id(node))
     if known is None or cost < known[1]:
-        found[id(node)] = (node, cost)
+        nodes[id(node)] = (node, cost)
 
 
 def _trace_back(symbols: Sequence[Symbol], back: Sequence[tuple[int, str | None]], cost: float) -> Segmentation:

@@ -6,14 +6,15 @@ import unicodedata
 from safety_core.inputs.text.invisible_characters import is_invisible
 
 _WORD = re.compile(r"(?P<start>\A\W*|[.!?]\W{1,3})?(?P<word>[^\W_]+)")
-"""A word, and whether a sentence begins with it. Sentence ends are bounded, so that a row of dots is not quadratic."""
+"""Matches a word, and whether a sentence begins with it. Sentence ends are bounded, so that many dots do not take
+quadratic time."""
 
 _WHITE = {ord(char): "\n" for char in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"} | {ord(char): " " for char in "\t\x1f"}
-"""White space that normalising would treat as invisible, although it separates words."""
+"""White space that normalisation would treat as invisible, although it separates words."""
 
 
 def normalise(text: str) -> str:
-    """Normalise a text as it is displayed: NFKC, without zero-width, bidi, tag, control and other invisible characters.
+    """Normalise a text to its displayed form: NFKC without zero-width, bidi, tag and other invisible characters.
 
     White space becomes a space or, if it breaks lines, a line break. The function is idempotent.
     """
@@ -22,12 +23,12 @@ def normalise(text: str) -> str:
 
 
 def lower_capitals(text: str) -> str:
-    """Lower capitals except at sentence starts and in the word I: ``MAKE a BoMb`` becomes ``Make a bomb``."""
+    """Lower-case capitals except at sentence starts and in the word I: ``MAKE a BoMb`` becomes ``Make a bomb``."""
 
-    def lower(found: re.Match[str]) -> str:
-        start, word = found["start"], found["word"]
+    def lower(match: re.Match[str]) -> str:
+        start, word = match["start"], match["word"]
         if word == "I":
-            return found[0]
+            return match[0]
         return (word[0].lower() if start is None else start + word[0]) + word[1:].lower()
 
     return _WORD.sub(lower, text)

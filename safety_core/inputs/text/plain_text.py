@@ -1,4 +1,4 @@
-"""Recognises texts that need no folding, and folded texts that say nothing new."""
+"""Recognises texts that need no folding, and folded texts without new words."""
 
 import re
 
@@ -10,7 +10,7 @@ from safety_core.inputs.text.sentences import MAX_FRAGMENT_WORDS
 _SIMPLE_TOKEN = re.compile(
     r"[\"'(]?(?:([0-9]{1,9}(?:[.,:][0-9]{1,9}){0,3}%?)|((?:[A-Z]?[a-z]+|[A-Z]+)(?:'[a-z]{1,3})?))[.,;:!?\"')]{0,3}"
 )
-"""A number or a word as people write it, with marks around it."""
+"""Matches a number or a word in usual spelling, with marks around it."""
 
 _APOSTROPHE = re.compile("['\u2019]")
 
@@ -22,11 +22,11 @@ def is_ordinary(text: str, lexicon: Lexicon) -> bool:
     tokens = text.split()
     letters_alone = ends = opened = 0
     for token in tokens:
-        found = _SIMPLE_TOKEN.fullmatch(token)
-        if found is None or not (found[1] or found[2].lower().replace("'", "") in lexicon):
+        match = _SIMPLE_TOKEN.fullmatch(token)
+        if match is None or not (match[1] or match[2].lower().replace("'", "") in lexicon):
             return False
-        # Single letters in a row may form words, and so may words that each end like a sentence.
-        letters_alone = letters_alone + 1 if len(found[2] or "") == 1 else 0
+        # Consecutive single letters may form words, and so may words that each end like a sentence.
+        letters_alone = letters_alone + 1 if len(match[2] or "") == 1 else 0
         ends += token[-1] in ".!?"
         opened += token[0] in OPENING_MARKS
         if letters_alone > MAX_FRAGMENT_WORDS:
@@ -37,7 +37,7 @@ def is_ordinary(text: str, lexicon: Lexicon) -> bool:
 
 
 def has_other_words(folded: str, text: str) -> bool:
-    """Whether a folded text has other words than the text, ignoring case and punctuation at the edges of words."""
+    """Whether a folded text contains other words than the text, ignoring case and punctuation at the edges of words."""
     if not folded:
         return False
     stops = sum(word[-1] in ".!?" for word in text.split()) - sum(word[-1] in ".!?" for word in folded.split())
@@ -47,7 +47,7 @@ def has_other_words(folded: str, text: str) -> bool:
 def _strip_edges(text: str) -> list[str]:
     """Return the words of a text in lower case without punctuation at their edges; words with digits are left out."""
     words = text.lower().split()
-    # Marks in front of one word or two are quotation marks or brackets; in front of most they are a disguise.
+    # Marks before one or two words are quotation marks or brackets; marks before most words are a disguise.
     if sum(word[0] in OPENING_MARKS for word in words) <= max(2, len(words) // 3):
         words = [word.lstrip(OPENING_MARKS) for word in words]
     words = [word.rstrip(CLOSING_MARKS) for word in words]

@@ -1,4 +1,4 @@
-"""Finds words that other text encloses: in quotation marks, URLs and e-mail addresses."""
+"""Finds words in quotation marks, URLs and e-mail addresses."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _ADDRESS = re.compile(
 _BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9']+")
 
 _LEAST_EMBEDDED = 3
-"""Least words of an address that is judged by itself."""
+"""Minimum words of an address that is judged separately."""
 
 
 def find_quotations(text: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Builds the variants of a reply window for the safety head: original, displayed, plain, and with disguises undone.
 
-Replies get the variants that prompts get (``folding``). They are judged many times a second, so a window that is
-plain English already is not searched for disguises. Pure text; knows no model.
+Replies get the same variants as prompts (``folding``). Many windows are judged per second, so a window of plain English
+is not searched for disguises. Pure text; knows no model.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from safety_core.inputs.text.lexicon import Lexicon, load_english
 from safety_core.inputs.text.normalisation import lower_capitals, normalise
 
 _WORD = re.compile(r"[\"'(\[]?([A-Za-z]+(?:'[a-z]{1,2})?|\d{1,4})[\"')\]]?[.,;:!?]?[\"')]?")
-"""A word or a number of plain text, with the marks at its edges."""
+"""Matches a word or a number of plain text, with the marks at its edges."""
 
 _CAPITALS = re.compile(r"[A-Z]{2}")
-"""Role markers and special tokens have several capitals or signs that no plain word has."""
+"""Matches possible role markers and special tokens: several capitals, or signs that no plain word has."""
 
 _ONE_LETTER = frozenset("aAI")
 _MOST_SHORT = 0.5
-"""Largest share of words of at most two letters in plain text; words that are cut into pieces have more."""
+"""Maximum share of words of at most two letters in plain text; words that are cut into pieces have a larger share."""
 
 
 def build_reply_variants(
@@ -39,32 +39,32 @@ def build_reply_variants(
     usual = text.isascii() and text.isprintable()
     if usual and not _CAPITALS.search(text) and is_plain(line := " ".join(text.split())):
         return tuple(dict.fromkeys((text, line if line[1:].islower() else lower_capitals(line))))
-    seen = text if usual else normalise(text)
-    bare = remove_template_words(seen)
+    displayed = text if usual else normalise(text)
+    bare = remove_template_words(displayed)
     line = " ".join(bare.split())
     plain = lower_capitals(line)
     # Capitals may hide a marker, and the text around a marker may form another one.
     plain = lower_capitals(" ".join(remove_template_words(plain).split()))
     folded = () if is_plain(line) else fold(bare, lexicon)
     revealed = [] if usual else [lower_capitals(" ".join(hidden.split())) for hidden in reveal_hidden(text)]
-    variants = (text, seen, plain, *folded, *revealed)
+    variants = (text, displayed, plain, *folded, *revealed)
     return tuple(dict.fromkeys(variant for variant in variants if variant.strip())) or (text,)
 
 
 def is_plain(text: str) -> bool:
     """Whether a text consists of known English words in usual spelling, so that there is no disguise to undo."""
     words = text.split(" ")
-    # A window may begin and end in the middle of a word.
+    # A window may begin and end within a word.
     inner = words[1:-1] if len(words) > 2 else words
     if find_word_between(words) is not None:
         return False
     short = 0
     known = load_english()
     for word in inner:
-        found = _WORD.fullmatch(word)
-        if found is None:
+        match = _WORD.fullmatch(word)
+        if match is None:
             return False
-        letters = found[1]
+        letters = match[1]
         if letters.isdigit():
             continue
         if len(letters) == 1 and letters not in _ONE_LETTER:

@@ -1,5 +1,6 @@
-"""Tells whole questions, greetings and unfinished sentences apart, in English. A request that is cut into several turns
-consists of unfinished ones.
+"""Distinguishes whole questions, greetings and unfinished sentences, in English.
+
+A request that is cut into several turns consists of unfinished sentences.
 """
 
 import re
@@ -7,7 +8,7 @@ import re
 from safety_core.inputs.text.sentences import split_sentences
 
 _SENTENCE_WORDS = 3
-"""Least words of a text that counts as a whole sentence because of its full stop."""
+"""Minimum words of a text that counts as a whole sentence because of its full stop."""
 
 _SENTENCE_MARKS = (".", "!", "?", "\u2026", "\u3002", "\uff01", "\uff1f")
 
@@ -29,10 +30,10 @@ _REQUEST_OPENING = re.compile(
 """Beginnings of a new question or request."""
 
 _OPENED_WORDS = 4
-"""Least words of a whole question with such a beginning, and of a whole sentence before it."""
+"""Minimum words of a whole question with such a beginning, and of a whole sentence before it."""
 
 _FILLER = re.compile(r"\s*\w+(?:\s+\w+)?\s*[.!?\u2026,]+\s*")
-"""A turn that only continues a conversation: a word or two with punctuation."""
+"""Matches a turn that only continues a conversation: one or two words with punctuation."""
 
 _COURTESY = re.compile(
     r"\s*(?:(?:hey|hi|hello)[\s,]+)?(?:thanks|thank you|hello|hi|hey|good (?:morning|evening|day|night|bye)|goodbye|bye"
@@ -40,7 +41,7 @@ _COURTESY = re.compile(
     r"| in the morning| for (?:me|that|this)){0,2}(?:[\s,]+(?:please|thanks))?\s*[.!?\u2026]*\s*",
     re.IGNORECASE,
 )
-"""A greeting or thanks and nothing else: it is no piece of a sentence in other turns."""
+"""Matches a greeting or thanks without other words, which is never part of a sentence in other turns."""
 
 _END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
 
@@ -48,7 +49,7 @@ _END_MARKS = ".,;:!?-\u2026\u2013\u2014 "
 def may_continue(text: str, following: str) -> bool:
     """Whether a text may continue in the following one.
 
-    It may if it ends in the middle of a sentence, if both are very short, or if nothing separates them: neither
+    It may if it ends within a sentence, if both texts are very short, or if nothing separates the two: neither
     punctuation, nor a question or request of several words that follows as many words.
     """
     words = text.split()
@@ -74,15 +75,15 @@ def is_filler(text: str) -> bool:
 
 
 def is_complete(text: str) -> bool:
-    """Whether a text is a whole question or request, a greeting, or empty: no piece of a sentence in other turns."""
+    """Whether a text is a whole question or request, a greeting, or empty: not part of a sentence in other turns."""
     return not text.strip() or bool(_COURTESY.fullmatch(text)) or (is_one_request(text) and not is_unfinished(text))
 
 
 def is_one_request(text: str) -> bool:
-    """Whether a text is one question or request, by its beginning, its length and its one sentence."""
+    """Whether a text is a single question or request, by its beginning, its length and its number of sentences."""
     sentence = " ".join(text.split())
-    found = _REQUEST_OPENING.match(sentence)
-    if found is None or len(sentence[found.start() :].split()) < _OPENED_WORDS:
+    opening = _REQUEST_OPENING.match(sentence)
+    if opening is None or len(sentence[opening.start() :].split()) < _OPENED_WORDS:
         return False
     return len(split_sentences(sentence)) == 1
 

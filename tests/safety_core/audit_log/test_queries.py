@@ -43,5 +43,5 @@ def test_questions(log: AuditLog, path: Path, query: AuditQuery, found: str) -> 
 
 
 def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no plain file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         list(read_entries(tmp_path))

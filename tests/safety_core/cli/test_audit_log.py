@@ -48,7 +48,7 @@ def test_questions_are_options(path: Path) -> None:
 
 
 def test_what_cannot_be_answered(path: Path, tmp_path: Path) -> None:
-    assert "is no moment" in run_command("audit-log", path, "--since", "yesterday", code=2)
+    assert "is not a time" in run_command("audit-log", path, "--since", "yesterday", code=2)
     gone = tmp_path / "gone.db"
     assert run_command("audit-log", gone, code=1) == f"error: audit log: {gone} cannot be read: there is no such file\n"
     assert not gone.exists()

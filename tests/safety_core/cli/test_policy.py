@@ -29,13 +29,13 @@ def file(tmp_path: Path) -> Path:
 
 def test_check_says_what_each_policy_changes(file: Path, tiny_checkpoint: Path) -> None:
     told = run_command("policy", "check", file, "--checkpoint", tiny_checkpoint)
-    assert told.startswith(f"{file}: sound, version ")
+    assert told.startswith(f"{file}: valid, version ")
     default, trial = told.split("\npolicy ")[1:]
     assert default.startswith("default (enforce, beside it trial; texts in de, en)")
     assert "thresholds.privacy.3: 0.5 → 0.25" in default
     assert "enabled.politics: true → false" in default
     assert "hints.illegal.1: replaced" in default
-    assert trial.startswith("trial (shadow, may be chosen by requests; texts in de, en)")
+    assert trial.startswith("trial (shadow, selectable by requests; texts in de, en)")
     assert 'actions.privacy.1: "caution" → "refuse"' in trial
 
 
@@ -63,7 +63,7 @@ def test_explain_names_score_threshold_and_rule(file: Path, tiny_checkpoint: Pat
         assert f"{rule['belief']:.4f} {rule['threshold']:>10.4f}" in told
     assert {view["view"] for view in found["views"]} == {"image 1", "all", "images", "text"}
     shadow = run_command(*arguments, "--policy", "trial", "--checkpoint", tiny_checkpoint)
-    assert shadow.startswith("decision   allowed, by the policy trial, which would have said ")
+    assert shadow.startswith("decision   allowed, by the policy trial, which would have decided ")
 
 
 def test_explain_refuses_what_it_cannot_explain(file: Path, tiny_checkpoint: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_text_too_long_by_its_length_is_refused_before_it_is_tokenised(
 ) -> None:
     guard = change_limits(guard, max_prompt_tokens=10)
     monkeypatch.setattr(guard.model.prompts, "encode_user_words", lambda turns: pytest.fail("it was tokenised"))
-    with pytest.raises(PromptError, match=f" {length} characters, at most 160 ") as caught:
+    with pytest.raises(PromptError, match=f" {length} characters; at most 160 ") as caught:
         guard.assess(create_guard_request(text=text))
     assert (caught.value.code, caught.value.param) == ("prompt_too_long", "prompt")
 

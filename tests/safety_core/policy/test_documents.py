@@ -76,7 +76,7 @@ def edited(*path: str, value: object) -> Callable[[dict[str, object]], None]:
         (edited("actions", "privacy", "1", value="refused"), "policy.actions.privacy.1"),
         (edited("actions", "privacy", "1", value=["refuse"]), "policy.actions.privacy.1"),
         (edited("refusals", "privacy", value=" "), "policy.refusals.privacy"),
-        (edited("refusals", "privacy", value="\ud83d"), "policy.refusals.privacy: a text of whole characters"),
+        (edited("refusals", "privacy", value="\ud83d"), "policy.refusals.privacy: a string without lone surrogates"),
         (edited("fallback_refusal", value=7), "policy.fallback_refusal"),
     ],
 )

@@ -110,8 +110,8 @@ def test_the_own_language_can_be_another(tmp_path: Path) -> None:
 
 def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: Path) -> None:
     assert "policy default: in shadow mode, its decisions are not enforced" in full.warnings
-    assert "policy default: misleading is off and never decides" in full.warnings
-    assert "policy default: actions.politics.1 lets that risk through" in full.warnings
+    assert "policy default: misleading is disabled and never affects decisions" in full.warnings
+    assert "policy default: actions.politics.1 allows that risk" in full.warnings
     assert "policy strict: the model was not trained on these hints: illegal.1, illegal.2" in full.warnings
     never = book("thresholds: {illegal: {3: 1.5}}\n", tmp_path)
     assert never.warnings == ("policy default: thresholds.illegal.3 is above 1 and never reached",)
@@ -128,13 +128,13 @@ def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: 
         ("thresholds:\n  privacy:\n    4: 0.5\n", r"^policy\.yaml:3: thresholds\.privacy\.4: unknown field"),
         ("thresholds:\n  weapons: {3: 0.5}\n", r"^policy\.yaml:2: thresholds\.weapons: unknown field"),
         ("actions:\n  privacy: {3: refused}\n", r"^policy\.yaml:2: actions\.privacy\.3: must be one of"),
-        ("refusals:\n  privacy: ''\n", r"^policy\.yaml:2: refusals\.privacy: a text"),
-        ('refusals:\n  privacy: "\\ud83d\\ude00"\n', r"^policy\.yaml:2: refusals\.privacy: a text of whole char"),
+        ("refusals:\n  privacy: ''\n", r"^policy\.yaml:2: refusals\.privacy: a non-blank string"),
+        ('refusals:\n  privacy: "\\ud83d\\ude00"\n', r"^policy\.yaml:2: refusals\.privacy: a string without lone surr"),
         (f"refusals:\n  privacy: {'x' * 1001}\n", r"^policy\.yaml:2: refusals\.privacy: at most 1000"),
         (f"fallback_refusal: {'x' * 1001}\n", r"^policy\.yaml:1: fallback_refusal: at most 1000"),
         ("hints:\n  safe: {1: x}\n", r"^policy\.yaml:2: hints\.safe: unknown field"),
         ("hints:\n  privacy: {0: x}\n", r"^policy\.yaml:2: hints\.privacy\.0: unknown field"),
-        ("hints:\n  privacy: {1: 7}\n", r"^policy\.yaml:2: hints\.privacy\.1: a text"),
+        ("hints:\n  privacy: {1: 7}\n", r"^policy\.yaml:2: hints\.privacy\.1: a string"),
         ("mode: watch\n", r"^policy\.yaml:1: mode: must be one of"),
         ("mode: [shadow]\n", r"^policy\.yaml:1: mode: must be one of"),
         ("language: 7\n", r"^policy\.yaml:1: language: a language tag"),
@@ -142,7 +142,7 @@ def test_operators_are_warned_of_what_is_no_mistake(full: PolicyBook, tmp_path: 
         ("translations:\n  de: {}\n  d_e: {}\n", r"^policy\.yaml:3: translations\.d_e: a language tag"),
         ("translations:\n  de:\n    hint: {}\n", r"^policy\.yaml:3: translations\.de\.hint: unknown field"),
         ("translations:\n  de: {refusals: {weapons: x}}\n", r"^policy\.yaml:2: .*weapons: unknown field"),
-        ("beside:\n  - nobody\n", r"^policy\.yaml:2: beside\.0: there is no policy of this name"),
+        ("beside:\n  - nobody\n", r"^policy\.yaml:2: beside\.0: there is no policy with this name"),
         ("beside: strict\n", r"^policy\.yaml:1: beside: a list"),
         ("selectable:\n  - default\n  - nobody\n", r"^policy\.yaml:3: selectable\.1: there is no policy"),
         ("policies:\n  a b: {}\n", r"^policy\.yaml:2: policies\.a b: a name"),

@@ -21,7 +21,7 @@ def test_the_run_folder_stands_beside_the_checkpoint() -> None:
         (NEEDED | {"lr": "fast"}, ("lr",), "lr: a number is needed"),
         (NEEDED | {"batch_size": 0}, ("batch_size",), "batch_size: a number greater than 0 is needed"),
         (NEEDED | {"speed": 3}, ("speed",), "speed: unknown field"),
-        (NEEDED | {"data": (3,)}, ("data", "0"), "data.0: a text is needed"),
+        (NEEDED | {"data": (3,)}, ("data", "0"), "data.0: a string is needed"),
         (
             NEEDED | {"stage": 2, "train_parts": "head"},
             ("train_parts",),

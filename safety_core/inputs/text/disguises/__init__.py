@@ -1,1 +1,1 @@
-"""Disguises of a text and how each kind is undone: markup, encodings, look-alikes, leetspeak, separators, ciphers."""
+"""Undoes each kind of disguise of a text: markup, encodings, look-alikes, leetspeak, separators and ciphers."""

@@ -8,7 +8,7 @@ from safety_core.inputs.text.lexicon import Lexicon
 from safety_core.inputs.text.punctuation import CLOSING_MARKS
 
 _DECIPHERED_WORDS = 64
-"""Words of a sentence by which a cipher is recognised."""
+"""Number of words of a sentence from which a cipher is recognised."""
 
 _FLIPPED = dict(
     zip(
@@ -17,11 +17,11 @@ _FLIPPED = dict(
         strict=True,
     )
 )
-"""Letters of a text that is upside down."""
+"""Upside-down characters and the letters that they stand for."""
 
 
 def list_decipherings(piece: str, lexicon: Lexicon) -> Iterator[str]:
-    """Yield alternative readings of a text that is not likely English."""
+    """Yield alternative readings of a text that is unlikely to be English."""
     if any(not char.isascii() and char in _FLIPPED for char in piece):
         yield "".join(_FLIPPED.get(char, char) for char in reversed(piece.lower()))
     yield piece[::-1]
@@ -36,11 +36,11 @@ def list_decipherings(piece: str, lexicon: Lexicon) -> Iterator[str]:
 
 
 def _undo_pig_latin(word: str, lexicon: Lexicon) -> str:
-    """Undo Pig Latin: the known word whose first letters moved to the end, before "ay"; otherwise the word itself."""
+    """Undo Pig Latin: return the known word whose first letters moved to the end before "ay", or the word itself."""
     stem = word.removesuffix("ay")
-    found = [stem[-size:] + stem[:-size] for size in range(1, 5) if size < len(stem)]
-    found += [stem.removesuffix("w"), stem.removesuffix("y")]
-    known = [(cost, one) for one in found if (cost := lexicon.get_cost(one)) is not None]
+    candidates = [stem[-size:] + stem[:-size] for size in range(1, 5) if size < len(stem)]
+    candidates += [stem.removesuffix("w"), stem.removesuffix("y")]
+    known = [(cost, candidate) for candidate in candidates if (cost := lexicon.get_cost(candidate)) is not None]
     return min(known)[1] if known and stem != word else word
 
 

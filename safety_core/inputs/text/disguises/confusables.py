@@ -1,4 +1,4 @@
-"""Replaces look-alikes: letters of other scripts, such as Cyrillic, and signs that look like Latin letters."""
+"""Finds Latin letters for look-alikes: letters of other scripts, such as Cyrillic, and signs."""
 
 import re
 import unicodedata
@@ -25,7 +25,7 @@ _LOOKALIKE_TABLE = """
 """
 
 _LOOKALIKES = dict(pair.split(":") for pair in _LOOKALIKE_TABLE.split())
-"""Letters for characters of other scripts and signs: similar in appearance first, then in sound."""
+"""Latin letters for characters of other scripts and signs: similar in appearance first, then similar in sound."""
 
 _LETTER_NAME = re.compile(
     r"(?:LATIN|FULLWIDTH LATIN|MODIFIER|SUPERSCRIPT LATIN|SUBSCRIPT LATIN|REGIONAL INDICATOR|PARENTHESIZED LATIN|"
@@ -41,15 +41,15 @@ _LETTER_NAME = re.compile(
 
 @lru_cache(maxsize=8192)
 def find_latin_letters(char: str) -> str:
-    """Find the letters a to z that a lower-case character may stand for, the most likely first; empty if none."""
+    """Find the letters a to z that a lower-case character may stand for, the most likely first; may be empty."""
     if char.isascii():
         return char if char.isalpha() else ""
     if char in _LOOKALIKES:
         return _LOOKALIKES[char]
     name = unicodedata.name(char, "")
-    found = _LETTER_NAME.fullmatch(name)
-    if found is not None:
-        return found[1].lower()
+    match = _LETTER_NAME.fullmatch(name)
+    if match is not None:
+        return match[1].lower()
     base, _, rest = name.partition(" WITH ")
     if rest:
         try:
@@ -61,13 +61,13 @@ def find_latin_letters(char: str) -> str:
 
 def _find_confusable(char: str) -> str:
     """Find the letter a to z for a character in Unicode's table of confusables; empty if there is none."""
-    seen = [char]
-    for known in seen:
+    chain = [char]
+    for known in chain:
         for twin in (entry["c"] for entry in _load_confusables().get(known, ())):
             if len(twin) == 1 and twin.isascii() and twin.isalpha():
                 return str(twin).lower()
-            if len(seen) < 8 and twin not in seen:
-                seen.append(twin)
+            if len(chain) < 8 and twin not in chain:
+                chain.append(twin)
     return ""
 
 

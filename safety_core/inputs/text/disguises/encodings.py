@@ -12,7 +12,7 @@ from safety_core.inputs.text.disguises.markup import remove_markup
 from safety_core.inputs.text.normalisation import normalise
 
 _DECODING_ROUNDS = 4
-"""Nested layers of encodings that are decoded."""
+"""Maximum number of nested encodings that are decoded."""
 
 _ESCAPE = re.compile(
     r"\\u\{([0-9A-Fa-f]{1,6})\}|[\\%]u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})|\\x\{?([0-9A-Fa-f]{2})\}?"
@@ -36,7 +36,7 @@ _MORSE_TABLE = """
 _MORSE = dict(zip(_MORSE_TABLE.split(), f"{ascii_lowercase}?!.,", strict=True))
 
 _LEAST_TEXT_SHARE = 0.8
-"""Least share of letters and spaces for decoded bytes to count as a text."""
+"""Minimum share of letters and spaces in decoded bytes that count as text."""
 
 _BRAILLE = str.maketrans("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵⠂⠲⠦⠖", "abcdefghijklmnopqrstuvwxyz,.?!", "⠠⠼")
 """Letters of English braille; the signs for capitals and numbers are removed."""
@@ -44,7 +44,7 @@ _BRAILLE = str.maketrans("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗
 _ENTITY_ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#[xX])0+(?=[0-9a-fA-F])")
 
 _LONG_ENTITY = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
-"""An entity whose number exceeds all characters; Python refuses to read the longest."""
+"""Matches entities whose number exceeds all code points; Python cannot parse the longest of these numbers."""
 
 
 def decode_text(text: str) -> str:
@@ -58,7 +58,7 @@ def decode_text(text: str) -> str:
 
 
 def unescape_html(text: str) -> str:
-    """Decode HTML entities; numbers that are no characters are removed, however long they are."""
+    """Decode HTML entities; numbers that are not code points are removed, whatever their length."""
     if "&" not in text:
         return text
     return unescape(_LONG_ENTITY.sub("", _ENTITY_ZEROS.sub("", text)) if "&#" in text else text)
@@ -68,50 +68,50 @@ def _unescape(text: str) -> str:
     text = text if text.isascii() else text.translate(_BRAILLE)
     text = unescape_html(text)
     if "\\" in text or "+" in text or "0x" in text or "%u" in text:
-        text = _OCTAL.sub(lambda found: chr(int(found[1], 8)), _ESCAPE.sub(_decode_escape, text))
+        text = _OCTAL.sub(lambda match: chr(int(match[1], 8)), _ESCAPE.sub(_decode_escape, text))
     if "%" in text:
-        text = _PERCENT.sub(lambda found: _decode_percent(found[0]), text)
+        text = _PERCENT.sub(lambda match: _decode_percent(match[0]), text)
     if "=" in text:
-        text = _QUOTED.sub(lambda found: _decode_quoted_printable(found[0]), text)
+        text = _QUOTED.sub(lambda match: _decode_quoted_printable(match[0]), text)
     return _MORSE_CODE.sub(_decode_morse, _BYTES.sub(_decode_bytes, text))
 
 
 def _decode_percent(text: str) -> str:
-    """Decode percent-encoded bytes; bytes that are no text, such as ``%da`` between words, stay as they are."""
+    """Decode percent-encoded bytes; bytes that are not text, such as ``%da`` between words, stay unchanged."""
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
         return text
 
 
-def _decode_bytes(found: re.Match[str]) -> str:
+def _decode_bytes(match: re.Match[str]) -> str:
     """Decode Base64, hexadecimal, binary or decimal digits if the result is plain text."""
-    digits = found[0].strip()
+    digits = match[0].strip()
     close = "".join(digits.split()).replace(",", "")
     try:
-        if found["binary"]:
+        if match["binary"]:
             data = bytes(int(close[at : at + 8], 2) for at in range(0, len(close), 8))
-        elif found["decimal"]:
+        elif match["decimal"]:
             data = bytes(int(number) for number in digits.replace(",", " ").split())
-        elif found["hexadecimal"]:
+        elif match["hexadecimal"]:
             data = bytes.fromhex(close)
         else:
             data = b64decode(close.replace("-", "+").replace("_", "/") + "=" * (-len(close) % 4), validate=True)
         decoded = data.decode("utf-8")
     except ValueError:
-        return found[0]
+        return match[0]
     letters = sum(char.isalpha() or char.isspace() for char in decoded)
-    return f" {decoded} " if decoded.isprintable() and letters > _LEAST_TEXT_SHARE * len(decoded) else found[0]
+    return f" {decoded} " if decoded.isprintable() and letters > _LEAST_TEXT_SHARE * len(decoded) else match[0]
 
 
-def _decode_morse(found: re.Match[str]) -> str:
-    words = re.split(r"\s*[/|]\s*|\s{2,}", found[0].strip().replace("\u2022", ".").replace("\u2013", "-"))
+def _decode_morse(match: re.Match[str]) -> str:
+    words = re.split(r"\s*[/|]\s*|\s{2,}", match[0].strip().replace("\u2022", ".").replace("\u2013", "-"))
     letters = [[_MORSE.get(sign, "") for sign in word.split()] for word in words]
-    return " ".join("".join(word) for word in letters) if all(map(all, letters)) else found[0]
+    return " ".join("".join(word) for word in letters) if all(map(all, letters)) else match[0]
 
 
-def _decode_escape(found: re.Match[str]) -> str:
-    code = int(next(group for group in found.groups() if group is not None), 16)
+def _decode_escape(match: re.Match[str]) -> str:
+    code = int(next(group for group in match.groups() if group is not None), 16)
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else " "
 
 

@@ -20,17 +20,17 @@ _LETTER_OR_DIGIT = re.compile(r"\w")
 _LEET_WORD = re.compile(r"[A-Za-z][0134578@$!|][A-Za-z]|[A-Za-z][0134578@$](?![\w.])")
 
 _LONE_LEET = re.compile(r"(?<!\S)(?:[1!|]|(@))(?!\S)")
-"""A sign that stands alone: one of the words I and a, if other signs stand for letters."""
+"""Matches a single sign between spaces, which may stand for the word I or a if other signs stand for letters."""
 
 
 def has_leet_digits(text: str) -> bool:
-    """Whether several words have digits between their letters; other digits are then likely to stand for letters."""
+    """Whether several words have digits between their letters, so that other digits are likely to stand for letters."""
     return len(_INNER_DIGITS.findall(text)) > 1
 
 
 def replace_lone_signs(text: str) -> str:
-    """Replace signs that stand alone by the words I and a, if other signs of the text stand for letters."""
-    return _LONE_LEET.sub(lambda found: "a" if found[1] else "i", text) if _LEET_WORD.search(text) else text
+    """Replace single signs between spaces by the words I and a, if other signs of the text stand for letters."""
+    return _LONE_LEET.sub(lambda match: "a" if match[1] else "i", text) if _LEET_WORD.search(text) else text
 
 
 def find_leet_positions(text: str) -> set[int]:

@@ -1,7 +1,7 @@
-"""Turns the characters of a text into the letters that each may stand for, with the cost of every reading.
+"""Converts the characters of a text to the letters that each may stand for, with the cost of every reading.
 
-``Lexicon.segment`` finds the most likely words in them. Everything that is no letter becomes a gap between letters, so
-separators within words need no rules of their own.
+``Lexicon.segment`` then finds the most likely words. Everything that is not a letter becomes a gap between letters, so
+separators within words need no additional rules.
 """
 
 import re
@@ -17,26 +17,26 @@ from safety_core.inputs.text.disguises.leetspeak import LEET_LETTERS, find_leet_
 from safety_core.inputs.text.lexicon import SPLIT_COST, Symbol
 
 _TOUCHING, _SIGNS, _SPACE, _WIDE = range(4)
-"""Kinds of gaps before a letter, in ascending width: none, signs, a space, more than that."""
+"""Kinds of gaps before a letter, in ascending width: none, signs, a space, more than a space."""
 
 _CROSSING = {_TOUCHING: 0.0, _SIGNS: 1.0, _SPACE: 2.5, _WIDE: 3.5}
 """Cost of continuing a word across a gap between parts of several letters."""
 
 _NARROW, _BROAD, _BESIDE_ONE, _HUMP = 0.4, 2.5, 2.2, 0.3
-"""The same between single letters, for the narrowest gaps of the text and for wider ones, next to one letter, and for a
-capital after a lower-case letter."""
+"""The same cost in other places: between single letters, across the narrowest gaps of the text and across wider gaps;
+next to a single letter; and before a capital after a lower-case letter."""
 
 _SECOND_GUESS, _LEET_COST, _LEET_OFTEN, _DIGITS_ALONE, _SKIPPED, _MASKED = 0.8, 0.5, 0.3, 2.5, 1.0, 2.5
-"""Costs: of each further letter that a character looks like, of a digit or sign as a letter, the same in a text with
-several such words, of digits without letters around them, of a skipped sign, and of a mask as any letter."""
+"""Costs: each further letter that a character looks like; a digit or sign as a letter, and the same in a text with
+several such words; digits without letters around them; a skipped sign; a mask as any letter."""
 
 _LONGEST_LEET = 16
-"""Digits and signs in a row that may stand for letters without any letter among them."""
+"""Maximum length of a sequence of digits and signs that may stand for letters without a letter among them."""
 
 _APOSTROPHES = frozenset("'`\u2018\u2019\u02bc\u00b4\u2032\u02b9")
 
 _MASKS = frozenset("*#\u25cf\u25a0\u2022")
-"""Signs that are used in place of a letter."""
+"""Signs that mask a letter."""
 
 _RUN = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
 
@@ -111,7 +111,7 @@ def _split_atoms(text: str) -> list[_Atom]:
         if not readable:
             if raw in _APOSTROPHES and before.isalnum() and after.isalnum():
                 continue
-            # A single sign may be a letter; several close together separate letters.
+            # A single sign may stand for a letter; several adjacent signs separate letters.
             nearby = text[max(0, index - 2) : index] + text[index + 1 : index + 3]
             masked = raw in _MASKS and before.isalnum() and after.isalnum() and _MASKS.isdisjoint(nearby)
             if index in leet or masked:
@@ -123,14 +123,14 @@ def _split_atoms(text: str) -> list[_Atom]:
             letters = LEET_LETTERS[char]
         if gap != _TOUCHING:
             part += 1
-        shown = char if not letters or char in LEET_LETTERS else letters[0]
-        atoms.append(_Atom(shown, letters, gap, capital=raw.isupper(), sign=not readable, part=part))
+        letter = char if not letters or char in LEET_LETTERS else letters[0]
+        atoms.append(_Atom(letter, letters, gap, capital=raw.isupper(), sign=not readable, part=part))
         gap = _TOUCHING
     return atoms
 
 
 def _list_options(atom: _Atom, *, alone: bool, mixed: bool = False) -> tuple[tuple[str, float], ...]:
-    """List the letters that an atom may stand for with their costs; digits that stand alone are usually numbers."""
+    """List the letters that an atom may stand for, with costs; digits without adjacent letters are usually numbers."""
     if atom.sign and len(atom.letters) > 2:
         return tuple((letter, _MASKED) for letter in atom.letters)
     if atom.sign or atom.char.isdigit():
@@ -143,10 +143,10 @@ def _compute_crossing_cost(before: _Atom, atom: _Atom, sizes: Mapping[int, int],
     """Compute the cost of continuing a word from one atom to the next."""
     if before.part == atom.part:
         return _HUMP if _is_camel_case(before, atom) else 0.0
-    ones = (sizes[before.part] == 1) + (sizes[atom.part] == 1)
-    if ones == 2:
+    single_letters = (sizes[before.part] == 1) + (sizes[atom.part] == 1)
+    if single_letters == 2:
         return _NARROW if atom.gap == narrowest else _BROAD
-    if ones == 1 and atom.gap == _SPACE:
+    if single_letters == 1 and atom.gap == _SPACE:
         return _BESIDE_ONE
     return _CROSSING[atom.gap]
 

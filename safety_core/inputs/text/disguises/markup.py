@@ -22,7 +22,7 @@ _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u2010] {0,8}\n[ >]{0,8}(?=[^\W\d_])")
 def remove_markup(text: str) -> str:
     """Remove tags, links, list marks and hyphenation; a tag of a block becomes a line break."""
     if "<" in text:
-        text = _TAG.sub(lambda found: "\n" if _BLOCK_TAG.fullmatch(found[1]) else "", _COMMENT.sub("", text))
+        text = _TAG.sub(lambda match: "\n" if _BLOCK_TAG.fullmatch(match[1]) else "", _COMMENT.sub("", text))
     if "[" in text:
         text = _LINK.sub(r"\1", _ANSI.sub("", text))
         text = _BRACKET_TAG.sub("", text) if "[/" in text else text

@@ -9,17 +9,17 @@ from safety_core.inputs.text.punctuation import CLOSING_MARKS, OPENING_MARKS
 from safety_core.inputs.text.sentences import MAX_FRAGMENT_WORDS
 
 _LITERAL_WHITE = re.compile(r"\\{1,2}[nrtvf](?![A-Za-z]{0,24}\*?\{)")
-"""White space as programs write it."""
+"""Escape sequences for white space."""
 
 _SEPARATED_TOKENS, _LEAST_SEPARATED, _LONGEST_SEPARATED, _LEAST_SEPARATORS = 64, 5, 512, 3
-"""Words of a text that are searched for a separating character; least words or letters around it, longest such word,
-and how often the character must occur."""
+"""Maximum words of a text that are searched for a separating character; minimum words or letters around it; maximum
+length of such a word; and minimum number of occurrences of the character."""
 
 _LEAST_KNOWN_SHARE = 0.8
-"""Least share of letters in known words for a character to count as a separator."""
+"""Minimum share of letters in known words for a character to count as a separator."""
 
 _MOST_BLANKS = 4
-"""Limit of the cells of a text in columns, relative to its length."""
+"""Maximum cells of a text in columns, relative to its length."""
 
 
 def remove_separators(text: str, lexicon: Lexicon) -> Iterator[str]:
@@ -38,7 +38,7 @@ def remove_separators(text: str, lexicon: Lexicon) -> Iterator[str]:
 
 
 def find_word_between(tokens: Sequence[str]) -> str | None:
-    """Find the word that separates all others, in lower case; None if there is none."""
+    """Find the word, in lower case, that separates all other words; None if there is none."""
     if len(tokens) < _LEAST_SEPARATED:
         return None
     for start in (1, 0):

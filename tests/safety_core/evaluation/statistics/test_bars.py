@@ -109,7 +109,7 @@ def test_malformed_bars_are_refused(data: object, tmp_path: Path) -> None:
     [
         ({"at_most": 1, "at_least": None}, "at_least: a number is needed"),
         ({"at_least": 0, "at_most": None}, "at_most: a number is needed"),
-        ({"at_least": 0, "against": None}, "against: a text is needed"),
+        ({"at_least": 0, "against": None}, "against: a string is needed"),
     ],
 )
 def test_null_is_no_value_of_a_bar(entry: dict[str, object], message: str, tmp_path: Path) -> None:

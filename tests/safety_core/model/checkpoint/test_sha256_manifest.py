@@ -168,7 +168,7 @@ def test_an_unreadable_manifest_is_no_manifest(folder: Path, content: str | None
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ({"sha256": {"a.json": 1}}, r"sha256\.a\.json: a text is needed"),
+        ({"sha256": {"a.json": 1}}, r"sha256\.a\.json: a string is needed"),
         ({"sha256": []}, "sha256: an object is needed"),
         ({"next": {}}, "sha256: the field is missing"),
         ({"sha256": {}, "next": None}, "next: an object is needed"),
