@@ -1,7 +1,8 @@
-"""A canary: an image with a known verdict, judged to show that tower, projector, head and policy work together.
+"""A canary: an image with a known verdict, whose judgement shows that tower, projector, head and policy work together.
 
-A checkpoint may contain its own as ``provenance.canary`` = ``{"image": file in the checkpoint, "prompt", "decision"}``.
-Otherwise the canary is a drawn image, and the check is only that its scores are finite and do not change.
+A checkpoint may contain its own canary as ``provenance.canary`` = ``{"image": file in the checkpoint, "prompt",
+"decision"}``. Otherwise the canary is a drawn image, and the check is only that its scores are finite and do not
+change.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ CANARY_FILE = "canary.png"
 """File name of the image that :func:`write_canary` writes."""
 
 _TOLERANCE = 0.02
-"""Largest drift of a score between two checks: batching and 16-bit arithmetic move scores less than this."""
+"""Maximum drift of a score between two checks; batching and 16-bit arithmetic change scores by less."""
 
 _FIELDS = {"image", "prompt", "decision"}
 
@@ -45,7 +46,7 @@ class Canary:
     """The known decision; None if none was recorded."""
 
     def find_failure(self, taxonomy: Taxonomy, pair: PairScores | None, before: PairScores | None) -> str | None:
-        """What is wrong with the scores of this request; None if they are as expected.
+        """Describe what is wrong with the scores of this request; None if they are as expected.
 
         Args:
             taxonomy: the taxonomy of the checkpoint.
@@ -81,7 +82,7 @@ class CanaryCheck:
         return self._canary.request
 
     def find_failure(self, pair: PairScores | None) -> str | None:
-        """What is wrong with the scores of a new verdict, which are None without one; None if nothing is."""
+        """Describe what is wrong with the scores of a new verdict; None if they are as expected."""
         failure = self._canary.find_failure(self._taxonomy, pair, self._first)
         if failure is None and self._first is None:
             self._first = pair
@@ -89,7 +90,7 @@ class CanaryCheck:
 
 
 def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Policy, fill: Colour) -> Canary:
-    """The checkpoint's own canary, or a drawn one if it has none.
+    """Read the checkpoint's own canary, or draw one if it has none.
 
     Raises:
         CheckpointError: ``provenance.canary`` is malformed or its image cannot be decoded.
@@ -101,7 +102,9 @@ def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Poli
         raise CheckpointError(f"{checkpoint.name}: provenance.canary: an object with {sorted(_FIELDS)} is needed")
     file, prompt, decision = (recorded[name] for name in ("image", "prompt", "decision"))
     if not isinstance(file, str) or Path(file).name != file or not isinstance(prompt, str):
-        raise CheckpointError(f"{checkpoint.name}: provenance.canary: image and prompt must be a file name and a text")
+        raise CheckpointError(
+            f"{checkpoint.name}: provenance.canary: image and prompt must be a file name and a string"
+        )
     if decision not in [known.value for known in Decision]:
         raise CheckpointError(f"{checkpoint.name}: provenance.canary.decision: unknown decision")
     try:
@@ -118,7 +121,7 @@ def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Dec
     Args:
         checkpoint: a valid checkpoint directory.
         image: an encoded PNG.
-        prompt: question about the image; if empty, the image is judged alone.
+        prompt: question about the image; if empty, the image is judged without a prompt.
         decision: decision of the checkpoint's own policy on it.
     """
     spec = read_spec(checkpoint)
@@ -129,7 +132,7 @@ def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Dec
 
 
 def draw_canary(policy: Policy, fill: Colour) -> Canary:
-    """A canary of a red disc on white with a plain question, without a known decision."""
+    """Draw a canary, a red disc on white with a plain question, without a known decision."""
     picture = Image.new("RGB", (64, 48), "white")
     ImageDraw.Draw(picture).ellipse((16, 8, 48, 40), fill="red")
     buffer = BytesIO()
@@ -143,6 +146,6 @@ def _measure_drift(left: PairScores, right: PairScores) -> float:
     pairs = zip(left.deciding, right.deciding, strict=True)
     return max(
         abs(a - b)
-        for one, other in pairs
-        for a, b in zip((*one.types, *one.levels), (*other.types, *other.levels), strict=True)
+        for score, previous in pairs
+        for a, b in zip((*score.types, *score.levels), (*previous.types, *previous.levels), strict=True)
     )

@@ -1,4 +1,4 @@
-"""Classifies and describes exceptions without their messages: messages of foreign exceptions may quote a user."""
+"""Classifies and describes exceptions without their messages, because messages of other libraries may quote a user."""
 
 import errno
 import traceback
@@ -12,7 +12,7 @@ _MEMORY_MESSAGES = (
     "bad_alloc",
     "can't start new thread",
 )
-"""Messages of plain RuntimeErrors about missing memory: CUDA, the CPU allocator, cuBLAS, C++; Python about threads."""
+"""Messages of plain RuntimeErrors about missing memory: CUDA, the CPU allocator, cuBLAS, C++ and Python's threads."""
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
@@ -23,7 +23,7 @@ def is_out_of_memory(exc: BaseException) -> bool:
 
 
 def describe(exc: BaseException) -> str:
-    """Type and place of an exception, e.g. ``RuntimeError at guard.py:120``; never its message."""
+    """Return type and place of an exception, e.g. ``RuntimeError at guard.py:120``; never its message."""
     frames = traceback.extract_tb(exc.__traceback__)
     place = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
     return f"{type(exc).__name__}{place}"

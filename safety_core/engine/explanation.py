@@ -1,7 +1,7 @@
 """Explains a decision: all scores of the head, and the thresholds and actions of the policy. Pure functions; no torch.
 
-Names of scores: ``image 1`` is an image with the prompt (or alone if there is no prompt), ``all`` everything together;
-``images`` and ``text`` are the surfaces alone, which decide only if there are no other scores.
+Names of scores: ``image 1`` is one image with the prompt, if there is one; ``all`` is everything together; ``images``
+and ``text`` are single surfaces, which determine the decision only if there are no other scores.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ class ExplainedScore:
     """One output of the head, with the decision of the policy on it."""
 
     name: str
-    """Which images and texts the head read."""
+    """Name of the images and texts that the head read."""
 
     variant: int
     """Index of the text variant, in the order of ``Guard.prepare``."""
@@ -29,7 +29,7 @@ class ExplainedScore:
     """The head's output."""
 
     verdict: Verdict
-    """The decision of the policy on these scores alone."""
+    """The decision of the policy on these scores only."""
 
     decides: bool
     """Whether the decision on the request takes these scores into account."""
@@ -37,23 +37,23 @@ class ExplainedScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedRule:
-    """The threshold and action of the policy for one level of the type that was decided about."""
+    """The threshold and action of the policy for one level of the decision's type."""
 
     level: int
     belief: float
-    """s_k: belief in this level or worse, weighted by the share of the risk that enabled types hold."""
+    """s_k: probability of this level or worse, weighted by the enabled types' share of the risk."""
 
     threshold: float
     action: Action
 
     @property
     def reached(self) -> bool:
-        """Whether the belief reaches the threshold; of the levels reached the highest one determines the action."""
+        """Whether the belief reaches the threshold; the highest such level determines the action."""
         return self.belief >= self.threshold
 
 
 def explain_scores(active: ActivePolicy, taxonomy: Taxonomy, variants: Sequence[PairScores]) -> list[ExplainedScore]:
-    """All scores of all text variants, in the order in which they were computed."""
+    """List all scores of all text variants, in the order in which they were computed."""
     return [
         ExplainedScore(
             name=name, variant=index, scores=scores, verdict=decide(active.policy, taxonomy, scores), decides=decides
@@ -64,7 +64,7 @@ def explain_scores(active: ActivePolicy, taxonomy: Taxonomy, variants: Sequence[
 
 
 def explain_rules(active: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]:
-    """The thresholds and actions that led to a verdict; none if there were no scores to decide by."""
+    """List the thresholds and actions that led to a verdict; empty if there were no scores."""
     policy = active.policy
     if verdict.type not in policy.thresholds:
         return []
@@ -79,19 +79,19 @@ def explain_rules(active: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]
     ]
 
 
-def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdict) -> dict[str, Any]:
-    """An explanation as JSON: the decision, the scores and the rule that determined it, and all other scores."""
-    scores = explain_scores(active, taxonomy, found.variant_scores)
+def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdict) -> dict[str, Any]:
+    """Build an explanation as JSON: the decision, the scores and the rule that determined it, and all other scores."""
+    scores = explain_scores(active, taxonomy, judged.variant_scores)
     deciding = find_deciding_score(scores)
-    by_policy = found.others.get(active.name, found.verdict)
+    by_policy = judged.others.get(active.name, judged.verdict)
     return {
-        "decision": found.verdict.decision.value,
-        "reason": found.verdict.reason,
+        "decision": judged.verdict.decision.value,
+        "reason": judged.verdict.reason,
         "policy": {"name": active.name, "mode": active.mode.value, "decision": by_policy.decision.value},
-        "others": {name: other.decision.value for name, other in found.others.items() if name != active.name},
+        "others": {name: other.decision.value for name, other in judged.others.items() if name != active.name},
         "type": by_policy.type,
         "level": by_policy.level,
-        "readings": len(found.variant_scores),
+        "readings": len(judged.variant_scores),
         "decided_by": None if deciding is None else {"view": deciding.name, "reading": deciding.variant},
         "rules": [
             {
@@ -105,27 +105,27 @@ def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, found: GuardVerdic
             for rule in explain_rules(active, by_policy)
         ],
         "off": sorted(set(taxonomy.risky_types) - active.policy.enabled),
-        "refusal": found.refusal,
+        "refusal": judged.refusal,
         "views": [
             {
-                "view": one.name,
-                "reading": one.variant,
-                "decides": one.decides,
-                "decision": one.verdict.decision.value,
-                "type": one.verdict.type,
-                "level": one.verdict.level,
-                "type_scores": dict(zip(taxonomy.types, one.scores.types, strict=True)),
-                "level_scores": dict(zip(taxonomy.levels, one.scores.levels, strict=True)),
-                "beliefs": {str(level): belief for level, belief in one.verdict.level_scores.items()},
+                "view": score.name,
+                "reading": score.variant,
+                "decides": score.decides,
+                "decision": score.verdict.decision.value,
+                "type": score.verdict.type,
+                "level": score.verdict.level,
+                "type_scores": dict(zip(taxonomy.types, score.scores.types, strict=True)),
+                "level_scores": dict(zip(taxonomy.levels, score.scores.levels, strict=True)),
+                "beliefs": {str(level): belief for level, belief in score.verdict.level_scores.items()},
             }
-            for one in scores
+            for score in scores
         ],
     }
 
 
 def find_deciding_score(scores: Sequence[ExplainedScore]) -> ExplainedScore | None:
-    """The scores that the decision is based on: the worst ones; None if there are none."""
-    return max((one for one in scores if one.decides), key=lambda one: one.verdict.severity_key, default=None)
+    """Find the scores that the decision is based on, which are the worst; None if there are none."""
+    return max((score for score in scores if score.decides), key=lambda score: score.verdict.severity_key, default=None)
 
 
 def _name_scores(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:

@@ -1,10 +1,10 @@
-"""The guard: judges requests with the model's own features, and determines what the model may then answer.
+"""The guard: judges requests with the model's own features, and determines what the language model may read.
 
 Servers, commands, evaluation and audits all use this class, with single requests or batches. The steps of a request:
 
 1. ``prepare`` (``preparer``): images to pixels, every variant of the text to token ids; no model runs;
-2. ``score`` (``judging.scorer``): every image of the batch goes through the vision tower once; of an image with two
-   views (transparency) the one that scores worse is kept; the head judges the kept views with every text variant;
+2. ``score`` (``judging.scorer``): every image of the batch goes through the vision tower once; if an image has two
+  views (transparency), the view with the worse score is kept; the head judges the kept views with every text variant;
 3. ``decide``: the policy decides on the worst variant, whose views and text the language model will get. The policy is
    the checkpoint's own, unless the request contains an operator's;
 4. ``create_generation_request``: not for refused requests, whose reply is the policy's text and for which the language
@@ -67,10 +67,10 @@ class Guard:
         model: a SafeLlava with its head on, in evaluation mode.
         policy: thresholds, actions and texts, for the model's taxonomy.
         checkpoint: name for ``info``.
-        digest: identifies the checkpoint's content; a unique one if None.
+        digest: identifies the checkpoint's content; a unique digest if None.
         limits: how much to process at a time.
         canary: a request with a known verdict; a drawn image if None.
-        description: what the checkpoint is and is not suitable for.
+        description: intended and unsupported uses of the checkpoint.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -88,9 +88,9 @@ class Guard:
         description: str = "",
     ) -> None:
         if not model.config.use_head:
-            raise ConfigError("a guard needs a model whose safety head is on")
+            raise ConfigError("a guard needs a model whose safety head is enabled")
         if set(policy.thresholds) != set(model.taxonomy.risky_types):
-            raise ConfigError("the risk types of the policy are not those of the model")
+            raise ConfigError("the risk types of the policy and of the model differ")
         self.model = model
         self.policy = policy
         self._limits = GuardLimits() if limits is None else limits
@@ -154,7 +154,7 @@ class Guard:
         return build_generated_reply(judged.verdict, sequence, generate_ms=1000 * (time.perf_counter() - started))
 
     def check_canary(self) -> str | None:
-        """Judge the canary; returns what is wrong with its verdict, None if nothing is."""
+        """Judge the canary; returns what is wrong with its verdict, or None."""
         return self.find_canary_failure(self.assess(self.canary))
 
     def _decide_conversation(self, request: GuardRequest) -> ConversationDecision:
@@ -172,7 +172,7 @@ class Guard:
     # --- preparing -----------------------------------------------------------------------------------------------
 
     def fold_in_process(self) -> FoldingProcess:
-        """From now on undo disguises of long texts in a child process, until the returned object is closed."""
+        """Undo disguises of long texts in a child process until the returned object is closed."""
         return self._preparer.fold_in_process()
 
     def prepare(self, request: GuardRequest) -> ModelInput:
@@ -191,54 +191,54 @@ class Guard:
     # --- judging -------------------------------------------------------------------------------------------------
 
     def use_cores(self, cores: int) -> None:
-        """Limit the model to a number of cores from now on; to be called in the thread that runs it."""
+        """Limit the model to a number of cores; call this in the thread that runs the model."""
         threads = max(1, min(self._threads, cores))
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
 
     def judge(self, batch: Sequence[PreparedRequest]) -> list[JudgedRequest | Exception]:
-        """For each request its verdict, or ExhaustedError; any other error leads to a refusal without scores."""
+        """Return each request's verdict, or ExhaustedError; any other error leads to a refusal without scores."""
         started = time.perf_counter()
-        inputs = [_require_own(one) for one in batch]
-        sound = [one for one in inputs if one.text_variants]
-        found = retry_in_parts(self._judge, sound) if sound else []
-        return self._collect(inputs, found, 1000 * (time.perf_counter() - started))
+        inputs = [_require_own(prepared) for prepared in batch]
+        sound = [prepared for prepared in inputs if prepared.text_variants]
+        outcomes = retry_in_parts(self._judge, sound) if sound else []
+        return self._collect(inputs, outcomes, 1000 * (time.perf_counter() - started))
 
     def judge_in_slices(
         self, batch: Sequence[PreparedRequest]
     ) -> Coroutine[Work, None, list[JudgedRequest | Exception]]:
-        """The verdicts of :meth:`judge`, pass by pass: yields the work done after each."""
-        inputs = [_require_own(one) for one in batch]
-        sound = [one for one in inputs if one.text_variants]
+        """Judge as :meth:`judge` does, pass by pass; yields the work done after each pass."""
+        inputs = [_require_own(prepared) for prepared in batch]
+        sound = [prepared for prepared in inputs if prepared.text_variants]
         work = retry_slices_in_parts(self._judge_in_slices, sound)
         guard_s = 0.0
-        found: list[JudgedInput | Exception] = []
+        outcomes: list[JudgedInput | Exception] = []
         while sound:
             resumed = time.perf_counter()
             try:
-                done = next(work)
+                slice_work = next(work)
             except StopIteration as end:
-                found = end.value
+                outcomes = end.value
                 break
             finally:  # other work during the pauses does not count
                 guard_s += time.perf_counter() - resumed
-            yield done
-        return self._collect(inputs, found, 1000 * guard_s)
+            yield slice_work
+        return self._collect(inputs, outcomes, 1000 * guard_s)
 
     def _collect(
         self, inputs: Sequence[ModelInput], sound: Sequence[JudgedRequest | Exception], guard_ms: float
     ) -> list[JudgedRequest | Exception]:
-        """The outcome of each request, from the outcomes of those that could be prepared."""
-        found = iter(sound)
+        """Assemble the outcome of each request from the outcomes of the requests that could be prepared."""
+        outcomes = iter(sound)
         judged: list[JudgedRequest | Exception] = []
-        for one in inputs:
-            outcome = next(found) if one.text_variants else self._refuse_unjudged(one.request)
+        for prepared in inputs:
+            outcome = next(outcomes) if prepared.text_variants else self._refuse_unjudged(prepared.request)
             if isinstance(outcome, ExhaustedError):
                 judged.append(outcome)
                 continue
             if isinstance(outcome, Exception):
                 _logger.error("no verdict: %s", describe(outcome))
-                outcome = self._refuse_unjudged(one.request)
+                outcome = self._refuse_unjudged(prepared.request)
             judged.append(replace(outcome, verdict=replace(outcome.verdict, guard_ms=guard_ms)))
         return judged
 
@@ -247,14 +247,14 @@ class Guard:
 
     def _judge_in_slices(self, batch: Sequence[ModelInput]) -> Coroutine[Work, None, list[JudgedInput]]:
         scored = yield from self._scorer.score_in_slices(batch, self._get_severity, self._pace)
-        return [self.decide(one) for one in scored]
+        return [self.decide(scored_input) for scored_input in scored]
 
     def score(self, batch: Sequence[ModelInput]) -> list[ScoredInput]:
         """Run tower, projector and head on a batch; raises NoVerdictError if the scores of a view are missing."""
         return self._scorer.score(batch, self._get_severity)
 
     def _get_severity(self, request: GuardRequest, pair: PairScores) -> tuple[int, float]:
-        """Sort key: how severe scores are under a request's policy."""
+        """Compute the sort key of scores by their severity under a request's policy."""
         return decide_worst(self._get_active_policy(request).policy, self.model.taxonomy, pair)[0].severity_key
 
     def decide(self, scored: ScoredInput) -> JudgedInput:
@@ -266,14 +266,14 @@ class Guard:
 
     def _get_active_policy(self, request: GuardRequest) -> ActivePolicy:
         active = ActivePolicy(policy=self.policy) if request.policy is None else request.policy
-        if isinstance(request, ReplyRequest):  # judged by text alone, as replies are while they are generated
+        if isinstance(request, ReplyRequest):  # judged by its text only, like a reply during generation
             return replace(active, policy=active.policy.raise_thresholds(self._limits.reply_threshold))
         return active
 
     # --- answering -----------------------------------------------------------------------------------------------
 
     def create_generation_request(self, judged: JudgedRequest, request: ChatRequest) -> GenerationRequest:
-        """The generator's input for the reply to a request that was not refused.
+        """Create the generator's input for the reply to a request that was not refused.
 
         Raises:
             InputError: an option is out of range.
@@ -291,7 +291,7 @@ class Guard:
         )
 
     def create_generator(self) -> Generator | RailedGenerator:
-        """A new generator for the model, with an output rail if the limits include a reply window."""
+        """Create a generator for the model, with an output rail if the limits include a reply window."""
         generator = Generator(self.model, max_replies=self._limits.max_replies, kv_positions=self._limits.kv_positions)
         if not self._limits.reply_window:
             return generator
@@ -300,11 +300,11 @@ class Guard:
     def decide_replies(
         self, replies: Sequence[str], policies: Sequence[ActivePolicy | None]
     ) -> list[ReplyDecision | None]:
-        """Decide on the newest text of some replies, by their text alone.
+        """Decide on the newest text of some replies.
 
         Args:
             replies: the texts.
-            policies: the policy that each is judged by; the guard's own if None.
+            policies: the policy for each text; the guard's own if None.
 
         Returns:
             A decision on each text; None if there is no verdict.
@@ -312,9 +312,12 @@ class Guard:
         return self._reply_judge.decide(replies, policies, self.policy)
 
     def _merge_hints(self, request: GuardRequest) -> Hints:
-        """The checkpoint's hints, replaced by the operator's where these exist."""
-        own, theirs = self.model.hints, {} if request.policy is None else request.policy.hints
-        return {kind: {**own.get(kind, {}), **theirs.get(kind, {})} for kind in {*own, *theirs}}
+        """Merge the checkpoint's hints with the operator's, which take precedence."""
+        model_hints, operator_hints = self.model.hints, {} if request.policy is None else request.policy.hints
+        return {
+            kind: {**model_hints.get(kind, {}), **operator_hints.get(kind, {})}
+            for kind in {*model_hints, *operator_hints}
+        }
 
     # --- the canary ----------------------------------------------------------------------------------------------
 
@@ -324,7 +327,7 @@ class Guard:
         return self._canary.request
 
     def find_canary_failure(self, verdict: GuardVerdict) -> str | None:
-        """What is wrong with a verdict on the canary; None if it is the known one and its scores have not changed."""
+        """Describe what is wrong with a verdict on the canary; None if decision and scores are as expected."""
         return self._canary.find_failure(verdict.pair)
 
 

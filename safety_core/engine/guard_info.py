@@ -1,4 +1,4 @@
-"""Describes a guard: the checkpoint that it runs, and the limits that it keeps. Knows no torch and no HTTP."""
+"""Describes a guard: its checkpoint and its limits. Knows no torch and no HTTP."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class GuardInfo:
     """Positions of one image in the language model, including its safety tokens."""
 
     description: str = ""
-    """What the checkpoint is and is not suitable for, in a sentence or two."""
+    """Intended and unsupported uses of the checkpoint, in one or two sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +50,16 @@ class GuardLimits:
     """Maximum length of the user's text in tokens; the model's own limit if None."""
 
     max_batch: int = 16
-    """Views that go through the vision tower and the safety projector together."""
+    """Maximum number of views that go through the vision tower and the safety projector together."""
 
     max_replies: int = 32
-    """Replies that are generated together."""
+    """Maximum number of replies that are generated together."""
 
     kv_positions: int = 1 << 15
-    """Room for their keys and values, in positions: replies times positions of the longest."""
+    """Size of the KV cache in positions: replies times positions of the longest reply."""
 
     reply_window: int = 0
-    """Tokens between two judgements of a reply while it is generated; 0 judges no generated reply."""
+    """Tokens between two judgements of a reply while it is generated; 0 disables the judgement of replies."""
 
     reply_threshold: float = 0.2
     """Minimum refusal threshold for replies: their scores come from text alone, and from parts of the reply."""

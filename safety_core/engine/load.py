@@ -1,4 +1,4 @@
-"""From a checkpoint directory to a guard."""
+"""Loads a guard from a checkpoint directory."""
 
 import hashlib
 from pathlib import Path
@@ -28,19 +28,19 @@ def load_guard(
     allow_untrained: bool = False,
     limits: GuardLimits | None = None,
 ) -> Guard:
-    """Verify and load a checkpoint, and put a guard around it; operators' policies come with the requests.
+    """Verify and load a checkpoint, and create a guard for it. Operators' policies are part of the requests.
 
     Args:
         checkpoint: the directory.
-        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         dtype: precision of the backbone; ``auto`` is float32 on the CPU, bfloat16 elsewhere.
         quantize: precision of the language model's linear layers.
-        allow_untrained: accept safety modules that guard nothing.
+        allow_untrained: accept safety modules that were never trained.
         limits: as for :class:`Guard`.
 
     Raises:
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
-        ConfigError: the device is not there.
+        ConfigError: the device does not exist.
     """
     model = load_checkpoint(
         checkpoint,

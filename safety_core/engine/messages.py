@@ -24,16 +24,16 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientMessage:
-    """One message of a conversation as the client sent it, before neighbours of one role are joined into a turn."""
+    """One message of a conversation as the client sent it, before messages of one role are joined into a turn."""
 
     role: Literal["instructions", "user", "assistant"]
-    """Its author; instructions are also written by the client, and are read as part of the user's turn."""
+    """Author of the message; instructions also come from the client, and are read as part of the user's turn."""
 
     texts: tuple[str, ...] = ()
-    """Its texts; empty for an empty message, such as a refusal replayed with empty content."""
+    """Texts of the message; empty for an empty message, such as a refusal that the client replays without content."""
 
     images: int = 0
-    """Number of its images."""
+    """Number of images in the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +44,17 @@ class GuardRequest:
     """Decoded images, in the order in which the model reads them."""
 
     turns: tuple[Turn, ...] = ()
-    """User and assistant turns, alternating; empty if the images are judged alone."""
+    """User and assistant turns, alternating; empty if only images are judged."""
 
     heatmap: bool = False
     """Whether the assessment should contain a heatmap of the head's attention."""
 
     policy: ActivePolicy | None = None
-    """The policy to judge and answer by; the checkpoint's own policy if None."""
+    """The policy for the request; the checkpoint's own policy if None."""
 
     messages: tuple[ClientMessage, ...] = ()
-    """The messages that ``turns`` were joined from; earlier ones may be dropped (``conversation_decision``). If empty,
-    each turn is one message. Judging reads only ``turns``."""
+    """The messages that were joined to ``turns``; earlier messages may be dropped (``conversation_decision``). If
+    empty, each turn is one message. Judging reads only ``turns``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class ChatRequest(GuardRequest):
     """Sampling temperature; 0 takes the most probable token."""
 
     top_p: float = 1.0
-    """Sample only from the most probable tokens whose probabilities add up to this."""
+    """Total probability of the most probable tokens from which the next token is sampled."""
 
     seed: int | None = None
     """Seed of the sampling; a random one if None."""
@@ -93,16 +93,16 @@ class GuardVerdict:
     """Decision, type, level and reason."""
 
     pair: PairScores | None = None
-    """All scores of the text variant that decided; None without a verdict."""
+    """All scores of the text variant that determined the decision; None without a verdict."""
 
     variant_scores: tuple[PairScores, ...] = ()
     """All scores of every variant of the text, including the one that decided."""
 
     others: Mapping[str, Verdict] = field(default_factory=dict)
-    """Decisions of policies without effect: those beside the one in force, and that one itself in shadow mode."""
+    """Decisions that are only recorded: of the policies beside the one in force, and of that policy in shadow mode."""
 
     assessment: Assessment | None = None
-    """The scores that decided, with names; None without a verdict."""
+    """The scores that determined the decision, with names; None without a verdict."""
 
     per_image: tuple[Assessment, ...] = ()
     """The same for each image; empty without a verdict."""
@@ -121,7 +121,7 @@ class GuardVerdict:
     takes into account: refused user turns, and the answers that followed them."""
 
     prepare_ms: float = 0.0
-    """Milliseconds that preprocessing the images and tokenising the text took, including the wait for a thread."""
+    """Milliseconds for preprocessing the images and tokenising the text, including the wait for a thread."""
 
     queue_ms: float = 0.0
     """Milliseconds that the request waited in the queue."""
@@ -130,7 +130,7 @@ class GuardVerdict:
     """Milliseconds from pixels to verdict of the batch that the request was judged in; 0 if the verdict was cached."""
 
     reused: bool = False
-    """Whether the verdict is shared with another request, so that this one needed no pass of the model."""
+    """Whether the verdict comes from another request, so that this request needed no pass of the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class Delta:
     """The piece."""
 
     refusal: bool = False
-    """Whether it belongs to a refusal instead of a reply of the model."""
+    """Whether the piece belongs to a refusal instead of a generated reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ class Reply:
     """A finished chat."""
 
     verdict: GuardVerdict
-    """The verdict that preceded it."""
+    """The verdict that preceded the reply."""
 
     content: str | None
     """The model's reply; None if the request was refused."""
@@ -171,7 +171,7 @@ class Reply:
     """Tokens that the language model generated; 0 if it did not run."""
 
     queue_ms: float = 0.0
-    """Milliseconds that the request waited, for its verdict and for a place among the running replies."""
+    """Milliseconds that the request waited for its verdict and for a free reply slot."""
 
     generate_ms: float = 0.0
     """Milliseconds from joining the running replies to the last token."""

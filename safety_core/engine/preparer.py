@@ -1,6 +1,6 @@
 """Prepares requests for the model: images to pixels, and every variant of the text to token ids.
 
-Runs no model, so requests can be prepared in any thread. Of policies it knows only the hints, which need room.
+Runs no model, so requests can be prepared in any thread. Knows only the hints of policies, which occupy positions.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from safety_core.policy.named_policies import Hints
 _logger = logging.getLogger(__name__)
 
 HEAD_TOKENS_PER_VIEW = 1024
-"""Tokens that the head reads, over all views and text variants, in about the time that the tower needs for one view."""
+"""Tokens that the head reads, over all views and text variants, in about the time that the tower takes for one view."""
 
 REPLY_WINDOW = 20
-"""Tokens of a window of a complete reply, if generated replies are not judged."""
+"""Tokens per window of a complete reply, if generated replies are not judged."""
 
 TextVariants = tuple[tuple[Turns, list[int]], ...]
 """Variants of a text, each with the token ids that the head reads."""
@@ -51,7 +51,7 @@ class Preparer:
         self._own_hint_length = _measure_longest_hint(model, model.hints)
 
     def fold_in_process(self) -> FoldingProcess:
-        """From now on undo disguises of long texts in a child process, until the returned object is closed."""
+        """Undo disguises of long texts in a child process until the returned object is closed."""
         process = self._model.prompts.create_folding_process()
         self._model.prompts.folding = process
         return process
@@ -93,7 +93,7 @@ class Preparer:
         if isinstance(request, ChatRequest):
             self._check_room(request, list(dict.fromkeys(turns for turns, _ in variants)))
         views = [view for image in request.images for view in image.views]
-        # The head reads each variant with each view, with all of them, and alone.
+        # The head reads each variant with each view, with all views together, and without any.
         head_tokens = sum(len(ids) for _, ids in variants) * (len(views) + 2)
         return ModelInput(
             request=request,
@@ -106,10 +106,10 @@ class Preparer:
         )
 
     def _tokenize_variants(self, turns: Turns) -> TextVariants:
-        """Every variant of a text with the head's token ids: a conversation as a whole and turn by turn.
+        """Tokenise every variant of a text for the head: a conversation as a whole and turn by turn.
 
-        Equal token ids are kept once, for the first variant: it is the one that the model would get anyway. Only the
-        first variant is split into sentences; invisible characters cannot create other sentences.
+        Duplicate token ids are kept once, for the first variant, which the model reads unless another variant is worse.
+        Only the first variant is split into sentences; invisible characters cannot create other sentences.
         """
         check_characters(turns, self._max_prompt_tokens)
         variants: dict[tuple[int, ...], Turns] = {}
@@ -119,7 +119,7 @@ class Preparer:
         return tuple((variant, list(ids)) for ids, variant in variants.items())
 
     def _tokenize_replies(self, request: GuardRequest) -> TextVariants:
-        """Every variant of every window of complete replies, as the output rail judges them.
+        """Tokenise every variant of every window of complete replies, as for the output rail.
 
         Raises:
             PromptError: there is no text, or more than ``MAX_REPLY_CHARACTERS``.
@@ -134,15 +134,17 @@ class Preparer:
         windows = dict.fromkeys(
             window for text in texts for window in split_windows(prompts.split_into_tokens(text), self._reply_window)
         )
-        found = prompts.folding.build_reply_variants([window for window in windows if window.strip()])
-        variants = dict.fromkeys(variant for one in found for variant in one)
-        ids = dict.fromkeys(tuple(one) for one in prompts.encode_texts(list(variants)) if one)
+        variants_by_window = prompts.folding.build_reply_variants([window for window in windows if window.strip()])
+        variants = dict.fromkeys(variant for window_variants in variants_by_window for variant in window_variants)
+        ids = dict.fromkeys(
+            tuple(window_variants) for window_variants in prompts.encode_texts(list(variants)) if window_variants
+        )
         if not ids:
             raise PromptError("There is no reply to judge.", code="input_empty", param="texts")
-        return tuple((request.turns, list(one)) for one in ids)
+        return tuple((request.turns, list(window_variants)) for window_variants in ids)
 
     def _tokenize(self, turns: Turns, *, sentences: bool) -> list[list[int]]:
-        check_characters(turns, self._max_prompt_tokens)  # again: NFKC makes up to 18 characters of one
+        check_characters(turns, self._max_prompt_tokens)  # checked again, because NFKC can expand one character to 18
         ids = self._model.prompts.encode_head_inputs(turns, sentences=sentences)
         longest = max(map(len, ids))
         if longest > self._max_prompt_tokens:
@@ -150,7 +152,7 @@ class Preparer:
         return ids
 
     def _check_room(self, request: ChatRequest, variants: Sequence[Turns]) -> None:
-        """Reject a chat that could not be answered before anything is judged."""
+        """Reject a chat that cannot be answered, before anything is judged."""
         create_sampling(request)
         words = max(len(self._model.prompts.encode(turns, len(request.images)).input_ids) for turns in variants)
         hint_length = self._own_hint_length
@@ -162,14 +164,14 @@ class Preparer:
 
 
 def create_sampling(request: ChatRequest) -> Sampling:
-    """The sampling options of a chat. Raises InputError if one is out of range."""
+    """Create the sampling options of a chat; raises InputError if an option is out of range."""
     return Sampling(
         max_new_tokens=request.max_tokens, temperature=request.temperature, top_p=request.top_p, seed=request.seed
     )
 
 
 def _measure_longest_hint(model: SafeLlava, hints: Hints) -> int:
-    """Maximum number of tokens that a hint adds to a prompt."""
+    """Measure the maximum number of tokens that a hint adds to a prompt."""
     turns = [Turn(role="user", text="")]
     plain = len(model.prompts.encode(turns, 0).input_ids)
     texts = [text for by_level in hints.values() for text in by_level.values()]

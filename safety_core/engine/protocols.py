@@ -22,7 +22,7 @@ class GenerationRequestLike(Protocol):
 
     @property
     def policy(self) -> ActivePolicy | None:
-        """The policy that the output rail judges the reply by; the guard's own if None."""
+        """The policy of the output rail for the reply; the guard's own if None."""
 
 
 class ReplySequenceLike(Protocol):
@@ -30,31 +30,31 @@ class ReplySequenceLike(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether it has ended or failed."""
+        """Whether the reply has ended or failed."""
 
     @property
     def failure(self) -> Exception | None:
-        """The error that it failed with, if it did."""
+        """The error that the reply failed with; None if it did not fail."""
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why it ended; None while it runs, and if it failed."""
+        """Why the reply ended; None while it runs, and if it failed."""
 
     @property
     def harmful(self) -> bool:
-        """Whether the output rail found it harmful."""
+        """Whether the output rail judged the reply harmful."""
 
     @property
     def text(self) -> str:
-        """Its text so far."""
+        """Text of the reply so far."""
 
     @property
     def prompt_positions(self) -> int:
-        """Positions of its prompt."""
+        """Positions of the prompt."""
 
     @property
     def token_ids(self) -> Sequence[int]:
-        """Its tokens so far."""
+        """Tokens of the reply so far."""
 
 
 SequenceT_co = TypeVar("SequenceT_co", bound=ReplySequenceLike, covariant=True)
@@ -65,7 +65,7 @@ class StepOutput(Generic[SequenceT_co]):
     """What one step of a generator produced for one sequence."""
 
     sequence: SequenceT_co
-    """The sequence, which may be done by now."""
+    """The sequence, which may be done after the step."""
 
     text: str
     """New text that is final; often empty, since a character can take several tokens."""
@@ -79,7 +79,7 @@ class GeneratorLike(Protocol):
         """Number of running sequences."""
 
     def create_sequence(self, request: GenerationRequestLike) -> ReplySequenceLike:
-        """A sequence that does not run yet."""
+        """Create a sequence that does not run yet."""
 
     def fits(self, joining: Sequence[ReplySequenceLike]) -> bool:
         """Whether there is room for sequences in addition to the running ones."""
@@ -105,7 +105,7 @@ class Closeable(Protocol):
 
 
 class GuardLike(Protocol):
-    """Everything that a server needs of a guard."""
+    """The interface of a guard for servers."""
 
     @property
     def info(self) -> GuardInfo:
@@ -119,31 +119,31 @@ class GuardLike(Protocol):
         """Preprocess a request without running the model; may be called in any thread. Raises InputError."""
 
     def fold_in_process(self) -> Closeable:
-        """From now on undo disguises of long texts in a child process, until the returned object is closed."""
+        """Undo disguises of long texts in a child process until the returned object is closed."""
 
     def use_cores(self, cores: int) -> None:
-        """Limit the model to a number of cores from now on; only in the model's thread."""
+        """Limit the model to a number of cores; only in the model's thread."""
 
     def judge(self, batch: Sequence[PreparedRequest]) -> Sequence[JudgedRequest | Exception]:
-        """For each request its verdict, or the error that prevented one; only in the model's thread."""
+        """Return each request's verdict, or the error that prevented it; only in the model's thread."""
 
     def judge_in_slices(
         self, batch: Sequence[PreparedRequest]
     ) -> Generator[Work, None, Sequence[JudgedRequest | Exception]]:
-        """The verdicts of :meth:`judge`, with a pause after every few tens of milliseconds.
+        """Judge as :meth:`judge` does, with a pause after every few tens of milliseconds.
 
         Yields the work done since the last pause. Closing the generator early abandons the batch.
         """
 
     def create_generation_request(self, judged: JudgedRequest, request: ChatRequest) -> GenerationRequestLike:
-        """The generator's input for a reply; may be called in any thread. Raises InputError."""
+        """Create the generator's input for a reply; may be called in any thread. Raises InputError."""
 
     def create_generator(self) -> GeneratorLike:
-        """A new generator, to be used in the model's thread only."""
+        """Create a generator, which is used in the model's thread only."""
 
     @property
     def canary(self) -> GuardRequest:
         """A request whose verdict is known."""
 
     def find_canary_failure(self, verdict: GuardVerdict) -> str | None:
-        """What is wrong with a verdict on the canary; None if it is the known one."""
+        """Describe what is wrong with a verdict on the canary; None if it is as expected."""

@@ -1,4 +1,4 @@
-"""States what a checkpoint is suitable for: one text for server, pages and documents. Knows no model."""
+"""Describes the intended uses of a checkpoint: one text for server, pages and documents. Knows no model."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ TRAINED = (
 
 
 def describe_suitability(provenance: Mapping[str, object]) -> str:
-    """What a checkpoint is and is not suitable for.
+    """Describe the intended and unsupported uses of a checkpoint.
 
     Args:
         provenance: origin of the checkpoint, from ``safevlm.json``.

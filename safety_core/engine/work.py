@@ -1,4 +1,4 @@
-"""Requests on their way from preparation to verdict, and the amount of work that they are. Knows no torch and no HTTP.
+"""Requests between preparation and verdict, and the amount of work that judging them takes. Knows no torch and no HTTP.
 
 A guard keeps its own data about a request, such as pixels and features, in subclasses of these.
 """
@@ -40,14 +40,14 @@ class PreparedRequest:
     """The request."""
 
     cost: int = 1
-    """Its share of a batch: about the number of its views, at least 1."""
+    """Share of a batch that the request takes: about the number of its views, at least 1."""
 
     work: Work | None = None
-    """The work of judging it; if None, as many views as its cost."""
+    """The work of judging the request; if None, as many views as its cost."""
 
     @property
     def amount(self) -> Work:
-        """The work of judging it."""
+        """The work of judging the request."""
         return Work(requests=1, views=self.cost) if self.work is None else self.work
 
 

@@ -85,7 +85,7 @@ def test_where_nothing_says_which_format_fits_init_asks(tmp_path: Path) -> None:
 
 def test_a_template_that_cannot_be_used_is_no_reason_to_guess(tmp_path: Path) -> None:
     backbone = write(tmp_path / "backbone", make_chatml_tokenizer(), "{{ messages[-1]['content'] }}", llama=False)
-    assert "cannot be used" in run("init", tmp_path / "start", "--backbone", backbone, code=1)
+    assert "is not supported" in run("init", tmp_path / "start", "--backbone", backbone, code=1)
 
 
 @pytest.mark.parametrize("chat_template", [None, VICUNA])

@@ -32,10 +32,10 @@ from safety_core.model.vision.tower import VisionFeatures
 _logger = logging.getLogger(__name__)
 
 _LENGTH_STEP = 64
-"""The length of the cache is a multiple of this number of positions, so that it seldom changes."""
+"""The length of the cache is a multiple of this number of positions, so that it rarely changes."""
 
 _KEPT_BYTES = 16 << 20
-"""Bytes of keys and values that may stay allocated while no sequence runs; freeing less is not worthwhile."""
+"""Bytes of keys and values that may stay allocated while no sequence runs; freeing fewer is not worthwhile."""
 
 Output = StepOutput[ReplySequence]
 
@@ -46,9 +46,10 @@ class Generator:
     Args:
         model: the model; only the text half of its backbone runs.
         max_replies: maximum number of running sequences.
-        kv_positions: room for keys and values: sequences times positions of the longest; one alone may exceed it.
-        eos_ids: tokens that end a reply; the model's own if None.
-        banned_ids: tokens that are never generated; the model's own if None.
+        kv_positions: maximum size of the KV cache: sequences times positions of the longest; a single sequence may
+            exceed it.
+        eos_ids: tokens that end a reply; the model's default if None.
+        banned_ids: tokens that are never generated; the model's default if None.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Generator:
         return self._cache.nbytes
 
     def create_sequence(self, request: GenerationRequestLike) -> ReplySequence:
-        """A sequence that does not run yet.
+        """Create a sequence that does not run yet.
 
         Raises:
             PromptError: the prompt alone fills the model's context.
@@ -118,7 +119,8 @@ class Generator:
         """Generate one token of every running sequence.
 
         Raises:
-            Exception: what the model raised, if it did so for every sequence: then the model itself is broken.
+            Exception: the model's exception, if every sequence failed with one, because the model itself is broken
+                then.
         """
         sequences = list(self._sequences)
         if not sequences:
@@ -177,7 +179,7 @@ class Generator:
             logits_RW = self._compute_logits(hidden_RTD[torch.arange(len(joining), device=hidden_RTD.device), last_R])
             outputs = self._append_tokens(joining, logits_RW)
         except BaseException:
-            if self._sequences:  # otherwise the next step would try to allocate the same room again
+            if self._sequences:  # otherwise the next step would try the same allocation again
                 self._cache.make_room(*held)
             else:
                 self._cache.clear()
@@ -215,7 +217,7 @@ class Generator:
         return logits_RW
 
     def _finish_step(self, sequences: Sequence[ReplySequence], outcomes: Sequence[Output | Exception]) -> list[Output]:
-        """The output of each sequence, failures included; sequences that are done are removed."""
+        """Collect the output of each sequence, including failures; sequences that are done are removed."""
         outputs: list[Output] = []
         for sequence, outcome in zip(sequences, outcomes, strict=True):
             if isinstance(outcome, Exception):
@@ -245,7 +247,7 @@ class Generator:
         ]
 
     def _choose_tokens(self, sequences: Sequence[ReplySequence], logits_RW: Tensor) -> list[int | Exception]:
-        """The next token of each sequence, or its error; if choosing for all raises, it is retried for each alone."""
+        """Choose the next token of each sequence, or return its error; if the batch raises, sequences are retried."""
         samplings = [sequence.request.sampling for sequence in sequences]
         before = [
             None if sampling.greedy else sequence.draws.get_state()
@@ -290,7 +292,7 @@ class Generator:
         sequence.text += text
         return StepOutput(sequence, text)
 
-    # --- room ----------------------------------------------------------------------------------------------------
+    # --- cache space ---------------------------------------------------------------------------------------------
 
     def _remove_done(self) -> None:
         """Remove sequences that are done; the last sequence moves into each gap."""
@@ -309,7 +311,7 @@ class Generator:
         held = self._cache.shape
         if wanted[0] <= held[0] and wanted[1] <= held[1]:
             if self._cache.nbytes > _KEPT_BYTES and 4 * wanted[0] * wanted[1] <= held[0] * held[1]:
-                self._cache.make_room(*wanted)  # after a burst most of the cache would be unused
+                self._cache.make_room(*wanted)  # after a burst, most of the cache is unused
             return
         both = (max(wanted[0], held[0]), max(wanted[1], held[1]))
         tight = (len(sequences), longest)
@@ -324,10 +326,10 @@ def _require_own(sequence: ReplySequenceLike) -> ReplySequence:
 
 
 def _convert_exception(exc: Exception) -> SafeVLMError:
-    """The failure of a sequence; an unexpected exception is logged without its message, which may quote a user."""
+    """Convert an exception to the failure of a sequence; an unexpected one is logged without its message."""
     if isinstance(exc, SafeVLMError):
         return exc
     if is_out_of_memory(exc):
         return ExhaustedError("there was not enough memory")
     _logger.error("generation failed: %s", describe(exc))
-    return GenerationError("the reply could not be made")
+    return GenerationError("the reply could not be generated")

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import Cache
 
 LENGTH_STEP = 16
-"""Lengths are rounded up to multiples of this: buffers then seldom grow, and attention kernels need aligned masks."""
+"""Lengths are rounded up to multiples of this: buffers rarely grow, and attention kernels need aligned masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class KVCache(Cache):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows, and positions of each row, that there is room for."""
+        """Number of rows, and of positions per row, that fit into the cache."""
         return self._shape
 
     @property
@@ -62,7 +62,7 @@ class KVCache(Cache):
         return sum(buffer.nbytes for buffer in (*self._keys, *self._values) if buffer is not None)
 
     def make_room(self, rows: int, length: int) -> None:
-        """Set the shape to ``rows`` rows of ``length`` positions; contents within both shapes are kept.
+        """Set the shape to ``rows`` rows of ``length`` positions; contents within the old and the new shape are kept.
 
         Each buffer is resized when it is next written.
         """
@@ -99,7 +99,7 @@ class KVCache(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Write keys and values, both [R, H, T, d], of one layer; returns those that its attention reads."""
+        """Write keys and values, both [R, H, T, d], of one layer; returns those for its attention."""
         plan = self._plan
         assert plan is not None, "a forward pass that was not prepared"
         keys_RLHd = self._keys[layer_idx] = self._resize(self._keys[layer_idx], key_states)
@@ -109,7 +109,7 @@ class KVCache(Cache):
             length = key_states.shape[2]
             keys_RLHd[rows, :length] = key_states.transpose(1, 2)
             values_RLHd[rows, :length] = value_states.transpose(1, 2)
-            # A prompt that failed after it was read may have been longer, and not finite.
+            # A prompt that failed after its prefill may have been longer, and not finite.
             keys_RLHd[rows, length:] = 0
             values_RLHd[rows, length:] = 0
             return key_states, value_states
@@ -129,15 +129,15 @@ class KVCache(Cache):
             buffer[last] = 0
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Zero: positions are given with every forward pass."""
+        """Return zero, because every forward pass specifies positions explicitly."""
         return 0
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        """Length and offset of the positions that a prefill attends to: its own."""
+        """Return length and offset of the positions that a prefill attends to: its own."""
         return query_length, 0
 
     def _resize(self, buffer: Tensor | None, states: Tensor) -> Tensor:
-        """The buffer in the current shape, with its contents."""
+        """Resize a buffer to the current shape, and keep its contents."""
         rows, length = self._shape
         if buffer is not None and buffer.shape[:2] == (rows, length):
             return buffer

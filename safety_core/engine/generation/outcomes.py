@@ -6,7 +6,7 @@ from safety_core.errors import GenerationError
 
 
 def build_refused_reply(verdict: GuardVerdict) -> Reply:
-    """The reply to a refused request."""
+    """Build the reply to a refused request."""
     return Reply(
         verdict=verdict,
         content=None,
@@ -19,7 +19,7 @@ def build_refused_reply(verdict: GuardVerdict) -> Reply:
 def build_generated_reply(
     verdict: GuardVerdict, sequence: ReplySequenceLike, *, queue_ms: float = 0.0, generate_ms: float
 ) -> Reply:
-    """The reply with the text of a finished sequence.
+    """Build the reply with the text of a finished sequence.
 
     Raises:
         EngineError: the failure of the sequence; GenerationError if it has not ended.

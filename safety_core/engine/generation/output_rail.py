@@ -30,60 +30,60 @@ class ReplyDecision(StrEnum):
     RELEASE = "release"
     CUT = "cut"
     WOULD_CUT = "would_cut"
-    """Its policy would cut it, but is in shadow mode."""
+    """The policy would cut the reply, but is in shadow mode."""
 
 
 DecideReplies = Callable[[Sequence[str], Sequence[ActivePolicy | None]], Sequence[ReplyDecision | None]]
-"""Decides on each text under its policy; None where there is no verdict."""
+"""Decides on each text under its policy; None if there is no verdict."""
 
 
 @dataclass(slots=True, eq=False)
 class RailedSequence:
-    """A reply that is being generated, of which only the released text is visible."""
+    """A reply that is being generated; only its released text is visible."""
 
     inner: ReplySequenceLike
     """The sequence of the wrapped generator."""
 
     windows: ReplyWindows
-    """Its text that is to be judged or released."""
+    """The text of the reply that is still to be judged or released."""
 
     policy: ActivePolicy | None = None
-    """The policy that it is judged by; the guard's own if None."""
+    """The policy for judging the reply; the guard's own if None."""
 
     text: str = ""
     """The text released so far."""
 
     harmful: bool = False
-    """Whether it was found harmful."""
+    """Whether the reply was judged harmful."""
 
     cut: bool = False
-    """Whether it was cut for that."""
+    """Whether the reply was cut because it was harmful."""
 
     unjudged: bool = False
-    """Whether judging it failed."""
+    """Whether judging the reply failed."""
 
     @property
     def done(self) -> bool:
-        """Whether it has ended or failed."""
+        """Whether the reply has ended or failed."""
         return self.cut or self.unjudged or self.inner.done
 
     @property
     def failure(self) -> Exception | None:
-        """The error that it failed with, if it did."""
+        """The error that the reply failed with; None if it did not fail."""
         if self.unjudged:
             return GenerationError("the reply could not be judged")
         return None if self.cut else self.inner.failure
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why it ended; None while it runs, and if it failed."""
+        """Why the reply ended; None while it runs, and if it failed."""
         if self.cut:
             return "content_filter"
         return None if self.unjudged else self.inner.finish_reason
 
     @property
     def prompt_positions(self) -> int:
-        """Positions of its prompt."""
+        """Positions of the prompt."""
         return self.inner.prompt_positions
 
     @property
@@ -98,7 +98,7 @@ class RailedGenerator:
     Args:
         generator: generates the replies.
         judge: judges texts of several replies at once.
-        window: tokens between two judgements of a reply, by which the released text lags behind.
+        window: tokens between two judgements of a reply; the released text is delayed by as many.
     """
 
     def __init__(self, generator: GeneratorLike, judge: DecideReplies, *, window: int) -> None:
@@ -113,7 +113,7 @@ class RailedGenerator:
         return self._generator.running
 
     def create_sequence(self, request: GenerationRequestLike) -> RailedSequence:
-        """A sequence that does not run yet; raises as the generator does."""
+        """Create a sequence that does not run yet; raises as the generator does."""
         return RailedSequence(self._generator.create_sequence(request), ReplyWindows(self._window), request.policy)
 
     def fits(self, joining: Sequence[ReplySequenceLike]) -> bool:
@@ -141,7 +141,7 @@ class RailedGenerator:
         self._generator.release_memory()
 
     def _process(self, outputs: Sequence[StepOutput[ReplySequenceLike]]) -> list[StepOutput[RailedSequence]]:
-        """Take the new text of a step, judge the sequences that are due, and release what has been judged."""
+        """Process the new text of a step: judge the sequences that are due, and release the judged text."""
         sequences: list[RailedSequence] = []
         for output in outputs:
             sequence = self._sequences.get(id(output.sequence))
@@ -162,15 +162,16 @@ class RailedGenerator:
         return released
 
     def _select_due(self, sequences: Sequence[RailedSequence]) -> list[RailedSequence]:
-        """The sequences to judge now: if any has ended or filled its window, all whose windows are nearly full as well.
+        """Select the sequences to judge now: if any has ended or filled its window, also all with nearly full windows.
 
-        Sequences that were judged together are due together again, so many replies need hardly more passes than one.
+        Sequences that were judged together are due together again, so many replies need hardly more passes than a
+        single one.
         """
         due = [sequence for sequence in sequences if sequence.inner.done or sequence.windows.full]
         return [sequence for sequence in sequences if sequence in due or sequence.windows.nearly_full] if due else []
 
     def _decide_or_fail(self, due: Sequence[RailedSequence]) -> Sequence[ReplyDecision | None]:
-        """Decisions on some sequences; if judging raises, each is judged alone, and a second failure gives None."""
+        """Decide on some sequences; if that raises, each is judged separately, and a second failure gives None."""
         try:
             decisions = self._decide(due)
             if len(decisions) == len(due):
@@ -182,14 +183,14 @@ class RailedGenerator:
         return [decision for sequence in due for decision in self._decide_or_fail([sequence])]
 
     def _decide(self, due: Sequence[RailedSequence]) -> Sequence[ReplyDecision | None]:
-        """Decisions on the newest text of some sequences; blank text needs no judgement."""
+        """Decide on the newest text of some sequences; blank text is not judged."""
         texts = [sequence.windows.get_text() for sequence in due]
         judged = [(text, sequence.policy) for text, sequence in zip(texts, due, strict=True) if text.strip()]
-        found = iter(self._judge([text for text, _ in judged], [policy for _, policy in judged]) if judged else ())
-        return [next(found) if text.strip() else ReplyDecision.RELEASE for text in texts]
+        decisions = iter(self._judge([text for text, _ in judged], [policy for _, policy in judged]) if judged else ())
+        return [next(decisions) if text.strip() else ReplyDecision.RELEASE for text in texts]
 
     def _release(self, sequence: RailedSequence) -> str:
-        """The withheld text that may be sent now: all of an ended reply, otherwise all but a window."""
+        """Release the withheld text that may be sent now: all text of an ended reply, otherwise all but one window."""
         if sequence.cut or sequence.failure is not None:
             sequence.windows.discard()
             return ""

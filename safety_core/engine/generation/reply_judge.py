@@ -1,4 +1,4 @@
-"""Judges parts of replies for the output rail, by their text alone, in every variant of it."""
+"""Judges parts of replies for the output rail: only their text, in every variant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from safety_core.policy.policy import Decision, Policy, decide_worst
 _logger = logging.getLogger(__name__)
 
 _JudgedReply = tuple[str, Policy, bool]
-"""A text, the policy that it is judged by, and whether the policy is enforced."""
+"""A text, the policy for judging it, and whether the policy is enforced."""
 
 
 class ReplyJudge:
@@ -39,21 +39,21 @@ class ReplyJudge:
 
         Args:
             replies: the texts.
-            policies: the policy that each is judged by.
+            policies: the policy for each text.
             default: the policy for a text whose policy is None; it is enforced.
 
         Returns:
             A decision on each text; None if there is no verdict.
         """
         judged: list[_JudgedReply] = [
-            (text, default, True) if one is None else (text, one.policy, one.enforced)
-            for text, one in zip(replies, policies, strict=True)
+            (text, default, True) if policy is None else (text, policy.policy, policy.enforced)
+            for text, policy in zip(replies, policies, strict=True)
         ]
-        found = retry_in_parts(self._decide, judged)
-        for outcome in found:
+        decisions = retry_in_parts(self._decide, judged)
+        for outcome in decisions:
             if isinstance(outcome, Exception):
                 _logger.error("a reply was not judged: %s", describe(outcome))
-        return [None if isinstance(outcome, Exception) else outcome for outcome in found]
+        return [None if isinstance(outcome, Exception) else outcome for outcome in decisions]
 
     def _decide(self, replies: Sequence[_JudgedReply]) -> list[ReplyDecision]:
         prompts = self._model.prompts

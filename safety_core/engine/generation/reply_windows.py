@@ -1,11 +1,11 @@
-"""Determines which parts of a reply are judged, when, and how much of it may be sent before the next judgement.
+"""Determines which parts of a reply are judged, when, and how much text may be sent before the next judgement.
 
 A reply is judged in overlapping windows. Windows are counted in tokens, but contain a minimum of letters too: a reply
 that is spelled out letter by letter needs many more tokens for the same words. The first windows are short, so that a
 reply starts early; judged text is still withheld until another window has been generated.
 
-Replies that are generated and replies that are complete use the same class, so that both are judged alike.
-Pure text; knows no model and no verdict.
+Replies during generation and complete replies use the same class, so that both are judged alike. Pure text; knows no
+model and no verdict.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _FIRST_SIZES = (4, 8, 16)
-"""Tokens of the first windows, unless a full window is shorter."""
+"""Number of tokens in each of the first windows, unless a full window is shorter."""
 
 _OVERLAP = 8
-"""Tokens before a window that are judged with it, so that text across the boundary is judged in one piece."""
+"""Number of tokens before a window that are judged with it, so that text across the boundary is judged in one piece."""
 
 _NEARLY = 0.75
-"""Share of a window after which a reply is judged along with others. A lower share means more texts, a higher one more
-passes of the head."""
+"""Share of a window after which a reply is judged along with others. A lower share means more texts, a higher share
+means more passes of the head."""
 
 _LETTERS_PER_TOKEN = 3
 """Minimum letters for each token of plain text, averaged over a window."""
 
 _MOST_SPREAD = 8
-"""Largest factor by which a window is extended if its tokens have fewer letters."""
+"""Maximum factor by which a window is extended if its tokens have fewer letters."""
 
 _WIDE = (("\u2e80", "\ua4cf"), ("\uac00", "\ud7ff"), ("\uf900", "\ufaff"), ("\U00020000", "\U0003ffff"))
 """Scripts in which one character counts as several letters."""
 
 
 def count_letters(piece: str) -> int:
-    """Number of letters and digits of a text; characters of scripts with thousands of signs count as several."""
+    """Count the letters and digits of a text; a character of a script with thousands of signs counts as several."""
     return sum(_LETTERS_PER_TOKEN if _is_wide(char) else 1 for char in piece if char.isalnum())
 
 
@@ -61,7 +61,7 @@ class ReplyWindows:
     """Number of judgements so far."""
 
     _recent: deque[tuple[str, int]] = field(default_factory=deque)
-    """The last pieces, with their numbers of letters."""
+    """The last pieces, each with its number of letters."""
 
     _held: deque[tuple[str, int]] = field(default_factory=deque)
     """Pieces that have not been released."""
@@ -91,7 +91,7 @@ class ReplyWindows:
         return self.unjudged_tokens >= _NEARLY * self._get_size(self._judged)
 
     def get_text(self) -> str:
-        """The text to judge now: everything since the last judgement, and the overlap before it."""
+        """Return the text to judge now: everything since the last judgement, and the overlap before it."""
         pieces: list[str] = []
         letters, least = 0, self.size + _OVERLAP
         for piece, count in reversed(self._recent):
@@ -107,7 +107,7 @@ class ReplyWindows:
         self._judged += 1
 
     def release(self) -> str:
-        """Text that may be sent now: the judged text except for the last window."""
+        """Return the text that may be sent now: the judged text except for the last window."""
         if not self._judged:
             return ""
         lag = self._get_size(self._judged - 1)
@@ -123,7 +123,7 @@ class ReplyWindows:
         return "".join(pieces)
 
     def release_all(self) -> str:
-        """The remaining text, once the reply has ended and was judged."""
+        """Return the remaining text, once the reply has ended and was judged."""
         text = "".join(piece for piece, _ in self._held)
         self.discard()
         return text
@@ -134,12 +134,12 @@ class ReplyWindows:
         self._letters = 0
 
     def _get_size(self, number: int) -> int:
-        """Tokens of the window with this number."""
+        """Return the number of tokens in the window with this number."""
         return min(self.size, _FIRST_SIZES[number]) if number < len(_FIRST_SIZES) else self.size
 
 
 def split_windows(pieces: Iterable[str], size: int) -> Iterator[str]:
-    """Yield the texts of a complete reply to judge: those that :class:`ReplyWindows` would produce during generation.
+    """Yield the texts of a complete reply to judge, the same that :class:`ReplyWindows` produces during generation.
 
     Args:
         pieces: the reply, token by token.

@@ -1,4 +1,4 @@
-"""Replies on their way through the generator: what is requested, and the state of each running sequence."""
+"""Requests to the generator, and the state of each running sequence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class GenerationRequest:
     """The conversation."""
 
     images: VisionFeatures | None = None
-    """Features of its images, in order."""
+    """Features of the conversation's images, in order."""
 
     inject: bool = True
     """Whether the safety tokens are inserted in front of each image."""
@@ -37,7 +37,7 @@ class GenerationRequest:
     """Strings that end the reply where they occur; the reply does not contain them."""
 
     policy: ActivePolicy | None = None
-    """The policy that the output rail judges the reply by; the generator does not read it."""
+    """The policy of the output rail for the reply; the generator does not read it."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -51,10 +51,10 @@ class ReplySequence:
     """Positions of the prompt: words, images and safety tokens."""
 
     limit: int
-    """Maximum number of tokens: the requested one, or what the context leaves."""
+    """Maximum number of tokens: the requested number, or what fits into the context."""
 
     draws: torch.Generator
-    """The random source of its sampling."""
+    """The random source for sampling."""
 
     assembler: TextAssembler
     """Converts tokens to text."""
@@ -69,17 +69,17 @@ class ReplySequence:
     """The tokens so far."""
 
     finish_reason: FinishReason | None = None
-    """Why it ended; None while it runs, and if it failed."""
+    """Why the reply ended; None while it runs, and if it failed."""
 
     failure: Exception | None = None
-    """The error that it failed with."""
+    """The error that the reply failed with."""
 
     harmful: ClassVar[bool] = False
     """False: only the output rail judges replies."""
 
     @property
     def done(self) -> bool:
-        """Whether it has ended or failed."""
+        """Whether the reply has ended or failed."""
         return self.finish_reason is not None or self.failure is not None
 
     @property
@@ -94,7 +94,7 @@ class ReplySequence:
 
 
 def count_prompt_positions(model: SafeLlava, request: GenerationRequest) -> int:
-    """Positions that the language model reads: each placeholder is replaced by [safety tokens ; image features]."""
+    """Count the positions for the language model: each placeholder stands for [safety tokens ; image features]."""
     if request.images is None:
         return len(request.prompt.input_ids)
     tokens = model.safety.llm_tokens_SD

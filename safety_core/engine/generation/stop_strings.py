@@ -1,6 +1,6 @@
 """Ends a reply at the first of the client's stop strings, which the reply does not contain.
 
-A stop string may arrive in several pieces, so text that could be the beginning of one is withheld until it is certain.
+A stop string may arrive in several pieces, so text that could begin a stop string is withheld until this is certain.
 Standard library only.
 """
 
@@ -13,7 +13,7 @@ class StopStrings:
     """Finds stop strings in one reply that arrives in pieces.
 
     Args:
-        strings: the stop strings; empty ones are ignored.
+        strings: the stop strings; empty strings are ignored.
     """
 
     def __init__(self, strings: Sequence[str] = ()) -> None:
@@ -35,9 +35,9 @@ class StopStrings:
         if ends:
             self._met, self._held = True, ""
             return text[: min(ends)]
-        kept = len(text) - self._measure_open_end(text)
-        self._held = text[kept:]
-        return text[:kept]
+        length = len(text) - self._measure_open_end(text)
+        self._held = text[length:]
+        return text[:length]
 
     def finish(self) -> str:
         """Return the withheld text, once the reply has ended."""
@@ -45,7 +45,7 @@ class StopStrings:
         return held
 
     def _measure_open_end(self, text: str) -> int:
-        """Length of the longest end of ``text`` that is the beginning of a stop string."""
+        """Return the length of the longest end of ``text`` that is the beginning of a stop string."""
         longest = min(len(text), max(map(len, self._strings)) - 1)
         for length in range(longest, 0, -1):
             if any(string.startswith(text[-length:]) for string in self._strings):

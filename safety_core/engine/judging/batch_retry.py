@@ -1,6 +1,6 @@
-"""Retries a failed batch in smaller parts, so that one bad request, or one moment without memory, fails no other.
+"""Retries a failed batch in smaller parts, so that one bad request does not fail the others.
 
-Knows what an exception means; does not know what the work is.
+Knows the meaning of exceptions, but not the kind of work.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ def is_out_of_memory(exc: BaseException) -> bool:
 def retry_in_parts(
     work: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]
 ) -> list[_Result | Exception]:
-    """Process a batch and retry what fails once, in smaller parts that fail independently.
+    """Process a batch; after a failure, retry it once in smaller parts, which fail independently.
 
     After an out-of-memory error the parts are halves (a single item is retried after memory was freed), and a part that
-    fails again yields ExhaustedError. After any other exception every item is retried alone and yields its own.
+    fails again yields ExhaustedError. After any other exception, every item is retried separately and yields its own
+    result or exception.
 
     Args:
         work: returns one result for each item, in order; must have no effect if it raises.
         items: the batch.
 
     Returns:
-        For each item its result or the exception that it failed with.
+        For each item, its result or the exception that it failed with.
     """
 
     def run_without_pauses(part: Sequence[_Item]) -> Generator[None, None, Sequence[_Result]]:
@@ -51,10 +52,10 @@ def retry_in_parts(
 def retry_slices_in_parts(
     work: Callable[[Sequence[_Item]], Generator[_Slice, None, Sequence[_Result]]], items: Sequence[_Item]
 ) -> Generator[_Slice, None, list[_Result | Exception]]:
-    """:func:`retry_in_parts` for work that pauses between slices; yields what the work yields."""
+    """:func:`retry_in_parts` for work that pauses between slices; yields the values that the work yields."""
     try:
         return list((yield from work(items)))
-    except Exception as exc:  # its traceback would keep the batch's tensors alive during the retries
+    except Exception as exc:  # the traceback would keep the batch's tensors alive during the retries
         memory = is_out_of_memory(exc)
         if len(items) == 1 and not memory:
             return [exc]
@@ -69,7 +70,7 @@ def retry_slices_in_parts(
             if len(part) == 1 or is_out_of_memory(exc):
                 results += [_replace_memory_error(exc)] * len(part)
                 continue
-        for single in _split_in_singles(part):  # an item of this half breaks the work for a reason other than memory
+        for single in _split_in_singles(part):  # an item of this half fails for a reason other than memory
             try:
                 results += yield from work(single)
             except Exception as exc:

@@ -1,13 +1,13 @@
-"""Decides which earlier turns of a conversation are left out, so that one refused turn does not end the conversation.
+"""Decides which earlier turns of a conversation are dropped, so that one refused turn does not end the conversation.
 
-A conversation is judged as a whole first; if it is allowed, it continues unchanged, at no further cost. If the whole is
-refused, every user turn is judged alone. Earlier turns that are refused are dropped, together with the answers that
-followed them, and the rest is judged again as a whole. If that is still refused, the conversation is replayed: each
-earlier turn is judged together with the turns kept before it, as when it was sent, and dropped if it is refused.
+A conversation is judged as a whole first; if it is allowed, it continues unchanged, at no further cost. If it is
+refused, every user turn is judged separately. Earlier turns that are refused are dropped together with the answers that
+followed them, and the remaining conversation is judged again. If it is still refused, the conversation is replayed:
+each earlier turn is judged together with the turns kept before it, as when it was sent, and dropped if it is refused.
 
 The last user turn is never dropped, instructions are never dropped, and the language model reads exactly the
-conversation whose judgement allowed it. A turn without a verdict leaves the whole request without one.
-At most ``4 + 2 n`` judgements for ``n`` user turns, none larger than the whole conversation.
+conversation whose judgement allowed it. A turn without a verdict leaves the whole request without one. There are at
+most ``4 + 2 n`` judgements for ``n`` user turns, none larger than the whole conversation.
 
 The procedure is a generator that yields requests to judge and receives verdicts, so that the synchronous guard and the
 asynchronous engine share it. Knows no torch and no HTTP.
@@ -25,10 +25,10 @@ from safety_core.engine.work import JudgedRequest
 from safety_core.errors import InputError
 
 _MAX_CONCURRENT = 8
-"""Concurrent judgements of one conversation: a long one must not fill the queue, nor its client's share of it."""
+"""Maximum concurrent judgements of one conversation, which must not fill the queue or its client's share."""
 
 Outcome = JudgedRequest | InputError
-"""A verdict, or why a request cannot be judged alone (for example because its text has no visible characters)."""
+"""A verdict, or why a request cannot be judged separately (for example, its text has no visible characters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ConversationDecision:
     """The decision on a conversation."""
 
     judged: JudgedRequest
-    """The verdict that decides."""
+    """The verdict that determines the decision."""
 
     request: GuardRequest
     """The request that the language model may read if the verdict allows it: exactly what was judged."""
@@ -58,11 +58,11 @@ def decide_conversation(
         InputError: the conversation cannot be judged.
     """
     judgements = _generate_judgements(request)
-    wanted = next(judgements)
+    requests = next(judgements)
     while True:
-        outcomes = judge(wanted)
+        outcomes = judge(requests)
         try:
-            wanted = judgements.send(outcomes)
+            requests = judgements.send(outcomes)
         except StopIteration as ended:
             return _get_decision(ended)
 
@@ -74,29 +74,29 @@ async def decide_conversation_async(
 
     Raises:
         InputError: the conversation cannot be judged.
-        Exception: whatever else ``judge`` raises; concurrent judgements are cancelled.
+        Exception: any other exception of ``judge``; concurrent judgements are cancelled.
     """
 
     semaphore = asyncio.Semaphore(_MAX_CONCURRENT)
 
-    async def judge_one(one: GuardRequest) -> Outcome:
+    async def judge_one(single: GuardRequest) -> Outcome:
         try:
             async with semaphore:
-                return await judge(one)
+                return await judge(single)
         except InputError as exc:
             return exc
 
     judgements = _generate_judgements(request)
-    wanted = next(judgements)
+    requests = next(judgements)
     while True:
-        tasks = [asyncio.ensure_future(judge_one(one)) for one in wanted]
+        tasks = [asyncio.ensure_future(judge_one(single)) for single in requests]
         try:
             outcomes = await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
         try:
-            wanted = judgements.send(outcomes)
+            requests = judgements.send(outcomes)
         except StopIteration as ended:
             return _get_decision(ended)
 
@@ -121,20 +121,20 @@ def _generate_judgements(request: GuardRequest) -> _Judgements:
         return _report_on_whole(outcome, whole, request, timings, dropped)
 
     *earlier, last = conversation.rounds
-    with_question = [one for one in conversation.rounds if one.has_question]
-    wanted = [conversation.build_question(one) for one in with_question]
+    with_question = [item for item in conversation.rounds if item.has_question]
+    questions = [conversation.build_question(item) for item in with_question]
     if (instructions := conversation.build_instructions()) is not None:
-        wanted.append(instructions)
-    found = timings.add((yield wanted))
-    if (without := _find_without_verdict(found)) is not None:
-        return ConversationDecision(report(without), request)
-    refused = {id(one) for one, outcome in zip(with_question, found, strict=False) if _is_refused(outcome)}
-    if instructions is not None and _is_refused(found[-1]):
-        return ConversationDecision(report(found[-1]), request)
+        questions.append(instructions)
+    outcomes = timings.add((yield questions))
+    if (unjudged := _find_without_verdict(outcomes)) is not None:
+        return ConversationDecision(report(unjudged), request)
+    refused = {id(item) for item, outcome in zip(with_question, outcomes, strict=False) if _is_refused(outcome)}
+    if instructions is not None and _is_refused(outcomes[-1]):
+        return ConversationDecision(report(outcomes[-1]), request)
     if id(last) in refused:
-        return ConversationDecision(report(found[with_question.index(last)]), request)
+        return ConversationDecision(report(outcomes[with_question.index(last)]), request)
 
-    kept = [one for one in earlier if id(one) not in refused]
+    kept = [item for item in earlier if id(item) not in refused]
     outcome: Outcome = whole
     readable = request
     if refused:
@@ -142,17 +142,17 @@ def _generate_judgements(request: GuardRequest) -> _Judgements:
         (outcome,) = timings.add((yield [readable]))
     if _is_refused(outcome) and not _is_without_verdict(outcome) and kept:
         replayed: list[Round] = []
-        for one in kept:
-            (alone,) = timings.add((yield [conversation.build_prefix([*replayed, one])]))
-            if _is_without_verdict(alone):
-                return ConversationDecision(report(alone), request)
-            if not (one.has_question and _is_refused(alone)):
-                replayed.append(one)
+        for item in kept:
+            (replay_outcome,) = timings.add((yield [conversation.build_prefix([*replayed, item])]))
+            if _is_without_verdict(replay_outcome):
+                return ConversationDecision(report(replay_outcome), request)
+            if not (item.has_question and _is_refused(replay_outcome)):
+                replayed.append(item)
         if len(replayed) < len(kept):
             kept = replayed
             readable = conversation.keep([*kept, last])
             (outcome,) = timings.add((yield [readable]))
-    if isinstance(outcome, InputError):  # the rest cannot be judged without the dropped turns: then nothing is dropped
+    if isinstance(outcome, InputError):  # without the dropped turns, the rest cannot be judged: nothing is dropped
         return ConversationDecision(whole, request)
     dropped = () if _is_refused(outcome) else conversation.list_dropped([*kept, last])
     return ConversationDecision(report(outcome, dropped=dropped), readable)
@@ -167,29 +167,31 @@ def _is_without_verdict(outcome: Outcome) -> bool:
 
 
 def _find_without_verdict(outcomes: Iterable[Outcome]) -> JudgedRequest | None:
-    return next((one for one in outcomes if isinstance(one, JudgedRequest) and _is_without_verdict(one)), None)
+    return next(
+        (outcome for outcome in outcomes if isinstance(outcome, JudgedRequest) and _is_without_verdict(outcome)), None
+    )
 
 
 @dataclass(slots=True)
 class _Timings:
-    """Milliseconds of all judgements of one conversation; of concurrent ones the slowest counts."""
+    """Milliseconds of all judgements of one conversation; the slowest of concurrent judgements counts."""
 
     prepare_ms: float = 0.0
     queue_ms: float = 0.0
     guard_ms: float = 0.0
 
     def add(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-        verdicts = [one.verdict for one in outcomes if isinstance(one, JudgedRequest)]
-        self.prepare_ms += max((one.prepare_ms for one in verdicts), default=0.0)
-        self.queue_ms += max((one.queue_ms for one in verdicts), default=0.0)
-        self.guard_ms += max((one.guard_ms for one in verdicts), default=0.0)
+        verdicts = [outcome.verdict for outcome in outcomes if isinstance(outcome, JudgedRequest)]
+        self.prepare_ms += max((outcome.prepare_ms for outcome in verdicts), default=0.0)
+        self.queue_ms += max((outcome.queue_ms for outcome in verdicts), default=0.0)
+        self.guard_ms += max((outcome.guard_ms for outcome in verdicts), default=0.0)
         return outcomes
 
 
 def _report_on_whole(
     judged: Outcome, whole: JudgedRequest, request: GuardRequest, timings: _Timings, dropped: tuple[int, ...]
 ) -> JudgedRequest:
-    """The verdict on a part of a conversation as the verdict on the whole, whose images were all judged."""
+    """Convert the verdict on a part of a conversation to the verdict on the whole, whose images were all judged."""
     assert isinstance(judged, JudgedRequest)
     verdict = judged.verdict
     received = len(request.images)

@@ -12,11 +12,11 @@ _LONG_SIDE = 224
 
 
 def render_heatmap_url(grid: Heatmap, *, width: int, height: int) -> str:
-    """A PNG data URL of a red overlay, more opaque with more attention, in the aspect ratio of the client's image.
+    """Render a red overlay, more opaque with more attention, in the image's aspect ratio; returns a PNG data URL.
 
     Args:
         grid: attention over the padded square as rows of non-negative numbers.
-        width: width of the client's image in pixels; the padding is cropped by it.
+        width: width of the client's image in pixels; the padding is cropped to it.
         height: height of the client's image in pixels.
     """
     peak = max(max(row) for row in grid) or 1.0

@@ -5,11 +5,11 @@ questions:
 
 - The question names an image as something at hand ("this picture", "the photo", "my screenshot"; not "a picture", nor
   "the picture of Dorian Gray") and asks to look at it: what is in it, what it shows, to describe or read it.
-- It asks what the reader sees, without more: "What do you see here?". That may be about a story or a game, so it counts
-  in the first turn of a conversation only.
+- The question only asks what the reader sees: "What do you see here?". Later in a conversation, that may be about a
+  story or a game, so the rule applies to the first turn only.
 
-Questions that are about an image by context alone ("Where is the dog?", "Read the text.") reach the language model:
-the same words ask about the world, or about an earlier turn. English only. Pure text; knows no model.
+Questions that refer to an image only by context ("Where is the dog?", "Read the text.") reach the language model,
+because the same words may refer to the world or to an earlier turn. English only. Pure text; knows no model.
 """
 
 import re
@@ -24,7 +24,7 @@ NO_IMAGE = "There is no picture in this conversation. Please show me one."
 """The reply to a question about a missing image."""
 
 _MAX_WORDS, _MAX_CHARACTERS = 40, 640
-"""Longer texts are not simple questions and contain their own context."""
+"""Maximum characters of a simple question; longer texts contain their own context."""
 
 _PICTURE = r"(?:pictures?|images?|photos?|photographs?|pics?|snapshots?|screenshots?)"
 _AT_HAND = (
@@ -35,7 +35,7 @@ _AFTER = (
     r"(?= ?(?:$|[,;:)]| (?:is|are|was|were|does|do|show|shows|say|says|above|below|here|i|we|you|and|please|for|to|now"
     r"|as|part|in (?:\w+ ){0,2}(?:detail|details|words?|sentences?|lines?|english|short)$)\b))"
 )
-"""What may follow a reference to an image: not its subject, nor another noun."""
+"""Matches what may follow a reference to an image: neither its subject nor another noun."""
 
 _GIVEN = rf"(?:in|on|from|at|about|of|within|by) {_AT_HAND}{_AFTER}"
 _WHAT = r"(?:(?:in|at|on|from|to|of) )?(?:what|who|where|which|whose|how many|how much|how)"
@@ -74,12 +74,12 @@ _SENTENCE = re.compile(r"[.?!]+")
 
 
 def is_image_missing(request: ChatRequest) -> bool:
-    """Whether the newest question is about an image although the conversation has none."""
+    """Whether the newest question is about an image, although the conversation has no image."""
     if request.images or not request.turns:
         return False
-    answers = [index for index, one in enumerate(request.messages) if one.role == "assistant"]
+    answers = [index for index, message in enumerate(request.messages) if message.role == "assistant"]
     newest = request.messages[answers[-1] + 1 if answers else 0 :]
-    texts = [text for one in newest if one.role == "user" for text in one.texts] or [request.turns[-1].text]
+    texts = [text for message in newest if message.role == "user" for text in message.texts] or [request.turns[-1].text]
     first = len(request.turns) == 1
     return sum(map(len, texts)) <= _MAX_CHARACTERS and any(is_image_question(text, first=first) for text in texts)
 
@@ -89,7 +89,7 @@ def is_image_question(text: str, *, first: bool) -> bool:
 
     Args:
         text: the user's text.
-        first: whether it opens the conversation.
+        first: whether the text is the first turn of the conversation.
     """
     if len(text) > _MAX_CHARACTERS:
         return False
@@ -103,5 +103,5 @@ def is_image_question(text: str, *, first: bool) -> bool:
 
 
 def build_no_image_reply(verdict: GuardVerdict) -> Reply:
-    """The reply to a question about a missing image; the language model does not run."""
+    """Build the reply to a question about a missing image; the language model does not run."""
     return Reply(verdict=verdict, content=NO_IMAGE, refusal=None, finish_reason="stop", queue_ms=verdict.queue_ms)

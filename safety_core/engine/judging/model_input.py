@@ -1,4 +1,4 @@
-"""Requests as input for the model, before and after scoring, and the amount of work of judging them.
+"""Requests as input for the model, before and after scoring, and the work that judging them takes.
 
 Shapes: V views of all of a request's images.
 """
@@ -27,7 +27,7 @@ class ModelInput(PreparedRequest):
     verdict."""
 
     joins_questions: bool = False
-    """Whether the first variant joins several whole questions, each of which is also a variant of its own."""
+    """Whether the first variant joins several whole questions, each of which is also a separate variant."""
 
     views: tuple[int, ...] = ()
     """Number of views of each image: one, or two if transparency makes two images possible."""
@@ -36,7 +36,7 @@ class ModelInput(PreparedRequest):
     """All views of all images, in order; None if there are none."""
 
     vision: VisionFeatures | None = None
-    """Their features instead of pixels, if these are known."""
+    """Features of the views instead of pixels, if they are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +47,25 @@ class ScoredInput:
     """The request."""
 
     vision: VisionFeatures | None
-    """Features of the views that were kept, one for each image."""
+    """Features of the selected views, one for each image."""
 
     pairs: tuple[PairScores, ...]
     """Scores of each text variant."""
 
 
 def measure_work(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
-    """The work of judging a request.
+    """Measure the work of judging a request.
 
     Args:
         ids: the head's token ids for each variant of the text.
-        views: how many views each image has.
+        views: number of views of each image.
     """
     rows, images = sum(views), len(views)
-    asked = [len(one) for one in ids if one]
-    tokens = sum(rows * estimate_row_cost(length, 1) for length in asked or [0])
-    tokens += sum(estimate_row_cost(length, 0) for length in asked)
+    lengths = [len(variant) for variant in ids if variant]
+    tokens = sum(rows * estimate_row_cost(length, 1) for length in lengths or [0])
+    tokens += sum(estimate_row_cost(length, 0) for length in lengths)
     if images > 1:
-        tokens += sum(estimate_row_cost(length, images) for length in asked)
-    if images > 1 or (images and asked):
+        tokens += sum(estimate_row_cost(length, images) for length in lengths)
+    if images > 1 or (images and lengths):
         tokens += estimate_row_cost(0, images)
     return Work(requests=1, views=rows, tokens=tokens)

@@ -1,10 +1,10 @@
-"""Sizes passes of the model by measured durations, so that other work is never held up for long."""
+"""Chooses the size of the model's passes from measured durations, so that other work never waits for long."""
 
 import torch
 
 
 class Pace:
-    """Sizes passes of the model to take about ``target_s``, from measured durations.
+    """Chooses the size of the model's passes so that each takes about ``target_s``.
 
     Args:
         max_batch: maximum number of views that go through the tower together.
@@ -19,7 +19,7 @@ class Pace:
 
     @property
     def views(self) -> int:
-        """Views that go through tower and projector together; at least two if several threads share them."""
+        """Number of views that go through tower and projector together; at least two if there are several threads."""
         least = min(2, torch.get_num_threads())
         return min(max(int(self._target_s / self._view_s), least), self._max_batch)
 
@@ -29,14 +29,14 @@ class Pace:
         return max(int(self._target_s / self._token_s), 256)
 
     def record_views(self, views: int, seconds: float) -> None:
-        """Record how long a pass of tower and projector took."""
+        """Record the duration of a pass of tower and projector."""
         self._view_s = _smooth(self._view_s, seconds / max(views, 1))
 
     def record_tokens(self, tokens: int, seconds: float) -> None:
-        """Record how long a pass of the head took."""
+        """Record the duration of a pass of the head."""
         self._token_s = _smooth(self._token_s, seconds / max(tokens, 1))
 
 
 def _smooth(before: float, newest: float) -> float:
-    """A running mean that is robust to single outliers, such as a first pass or a stalled machine."""
+    """Update a running mean that is robust to single outliers, such as a first pass or a stalled machine."""
     return max(before + 0.2 * (min(newest, 4 * before) - before), 1e-9)

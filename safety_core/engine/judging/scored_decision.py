@@ -1,4 +1,4 @@
-"""Decides on a request by the scores of its text variants, and keeps what a reply to it needs. Fail closed."""
+"""Decides on a request by the scores of its text variants, and keeps the input for a reply. Fails closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from safety_core.taxonomy import Taxonomy
 _logger = logging.getLogger(__name__)
 
 _JOINED_THRESHOLD = 0.5
-"""Minimum threshold for several whole questions joined into one text: thresholds are calibrated on single questions."""
+"""Minimum threshold for several whole questions joined into one text; thresholds are calibrated on single ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class JudgedInput(JudgedRequest):
     """A verdict, with the language model's input for a reply."""
 
     turns: Turns
-    """The text variant that decided."""
+    """The text variant that determined the decision."""
 
     answerable: bool = False
     """Whether a reply may be generated: the request is a chat that was not refused."""
@@ -38,12 +38,12 @@ class JudgedInput(JudgedRequest):
 def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
     """Apply a policy to scores; if any score is missing or not finite, the request is refused without a verdict.
 
-    Policies without effect are applied to the same scores. Of a transparent image they get the view that was kept,
-    which is the worse one under the policy in force.
+    Policies that are only recorded are applied to the same scores. For a transparent image, they get the view that is
+    worse under the policy in force.
 
     Args:
         scored: a request with the scores of all its text variants.
-        active: the policy in force, with those beside it.
+        active: the policy in force, with the policies beside it.
         taxonomy: the taxonomy of the scores.
     """
     model_input, request = scored.model_input, scored.model_input.request
@@ -78,5 +78,5 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
 
 
 def refuse_unjudged(request: GuardRequest, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
-    """The refusal of a request without a verdict."""
+    """Refuse a request that has no verdict."""
     return JudgedInput(verdict=build_unjudged_verdict(active.policy, taxonomy, request), turns=request.turns)

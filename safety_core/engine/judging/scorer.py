@@ -1,8 +1,8 @@
 """Scores batches of requests with vision tower, safety projector and head.
 
-A view that occurs in several requests of a batch goes through the tower once. Of an image with two views
-(transparency) the one that scores worse is kept; this is the only question that a policy decides here.
-Shapes: V views of all of a request's images · M safety features · D LLM width.
+A view that occurs in several requests of a batch goes through the tower once. If an image has two views (transparency),
+the view with the worse score is kept; this is the only use of a policy here. Shapes: V views of all of a request's
+images · M safety features · D LLM width.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class Scorer:
         if vision is not None:
             safe_BMD = torch.cat([self._model.project_features(vision[part]) for part in self._slice(len(vision))])
         doubtful = list_doubtful_views(batch, rows_of)
-        distinct = list(dict.fromkeys(one.head_input for one in doubtful))
+        distinct = list(dict.fromkeys(request.head_input for request in doubtful))
         known = self._model.score_inputs(safe_BMD, distinct) if doubtful else {}
         kept_of = select_views(batch, rows_of, doubtful, known, severity)
-        variants = [(index, ids) for index, one in enumerate(batch) for _, ids in one.text_variants]
-        heatmap = any(one.request.heatmap for one in batch)
+        variants = [(index, ids) for index, request in enumerate(batch) for _, ids in request.text_variants]
+        heatmap = any(request.request.heatmap for request in batch)
         scores = self._model.score_samples(
             safe_BMD,
             [kept_of[index] for index, _ in variants],
@@ -78,12 +78,12 @@ class Scorer:
     def score_in_slices(
         self, batch: Sequence[ModelInput], severity: SeverityKey, pace: Pace
     ) -> Generator[Work, None, list[ScoredInput]]:
-        """The same scores as :meth:`score`, pass by pass: yields the work done after each.
+        """Score as :meth:`score` does, pass by pass; yields the work done after each pass.
 
         Args:
             batch: the requests.
             severity: decides which of an image's two views is kept.
-            pace: sizes the passes; updated after each.
+            pace: determines the size of each pass, and is updated afterwards.
 
         Raises:
             NoVerdictError: the features or scores of a view are missing.
@@ -99,22 +99,22 @@ class Scorer:
             features = self._model.encode_images(self._move_to_device(part))
             encoded.append(features)
             spent_s = time.perf_counter() - started
-            yield Work()  # the pass is half done; other requests may go first
+            yield Work()  # half of the work is done, and other requests may go first
             started = time.perf_counter()
             safe.append(self._model.project_features(features))
             pace.record_views(len(part), spent_s + time.perf_counter() - started)
             yield Work(views=len(part))
         vision = join_features(batch, len(pixels), encoded, rows_of)
-        safe += [self._model.project_features(one.vision) for one in batch if one.vision is not None]
+        safe += [self._model.project_features(request.vision) for request in batch if request.vision is not None]
         safe_BMD = torch.cat(safe) if safe else None
         doubtful = list_doubtful_views(batch, rows_of)
         known: dict[HeadInput, HeadScores] = {}
-        distinct = list(dict.fromkeys(one.head_input for one in doubtful))
+        distinct = list(dict.fromkeys(request.head_input for request in doubtful))
         yield from self._score_views(safe_BMD, distinct, known, pace, heatmap=False)
         kept_of = select_views(batch, rows_of, doubtful, known, severity)
-        variants = [(index, ids) for index, one in enumerate(batch) for _, ids in one.text_variants]
+        variants = [(index, ids) for index, request in enumerate(batch) for _, ids in request.text_variants]
         samples = [(tuple(kept_of[index]), tuple(ids) or None) for index, ids in variants]
-        heatmap = any(one.request.heatmap for one in batch)
+        heatmap = any(request.request.heatmap for request in batch)
         if heatmap:
             known = {}
         missing = dict.fromkeys(view for sample in samples for view in list_head_inputs(*sample) if view not in known)
@@ -144,14 +144,14 @@ class Scorer:
             started = time.perf_counter()
 
     def encode_views(self, batch: Sequence[ModelInput]) -> tuple[VisionFeatures | None, list[list[int]]]:
-        """Features of every distinct view of a batch, and for each request the rows of its views."""
+        """Encode every distinct view of a batch; returns the features, and for each request the rows of its views."""
         pixels, rows_of = collect_distinct_views(batch)
         slices = self._slice(len(pixels))
         encoded = [self._model.encode_images(self._move_to_device(pixels[part])) for part in slices]
         return join_features(batch, len(pixels), encoded, rows_of), rows_of
 
     def _slice(self, count: int) -> list[slice]:
-        """Slices of ``count`` views that go through the tower together."""
+        """Cut ``count`` views into slices that go through the tower together."""
         return [slice(start, start + self._max_batch) for start in range(0, count, self._max_batch)]
 
     def _move_to_device(self, views_CHW: Sequence[NDArray[np.float32]]) -> Tensor:
@@ -169,11 +169,15 @@ def _group_scores(
     indices: Sequence[int],
     scores: Sequence[PairScores],
 ) -> list[ScoredInput]:
-    """Scores of each request; ``indices`` holds the index of the request that each score belongs to."""
+    """Group scores by request; ``indices`` contains the index of the request for each score."""
     pairs: list[list[PairScores]] = [[] for _ in batch]
     for index, pair in zip(indices, scores, strict=True):
         pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
     return [
-        ScoredInput(model_input=one, vision=vision[kept] if vision is not None and kept else None, pairs=tuple(found))
-        for one, kept, found in zip(batch, kept_of, pairs, strict=True)
+        ScoredInput(
+            model_input=request,
+            vision=vision[kept_rows] if vision is not None and kept_rows else None,
+            pairs=tuple(request_scores),
+        )
+        for request, kept_rows, request_scores in zip(batch, kept_of, pairs, strict=True)
     ]

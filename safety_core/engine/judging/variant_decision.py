@@ -1,4 +1,4 @@
-"""Decides by the worst of several variants of a text (as sent and normalised). Pure functions; no torch."""
+"""Decides by the worst of several text variants, such as the text as sent and normalised. Pure functions; no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ class JudgedVariant:
     """One variant of the text, judged together with the images."""
 
     turns: Turns
-    """The text; the language model reads it if this variant decides."""
+    """The text; the language model reads it if this variant determines the decision."""
 
     pair: PairScores
     """All scores of the head."""
@@ -32,7 +32,7 @@ class JudgedVariant:
 def find_worst_variant(
     policy: Policy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
 ) -> JudgedVariant:
-    """The variant that decides: the worst one; a variant whose scores are not finite counts as worse than any other.
+    """Find the worst variant, which determines the decision; scores that are not finite are worse than any others.
 
     Args:
         policy: the policy to decide by.
@@ -54,14 +54,16 @@ def find_worst_variant(
 def decide_variants(
     active: ActivePolicy, taxonomy: Taxonomy, turns: Sequence[Turns], pairs: Sequence[PairScores]
 ) -> tuple[JudgedVariant, Mapping[str, Verdict]]:
-    """The variant that decides, with the decision that takes effect, and the decisions that do not, by policy name.
+    """Find the worst variant with the enforced decision, and the decisions that are only recorded, by policy name.
 
-    The policies beside the one in force are applied to the same scores. In shadow mode the policy in force is one of
-    those without effect, and the decision that takes effect is to allow, unless there is no verdict. Raises as
+    The policies beside the one in force are applied to the same scores. In shadow mode, the decision of the policy in
+    force is only recorded as well, and the enforced decision is to allow, unless there is no verdict. Raises as
     :func:`find_worst_variant`.
     """
     worst = find_worst_variant(active.policy, taxonomy, turns, pairs)
-    others = {one.name: find_worst_variant(one.policy, taxonomy, turns, pairs).verdict for one in active.beside}
+    others = {
+        policy.name: find_worst_variant(policy.policy, taxonomy, turns, pairs).verdict for policy in active.beside
+    }
     if worst.scores is None or active.enforced:
         return worst, others
     return replace(worst, verdict=replace(worst.verdict, decision=Decision.ALLOWED)), {

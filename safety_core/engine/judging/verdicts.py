@@ -1,4 +1,4 @@
-"""Builds the verdict that clients see from scores: names, surfaces and heatmaps. Pure functions; no torch."""
+"""Builds the verdict for clients from scores: names, surfaces and heatmaps. Pure functions; no torch."""
 
 from safety_core.engine.judging.heatmap import render_heatmap_url
 from safety_core.engine.messages import GuardRequest, GuardVerdict
@@ -10,10 +10,10 @@ from safety_core.taxonomy import Taxonomy
 def build_verdict(
     policy: Policy, taxonomy: Taxonomy, request: GuardRequest, pair: PairScores, verdict: Verdict, scores: RiskScores
 ) -> GuardVerdict:
-    """A verdict with the scores, assessments and refusal that belong to it.
+    """Build a verdict with its scores, assessments and refusal.
 
     Args:
-        policy: the policy that decided.
+        policy: the policy of the decision.
         taxonomy: the taxonomy of the scores.
         request: the request that was judged.
         pair: all scores of the head.
@@ -28,7 +28,7 @@ def build_verdict(
         return None if view is None else get_unsafe(view)
 
     def build_image_surfaces(view: RiskScores) -> Surfaces:
-        # An image is judged together with the prompt, or alone if there is no prompt.
+        # An image is judged together with the prompt, if there is one.
         if pair.text is None:
             return Surfaces(image=get_unsafe(view), text=None, joint=None)
         return Surfaces(image=None, text=get_unsafe(pair.text), joint=get_unsafe(view))
@@ -56,10 +56,15 @@ def build_verdict(
         ),
         per_image=tuple(
             create_assessment(
-                view, taxonomy, build_image_surfaces(view), type=alone.type, level=alone.level, heatmap=heatmap
+                view,
+                taxonomy,
+                build_image_surfaces(view),
+                type=image_verdict.type,
+                level=image_verdict.level,
+                heatmap=heatmap,
             )
             for view, heatmap in zip(pair.per_image, maps, strict=True)
-            for alone in [decide(policy, taxonomy, view)]
+            for image_verdict in [decide(policy, taxonomy, view)]
         ),
         images_received=len(request.images),
         images_scanned=len(pair.per_image),
@@ -68,6 +73,6 @@ def build_verdict(
 
 
 def build_unjudged_verdict(policy: Policy, taxonomy: Taxonomy, request: GuardRequest) -> GuardVerdict:
-    """The refusing verdict on a request that could not be judged: without scores, and with no image scanned."""
+    """Build the refusal of a request that could not be judged: without scores, and with no image scanned."""
     verdict = refuse_without_verdict(taxonomy)
     return GuardVerdict(verdict=verdict, images_received=len(request.images), refusal=policy.get_refusal(verdict))

@@ -16,7 +16,7 @@ from safety_core.model.vision.tower import VisionFeatures
 from safety_core.scores import PairScores
 
 SeverityKey = Callable[[GuardRequest, PairScores], tuple[int, float]]
-"""Sort key of scores: how severe they are under a request's policy."""
+"""Sort key of scores by their severity under a request's policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class DoubtfulView:
 
 
 def collect_distinct_views(batch: Sequence[ModelInput]) -> tuple[list[NDArray[np.float32]], list[list[int]]]:
-    """Every distinct view of a batch's pixels, and for each request the rows of its views."""
+    """Collect every distinct view of a batch's pixels, and for each request the rows of its views."""
     rows: dict[tuple[str, int], int] = {}
     pixels: list[NDArray[np.float32]] = []
     rows_of: list[list[int]] = [[] for _ in batch]
-    for index, one in enumerate(batch):
-        if one.pixels_VCHW is None:
+    for index, request in enumerate(batch):
+        if request.pixels_VCHW is None:
             continue
-        keys = [(image.sha256, view) for image in one.request.images for view in range(len(image.views))]
-        if len(one.pixels_VCHW) != len(keys):
-            raise NoVerdictError(f"{len(one.pixels_VCHW)} of {len(keys)} views were preprocessed")
-        for key, view_CHW in zip(keys, one.pixels_VCHW, strict=True):
+        keys = [(image.sha256, view) for image in request.request.images for view in range(len(image.views))]
+        if len(request.pixels_VCHW) != len(keys):
+            raise NoVerdictError(f"{len(request.pixels_VCHW)} of {len(keys)} views were preprocessed")
+        for key, view_CHW in zip(keys, request.pixels_VCHW, strict=True):
             if key not in rows:
                 rows[key] = len(pixels)
                 pixels.append(view_CHW)
@@ -69,25 +69,25 @@ def join_features(
     Raises:
         NoVerdictError: the features of a view are missing.
     """
-    found = sum(len(part) for part in encoded)
-    if found != count:
-        raise NoVerdictError(f"{found} of {count} views went through the vision tower")
-    for index, one in enumerate(batch):
-        if one.vision is not None:
-            rows_of[index] = list(range(found, found + len(one.vision)))
-            found += len(one.vision)
-    parts = [*encoded, *(one.vision for one in batch if one.vision is not None)]
+    encoded_count = sum(len(part) for part in encoded)
+    if encoded_count != count:
+        raise NoVerdictError(f"{encoded_count} of {count} views went through the vision tower")
+    for index, request in enumerate(batch):
+        if request.vision is not None:
+            rows_of[index] = list(range(encoded_count, encoded_count + len(request.vision)))
+            encoded_count += len(request.vision)
+    parts = [*encoded, *(request.vision for request in batch if request.vision is not None)]
     return VisionFeatures.concatenate(parts) if parts else None
 
 
 def list_doubtful_views(batch: Sequence[ModelInput], rows_of: Sequence[list[int]]) -> list[DoubtfulView]:
-    """List the judgements that are needed to select one of two views, for all images that have two."""
+    """List the judgements that are needed to select one view of each image that has two."""
     return [
         DoubtfulView(index, row, HeadInput((row,), tuple(ids) or None))
-        for index, (one, rows) in enumerate(zip(batch, rows_of, strict=True))
-        if len(rows) != len(one.views)
+        for index, (request, rows) in enumerate(zip(batch, rows_of, strict=True))
+        if len(rows) != len(request.views)
         for row in rows
-        for _, ids in one.text_variants
+        for _, ids in request.text_variants
     ]
 
 
@@ -98,18 +98,18 @@ def select_views(
     known: Mapping[HeadInput, HeadScores],
     severity: SeverityKey,
 ) -> list[list[int]]:
-    """For each request the rows to keep: of an image's two views the one with the more severe scores."""
+    """Select the rows to keep for each request: if an image has two views, the view with the more severe scores."""
     worst: dict[tuple[int, int], tuple[int, float]] = {}
-    for one in doubtful:
-        alone = PairScores(joint=None, per_image=(known[one.head_input].scores,), image=None, text=None)
-        found = severity(batch[one.request].request, alone)
-        worst[one.request, one.row] = max(found, worst.get((one.request, one.row), (0, 0.0)))
+    for view in doubtful:
+        pair = PairScores(joint=None, per_image=(known[view.head_input].scores,), image=None, text=None)
+        view_severity = severity(batch[view.request].request, pair)
+        worst[view.request, view.row] = max(view_severity, worst.get((view.request, view.row), (0, 0.0)))
     kept_of: list[list[int]] = []
     for index, (model_input, rows) in enumerate(zip(batch, rows_of, strict=True)):
-        kept, start = [], 0
+        kept_rows, start = [], 0
         for count in model_input.views:
             of_image = [((index, row), row) for row in rows[start : start + count]]
             start += count
-            kept.append(max(of_image, key=lambda place: worst.get(place[0], (0, 0.0)))[1])
-        kept_of.append(kept)
+            kept_rows.append(max(of_image, key=lambda place: worst.get(place[0], (0, 0.0)))[1])
+        kept_of.append(kept_rows)
     return kept_of

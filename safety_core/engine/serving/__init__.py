@@ -1,1 +1,1 @@
-"""Many requests on one model: queues, batches, turns and the thread that owns the model."""
+"""Serves many requests with one model: queues, batches, and the thread that owns the model."""

@@ -1,8 +1,8 @@
 """Awaitable access to a guard: verdicts and chat events, with deadlines, cancellation and back-pressure.
 
-The interface between server and engine. Below it one worker thread owns the model (``scheduler``, kept alive by
-``supervisor``); above it everything is awaited, and no wait outlasts its deadline or its client. Equal requests share
-one verdict (``shared_verdicts``). Knows no torch and no HTTP.
+The interface between server and engine. One worker thread owns the model (``scheduler``, restarted by ``supervisor``);
+callers await results, and no wait outlasts its deadline or its client. Identical requests share one verdict
+(``shared_verdicts``). Knows no torch and no HTTP.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from safety_core.errors import DeadlineError, OverloadedError, StoppedError
 
 
 class AsyncGuard:
-    """Runs a guard for an event loop; to be created, used and closed in that loop.
+    """Runs a guard for an event loop; create, use and close it in that loop.
 
     Args:
-        guard: the guard; from now on only the worker's thread uses its model.
+        guard: the guard, whose model is used by the worker's thread only.
         preparers: threads in which requests are prepared.
         observer: records the work.
         config: limits.
@@ -122,7 +122,7 @@ class AsyncGuard:
 
     @property
     def alive(self) -> bool:
-        """Whether the worker lives, and its current turn has not taken longer than ``verdict_timeout_s``."""
+        """Whether the worker runs, and its current turn has not taken longer than ``verdict_timeout_s``."""
         if self._scheduler.down or not self._supervisor.alive:
             return False
         return self._scheduler.turn_s <= self._config.verdict_timeout_s
@@ -146,7 +146,7 @@ class AsyncGuard:
 
         Args:
             request: the request to judge.
-            client: key for fair queueing; clients share the model's time evenly, and the queue.
+            client: key for fair queueing; clients share the queue and the model's time evenly.
             deadline: latest time of the verdict, by ``time.monotonic``; ``verdict_timeout_s`` from now if None.
 
         Raises:
@@ -160,7 +160,7 @@ class AsyncGuard:
         return decision.judged.verdict
 
     def require_room(self, images: int, *, client: str = "", deadline: float | None = None) -> None:
-        """Reject a request by its number of images, before they are decoded, if its verdict would come too late.
+        """Reject a request by its number of images, before decoding, if its verdict would come too late.
 
         Raises:
             OverloadedError: as :meth:`assess`.
@@ -171,7 +171,7 @@ class AsyncGuard:
         self._scheduler.require_room(GuardRequest(), least, deadline=self._compute_deadline(deadline), client=client)
 
     async def check_canary(self) -> str | None:
-        """Judge the canary before all other requests; returns what is wrong with its verdict, None if nothing is.
+        """Judge the canary before all other requests; returns what is wrong with its verdict, or None.
 
         Raises as :meth:`assess` does, but never OverloadedError.
         """
@@ -183,7 +183,7 @@ class AsyncGuard:
     async def stream(
         self, request: ChatRequest, *, client: str = "", deadline: float | None = None
     ) -> AsyncGenerator[Event, None]:
-        """Judge a chat, then answer or refuse it, event by event; arguments as of :meth:`assess`.
+        """Judge a chat, then answer or refuse it, event by event; arguments are those of :meth:`assess`.
 
         Closing the generator early (the client disconnected) removes the request from the queue or stops its reply
         before the next token. Raises as :meth:`assess` does, GenerationError, and OverloadedError also if accepted
@@ -233,7 +233,7 @@ class AsyncGuard:
         return await decide_conversation_async(request, lambda part: self._verdicts.get(part, client, deadline))
 
     def _compute_deadline(self, deadline: float | None) -> float:
-        """The deadline of a verdict; raises DeadlineError if it has passed."""
+        """Compute the deadline of a verdict; raises DeadlineError if it has passed."""
         now = time.monotonic()
         if deadline is None:
             return now + self._config.verdict_timeout_s
@@ -256,7 +256,7 @@ class AsyncGuard:
         """Prepare a request and queue it for its verdict."""
         started = time.perf_counter()
         verdicts, least = self._scheduler.verdicts, estimate_least_work(request)
-        if not urgent:  # a request that will be rejected anyway must not take time from others for its preparation
+        if not urgent:  # preparing a request that will be rejected anyway would take time from other requests
             self._rejections.require_none(client, len(request.images), least.tokens)
             self._scheduler.require_room(request, least, deadline=deadline, client=client)
         verdicts.expect()
@@ -311,10 +311,10 @@ class AsyncGuard:
         """Request a reply, which is cancelled when the context ends; yields its handle and the queue of its updates."""
         timeout_s = self._config.reply_timeout_s
         deadline = time.monotonic() + timeout_s
-        wanted = self._guard.create_generation_request(judged, request)
-        handle = self._scheduler.request_reply(wanted, deadline=deadline, client=client)
+        generation_request = self._guard.create_generation_request(judged, request)
+        handle = self._scheduler.request_reply(generation_request, deadline=deadline, client=client)
         updates = self._readers[handle] = asyncio.Queue[ReplyUpdate]()
-        # One timer for the whole reply; the worker also keeps the deadline, unless it is stuck.
+        # One timer for the whole reply; the worker also enforces the deadline, unless it is stuck.
         late = ReplyUpdate(handle, failure=DeadlineError(TIMEOUT_MESSAGE))
         timer = self._loop.call_later(timeout_s, updates.put_nowait, late)
         try:
@@ -336,8 +336,8 @@ class AsyncGuard:
     # --- the worker ----------------------------------------------------------------------------------------------
 
     def _deliver(self, updates: Sequence[ReplyUpdate]) -> None:
-        """Called in the worker's thread: wakes the loop once for all updates of a turn."""
-        with suppress(RuntimeError):  # the loop is closed, so that no reader is left
+        """Wake the event loop once for all updates of a turn; called in the worker's thread."""
+        with suppress(RuntimeError):  # the loop is closed, so no reader is left
             self._loop.call_soon_threadsafe(self._dispatch, updates)
 
     def _dispatch(self, updates: Sequence[ReplyUpdate]) -> None:
@@ -347,7 +347,7 @@ class AsyncGuard:
                 reader.put_nowait(update)
 
     def _handle_death(self, exc: BaseException) -> None:
-        """Called in the dying worker's thread."""
+        """Report the death of the worker; called in its thread."""
         self._scheduler.fail_all(StoppedError("the worker died"))
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_death)

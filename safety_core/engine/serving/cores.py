@@ -15,7 +15,7 @@ class CoreShare:
     """The cores of this process, and the number of them that are occupied by other long computations.
 
     Args:
-        cores: number of cores that the process may use; those of its affinity mask if None.
+        cores: number of cores that the process may use; the size of its affinity mask if None.
     """
 
     def __init__(self, cores: int | None = None) -> None:
@@ -30,7 +30,7 @@ class CoreShare:
 
     @contextmanager
     def occupy(self) -> Iterator[None]:
-        """Context of a long computation in one thread, during which one core is not free."""
+        """Mark one core as occupied while the context lasts, for a long computation in one thread."""
         with self._lock:
             self._occupied += 1
         try:

@@ -11,13 +11,13 @@ class EngineConfig:
     """Maximum number of requests that wait for a verdict."""
 
     max_batch: int = 16
-    """Views of images that are judged together."""
+    """Maximum number of image views that are judged together."""
 
     max_wait_s: float = 0.002
     """Maximum time in seconds that a verdict is held back for requests that are being prepared."""
 
     max_prefill: int = 1024
-    """Positions of prompts that are read between two tokens of the running replies."""
+    """Maximum positions of prompts that are read between two tokens of the running replies."""
 
     max_tokens_in_flight: int = 1 << 16
     """Token budget of all accepted chats together: positions of prompts and replies."""
@@ -30,10 +30,10 @@ class EngineConfig:
 
     client_share: float = 0.5
     """Share of the queue, of ``verdict_timeout_s`` of waiting work, and of the token budget that one client may hold
-    while others are present."""
+    while other clients are present."""
 
     prepare_slots: int = 2
-    """Requests that are prepared at a time; others wait in a fair order."""
+    """Maximum number of requests that are prepared concurrently; other requests wait in a fair order."""
 
     reply_timeout_s: float = 300.0
     """Maximum time in seconds from the verdict to the end of the reply."""

@@ -29,7 +29,7 @@ class EngineObserver(Observer, Protocol):
 
 
 def record_safely(record: Callable[[], None]) -> None:
-    """Call an observer; its failure is logged and does not affect the work."""
+    """Call an observer; an exception is logged and does not affect the work."""
     try:
         record()
     except Exception as exc:

@@ -1,6 +1,7 @@
 """Runs replies on the model thread: adds waiting ones fairly, generates token by token, and delivers their updates.
 
-Whatever raises, updates of replies that were removed before are delivered. Knows no torch, no asyncio and no verdicts.
+Even after an exception, the updates of replies that were already removed are delivered. Knows no torch, no asyncio and
+no verdicts.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ class ReplyHandle:
     """The generator's input."""
 
     deadline: float
-    """Time at which its reader times out."""
+    """Time at which the reader times out."""
 
     requested_at: float
-    """Time at which it was requested."""
+    """Time of the request."""
 
     client: str = ""
     """Key of the client."""
 
     queue_s: float = 0.0
-    """Seconds that it waited to be started."""
+    """Seconds that the reply waited to be started."""
 
     sequence: ReplySequenceLike | None = None
-    """Its sequence, once it has been created."""
+    """The sequence of the reply, once it has been created."""
 
     cancelled: bool = False
-    """Whether its reader has left."""
+    """Whether the reader has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class ReplyRunner:
     Args:
         deliver: receives updates, in the model's thread, a few times a turn.
         observer: records the work.
-        note_outcomes: receives results and errors, for detecting that memory ran out.
+        note_outcomes: receives results and errors, to detect that memory ran out.
         lock: guards the waiting replies.
         max_prefill: positions of prompts that are read in one turn; a longer prompt is read alone.
         clock: returns monotonic time in seconds.
@@ -103,17 +104,17 @@ class ReplyRunner:
 
     @property
     def has_work(self) -> bool:
-        """Whether replies run or wait; to be read with the lock held."""
+        """Whether replies run or wait; read it with the lock held."""
         return bool(self._running or self._waiting)
 
     def add(self, handle: ReplyHandle) -> None:
-        """Add a reply that waits to be started; to be called with the lock held."""
+        """Add a reply that waits to be started; call this with the lock held."""
         self._waiting.append(handle)
 
     # --- the model's thread --------------------------------------------------------------------------------------
 
     def start(self, generator: GeneratorLike) -> None:
-        """Use a new generator from now on."""
+        """Use a new generator."""
         self._generator = generator
 
     def drop_cancelled(self) -> None:
@@ -134,7 +135,7 @@ class ReplyRunner:
         self.flush()
 
     def admit(self) -> None:
-        """Start replies while there is room: clients with the fewest running replies first, each client's in order."""
+        """Start replies while there is room, beginning with the clients with the fewest running replies."""
         generator = self._get_generator()
         joining: list[ReplySequenceLike] = []
         positions = 0
@@ -179,11 +180,11 @@ class ReplyRunner:
     def fail_all(self, reason: Exception) -> None:
         """Fail all replies, and drop the generator with all its data."""
         with self._lock:
-            lost = [*(handle for handle, _ in self._running.values()), *self._waiting]
+            handles = [*(handle for handle, _ in self._running.values()), *self._waiting]
             self._generator = None
             self._running.clear()
             self._waiting.clear()
-        self._updates += [ReplyUpdate(handle, failure=reason) for handle in lost]
+        self._updates += [ReplyUpdate(handle, failure=reason) for handle in handles]
         self.flush()
 
     def release_memory(self) -> None:
@@ -196,13 +197,13 @@ class ReplyRunner:
         """Deliver the output of a step."""
         for output in outputs:
             sequence = output.sequence
-            found = self._running.get(id(sequence))
-            if found is None:  # it has no reader any more
+            entry = self._running.get(id(sequence))
+            if entry is None:  # the reply has no reader any more
                 continue
             failure, done = sequence.failure, sequence.done
             if output.text or done:
                 complete = sequence if done and failure is None else None
-                self._updates.append(ReplyUpdate(found[0], output.text, complete, failure))
+                self._updates.append(ReplyUpdate(entry[0], output.text, complete, failure))
             if done:
                 del self._running[id(sequence)]
         self.flush()
@@ -212,7 +213,7 @@ class ReplyRunner:
         record_safely(lambda: self._observer.record_tokens("completion", tokens))
 
     def _pick_next(self) -> ReplyHandle | None:
-        """The reply to start next: the longest waiting one of the clients with the fewest running replies."""
+        """Pick the reply to start next: the longest waiting reply of the clients with the fewest running replies."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -229,10 +230,10 @@ class ReplyRunner:
 
 
 def _convert_exception(exc: Exception) -> Exception:
-    """The error of a reply that could not be started."""
+    """Convert an exception to the error of a reply that could not be started."""
     if isinstance(exc, SafeVLMError):
         return exc
     if is_out_of_memory(exc):
         return ExhaustedError("there was not enough memory")
     _logger.error("a reply could not be started: %s", describe(exc))
-    return GenerationError("the reply could not be made")
+    return GenerationError("the reply could not be generated")

@@ -1,4 +1,4 @@
-"""Estimates what a request costs, from what is known before it is prepared. Pure functions; no torch."""
+"""Estimates the cost of a request before it is prepared. Pure functions; no torch."""
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.work import Work
@@ -7,7 +7,7 @@ EXPENSIVE_CHARACTERS = 512
 """Preparing a request of more characters takes up to half a second, so other requests must not wait for it."""
 
 _CHARACTERS_PER_TOKEN = 4
-"""For plain text; the actual number of tokens is known too late to reject a request at once."""
+"""Estimate for plain text; the actual number of tokens is known too late to reject a request at once."""
 
 _CHARACTERS_PER_VIEW = 50
 """Characters whose search for disguises takes as long as preprocessing one view of an image."""
@@ -17,9 +17,9 @@ _TOKENS_PER_SENTENCE = 16
 
 
 def estimate_least_work(request: GuardRequest) -> Work:
-    """Minimum work of judging a request.
+    """Estimate the minimum work of judging a request.
 
-    Every sentence is judged with every image; halved, because equal sentences are judged once.
+    Every sentence is judged with every image; the estimate is halved, because duplicate sentences are judged once.
     """
     views = sum(len(image.views) for image in request.images)
     texts = [turn.text for turn in request.turns]
@@ -29,12 +29,12 @@ def estimate_least_work(request: GuardRequest) -> Work:
 
 
 def estimate_preparation(request: GuardRequest) -> int:
-    """Cost of preparing a request, for ordering, in characters; images count as a number of characters."""
+    """Estimate the cost of preparing a request, for ordering, in characters; images count as a number of characters."""
     views = sum(len(image.views) for image in request.images)
     return sum(len(turn.text) for turn in request.turns) + _CHARACTERS_PER_VIEW * views
 
 
 def estimate_positions(request: ChatRequest, *, positions_per_image: int) -> int:
-    """Positions of the language model that a chat may need, prompt and reply together."""
+    """Estimate the positions of the language model that a chat may need, prompt and reply together."""
     words = sum(len(turn.text) for turn in request.turns) // _CHARACTERS_PER_TOKEN
     return words + len(request.images) * positions_per_image + request.max_tokens

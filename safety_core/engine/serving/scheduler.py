@@ -1,8 +1,8 @@
 """Schedules verdict batches, prefills and decode steps on the one model thread. Knows no torch, no asyncio and no HTTP.
 
-One thread owns the model. Each turn of it runs at most one batch of verdicts or one slice of an expensive one, one
-prefill of the replies that join, and one token of every running reply. So neither long replies nor expensive or many
-requests can starve the others, and a refused request, which ends with its verdict, costs the replies nothing else.
+One thread owns the model. Each of its turns runs at most one batch of verdicts or one slice of an expensive batch, one
+prefill of joining replies, and one token of every running reply. Therefore neither long replies nor expensive or many
+requests can starve others, and a refused request costs the replies no more than its verdict.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Scheduler:
         observer: records the work.
         max_requests: maximum number of requests that wait for a verdict.
         max_batch: maximum cost of a batch of verdicts.
-        max_wait_s: maximum time that a verdict is held back for requests that are expected.
+        max_wait_s: maximum time in seconds that a verdict waits for expected requests.
         max_prefill: positions of prompts that are read in one turn; a longer prompt is read alone.
         horizon_s: seconds of waiting work of which each client has a share.
-        client_share: share of the queue that one client may hold while others are present.
+        client_share: share of the queue that one client may hold while other clients are present.
         cores: the cores that the model may use; read before each turn.
         clock: returns monotonic time in seconds.
     """
@@ -104,7 +104,7 @@ class Scheduler:
 
     @property
     def down(self) -> bool:
-        """Whether the last worker died and no other has started yet."""
+        """Whether the last worker died and no new worker has started yet."""
         return self._down
 
     @property
@@ -133,7 +133,7 @@ class Scheduler:
         client: str = "",
         urgent: bool = False,
     ) -> Future[JudgedRequest]:
-        """Request a verdict; cancelling the future cancels the request. Arguments as of ``Batcher.put``.
+        """Request a verdict; cancelling the future cancels the request. Arguments are those of ``Batcher.put``.
 
         Raises:
             OverloadedError: the queue is full, or the verdict would come too late.
@@ -144,7 +144,7 @@ class Scheduler:
         )
 
     def require_room(self, request: GuardRequest, least: Work, *, deadline: float, client: str = "") -> None:
-        """Raise OverloadedError if a verdict on a request that takes at least ``least`` would come too late."""
+        """Raise OverloadedError if a verdict on a request with at least ``least`` work would come too late."""
         item, seconds = PreparedRequest(request=request), self._rates.estimate_seconds(least)
         self._verdicts.require_room(item, seconds, deadline=deadline, client=client)
 
@@ -157,7 +157,7 @@ class Scheduler:
         handle = ReplyHandle(request, deadline, requested_at=self._clock(), client=client)
         with self._changed:
             if self._closing or self._down:
-                raise StoppedError("no more work is taken")
+                raise StoppedError("no more work is accepted")
             self._replies.add(handle)
             self._changed.notify_all()
         return handle
@@ -169,7 +169,7 @@ class Scheduler:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Accept no more work; the worker ends after its turn, and all remaining requests fail."""
+        """Stop accepting work; the worker ends after its turn, and all remaining requests fail."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -194,7 +194,7 @@ class Scheduler:
     def run_turn(self) -> None:
         """Judge a batch or a slice, start replies that are due, and generate one token of every running reply.
 
-        Updates of replies are delivered whatever raises.
+        Updates of replies are delivered even after an exception.
         """
         began = self._clock()
         judging_s = 0.0
@@ -235,11 +235,11 @@ class Scheduler:
                 self._trimmer.trim_if_due()
 
     def _has_work(self) -> bool:
-        """Whether a turn has something to do besides a batch that is not due; called with the lock held."""
+        """Whether there is work for a turn other than a batch that is not due; called with the lock held."""
         return self._replies.has_work or self._verdicts.get_due_in() == 0.0
 
     def _judge(self) -> float:
-        """Judge the next batch, or a slice of it; returns the seconds that it took."""
+        """Judge the next batch, or a slice of it; returns the duration in seconds."""
         batch = self._verdicts.take_batch()
         if batch is None:
             return 0.0

@@ -1,6 +1,6 @@
-"""Shares one verdict among equal requests, while it is being reached and, from a cache, afterwards.
+"""Shares one verdict among identical requests: while it is in progress and, from a cache, afterwards.
 
-For use in one event loop. Does not know how a verdict is reached.
+Use from one event loop only. Does not know how a verdict is reached.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ TIMEOUT_MESSAGE = "the model took longer than the operator allows"
 
 @dataclass(slots=True, eq=False)
 class SharedTask:
-    """A verdict that is being reached, shared by its waiters."""
+    """A verdict in progress, shared by its waiters."""
 
     client: str
-    """The client whose request began it."""
+    """The client of the first request."""
 
     deadline: float
-    """The latest deadline of its waiters."""
+    """The latest deadline of all waiters."""
 
     waiters: int = 0
-    """Number of its waiters."""
+    """Number of waiters."""
 
     future: Future[JudgedRequest] | None = None
     """The entry in the queue, once there is one."""
@@ -46,13 +46,13 @@ class RequestJudge(Protocol):
 
         Args:
             request: the request.
-            deadline: the deadline of the waiter that began it, which decides whether it is accepted at all.
+            deadline: the deadline of the first waiter, which determines whether the request is accepted at all.
             shared: the task, whose deadline may be extended until the verdict is reached.
         """
 
 
 class SharedVerdicts:
-    """Verdicts that are cached or being reached.
+    """Verdicts that are cached or in progress.
 
     Args:
         judge: reaches a verdict.
@@ -79,11 +79,11 @@ class SharedVerdicts:
         self._running: dict[str, tuple[SharedTask, asyncio.Task[JudgedRequest]]] = {}
 
     async def get(self, request: GuardRequest, client: str, deadline: float) -> JudgedRequest:
-        """The verdict on a request: cached, shared with a running one, or new.
+        """Return the verdict on a request: cached, shared with a running request, or new.
 
         Raises:
             DeadlineError: there is no verdict in time.
-            Exception: whatever ``judge`` raises.
+            Exception: any exception of ``judge``.
         """
         started = time.perf_counter()
         key = compute_key(request, self._get_fingerprint())
@@ -104,7 +104,7 @@ class SharedVerdicts:
             except OverloadedError:
                 if shared.client == client:
                     raise
-                # That client exceeded its share; this one may not have.
+                # The first client exceeded its share; this client may not have.
             else:
                 return _mark_reused(judged, queue_ms=1000 * (time.perf_counter() - started))
         shared, task = self._running.get(key) or self._start(key, request, client, deadline)
@@ -113,7 +113,7 @@ class SharedVerdicts:
     def _start(
         self, key: str, request: GuardRequest, client: str, deadline: float
     ) -> tuple[SharedTask, asyncio.Task[JudgedRequest]]:
-        """Start to reach a verdict that others may come to share."""
+        """Start a verdict that later requests may share."""
         shared = SharedTask(client, deadline)
 
         async def judge() -> JudgedRequest:
@@ -143,7 +143,7 @@ class SharedVerdicts:
                 self._running = {key: other for key, other in self._running.items() if other[0] is not shared}
 
     def _extend_deadline(self, shared: SharedTask, deadline: float) -> None:
-        """Allow for a new waiter, whose deadline may be later than those of the others."""
+        """Extend the deadline for a new waiter, whose deadline may be the latest."""
         shared.deadline = max(shared.deadline, deadline)
         if shared.future is not None:
             self._extend(shared.future, shared.deadline)
@@ -159,6 +159,6 @@ async def wait_until(deadline: float, work: Awaitable[JudgedRequest]) -> JudgedR
 
 
 def _mark_reused(judged: JudgedRequest, *, queue_ms: float = 0.0) -> JudgedRequest:
-    """A verdict that was reached for another request, whose work must not be counted again."""
+    """Mark a verdict that was reached for another request, so that its work is not counted again."""
     reused = replace(judged.verdict, prepare_ms=0.0, queue_ms=queue_ms, guard_ms=0.0, reused=True)
     return replace(judged, verdict=reused)

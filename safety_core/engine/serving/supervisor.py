@@ -1,6 +1,6 @@
 """Runs work in a thread, and restarts the thread when it dies.
 
-Does not know what the work is.
+Does not know the kind of work.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Supervisor:
     """Keeps one worker thread alive.
 
     Args:
-        work: runs until it is asked to stop; any exception counts as a death. Called again after each death.
+        work: runs until it is requested to stop; any exception counts as a death. Called again after each death.
         on_death: called with the exception, in the dying thread, before the restart.
         first_pause_s: seconds before the restart; doubled for each further death in a row.
         longest_pause_s: maximum seconds before the restart.
@@ -49,7 +49,7 @@ class Supervisor:
 
     @property
     def alive(self) -> bool:
-        """Whether the worker runs, and has not been asked to stop."""
+        """Whether the worker runs and was not stopped."""
         return self._working.is_set() and not self._stopping.is_set()
 
     @property
@@ -58,7 +58,7 @@ class Supervisor:
         return self._deaths
 
     def stop(self) -> None:
-        """Do not restart the worker any more; the work itself must be asked to stop by the caller."""
+        """Stop restarting the worker; the caller must stop the work itself."""
         self._stopping.set()
 
     def join(self, timeout_s: float) -> bool:
@@ -73,15 +73,17 @@ class Supervisor:
             try:
                 worker = threading.Thread(target=self._run_worker, name=self._name, daemon=True)
                 worker.start()
-            except (RuntimeError, MemoryError) as exc:  # no memory for a thread, for now
+            except (RuntimeError, MemoryError) as exc:  # there is no memory for a thread at the moment
                 self._handle_death(exc)
             else:
                 worker.join()
             if self._stopping.is_set() or self._deaths == deaths:
                 return
-            if time.monotonic() - started > self._longest_pause_s:  # it ran for a while: not a death in a row
+            if (
+                time.monotonic() - started > self._longest_pause_s
+            ):  # the worker ran for a while: the pause is short again
                 pause_s = self._first_pause_s
-            _logger.error("the worker starts again in %.1f s, after death %d", pause_s, self._deaths)
+            _logger.error("restarting the worker in %.1f s, after death %d", pause_s, self._deaths)
             if self._stopping.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, self._longest_pause_s)

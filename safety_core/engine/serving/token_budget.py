@@ -1,4 +1,4 @@
-"""Limits the tokens of all accepted chats together, and the share of each client. For one event loop."""
+"""Limits the tokens of all accepted chats together, and the share of each client. Use from one event loop only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TokenBudget:
 
     Args:
         max_tokens_in_flight: positions of all accepted chats together; a single chat may exceed it.
-        client_share: share of it that one client may hold while others are present.
+        client_share: share of the budget that one client may hold while other clients are present.
         get_backlog_s: returns the seconds until the current judging work is done, for ``retry_after_s``.
     """
 
@@ -52,6 +52,6 @@ class TokenBudget:
             self._chat_s += 0.2 * (time.monotonic() - began - self._chat_s)
 
     def _create_error(self, message: str, excess: float) -> OverloadedError:
-        """An error whose ``retry_after_s`` is estimated from the rate at which accepted chats end."""
+        """Create an error whose ``retry_after_s`` is estimated from the rate at which accepted chats end."""
         share = min(1.0, excess / max(self._positions.total(), 1))
         return create_overloaded_error(message, self._get_backlog_s() + share * self._chat_s)

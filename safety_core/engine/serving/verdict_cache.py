@@ -1,8 +1,8 @@
-"""Caches verdicts, so that equal requests are judged once.
+"""Caches verdicts, so that identical requests are judged once.
 
 Keys are digests of everything that a verdict depends on: the images' bytes, the text, whether a heatmap is requested,
-checkpoint and policy. A key reveals none of it, and clients cannot choose keys. Only verdicts with scores are cached.
-For one thread; knows no model.
+checkpoint and policy. A key reveals none of these, and clients cannot choose keys. Only verdicts with scores are
+cached. Use from one thread only; knows no model.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class VerdictCache:
         return self._nbytes
 
     def get(self, key: str) -> JudgedRequest | None:
-        """The verdict of an equal request, if it is cached."""
+        """Return the cached verdict of an identical request; None if there is none."""
         judged = self._kept.get(key)
         if judged is not None:
             self._kept.move_to_end(key)
         return judged
 
     def put(self, key: str, judged: JudgedRequest) -> None:
-        """Cache a verdict, and evict the least recently used ones if there is no room."""
+        """Cache a verdict, and evict the least recently used verdicts if there is no room."""
         size = _ENTRY_BYTES + judged.nbytes
         if judged.verdict.assessment is None or size > self._max_bytes or key in self._kept:
             return
@@ -58,12 +58,12 @@ class VerdictCache:
 
 
 def compute_key(request: GuardRequest, fingerprint: str, *, answerable: bool | None = None) -> str:
-    """Digest of a request under a checkpoint and policy.
+    """Compute the digest of a request under a checkpoint and policy.
 
     Args:
         request: the request.
         fingerprint: identifies the checkpoint and its own policy.
-        answerable: whether the verdict includes the data for a reply; if None, whether the request is a chat.
+        answerable: whether the verdict includes the data for a reply; if None, true for chats only.
     """
     fields = [
         fingerprint,

@@ -1,1 +1,1 @@
-"""Fair queues: the order of requests, their admission, and estimates of the work that they are."""
+"""Fair queues: the order of requests, their admission, and estimates of their work."""

@@ -13,19 +13,19 @@ RETRY_S = (1.0, 60.0)
 
 
 def bound_retry_after(seconds: float) -> float:
-    """Seconds for ``Retry-After``, within bounds."""
+    """Bound the seconds for ``Retry-After``."""
     return min(max(seconds, RETRY_S[0]), RETRY_S[1])
 
 
 def create_overloaded_error(message: str, retry_after_s: float) -> OverloadedError:
-    """The error of a rejected entry."""
+    """Create the error for a rejected entry."""
     return OverloadedError(message, retry_after_s=bound_retry_after(retry_after_s))
 
 
 def compute_backlogs(
     waiting: Sequence[QueueEntry[Item, Result]], in_progress: Sequence[Batch[Item, Result]]
 ) -> dict[str, float]:
-    """Seconds of worker time that the entries of each client need."""
+    """Compute the seconds of worker time that the entries of each client need."""
     backlogs: dict[str, float] = defaultdict(float)
     for entry in waiting:
         backlogs[entry.client] += entry.seconds
@@ -41,12 +41,12 @@ def estimate_done_in(
     in_progress: Sequence[Batch[Item, Result]],
     backlogs: Mapping[str, float],
 ) -> float:
-    """Seconds of worker time until an entry is done, given the order of entries.
+    """Estimate the seconds of worker time until an entry is done, given the order of entries.
 
     This is the client's work ahead of it, and as much of every other client's work, because clients take turns.
     """
     order = (entry.size, entry.since)
-    mine = entry.seconds + sum(
+    own_s = entry.seconds + sum(
         other.seconds
         for other in waiting
         if other is not entry and other.client == entry.client and (other.size, other.since) <= order
@@ -54,5 +54,5 @@ def estimate_done_in(
     for batch in in_progress:
         if any(other.client == entry.client for other in batch.entries):
             ahead = batch.size <= entry.size
-            mine += batch.remaining_s if ahead else min(batch.remaining_s, entry.seconds / 3)
-    return mine + sum(min(seconds, mine) for client, seconds in backlogs.items() if client != entry.client)
+            own_s += batch.remaining_s if ahead else min(batch.remaining_s, entry.seconds / 3)
+    return own_s + sum(min(seconds, own_s) for client, seconds in backlogs.items() if client != entry.client)

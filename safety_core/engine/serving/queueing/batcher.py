@@ -1,11 +1,11 @@
 """A bounded, fair queue whose entries are processed in batches. Every entry gets exactly one outcome, in any case.
 
-Several threads add entries, one worker takes them. An entry is dropped when its waiter has cancelled or its deadline
-has passed, and frees its place. A batch is due once it is full, once its first entry has waited long enough, or as soon
+Several threads add entries, and one worker takes them. An entry is dropped, and its place freed, when its waiter
+cancels or its deadline passes. A batch is due once it is full, once its first entry has waited long enough, or as soon
 as no further entry is expected: a single request never waits for others.
 
-Cheap entries of all clients are processed together; an expensive one is processed alone and in slices, with cheaper
-ones in between. ``order`` picks the next one.
+Cheap entries of all clients are processed together; an expensive entry is processed separately and in slices, with
+cheaper entries in between. ``fair_order`` picks the next entry.
 
 Admission: an entry that could not be processed before its deadline is rejected at once, as is one whose client already
 holds its share of the queue while other clients are present. An entry that would be next is always accepted.
@@ -37,13 +37,13 @@ from safety_core.engine.serving.queueing.fair_order import gather_batch, pick_ne
 from safety_core.errors import DeadlineError, StoppedError
 
 MARGIN = 0.8
-"""Share of the time until its deadline by which an entry must be expected to be done: estimates are not exact."""
+"""Share of the time until an entry's deadline in which the entry should be done, because estimates are not exact."""
 
 SHED_INTERVAL_S = 0.25
 """Seconds between two checks for entries that cannot be processed in time."""
 
 HOPELESS_S = 2.0
-"""Seconds of work after which an expensive entry is abandoned if it will take twice the time that is left."""
+"""Seconds of work after which an expensive entry is abandoned if it will take twice the remaining time."""
 
 
 class Batcher(Generic[Item, Result]):
@@ -51,14 +51,15 @@ class Batcher(Generic[Item, Result]):
 
     Args:
         max_requests: maximum number of waiting entries.
-        max_batch: maximum cost of a batch; an entry that exceeds it forms a batch alone.
-        max_wait_s: maximum time that an entry is held back for others that are expected.
-        changed: notified whenever there may be work to take; can be shared to wait for several conditions at once.
+        max_batch: maximum cost of a batch; an entry that exceeds it forms its own batch.
+        max_wait_s: maximum time in seconds that an entry waits for expected entries.
+        changed: notified whenever there may be work; can be shared, to wait for several conditions at once.
         clock: returns monotonic time in seconds.
         estimate: returns the worker time in seconds that an item takes.
         stretch: returns wall-clock seconds for each second of worker time, at least 1.
         horizon_s: seconds of waiting work of which each client has a share.
-        client_share: share of ``max_requests`` and ``horizon_s`` that one client may hold while others are present.
+        client_share: share of ``max_requests`` and ``horizon_s`` that one client may hold while other clients are
+            present.
     """
 
     def __init__(
@@ -113,17 +114,17 @@ class Batcher(Generic[Item, Result]):
             return self._stretch() * sum(self._compute_backlogs().values())
 
     def get_served_s(self, client: str) -> float:
-        """Worker time that a client has used, for ordering; a new client starts at the level of the others."""
+        """Return the worker time that a client has used, for ordering; a new client starts at the others' level."""
         with self._changed:
             return self._accounts.get_served_s(client)
 
     def charge_client(self, client: str, seconds: float) -> None:
-        """Charge a client for time of a shared resource other than the worker."""
+        """Charge a client for time on a shared resource other than the worker."""
         with self._changed:
             self._accounts.charge(client, seconds)
 
     def expect(self) -> None:
-        """Announce an entry, for which a batch may be held back; :meth:`put` or :meth:`cancel_expected` must follow."""
+        """Announce an entry, for which a batch may wait; :meth:`put` or :meth:`cancel_expected` must follow."""
         with self._changed:
             self._expected += 1
 
@@ -151,7 +152,7 @@ class Batcher(Generic[Item, Result]):
             cost: its share of a batch.
             expected: whether it was announced with :meth:`expect`.
             client: key of the client; clients share the worker's time evenly.
-            urgent: put it before everything else, even if the queue is full.
+            urgent: whether it precedes all other entries, even if the queue is full.
 
         Raises:
             OverloadedError: the queue is full, or the item could not be processed in time; has ``retry_after_s``.
@@ -162,9 +163,9 @@ class Batcher(Generic[Item, Result]):
         )
         with self._changed:
             self._expected -= expected
-            self._changed.notify_all()  # entries that were held back for this one need not wait any longer
+            self._changed.notify_all()  # entries that waited for this one need not wait any longer
             if self._closed:
-                raise StoppedError("no more work is taken")
+                raise StoppedError("no more work is accepted")
             self._drop_cancelled()
             entry.seconds = self._estimate(item)
             if not urgent:
@@ -191,7 +192,7 @@ class Batcher(Generic[Item, Result]):
                     entry.deadline = max(entry.deadline, deadline)
 
     def get_due_in(self) -> float | None:
-        """Seconds until a batch is due, 0 if one is due now; None if nothing waits."""
+        """Return the seconds until a batch is due, 0 if one is due now; None if nothing waits."""
         with self._changed:
             self._drop_cancelled()
             if self._open:
@@ -209,7 +210,7 @@ class Batcher(Generic[Item, Result]):
             self._closed = False
 
     def close(self, reason: Exception) -> None:
-        """Accept no more entries; those waiting or in progress fail with ``reason``."""
+        """Stop accepting entries; entries that wait or are in progress fail with ``reason``."""
         with self._changed:
             self._closed = True
             left = [*self._waiting, *(entry for batch in self._open for entry in batch.entries)]
@@ -220,7 +221,7 @@ class Batcher(Generic[Item, Result]):
     # --- the worker's thread -------------------------------------------------------------------------------------
 
     def take_batch(self) -> Batch[Item, Result] | None:
-        """Take the batch to work on now, in progress or new; None if there is no work.
+        """Return the batch to work on now, in progress or new; None if there is no work.
 
         It stays in progress until :meth:`finish_batch`. :meth:`charge_batch` must be called after each slice of work.
         """
@@ -235,8 +236,8 @@ class Batcher(Generic[Item, Result]):
                 return picked.batch
             batch = gather_batch(picked.entry, self._waiting, self._accounts, max_batch=self._max_batch)
             batch.overtaken = picked.overtaken
-            taken = set(map(id, batch.entries))
-            self._waiting = [entry for entry in self._waiting if id(entry) not in taken]
+            taken_ids = set(map(id, batch.entries))
+            self._waiting = [entry for entry in self._waiting if id(entry) not in taken_ids]
             self._open.append(batch)
             return batch
 
@@ -276,12 +277,12 @@ class Batcher(Generic[Item, Result]):
         backlogs, stretch = self._compute_backlogs(), self._stretch()
         if len(self._waiting) >= self._max_requests:
             raise create_overloaded_error(
-                f"{self._max_requests} requests are waiting already", stretch * sum(backlogs.values())
+                f"{self._max_requests} requests are already waiting", stretch * sum(backlogs.values())
             )
         own_s, held_s = entry.seconds, backlogs.get(entry.client, 0.0)
         if self._accounts.has_others(entry.client):
-            mine = sum(other.client == entry.client for other in self._waiting)
-            if mine >= max(1, int(self._client_share * self._max_requests)):
+            own_entries = sum(other.client == entry.client for other in self._waiting)
+            if own_entries >= max(1, int(self._client_share * self._max_requests)):
                 raise create_overloaded_error("this client already has its share of the queue", stretch * held_s)
             excess = stretch * (held_s + own_s) - self._client_share * self._horizon_s
             if held_s > 0 and excess > 0:
@@ -294,28 +295,28 @@ class Batcher(Generic[Item, Result]):
             raise create_overloaded_error("the request could not be processed in time", late)
 
     def _drop_hopeless(self) -> None:
-        """Reject entries that a better estimate shows to be late, before their deadline."""
+        """Reject entries that will be late according to newer estimates, before their deadline passes."""
         now = self._clock()
         if now < self._next_shedding:
             return
         self._next_shedding = now + SHED_INTERVAL_S
         for entry in self._iterate_entries():
             entry.seconds = self._estimate(entry.item)
-        for batch in [one for one in self._open if one.sliced and one.spent_s > HOPELESS_S]:
+        for batch in [candidate for candidate in self._open if candidate.sliced and candidate.spent_s > HOPELESS_S]:
             left = max(entry.deadline for entry in batch.entries) - now
             if self._stretch() * batch.remaining_s > 2 * max(left, 0.0):
                 self._open.remove(batch)
                 fail_all(batch.entries, DeadlineError("the request takes too long on this machine"))
-        stretch, whole = self._stretch(), sum(self._compute_backlogs().values())
-        for entry in self._waiting[::-1]:  # the newest first
+        stretch, total_s = self._stretch(), sum(self._compute_backlogs().values())
+        for entry in self._waiting[::-1]:  # newest first
             left = entry.deadline - now
-            if entry.urgent or stretch * whole <= left:
+            if entry.urgent or stretch * total_s <= left:
                 continue
             backlogs = self._compute_backlogs()
             done_in = stretch * estimate_done_in(entry, self._waiting, self._open, backlogs)
             if done_in > left and done_in > 2 * stretch * entry.seconds:
                 self._waiting.remove(entry)
-                whole -= entry.seconds
+                total_s -= entry.seconds
                 fail_all([entry], create_overloaded_error("the request cannot be processed in time", done_in - left))
 
     def _compute_backlogs(self) -> dict[str, float]:
@@ -323,7 +324,7 @@ class Batcher(Generic[Item, Result]):
         return compute_backlogs(self._waiting, self._open)
 
     def _iterate_entries(self) -> Iterator[QueueEntry[Item, Result]]:
-        """All entries, waiting or in progress."""
+        """Iterate over all entries, waiting or in progress."""
         yield from self._waiting
         for batch in self._open:
             yield from batch.entries

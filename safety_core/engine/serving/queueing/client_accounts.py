@@ -1,4 +1,4 @@
-"""Accounts of worker time per client, by which clients take turns. Not thread-safe: the caller holds a lock."""
+"""Accounts of each client's worker time, which determine the order of entries. Not thread-safe: callers hold a lock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 OVERTAKING_S = 0.12
-"""Seconds that a client's cheaper entries may take before its oldest one gets a slice: about three slices."""
+"""Seconds that a client's cheaper entries may take before its oldest entry gets a slice: about three slices."""
 
 PRESENT_S = 60.0
 """Seconds after its last request for which a client counts as present."""
@@ -20,13 +20,13 @@ class Account:
     """Account of one client."""
 
     served_s: float
-    """Seconds of worker time used; raised to the level of the other clients if the client returns after a while."""
+    """Seconds of worker time used; raised to the level of the other clients if the client returns after an absence."""
 
     seen: float
-    """Time of its last request."""
+    """Time of the client's last request."""
 
     overtaken_s: float = 0.0
-    """Seconds that its cheaper entries have run ahead of its oldest one."""
+    """Seconds that the client's cheaper entries have run ahead of its oldest entry."""
 
 
 class ClientAccounts:
@@ -50,16 +50,16 @@ class ClientAccounts:
         return self._accounts[client]
 
     def get(self, client: str) -> Account | None:
-        """The account of a client; None if it has none."""
+        """Return the account of a client; None if it has none."""
         return self._accounts.get(client)
 
     def get_served_s(self, client: str) -> float:
-        """Worker time that a client has used, for ordering; a new client starts at the level of the others."""
+        """Return the worker time that a client has used, for ordering; a new client starts at the others' level."""
         account = self._accounts.get(client)
         return self._served_s if account is None else max(account.served_s, self._served_s)
 
     def charge(self, client: str, seconds: float) -> None:
-        """Charge a client for time of a shared resource other than the worker."""
+        """Charge a client for time on a shared resource other than the worker."""
         if client not in self._accounts:
             self._add(client)
         account = self._accounts[client]
@@ -91,7 +91,7 @@ class ClientAccounts:
         self._accounts[client] = Account(self._served_s, self._clock())
 
     def _forget_idle(self) -> None:
-        """Remove accounts of clients without entries, the longest absent first."""
+        """Remove accounts of clients without entries; those absent for longest go first."""
         busy = set(self._list_busy())
         idle = sorted((name for name in self._accounts if name not in busy), key=lambda one: self._accounts[one].seen)
         for name in idle[: max(1, len(idle) // 2)]:

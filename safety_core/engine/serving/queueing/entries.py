@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CHEAP_S = 0.1
-"""Work up to this duration in seconds is cheap: done without pauses, in a batch with other cheap work."""
+"""Work up to this duration in seconds is cheap: it is done without pauses, in a batch with other cheap work."""
 
 CHEAP_COST = 2
 """Work of at most this cost also counts as cheap, however slow the machine is."""
@@ -28,19 +28,19 @@ class QueueEntry(Generic[Item, Result]):
     """The work."""
 
     cost: int
-    """Its share of a batch."""
+    """The entry's share of a batch."""
 
     since: float
     """Time at which it was queued, by the batcher's clock."""
 
     deadline: float
-    """Time at which its waiter times out."""
+    """Time at which the waiter times out."""
 
     client: str = ""
     """Key of the client for fair queueing."""
 
     urgent: bool = False
-    """Whether it precedes everything else, without being charged to a client."""
+    """Whether the entry precedes all others, without being charged to a client."""
 
     seconds: float = 0.0
     """Estimated worker time in seconds."""
@@ -62,10 +62,10 @@ class Batch(Generic[Item, Result]):
     """The entries."""
 
     sliced: bool = False
-    """Whether it takes so long that it is processed in slices."""
+    """Whether the batch takes so long that it is processed in slices."""
 
     spent_s: float = 0.0
-    """Seconds of worker time spent on it so far."""
+    """Seconds of worker time spent on the batch so far."""
 
     unrecorded_s: float = 0.0
     """Seconds of ``spent_s`` that are not yet part of a recorded duration."""
@@ -74,13 +74,13 @@ class Batch(Generic[Item, Result]):
     """The client whose oldest entry had to wait for the current slice of this batch."""
 
     slices: Generator[Work, None, Sequence[Result | Exception]] | None = None
-    """The work in progress, kept here by the worker; yields after each slice the work done."""
+    """The work in progress, stored here by the worker; yields the work done after each slice."""
 
     @property
     def remaining_s(self) -> float:
-        """Estimated seconds until it is done; a batch that exceeded its estimate may or may not be nearly done."""
-        whole = sum(entry.seconds for entry in self.entries)
-        return max(whole - self.spent_s, 0.1 * whole)
+        """Estimated seconds until the batch is done; if it has exceeded its estimate, the rest is unknown."""
+        total_s = sum(entry.seconds for entry in self.entries)
+        return max(total_s - self.spent_s, 0.1 * total_s)
 
     @property
     def size(self) -> int:
@@ -89,7 +89,7 @@ class Batch(Generic[Item, Result]):
 
 
 def compute_size_class(seconds: float, cost: int) -> int:
-    """Size class: 0 is cheap, and each further class takes twice as long."""
+    """Compute the size class: 0 is cheap, and each further class takes twice as long."""
     return 0 if seconds <= CHEAP_S or cost <= CHEAP_COST else 1 + int(math.log2(seconds / CHEAP_S))
 
 

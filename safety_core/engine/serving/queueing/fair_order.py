@@ -1,7 +1,7 @@
 """The order of a queue: picks the entry or batch to work on next, and gathers cheap entries into a batch.
 
-The client that has used the least worker time is next, and of its entries the cheapest. A quarter of the time goes to
-the client's oldest entry, so that an expensive one is delayed but never starved. Pure functions of the queue's state.
+The next entry is the cheapest entry of the client that has used the least worker time. A quarter of the time goes to
+the client's oldest entry, so that an expensive entry is delayed but never starved. Pure functions of the queue's state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from safety_core.engine.serving.queueing.client_accounts import OVERTAKING_S, Cl
 from safety_core.engine.serving.queueing.entries import Batch, Item, QueueEntry, Result
 
 MAX_OPEN = 4
-"""Batches in progress at a time; beyond that, only cheaper ones start. Each keeps its intermediate results."""
+"""Maximum number of batches in progress, which keep intermediate results; beyond it, only cheaper batches start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class Candidate(Generic[Item, Result]):
     """The entry, or an entry of the batch."""
 
     batch: Batch[Item, Result] | None
-    """The batch in progress, if it is one."""
+    """The batch, if the candidate is a batch in progress."""
 
     size: int
     """Size class of the remaining work."""
 
     overtaken: str | None = None
-    """Its client, if an older entry of that client has to wait for it."""
+    """The client, if an older entry of that client has to wait for this candidate."""
 
     @property
     def order(self) -> tuple[int, float]:
@@ -41,14 +41,14 @@ class Candidate(Generic[Item, Result]):
 
     @property
     def since(self) -> float:
-        """Time at which it was queued."""
+        """Time at which the entry was queued."""
         return self.entry.since
 
 
 def pick_next(
     waiting: Sequence[QueueEntry[Item, Result]], in_progress: Sequence[Batch[Item, Result]], accounts: ClientAccounts
 ) -> Candidate[Item, Result] | None:
-    """The entry or batch to work on next; None if there is no work."""
+    """Pick the entry or batch to work on next; None if there is no work."""
     candidates: dict[str, list[Candidate[Item, Result]]] = defaultdict(list)
     for batch in in_progress:
         batch.overtaken = None
@@ -67,8 +67,8 @@ def pick_next(
     client = min(candidates, key=lambda name: (accounts[name].served_s, candidates[name][0].since))
     account = accounts[client]
     accounts.raise_level(account)
-    oldest = min(candidates[client], key=lambda one: one.since)
-    cheapest = min(candidates[client], key=lambda one: one.order)
+    oldest = min(candidates[client], key=lambda candidate: candidate.since)
+    cheapest = min(candidates[client], key=lambda candidate: candidate.order)
     if cheapest.entry is oldest.entry:
         account.overtaken_s = 0.0
         return oldest
@@ -85,12 +85,12 @@ def gather_batch(
     *,
     max_batch: int,
 ) -> Batch[Item, Result]:
-    """A new batch of an entry and other cheap entries, of the clients with the least used time first."""
+    """Gather a batch from an entry and other cheap entries; clients with the least used time go first."""
     if head.size or head.urgent:
         return Batch([head], sliced=head.size > 0 and not head.urgent)
     entries, cost = [head], head.cost
     others = [entry for entry in waiting if entry is not head and not entry.urgent and not entry.size]
-    for entry in sorted(others, key=lambda one: (accounts[one.client].served_s, one.since)):
+    for entry in sorted(others, key=lambda other: (accounts[other.client].served_s, other.since)):
         if cost + entry.cost > max_batch:
             break
         entries.append(entry)

@@ -1,7 +1,7 @@
 """Runs preparation jobs in threads, a few at a time, in an order that is evaluated whenever a thread becomes free.
 
 An executor alone would run jobs in order of arrival, so that one client's many long texts would delay all others. A job
-whose waiter was cancelled before it started is never run. For use in one event loop.
+whose waiter was cancelled before the job started never runs. Use from one event loop only.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class PrepareQueue:
 
     Args:
         executor: runs the jobs.
-        slots: maximum number of running jobs; one of several slots is reserved for jobs that are not expensive.
+        slots: maximum number of running jobs; if there are several, one slot is reserved for cheap jobs.
     """
 
     def __init__(self, executor: Executor, *, slots: int) -> None:
         self._executor = executor
         self._slots = slots
         self._running = {False: 0, True: 0}
-        """Number of running jobs, cheap ones and expensive ones."""
+        """Numbers of running cheap and expensive jobs."""
         self._waiting: list[_Waiting] = []
 
     async def run(
@@ -44,12 +44,12 @@ class PrepareQueue:
 
         Args:
             job: the job.
-            order: returns its sort key whenever a slot becomes free; of jobs with equal keys the oldest is next.
-            expensive: whether it takes so long that other jobs must not have to wait for it.
+            order: returns the job's sort key whenever a slot becomes free; among equal keys, the oldest job is next.
+            expensive: whether the job takes so long that other jobs must not wait for it.
 
         Raises:
             ExhaustedError: there was not enough memory for a thread.
-            Exception: whatever the job raises.
+            Exception: any exception of the job.
         """
         await self._acquire_slot(order, expensive)
         loop = asyncio.get_running_loop()
@@ -62,7 +62,7 @@ class PrepareQueue:
             raise
 
         def free_slot(_: Future[_Result]) -> None:
-            with suppress(RuntimeError):  # the loop is closed, so that no waiter is left
+            with suppress(RuntimeError):  # the loop is closed, so no waiter is left
                 loop.call_soon_threadsafe(self._free_slot, expensive)
 
         # A cancelled waiter leaves its thread busy: the slot becomes free when the job has ended, not before.
@@ -92,7 +92,7 @@ class PrepareQueue:
         try:
             await waiting.turn
         except asyncio.CancelledError:
-            if waiting.turn.done() and not waiting.turn.cancelled():  # it already had a slot
+            if waiting.turn.done() and not waiting.turn.cancelled():  # the waiter already had a slot
                 self._free_slot(expensive)
             elif waiting in self._waiting:
                 self._waiting.remove(waiting)
@@ -100,8 +100,8 @@ class PrepareQueue:
 
     def _wake_next(self) -> None:
         """Give free slots to the waiting jobs with the lowest sort keys."""
-        while ready := [one for one in self._waiting if self._has_room(one.expensive)]:
-            following = min(ready, key=lambda one: one.order())
+        while ready := [waiting for waiting in self._waiting if self._has_room(waiting.expensive)]:
+            following = min(ready, key=lambda waiting: waiting.order())
             self._waiting.remove(following)
             if not following.turn.done():
                 self._running[following.expensive] += 1

@@ -1,7 +1,7 @@
-"""Remembers requests that were rejected after their preparation, and rejects similar ones before it for a while.
+"""Remembers requests that were rejected after preparation, and rejects similar requests before it for a while.
 
-The exact amount of work of a request is known only once it is prepared, which takes time from other requests. Without
-this, every expensive request that a client sends to a full queue would be prepared in vain.
+The exact amount of work of a request is known only once it is prepared, which takes time from other requests. Otherwise
+every expensive request that a client sends to a full queue would be prepared in vain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LONGEST_S = 2.0
 """Maximum time in seconds for which a rejection counts: sometimes work leaves the queue faster than expected."""
 
 MANY_IMAGES = 4
-"""Number of images from which a request is rejected by their number alone, before they are decoded."""
+"""Number of images from which a request is rejected by its number of images, before they are decoded."""
 
 MANY_TOKENS = 128
 """Minimum work of a text, in tokens, whose preparation takes noticeable time."""
@@ -32,14 +32,14 @@ class _Rejection:
     tokens: int
 
     def matches(self, images: int, tokens: int | None) -> bool:
-        """Whether a request is at least as much work; if ``tokens`` is None, whether its many images imply it."""
+        """Whether a request is at least as much work; if ``tokens`` is None, by its number of images only."""
         if images < self.images:
             return False
         return self.images >= MANY_IMAGES if tokens is None else tokens >= self.tokens
 
 
 class Rejections:
-    """The last rejection of each client; for use in one event loop.
+    """The last rejection of each client. Use from one event loop only.
 
     Args:
         clock: returns monotonic time in seconds.
@@ -66,12 +66,12 @@ class Rejections:
         self._last[client] = _Rejection(self._clock() + min(retry_after_s, LONGEST_S), images, tokens)
 
     def require_none(self, client: str, images: int, tokens: int | None = None) -> None:
-        """Raise OverloadedError if a request of this client that was no more work was rejected a moment ago.
+        """Raise OverloadedError if an equal or smaller request of this client was rejected a moment ago.
 
         Args:
             client: key of the client.
             images: number of images of the new request.
-            tokens: minimum work of judging its text; None if unknown, so that only the images are compared.
+            tokens: minimum work of judging its text; None if unknown, in which case only the images are compared.
         """
         last = self._last.get(client)
         if last is None:
@@ -81,5 +81,5 @@ class Rejections:
             del self._last[client]
         elif last.matches(images, tokens):
             raise OverloadedError(
-                "a request that is no more work was rejected a moment ago", retry_after_s=max(left, 1.0)
+                "an equal or smaller request of this client was rejected a moment ago", retry_after_s=max(left, 1.0)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from safety_core.engine.work import Work
 
 _PRIOR_S = (0.004, 0.02, 3e-5)
-"""Initial estimates of seconds for each request, view and head token: those of a small model on two CPU cores."""
+"""Initial estimates of seconds per request, view and head token: the rates of a small model on two CPU cores."""
 
 _LEAST_GAIN = 0.15
 """Minimum weight of the newest measurement."""
@@ -27,7 +27,7 @@ class WorkRates:
         self._stretch = 1.0
 
     def estimate_seconds(self, work: Work) -> float:
-        """Seconds of the model's time that some work takes."""
+        """Estimate the seconds of the model's time that some work takes."""
         return sum(rate * units for rate, units in zip(self._rates, _list_units(work), strict=True))
 
     @property
@@ -48,7 +48,7 @@ class WorkRates:
             self._rates[index] *= ratio ** (gain * share)
 
     def record_turn(self, turn_s: float, judging_s: float) -> None:
-        """Record the duration of a turn with waiting verdicts, and how much of it was spent on judging."""
+        """Record the duration of a turn with waiting verdicts, and the part that was spent on judging."""
         if judging_s > 0 and turn_s >= judging_s:
             self._stretch += 0.1 * (min(turn_s / judging_s, 5.0) - self._stretch)
 
