@@ -2,18 +2,17 @@
 #
 #   docker build -t safevlm-guard .                                   for the CPU
 #   docker build -t safevlm-guard --build-arg ACCELERATOR=cu130 .     for a CUDA GPU (run with --gpus all)
-#   docker run --rm safevlm-guard new-key me chat classify            prints a key, once, and its entry
+#   docker run --rm safevlm-guard new-key me chat classify            prints a new key and its entry (ENTRY below)
 #   docker run --rm -p 8000:8000 -e SAFEVLM_API_KEYS="ENTRY" safevlm-guard
-#
-# Without a key it listens to its own container only, and says so.
-# Another checkpoint: mount it and set SAFEVLM_CHECKPOINT. No secret is needed to build or run this.
+# Without an API key, the server listens inside its own container only, and logs a warning.
+# For another checkpoint, mount it and set SAFEVLM_CHECKPOINT. Neither building nor running needs a secret.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
-# --- build: a virtual environment, dependencies first so that a change of code keeps their layer ----------------------
+# --- build: a virtual environment; dependencies first, so that a code change reuses their layer -----------------------
 FROM ${PYTHON_IMAGE} AS build
 
-# Which build of torch: "cpu", or a CUDA release such as "cu130". uv knows where PyTorch keeps the wheels of each.
+# Build of torch: "cpu", or a CUDA release such as "cu130". uv knows PyTorch's package index for each.
 ARG ACCELERATOR=cpu
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -25,7 +24,7 @@ RUN python3 -m venv /opt/venv \
 
 COPY pyproject.toml README.md LICENSE ./
 COPY safety_core/__init__.py safety_core/__init__.py
-# Compiled here, because nothing can be where it runs: a read-only tree would compile torch anew at every start.
+# Bytecode is compiled here: in a read-only container, torch would otherwise be compiled again at every start.
 RUN /opt/uv/bin/uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python \
     --torch-backend "${ACCELERATOR}" .
 
@@ -34,7 +33,7 @@ COPY service service
 RUN /opt/venv/bin/pip install --no-cache-dir --compile --no-deps --force-reinstall . \
     && /opt/venv/bin/pip uninstall --yes pip
 
-# --- run: interpreter, environment, weights, nobody's privileges ------------------------------------------------------
+# --- run: interpreter, environment and weights, as an unprivileged user -----------------------------------------------
 FROM ${PYTHON_IMAGE}
 
 # bitsandbytes' CPU library links the OpenMP runtime of the system. Debian keeps one version of it per release, so a pin
@@ -61,12 +60,12 @@ COPY --from=build /opt/venv /opt/venv
 COPY LICENSE /app/LICENSE
 COPY weights/safevlm-nano /app/weights/safevlm-nano
 
-# A number, so that an orchestrator can tell that this is not root.
+# A numeric user, so that an orchestrator can verify that it is not root.
 USER 10001:10001
 
 EXPOSE 8000
 
-# Ready, not merely alive: the canary image got its known verdict.
+# Readiness, not only liveness: the canary image got its expected verdict.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=90s --retries=3 \
     CMD ["python", "-m", "service.probe"]
 

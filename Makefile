@@ -5,8 +5,8 @@
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x", or -n 0 for one process
-#   FUZZ_CASES=…    number of damaged pictures of `make fuzz`; its other bounds grow in proportion (1000000)
-#   FUZZ_SEED=…     seed of the pictures; the same seed gives the same pictures (the time)
+#   FUZZ_CASES=…    number of damaged images of `make fuzz`; its other limits grow in proportion (1000000)
+#   FUZZ_SEED=…     seed of the images; the same seed gives the same images (default: the time)
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -27,8 +27,8 @@ help:  ## list the targets
 serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
 	$(BIN)/python -m service
 
-# One thread per process: the small models of the tests gain nothing from more. Neighbouring tests stay together, because
-# they share servers and checkpoints; an idle process takes tests from the end of another's list.
+# One thread per process, because more threads do not speed up the small models. Adjacent tests stay together, because
+# they share servers and checkpoints; an idle process steals tests from the end of another process's list.
 test: lint types  ## run everything that CI runs: format, lint, types, import order, tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(TEST_ARGS)
 
@@ -39,7 +39,7 @@ lint: $(VENV)/.dev  ## check format, lint rules, import order, dependencies and 
 	$(BIN)/deptry service safety_core
 	$(BIN)/python -m tools.measure_layout --check
 
-# On a busy machine, mypy's workers can miss a deadline of their own (status 2; wrong types are 1): then check in one process.
+# On a busy machine, mypy's workers can exceed an internal timeout (exit status 2; type errors are 1): retry in one process.
 types: $(VENV)/.dev  ## check types of code and tests, strictly
 	$(BIN)/mypy --num-workers 2 || { [ $$? -eq 2 ] && $(BIN)/mypy; }
 

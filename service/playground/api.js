@@ -1,4 +1,4 @@
-// The server's paths that the page uses, relative to where this file came from: a proxy may serve all of it under a prefix.
+// Paths of the server, relative to the URL of this file, because a proxy may serve everything under a prefix.
 
 export const SERVER = new URL("..", import.meta.url).href.replace(/\/$/, "");
 
@@ -17,7 +17,7 @@ async function checked(response) {
   throw new ApiError(wait ? `${error.message} Try again in ${wait} s.` : error.message, error.code);
 }
 
-async function sent(path, options) {
+async function send(path, options) {
   let response;
   try {
     response = await fetch(SERVER + path, { ...options, redirect: "error" });
@@ -28,14 +28,14 @@ async function sent(path, options) {
   return checked(response);
 }
 
-export const about = async () => (await sent("/playground/about")).json();
+export const fetchServerDescription = async () => (await send("/playground/about")).json();
 
 export async function pictureOf(example) {
-  const blob = await (await sent(`/playground/examples/${encodeURIComponent(example.file)}`)).blob();
+  const blob = await (await send(`/playground/examples/${encodeURIComponent(example.file)}`)).blob();
   return new File([blob], example.file, { type: blob.type });
 }
 
-// What `/v1/chat` takes, as a form.
+// Builds the form for `/v1/chat`.
 export function form({ files, fields }, extra = {}) {
   const data = new FormData();
   for (const file of files) data.append("image", file, file.name);
@@ -43,10 +43,10 @@ export function form({ files, fields }, extra = {}) {
   return data;
 }
 
-// The events of a chat as they come: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
+// Yields the events of a chat as they arrive: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
 export async function* chat(request, signal) {
   const body = form(request, { stream: true, explain: true });
-  const response = await sent("/v1/chat", { method: "POST", body, signal });
+  const response = await send("/v1/chat", { method: "POST", body, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let finished = false;
@@ -66,14 +66,14 @@ export async function* chat(request, signal) {
   if (!finished) throw new ApiError("The reply ended too early.", "cut_off");
 }
 
-// Why a request was decided as it was. Asked right after the chat, the server knows the verdict already.
+// Fetches the explanation of a decision. Right after the chat, the verdict is still in the server's cache.
 export async function judgement(request, signal) {
   const body = form(request, { explain: true });
-  return (await sent("/playground/judgement", { method: "POST", body, signal })).json();
+  return (await send("/playground/judgement", { method: "POST", body, signal })).json();
 }
 
 export async function decisions(policy, changes, requests) {
   const body = JSON.stringify({ policy, changes, requests });
   const headers = { "Content-Type": "application/json" };
-  return (await (await sent("/playground/decisions", { method: "POST", body, headers })).json()).decisions;
+  return (await (await send("/playground/decisions", { method: "POST", body, headers })).json()).decisions;
 }

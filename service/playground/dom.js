@@ -1,8 +1,9 @@
-// Elements by hand: text is only ever text here, so nothing that a model or a person writes can become markup.
+// Builds DOM elements without HTML strings, so text of a model or a user can never become markup.
 
 export const $ = (id) => document.getElementById(id);
 
-// An element with attributes and children; a child that is no node is text, `on…` is a listener, null is left out.
+// Creates an element with attributes and children. Children that are not nodes become text; `on…` attributes are
+// listeners; null is ignored.
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -23,20 +24,20 @@ export function show(target, shown) {
   target.hidden = !shown;
 }
 
-// Tells a screen reader what the eye sees happen.
+// Announces a visible change to screen readers.
 export function say(text) {
-  $("said").textContent = text;
+  $("announcement").textContent = text;
 }
 
 export const percent = (share) =>
   `${(100 * share).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} %`;
 
-// Thresholds lie close to 0 and to 1: enough digits to tell them from these.
+// Formats thresholds, which lie close to 0 and 1, with enough digits to distinguish them from 0 and 1.
 export const precise = (value) => {
   const distance = Math.min(value, 1 - value);
   const digits = distance <= 0 ? 2 : Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(distance))));
   return value.toFixed(digits);
 };
 
-// Names of types and levels come with underscores.
+// Replaces the underscores in names of types and levels.
 export const spelled = (name) => name.replaceAll("_", " ");

@@ -1,4 +1,4 @@
-// What became of a request, drawn as it becomes known: verdict, scores, words, reasons, times, and how to ask again.
+// Renders the result of a request as it arrives: verdict, scores, reply, explanation, timings, and code snippets.
 
 import { SERVER } from "./api.js";
 import { $, el, fill, percent, precise, show, spelled } from "./dom.js";
@@ -10,11 +10,11 @@ const STAGES = { decode_ms: "Decode", queue_ms: "Wait", guard_ms: "Guard", gener
 const SURFACES = { image: "Image", text: "Text", joint: "Both together" };
 
 export class Findings {
-  #told;
+  #server;
   #words = "";
 
-  constructor(told) {
-    this.#told = told;
+  constructor(server) {
+    this.#server = server;
     $("overlay").addEventListener("input", () => this.#dim());
     this.#dim();
   }
@@ -30,17 +30,17 @@ export class Findings {
     $("reply-title").textContent = "Reply";
     for (const id of ["reply", "reply-note"]) $(id).textContent = "";
     show($("reply-box"), false);
-    show($("untold"), !this.#told.exposes_risk);
-    show($("scores"), this.#told.exposes_risk);
+    show($("scores-hidden"), !this.#server.exposes_risk);
+    show($("scores"), this.#server.exposes_risk);
     show($("head"), true);
-    show($("looked"), urls.length > 0);
+    show($("attention"), urls.length > 0);
     show($("overlay-field"), false);
     show($("overlay-hint"), false);
     fill($("maps"), urls.map((url, index) => el("figure", {}, el("img", { src: url, alt: `Image ${index + 1}` }))));
     for (const id of ["types", "levels", "surfaces"]) fill($(id));
-    const told = { origin: SERVER, wantsKey: this.#told.wants_key };
-    $("curl").textContent = curl(request, told);
-    $("python").textContent = python(request, told);
+    const context = { origin: SERVER, wantsKey: this.#server.wants_key };
+    $("curl").textContent = curl(request, context);
+    $("python").textContent = python(request, context);
     bringUp();
   }
 
@@ -90,7 +90,7 @@ export class Findings {
   explained(images, why) {
     images.forEach((picture, index) => picture.heatmap && this.#overlay(index, picture.heatmap));
     const by = why.decided_by?.view;
-    const policy = why.policy.mode === "shadow" ? `${why.policy.name} (in shadow mode: it changes no decision)` : why.policy.name;
+    const policy = why.policy.mode === "shadow" ? `${why.policy.name} (in shadow mode: its decisions are not enforced)` : why.policy.name;
     const off = why.off.length ? ` Disabled: ${why.off.map(spelled).join(", ")}.` : "";
     const seen = [...new Set(why.views.filter((view) => view.decides).map((view) => view.view))].map(viewName);
     const readings = why.readings > 1 ? ` The text was judged in ${why.readings} variants.` : "";
@@ -99,7 +99,7 @@ export class Findings {
       `${seen.length > 1 ? ` (the worst of ${seen.join(", ")})` : ""}.${readings}${off}`;
     fill(
       $("why-rules"),
-      el("thead", {}, el("tr", {}, ["Level", "Probability of it or worse", "Threshold", "Action"].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ["Level", "Probability of this level or worse", "Threshold", "Action"].map((name) => el("th", { scope: "col" }, name)))),
       el(
         "tbody",
         {},
@@ -141,13 +141,13 @@ export class Findings {
   }
 }
 
-// On a small screen the result is below the form.
+// On a small screen, the result is below the form.
 function bringUp() {
   if (matchMedia("(max-width: 62rem)").matches) $("results").scrollIntoView();
 }
 
 function noteOn(reply) {
-  if (reply.decision === "refused") return "The language model did not run: a refusal needs none of its tokens.";
+  if (reply.decision === "refused") return "The language model did not run: a refusal needs no generated tokens.";
   const tokens = `${reply.usage.completion_tokens} tokens`;
   if (reply.finish_reason === "content_filter") return `Cut: the reply became harmful while it was generated (${tokens}).`;
   if (reply.finish_reason === "length") return `${tokens}; the token limit is reached.`;
@@ -166,7 +166,7 @@ function bars(shares, chosen) {
   );
 }
 
-// Of the levels that are reached the highest acts.
+// The highest reached level determines the action.
 function acting(why, rule) {
   return rule.reached && rule.level === Math.max(...why.rules.filter((one) => one.reached).map((one) => one.level));
 }

@@ -1,4 +1,4 @@
-// Choosing pictures: dropped, pasted, picked, or taken from the examples.
+// The images of a request: dropped, pasted, chosen, or taken from the examples.
 
 import { $, el, fill, say } from "./dom.js";
 
@@ -49,7 +49,7 @@ export class Pictures {
     $("files-hint").textContent = `JPEG, PNG, WebP or GIF; up to ${count}`;
   }
 
-  // The URL under which the page itself shows a file; kept, since the session's list goes on showing it.
+  // Creates the URL under which the page shows a file. It is never revoked, because the session's list still shows it.
   url(file) {
     if (!this.#urls.has(file)) this.#urls.set(file, URL.createObjectURL(file));
     return this.#urls.get(file);
@@ -60,7 +60,7 @@ export class Pictures {
     this.add(files);
   }
 
-  // The server is the one that judges a file; here only what is plainly no picture is turned away.
+  // The server validates files; the page rejects only files that are obviously not images.
   add(files) {
     const pictures = files.filter((file) => file.type.startsWith("image/"));
     const room = this.#most - this.#files.length;

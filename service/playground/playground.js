@@ -1,6 +1,6 @@
-// The page, put together. Nothing is stored: a session lives as long as its tab.
+// Assembles the page. Nothing is stored: a session ends with its tab.
 
-import { about, ApiError, chat, judgement, pictureOf, SERVER } from "./api.js";
+import { ApiError, chat, fetchServerDescription, judgement, pictureOf, SERVER } from "./api.js";
 import { $, el, fill, say, show } from "./dom.js";
 import { Findings } from "./findings.js";
 import { Pictures } from "./pictures.js";
@@ -16,7 +16,7 @@ function complain(message) {
   show($("problem"), Boolean(message));
 }
 
-function asked() {
+function readRequest() {
   const fields = { prompt: $("prompt").value };
   for (const name of ["max_tokens", "temperature", "seed", "language", "policy"]) {
     const field = $("ask").elements[name];
@@ -28,7 +28,7 @@ function asked() {
 async function ask() {
   running?.abort();
   const turn = (running = new AbortController());
-  const request = asked();
+  const request = readRequest();
   const urls = request.files.map((file) => pictures.url(file));
   complain(null);
   $("stop").disabled = false;
@@ -58,7 +58,7 @@ function messageOf(error) {
   if (error.name === "AbortError") return "Stopped.";
   if (error instanceof ApiError) return error.message;
   console.error(error);
-  return "Something went wrong in this page.";
+  return "An error occurred in this page.";
 }
 
 function stop() {
@@ -104,7 +104,7 @@ function listen() {
       try {
         await navigator.clipboard.writeText(text.textContent);
       } catch {
-        // Over plain HTTP from another machine there is no clipboard: a person's own Ctrl+C still works.
+        // Over plain HTTP from another machine, there is no clipboard API; Ctrl+C still works.
         getSelection().selectAllChildren(text);
         say("Selected for copying");
         return;
@@ -145,25 +145,25 @@ async function take(example) {
 }
 
 async function begin() {
-  let told;
+  let server;
   try {
-    told = await about();
+    server = await fetchServerDescription();
   } catch (error) {
     complain(messageOf(error));
     return;
   }
-  $("model").textContent = told.model;
-  $("fitness").textContent = told.description;
-  pictures.most = told.max_images;
-  $("ask").elements.max_tokens.max = told.max_tokens;
+  $("model").textContent = server.model;
+  $("fitness").textContent = server.description;
+  pictures.most = server.max_images;
+  $("ask").elements.max_tokens.max = server.max_tokens;
   fill(
     $("ask").elements.policy,
-    told.policies.map(({ name }, index) => el("option", { value: index ? name : "" }, name)),
+    server.policies.map(({ name }, index) => el("option", { value: index ? name : "" }, name)),
   );
-  show($("policy-field"), told.policies.length > 1);
-  offer(told.examples);
-  findings = new Findings(told);
-  if (told.exposes_risk && told.policies.length) trial = new PolicyTrial(told);
+  show($("policy-field"), server.policies.length > 1);
+  offer(server.examples);
+  findings = new Findings(server);
+  if (server.exposes_risk && server.policies.length) trial = new PolicyTrial(server);
   else show($("tab-policy"), false);
   listen();
   document.body.dataset.ready = "";

@@ -1,14 +1,14 @@
-// A policy to try: rules that can be moved, and which of the session's requests they would decide otherwise.
-// The server decides, by the very function that guards; nothing of it is rebuilt here.
+// A policy to try: editable rules, and their decisions on the session's requests.
+// The server computes the decisions, with the same function as for real requests.
 
 import { decisions } from "./api.js";
 import { $, el, fill, precise, say, show, spelled } from "./dom.js";
 
 const DECISIONS = { allowed: "Allowed", cautioned: "Cautioned", refused: "Refused" };
 const ACTIONS = ["allow", "caution", "refuse"];
-const STEEPNESS = 8; // thresholds lie close to 0 and 1: a slider moves their log-odds from -8 to 8
+const STEEPNESS = 8; // thresholds lie close to 0 and 1, so a slider sets their log-odds, from -8 to 8
 const MOST_REQUESTS = 64;
-const MOST_VIEWS = 4096; // of all of them: what the server decides about at a time
+const MOST_VIEWS = 4096; // maximum views of all requests in one call to the server
 const PAUSE_MS = 120;
 
 const toSlider = (threshold) => {
@@ -17,7 +17,7 @@ const toSlider = (threshold) => {
 };
 const fromSlider = (position) => Number(precise(1 / (1 + Math.exp(-((position / 500) * STEEPNESS - STEEPNESS)))));
 
-// The newest requests that may be asked about together.
+// Selects the newest requests that fit into one call.
 const newest = (session) => {
   let left = MOST_VIEWS;
   const requests = session.filter(({ views }) => views.length <= MOST_VIEWS);
@@ -26,21 +26,21 @@ const newest = (session) => {
 };
 
 export class PolicyTrial {
-  #told;
+  #server;
   #requests = [];
   #changes = {};
   #newest = 0;
   #timer = null;
 
-  constructor(told) {
-    this.#told = told;
+  constructor(server) {
+    this.#server = server;
     const base = $("base");
-    fill(base, told.policies.map(({ name }) => el("option", { value: name }, name)));
-    show($("base-field"), told.policies.length > 1);
+    fill(base, server.policies.map(({ name }) => el("option", { value: name }, name)));
+    show($("base-field"), server.policies.length > 1);
     base.addEventListener("change", () => this.reset());
     $("reset").addEventListener("click", () => {
       this.reset();
-      say("The rules are reset");
+      say("The rules were reset");
     });
     this.reset();
   }
@@ -51,7 +51,7 @@ export class PolicyTrial {
     this.#changed();
   }
 
-  // A request that was judged: `why` is the server's explanation.
+  // Adds a judged request; `why` is the server's explanation.
   add({ prompt, urls, why }) {
     const views = why.views
       .filter((view) => view.decides)
@@ -61,7 +61,7 @@ export class PolicyTrial {
   }
 
   get #base() {
-    return this.#told.policies.find(({ name }) => name === $("base").value);
+    return this.#server.policies.find(({ name }) => name === $("base").value);
   }
 
   #set(field, type, level, value) {
@@ -77,7 +77,7 @@ export class PolicyTrial {
   }
 
   #drawRules() {
-    const { types, levels, safe_type: safe } = this.#told;
+    const { types, levels, safe_type: safe } = this.#server;
     const base = this.#base;
     const worse = levels.map((name, index) => [index, name]).slice(1);
     fill(
@@ -130,7 +130,7 @@ export class PolicyTrial {
     });
     number.addEventListener("input", () => {
       if (number.value === "" || !number.checkValidity()) return;
-      // The field shows fewer digits than the policy has: left as shown, it means the policy's own.
+      // The field shows fewer digits than the policy has; an unchanged field keeps the policy's value.
       const value = number.value === precise(threshold) ? threshold : Number(number.value);
       slider.value = toSlider(value);
       slider.setAttribute("aria-valuetext", precise(value));
@@ -169,14 +169,14 @@ export class PolicyTrial {
       show($("policy-problem"), true);
       return;
     }
-    if (turn !== this.#newest) return; // a later move was answered before this one
+    if (turn !== this.#newest) return; // a newer change was answered before this one
     show($("policy-problem"), false);
     this.#drawSession(requests, found);
   }
 
   #drawSession(requests, found) {
     const flips = requests.filter(({ decision }, index) => decision !== found[index].decision).length;
-    $("flips").textContent = `${flips} of ${requests.length} would flip`;
+    $("flips").textContent = `${flips} of ${requests.length} decisions would change`;
     $("flips").dataset.any = String(flips > 0);
     const names = ["Images", "Prompt", "Decision", "With these rules"];
     fill(
@@ -192,9 +192,9 @@ export class PolicyTrial {
             "tr",
             { class: flipped ? "flipped" : null },
             el("td", { class: "small" }, urls.length ? urls.map((url) => el("img", { src: url, alt: "" })) : "none"),
-            el("td", { class: "asked" }, prompt),
+            el("td", { class: "prompt" }, prompt),
             el("td", {}, chip(decision)),
-            el("td", {}, chip(other), el("small", {}, flipped ? "flips: " : "", level ? `${spelled(type)}, level ${level}` : "no level is reached")),
+            el("td", {}, chip(other), el("small", {}, flipped ? "changes: " : "", level ? `${spelled(type)}, level ${level}` : "no level is reached")),
           );
         }).reverse(),
       ),
@@ -213,5 +213,5 @@ function yamlOf(changes) {
       lines.push(`  ${type}: ${inner ? `{${inner.join(", ")}}` : value}`);
     }
   }
-  return lines.join("\n") || "# nothing is changed";
+  return lines.join("\n") || "# no changes";
 }

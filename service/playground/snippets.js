@@ -1,8 +1,8 @@
-// A request as text to copy. Pure functions: what is typed in the page must come out of a shell or Python unchanged.
+// Formats a request as code to copy. Pure functions; a shell or Python must reproduce the user's input unchanged.
 
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
-// curl reads quotes and backslashes in a file's name.
+// curl interprets quotes and backslashes in a file name.
 const curlFile = (name) => shell(`image=@"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
 
 export function curl({ files, fields }, { origin, wantsKey }) {
@@ -15,7 +15,7 @@ export function curl({ files, fields }, { origin, wantsKey }) {
   return lines.join(" \\\n  ");
 }
 
-// JSON's strings and numbers are Python's too.
+// JSON strings and numbers are valid Python.
 export function python({ files, fields }, { origin, wantsKey }) {
   const values = Object.entries(fields).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
   const pictures = files.map((file) => `("image", open(${JSON.stringify(file.name)}, "rb"))`);

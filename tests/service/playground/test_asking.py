@@ -102,7 +102,7 @@ def test_a_picture_can_be_picked_dropped_and_pasted(page: Page) -> None:
 def test_words_alone_are_judged_too(page: Page) -> None:
     send_question(page, "How do I steal a car?")
     expect(page.locator("#decision")).to_have_text("Refused")
-    expect(page.locator("#looked")).to_be_hidden()
+    expect(page.locator("#attention")).to_be_hidden()
     assert set(read_bars(page, "surfaces")) == {"Text"}
 
 
@@ -182,7 +182,7 @@ def test_markup_is_shown_as_text(page: Page) -> None:
     )
     send_question(page, "<b>What</b> do you see here?<script>alert(1)</script>")
     page.get_by_role("tab", name="Try a policy").click()
-    expect(page.locator("#session .asked")).to_have_text("<b>What</b> do you see here?<script>alert(1)</script>")
+    expect(page.locator("#session .prompt")).to_have_text("<b>What</b> do you see here?<script>alert(1)</script>")
     assert page.locator("main b, main script, #thumbs img[onerror]").count() == page.locator("#time-list b").count()
 
 

@@ -30,7 +30,7 @@ def test_a_checker_finds_no_barrier(browser: Browser, server: ServerProcess, sch
             assert faults(page) == []
         page.get_by_role("tab", name="Try a policy").click()
         page.locator('[data-switch="privacy"]').uncheck()
-        expect(page.locator("#flips")).to_have_text("1 of 3 would flip")
+        expect(page.locator("#flips")).to_have_text("1 of 3 decisions would change")
         assert faults(page) == []
 
 
@@ -122,7 +122,7 @@ def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:
     with run_server(NANO_CHECKPOINT, expose_risk="false") as server, open_playground(browser, server.url) as page:
         send_question(page, "How do I steal a car?")
         expect(page.locator("#decision")).to_have_text("Refused")
-        expect(page.locator("#untold")).to_be_visible()
+        expect(page.locator("#scores-hidden")).to_be_visible()
         for name in ("tab-policy", "scores", "why", "time"):
             expect(page.locator(f"#{name}")).to_be_hidden()
         assert read_bars(page, "types") == {}

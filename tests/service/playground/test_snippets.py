@@ -38,7 +38,7 @@ def printed(command: list[str], folder: Path, **environment: str) -> dict[str, A
 def copied(page: Page, name: str) -> str:
     """What the clipboard holds once the button was pressed."""
     page.locator(f'[data-copies="{name}"]').click()
-    expect(page.locator("#said")).to_have_text("Copied")
+    expect(page.locator("#announcement")).to_have_text("Copied")
     text = page.evaluate("navigator.clipboard.readText()")
     assert isinstance(text, str)
     return text
