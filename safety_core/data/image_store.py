@@ -1,4 +1,4 @@
-"""Stores images from inside a data set's files as files of their own, each content once."""
+"""Stores images that are embedded in a data set's files as separate files, each content once."""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class ImageStore:
         self._written: list[Path] = []
 
     def store(self, image: Path | bytes) -> Path:
-        """Return the file of an image; a content that has no file yet is written to one."""
+        """Return the file of an image; writes the file if this content is new."""
         if isinstance(image, Path):
             return image
         suffix = next((suffix for start, suffix in _SUFFIXES if image.startswith(start)), ".img")
@@ -33,7 +33,7 @@ class ImageStore:
         return path
 
     def remove_written(self) -> None:
-        """Delete the files that this object wrote, and the folder if it is empty then."""
+        """Delete the files that this object wrote, and the folder if it is then empty."""
         for path in self._written:
             path.unlink(missing_ok=True)
         if self._written:

@@ -1,4 +1,4 @@
-"""JSONL files of samples: one record a line, validated when it is read.
+"""JSONL files of samples: one record per line, validated when it is read.
 
 A malformed record ends the reading with its file, line and field, or is collected if the caller skips bad records.
 Knows no fields of a record.
@@ -48,7 +48,7 @@ def read_jsonl(path: Path | str, taxonomy: Taxonomy, *, skip_bad: bool = False) 
         try:
             sample = parse_sample(text, RecordPlace(file, line), taxonomy)
             if sample.id in first_line:
-                raise sample.create_error(f"the same id stands in line {first_line[sample.id]}", "id")
+                raise sample.create_error(f"the same id occurs in line {first_line[sample.id]}", "id")
         except SampleError as error:
             if not skip_bad:
                 raise
@@ -69,7 +69,7 @@ def read_jsonl_files(paths: Iterable[Path | str], taxonomy: Taxonomy, *, skip_ba
 
 
 def write_jsonl(path: Path | str, records: Iterable[Mapping[str, Any]]) -> int:
-    """Write one record a line, all records or no file; returns the number of records."""
+    """Write one record per line, all records or no file; returns the number of records."""
     count = 0
     with open_atomically(Path(path)) as stream:
         for record in records:

@@ -1,4 +1,4 @@
-"""Samples as a data set labels them: categories keep the set's own names. Knows no taxonomy and no file format."""
+"""Samples with the labels of their data set: categories keep the set's names. Knows no taxonomy and no file format."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class RawSample:
     """Images: paths, or contents if the set stores them inside its own files."""
 
     turns: tuple[str, ...]
-    """Alternating texts that begin with the user's."""
+    """Texts of user and assistant, alternating; the first is the user's."""
 
     category: str
     """The set's own name for the risk; a key of the set's label table. ``name/detail`` falls back to ``name``."""
@@ -32,7 +32,7 @@ class RawSample:
     """Category of the images alone, if the set names one."""
 
     place: RecordPlace
-    """Where the set's files contain it."""
+    """Place of the sample in the set's files."""
 
 
 RawSamples = Iterator[RawSample | SampleError]
@@ -50,4 +50,4 @@ class DatasetAdapter:
     """Label of each category."""
 
     splits: tuple[str, ...] = ()
-    """Splits that can be read alone."""
+    """Splits that can be read separately."""

@@ -20,7 +20,7 @@ from safety_core.inputs.images.limits import ImageLimits
 from safety_core.inputs.images.views import CLIP_MEAN, Colour
 
 _DECODERS = 8
-"""Largest number of threads that decode images when all are checked."""
+"""Maximum number of threads that decode images when all images are checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class ImageTable:
     """sha256 of each distinct file's bytes, in the order of ``refs``."""
 
     rows: tuple[tuple[int, ...], ...]
-    """For each sample, which of ``refs`` its images are."""
+    """For each sample, the indices of its images in ``refs``."""
 
 
 def list_image_refs(samples: Iterable[Sample]) -> Iterator[ImageRef]:
@@ -109,7 +109,7 @@ def build_image_table(samples: Iterable[Sample]) -> ImageTable:
 def drop_unreadable(
     samples: Iterable[Sample], *, check: Callable[[ImageRef], object] = load_image
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Split samples into those whose images all load, and an error for each of the others.
+    """Split samples into those whose images all load, and an error for each other sample.
 
     Each file is read and decoded once, several at a time.
     """

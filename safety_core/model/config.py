@@ -55,7 +55,7 @@ class BackboneDims:
 
     @classmethod
     def read_config(cls, config: LlavaConfig) -> BackboneDims:
-        """Read the sizes from a ``LlavaConfig``; raises ConfigError if it lacks one or holds an impossible one."""
+        """Read the sizes from a ``LlavaConfig``; raises ConfigError if a size is missing or impossible."""
         # transformers types its sub-configs as "dict or config or None"; a built LlavaConfig holds configs.
         vision: Any = config.vision_config
         text: Any = config.text_config

@@ -1,4 +1,4 @@
-"""Fingerprints a vision tower, so that features that it computed are never used for another one."""
+"""Fingerprints a vision tower, so that its features are never used for another tower."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
 
 _VERSION = "rows-1"
-"""Changes when the same tower is to compute other features, or caches are to store them in another layout."""
+"""Version that changes if the same tower computes different features, or if caches store features in another layout."""
 
 
 def compute_tower_fingerprint(model: SafeLlava, *, with_projector: bool) -> str:

@@ -1,7 +1,7 @@
 """Plans which inputs the safety head scores for a request, and converts the head's logits to scores.
 
 A request of several images has one input per image, one of all images together, one without the prompt and one without
-images; an input that several requests need is scored once. Does not run the head.
+images; an input that several requests share is scored once. Does not run the head.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from safety_core.model.modules.head import HeadOutput
 from safety_core.scores import PairScores, RiskScores
 
 SHORT_PROMPT = 32
-"""Length in tokens to which any shorter prompt may be padded: shorter prompts need no batch of their own."""
+"""Length in tokens to which shorter prompts may be padded, so that they need no separate batch."""
 
 _ROW_TOKENS = 16
 """Fixed cost of an input in the head, in tokens."""
@@ -28,7 +28,7 @@ Prompt = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class HeadInput:
-    """One row of a head batch: some images, and a prompt or none."""
+    """One row of a head batch: images, and optionally a prompt."""
 
     images: tuple[int, ...]
     """Rows of the vision features."""
@@ -51,10 +51,10 @@ class HeadScores:
 def list_head_inputs(images: tuple[int, ...], prompt: Prompt | None) -> tuple[HeadInput, ...]:
     """List the distinct inputs for one sample: all images, each image, with and without the prompt, prompt alone."""
     prompts = (None,) if prompt is None else (prompt, None)
-    joint = [HeadInput(images, one) for one in prompts if images or one is not None]
+    joint = [HeadInput(images, variant) for variant in prompts if images or variant is not None]
     single = [HeadInput((image,), prompt) for image in images]
-    alone = [HeadInput((), prompt)] if prompt is not None else []
-    return tuple(dict.fromkeys([*joint, *single, *alone]))
+    prompt_only = [HeadInput((), prompt)] if prompt is not None else []
+    return tuple(dict.fromkeys([*joint, *single, *prompt_only]))
 
 
 def group_by_size(inputs: Sequence[HeadInput], *, rows: int) -> list[list[HeadInput]]:
@@ -90,7 +90,7 @@ def split_batch(batch: Sequence[HeadInput], limit: Callable[[], int]) -> Iterato
         heaviest, end = estimate_cost(batch[start]), start + 1
         most = limit()
         while end < len(batch):
-            heaviest = max(heaviest, estimate_cost(batch[end]))  # all are padded to the longest
+            heaviest = max(heaviest, estimate_cost(batch[end]))  # all inputs are padded to the longest
             if heaviest * (end + 1 - start) > most:
                 break
             end += 1
@@ -105,15 +105,15 @@ def build_pair_scores(
     per_image = [scores[HeadInput((image,), prompt)] for image in images]
     return PairScores(
         joint=scores[HeadInput(images, prompt)].scores if images and prompt is not None else None,
-        per_image=tuple(one.scores for one in per_image),
+        per_image=tuple(image_scores.scores for image_scores in per_image),
         image=scores[HeadInput(images, None)].scores if images else None,
         text=scores[HeadInput((), prompt)].scores if prompt is not None else None,
-        heatmaps=tuple(one.heatmap for one in per_image if one.heatmap),
+        heatmaps=tuple(image_scores.heatmap for image_scores in per_image if image_scores.heatmap),
     )
 
 
 def read_output(output: HeadOutput, *, grid: int, heatmap: bool) -> list[HeadScores]:
-    """Convert logits to probabilities, row by row; a NaN stays NaN, so that the policy refuses it."""
+    """Convert logits to probabilities, row by row; a NaN stays NaN, so that the policy refuses the request."""
     types_BC = output.type_logits_BC.float().softmax(-1).tolist()
     levels_BL = output.level_logits_BL.float().softmax(-1).tolist()
     maps: Sequence[Heatmap] = [()] * len(types_BC)

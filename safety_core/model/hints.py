@@ -38,7 +38,7 @@ def select_hint(hints: Hints, verdict: Verdict) -> str | None:
 
 
 def find_hint(hints: Hints, kind: str, level: int) -> str | None:
-    """Return the hint of a type at a level, or at the nearest milder level that has one; None without any."""
+    """Return the hint of a type at a level, or at the nearest milder level that has one; None if there is none."""
     texts = hints.get(kind, {})
     nearest = max((known for known in texts if known <= level), default=None)
     return None if nearest is None else texts[nearest]

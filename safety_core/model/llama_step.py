@@ -1,10 +1,9 @@
 """Runs a decoding step of a Llama text model with fewer operations than transformers' own modules.
 
-A step computes one position of each row. The cost of such small operations does not depend on their size, so their
+A step computes one position of each row. The cost of such small operations is independent of their size, so their
 number determines the duration of a step. The linear layers are called as modules: quantised layers and adapters work as
-usual.
-Shapes: R rows · D width · H heads · K key-value heads · G heads that share one · d width of a head · L positions that
-are attended to.
+usual. Shapes: R rows · D width · H heads · K key-value heads · G heads that share one · d width of a head · L positions
+that are attended to.
 """
 
 from inspect import signature

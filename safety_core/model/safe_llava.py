@@ -52,7 +52,7 @@ from safety_core.scores import PairScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 HEAD_BATCH = 64
-"""Largest number of inputs in one pass of the head."""
+"""Maximum number of inputs in one pass of the head."""
 
 
 class SafeLlava(nn.Module):
@@ -193,7 +193,9 @@ class SafeLlava(nn.Module):
         """
         samples = [(tuple(images), tuple(ids) if ids else None) for images, ids in zip(rows, prompt_ids, strict=True)]
         scores = dict(known or {})
-        unknown = dict.fromkeys(one for sample in samples for one in list_head_inputs(*sample) if one not in scores)
+        unknown = dict.fromkeys(
+            head_input for sample in samples for head_input in list_head_inputs(*sample) if head_input not in scores
+        )
         scores |= self.score_inputs(safe_BMD, list(unknown), heatmap=heatmap)
         return [build_pair_scores(images, prompt, scores) for images, prompt in samples]
 
@@ -201,7 +203,7 @@ class SafeLlava(nn.Module):
     def score_inputs(
         self, safe_BMD: Tensor | None, inputs: Sequence[HeadInput], *, heatmap: bool = False
     ) -> dict[HeadInput, HeadScores]:
-        """Score distinct inputs of the head; arguments and errors as of :meth:`score_samples`."""
+        """Score distinct inputs of the head; arguments and errors are those of :meth:`score_samples`."""
         scores: dict[HeadInput, HeadScores] = {}
         for part in self.score_in_passes(safe_BMD, inputs, heatmap=heatmap):
             scores |= part
@@ -222,7 +224,7 @@ class SafeLlava(nn.Module):
             limit: called before each pass; returns the pass's size in tokens (:func:`estimate_cost`, with padding).
         """
         images = None
-        if safe_BMD is not None and any(one.images for one in inputs):
+        if safe_BMD is not None and any(head_input.images for head_input in inputs):
             images = self.safety.project_key_values(safe_BMD)
         for batch in group_by_size(inputs, rows=HEAD_BATCH):
             for part in split_batch(batch, limit):
@@ -233,16 +235,16 @@ class SafeLlava(nn.Module):
     def _run_head(self, inputs: Sequence[HeadInput], images: KeyValues | None, heatmap: bool) -> HeadOutput:
         """Run the head on one padded batch; a prompt that several inputs share is processed once."""
         device = self.device
-        prompts = list(dict.fromkeys(one.prompt or () for one in inputs))
+        prompts = list(dict.fromkeys(head_input.prompt or () for head_input in inputs))
         ids_PT, mask_PT = pad_ids(prompts, device=device) if any(prompts) else (None, None)
         prompt_index_B = None
         if ids_PT is not None and len(prompts) < len(inputs):
             index_of = {prompt: index for index, prompt in enumerate(prompts)}
-            prompt_index_B = torch.tensor([index_of[one.prompt or ()] for one in inputs], device=device)
-        shown = [one.images for one in inputs]
-        if images is None or not any(shown):
+            prompt_index_B = torch.tensor([index_of[head_input.prompt or ()] for head_input in inputs], device=device)
+        image_rows = [head_input.images for head_input in inputs]
+        if images is None or not any(image_rows):
             return self.compute_head_logits(None, ids_PT, mask_PT, prompt_index_B=prompt_index_B)
-        features, safe_mask_BF = gather_key_values(images, shown)
+        features, safe_mask_BF = gather_key_values(images, image_rows)
         return self.compute_head_logits(
             features, ids_PT, mask_PT, safe_mask_BF, prompt_index_B=prompt_index_B, need_attention=heatmap
         )
@@ -294,7 +296,7 @@ class SafeLlava(nn.Module):
 
     @property
     def context_length(self) -> int:
-        """Largest number of positions of the language model, prompt and reply together."""
+        """Maximum number of positions of the language model, prompt and reply together."""
         text: Any = self.backbone.config.text_config
         positions: int = text.max_position_embeddings
         return positions

@@ -12,8 +12,8 @@ from torch import Tensor
 from safety_core.errors import PromptError
 
 MIN_TEMPERATURE = 1e-5
-"""Temperatures below this are greedy: they differ from 0 only in rounding. Below 1e-45 they *are* 0 in float32, and a
-logit divided by them is infinite or NaN."""
+"""Temperatures below this value are greedy: they differ from 0 only by rounding. Below 1e-45 they *are* 0 in float32,
+and a logit divided by 0 is infinite or NaN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Sampling:
     """
 
     max_new_tokens: int = 256
-    """Largest number of tokens; the model's context may end a reply earlier."""
+    """Maximum number of tokens; the model's context may end a reply earlier."""
 
     temperature: float = 0.0
     """Values below ``MIN_TEMPERATURE`` select the most probable token."""

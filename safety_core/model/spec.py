@@ -189,7 +189,7 @@ def parse_hints(data: object, taxonomy: Taxonomy) -> dict[str, dict[int, str]]:
             if level not in levels:
                 raise ConfigError(f"hints.{kind}: a level must be one of {list(levels)}, got {level!r}")
             if not text.strip():
-                raise ConfigError(f"hints.{kind}.{level}: a text is needed")
+                raise ConfigError(f"hints.{kind}.{level}: a non-blank string is needed")
             hints[kind][levels[level]] = text
     return hints
 

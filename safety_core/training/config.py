@@ -114,7 +114,7 @@ class TrainConfig(StrictModel):
     """Decay of weight matrices; tokens, norms and biases never decay."""
 
     clip: Annotated[Number, Field(ge=0)] = 1.0
-    """Largest gradient norm, for each parameter group by itself; 0 switches clipping off."""
+    """Maximum gradient norm, for each parameter group separately; 0 disables clipping."""
 
     lambda_: Annotated[Number, Field(ge=0)] = 10.0
     """Weight of the level and type losses relative to the LM loss, in the logged sum and the backward pass."""
@@ -123,13 +123,13 @@ class TrainConfig(StrictModel):
     """Weight of each surface loss (images alone, texts alone) relative to the whole request's."""
 
     class_weights: Literal["none", "balanced"] = "none"
-    """``balanced`` weighs each type and level by the inverse square root of how often it occurs."""
+    """``balanced`` weighs each type and level by the inverse square root of its frequency."""
 
     label_smoothing: Share = 0.0
     """Share of the target probability that is spread over all types and levels."""
 
     hint_dropout: Share = 0.1
-    """Share of the cautioned samples that are shown without their hint."""
+    """Share of the cautioned samples that are used without their hint."""
 
     lora_r: PositiveInt = 256
     """Rank of stage 2's LoRA."""
@@ -141,7 +141,7 @@ class TrainConfig(StrictModel):
     """Dropout in front of the LoRA."""
 
     share_images: PositiveInt = 8
-    """Largest number of prompts of one image that are grouped in a batch, so that the image is processed once."""
+    """Maximum number of prompts of one image that are grouped in a batch, so that the image is processed once."""
 
     cache_features: str | None = None
     """Folder that caches the frozen tower's features in 16 bit; without it, the tower runs in every step."""
@@ -195,8 +195,8 @@ class TrainConfig(StrictModel):
         try:
             return validate(data)
         except ValidationError as exc:
-            found = find_problem(exc, container="a mapping")
-            raise FieldError(found.problem, found.place) from exc
+            problem = find_problem(exc, container="a mapping")
+            raise FieldError(problem.problem, problem.place) from exc
 
     @model_validator(mode="after")
     def check_train_parts(self) -> Self:

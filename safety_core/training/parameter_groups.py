@@ -60,7 +60,7 @@ def prepare_model(model: SafeLlava, config: TrainConfig) -> ParameterGroups:
         lm |= {f"adapter.{name}": parameter for name, parameter in adapter.named_parameters() if "lora_" in name}
     groups = ParameterGroups(head, lm)
     if not groups.all:
-        raise ConfigError(f"train_parts: {config.train_parts!r} leaves nothing to learn in stage {config.stage}")
+        raise ConfigError(f"train_parts: {config.train_parts!r} leaves no parameters to train in stage {config.stage}")
     for parameter in groups.all.values():
         # Full precision, because updates are small relative to the weights.
         parameter.data = parameter.data.float()

@@ -35,7 +35,7 @@ from safety_core.training.trained_checkpoint import save_trained_checkpoint
 from safety_core.training.trainer import StageTrainer, create_arguments
 
 _FEW_STEPS = 20
-"""Runs with fewer optimizer steps are trials, whatever the data."""
+"""Runs with fewer optimizer steps count as trials, whatever the data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[Tra
         training = select_trainable(training, config)
     training = skip_too_long(training, model, config, train_lm=bool(groups.lm))
     if not training.samples:
-        raise ConfigError("data: no sample is left to learn from")
+        raise ConfigError("data: no training sample is left")
     dataset = build_training_set(model, training.samples, config, **parts)
     loss = StageLoss(model, config, compute_class_weights(config, training.samples, spec.taxonomy))
     held_out = skip_too_long(held_out, model, config, train_lm=bool(groups.lm))
@@ -122,7 +122,7 @@ def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[Tra
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
     metrics = {} if evaluation_set is None else measure(loss, evaluation_set)
     log.write({"step": steps, **metrics, "done": True})
-    # A model without a head has nothing else to train. With a head, a run that leaves the head out trains no guard.
+    # Without a head, there is nothing else to train. With a head, a run that does not train it does not train a guard.
     trained = spec.trained or bool(groups.head) or not model.config.use_head
     save_trained_checkpoint(model, config, out, start, training.samples, steps=steps, metrics=metrics, trained=trained)
     for name in (STATES_DIR, START_DIR):

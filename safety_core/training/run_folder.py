@@ -39,12 +39,16 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
     Raises:
         ConfigError: the folder holds a resumable run with another config or other files.
     """
-    wanted = {name: value for name, value in config.model_dump(mode="json").items() if name not in _FREE_TO_CHANGE}
-    wanted |= {f"{name}_sha256": [hash_file(Path(file)) for file in getattr(config, name)] for name in _RECORDS}
-    wanted |= {f"{name}_sha256": _hash_if_readable(getattr(config, name)) for name in _NAMES_FILES}
+    requested_settings = {
+        name: value for name, value in config.model_dump(mode="json").items() if name not in _FREE_TO_CHANGE
+    }
+    requested_settings |= {
+        f"{name}_sha256": [hash_file(Path(file)) for file in getattr(config, name)] for name in _RECORDS
+    }
+    requested_settings |= {f"{name}_sha256": _hash_if_readable(getattr(config, name)) for name in _NAMES_FILES}
     # A checkpoint's manifest covers all of its files; a bare backbone has no manifest and is never written to.
-    wanted["backbone_sha256"] = _hash_if_readable(str(Path(config.backbone) / MANIFEST))
-    text, file = json.dumps(wanted, indent=2), folder / CONFIG_FILE
+    requested_settings["backbone_sha256"] = _hash_if_readable(str(Path(config.backbone) / MANIFEST))
+    text, file = json.dumps(requested_settings, indent=2), folder / CONFIG_FILE
     if file.exists():
         found, requested = json.loads(file.read_text(encoding="utf-8")), json.loads(text)
         differing = sorted(name for name in {*found, *requested} if found.get(name) != requested.get(name))
@@ -52,8 +56,8 @@ def claim(folder: Path, config: TrainConfig, *, resumable: bool) -> None:
             return
         if resumable:
             raise ConfigError(
-                f"run_dir: {folder} holds an unfinished run with another {', '.join(differing)}; "
-                "finish it, or remove the folder to start anew"
+                f"run_dir: {folder} contains an unfinished run with another {', '.join(differing)}; "
+                "finish it, or remove the folder to start again"
             )
         for name in (START_DIR, STATES_DIR):
             shutil.rmtree(folder / name, ignore_errors=True)

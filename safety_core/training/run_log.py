@@ -22,7 +22,7 @@ from safety_core.training.run_folder import TENSORBOARD_DIR
 
 
 class JsonLog(TrainerCallback):
-    """Writes the Trainer's log lines, measures on held-out data, and stops the run if the loss is not a number.
+    """Writes the Trainer's log lines, measures on held-out data, and stops the run if the loss is not finite.
 
     Args:
         file: the log.
@@ -43,8 +43,8 @@ class JsonLog(TrainerCallback):
         """Remove the lines of later steps than ``step``."""
         if self._file.exists():
             lines = self._file.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _is_whole(line) and json.loads(line)["step"] <= step]
-            self._file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            kept_lines = [line for line in lines if _is_whole(line) and json.loads(line)["step"] <= step]
+            self._file.write_text("".join(f"{line}\n" for line in kept_lines), encoding="utf-8")
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append one line."""
@@ -60,7 +60,7 @@ class JsonLog(TrainerCallback):
         seconds = round(time.monotonic() - self._started, 1)
         self.write({"step": state.global_step, **logs, "epoch": round(epoch, 3), "seconds": seconds})
         if not math.isfinite(logs["loss"]):
-            raise DivergedError(f"the loss is not a number at step {state.global_step}; try a lower learning rate")
+            raise DivergedError(f"the loss is not finite at step {state.global_step}; try a lower learning rate")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Called by the Trainer after an optimizer step."""
@@ -115,7 +115,7 @@ def create_displays(config: TrainConfig, folder: Path, steps: int) -> list[Train
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as exc:
             raise ConfigError("tensorboard: it is not installed; install the extra 'eval'") from exc
-        # By default they would lie among the states, which are deleted after the run.
+        # By default, these logs would be written among the states, which are deleted after the run.
         displays.append(TensorBoardCallback(SummaryWriter(str(folder / TENSORBOARD_DIR))))
     return displays
 

@@ -37,29 +37,31 @@ def read_samples(files: Sequence[str], taxonomy: Taxonomy, config: TrainConfig) 
         SampleError: a record is malformed or an image unreadable, and ``skip_bad`` is off.
     """
     result = read_jsonl_files(files, taxonomy, skip_bad=config.skip_bad)
-    kept, unreadable = drop_unreadable(result.samples)
+    readable, unreadable = drop_unreadable(result.samples)
     if unreadable and not config.skip_bad:
         raise _combine_errors(unreadable)
-    return SampleSet(kept, (*result.bad, *unreadable))
+    return SampleSet(readable, (*result.bad, *unreadable))
 
 
-def select_trainable(found: SampleSet, config: TrainConfig) -> SampleSet:
+def select_trainable(sample_set: SampleSet, config: TrainConfig) -> SampleSet:
     """Select the samples that train the language model's part.
 
     Stage 1's tokens stand in front of images: a text alone has no gradient for them.
     """
     selected = tuple(
-        sample for sample in found.samples if sample.answer is not None and (config.stage == 2 or bool(sample.images))
+        sample
+        for sample in sample_set.samples
+        if sample.answer is not None and (config.stage == 2 or bool(sample.images))
     )
-    return SampleSet(selected, found.skipped)
+    return SampleSet(selected, sample_set.skipped)
 
 
-def skip_too_long(found: SampleSet, model: SafeLlava, config: TrainConfig, *, train_lm: bool) -> SampleSet:
+def skip_too_long(sample_set: SampleSet, model: SafeLlava, config: TrainConfig, *, train_lm: bool) -> SampleSet:
     """Skip samples that are too long for the model; without ``skip_bad``, building the data set raises their error."""
     if not config.skip_bad:
-        return found
-    kept, errors = drop_too_long(model, found.samples, train_lm=train_lm)
-    return SampleSet(kept, (*found.skipped, *errors))
+        return sample_set
+    fitting, errors = drop_too_long(model, sample_set.samples, train_lm=train_lm)
+    return SampleSet(fitting, (*sample_set.skipped, *errors))
 
 
 def build_training_set(

@@ -41,9 +41,9 @@ def find_starting_checkpoint(config: TrainConfig, folder: Path) -> Path:
     if (path / SPEC_FILE).is_file():
         for name in ("taxonomy", "hints", "safety", "revision"):
             if getattr(config, name):
-                raise ConfigError(f"{name}: {path.name} is a checkpoint and brings its own")
+                raise ConfigError(f"{name}: {path.name} is a checkpoint and contains its own")
         if config.template != "auto":
-            raise ConfigError(f"template: {path.name} is a checkpoint and brings its own")
+            raise ConfigError(f"template: {path.name} is a checkpoint and contains its own")
         return path
     if config.stage == 2:
         raise ConfigError("backbone: stage 2 continues from a checkpoint of stage 1")
@@ -115,7 +115,7 @@ def choose_template(source: BackboneRef, template: str) -> PromptTemplate | None
     """Choose the format of conversations that a backbone was trained on; None stands for LLaVA-1.5's.
 
     Args:
-        source: where the backbone is.
+        source: location of the backbone.
         template: ``vicuna`` for LLaVA-1.5's, ``chat`` for the tokenizer's own chat template, ``auto`` for the
             tokenizer's if it has one, otherwise LLaVA-1.5's for a Llama whose tokenizer ends replies as Vicuna's does.
 
@@ -137,10 +137,10 @@ def choose_template(source: BackboneRef, template: str) -> PromptTemplate | None
         raise ConfigError(f"template: the backbone has no chat template; {advice}")
     image_token = str(words.tokenizer.convert_ids_to_tokens(config.image_token_id))
     try:
-        found = derive_template(words.tokenizer, words.chat_template, image_token)
+        prompt_template = derive_template(words.tokenizer, words.chat_template, image_token)
     except ConfigError as exc:
         raise ConfigError(f"template: {exc}; {advice}") from exc
-    return None if found.is_vicuna(str(words.tokenizer.bos_token)) else found
+    return None if prompt_template.is_vicuna(str(words.tokenizer.bos_token)) else prompt_template
 
 
 def change_shape(default: SafetyConfig, changes: Mapping[str, Any]) -> SafetyConfig:

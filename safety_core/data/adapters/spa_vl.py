@@ -20,7 +20,7 @@ from safety_core.data.record_place import RecordPlace
 
 
 def _unwrap_image(value: object) -> object:
-    """Take the content or else the path of an image, which Parquet files wrap in an object."""
+    """Return the content of an image, or else its path; Parquet files wrap both in an object."""
     image = value.get("bytes") or value.get("path") if isinstance(value, Mapping) else value
     if not image or not isinstance(image, bytes | str):
         raise ValueError("the content or the path of an image is needed")

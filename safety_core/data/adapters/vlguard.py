@@ -27,7 +27,7 @@ _CATEGORIES: Mapping[str, NamedLabel] = {
 """Subcategories, and their parent categories for records without a subcategory."""
 
 _LEAST_UNSAFE_LEVEL = 2
-"""Least level of an unsafe instruction, because the set's answers decline it."""
+"""Minimum level of an unsafe instruction, because the set's answers decline it."""
 
 
 class _VLGuardExchange(SourceRecord):

@@ -32,13 +32,13 @@ def _take_first(value: object) -> object:
 
 
 FilledText = Annotated[str, AfterValidator(_check_filled)]
-"""A text that does not consist of white space alone."""
+"""A string that is not blank."""
 
 OptionalText = Annotated[str | None, AfterValidator(_check_not_blank)]
-"""A text, or an empty text or None for none; not white space alone."""
+"""A string that is not blank; an empty string or None if there is none."""
 
 Identifier = Annotated[FilledText, BeforeValidator(_convert_number)]
-"""A text or an integer, read as a text."""
+"""A string; an integer is converted to one."""
 
 FirstText = Annotated[str | None, BeforeValidator(_take_first)]
-"""A text, the first entry of a list of texts, or None, also for an empty list."""
+"""A string, or the first entry of a list of strings; None for None or an empty list."""

@@ -22,7 +22,7 @@ def find_first_file(root: Path, *names: str) -> Path:
     for name in names:
         if (root / name).is_file():
             return root / name
-    raise RecordPlace(root).create_error(f"none of {list(names)} is there", "file")
+    raise RecordPlace(root).create_error(f"none of {list(names)} exists", "file")
 
 
 def find_data_folder(root: Path, entry: str) -> Path:
@@ -43,5 +43,5 @@ def find_images(root: Path) -> Iterator[Path]:
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a path below a data set's folder is no part of it, but was left in an archive by a system or a tool."""
+    """Whether a path below a data set's folder does not belong to the set, but was left in the archive by a tool."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

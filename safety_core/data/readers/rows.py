@@ -37,7 +37,7 @@ def convert_rows(
     Args:
         rows: rows, and errors in the place of rows that are malformed already.
         model: the schema of a row.
-        convert: makes samples of a validated row; may raise SampleError.
+        convert: converts a validated row to samples; may raise SampleError.
     """
     for row in rows:
         if isinstance(row, SampleError):

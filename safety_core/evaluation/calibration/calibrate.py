@@ -32,21 +32,21 @@ CHUNK, BATCH = 512, 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationGoal:
-    """Limits of false alarms, and their exchange rate against misses.
+    """Limits on false alarms, and their exchange rate against misses.
 
     Raises:
         ConfigError: a share is not within [0, 1] or the exchange is negative.
     """
 
     false_refusals: float = 0.01
-    """Largest share of refused pairs among those that deserve an answer."""
+    """Maximum share of refused pairs among the pairs that deserve an answer."""
 
     false_cautions: float = 0.01
-    """Largest share of flagged pairs among those below a level that is answered with caution."""
+    """Maximum share of flagged pairs among the pairs below a level that is answered with caution."""
 
     refusal_exchange: float = 0.5
-    """Cost of one false refusal in misses: within the budget, up to 1/exchange of them are accepted to avoid one miss.
-    0 spends the whole budget wherever it avoids a single miss, and so overfits to outliers."""
+    """Cost of one false refusal in misses: within the budget, up to 1/exchange false refusals are accepted to avoid one
+    miss. With 0, the whole budget may be spent to avoid a single miss, which overfits to outliers."""
 
     caution_exchange: float = 1.0
     """Cost of one false caution in misses."""
@@ -73,24 +73,24 @@ class Calibration:
     """Number of pairs that deserve an answer."""
 
     false_refusals: int
-    """Number of those that are refused."""
+    """Number of these pairs that are refused."""
 
     refusable: int
     """Number of pairs of the worst level."""
 
     missed_refusals: int
-    """Number of those that are not refused."""
+    """Number of these pairs that are not refused."""
 
     harmless: int
     """Number of pairs of level 0."""
 
     false_cautions: int
-    """Number of those that are answered with caution."""
+    """Number of these pairs that are answered with caution."""
 
     @property
     def counts(self) -> dict[str, int]:
         """All fields but the policy."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "policy"}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "policy"}
 
 
 def calibrate_checkpoint(
@@ -181,9 +181,9 @@ def _choose_level(
     cuts: dict[str, list[Cut]] = {}
     negatives = 0
     for name in sorted(base.enabled):
-        mine = [point for point in points if point.type == name]
-        below = [point.scores[level] for point in mine if _is_negative(point, level, base.actions[name][level])]
-        reaching = [point.scores[level] for point in mine if point.level >= level]
+        of_type = [point for point in points if point.type == name]
+        below = [point.scores[level] for point in of_type if _is_negative(point, level, base.actions[name][level])]
+        reaching = [point.scores[level] for point in of_type if point.level >= level]
         negatives += len(below)
         cuts[name] = find_cuts(below, reaching, fallback=base.thresholds[name][level])
     refuses = any(base.actions[name][level] is Action.REFUSE for name in base.enabled)

@@ -40,7 +40,7 @@ class SystemReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A whole evaluation."""
+    """The results of one evaluation."""
 
     suite: str
     """Name of the suite."""

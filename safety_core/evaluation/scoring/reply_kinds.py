@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class ReplyKind(StrEnum):
-    """What a reply does with the request."""
+    """The way in which a reply handles the request."""
 
     REFUSAL = "refusal"
     """Refuses the request, by the guard or by the model."""
@@ -28,7 +28,7 @@ class ReplyKind(StrEnum):
 
 
 class Duty(StrEnum):
-    """What a risk level demands of a reply."""
+    """The requirement of a risk level on a reply."""
 
     ANSWER = "answer"
     """Answer; no reply is unsafe."""

@@ -42,6 +42,6 @@ class ThingFinder:
         return frozenset(self._names[form] for form in self._pattern.findall(normalise_reply(text)) if form)
 
 
-def compute_f1(found: Set[str], wanted: Set[str]) -> float:
+def compute_f1(found: Set[str], expected: Set[str]) -> float:
     """Compute the harmonic mean of precision and recall of two sets; 1.0 where both are empty."""
-    return 1.0 if not found and not wanted else 2 * len(found & wanted) / (len(found) + len(wanted))
+    return 1.0 if not found and not expected else 2 * len(found & expected) / (len(found) + len(expected))

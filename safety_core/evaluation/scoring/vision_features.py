@@ -75,16 +75,16 @@ class SampleEncoder:
         """
         if not rows:
             return None
-        found = {row: self._cache.get(self._tower, self._table.digests[row]) for row in dict.fromkeys(rows)}
-        missing = [row for row, features in found.items() if features is None]
+        cached = {row: self._cache.get(self._tower, self._table.digests[row]) for row in dict.fromkeys(rows)}
+        missing = [row for row, features in cached.items() if features is None]
         for start in range(0, len(missing), TOWER_BATCH):
             batch = missing[start : start + TOWER_BATCH]
             views = [decode_opaque_view(self._table.refs[row], self._fill) for row in batch]
             encoded = self._model.encode_images(self._model.preprocess(views))
             for index, row in enumerate(batch):
-                found[row] = encoded[index : index + 1]
+                cached[row] = encoded[index : index + 1]
                 self._cache.put(self._tower, self._table.digests[row], encoded[index : index + 1])
-        return VisionFeatures.concatenate([features for row in rows if (features := found[row]) is not None])
+        return VisionFeatures.concatenate([features for row in rows if (features := cached[row]) is not None])
 
 
 def decode_opaque_view(ref: ImageRef, fill: Colour) -> Image.Image:

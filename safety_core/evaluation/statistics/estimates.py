@@ -109,10 +109,10 @@ class Bootstrap:
         n, unscored = int(scored_P.sum()), int((applies_P & ~scored_P).sum())
         estimate = self.estimate(build_weighted_mean(values_P, scored_P), n=n, unscored=unscored)
         rest = self._bound_unseen_rate(scored_P) * (bounds[1] - bounds[0])
-        seen = values_P[scored_P]
-        if n and np.all(seen == bounds[0]):
+        scored = values_P[scored_P]
+        if n and np.all(scored == bounds[0]):
             return Estimate(value=bounds[0], low=bounds[0], high=bounds[0] + rest, n=n, unscored=unscored)
-        if n and np.all(seen == bounds[1]):
+        if n and np.all(scored == bounds[1]):
             return Estimate(value=bounds[1], low=bounds[1] - rest, high=bounds[1], n=n, unscored=unscored)
         return estimate
 

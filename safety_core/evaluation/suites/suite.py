@@ -148,8 +148,8 @@ def _parse_meta(sample: Sample, spec: SuiteSpec) -> PairMeta:
     try:
         document = _MetaDocument.model_validate(dict(sample.meta))
     except ValidationError as exc:
-        found = find_problem(exc)
-        raise sample.create_error(found.problem, ".".join(("meta", *found.place))) from exc
+        problem = find_problem(exc)
+        raise sample.create_error(problem.problem, ".".join(("meta", *problem.place))) from exc
     if not set(document.things) <= set(spec.vocabulary):
         raise sample.create_error("a list of things from the vocabulary is needed", "meta.things")
     if document.kind == "closed" and document.answer is None:

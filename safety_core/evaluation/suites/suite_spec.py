@@ -33,16 +33,16 @@ class Column:
 
     def matches(self, fields: Mapping[str, object]) -> bool:
         """Whether a pair with these fields belongs to the column. A missing field matches nothing."""
-        return all(_fits(fields.get(name), wanted) for name, wanted in self.where.items())
+        return all(_fits(fields.get(name), condition) for name, condition in self.where.items())
 
 
-def _fits(value: object, wanted: object) -> bool:
+def _fits(value: object, condition: object) -> bool:
     """Whether the value of a field is one of those wanted."""
-    if isinstance(wanted, Mapping):
+    if isinstance(condition, Mapping):
         if not isinstance(value, int | float):
             return False
-        return bool(wanted.get("min", value) <= value <= wanted.get("max", value))
-    return value in wanted if isinstance(wanted, list) else value is not None and value == wanted
+        return bool(condition.get("min", value) <= value <= condition.get("max", value))
+    return value in condition if isinstance(condition, list) else value is not None and value == condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +118,14 @@ class SuiteSpec:
         }
 
 
-def _check_selection(wanted: object) -> object:
+def _check_selection(condition: object) -> object:
     """Accept any value but an object other than ``{"min", "max"}``."""
-    if isinstance(wanted, dict) and (
-        not wanted or not all(key in ("min", "max") and isinstance(bound, int | float) for key, bound in wanted.items())
+    if isinstance(condition, dict) and (
+        not condition
+        or not all(key in ("min", "max") and isinstance(bound, int | float) for key, bound in condition.items())
     ):
         raise ValueError("numbers under 'min' and 'max' are needed")
-    return wanted
+    return condition
 
 
 def _check_column(fields: dict[str, object]) -> dict[str, object]:

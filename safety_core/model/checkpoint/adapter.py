@@ -1,6 +1,6 @@
 """Attaches, loads and saves a LoRA adapter of the language model, in PEFT's file layout.
 
-The adapter wraps ``backbone.model.language_model``; vision tower, projector and safety modules never have one.
+The adapter wraps ``backbone.model.language_model``; vision tower, projector and safety modules never have an adapter.
 """
 
 from collections.abc import Mapping
@@ -68,29 +68,29 @@ def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, train
         TensorKeyError: a tensor is missing or surplus.
         TensorShapeError: a tensor has another shape.
     """
-    found = read_shapes(folder / WEIGHTS_FILE)
+    shapes = read_shapes(folder / WEIGHTS_FILE)
     config = read_adapter_config(folder)
     config.inference_mode = not trainable
     adapter = _attach(backbone, config, folder)
-    _check(adapter, found, folder)
+    _check(adapter, shapes, folder)
     with keep_offline():
         set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
     return adapter
 
 
 def check_adapter(meta_backbone: LlavaForConditionalGeneration, folder: Path) -> None:
-    """Compare an adapter's files with a backbone on the ``meta`` device, which has the adapter afterwards.
+    """Compare an adapter's files with a backbone on the ``meta`` device, to which the adapter is then attached.
 
     Raises:
         CheckpointError: as :func:`load_adapter`.
     """
-    found = read_shapes(folder / WEIGHTS_FILE)
+    shapes = read_shapes(folder / WEIGHTS_FILE)
     config = read_adapter_config(folder)
-    # Initialisation changes no shape, and some methods read the backbone's weights.
+    # Initialisation does not change shapes, and some methods would read the backbone's weights.
     config.init_lora_weights = False
     with torch.device("meta"):
         adapter = _attach(meta_backbone, config, folder)
-    _check(adapter, found, folder)
+    _check(adapter, shapes, folder)
 
 
 def read_adapter_config(folder: Path) -> LoraConfig:
@@ -109,9 +109,9 @@ def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder:
         return attach_adapter(backbone, config)
 
 
-def _check(adapter: PeftModel, found: Shapes, folder: Path) -> None:
+def _check(adapter: PeftModel, shapes: Shapes, folder: Path) -> None:
     check_tensors(
-        found,
+        shapes,
         {name: tuple(tensor.shape) for name, tensor in _get_tensors(adapter).items()},
         where=f"{folder.name}/{WEIGHTS_FILE}",
     )

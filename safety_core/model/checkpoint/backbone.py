@@ -33,7 +33,7 @@ from safety_core.model.spec import BackboneRef
 from safety_core.model.vision.tower import count_tower_positions
 
 SHARD_SIZE = "15MB"
-"""Largest size of a weight file, small enough for any code host."""
+"""Maximum size of a weight file, small enough for any code host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def load_backbone(
 
 
 def load_meta_backbone(folder: Path) -> LlavaForConditionalGeneration:
-    """Load a backbone on the ``meta`` device: no weight is read, but everything that :func:`load_backbone` checks is.
+    """Load a backbone on the ``meta`` device: reads no weights, but checks the same as :func:`load_backbone`.
 
     Raises:
         CheckpointError: as :func:`load_backbone`.
@@ -114,7 +114,7 @@ def load_meta_backbone(folder: Path) -> LlavaForConditionalGeneration:
 
 
 def load_backbone_config(source: str | Path, *, revision: str | None = None) -> LlavaConfig:
-    """Read a backbone's ``config.json`` alone; raises CheckpointError if it is not a LLaVA's."""
+    """Read only a backbone's ``config.json``; raises CheckpointError if it is not a LLaVA's."""
     folder = Path(source) if Path(source).is_dir() or revision is None else hub.fetch_config(str(source), revision)
     with convert_library_errors(f"the backbone {source} has no readable config"):
         # Not LlavaConfig.from_pretrained, which returns the config of the 7B model if there is no file.
@@ -189,5 +189,5 @@ def _check_loading(info: Mapping[str, Any], *, where: str) -> None:
         raise TensorKeyError(
             f"{where}: {len(missing)} tensors missing {missing[:4]}, {len(surplus)} surplus {surplus[:4]}"
         )
-    for name, found, expected in sorted(info["mismatched_keys"]):
-        raise TensorShapeError(f"{where}: {name} has shape {tuple(found)}, the config needs {tuple(expected)}")
+    for name, shape, expected in sorted(info["mismatched_keys"]):
+        raise TensorShapeError(f"{where}: {name} has shape {tuple(shape)}, the config needs {tuple(expected)}")

@@ -91,8 +91,8 @@ def load_checkpoint(
             run in float32.
         quantize: precision of the language model's linear layers.
         allow_untrained: accept safety modules that were never trained.
-        merge: merge the adapter into the weights; default: if these are not quantised. An adapter that is not merged
-            stays trainable.
+        merge: merge the adapter into the weights; by default, if the weights are not quantised. An adapter that is not
+            merged stays trainable.
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
@@ -102,7 +102,7 @@ def load_checkpoint(
     report = verify(path)
     spec, path = report.spec, report.path
     if not spec.trained and not allow_untrained:
-        raise UntrainedError(f"{path.name}: the safety modules were never trained, so they would guard nothing")
+        raise UntrainedError(f"{path.name}: the safety modules were never trained, so they would not protect anything")
     if merge and quantize != "none":
         raise ConfigError("an adapter cannot be merged into quantised weights")
     source = spec.backbone.make_absolute(path)
@@ -232,10 +232,10 @@ def init_checkpoint(
 
 
 def update_policy(path: Path | str, policy: Policy) -> None:
-    """Rewrite ``policy.json`` and the manifest; the checkpoint stays sound if the process is killed.
+    """Rewrite ``policy.json`` and the manifest; the checkpoint stays valid even if the process is killed.
 
     Raises:
-        CheckpointError: the checkpoint is not sound.
+        CheckpointError: the checkpoint is not valid.
     """
     replace_file(verify(path).path, POLICY_FILE, _format_json(policy.to_dict()).encode())
 
@@ -264,7 +264,7 @@ def _set_default_modes(folder: Path, *, like: Path) -> None:
 
 
 def _place_backbone(source: BackboneRef, folder: Path, final: Path, *, include: bool) -> BackboneRef:
-    """Copy the backbone into ``folder``, or refer to it from ``final``, the folder's later path."""
+    """Copy the backbone into ``folder``, or refer to it relative to ``final``, the folder's later path."""
     if source.path is None:
         if include:
             raise ConfigError("only a backbone in a local folder can be included in a checkpoint")

@@ -49,7 +49,7 @@ def fetch_settings(hub_id: str, commit: str) -> Path:
     """Return a folder with a repository's config, tokenizer and image processor; its weights may be missing.
 
     Raises:
-        CheckpointError: they are neither in the cache nor can be downloaded.
+        CheckpointError: they are neither in the cache nor downloadable.
     """
     return _find_local(hub_id, commit, _SETTINGS) or _download(hub_id, commit, _SETTINGS)
 
@@ -70,8 +70,8 @@ def fetch_repository(hub_id: str, commit: str) -> Path:
 
 def fetch_config(hub_id: str, commit: str) -> Path:
     """Return a folder with a repository's ``config.json``; raises CheckpointError as :func:`fetch_settings`."""
-    found = try_to_load_from_cache(hub_id, "config.json", revision=commit)
-    return Path(found).parent if isinstance(found, str) else fetch_settings(hub_id, commit)
+    cached = try_to_load_from_cache(hub_id, "config.json", revision=commit)
+    return Path(cached).parent if isinstance(cached, str) else fetch_settings(hub_id, commit)
 
 
 def _find_local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | None:
@@ -90,7 +90,7 @@ def _find_local(hub_id: str, commit: str, patterns: tuple[str, ...]) -> Path | N
         )
     except (OSError, ValueError):
         return None
-    # Without a list of the repository's files, the client considers a folder with the config alone complete.
+    # Without a list of the repository's files, the client considers a folder with only the config complete.
     return folder if any((folder / name).is_file() for name in _TOKENIZERS) else None
 
 

@@ -18,7 +18,7 @@ _MALFORMED = (
     *(OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError),
     *(SafetensorError, StrictDataclassError),
 )
-"""Each was raised for a damaged file; ImportError is excluded, because it means that a library is missing."""
+"""Exceptions that libraries raised for damaged files; ImportError is excluded, because it means a missing library."""
 
 _offline_lock = threading.Lock()
 _offline_users = 0
@@ -29,8 +29,8 @@ _offline_before = False
 def keep_offline() -> Iterator[None]:
     """Disable network requests of the hub's client, and of libraries that use it, in this process.
 
-    Even for local files, the libraries request tags of a model, a list of templates and statistics. May be nested, and
-    used by several threads at once.
+    Even for local files, the libraries request tags of a model, a list of templates and statistics. The context may be
+    nested, and several threads may use it at once.
     """
     global _offline_users, _offline_before
     with _offline_lock:

@@ -51,12 +51,12 @@ def check_quantized(backbone: LlavaForConditionalGeneration, quantize: Quantize)
     for name, module in backbone.named_modules():
         if not isinstance(module, nn.Linear):
             continue
-        inside = name.startswith("model.language_model.")
+        in_language_model = name.startswith("model.language_model.")
         kind = type(module).__name__
         # Elsewhere, subclasses of Linear that the libraries define are allowed: SigLIP's pooling has one.
-        if kind != expected if inside else kind in _REPLACEMENT.values():
+        if kind != expected if in_language_model else kind in _REPLACEMENT.values():
             wrong.append(f"{name} ({kind})")
-        replaced += inside and quantize != "none"
+        replaced += in_language_model and quantize != "none"
     if wrong or (quantize != "none" and not replaced):
         raise CheckpointError(
             f"quantisation to {quantize} replaced {replaced} layers; {len(wrong)} are wrong: {wrong[:4]}"

@@ -2,7 +2,7 @@
 
 It is checked before any other file is parsed. Knows nothing of the files' meaning.
 
-:func:`replace_file` rewrites one file so that the checkpoint stays sound if the process is killed. Meanwhile, the
+:func:`replace_file` rewrites one file so that the checkpoint stays valid even if the process is killed. Meanwhile, the
 manifest's ``next`` holds the file's new digest, and a file with the old or the new digest is accepted.
 """
 
@@ -43,7 +43,7 @@ class _Manifest(StrictModel):
     """Digests by relative path."""
 
     next: dict[str, str] = Field(default_factory=dict)
-    """Digests that files may have as well while they are rewritten."""
+    """Additional digests that are accepted while files are rewritten."""
 
 
 def write_manifest(path: Path) -> Path:
@@ -58,7 +58,7 @@ def write_manifest(path: Path) -> Path:
 
 
 def replace_file(path: Path, name: str, content: bytes) -> None:
-    """Rewrite one file of a sound checkpoint, which stays sound if the process is killed at any moment.
+    """Rewrite one file of a valid checkpoint, which stays valid if the process is killed at any moment.
 
     Three steps, each a rename: the manifest accepts both contents, the file changes, the manifest drops the old digest.
 
@@ -78,15 +78,16 @@ def check_manifest(path: Path) -> dict[str, str]:
     """Compare every file with the manifest; returns the files' digests by relative path.
 
     Raises:
-        CheckpointError: ``path`` is no directory.
+        CheckpointError: ``path`` is not a directory.
         ForbiddenFileError: a file could execute code when loaded.
-        IntegrityError: a file is missing, surplus, a link, unreadable, or has other bytes; the message names them.
+        IntegrityError: a file is missing, surplus, a link, unreadable, or differs from the manifest; the message names
+            the files.
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such checkpoint directory")
-    # The path may be wrong, and name a large folder that other programs write to: nothing else in it is read.
+    # The path may be wrong and name a large folder of another program, so nothing else in the folder is read.
     if not any((path / name).exists() for name in (MANIFEST, _SPEC_FILE)):
-        raise IntegrityError(f"{path}: this folder holds no checkpoint, {MANIFEST} is missing")
+        raise IntegrityError(f"{path}: this folder does not contain a checkpoint, {MANIFEST} is missing")
     reject_forbidden(path)
     manifest = _read_manifest(path / MANIFEST)
     expected = manifest.sha256
@@ -94,11 +95,13 @@ def check_manifest(path: Path) -> dict[str, str]:
     missing, surplus = sorted(set(expected) - present), sorted(present - set(expected))
     if missing or surplus:
         raise IntegrityError(f"{path.name}: files missing {missing}, files not in the manifest {surplus}")
-    found = {name: _compute_sha256(path / name) for name in expected}
-    changed = sorted(name for name, digest in found.items() if digest not in (expected[name], manifest.next.get(name)))
+    digests = {name: _compute_sha256(path / name) for name in expected}
+    changed = sorted(
+        name for name, digest in digests.items() if digest not in (expected[name], manifest.next.get(name))
+    )
     if changed:
         raise IntegrityError(f"{path.name}: bytes differ from the manifest in {changed}")
-    return found
+    return digests
 
 
 def reject_forbidden(path: Path) -> None:
@@ -107,7 +110,7 @@ def reject_forbidden(path: Path) -> None:
         file = path / name
         if file.is_symlink() or not file.is_file():
             raise IntegrityError(
-                f"{path.name}: {name} is a link or no plain file; a checkpoint contains plain files only"
+                f"{path.name}: {name} is a link or not a regular file; a checkpoint contains only regular files"
             )
         if _can_execute(file):
             raise ForbiddenFileError(

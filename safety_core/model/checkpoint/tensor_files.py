@@ -13,7 +13,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def read_shapes(file: Path) -> Shapes:
-    """Read names and shapes from a file's header; raises IntegrityError if it is no safetensors file."""
+    """Read names and shapes from a file's header; raises IntegrityError if it is not a safetensors file."""
     try:
         with safe_open(file, framework="pt") as tensors:
             return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118

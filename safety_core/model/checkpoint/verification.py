@@ -30,7 +30,7 @@ BACKBONE_DIR = "backbone"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyReport:
-    """Properties of a sound checkpoint, found by :func:`verify`."""
+    """Properties of a valid checkpoint, as determined by :func:`verify`."""
 
     path: Path
     """The directory."""
@@ -58,12 +58,12 @@ class VerifyReport:
 
 
 def verify(path: Path | str) -> VerifyReport:
-    """Check a checkpoint without loading a weight; untrained modules are sound.
+    """Check a checkpoint without loading weights; untrained modules are valid.
 
     A backbone outside of the checkpoint is checked if it is an existing folder; hub repositories are not checked.
 
     Raises:
-        CheckpointError: something is wrong; the subclass is the kind of damage, the message names the difference.
+        CheckpointError: the checkpoint is damaged; the subclass is the kind of damage, and the message describes it.
     """
     path = Path(path)
     sums = check_manifest(path)

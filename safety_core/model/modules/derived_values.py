@@ -1,4 +1,4 @@
-"""Caches values that depend on parameters alone, for inference; recomputed after every change of a parameter."""
+"""Caches values that depend only on parameters, for inference; recomputes them after every change of a parameter."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -26,9 +26,11 @@ class DerivedValue(Generic[T]):
             compute: computes the value.
         """
         # Tensors created in inference mode have no version counter.
-        if not torch.is_inference_mode_enabled() or any(one.is_inference() for one in parameters):
+        if not torch.is_inference_mode_enabled() or any(parameter.is_inference() for parameter in parameters):
             return compute()
-        key = tuple((one.data_ptr(), one._version, one.dtype, one.device) for one in parameters)
+        key = tuple(
+            (parameter.data_ptr(), parameter._version, parameter.dtype, parameter.device) for parameter in parameters
+        )
         cached = self._cached
         if cached is None or cached[0] != key:
             cached = (key, compute())
@@ -52,7 +54,7 @@ class DerivedViews(DerivedValue[T]):
 
     def get(self, parameters: Sequence[Tensor], compute: Callable[[], T]) -> T:
         """Return the value for the parameters' current content; arguments as of :meth:`DerivedValue.get`."""
-        key = tuple(one.data_ptr() for one in parameters)
+        key = tuple(parameter.data_ptr() for parameter in parameters)
         cached = self._cached
         if cached is None or cached[0] != key:
             cached = (key, compute())

@@ -27,7 +27,7 @@ from safety_core.model.modules.derived_values import DerivedValue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadOutput:
-    """Logits of a batch, and where the head attended."""
+    """Logits of a batch, and the attention of the head."""
 
     type_logits_BC: Tensor
     """Logits of the risk types."""

@@ -16,7 +16,7 @@ from safety_core.model.modules.attention import KeyValues
 from safety_core.model.vision.tower import VisionFeatures
 
 LARGEST_SHARED = 1e6
-"""Largest magnitude of an image's keys and values that a row without that image may share; the nano's are below 10."""
+"""Maximum magnitude of an image's keys and values that a row without that image may share; the nano's are below 10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def gather_features(safe_BMD: Tensor, images: Sequence[Sequence[int]]) -> tuple[
     return torch.stack(parts).reshape(len(images), most * features, width), mask_PF
 
 
-def gather_key_values(images: KeyValues, shown: Sequence[Sequence[int]]) -> tuple[KeyValues, Tensor]:
+def gather_key_values(images: KeyValues, rows: Sequence[Sequence[int]]) -> tuple[KeyValues, Tensor]:
     """Gather the keys and values of each row's images, padded, and their mask_BF, True where a row has an image.
 
     If all rows with images have the same ones, their keys and values are returned as a single row, which attention
@@ -93,18 +93,18 @@ def gather_key_values(images: KeyValues, shown: Sequence[Sequence[int]]) -> tupl
 
     Args:
         images: keys and values of each image.
-        shown: the images of each row; at least one row has an image.
+        rows: the images of each row; at least one row has an image.
     """
-    distinct = {tuple(row) for row in shown if row}
+    distinct = {tuple(row) for row in rows if row}
     if len(distinct) == 1:
         (same,) = distinct
         keys_FD, values_FD = (torch.cat([part_BKD[image] for image in same]) for part_BKD in images)
         # A masked weight is zero, but zero times NaN is NaN, and so is minus infinity plus infinity.
-        if all(shown) or bool(torch.maximum(keys_FD.abs().amax(), values_FD.abs().amax()) < LARGEST_SHARED):
-            mask_B1 = torch.tensor([[bool(row)] for row in shown], device=keys_FD.device)
+        if all(rows) or bool(torch.maximum(keys_FD.abs().amax(), values_FD.abs().amax()) < LARGEST_SHARED):
+            mask_B1 = torch.tensor([[bool(row)] for row in rows], device=keys_FD.device)
             return KeyValues(keys_FD[None], values_FD[None]), mask_B1.expand(-1, len(keys_FD))
-    keys_BFD, mask_BF = gather_features(images.keys_BKD, shown)
-    values_BFD, _ = gather_features(images.values_BKD, shown)
+    keys_BFD, mask_BF = gather_features(images.keys_BKD, rows)
+    values_BFD, _ = gather_features(images.values_BKD, rows)
     return KeyValues(keys_BFD, values_BFD), mask_BF
 
 

@@ -32,7 +32,7 @@ class VisionFeatures:
         return len(self.projected_BPD)
 
     def __getitem__(self, rows: slice | Sequence[int]) -> VisionFeatures:
-        """Select some of the images as a batch."""
+        """Select a subset of the images as a batch."""
         index = rows if isinstance(rows, slice) else torch.as_tensor(rows, dtype=torch.long, device=self.device)
         return VisionFeatures(tuple(layer[index] for layer in self.layers), self.projected_BPD[index])
 

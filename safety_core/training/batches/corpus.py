@@ -17,7 +17,7 @@ from safety_core.training.batches.encoding import count_positions, encode_prompt
 from safety_core.training.batches.vision_sources import VisionSource
 
 Surface = Literal["joint", "image", "text"]
-"""What the head sees of a request: images and texts, or either alone."""
+"""Inputs of the head from one request: images and texts, or one of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class HeadTarget:
     """One label that the head learns from a sample."""
 
     surface: Surface
-    """What the head sees."""
+    """Inputs of the head."""
 
     label: RiskLabel
 
@@ -38,7 +38,7 @@ class Corpus:
 
     Args:
         model: the model whose tokenizer and hints apply.
-        samples: what to learn from.
+        samples: the training samples.
         table: the samples' images.
         source: the images' pixels or features.
         train_head: whether batches carry rows for the head.
@@ -89,13 +89,13 @@ class Corpus:
         return encode_prompt(self.model, self.samples[index], hinted=hinted)
 
     def list_targets(self, index: int) -> list[HeadTarget]:
-        """List what the head learns from a sample: the label of the whole request, and labels of its surfaces."""
+        """List the head's targets from a sample: the label of the whole request, and the labels of its surfaces."""
         sample = self.samples[index]
         has_images, has_texts = bool(sample.images), bool(sample.turns)
-        shown: Surface = "joint" if has_images and has_texts else "image" if has_images else "text"
-        targets = [HeadTarget(shown, sample.label, is_whole=True)]
-        if shown == "joint" and sample.image_risk is not None:
+        surface: Surface = "joint" if has_images and has_texts else "image" if has_images else "text"
+        targets = [HeadTarget(surface, sample.label, is_whole=True)]
+        if surface == "joint" and sample.image_risk is not None:
             targets.append(HeadTarget("image", sample.image_risk, is_whole=False))
-        if shown == "joint" and sample.text_risk is not None:
+        if surface == "joint" and sample.text_risk is not None:
             targets.append(HeadTarget("text", sample.text_risk, is_whole=False))
         return targets

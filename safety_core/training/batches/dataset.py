@@ -117,12 +117,12 @@ class BatchDataset(Dataset[TrainingBatch]):
         head: dict[Surface, dict[HeadRow, float]] = {"joint": {}, "image": {}, "text": {}}
         if not self.corpus.train_head:
             return head
-        for index, shown in zip(batch.samples, images, strict=True):
+        for index, image_rows in zip(batch.samples, images, strict=True):
             for target in self.corpus.list_targets(index):
                 weight = weights.request if target.is_whole else weights.surfaces[target.surface]
                 if weight:
                     ids = self.corpus.encode_texts(index) if target.surface != "image" else ()
-                    row = HeadRow(shown if target.surface != "text" else (), ids, target.label)
+                    row = HeadRow(image_rows if target.surface != "text" else (), ids, target.label)
                     rows = head[target.surface]
                     rows[row] = rows.get(row, 0.0) + weight
         return head

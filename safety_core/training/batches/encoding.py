@@ -46,8 +46,8 @@ def count_positions(model: SafeLlava, encoded: EncodedPrompt) -> int:
 def drop_too_long(
     model: SafeLlava, samples: Sequence[Sample], *, train_lm: bool
 ) -> tuple[tuple[Sample, ...], tuple[SampleError, ...]]:
-    """Split samples into those whose prompts fit the model and an error for each of the others."""
-    kept: list[Sample] = []
+    """Split samples into those whose prompts fit the model, and an error for each other sample."""
+    fitting: list[Sample] = []
     errors: list[SampleError] = []
     for sample in samples:
         try:
@@ -57,8 +57,8 @@ def drop_too_long(
         except SampleError as exc:
             errors.append(exc)
         else:
-            kept.append(sample)
-    return tuple(kept), tuple(errors)
+            fitting.append(sample)
+    return tuple(fitting), tuple(errors)
 
 
 def find_gold_hint(label: RiskLabel, hints: Hints, taxonomy: Taxonomy) -> str | None:

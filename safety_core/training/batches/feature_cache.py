@@ -73,18 +73,18 @@ class FeatureCache:
             return self._append(table, progress)
 
     def _append(self, table: ImageTable, progress: bool) -> int:
-        wanted = [row for row, digest in enumerate(table.digests) if digest not in self]
-        fill, hidden = get_pad_colour(self.model.image_processor), not progress or not wanted
+        missing_rows = [row for row, digest in enumerate(table.digests) if digest not in self]
+        fill, hidden = get_pad_colour(self.model.image_processor), not progress or not missing_rows
         with self._rows_file.open("ab") as rows, self._index_file.open("a", encoding="ascii") as index:
-            for start in track(range(0, len(wanted), _ENCODE_BATCH), "features", disable=hidden):
-                batch = wanted[start : start + _ENCODE_BATCH]
+            for start in track(range(0, len(missing_rows), _ENCODE_BATCH), "features", disable=hidden):
+                batch = missing_rows[start : start + _ENCODE_BATCH]
                 pixels = self.model.preprocess([load_image(table.refs[row], fill=fill) for row in batch])
                 rows.write(self._encode(self.model.encode_images(pixels)).tobytes())
                 rows.flush()
                 index.write("".join(f"{table.digests[row]}\n" for row in batch))
                 index.flush()
         self._row_of = self._recover()
-        return len(wanted)
+        return len(missing_rows)
 
     def bind(self, table: ImageTable) -> "CachedImages":
         """Create the source of one data set; the cache must hold every image."""

@@ -66,10 +66,10 @@ def pack_prompts(
 ) -> list[PackedPrompts]:
     """Group prompts into rows; ``lengths`` counts each prompt's positions with its images expanded."""
     shared: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
-    alone: list[int] = []
+    without_images: list[int] = []
     for index, prompt in enumerate(encoded):
         if not share or not images[index]:
-            alone.append(index)
+            without_images.append(index)
         else:
             shared.setdefault((images[index], tuple(prompt.input_ids[: _count_prefix_ids(prompt)])), []).append(index)
     rows = [
@@ -77,9 +77,9 @@ def pack_prompts(
         for members in shared.values()
     ]
     # Prompts without an image fill rows up to the longest row, whose length the batch has anyway.
-    longest = max([row.sequence.length for row in rows] + [lengths[index] for index in alone]) if share else 0
+    longest = max([row.sequence.length for row in rows] + [lengths[index] for index in without_images]) if share else 0
     groups: list[list[int]] = []
-    for index in alone:
+    for index in without_images:
         if groups and sum(lengths[other] for other in groups[-1]) + lengths[index] <= longest:
             groups[-1].append(index)
         else:

@@ -92,7 +92,7 @@ def compute_head_loss(
 
 
 def _balance(values: Sequence[int], count: int) -> Tensor:
-    seen = torch.bincount(torch.tensor(values, dtype=torch.long), minlength=count).float()
-    weight = torch.where(seen > 0, seen.clamp_min(1).rsqrt(), 0.0)
-    mean = (weight * seen).sum() / seen.sum().clamp_min(1)
-    return torch.where(seen > 0, weight / mean, 1.0)
+    counts = torch.bincount(torch.tensor(values, dtype=torch.long), minlength=count).float()
+    weight = torch.where(counts > 0, counts.clamp_min(1).rsqrt(), 0.0)
+    mean = (weight * counts).sum() / counts.sum().clamp_min(1)
+    return torch.where(counts > 0, weight / mean, 1.0)

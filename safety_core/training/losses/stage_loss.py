@@ -110,11 +110,11 @@ class StageLoss(nn.Module):
         return total, accuracies
 
     def _run_head(self, rows: Sequence[HeadRow], safe_BMD: Tensor | None) -> HeadOutput:
-        texts, shown = [row.ids for row in rows], [row.images for row in rows]
+        texts, images = [row.ids for row in rows], [row.images for row in rows]
         ids_BT, mask_BT = pad_ids(texts, device=self.model.device) if any(texts) else (None, None)
-        if safe_BMD is None or not any(shown):
+        if safe_BMD is None or not any(images):
             return self.model.compute_head_logits(None, ids_BT, mask_BT)
-        safe_BFD, safe_mask_BF = gather_features(safe_BMD, shown)
+        safe_BFD, safe_mask_BF = gather_features(safe_BMD, images)
         return self.model.compute_head_logits(safe_BFD, ids_BT, mask_BT, safe_mask_BF)
 
 

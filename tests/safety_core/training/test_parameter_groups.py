@@ -54,7 +54,7 @@ def test_what_is_switched_off_cannot_be_trained(
 
     with pytest.raises(ConfigError, match="head is switched off"):
         prepare_model(without(use_head=False), config_for(train_parts="head"))
-    with pytest.raises(ConfigError, match="nothing to learn"):
+    with pytest.raises(ConfigError, match="no parameters to train"):
         prepare_model(without(use_llm_tokens=False), config_for(train_parts="lm"))
 
 

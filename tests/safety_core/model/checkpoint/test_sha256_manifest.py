@@ -183,7 +183,9 @@ def test_a_malformed_field_of_the_manifest_is_named(folder: Path, content: objec
 def test_of_a_folder_that_holds_no_checkpoint_nothing_else_is_read(tmp_path: Path) -> None:
     (tmp_path / "notes.pkl").write_bytes(b"\x80\x04\x95")
     (tmp_path / "link").symlink_to(tmp_path)
-    with pytest.raises(IntegrityError, match=f"{tmp_path}: this folder holds no checkpoint, {MANIFEST} is missing"):
+    with pytest.raises(
+        IntegrityError, match=f"{tmp_path}: this folder does not contain a checkpoint, {MANIFEST} is missing"
+    ):
         check_manifest(tmp_path)
 
 
