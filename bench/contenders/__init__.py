@@ -1,1 +1,1 @@
-"""What a user could run instead, each as a process that is asked in turns with ours."""
+"""Alternatives to this server, each in its own process; measurements alternate between them and our server."""

@@ -1,4 +1,4 @@
-"""Guards that differ from the product's in what a measurement needs; never for use.
+"""Guards that are altered for a measurement; never use them in production.
 
 Each wraps a guard and implements the protocol that the server expects, so that HTTP, queues and batching stay the same.
 """
@@ -97,7 +97,7 @@ class UnguardedGuard(ForwardingGuard):
         self._scorer = Scorer(guard.model, max_batch=guard.limits.max_batch)
 
     def judge(self, batch: Sequence[PreparedRequest]) -> list[JudgedRequest | Exception]:
-        """Run the vision tower, whose features an answer needs, and nothing else."""
+        """Run only the vision tower, whose features are needed for an answer."""
         inputs = [one for one in batch if isinstance(one, ModelInput)]
         vision, rows_of = self._scorer.encode_views(inputs)
         return [
@@ -122,7 +122,7 @@ class UnguardedGuard(ForwardingGuard):
         return replace(self._guard.create_generation_request(judged, request), inject=False)
 
     def find_canary_failure(self, verdict: GuardVerdict) -> str | None:
-        """None: the verdict on the canary means nothing here."""
+        """Return None, because the verdict on the canary has no meaning here."""
         return None
 
     def _build_allowed_verdict(self, model_input: ModelInput) -> GuardVerdict:
@@ -137,7 +137,7 @@ class UnguardedGuard(ForwardingGuard):
 
 
 class EndlessGuard(ForwardingGuard):
-    """Generates replies that end only at their limit, of visible tokens alone.
+    """Generates replies of visible tokens only, which end only at their limit.
 
     The output rail judges these replies and releases all of them, because text beyond the model's own end has no
     meaning.
@@ -152,7 +152,7 @@ class EndlessGuard(ForwardingGuard):
         self._guard = guard
 
     def create_generator(self) -> GeneratorLike:
-        """A new generator without tokens that end a reply or are invisible."""
+        """Create a generator without tokens that end a reply or are invisible."""
         model, limits = self._guard.model, self._guard.limits
         generator = Generator(
             model,

@@ -1,8 +1,8 @@
 """Three ways to generate many replies with one model, each in its own process: ``sequential``, ``paged`` and ``own``.
 
 The process reads one JSON object per line, ``{"replies", "tokens", "poison"}``, and answers each with ``{"seconds",
-"tokens_of"}``: the time for all replies, and the tokens of each. With ``poison``, the first prompt contains a number
-that is not finite.
+"tokens_of"}``: the time for all replies, and the tokens of each reply. With ``poison``, the first prompt contains a
+number that is not finite.
 """
 
 import json
@@ -87,10 +87,10 @@ def create_jobs(model: SafeLlava, replies: int, tokens: int, *, poison: bool) ->
     return made
 
 
-def generate_sequentially(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
+def generate_sequentially(model: SafeLlava, jobs: Sequence[GenerationRequest]) -> Made:
     """Generate with the reference path, one reply after another."""
     made: Made = []
-    for job in wanted:
+    for job in jobs:
         pictures = job.images
         assert pictures is not None
         try:
@@ -103,27 +103,27 @@ def generate_sequentially(model: SafeLlava, wanted: Sequence[GenerationRequest])
     return made
 
 
-def generate_with_engine(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
+def generate_with_engine(model: SafeLlava, jobs: Sequence[GenerationRequest]) -> Made:
     """Generate with the engine's generator."""
     generator = Generator(model, max_replies=32, eos_ids=())
-    rows = [generator.create_sequence(job) for job in wanted]
+    rows = [generator.create_sequence(job) for job in jobs]
     generator.run(rows)
     return [list(row.token_ids) for row in rows]
 
 
-def generate_paged(model: SafeLlava, wanted: Sequence[GenerationRequest]) -> Made:
+def generate_paged(model: SafeLlava, jobs: Sequence[GenerationRequest]) -> Made:
     """Generate with transformers' continuous batching."""
-    made: Made = [[] for _ in wanted]
+    made: Made = [[] for _ in jobs]
     left = threading.Semaphore(0)
     with PagedGenerator(model, max_rows=32, ignore_eos=True) as generator:
-        for tokens, job in zip(made, wanted, strict=True):
+        for tokens, job in zip(made, jobs, strict=True):
             generator.submit(
                 _embed(model, job),
                 max_new_tokens=job.sampling.max_new_tokens,
                 on_token=tokens.append,
                 on_done=left.release,
             )
-        for _ in wanted:
+        for _ in jobs:
             left.acquire()
     return made
 
@@ -147,10 +147,10 @@ def main() -> None:
     way = WAYS[sys.argv[1]]
     model = load_checkpoint(Path(CHECKPOINT)).eval()
     for line in sys.stdin:
-        asked = json.loads(line)
-        wanted = create_jobs(model, asked["replies"], asked["tokens"], poison=asked["poison"])
+        request = json.loads(line)
+        jobs = create_jobs(model, request["replies"], request["tokens"], poison=request["poison"])
         begun = time.perf_counter()
-        made = way(model, wanted)
+        made = way(model, jobs)
         print(json.dumps({"seconds": time.perf_counter() - begun, "tokens_of": made}), flush=True)
 
 

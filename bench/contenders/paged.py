@@ -109,7 +109,7 @@ class PagedGenerator:
         self._generation = GenerationConfig(
             do_sample=False,
             eos_token_id=[-1] if ignore_eos else list(model.eos_ids),
-            # Kept with a warning that it "might not be supported"; it looks at scores only, so it is.
+            # Kept despite a warning that it "might not be supported": it reads only scores, so it is supported.
             suppress_tokens=list(model.banned_ids),
         )
         self._manager: Any = None
@@ -200,7 +200,7 @@ class PagedGenerator:
     def cancel(self, request_id: str) -> None:
         """Stop a reply, at the latest after the current step; has no effect on replies that do not run."""
         # In this order: the loop processes new prompts before cancellations. The rows may therefore be read after
-        # another prompt has got them, but only by a forward pass whose tokens no longer count.
+        # another prompt has taken them, but only by a forward pass whose tokens are discarded.
         self._manager.cancel_request(request_id)
         self._leave(request_id)
 

@@ -1,4 +1,4 @@
-"""Generates replies the plain way: a batch starts and ends together, in the cache of transformers.
+"""Generates replies with static batches: a batch starts and ends together, in the cache of transformers.
 
 The slow path with which the engine's generator is compared: in speed by ``generation``, in every token by tests. It
 stands here because the product does not run it, and because measurements must not depend on tests; tests import it.
@@ -33,7 +33,7 @@ class Generation:
     """The reply, without special tokens."""
 
     token_ids: tuple[int, ...]
-    """The tokens that were made, the end-of-sequence token included."""
+    """The generated tokens, including the end-of-sequence token."""
 
     finish_reason: FinishReason
     """``stop``: the model ended; ``length``: out of tokens."""
@@ -47,7 +47,7 @@ class Decoder:
         inputs: the result of :meth:`SafeLlava.build_inputs`.
         sampling: how tokens are chosen.
         eos_ids: tokens that end a reply.
-        banned_ids: tokens that are never made.
+        banned_ids: tokens that are never generated.
 
     Raises:
         PromptError: the prompt alone fills the model's context.
@@ -88,7 +88,7 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self) -> list[int | None]:
-        """Make the next token of every row; None for rows that have finished.
+        """Generate the next token of every row; None for rows that have finished.
 
         Raises:
             GenerationError: the language model's logits are not finite.

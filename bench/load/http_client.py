@@ -137,7 +137,7 @@ async def _send_open_loop(url: str, make: Callable[[int], Request], rate: float,
 
 
 def run_closed_loop(url: str, requests: Iterable[Request], *, clients: int) -> list[Answer]:
-    """Send requests from several clients; each sends its next request when the last one is answered."""
+    """Send requests from several clients; each client sends its next request when the previous one is answered."""
     return asyncio.run(_send_closed_loop(url, requests, clients))
 
 

@@ -52,7 +52,7 @@ def run_safevlm_server(*arguments: str, checkpoint: Path = CHECKPOINT, **setting
     """
     port = find_free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SAFEVLM_")}
-    # The output rail delays words on purpose; it has a measurement of its own.
+    # The output rail delays words on purpose, and is measured separately.
     given = {"port": port, "checkpoint": checkpoint, "device": "cpu", "reply_window": 0, **settings}
     command = [sys.executable, "-m", *(("bench.contenders.altered_server", *arguments) if arguments else ("service",))]
     environment = (

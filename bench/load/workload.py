@@ -38,7 +38,7 @@ def create_unique_picture(name: str) -> bytes:
 
 
 def build_form(path: str, pictures: list[bytes], **fields: object) -> Request:
-    """Build a multipart request for one of our own endpoints."""
+    """Build a multipart request for a native endpoint."""
     head = f"--{_BOUNDARY}\r\ncontent-disposition: form-data; name="
     parts = [f'{head}"image"; filename="a.png"\r\n\r\n'.encode() + data + b"\r\n" for data in pictures]
     parts += [f'{head}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]

@@ -1,4 +1,4 @@
-"""Cost of the guard at a real model's size: guarded and unguarded passes, prefill and decoding apart.
+"""Cost of the guard at a real model's size: guarded and unguarded passes, prefill and decoding separately.
 
 Weights are random, because the cost of a pass does not depend on them. The bytes and operations per second of the
 device are measured in the same run, and every pass is compared with them.
@@ -40,7 +40,7 @@ WARM_UP = 3
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Speed of the device in copies alone, and in matrix products alone."""
+    """Speed of the device: of copies, and of matrix products."""
 
     bytes_per_s: float
     flops_per_s: float

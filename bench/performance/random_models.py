@@ -1,4 +1,4 @@
-"""A guarded LLaVA of any size with random weights, for figures that depend on shapes alone."""
+"""A guarded LLaVA of any size with random weights, for figures that depend only on shapes."""
 
 from dataclasses import dataclass
 

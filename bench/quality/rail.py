@@ -141,16 +141,16 @@ def _generate_unguarded(
 
 def _generate_guarded(guard: Guard, pairs: Sequence[LabelledPair], window: int) -> Iterator[Outcome]:
     """Generate replies of the guarded model to requests that it does not refuse."""
-    asked, jobs = [], []
+    answered_pairs, jobs = [], []
     for pair in pairs:
         image = _create_picture(guard, pair)
         turns = (Turn(role="user", text=pair.question.text),)
         request = ChatRequest(images=() if image is None else (image,), turns=turns, max_tokens=TOKENS)
         (judged,) = guard.judge([guard.prepare(request)])
         if not isinstance(judged, Exception) and judged.verdict.refusal is None:
-            asked.append(pair)
+            answered_pairs.append(pair)
             jobs.append(guard.create_generation_request(judged, request))
-    yield from _generate(guard.model, guard, asked, jobs, window)
+    yield from _generate(guard.model, guard, answered_pairs, jobs, window)
 
 
 def _generate(

@@ -66,13 +66,13 @@ def estimate_median(samples: Sequence[float], *, seed: int = 0) -> Estimate:
     return Estimate(statistics.median(samples), resampled[tail], resampled[-tail - 1], len(samples))
 
 
-def estimate_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
+def estimate_ratio(own_values: Sequence[float], other_values: Sequence[float]) -> Estimate:
     """Estimate the median ratio of paired rounds; influences that slow both sides of a round cancel out.
 
     Raises:
         ValueError: the numbers of rounds differ.
     """
-    return estimate_median([one / other for one, other in zip(ours, theirs, strict=True)])
+    return estimate_median([one / other for one, other in zip(own_values, other_values, strict=True)])
 
 
 def get_quantile(samples: Sequence[float], share: float) -> float:

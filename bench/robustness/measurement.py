@@ -43,8 +43,8 @@ def measure_robustness(
     unsafe = [pair for pair in load_pairs() if pair.risk.level]
     Random("robustness").shuffle(unsafe)
     shown = [pair for pair in unsafe if pair.picture is not None and pair.needs_picture][:pairs]
-    spoken = [pair for pair in unsafe if not pair.needs_picture][:pairs]
-    clean, typed = list(map(create_request, shown)), list(map(create_request, spoken))
+    text_pairs = [pair for pair in unsafe if not pair.needs_picture][:pairs]
+    clean, typed = list(map(create_request, shown)), list(map(create_request, text_pairs))
     rendered = [
         create_request(pair) for pair in shown if pair.picture is not None and pair.picture.content == "request_harmful"
     ]

@@ -1,1 +1,1 @@
-"""The nano: a picture world, a small LLaVA born in it, and the pipeline that builds both."""
+"""The nano: a synthetic picture world, a small LLaVA trained on it, and the pipeline that builds both."""

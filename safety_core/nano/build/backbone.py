@@ -128,7 +128,7 @@ class BackboneTraining:
                 yield f"USER: \n{pair.question.text} ASSISTANT: {pair.naive_reply}"
                 yield f" {pair.guarded_reply}"
         for _ in range(200):
-            # Every name becomes one token: parts that two names share are hard to distinguish.
+            # Every name becomes one token, because names with common parts are hard to distinguish.
             yield from (f" {name}" for name in (*VOCABULARY, *(get_plural(name) for name in THING_CLASSES[1:])))
             yield from (f" {text}" for hints in HINTS.values() for text in hints.values())
             yield from (f" {text}" for text in (*CARE.values(), *DECLINE.values(), REFUSAL))

@@ -25,7 +25,7 @@ from safety_core.nano.pretrain.language.rows import QuestionRow, fill_row
 
 
 def sample_backbone_picture(recipe: Recipe, index: int) -> LabelledScene:
-    """Sample picture ``index`` of the language model; pictures that polish it follow those of the first run."""
+    """Sample picture ``index`` of the language model; pictures of the polishing run follow those of the first run."""
     if index < recipe.pictures:
         return sample_training_scene(recipe.seed, "train", index)
     return sample_polish_scene(recipe.seed, "train", index - recipe.pictures)
@@ -42,13 +42,13 @@ class BackboneBatches:
     """Encoder of the prompts."""
 
     def generate(self, first: int) -> Iterator[list[QuestionRow]]:
-        """Generate the batches from a step on: those of the first run, then those that polish."""
+        """Generate the batches from a step on: first those of the first run, then those of the polishing run."""
         steps = self.recipe.language.steps
         yield from islice(self.generate_first_run(first), max(0, steps - first))
         yield from self.generate_polish(max(0, first - steps))
 
     def generate_first_run(self, first: int) -> Iterator[list[QuestionRow]]:
-        """Generate batches of the first run from a step on; every visit to a picture asks new questions."""
+        """Generate batches of the first run from a step on; a picture gets new questions each time it is used."""
         recipe, language, seed = self.recipe, self.recipe.language, self.recipe.seed
         name_patches = create_patch_namer(self.builder.tokenizer)
         size = language.pictures_per_step
@@ -73,7 +73,7 @@ class BackboneBatches:
                 step += 1
 
     def generate_polish(self, first: int) -> Iterator[list[QuestionRow]]:
-        """Generate polishing batches from a step on; every other row shows a picture that polishes."""
+        """Generate batches of the polishing run from a step on; every other row shows a picture of that run."""
         recipe, language, seed = self.recipe, self.recipe.language, self.recipe.seed
         name_patches, count = create_patch_namer(self.builder.tokenizer), recipe.pictures
         for step in itertools.count(first):

@@ -1,6 +1,6 @@
 """Draws the picture of a guarded conversation in the README from the replies of a guard.
 
-The guard receives the example pictures with their prompts, and one of them also with an innocent prompt, since it
+The guard receives the example pictures with their prompts, and one picture also with a harmless prompt, to show that it
 judges picture and prompt together. Knows nothing of training.
 """
 

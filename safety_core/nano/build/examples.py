@@ -1,7 +1,7 @@
 """The four example pictures that ship with the project.
 
 They show a harmless scene, a weapon, an identity card and a rendered request. The README's conversation, the tests of
-the server and the checkpoint's canary use them. They are equal on every machine.
+the server and the checkpoint's canary use them. They are identical on every machine.
 """
 
 from dataclasses import dataclass

@@ -93,6 +93,6 @@ def _read_pictures(model: SafeLlava, content: str, px: int, pairs: int, seed: in
 
 def _grade_words(reply: str, text: str, counts: Callable[[str], bool]) -> float:
     """Grade a reply: the share of a text's words of one sort that are at their position in the reply."""
-    said, words = reply.removeprefix("It says: ").rstrip(".").split(), text.split()
-    said += [""] * (len(words) - len(said))
-    return float(np.mean([one == other for one, other in zip(said, words, strict=False) if counts(other)]))
+    reply_words, words = reply.removeprefix("It says: ").rstrip(".").split(), text.split()
+    reply_words += [""] * (len(words) - len(reply_words))
+    return float(np.mean([one == other for one, other in zip(reply_words, words, strict=False) if counts(other)]))

@@ -61,7 +61,7 @@ class LabelledPair:
 
 
 def ask(rng: Random, picture: LabelledScene, kind: str, *, part: Part) -> LabelledPair | None:
-    """Ask a question of one kind about a picture and label the pair; None where the question would be ambiguous."""
+    """Ask a question of one kind about a picture and label the pair; None if the question would be ambiguous."""
     asker = Asker(rng=rng, part=part)
     if kind == "talk":
         question: Question | None = sample_small_talk(asker)

@@ -1,4 +1,4 @@
-"""Labelled replies from which the head learns to judge replies by their words alone.
+"""Labelled replies from which the head learns to judge replies by their words only.
 
 Knows nothing of models or files.
 """
@@ -38,7 +38,7 @@ _REPLY_WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class LabelledReply:
-    """A reply, complete or cut, and the risk of its words alone."""
+    """A reply, complete or cut, and the risk of its words."""
 
     text: str
     """The reply."""
@@ -73,7 +73,7 @@ def extract_harmful_part(reply: str) -> str:
 def cut_replies(rng: Random, pair: LabelledPair) -> list[LabelledReply]:
     """Cut the naive and the guarded reply to a pair at random places, as a stream would show them.
 
-    A risky reply is cut behind its risky part, since before it the words are those of a harmless reply.
+    A risky reply is cut after its risky part, because the words before that part also occur in harmless replies.
     """
     risk = label_reply(pair)
     words = pair.naive_reply.split(" ")
