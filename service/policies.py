@@ -25,7 +25,7 @@ _MAX_TAG = 64
 
 
 def list_policy_names(key: ApiKey | None, book: PolicyBook) -> tuple[str, ...]:
-    """List the policies that a request may choose; the first is the one that applies without a choice.
+    """List the policies that a request may choose; the first applies if the request names none.
 
     Args:
         key: the API key of the request; its own policies precede those that the file makes selectable.

@@ -1,1 +1,1 @@
-"""Programs for those who work on this repository; no part of what is installed."""
+"""Development programs; they are not part of the installed package."""

@@ -20,14 +20,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("safety_core", "service")
 VERBS = Path(__file__).with_name("verbs.txt")
-# Modules whose names Python gives; they do not make a folder crowded.
+# Modules whose names Python prescribes; they do not count towards the size of a folder.
 UNCOUNTED = {"__init__.py", "__main__.py"}
 PROPERTY_DECORATORS = {"property", "cached_property", "setter"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The bounds that a layout keeps."""
+    """Bounds on the layout."""
 
     modules_per_folder: int = 12
     lines_per_module: int = 400
@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What was measured in the product packages."""
+    """The measured layout of the product packages."""
 
     modules: dict[str, int]
     """Modules of each folder."""
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def nouns(self) -> dict[str, list[str]]:
-        """Functions of each module whose first word is no verb."""
+        """Functions of each module whose first word is not a verb."""
         named = {
             path: [name for name in names if not self.begins_with_verb(name)] for path, names in self.functions.items()
         }
@@ -100,7 +100,7 @@ def list_functions(source: str) -> Iterator[str]:
 
 
 def is_property(decorator: ast.expr) -> bool:
-    """Whether a decorator makes a method a value."""
+    """Whether a decorator turns a method into a property."""
     name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
     return name in PROPERTY_DECORATORS
 
@@ -127,7 +127,7 @@ def format_table(layout: Layout) -> str:
 
 
 def main() -> int:
-    """Print what the arguments ask for; return the status to exit with."""
+    """Print the requested figures; returns the exit status."""
     parser = argparse.ArgumentParser(description="Measure the layout of the code.")
     parser.add_argument("--check", action="store_true", help="exit with status 1 if a bound is exceeded")
     parser.add_argument("--names", action="store_true", help="list the functions that do not begin with a verb")

@@ -19,7 +19,7 @@ from service.app import create_app
 from service.settings import Settings
 
 SHAPE_FILE = Path(__file__).with_name("openapi_shape.json")
-# Keys whose strings are for people. Where their value is an object it is a field of that name, and stays.
+# Keys whose strings are descriptive texts. If the value is an object, it is a field of that name, and stays.
 TEXTS = frozenset({"title", "summary", "description"})
 EXAMPLES = frozenset({"example", "examples"})
 
@@ -40,14 +40,14 @@ def strip_texts(node: Any) -> Any:
 
 
 def read_shape() -> str:
-    """Return the shape of the interface of a server that asks for keys and has the defaults elsewhere, as JSON."""
+    """Return the shape of the interface as JSON, for a server with API keys and otherwise default settings."""
     document = create_app(Settings(api_keys="reader:placeholder")).openapi()
     shape = {name: strip_texts(document[name]) for name in ("openapi", "paths", "components")}
     return json.dumps(shape, indent=1, sort_keys=True) + "\n"
 
 
 def main() -> int:
-    """Compare or write the shape; return the status to exit with."""
+    """Compare or write the shape; returns the exit status."""
     parser = argparse.ArgumentParser(description="Keep the shape of the HTTP interface.")
     parser.add_argument("--write", action="store_true", help="write the shape of this code to the file")
     if parser.parse_args().write:

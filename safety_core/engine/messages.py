@@ -96,7 +96,7 @@ class GuardVerdict:
     """All scores of the text variant that determined the decision; None without a verdict."""
 
     variant_scores: tuple[PairScores, ...] = ()
-    """All scores of every variant of the text, including the one that decided."""
+    """All scores of every variant of the text, including the variant that determined the decision."""
 
     others: Mapping[str, Verdict] = field(default_factory=dict)
     """Decisions that are only recorded: of the policies beside the one in force, and of that policy in shadow mode."""

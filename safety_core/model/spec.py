@@ -110,7 +110,7 @@ class CheckpointSpec:
         """Parse the JSON form.
 
         Raises:
-            FormatVersionError: the format version is not the one that this code writes.
+            FormatVersionError: the format version differs from the version that this code writes.
             ConfigError: a field is missing, unknown or malformed.
         """
         if isinstance(data, Mapping) and data.get("format_version") != FORMAT_VERSION:

@@ -92,5 +92,5 @@ def score_chunk(guard: Guard, chunk: Chunk, batch_size: int) -> list[VariantScor
 
 
 def apply_policy(policy: Policy, taxonomy: Taxonomy, scores: VariantScores) -> JudgedVariant | None:
-    """Apply a policy to the scores of a sample and return the variant that decides; None where none was scored."""
+    """Apply a policy to the scores of a sample and return the variant that decides; None if none was scored."""
     return find_worst_variant(policy, taxonomy, scores.turns, scores.pairs) if scores.pairs else None

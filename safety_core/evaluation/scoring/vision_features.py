@@ -37,7 +37,7 @@ class VisionFeatureCache:
         self._kept: dict[tuple[str, str], VisionFeatures] = {}
 
     def get(self, tower: str, image: str) -> VisionFeatures | None:
-        """Get the features of one image; None where they are not cached."""
+        """Get the features of one image; None if they are not cached."""
         return self._kept.get((tower, image))
 
     def put(self, tower: str, image: str, features: VisionFeatures) -> None:

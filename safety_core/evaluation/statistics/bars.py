@@ -89,7 +89,7 @@ class BarResult:
     """Name of the figure."""
 
     value: float | None
-    """Value of the figure; None where it is missing or unscored."""
+    """Value of the figure; None if it is missing or unscored."""
 
     passed: bool
     """Whether the figure clears the bar."""

@@ -31,7 +31,7 @@ class Estimate:
     """A figure with its interval. A figure that could not be measured has the value None, never zero."""
 
     value: float | None
-    """The point estimate; None where no pair could be scored."""
+    """The point estimate; None if no pair could be scored."""
 
     low: float | None
     """Lower end of the 95 % interval."""

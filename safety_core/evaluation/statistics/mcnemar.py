@@ -27,7 +27,7 @@ class McNemar:
     """Number of pairs scored in both systems."""
 
     p_value: float
-    """Two-sided exact binomial probability of a split at least this uneven; 1.0 where the systems never disagree."""
+    """Two-sided exact binomial probability of a split at least this uneven; 1.0 if the systems never disagree."""
 
     def to_dict(self) -> dict[str, float | int]:
         """Return the JSON form."""

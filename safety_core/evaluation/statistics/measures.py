@@ -30,7 +30,7 @@ class Outcome:
     """The scores that decided; None in systems without a head, or without a verdict."""
 
     reply: SystemReply | None
-    """The system's reply; None where it failed to reply."""
+    """The system's reply; None if it failed to reply."""
 
     judgement: Judgement
     """The judge's result; unscored where there is no reply."""
@@ -50,7 +50,7 @@ class Measure:
     """Whether a pair is in the scope of the measure."""
 
     grade: Callable[[Outcome, Duty, ThingFinder], float | None]
-    """Grade of one pair in scope; None where it cannot be scored."""
+    """Grade of one pair in scope; None if it cannot be scored."""
 
     bounds: tuple[float, float] = (0.0, 1.0)
     """Least and greatest grade."""

@@ -1,4 +1,4 @@
-"""``suite.json``: the name of a suite, how its replies are judged, and the parts of it with columns of their own.
+"""``suite.json``: the name of a suite, the rubric for its replies, and the parts that get separate columns.
 
 Knows nothing of images, models or statistics.
 """

@@ -13,7 +13,7 @@ from safety_core.nano.world.vocabulary import Phrase
 
 
 def ask_about_scene(asker: Asker, kind: str, scene: Scene, phrase: Phrase | None) -> Question | None:
-    """Ask a question of one kind about a scene; None where the scene permits no unambiguous one.
+    """Ask a question of one kind about a scene; None if the scene permits no unambiguous one.
 
     Args:
         asker: random source and wordings.

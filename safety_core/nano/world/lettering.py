@@ -84,7 +84,7 @@ def place_lettering(
         varied: narrow and slant the letters, so that the trained typefaces cover more shapes.
 
     Returns:
-        The block, or None where it does not fit at ``px`` (or at the smallest size).
+        The block, or None if it does not fit at ``px`` (or at the smallest size).
     """
     face = rng.choice(fonts)
     colour = rng.choice(list_readable_colours(background))

@@ -30,7 +30,7 @@ class HeadTarget:
     label: RiskLabel
 
     is_whole: bool
-    """Whether the head sees the whole request; otherwise a surface of it."""
+    """Whether the head reads the whole request, or only one of its surfaces."""
 
 
 class Corpus:

@@ -53,7 +53,7 @@ class VisionInput:
 
 
 class VisionSource(Protocol):
-    """The images of a data set by their row in its image table. Tests have a fake of it."""
+    """The images of a data set by their row in its image table. Tests use a fake implementation."""
 
     def fetch(self, rows: Sequence[int]) -> VisionInput:
         """Load images, in the order of ``rows``."""
