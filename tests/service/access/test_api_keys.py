@@ -44,7 +44,7 @@ def test_a_new_key_works_from_the_entry_that_is_printed_for_it() -> None:
     ("text", "complaint"),
     [
         ("keys: [", "^test:1: cannot be read as YAML$"),
-        ("[]: 1", "^test:1: the name of a field must be a word$"),
+        ("[]: 1", "^test:1: a field name must be a string$"),
         ("3", "^test:1: a mapping is needed$"),
         ("{}", "^test:1: keys: the field is missing$"),
         ("keys: 3", "^test:1: keys: a list is needed$"),
