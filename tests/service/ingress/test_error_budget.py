@@ -151,7 +151,8 @@ def test_damaged_pictures_are_released_before_their_client_is_told(
     alive: list[int] = []
 
     async def delay_error(record: RequestRecord) -> None:
-        alive.append(sum(isinstance(one, dict) and body in one.values() for one in gc.get_objects()))
+        held = [value for found in gc.get_objects() if isinstance(found, dict) for value in list(found.values())]
+        alive.append(sum(isinstance(value, bytes) and value == body for value in held))
 
     monkeypatch.setattr(client.app_state["service"].error_budget, "delay_error", delay_error)
     assert client.post(CLASSIFY, files={"image": body}).status_code == 400
