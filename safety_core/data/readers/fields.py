@@ -24,7 +24,7 @@ def _check_not_blank(text: str | None) -> str | None:
 
 
 def _convert_number(value: object) -> object:
-    return str(value) if isinstance(value, int) else value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _take_first(value: object) -> object:

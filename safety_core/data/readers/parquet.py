@@ -30,5 +30,5 @@ def read_parquet_rows(file: Path) -> Iterator[SourceRow]:
                 for data in batch.to_pylist():
                     number += 1
                     yield SourceRow(RecordPlace(file, number), data)
-    except (OSError, ArrowException) as exc:
+    except (OSError, ValueError, ArrowException) as exc:  # a text that is no UTF-8 is a ValueError
         raise RecordPlace(file, number).create_error("the file cannot be read as Parquet", "file") from exc
