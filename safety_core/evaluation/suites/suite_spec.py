@@ -42,7 +42,7 @@ def _fits(value: object, condition: object) -> bool:
         if not isinstance(value, int | float):
             return False
         return bool(condition.get("min", value) <= value <= condition.get("max", value))
-    return value in condition if isinstance(condition, list) else value is not None and value == condition
+    return value is not None and (value in condition if isinstance(condition, list) else value == condition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@ import pytest
 
 from safety_core.evaluation.scoring.judges import RubricJudge
 from safety_core.evaluation.scoring.reply_kinds import Judgement, SystemReply
-from safety_core.evaluation.statistics.measures import MEASURES, Outcome
+from safety_core.evaluation.statistics.measures import Outcome
 from safety_core.evaluation.statistics.metrics import Scoreboard
 from safety_core.evaluation.suites.suite import Pair, Suite, load_suite
 from safety_core.policy.policy import Policy, decide
@@ -148,7 +148,3 @@ def test_figures_repeat_with_the_seed(suite: Suite) -> None:
     row = outcomes(suite, dict(BARE))
     first, second = (Scoreboard(suite, seed=7, resamples=50).compute_figures(row) for _ in range(2))
     assert first == second
-
-
-def test_measures_have_names_of_their_own() -> None:
-    assert len({measure.name for measure in MEASURES}) == len(MEASURES)

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +5,6 @@ import pytest
 
 from safety_core.errors import ConfigError, SampleError
 from safety_core.evaluation.suites.suite import load_suite
-from safety_core.evaluation.suites.suite_spec import Column, SuiteSpec
 from tests.helpers.datasets.suite_factory import RECORDS, SAFE, SPEC, create_record, write_suite
 
 
@@ -25,22 +23,6 @@ def test_pairs_of_one_picture_share_a_cluster(tmp_path: Path) -> None:
     assert clusters["maybe"] != clusters["hello"]
 
 
-def test_columns_select_by_any_field(tmp_path: Path) -> None:
-    lines = [*RECORDS, create_record("font", image=None, prompt="x", label=(SAFE, 0), font="serif", typographic=True)]
-    pairs = load_suite(write_suite(tmp_path, lines)).pairs
-
-    def members(where: dict[str, Any]) -> list[str]:
-        column = Column(name="x", where=where)
-        return [pair.sample.id for pair in pairs if column.matches(pair.collect_fields(SPEC.taxonomy))]
-
-    assert members({"typographic": True, "lettering_px": {"min": 20, "max": 30}}) == ["words"]
-    assert members({"lettering_px": {"max": 20}}) == ["small"]
-    assert members({"type": "insults_bullying"}) == ["maybe"]
-    assert members({"level": ["caution", "may_refuse"]}) == ["look", "maybe"]
-    assert members({"font": "serif"}) == ["font"]
-    assert members({"no_such_field": True}) == []
-
-
 def test_the_digest_covers_spec_records_and_pictures(tmp_path: Path) -> None:
     base = load_suite(write_suite(tmp_path / "a")).sha256
     assert load_suite(write_suite(tmp_path / "b")).sha256 == base
@@ -48,30 +30,6 @@ def test_the_digest_covers_spec_records_and_pictures(tmp_path: Path) -> None:
     picture.write_bytes(picture.read_bytes() + b"\0")
     assert load_suite(tmp_path / "c").sha256 != base
     assert load_suite(write_suite(tmp_path / "d", RECORDS[:-1])).sha256 != base
-
-
-def test_spec_survives_json() -> None:
-    assert SuiteSpec.parse(json.loads(json.dumps(SPEC.to_dict()))) == SPEC
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"format_version": 2}, "format_version"),
-        ({"surprise": 1}, "suite.surprise: unknown field"),
-        ({"max_new_tokens": 0}, "positive max_new_tokens"),
-        ({"max_new_tokens": True}, "max_new_tokens"),
-        ({"vocabulary": {"dog": []}}, "vocabulary.dog"),
-        ({"vocabulary": {"animal": ["bat"], "club": ["bat"]}}, "vocabulary: 'bat'"),
-        ({"columns": {"x": {}}}, "columns.x"),
-        ({"columns": {"x": {"lettering_px": {"least": 3}}}}, "columns.x.lettering_px"),
-        ({"taxonomy": []}, "taxonomy"),
-        ({"rubric": []}, "rubric"),
-    ],
-)
-def test_malformed_specs_are_refused(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        SuiteSpec.parse(SPEC.to_dict() | change)
 
 
 @pytest.mark.parametrize(
