@@ -21,7 +21,7 @@ from safety_core.training.losses.stage_loss import StageLoss, measure
 from safety_core.training.parameter_groups import ParameterGroups, prepare_model
 from safety_core.training.resume_states import CompletionMarker, find_last_complete
 from safety_core.training.run_folder import LOG_FILE, START_DIR, STATES_DIR, claim, release
-from safety_core.training.run_log import JsonLog, create_displays
+from safety_core.training.run_log import JsonLog, open_displays
 from safety_core.training.run_samples import (
     build_evaluation_set,
     build_training_set,
@@ -111,15 +111,16 @@ def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[Tra
     epochs = dataset.planned[-1].epoch + 1
     log = JsonLog(folder / LOG_FILE, epochs=epochs, loss=loss, held_out=evaluation_set, config=config)
     log.rewind(resumed_from)
-    trainer = StageTrainer(
-        loss,
-        groups,
-        config,
-        args=create_arguments(config, folder / STATES_DIR, steps, device),
-        dataset=dataset,
-        callbacks=[CompletionMarker(), log, *create_displays(config, folder, steps), *callbacks],
-    )
-    trainer.train(resume_from_checkpoint=None if state is None else str(state))
+    with open_displays(config, folder, steps) as displays:
+        trainer = StageTrainer(
+            loss,
+            groups,
+            config,
+            args=create_arguments(config, folder / STATES_DIR, steps, device),
+            dataset=dataset,
+            callbacks=[CompletionMarker(), log, *displays, *callbacks],
+        )
+        trainer.train(resume_from_checkpoint=None if state is None else str(state))
     metrics = {} if evaluation_set is None else measure(loss, evaluation_set)
     log.write({"step": steps, **metrics, "done": True})
     # Without a head, there is nothing else to train. With a head, a run that does not train it does not train a guard.

@@ -6,7 +6,8 @@ A resumed run first removes the log lines of the steps that it repeats, so the l
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +99,23 @@ class ProgressBar(TrainerCallback):
         else:
             self._bar.console.print(f"step {state.global_step}/{state.max_steps} {losses}")
 
-    def on_train_end(self, *_args: object, **_kwargs: object) -> None:
-        """Called by the Trainer after the last step."""
-        self._bar.stop()
+    def stop(self) -> None:
+        """Stop the bar: the terminal shows its cursor again."""
+        if self._bar.live.is_started:
+            self._bar.stop()
 
 
-def create_displays(config: TrainConfig, folder: Path, steps: int) -> list[TrainerCallback]:
-    """Create the callbacks that show a run of ``steps``: a progress bar and TensorBoard logs.
+@contextmanager
+def open_displays(config: TrainConfig, folder: Path, steps: int) -> Iterator[list[TrainerCallback]]:
+    """Open the callbacks that show a run of ``steps``: a progress bar and TensorBoard logs.
+
+    The bar stops also where the run fails: the terminal would stay without its cursor.
 
     Raises:
         ConfigError: TensorBoard is not installed.
     """
-    displays: list[TrainerCallback] = [ProgressBar(steps)] if config.progress else []
+    bars = [ProgressBar(steps)] if config.progress else []
+    displays: list[TrainerCallback] = [*bars]
     if config.tensorboard:
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -117,7 +123,11 @@ def create_displays(config: TrainConfig, folder: Path, steps: int) -> list[Train
             raise ConfigError("tensorboard: it is not installed; install the extra 'eval'") from exc
         # By default, these logs would be written among the states, which are deleted after the run.
         displays.append(TensorBoardCallback(SummaryWriter(str(folder / TENSORBOARD_DIR))))
-    return displays
+    try:
+        yield displays
+    finally:
+        for bar in bars:
+            bar.stop()
 
 
 def _is_whole(line: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from safety_core.data.jsonl import read_jsonl, write_jsonl
@@ -20,8 +19,8 @@ from safety_core.model.vision.tower import VisionFeatures
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import list_warnings, train
-from tests.helpers.datasets.training_rows import create_training_rows
 from tests.helpers.models.reference import assess
+from tests.helpers.training_runs import read_log, read_weights
 
 ConfigFor = Callable[..., TrainConfig]
 
@@ -46,15 +45,6 @@ train(TrainConfig(**values), callbacks=[Kill()])
 """
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_file(path / "safety.safetensors")
-
-
-def log_of(config: TrainConfig) -> list[dict[str, Any]]:
-    lines = (config.run_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def test_the_head_learns_what_picture_and_words_say_together(
     config_for: ConfigFor, training_jsonl: Path, tmp_path: Path
 ) -> None:
@@ -72,7 +62,7 @@ def test_the_head_learns_what_picture_and_words_say_together(
     assert (report.steps, report.samples, report.resumed_from, report.skipped) == (80, 28, 0, ())
     assert report.metrics["eval_type_accuracy"] == pytest.approx(1.0)
     assert report.metrics["eval_level_accuracy"] == pytest.approx(1.0)
-    lines = log_of(config)
+    lines = read_log(config)
     assert sum("eval_type_loss" in line for line in lines) == 3
     assert lines[-1]["done"]
 
@@ -83,28 +73,21 @@ def test_stage_1_writes_a_sound_checkpoint(config_for: ConfigFor, untrained_chec
     spec = verify(report.out).spec
     assert spec.trained
     assert spec.provenance["steps"] == 10
-    before, after = weights(untrained_checkpoint), weights(report.out)
+    before, after = read_weights(untrained_checkpoint), read_weights(report.out)
     for name in ("llm_tokens_SD", "head_tokens_SD", "head.type_classifier.weight", "projector.readout.2.weight"):
         assert not torch.equal(before[name], after[name]), name
-    lines = log_of(config)
+    lines = read_log(config)
     assert {"step", "loss", "learning_rate", "grad_norm_head", "grad_norm_lm", "epoch", "seconds"} <= set(lines[0])
     assert lines[0]["lm_loss"] > lines[9]["lm_loss"]
     assert lines[0]["type_loss"] > lines[9]["type_loss"]
     assert not (config.run_path / "states").exists()
 
 
-def test_the_learning_rate_rises_as_long_as_asked_for(config_for: ConfigFor) -> None:
-    config = config_for(max_steps=6, warmup_steps=4, train_parts="head", schedule="constant_with_warmup")
-    train(config)
-    rates = [line["learning_rate"] for line in log_of(config) if "learning_rate" in line]
-    assert rates == pytest.approx([0.0, 2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3])
-
-
 def test_stage_2_goes_on_with_a_lora(config_for: ConfigFor, tiny_checkpoint: Path) -> None:
     report = train(config_for(backbone=str(tiny_checkpoint), stage=2, lr=5e-3))
     found = verify(report.out)
     assert found.has_adapter
-    before, after = weights(tiny_checkpoint), weights(report.out)
+    before, after = read_weights(tiny_checkpoint), read_weights(report.out)
     # Fault 4 of the reference: in stage 2 nothing behind the head's loss could learn.
     for name in ("head.type_classifier.weight", "head_tokens_SD", "llm_tokens_SD", "projector.readout.2.weight"):
         assert not torch.equal(before[name], after[name]), name
@@ -141,42 +124,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(config_for: ConfigFor, tiny_ch
         if (whole.out / file).exists():
             expected, found = load_file(whole.out / file), load_file(resumed.out / file)
             assert all(torch.equal(expected[name], found[name]) for name in expected), file
-    steps = [line["step"] for line in log_of(config) if "loss" in line]
+    steps = [line["step"] for line in read_log(config) if "loss" in line]
     assert steps == list(range(1, 9))
-
-
-def test_accumulated_batches_equal_one_large_batch(config_for: ConfigFor, tiny_backbone: Path, tmp_path: Path) -> None:
-    # Every sample once in a step, in whatever order; nothing random in the modules.
-    common: dict[str, Any] = {"backbone": str(tiny_backbone), "safety": {"head": {"dropout": 0.0}}}
-    common |= {"max_steps": 1, "hint_dropout": 0.0, "cache_features": str(tmp_path / "cache")}
-    large = config_for(batch_size=28, out=str(tmp_path / "large"), **common)
-    small = config_for(batch_size=7, grad_accum=4, out=str(tmp_path / "small"), **common)
-    train(large)
-    train(small)
-    first, second = log_of(large)[0], log_of(small)[0]
-    for name in ("lm_loss", "type_loss", "level_loss", "grad_norm_lm", "grad_norm_head"):
-        assert first[name] == pytest.approx(second[name], rel=1e-4), name
-
-
-def test_the_head_alone_never_runs_the_language_model(
-    config_for: ConfigFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained_checkpoint: Path
-) -> None:
-    def forbidden(*_args: object, **_kwargs: object) -> None:
-        raise AssertionError("the language model ran")
-
-    monkeypatch.setattr("safety_core.training.losses.stage_loss.compute_answer_loss", forbidden)
-    monkeypatch.setattr("transformers.LlamaModel.forward", forbidden)
-    report = train(config_for(train_parts="head", cache_features=str(tmp_path / "cache")))
-    before, after = weights(untrained_checkpoint), weights(report.out)
-    assert torch.equal(before["llm_tokens_SD"], after["llm_tokens_SD"])
-    assert not torch.equal(before["head.type_classifier.weight"], after["head.type_classifier.weight"])
-
-
-def test_texts_alone_teach_the_language_models_tokens_nothing(config_for: ConfigFor, training_jsonl: Path) -> None:
-    pictured = sum(row["image"] is not None for row in create_training_rows())
-    report = train(config_for(train_parts="lm", batch_size=1, max_steps=len(create_training_rows())))
-    assert report.samples == pictured
-    assert report.steps == len(create_training_rows())
 
 
 def test_with_a_cache_the_tower_runs_once_for_each_picture(
@@ -268,51 +217,6 @@ def test_an_existing_checkpoint_is_not_overwritten(config_for: ConfigFor, tmp_pa
         train(config_for())
 
 
-def test_bad_records_and_pictures_stop_the_run_or_are_listed(
-    config_for: ConfigFor, training_jsonl: Path, samples: tuple[Any, ...]
-) -> None:
-    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
-    broken = training_jsonl.with_name("broken.png")
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
-    file = training_jsonl.with_name("bad.jsonl")
-    write_jsonl(file, [*records, records[0] | {"id": "x", "image": broken.name}])
-    with pytest.raises(SampleError, match=r"bad\.jsonl:29: image"):
-        train(config_for(data=(str(file),), max_steps=None, epochs=1.0))
-    write_jsonl(file, [*records, records[0] | {"id": "x", "image": broken.name}, {"id": "y"}])
-    with pytest.raises(SampleError, match=r"bad\.jsonl:30: "):
-        train(config_for(data=(str(file),), out=f"{training_jsonl}.second"))
-    report = train(config_for(data=(str(file),), skip_bad=True, out=f"{training_jsonl}.third"))
-    assert [error.line for error in report.skipped] == [30, 29]
-    assert report.samples == len(samples)
-
-
-def test_what_is_left_out_of_the_held_out_data_is_listed_too(config_for: ConfigFor, training_jsonl: Path) -> None:
-    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
-    broken = training_jsonl.with_name("unreadable.png")
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
-    file = training_jsonl.with_name("bad-eval.jsonl")
-    write_jsonl(file, [{"id": "x"}, *records[:4], records[0] | {"id": "y", "image": broken.name}])
-    report = train(config_for(eval_data=(str(file),), skip_bad=True, max_steps=1))
-    assert [(Path(error.file).name, error.line, error.field) for error in report.skipped] == [
-        ("bad-eval.jsonl", 1, "record"),
-        ("bad-eval.jsonl", 6, "image"),
-    ]
-    assert report.metrics
-
-
-def test_prompts_that_are_too_long_stop_the_run_or_are_listed(config_for: ConfigFor, training_jsonl: Path) -> None:
-    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
-    turns = [{"from": "USER", "value": "word " * 600}, {"from": "ASSISTANT", "value": "No."}]
-    file = training_jsonl.with_name("long.jsonl")
-    write_jsonl(file, [records[0] | {"id": "long", "conversations": turns}, *records])
-    common: dict[str, Any] = {"data": (str(file),), "eval_data": (str(file),), "max_steps": 1}
-    with pytest.raises(SampleError, match=r"long\.jsonl:1: conversations: [Tt]he prompt has"):
-        train(config_for(**common))
-    report = train(config_for(skip_bad=True, **common))
-    assert [(error.line, error.field) for error in report.skipped] == 2 * [(1, "conversations")]
-    assert report.samples == len(records)
-
-
 def test_a_bare_backbone_with_a_taxonomy_of_three_types(
     config_for: ConfigFor, tiny_backbone: Path, training_jsonl: Path, tmp_path: Path
 ) -> None:
@@ -354,16 +258,6 @@ def test_a_bare_backbone_with_a_taxonomy_of_three_types(
     assert pair.text is not None
     assert (len(pair.text.types), len(pair.text.levels)) == (3, 3)
     assert max(range(3), key=pair.text.types.__getitem__) == 2
-
-
-def test_a_checkpoint_brings_its_own_taxonomy(config_for: ConfigFor, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"taxonomy: .* contains its own"):
-        train(config_for(taxonomy=str(tmp_path / "t.json")))
-
-
-def test_stage_2_needs_a_checkpoint(config_for: ConfigFor, tiny_backbone: Path) -> None:
-    with pytest.raises(ConfigError, match="stage 2 continues from a checkpoint"):
-        train(config_for(backbone=str(tiny_backbone), stage=2))
 
 
 def test_a_diverged_run_stops_and_saves_nothing(config_for: ConfigFor) -> None:
@@ -433,16 +327,8 @@ def test_memory_can_be_saved(config_for: ConfigFor, tiny_checkpoint: Path, tmp_p
     common = {"backbone": str(tiny_checkpoint), "stage": 2, "max_steps": 2, "lora_dropout": 0.0}
     plain = train(config_for(out=str(tmp_path / "plain"), **common))
     saving = train(config_for(out=str(tmp_path / "saving"), gradient_checkpointing=True, **common))
-    expected, found = weights(plain.out), weights(saving.out)
+    expected, found = read_weights(plain.out), read_weights(saving.out)
     assert all(torch.allclose(expected[name], found[name], atol=1e-3) for name in expected)
-
-
-def test_tensorboard_logs_outlive_the_run(config_for: ConfigFor) -> None:
-    config = config_for(tensorboard=True, max_steps=3)
-    train(config)
-    events = EventAccumulator(str(config.run_path / "tensorboard")).Reload()
-    losses = [event.value for event in events.Scalars("train/loss")]
-    assert losses == pytest.approx([line["loss"] for line in log_of(config) if "loss" in line])
 
 
 @pytest.fixture
@@ -482,40 +368,3 @@ def test_modules_whose_head_was_left_out_stay_untrained(config_for: ConfigFor, s
     assert any("still counts as untrained" in warning for warning in report.warnings)
     after = train(config_for(backbone=str(report.out), train_parts="all", max_steps=4, out=str(tmp_path / "after")))
     assert verify(after.out).spec.trained
-
-
-def test_unreadable_pictures_are_all_found_before_training(
-    config_for: ConfigFor, training_jsonl: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
-    whole = (training_jsonl.parent / "red-0.png").read_bytes()
-    for index in range(3):
-        (training_jsonl.parent / f"cut-{index}.png").write_bytes(whole[: len(whole) // 2])
-    bad = [records[0] | {"id": f"cut-{index}", "image": f"cut-{index}.png"} for index in range(3)]
-    file = training_jsonl.with_name("cut.jsonl")
-    write_jsonl(file, [*records, *bad])
-    monkeypatch.setattr("safety_core.training.run.load_checkpoint", None)
-    for changes in ({"data": (str(file),)}, {"eval_data": (str(file),)}):
-        config = config_for(**changes)
-        with pytest.raises(SampleError) as caught:
-            train(config)
-        for index in range(3):
-            assert f"cut.jsonl:{len(records) + 1 + index}: image: cut-{index}.png: " in str(caught.value)
-        assert not config.run_path.exists()
-
-
-def test_what_does_not_fit_the_context_is_an_error(config_for: ConfigFor, training_jsonl: Path) -> None:
-    records = [json.loads(line) for line in training_jsonl.read_text(encoding="utf-8").splitlines()]
-    turns = [{"from": "USER", "value": "What is it?"}, {"from": "ASSISTANT", "value": "red " * 500}]
-    pictures = [f"red-{index % 3}.png" for index in range(40)]
-    long_answer = records[0] | {"id": "long", "conversations": turns}
-    many_pictures = records[0] | {"id": "many", "image": pictures}
-    for bad in (long_answer, many_pictures):
-        file = training_jsonl.with_name(f"{bad['id']}.jsonl")
-        write_jsonl(file, [*records, bad])
-        with pytest.raises(SampleError, match=rf"{bad['id']}\.jsonl:29: .*the model's context has 512"):
-            train(config_for(data=(str(file),), max_steps=1))
-        # The head reads no answer, and pictures one by one: it can learn from them.
-        assert train(config_for(data=(str(file),), max_steps=1, train_parts="head", out=f"{file}.head")).samples == 29
-        report = train(config_for(data=(str(file),), max_steps=1, skip_bad=True, out=f"{file}.out"))
-        assert (report.samples, len(report.skipped)) == (28, 1)
