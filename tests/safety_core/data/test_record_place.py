@@ -37,8 +37,8 @@ def test_a_place_without_a_line_is_the_whole_file() -> None:
 @pytest.mark.parametrize(
     ("data", "field", "problem"),
     [
-        ({"id": 5, "turns": []}, "id", "a text is needed"),
-        ({"id": "a", "turns": [{"text": "b"}, {"text": None}]}, "turns[1].text", "a text is needed"),
+        ({"id": 5, "turns": []}, "id", "a string is needed"),
+        ({"id": "a", "turns": [{"text": "b"}, {"text": None}]}, "turns[1].text", "a string is needed"),
         ({"id": "a", "turns": [5]}, "turns[0]", "an object is needed"),
         ({"id": "a"}, "turns", "the field is missing"),
         ({}, "record", "the fields id and turns are missing"),

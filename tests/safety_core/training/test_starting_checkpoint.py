@@ -38,7 +38,7 @@ def write_backbone(like: Path, folder: Path, chat_template: str | None) -> Backb
 
 
 def test_a_checkpoint_brings_its_own_taxonomy(config_for: ConfigFor, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"taxonomy: .* brings its own"):
+    with pytest.raises(ConfigError, match=r"taxonomy: .* contains its own"):
         train(config_for(taxonomy=str(tmp_path / "t.json")))
 
 
@@ -69,7 +69,7 @@ def test_nothing_that_a_checkpoint_determines_can_be_changed(
     config_for: ConfigFor, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     (name,) = change
-    with pytest.raises(ConfigError, match=rf"^{name}: .* is a checkpoint and brings its own"):
+    with pytest.raises(ConfigError, match=rf"^{name}: .* is a checkpoint and contains its own"):
         find_starting_checkpoint(config_for(**change), tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_the_format_is_the_tokenizers_unless_that_is_llavas_own(
     [
         ("plain", None, r"must be one of \['auto', 'vicuna', 'chat'\], got 'plain'"),
         ("chat", None, "the backbone has no chat template; name the format"),
-        ("auto", "{{ messages[0]['role'] }}", "the tokenizer's chat template cannot be used.*; name the format"),
+        ("auto", "{{ messages[0]['role'] }}", "the tokenizer's chat template is not supported.*; name the format"),
     ],
 )
 def test_a_format_that_cannot_be_determined_is_an_error(

@@ -47,7 +47,7 @@ def test_the_first_name_that_is_there_wins(tmp_path: Path) -> None:
     touch(tmp_path, "second.json", "third.json")
     (tmp_path / "first.json").mkdir()
     assert find_first_file(tmp_path, "first.json", "second.json", "third.json") == tmp_path / "second.json"
-    with pytest.raises(SampleError, match=r"none of \['first\.json', 'gone\.json'\] is there"):
+    with pytest.raises(SampleError, match=r"none of \['first\.json', 'gone\.json'\] exists"):
         find_first_file(tmp_path, "first.json", "gone.json")
 
 
