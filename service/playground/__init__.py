@@ -19,7 +19,7 @@ FILES = (
     "api.js",
     "dom.js",
     "findings.js",
-    "pictures.js",
+    "images.js",
     "policy.js",
     "snippets.js",
 )

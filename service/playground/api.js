@@ -9,7 +9,7 @@ export class ApiError extends Error {
   }
 }
 
-async function checked(response) {
+async function requireOk(response) {
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
   const error = body?.error ?? { message: `The server answered ${response.status}.`, code: String(response.status) };
@@ -25,18 +25,18 @@ async function send(path, options) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The server cannot be reached.", "unreachable");
   }
-  return checked(response);
+  return requireOk(response);
 }
 
 export const fetchServerDescription = async () => (await send("/playground/about")).json();
 
-export async function pictureOf(example) {
+export async function fetchExample(example) {
   const blob = await (await send(`/playground/examples/${encodeURIComponent(example.file)}`)).blob();
   return new File([blob], example.file, { type: blob.type });
 }
 
 // Builds the form for `/v1/chat`.
-export function form({ files, fields }, extra = {}) {
+export function buildForm({ files, fields }, extra = {}) {
   const data = new FormData();
   for (const file of files) data.append("image", file, file.name);
   for (const [name, value] of Object.entries({ ...fields, ...extra })) data.append(name, String(value));
@@ -44,8 +44,8 @@ export function form({ files, fields }, extra = {}) {
 }
 
 // Yields the events of a chat as they arrive: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
-export async function* chat(request, signal) {
-  const body = form(request, { stream: true, explain: true });
+export async function* streamChat(request, signal) {
+  const body = buildForm(request, { stream: true, explain: true });
   const response = await send("/v1/chat", { method: "POST", body, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -67,12 +67,12 @@ export async function* chat(request, signal) {
 }
 
 // Fetches the explanation of a decision. Right after the chat, the verdict is still in the server's cache.
-export async function judgement(request, signal) {
-  const body = form(request, { explain: true });
+export async function fetchJudgement(request, signal) {
+  const body = buildForm(request, { explain: true });
   return (await send("/playground/judgement", { method: "POST", body, signal })).json();
 }
 
-export async function decisions(policy, changes, requests) {
+export async function fetchDecisions(policy, changes, requests) {
   const body = JSON.stringify({ policy, changes, requests });
   const headers = { "Content-Type": "application/json" };
   return (await (await send("/playground/decisions", { method: "POST", body, headers })).json()).decisions;

@@ -4,7 +4,7 @@ export const $ = (id) => document.getElementById(id);
 
 // Creates an element with attributes and children. Children that are not nodes become text; `on…` attributes are
 // listeners; null is ignored.
-export function el(tag, attributes = {}, ...children) {
+export function createElement(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
@@ -25,7 +25,7 @@ export function show(target, shown) {
 }
 
 // Announces a visible change to screen readers.
-export function say(text) {
+export function announce(text) {
   $("announcement").textContent = text;
 }
 

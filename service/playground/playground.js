@@ -1,17 +1,17 @@
 // Assembles the page. Nothing is stored: a session ends with its tab.
 
-import { ApiError, chat, fetchServerDescription, judgement, pictureOf, SERVER } from "./api.js";
-import { $, el, fill, say, show } from "./dom.js";
+import { ApiError, fetchExample, fetchJudgement, fetchServerDescription, SERVER, streamChat } from "./api.js";
+import { $, announce, createElement, fill, show } from "./dom.js";
 import { Findings } from "./findings.js";
-import { Pictures } from "./pictures.js";
+import { Images } from "./images.js";
 import { PolicyTrial } from "./policy.js";
 
-const pictures = new Pictures(complain);
+const images = new Images(showError);
 let findings = null;
 let trial = null;
 let running = null;
 
-function complain(message) {
+function showError(message) {
   $("problem").textContent = message ?? "";
   show($("problem"), Boolean(message));
 }
@@ -22,30 +22,30 @@ function readRequest() {
     const field = $("ask").elements[name];
     if (field.value !== "") fields[name] = field.type === "number" ? Number(field.value) : field.value;
   }
-  return { files: pictures.files, fields };
+  return { files: images.files, fields };
 }
 
 async function ask() {
   running?.abort();
   const turn = (running = new AbortController());
   const request = readRequest();
-  const urls = request.files.map((file) => pictures.url(file));
-  complain(null);
+  const urls = request.files.map((file) => images.getUrl(file));
+  showError(null);
   $("stop").disabled = false;
-  findings.begin(request, urls);
+  findings.start(request, urls);
   try {
-    for await (const [name, data] of chat(request, turn.signal)) {
-      if (name === "assessment") findings.assessed(data);
-      else if (name === "delta") findings.heard(data);
-      else if (name === "done") findings.done(data);
+    for await (const [name, data] of streamChat(request, turn.signal)) {
+      if (name === "assessment") findings.showAssessment(data);
+      else if (name === "delta") findings.appendText(data);
+      else if (name === "done") findings.showReply(data);
     }
     if (trial) {
-      const { images, why } = await judgement(request, turn.signal);
-      findings.explained(images, why);
+      const { images, why } = await fetchJudgement(request, turn.signal);
+      findings.showExplanation(images, why);
       trial.add({ prompt: request.fields.prompt, urls, why });
     }
   } catch (error) {
-    if (turn === running) findings.failed(messageOf(error));
+    if (turn === running) findings.showError(formatError(error));
   } finally {
     if (turn === running) {
       running = null;
@@ -54,7 +54,7 @@ async function ask() {
   }
 }
 
-function messageOf(error) {
+function formatError(error) {
   if (error.name === "AbortError") return "Stopped.";
   if (error instanceof ApiError) return error.message;
   console.error(error);
@@ -67,7 +67,7 @@ function stop() {
   $("send").focus();
 }
 
-function choose(tab) {
+function selectTab(tab) {
   for (const one of document.querySelectorAll('[role="tab"]')) {
     const chosen = one === tab;
     one.setAttribute("aria-selected", String(chosen));
@@ -76,7 +76,7 @@ function choose(tab) {
   }
 }
 
-function listen() {
+function addListeners() {
   $("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     ask();
@@ -88,13 +88,13 @@ function listen() {
   $("stop").addEventListener("click", stop);
   const tabs = [...document.querySelectorAll('[role="tab"]:not([hidden])')];
   for (const [index, tab] of tabs.entries()) {
-    tab.addEventListener("click", () => choose(tab));
+    tab.addEventListener("click", () => selectTab(tab));
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       const other = step ? tabs.at((index + step) % tabs.length) : { Home: tabs[0], End: tabs.at(-1) }[event.key];
       if (!other) return;
       event.preventDefault();
-      choose(other);
+      selectTab(other);
       other.focus();
     });
   }
@@ -106,27 +106,27 @@ function listen() {
       } catch {
         // Over plain HTTP from another machine, there is no clipboard API; Ctrl+C still works.
         getSelection().selectAllChildren(text);
-        say("Selected for copying");
+        announce("Selected for copying");
         return;
       }
       button.dataset.copied = "";
       setTimeout(() => delete button.dataset.copied, 1500);
-      say("Copied");
+      announce("Copied");
     });
   }
 }
 
-function offer(examples) {
+function showExamples(examples) {
   fill(
     $("examples"),
     examples.map((example) =>
-      el(
+      createElement(
         "li",
         {},
-        el(
+        createElement(
           "button",
-          { type: "button", onclick: () => take(example) },
-          el("img", { src: `${SERVER}/playground/examples/${encodeURIComponent(example.file)}`, alt: "", width: 48, height: 48 }),
+          { type: "button", onclick: () => useExample(example) },
+          createElement("img", { src: `${SERVER}/playground/examples/${encodeURIComponent(example.file)}`, alt: "", width: 48, height: 48 }),
           example.prompt,
         ),
       ),
@@ -134,39 +134,39 @@ function offer(examples) {
   );
 }
 
-async function take(example) {
+async function useExample(example) {
   try {
-    pictures.replace([await pictureOf(example)]);
+    images.replace([await fetchExample(example)]);
     $("prompt").value = example.prompt;
     await ask();
   } catch (error) {
-    complain(messageOf(error));
+    showError(formatError(error));
   }
 }
 
-async function begin() {
+async function start() {
   let server;
   try {
     server = await fetchServerDescription();
   } catch (error) {
-    complain(messageOf(error));
+    showError(formatError(error));
     return;
   }
   $("model").textContent = server.model;
   $("fitness").textContent = server.description;
-  pictures.most = server.max_images;
+  images.limit = server.max_images;
   $("ask").elements.max_tokens.max = server.max_tokens;
   fill(
     $("ask").elements.policy,
-    server.policies.map(({ name }, index) => el("option", { value: index ? name : "" }, name)),
+    server.policies.map(({ name }, index) => createElement("option", { value: index ? name : "" }, name)),
   );
   show($("policy-field"), server.policies.length > 1);
-  offer(server.examples);
+  showExamples(server.examples);
   findings = new Findings(server);
   if (server.exposes_risk && server.policies.length) trial = new PolicyTrial(server);
   else show($("tab-policy"), false);
-  listen();
+  addListeners();
   document.body.dataset.ready = "";
 }
 
-begin();
+start();

@@ -1,8 +1,8 @@
 // A policy to try: editable rules, and their decisions on the session's requests.
 // The server computes the decisions, with the same function as for real requests.
 
-import { decisions } from "./api.js";
-import { $, el, fill, precise, say, show, spelled } from "./dom.js";
+import { fetchDecisions } from "./api.js";
+import { $, announce, createElement, fill, precise, show, spelled } from "./dom.js";
 
 const DECISIONS = { allowed: "Allowed", cautioned: "Cautioned", refused: "Refused" };
 const ACTIONS = ["allow", "caution", "refuse"];
@@ -18,7 +18,7 @@ const toSlider = (threshold) => {
 const fromSlider = (position) => Number(precise(1 / (1 + Math.exp(-((position / 500) * STEEPNESS - STEEPNESS)))));
 
 // Selects the newest requests that fit into one call.
-const newest = (session) => {
+const selectNewest = (session) => {
   let left = MOST_VIEWS;
   const requests = session.filter(({ views }) => views.length <= MOST_VIEWS);
   const first = requests.findLastIndex(({ views }) => (left -= views.length) < 0);
@@ -35,12 +35,12 @@ export class PolicyTrial {
   constructor(server) {
     this.#server = server;
     const base = $("base");
-    fill(base, server.policies.map(({ name }) => el("option", { value: name }, name)));
+    fill(base, server.policies.map(({ name }) => createElement("option", { value: name }, name)));
     show($("base-field"), server.policies.length > 1);
     base.addEventListener("change", () => this.reset());
     $("reset").addEventListener("click", () => {
       this.reset();
-      say("The rules were reset");
+      announce("The rules were reset");
     });
     this.reset();
   }
@@ -48,7 +48,7 @@ export class PolicyTrial {
   reset() {
     this.#changes = {};
     this.#drawRules();
-    this.#changed();
+    this.#showChanges();
   }
 
   // Adds a judged request; `why` is the server's explanation.
@@ -56,8 +56,8 @@ export class PolicyTrial {
     const views = why.views
       .filter((view) => view.decides)
       .map((view) => ({ types: Object.values(view.type_scores), levels: Object.values(view.level_scores) }));
-    this.#requests = newest([...this.#requests, { prompt, urls, decision: why.policy.decision, views }]);
-    this.#changed();
+    this.#requests = selectNewest([...this.#requests, { prompt, urls, decision: why.policy.decision, views }]);
+    this.#showChanges();
   }
 
   get #base() {
@@ -73,7 +73,7 @@ export class PolicyTrial {
     else of[key] = value;
     if (level !== null && !Object.keys(of).length) delete changes[field][type];
     if (!Object.keys(changes[field]).length) delete changes[field];
-    this.#changed();
+    this.#showChanges();
   }
 
   #drawRules() {
@@ -82,43 +82,43 @@ export class PolicyTrial {
     const worse = levels.map((name, index) => [index, name]).slice(1);
     fill(
       $("rules"),
-      el(
+      createElement(
         "thead",
         {},
-        el(
+        createElement(
           "tr",
           {},
-          el("th", { scope: "col" }, "Type"),
-          worse.map(([index, name]) => el("th", { scope: "col" }, `Level ${index}`, el("small", {}, spelled(name)))),
+          createElement("th", { scope: "col" }, "Type"),
+          worse.map(([index, name]) => createElement("th", { scope: "col" }, `Level ${index}`, createElement("small", {}, spelled(name)))),
         ),
       ),
-      el(
+      createElement(
         "tbody",
         {},
         types
           .filter((type) => type !== safe)
-          .map((type) => el("tr", {}, this.#switch(type, base), worse.map(([level]) => this.#rule(type, level, base)))),
+          .map((type) => createElement("tr", {}, this.#createSwitch(type, base), worse.map(([level]) => this.#createRule(type, level, base)))),
       ),
     );
   }
 
-  #switch(type, base) {
-    const listen = (event) => {
+  #createSwitch(type, base) {
+    const switchType = (event) => {
       for (const control of event.target.closest("tr").querySelectorAll("td input, td select")) control.disabled = !event.target.checked;
       this.#set("enabled", type, null, event.target.checked);
     };
-    const box = el("input", { type: "checkbox", checked: base.enabled[type], onchange: listen, "data-switch": type });
-    return el("th", { scope: "row" }, el("label", {}, box, spelled(type)));
+    const box = createElement("input", { type: "checkbox", checked: base.enabled[type], onchange: switchType, "data-switch": type });
+    return createElement("th", { scope: "row" }, createElement("label", {}, box, spelled(type)));
   }
 
-  #rule(type, level, base) {
+  #createRule(type, level, base) {
     const threshold = base.thresholds[type][level];
     const named = `${spelled(type)}, level ${level}`;
-    const slider = el("input", {
+    const slider = createElement("input", {
       type: "range", min: 0, max: 1000, value: toSlider(threshold), "aria-label": `Threshold for ${named}`,
       "aria-valuetext": precise(threshold), "data-threshold": `${type}.${level}`, disabled: !base.enabled[type],
     });
-    const number = el("input", {
+    const number = createElement("input", {
       type: "number", min: 0, step: "any", value: precise(threshold), "aria-label": `Threshold for ${named} as a number`,
       "data-number": `${type}.${level}`, disabled: !base.enabled[type],
     });
@@ -136,19 +136,19 @@ export class PolicyTrial {
       slider.setAttribute("aria-valuetext", precise(value));
       this.#set("thresholds", type, level, value);
     });
-    const action = el(
+    const action = createElement(
       "select",
       {
         "aria-label": `Action for ${named}`, "data-action": `${type}.${level}`, disabled: !base.enabled[type],
         onchange: (event) => this.#set("actions", type, level, event.target.value),
       },
-      ACTIONS.map((name) => el("option", { selected: name === base.actions[type][level] }, name)),
+      ACTIONS.map((name) => createElement("option", { selected: name === base.actions[type][level] }, name)),
     );
-    return el("td", {}, slider, el("div", { class: "pair" }, number, action));
+    return createElement("td", {}, slider, createElement("div", { class: "pair" }, number, action));
   }
 
-  #changed() {
-    $("yaml").textContent = yamlOf(this.#changes);
+  #showChanges() {
+    $("yaml").textContent = formatYaml(this.#changes);
     $("reset").disabled = !Object.keys(this.#changes).length;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#decide(), PAUSE_MS);
@@ -162,7 +162,7 @@ export class PolicyTrial {
     const turn = ++this.#newest;
     let found;
     try {
-      found = await decisions($("base").value, this.#changes, requests.map(({ views }) => views));
+      found = await fetchDecisions($("base").value, this.#changes, requests.map(({ views }) => views));
     } catch (error) {
       if (turn !== this.#newest) return;
       $("policy-problem").textContent = error.message;
@@ -175,26 +175,26 @@ export class PolicyTrial {
   }
 
   #drawSession(requests, found) {
-    const flips = requests.filter(({ decision }, index) => decision !== found[index].decision).length;
-    $("flips").textContent = `${flips} of ${requests.length} decisions would change`;
-    $("flips").dataset.any = String(flips > 0);
+    const numChanged = requests.filter(({ decision }, index) => decision !== found[index].decision).length;
+    $("change-count").textContent = `${numChanged} of ${requests.length} decisions would change`;
+    $("change-count").dataset.any = String(numChanged > 0);
     const names = ["Images", "Prompt", "Decision", "With these rules"];
     fill(
       $("session"),
-      el("thead", {}, el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)))),
-      el(
+      createElement("thead", {}, createElement("tr", {}, names.map((name) => createElement("th", { scope: "col" }, name)))),
+      createElement(
         "tbody",
         {},
         requests.map(({ prompt, urls, decision }, index) => {
           const { decision: other, type, level } = found[index];
-          const flipped = other !== decision;
-          return el(
+          const changed = other !== decision;
+          return createElement(
             "tr",
-            { class: flipped ? "flipped" : null },
-            el("td", { class: "small" }, urls.length ? urls.map((url) => el("img", { src: url, alt: "" })) : "none"),
-            el("td", { class: "prompt" }, prompt),
-            el("td", {}, chip(decision)),
-            el("td", {}, chip(other), el("small", {}, flipped ? "changes: " : "", level ? `${spelled(type)}, level ${level}` : "no level is reached")),
+            { class: changed ? "changed" : null },
+            createElement("td", { class: "small" }, urls.length ? urls.map((url) => createElement("img", { src: url, alt: "" })) : "none"),
+            createElement("td", { class: "prompt" }, prompt),
+            createElement("td", {}, createChip(decision)),
+            createElement("td", {}, createChip(other), createElement("small", {}, changed ? "changes: " : "", level ? `${spelled(type)}, level ${level}` : "no level is reached")),
           );
         }).reverse(),
       ),
@@ -202,9 +202,9 @@ export class PolicyTrial {
   }
 }
 
-const chip = (decision) => el("span", { class: "chip", "data-decision": decision }, DECISIONS[decision]);
+const createChip = (decision) => createElement("span", { class: "chip", "data-decision": decision }, DECISIONS[decision]);
 
-function yamlOf(changes) {
+function formatYaml(changes) {
   const lines = [];
   for (const [field, types] of Object.entries(changes)) {
     lines.push(`${field}:`);

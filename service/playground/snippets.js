@@ -1,29 +1,29 @@
 // Formats a request as code to copy. Pure functions; a shell or Python must reproduce the user's input unchanged.
 
-const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const quoteForShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 // curl interprets quotes and backslashes in a file name.
-const curlFile = (name) => shell(`image=@"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
+const formatCurlFile = (name) => quoteForShell(`image=@"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
 
-export function curl({ files, fields }, { origin, wantsKey }) {
+export function formatCurl({ files, fields }, { origin, wantsKey }) {
   const lines = [
     `curl -s ${origin}/v1/chat`,
     ...(wantsKey ? ['-H "Authorization: Bearer $SAFEVLM_API_KEY"'] : []),
-    ...files.map((file) => `-F ${curlFile(file.name)}`),
-    ...Object.entries(fields).map(([name, value]) => `--form-string ${shell(`${name}=${value}`)}`),
+    ...files.map((file) => `-F ${formatCurlFile(file.name)}`),
+    ...Object.entries(fields).map(([name, value]) => `--form-string ${quoteForShell(`${name}=${value}`)}`),
   ];
   return lines.join(" \\\n  ");
 }
 
 // JSON strings and numbers are valid Python.
-export function python({ files, fields }, { origin, wantsKey }) {
+export function formatPython({ files, fields }, { origin, wantsKey }) {
   const values = Object.entries(fields).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  const pictures = files.map((file) => `("image", open(${JSON.stringify(file.name)}, "rb"))`);
+  const fileTuples = files.map((file) => `("image", open(${JSON.stringify(file.name)}, "rb"))`);
   const key = 'headers={"Authorization": f"Bearer {os.environ[\'SAFEVLM_API_KEY\']}"}';
   const options = [
     ...(wantsKey ? [key] : []),
-    ...(pictures.length ? [`files=[\n        ${pictures.join(",\n        ")},\n    ]`] : []),
-    `${pictures.length ? "data" : "json"}={${values.join(", ")}}`,
+    ...(fileTuples.length ? [`files=[\n        ${fileTuples.join(",\n        ")},\n    ]`] : []),
+    `${fileTuples.length ? "data" : "json"}={${values.join(", ")}}`,
     "timeout=300",
   ];
   return [

@@ -24,8 +24,8 @@ def main(folder: Path) -> None:
             page.get_by_role("tab", name="Try a policy").click()
             page.locator('[data-number="illegal.3"]').fill("1.01")
             page.locator('[data-action="misleading.3"]').select_option("caution")
-            expect(page.locator("#flips")).to_contain_text("decisions would change")
-            expect(page.locator("#session .flipped").first).to_be_visible()
+            expect(page.locator("#change-count")).to_contain_text("decisions would change")
+            expect(page.locator("#session .changed").first).to_be_visible()
             _shoot(page, folder / "playground-policy.png")
         with open_playground(
             browser, server.url, color_scheme="dark", viewport={"width": WIDTH, "height": 900}

@@ -30,7 +30,7 @@ def test_a_checker_finds_no_barrier(browser: Browser, server: ServerProcess, sch
             assert faults(page) == []
         page.get_by_role("tab", name="Try a policy").click()
         page.locator('[data-switch="privacy"]').uncheck()
-        expect(page.locator("#flips")).to_have_text("1 of 3 decisions would change")
+        expect(page.locator("#change-count")).to_have_text("1 of 3 decisions would change")
         assert faults(page) == []
 
 

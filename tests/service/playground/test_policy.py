@@ -30,7 +30,7 @@ def asked(page: Page) -> Page:
     for file, prompt in ASKED:
         take_example(page, file, prompt)
     page.get_by_role("tab", name="Try a policy").click()
-    expect(page.locator("#flips")).to_have_text("0 of 4 decisions would change")
+    expect(page.locator("#change-count")).to_have_text("0 of 4 decisions would change")
     return page
 
 
@@ -62,7 +62,7 @@ def test_of_a_session_of_more_views_than_the_server_takes_the_newest_are_asked_a
     for file, prompt in ASKED[:2]:
         take_example(page, file, prompt)
     page.get_by_role("tab", name="Try a policy").click()
-    expect(page.locator("#flips")).to_have_text("0 of 1 decisions would change")
+    expect(page.locator("#change-count")).to_have_text("0 of 1 decisions would change")
     expect_column(page, 3, ["Cautioned"])
     expect(page.locator("#policy-problem")).to_be_hidden()
 
@@ -81,7 +81,7 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
     asked.locator('[data-action="privacy.3"]').select_option("caution")
     with asked.expect_response(decided_by_all_three):
         asked.locator('[data-threshold="illegal.1"]').fill("1000")
-    expect(asked.locator("#flips")).to_have_text("2 of 4 decisions would change")
+    expect(asked.locator("#change-count")).to_have_text("2 of 4 decisions would change")
     text = asked.locator("#yaml").inner_text()
     file = tmp_path / "policy.yaml"
     file.write_text(text, encoding="utf-8")
@@ -94,15 +94,15 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
         decided.append(SHOWN[guard.assess(request).verdict.decision.value])
     expect_column(asked, 4, decided)
     assert decided != ["Allowed", "Cautioned", "Refused", "Refused"]
-    expect(asked.locator("#session .flipped")).to_have_count(2)
+    expect(asked.locator("#session .changed")).to_have_count(2)
 
 
 def test_a_type_can_be_switched_off_and_everything_put_back(asked: Page) -> None:
     asked.locator('[data-switch="illegal"]').uncheck()
-    expect(asked.locator("#flips")).to_have_text("2 of 4 decisions would change")
+    expect(asked.locator("#change-count")).to_have_text("2 of 4 decisions would change")
     expect(asked.locator("#yaml")).to_have_text("enabled:\n  illegal: false")
     asked.locator("#reset").click()
-    expect(asked.locator("#flips")).to_have_text("0 of 4 decisions would change")
+    expect(asked.locator("#change-count")).to_have_text("0 of 4 decisions would change")
     expect(asked.locator('[data-switch="illegal"]')).to_be_checked()
     expect(asked.locator("#yaml")).to_have_text("# no changes")
 
@@ -147,8 +147,8 @@ def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp
         expect(page.locator("#curl")).to_contain_text("--form-string 'policy=strict'")
         expect(page.locator("#why-text")).to_contain_text("Policy strict")
         page.get_by_role("tab", name="Try a policy").click()
-        expect(page.locator("#flips")).to_have_text("1 of 2 decisions would change")
+        expect(page.locator("#change-count")).to_have_text("1 of 2 decisions would change")
         expect_column(page, 3, ["Refused", "Refused"])
         expect_column(page, 4, ["Refused", "Cautioned"])
         page.get_by_label("Start from").select_option("strict")
-        expect(page.locator("#flips")).to_have_text("0 of 2 decisions would change")
+        expect(page.locator("#change-count")).to_have_text("0 of 2 decisions would change")

@@ -1,15 +1,15 @@
 // The images of a request: dropped, pasted, chosen, or taken from the examples.
 
-import { $, el, fill, say } from "./dom.js";
+import { $, announce, createElement, fill } from "./dom.js";
 
-export class Pictures {
+export class Images {
   #files = [];
   #urls = new Map();
-  #most = 1;
-  #complain;
+  #limit = 1;
+  #showError;
 
-  constructor(complain) {
-    this.#complain = complain;
+  constructor(showError) {
+    this.#showError = showError;
     const drop = $("drop");
     const input = $("files");
     input.addEventListener("change", () => {
@@ -44,13 +44,13 @@ export class Pictures {
     return [...this.#files];
   }
 
-  set most(count) {
-    this.#most = count;
+  set limit(count) {
+    this.#limit = count;
     $("files-hint").textContent = `JPEG, PNG, WebP or GIF; up to ${count}`;
   }
 
   // Creates the URL under which the page shows a file. It is never revoked, because the session's list still shows it.
-  url(file) {
+  getUrl(file) {
     if (!this.#urls.has(file)) this.#urls.set(file, URL.createObjectURL(file));
     return this.#urls.get(file);
   }
@@ -62,33 +62,33 @@ export class Pictures {
 
   // The server validates files; the page rejects only files that are obviously not images.
   add(files) {
-    const pictures = files.filter((file) => file.type.startsWith("image/"));
-    const room = this.#most - this.#files.length;
-    if (pictures.length < files.length) this.#complain("Only images are accepted.");
-    else if (pictures.length > room) this.#complain(`At most ${this.#most} images are accepted.`);
-    else this.#complain(null);
-    this.#files.push(...pictures.slice(0, Math.max(0, room)));
+    const images = files.filter((file) => file.type.startsWith("image/"));
+    const room = this.#limit - this.#files.length;
+    if (images.length < files.length) this.#showError("Only images are accepted.");
+    else if (images.length > room) this.#showError(`At most ${this.#limit} images are accepted.`);
+    else this.#showError(null);
+    this.#files.push(...images.slice(0, Math.max(0, room)));
     this.#draw();
-    if (pictures.length) say(`${this.#files.length} chosen`);
+    if (images.length) announce(`${this.#files.length} chosen`);
   }
 
   #remove(index) {
     const [file] = this.#files.splice(index, 1);
-    this.#complain(null);
+    this.#showError(null);
     this.#draw();
     ($("thumbs").querySelector("button") ?? $("files")).focus();
-    say(`${file.name} removed`);
+    announce(`${file.name} removed`);
   }
 
   #draw() {
     fill(
       $("thumbs"),
       this.#files.map((file, index) =>
-        el(
+        createElement(
           "li",
           {},
-          el("img", { src: this.url(file), alt: file.name }),
-          el(
+          createElement("img", { src: this.getUrl(file), alt: file.name }),
+          createElement(
             "button",
             { type: "button", "aria-label": `Remove ${file.name}`, title: "Remove", onclick: () => this.#remove(index) },
             "×",
