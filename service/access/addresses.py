@@ -58,9 +58,11 @@ def is_loopback_interface(host: str) -> bool:
     """Whether a server that listens on a host is reachable from this machine only.
 
     An IPv4-mapped address does not count: no server can listen on it, because asyncio's IPv6 sockets accept no IPv4.
+    Neither does an IPv4 address with a zone, which only IPv6 addresses have.
     """
-    address = _read_address(host)
-    if address is None:
+    try:
+        address = ip_address(host)
+    except ValueError:
         return host == "localhost"
     return address.is_loopback and unmap_ipv4(address) == address
 
@@ -93,15 +95,10 @@ def _parse_hop(hop: str) -> str | None:
 
 
 def _parse_address(host: str) -> _Address | None:
-    address = _read_address(host)
-    return None if address is None else unmap_ipv4(address)
-
-
-def _read_address(host: str) -> _Address | None:
-    """Parse an address. IPv4-mapped addresses are not unmapped."""
     if len(host) > _MAX_ADDRESS_CHARACTERS:
         return None
     try:
-        return ip_address(host.partition("%")[0])  # a zone names a local interface and is not compared
+        # A zone names a local interface and is not compared.
+        return unmap_ipv4(ip_address(host.partition("%")[0]))
     except ValueError:
         return None

@@ -33,6 +33,7 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(
         ("127.8.8.8", True, True),
         ("::1", True, True),
         ("::1%lo", True, True),
+        ("127.0.0.1%lo", True, False),  # a zone is ignored in a peer's address; listening on this one would fail
         ("localhost", True, True),
         ("::ffff:127.0.0.1", True, False),  # a peer of a dual-stack socket, but no address to listen on
         ("0:0:0:0:0:ffff:7f00:1", True, False),
