@@ -126,6 +126,12 @@ class PolicyChanges(StrictModel):
     fallback_refusal: _Text = Field(default="", description="Unchanged if empty.")
 
 
+class PolicyOverlay(PolicyChanges):
+    """Changes in the form of ``policy.json``: any of its fields, or a whole file."""
+
+    format_version: Literal[1] = 1
+
+
 class PolicyDocument(PolicyChanges):
     """``policy.json``: every field, for every risky type and level of the taxonomy."""
 
@@ -191,10 +197,15 @@ def load_policy(path: Path, taxonomy: Taxonomy) -> Policy:
 def overlay_policy(policy: Policy, changes: Mapping[str, object], taxonomy: Taxonomy) -> Policy:
     """Replace some fields of a policy, at any depth; all other fields stay.
 
+    Args:
+        policy: the policy to change.
+        changes: fields of the JSON form.
+        taxonomy: the types and levels that the changes may name.
+
     Raises:
         PolicyError: a field is unknown or malformed.
     """
-    return apply_changes(policy, _validate(PolicyChanges, changes, taxonomy))
+    return apply_changes(policy, _validate(PolicyOverlay, changes, taxonomy))
 
 
 def apply_changes(policy: Policy, changes: PolicyChanges) -> Policy:

@@ -38,6 +38,13 @@ def test_an_overlay_replaces_what_it_names_and_nothing_else() -> None:
     assert overlay_policy(DEFAULT, {}, T) == DEFAULT
 
 
+def test_an_overlay_may_be_a_whole_policy_json() -> None:
+    policy = overlay_policy(DEFAULT, {"thresholds": {"illegal": {3: 0.2}}, "enabled": {"privacy": False}}, T)
+    assert overlay_policy(DEFAULT, policy.to_dict(), T) == policy
+    with pytest.raises(ConfigError, match="format_version"):
+        overlay_policy(DEFAULT, policy.to_dict() | {"format_version": 2}, T)
+
+
 def test_equal_policies_have_equal_digests() -> None:
     assert overlay_policy(DEFAULT, {}, T).digest == DEFAULT.digest
     assert overlay_policy(DEFAULT, {"thresholds": {"illegal": {3: 0.2}}}, T).digest != DEFAULT.digest
