@@ -22,7 +22,7 @@ POLICY_FILE = "policy.json"
 
 
 class _SpecFields(StrictModel):
-    format_version: int
+    format_version: Literal[1]
     backbone: dict[Literal["path", "hub_id", "revision"], str]
     dims: dict[str, Any]
     config: dict[str, Any]

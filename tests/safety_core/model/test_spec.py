@@ -27,6 +27,11 @@ def test_spec_survives_its_file(tmp_path: Path) -> None:
     assert read_spec(tmp_path).trained
 
 
+def test_a_format_version_is_compared_as_a_number(tmp_path: Path) -> None:
+    (tmp_path / SPEC_FILE).write_text(json.dumps(SPEC.to_dict() | {"format_version": 1.0}))
+    assert read_spec(tmp_path) == SPEC
+
+
 @pytest.mark.parametrize("version", [None, 0, 2, "1"])
 def test_unknown_format_version(tmp_path: Path, version: object) -> None:
     (tmp_path / SPEC_FILE).write_text(json.dumps(SPEC.to_dict() | {"format_version": version}))
