@@ -13,6 +13,13 @@ from tests.helpers.engine.requests import GUARD_REQUEST
 from tests.helpers.engine.scenarios import run_scenario
 
 
+async def wait_until_idle(guard: AsyncGuard) -> None:
+    """Wait for the worker to finish its turn: a check while it is busy is skipped."""
+    async with asyncio.timeout(240):
+        while not guard.idle:
+            await asyncio.sleep(0.001)
+
+
 def test_readiness_follows_the_canary() -> None:
     fake = FakeGuard()
 
@@ -60,10 +67,12 @@ def test_a_canary_that_cannot_run_is_no_readiness_and_quotes_nothing(caplog: pyt
         readiness = Readiness(guard, interval_s=60)
         await readiness.check()
         fake.failure = RuntimeError("SECRET")
+        await wait_until_idle(guard)
         await readiness.check()
         with pytest.raises(NotReadyError, match="could not run: RuntimeError"):
             readiness.require()
         fake.failure = None
+        await wait_until_idle(guard)
         await readiness.check()
         readiness.require()
 
