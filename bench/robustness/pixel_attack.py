@@ -17,7 +17,6 @@ from torch import Tensor
 from bench.robustness.suite_requests import SuiteRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision.assembly import pad_ids
 from safety_core.model.vision.tower import run_tower
 
 CONVINCED = -10.0
@@ -92,8 +91,6 @@ def compute_unsafety(model: SafeLlava, values_BCHW: Tensor, texts: Sequence[str]
     pixels_BCHW = (values_BCHW * processor.rescale_factor - mean) / std
     vision = run_tower(model.backbone, pixels_BCHW, model.dims, model.config.select_layers(model.dims))
     words = [model.prompts.encode_user_words([Turn(role="user", text=text)]) for text in texts]
-    ids_BT, mask_BT = pad_ids(words, device=values_BCHW.device)
-    levels_BL = model.compute_head_logits(
-        model.project_features(vision), ids_BT, mask_BT, need_attention=False
-    ).level_logits_BL
+    prompts = model.prompt_reader.read([tuple(ids) for ids in words])
+    levels_BL = model.compute_head_logits(model.project_features(vision), prompts, need_attention=False).level_logits_BL
     return levels_BL[:, 1:].logsumexp(1) - levels_BL[:, 0]

@@ -94,11 +94,14 @@ class Preparer:
             self._check_room(request, list(dict.fromkeys(turns for turns, _ in variants)))
         views = [view for image in request.images for view in image.views]
         # The head reads each variant with each view, with all views together, and without any.
-        head_tokens = sum(len(ids) for _, ids in variants) * (len(views) + 2)
+        reading_cost = self._model.prompt_reader.estimate_cost
+        head_tokens = sum(len(ids) * (len(views) + 2) + reading_cost(len(ids)) for _, ids in variants)
         return ModelInput(
             request=request,
             cost=max(1, len(views) + head_tokens // HEAD_TOKENS_PER_VIEW),
-            work=measure_work([ids for _, ids in variants], [len(image.views) for image in request.images]),
+            work=measure_work(
+                [ids for _, ids in variants], [len(image.views) for image in request.images], reading_cost=reading_cost
+            ),
             text_variants=variants,
             joins_questions=not is_reply and has_only_whole_questions(request.turns),
             views=tuple(len(image.views) for image in request.images),

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from safety_core.errors import ConfigError
 from safety_core.inputs.conversation import Turn, check_characters, check_turn_order, count_images_by_turn
-from safety_core.inputs.prompt_encoding import EncodedPrompt, PromptBuilder, Tokenizer, neutralise
+from safety_core.inputs.prompt_encoding import EncodedPrompt, PromptBuilder, TextFrame, Tokenizer, neutralise
 from safety_core.inputs.text.invisible_characters import remove_tag_characters
 
 _QUESTION, _REPLY, _MORE = "Qzero7", "Rone8", "Qtwo9"
@@ -186,6 +186,16 @@ class TemplatedPromptBuilder(PromptBuilder):
         segments = (start, self._image, self._generate, self._between, self._following, self._end)
         self._reserved |= {*tokenizer.get_added_vocab().values()} & {token for ids in segments for token in ids}
         self._reserved -= {tokenizer.unk_token_id}
+
+    @property
+    def text_frame(self) -> TextFrame:
+        """The ids around a later question, which has no system prompt; those around the first one if it differs."""
+        later = self.template.following.removeprefix(self.template.end)
+        start = self._tokenize_trusted(later) if later and later != self.template.following else self._start
+        bos = self.tokenizer.bos_token_id
+        if bos is not None and self._start[:1] == [bos] != start[:1]:
+            start = [bos, *start]
+        return TextFrame(start=tuple(start), end=tuple(self._generate))
 
     @property
     def end_ids(self) -> tuple[int, ...]:

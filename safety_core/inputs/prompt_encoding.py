@@ -50,6 +50,17 @@ class EncodedPrompt:
     """[start, end) of the answer and its end-of-sequence token; None if there is no answer."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFrame:
+    """Ids around a user's words in a conversation of one question: no image and no system prompt."""
+
+    start: tuple[int, ...]
+    """Ids before the words."""
+
+    end: tuple[int, ...]
+    """Ids after the words, where the model would begin its reply."""
+
+
 class Tokenizer(Protocol):
     """The part of a Hugging Face tokenizer that prompts need."""
 
@@ -170,6 +181,13 @@ class PromptBuilder:
             return [conversation_ids]
         separate_ids = dict.fromkeys(map(tuple, self.encode_texts(list(dict.fromkeys(texts)))))
         return [conversation_ids, *(list(ids) for ids in separate_ids if ids and list(ids) != conversation_ids)]
+
+    @property
+    def text_frame(self) -> TextFrame:
+        """The ids around a user's words where the language model's first layers read them for the safety head."""
+        bos = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
+        start = [*bos, *self._tokenize("USER:" if self._adds_space else "USER: ")]
+        return TextFrame(start=tuple(start), end=tuple(self._encode_template(" ASSISTANT:")))
 
     @property
     def lexicon(self) -> Lexicon:

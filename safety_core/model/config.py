@@ -178,9 +178,14 @@ class SafetyConfig:
     use_head: bool = True
     """Whether projector and head exist; off only in ablations, without any verdicts."""
 
+    prompt_layers: int = 0
+    """k: the head reads the user's words as hidden states after the language model's first k layers; 0 for the input
+    embeddings, as published."""
+
     def __post_init__(self) -> None:
-        if self.num_safety_tokens < 0:
-            raise ConfigError(f"config.num_safety_tokens: must not be negative, got {self.num_safety_tokens}")
+        for name in ("num_safety_tokens", "prompt_layers"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"config.{name}: must not be negative, got {getattr(self, name)}")
 
     def select_layers(self, dims: BackboneDims) -> tuple[int, ...]:
         """Return the hidden states to read; raises ConfigError if the tower lacks one."""
@@ -271,3 +276,5 @@ class _SafetyFields(StrictModel):
     vision_layers: list[int] | None
     use_llm_tokens: bool
     use_head: bool
+    # Absent in checkpoints of earlier releases.
+    prompt_layers: int = 0

@@ -1,10 +1,12 @@
-"""Fingerprints a vision tower, so that its features are never used for another tower."""
+"""Fingerprints of frozen parts of a model, so that stored features are never used for other parts."""
 
 import hashlib
 import json
 
 import torch
+from torch import nn
 
+from safety_core.model.prompt_reader import get_decoder, take_first_layers
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
 
@@ -34,7 +36,23 @@ def compute_tower_fingerprint(model: SafeLlava, *, with_projector: bool) -> str:
         parts.append(model.backbone.model.multi_modal_projector)
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     for part in parts:
-        for name, tensor in part.state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        _update(digest, part)
     return digest.hexdigest()
+
+
+def compute_prompt_fingerprint(model: SafeLlava) -> str:
+    """Compute the SHA-256 of everything that the states of a text's tokens depend on: frame, layers, weights."""
+    frame = model.prompts.text_frame
+    described = {"layout": _VERSION, "start": frame.start, "end": frame.end, "layers": model.config.prompt_layers}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    _update(digest, model.backbone.get_input_embeddings())
+    if model.config.prompt_layers:
+        _update(digest, take_first_layers(get_decoder(model.backbone), model.config.prompt_layers))
+    return digest.hexdigest()
+
+
+def _update(digest: "hashlib._Hash", part: nn.Module) -> None:
+    """Add the names and values of a module's tensors to a digest."""
+    for name, tensor in part.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

@@ -83,14 +83,16 @@ def estimate_row_cost(tokens: int, images: int) -> int:
     return tokens + _ROW_TOKENS + _IMAGE_TOKENS * images
 
 
-def split_batch(batch: Sequence[HeadInput], limit: Callable[[], int]) -> Iterator[Sequence[HeadInput]]:
+def split_batch(
+    batch: Sequence[HeadInput], limit: Callable[[], int], *, cost: Callable[[HeadInput], int] = estimate_cost
+) -> Iterator[Sequence[HeadInput]]:
     """Split a batch into passes of at most ``limit()`` tokens, but at least one input; called before each pass."""
     start = 0
     while start < len(batch):
-        heaviest, end = estimate_cost(batch[start]), start + 1
+        heaviest, end = cost(batch[start]), start + 1
         most = limit()
         while end < len(batch):
-            heaviest = max(heaviest, estimate_cost(batch[end]))  # all inputs are padded to the longest
+            heaviest = max(heaviest, cost(batch[end]))  # all inputs are padded to the longest
             if heaviest * (end + 1 - start) > most:
                 break
             end += 1

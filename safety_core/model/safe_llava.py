@@ -36,12 +36,12 @@ from safety_core.model.hints import create_default_hints
 from safety_core.model.modules.attention import KeyValues
 from safety_core.model.modules.head import HeadOutput
 from safety_core.model.modules.safety_modules import SafetyModules
+from safety_core.model.prompt_reader import PromptReader, PromptStates, ReadPrompts
 from safety_core.model.spec import BackboneRef
 from safety_core.model.vision.assembly import (
     LmInputs,
     gather_key_values,
     group_image_rows,
-    pad_ids,
     pad_left,
     splice,
 )
@@ -68,6 +68,9 @@ class SafeLlava(nn.Module):
         source: location of the backbone's files; None if it was never saved.
         merged_adapter: folder of the adapter that was merged into the backbone on loading.
         prompt_template: format of conversations; LLaVA-1.5's if None.
+
+    Raises:
+        ConfigError: the language model has fewer layers than the head is to read.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class SafeLlava(nn.Module):
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)
         self.prompt_template = prompt_template
         self.prompts = create_prompt_builder(tokenizer, backbone.config.image_token_id, longest, prompt_template)
+        self.prompt_reader = PromptReader(backbone, safety.config.prompt_layers, self.prompts.text_frame)
 
     @property
     def config(self) -> SafetyConfig:
@@ -143,8 +147,7 @@ class SafeLlava(nn.Module):
     def compute_head_logits(
         self,
         safe: Tensor | KeyValues | None,
-        prompt_ids_BT: Tensor | None,
-        prompt_mask_BT: Tensor | None = None,
+        prompts: PromptStates | None,
         safe_mask_BF: Tensor | None = None,
         *,
         prompt_index_B: Tensor | None = None,
@@ -155,18 +158,14 @@ class SafeLlava(nn.Module):
         Args:
             safe: safety features safe_BFD of each sample's images in order, or their keys and values; None without any
                 image.
-            prompt_ids_BT: token ids of the users' text; None without any prompt.
-            prompt_mask_BT: True at real tokens; a row without any has no prompt. Default: all are real.
+            prompts: the users' texts, from :attr:`prompt_reader`; None without any prompt.
             safe_mask_BF: True at real features; a row without any has no image. Default: all are real.
             prompt_index_B: index of each sample's prompt, if several samples share one. Default: in order.
             need_attention: whether to return the head's attention over the features.
         """
-        prompt_BTD = None
-        if prompt_ids_BT is not None:
-            with torch.no_grad():
-                prompt_BTD = self._embedding(prompt_ids_BT).float()
+        states_PTD, mask_PT = (None, None) if prompts is None else (prompts.states_PTD, prompts.mask_PT)
         return self.safety.judge(
-            prompt_BTD, prompt_mask_BT, safe, safe_mask_BF, prompt_index_B=prompt_index_B, need_attention=need_attention
+            states_PTD, mask_PT, safe, safe_mask_BF, prompt_index_B=prompt_index_B, need_attention=need_attention
         )
 
     @torch.inference_mode()
@@ -178,6 +177,7 @@ class SafeLlava(nn.Module):
         *,
         heatmap: bool = False,
         known: Mapping[HeadInput, HeadScores] | None = None,
+        read: ReadPrompts | None = None,
     ) -> list[PairScores]:
         """Score samples, which may share images and prompts.
 
@@ -187,6 +187,7 @@ class SafeLlava(nn.Module):
             prompt_ids: :meth:`PromptBuilder.encode_user_words` of each sample; empty or None without a prompt.
             heatmap: whether to return the head's attention over each image's grid.
             known: results of :meth:`score_inputs` for the same images, with heatmaps if these are requested.
+            read: prompts that :attr:`prompt_reader` has read; it reads the others.
 
         Raises:
             ValueError: the numbers of prompts and samples differ, or the head is switched off.
@@ -196,16 +197,21 @@ class SafeLlava(nn.Module):
         unknown = dict.fromkeys(
             head_input for sample in samples for head_input in list_head_inputs(*sample) if head_input not in scores
         )
-        scores |= self.score_inputs(safe_BMD, list(unknown), heatmap=heatmap)
+        scores |= self.score_inputs(safe_BMD, list(unknown), heatmap=heatmap, read=read)
         return [build_pair_scores(images, prompt, scores) for images, prompt in samples]
 
     @torch.inference_mode()
     def score_inputs(
-        self, safe_BMD: Tensor | None, inputs: Sequence[HeadInput], *, heatmap: bool = False
+        self,
+        safe_BMD: Tensor | None,
+        inputs: Sequence[HeadInput],
+        *,
+        heatmap: bool = False,
+        read: ReadPrompts | None = None,
     ) -> dict[HeadInput, HeadScores]:
         """Score distinct inputs of the head; arguments and errors are those of :meth:`score_samples`."""
         scores: dict[HeadInput, HeadScores] = {}
-        for part in self.score_in_passes(safe_BMD, inputs, heatmap=heatmap):
+        for part in self.score_in_passes(safe_BMD, inputs, heatmap=heatmap, read=read):
             scores |= part
         return scores
 
@@ -216,6 +222,7 @@ class SafeLlava(nn.Module):
         inputs: Sequence[HeadInput],
         *,
         heatmap: bool = False,
+        read: ReadPrompts | None = None,
         limit: Callable[[], int] = lambda: sys.maxsize,
     ) -> Iterator[dict[HeadInput, HeadScores]]:
         """Yield the results of :meth:`score_inputs` after each pass of the head.
@@ -223,30 +230,35 @@ class SafeLlava(nn.Module):
         Args:
             limit: called before each pass; returns the pass's size in tokens (:func:`estimate_cost`, with padding).
         """
+        known: ReadPrompts = {} if read is None else read
+        for _ in self.prompt_reader.read_in_passes([one.prompt or () for one in inputs], known):
+            pass
         images = None
         if safe_BMD is not None and any(head_input.images for head_input in inputs):
             images = self.safety.project_key_values(safe_BMD)
         for batch in group_by_size(inputs, rows=HEAD_BATCH):
             for part in split_batch(batch, limit):
-                output = self._run_head(part, images, heatmap)
+                output = self._run_head(part, images, heatmap, known)
                 scores = read_output(output, grid=self.config.projector.grid, heatmap=heatmap)
                 yield dict(zip(part, scores, strict=True))
 
-    def _run_head(self, inputs: Sequence[HeadInput], images: KeyValues | None, heatmap: bool) -> HeadOutput:
+    def _run_head(
+        self, inputs: Sequence[HeadInput], images: KeyValues | None, heatmap: bool, read: ReadPrompts
+    ) -> HeadOutput:
         """Run the head on one padded batch; a prompt that several inputs share is processed once."""
-        device = self.device
-        prompts = list(dict.fromkeys(head_input.prompt or () for head_input in inputs))
-        ids_PT, mask_PT = pad_ids(prompts, device=device) if any(prompts) else (None, None)
+        texts = list(dict.fromkeys(head_input.prompt or () for head_input in inputs))
+        prompts = self.prompt_reader.read(texts, read) if any(texts) else None
         prompt_index_B = None
-        if ids_PT is not None and len(prompts) < len(inputs):
-            index_of = {prompt: index for index, prompt in enumerate(prompts)}
-            prompt_index_B = torch.tensor([index_of[head_input.prompt or ()] for head_input in inputs], device=device)
+        if prompts is not None and len(texts) < len(inputs):
+            index_of = {text: index for index, text in enumerate(texts)}
+            indices = [index_of[head_input.prompt or ()] for head_input in inputs]
+            prompt_index_B = torch.tensor(indices, device=self.device)
         image_rows = [head_input.images for head_input in inputs]
         if images is None or not any(image_rows):
-            return self.compute_head_logits(None, ids_PT, mask_PT, prompt_index_B=prompt_index_B)
+            return self.compute_head_logits(None, prompts, prompt_index_B=prompt_index_B)
         features, safe_mask_BF = gather_key_values(images, image_rows)
         return self.compute_head_logits(
-            features, ids_PT, mask_PT, safe_mask_BF, prompt_index_B=prompt_index_B, need_attention=heatmap
+            features, prompts, safe_mask_BF, prompt_index_B=prompt_index_B, need_attention=heatmap
         )
 
     # --- language model ------------------------------------------------------------------------------------------

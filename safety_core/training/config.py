@@ -144,7 +144,8 @@ class TrainConfig(StrictModel):
     """Maximum number of prompts of one image that are grouped in a batch, so that the image is processed once."""
 
     cache_features: str | None = None
-    """Folder that caches the frozen tower's features in 16 bit; without it, the tower runs in every step."""
+    """Folder that caches the frozen tower's features, and the texts' states after ``prompt_layers``, in 16 bit; without
+    it, tower and layers run in every step."""
 
     precision: Precision = "fp32"
     """Mixed precision of forward and backward pass; fp16 needs a GPU."""

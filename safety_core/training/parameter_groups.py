@@ -2,10 +2,12 @@
 
 Stage 1 freezes the backbone. The head group (projector, head, its tokens) and the LM group (the tokens that enter the
 LLM) share no parameters, so each is clipped by its own norm. Stage 2 adds a LoRA on the language model's linear layers
-to the LM group; the safety modules keep learning with their own loss.
+to the LM group, but not on the first ``prompt_layers``, whose states the head reads; the safety modules keep learning
+with their own loss.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from peft import LoraConfig
@@ -15,6 +17,7 @@ from torch.nn import Parameter
 from safety_core.errors import ConfigError
 from safety_core.model.checkpoint.adapter import attach_adapter, get_adapter
 from safety_core.model.modules.safety_modules import TOKEN_NAMES
+from safety_core.model.prompt_reader import get_decoder
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.training.config import TrainConfig
 
@@ -47,7 +50,7 @@ def prepare_model(model: SafeLlava, config: TrainConfig) -> ParameterGroups:
     if config.train_parts == "head" and not model.config.use_head:
         raise ConfigError("train_parts: the head is switched off in this checkpoint")
     if config.stage == 2 and get_adapter(model.backbone) is None:
-        attach_adapter(model.backbone, _create_lora_config(config))
+        attach_adapter(model.backbone, _create_lora_config(config, model))
     head: dict[str, Parameter] = {}
     lm: dict[str, Parameter] = {}
     for name, parameter in model.safety.named_parameters(prefix="safety"):
@@ -102,14 +105,25 @@ def clip_gradients(groups: ParameterGroups, config: TrainConfig) -> dict[str, fl
     return norms
 
 
-def _create_lora_config(config: TrainConfig) -> LoraConfig:
+def _create_lora_config(config: TrainConfig, model: SafeLlava) -> LoraConfig:
+    """Create the LoRA's config; it leaves the layers alone through which the head reads texts."""
+    targets: dict[str, Any] = {"target_modules": "all-linear"}
+    if model.config.prompt_layers:
+        layers: Any = get_decoder(model.backbone).layers
+        linear = {name.rpartition(".")[2] for name, part in layers.named_modules() if isinstance(part, nn.Linear)}
+        # PEFT takes layer numbers only together with the names of the linear layers.
+        targets = {
+            "target_modules": sorted(linear),
+            "layers_to_transform": list(range(model.config.prompt_layers, len(layers))),
+            "layers_pattern": "layers",
+        }
     return LoraConfig(
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         bias="none",
-        target_modules="all-linear",
         task_type=None,
+        **targets,
     )
 
 

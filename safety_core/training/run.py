@@ -26,6 +26,7 @@ from safety_core.training.run_samples import (
     build_evaluation_set,
     build_training_set,
     compute_class_weights,
+    fill_prompt_cache,
     read_samples,
     select_trainable,
     skip_too_long,
@@ -103,8 +104,9 @@ def _train(config: TrainConfig, out: Path, folder: Path, callbacks: Sequence[Tra
     if not training.samples:
         raise ConfigError("data: no training sample is left")
     dataset = build_training_set(model, training.samples, config, **parts)
-    loss = StageLoss(model, config, compute_class_weights(config, training.samples, spec.taxonomy))
     held_out = skip_too_long(held_out, model, config, train_lm=bool(groups.lm))
+    prompts = fill_prompt_cache(model, (*training.samples, *held_out.samples), config) if groups.head else None
+    loss = StageLoss(model, config, compute_class_weights(config, training.samples, spec.taxonomy), prompts)
     evaluation_set = build_evaluation_set(model, held_out.samples, config, **parts)
     resumed_from = 0 if state is None else int(state.name.rpartition("-")[2])
     steps = -(-len(dataset) // config.grad_accum)

@@ -11,9 +11,10 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.taxonomy import Taxonomy
 from safety_core.training.batches.corpus import Corpus
 from safety_core.training.batches.dataset import BatchDataset
-from safety_core.training.batches.encoding import drop_too_long
+from safety_core.training.batches.encoding import drop_too_long, encode_texts
 from safety_core.training.batches.feature_cache import FeatureCache
 from safety_core.training.batches.plan import plan_batches
+from safety_core.training.batches.prompt_cache import PromptCache
 from safety_core.training.batches.vision_sources import LiveImages, VisionSource
 from safety_core.training.config import TrainConfig
 from safety_core.training.losses.head_loss import ClassWeights
@@ -97,6 +98,15 @@ def build_evaluation_set(
     corpus = _build_corpus(model, samples, config, train_head=train_head, train_lm=train_lm)
     planned = plan_batches(corpus.groups, corpus.lengths, batch_size=config.batch_size, share=config.share_images)
     return BatchDataset(corpus, planned, accumulate=len(planned), surface_weight=0.0)
+
+
+def fill_prompt_cache(model: SafeLlava, samples: Sequence[Sample], config: TrainConfig) -> PromptCache | None:
+    """Read all texts with the first layers, if the config names a cache; None if the head reads embeddings."""
+    if config.cache_features is None or not model.config.prompt_layers:
+        return None
+    cache = PromptCache(config.cache_features, model)
+    cache.fill([encode_texts(model, sample) for sample in samples], progress=config.progress)
+    return cache
 
 
 def compute_class_weights(config: TrainConfig, samples: Sequence[Sample], taxonomy: Taxonomy) -> ClassWeights:

@@ -55,6 +55,14 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Pat
 
 
 @pytest.fixture(scope="session")
+def reading_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+    """As ``tiny_checkpoint``, but its head reads texts through one of the language model's two layers."""
+    from tests.helpers.models.tiny import make_checkpoint
+
+    return make_checkpoint(tiny_backbone, tmp_path_factory.mktemp("checkpoints") / "reading", prompt_layers=1)
+
+
+@pytest.fixture(scope="session")
 def untrained_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
     """A checkpoint as ``safevlm init`` makes it; do not write into it."""
     from safety_core.model.checkpoint.checkpoint import init_checkpoint

@@ -5,7 +5,7 @@ Shapes: V views of all of a request's images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,17 +53,20 @@ class ScoredInput:
     """Scores of each text variant."""
 
 
-def measure_work(ids: Sequence[Sequence[int]], views: Sequence[int]) -> Work:
+def measure_work(
+    ids: Sequence[Sequence[int]], views: Sequence[int], *, reading_cost: Callable[[int], int] = lambda tokens: 0
+) -> Work:
     """Measure the work of judging a request.
 
     Args:
         ids: the head's token ids for each variant of the text.
         views: number of views of each image.
+        reading_cost: cost of reading a text of so many tokens for the head, see :meth:`PromptReader.estimate_cost`.
     """
     rows, images = sum(views), len(views)
     lengths = [len(variant) for variant in ids if variant]
     tokens = sum(rows * estimate_row_cost(length, 1) for length in lengths or [0])
-    tokens += sum(estimate_row_cost(length, 0) for length in lengths)
+    tokens += sum(estimate_row_cost(length, 0) + reading_cost(length) for length in lengths)
     if images > 1:
         tokens += sum(estimate_row_cost(length, images) for length in lengths)
     if images > 1 or (images and lengths):

@@ -27,6 +27,7 @@ from safety_core.engine.judging.view_selection import (
 )
 from safety_core.engine.work import Work
 from safety_core.model.head_inputs import HeadInput, HeadScores, build_pair_scores, estimate_cost, list_head_inputs
+from safety_core.model.prompt_reader import ReadPrompts
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.scores import PairScores
@@ -61,7 +62,8 @@ class Scorer:
             safe_BMD = torch.cat([self._model.project_features(vision[part]) for part in self._slice(len(vision))])
         doubtful = list_doubtful_views(batch, rows_of)
         distinct = list(dict.fromkeys(request.head_input for request in doubtful))
-        known = self._model.score_inputs(safe_BMD, distinct) if doubtful else {}
+        read: ReadPrompts = {}
+        known = self._model.score_inputs(safe_BMD, distinct, read=read) if doubtful else {}
         kept_of = select_views(batch, rows_of, doubtful, known, severity)
         variants = [(index, ids) for index, request in enumerate(batch) for _, ids in request.text_variants]
         heatmap = any(request.request.heatmap for request in batch)
@@ -71,6 +73,7 @@ class Scorer:
             [ids for _, ids in variants],
             heatmap=heatmap,
             known=None if heatmap else known,
+            read=read,
         )
         return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores)
 
@@ -108,9 +111,11 @@ class Scorer:
         safe += [self._model.project_features(request.vision) for request in batch if request.vision is not None]
         safe_BMD = torch.cat(safe) if safe else None
         doubtful = list_doubtful_views(batch, rows_of)
+        read: ReadPrompts = {}
+        yield from self._read_prompts(batch, read, pace)
         known: dict[HeadInput, HeadScores] = {}
         distinct = list(dict.fromkeys(request.head_input for request in doubtful))
-        yield from self._score_views(safe_BMD, distinct, known, pace, heatmap=False)
+        yield from self._score_views(safe_BMD, distinct, known, read, pace, heatmap=False)
         kept_of = select_views(batch, rows_of, doubtful, known, severity)
         variants = [(index, ids) for index, request in enumerate(batch) for _, ids in request.text_variants]
         samples = [(tuple(kept_of[index]), tuple(ids) or None) for index, ids in variants]
@@ -118,15 +123,27 @@ class Scorer:
         if heatmap:
             known = {}
         missing = dict.fromkeys(view for sample in samples for view in list_head_inputs(*sample) if view not in known)
-        yield from self._score_views(safe_BMD, list(missing), known, pace, heatmap=heatmap)
+        yield from self._score_views(safe_BMD, list(missing), known, read, pace, heatmap=heatmap)
         scores = [build_pair_scores(images, prompt, known) for images, prompt in samples]
         return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores)
+
+    def _read_prompts(self, batch: Sequence[ModelInput], read: ReadPrompts, pace: Pace) -> Generator[Work, None, None]:
+        """Read every text with the language model's first layers, pass by pass; yields the work after each pass."""
+        reader = self._model.prompt_reader
+        texts = [tuple(ids) for request in batch for _, ids in request.text_variants]
+        started = time.perf_counter()
+        for prompts in reader.read_in_passes(texts, read, limit=lambda: pace.tokens):
+            costs = [reader.estimate_cost(len(prompt)) for prompt in prompts]
+            pace.record_tokens(max(costs) * len(costs), time.perf_counter() - started)
+            yield Work(tokens=sum(costs))
+            started = time.perf_counter()
 
     def _score_views(
         self,
         safe_BMD: Tensor | None,
         views: Sequence[HeadInput],
         known: dict[HeadInput, HeadScores],
+        read: ReadPrompts,
         pace: Pace,
         *,
         heatmap: bool,
@@ -135,7 +152,7 @@ class Scorer:
         if not views:
             return
         started = time.perf_counter()
-        pieces = self._model.score_in_passes(safe_BMD, views, heatmap=heatmap, limit=lambda: pace.tokens)
+        pieces = self._model.score_in_passes(safe_BMD, views, heatmap=heatmap, read=read, limit=lambda: pace.tokens)
         for piece in pieces:
             known |= piece
             tokens = max(map(estimate_cost, piece)) * len(piece)

@@ -3,6 +3,7 @@
 The adapter wraps ``backbone.model.language_model``; vision tower, projector and safety modules never have an adapter.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, con
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
+
+_LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 
 
 def attach_adapter(backbone: LlavaForConditionalGeneration, config: LoraConfig) -> PeftModel:
@@ -91,6 +94,16 @@ def check_adapter(meta_backbone: LlavaForConditionalGeneration, folder: Path) ->
     with torch.device("meta"):
         adapter = _attach(meta_backbone, config, folder)
     _check(adapter, shapes, folder)
+
+
+def check_adapted_layers(folder: Path, prompt_layers: int) -> None:
+    """Raise CheckpointError if an adapter changes one of the first layers, whose states the safety head reads."""
+    numbers = (_LAYER.search(name) for name in read_shapes(folder / WEIGHTS_FILE))
+    lowest = min((int(found[1]) for found in numbers if found), default=prompt_layers)
+    if lowest < prompt_layers:
+        raise CheckpointError(
+            f"{folder.name}: the adapter changes layer {lowest}, but the head reads the first {prompt_layers} layers"
+        )
 
 
 def read_adapter_config(folder: Path) -> LoraConfig:

@@ -7,6 +7,7 @@ that also loads them. Each kind of damage has its own error class; nothing is re
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import LlavaConfig, LlavaForConditionalGeneration
@@ -80,7 +81,9 @@ def verify(path: Path | str) -> VerifyReport:
     has_adapter = (path / ADAPTER_DIR).is_dir()
     if has_adapter:
         _require(path, f"{ADAPTER_DIR}/{adapters.CONFIG_FILE}")
-        _check_adapter(meta_backbone, _require(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent)
+        folder = _require(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent
+        _check_adapter(meta_backbone, folder)
+        adapters.check_adapted_layers(folder, spec.config.prompt_layers)
     try:
         policy = load_policy(_require(path, POLICY_FILE), spec.taxonomy)
     except ConfigError as exc:
@@ -141,6 +144,12 @@ def check_dims(spec: CheckpointSpec, config: LlavaConfig) -> None:
         raise CheckpointError(f"the backbone's config: {exc}") from exc
     if dims != spec.dims:
         raise CheckpointError(f"the modules were built for another backbone: with {spec.dims}, not {dims}")
+    text: Any = config.text_config
+    if spec.config.prompt_layers > text.num_hidden_layers:
+        raise CheckpointError(
+            f"{SPEC_FILE}: config.prompt_layers is {spec.config.prompt_layers}, "
+            f"but the language model has {text.num_hidden_layers} layers"
+        )
 
 
 def _require(path: Path, name: str) -> Path:

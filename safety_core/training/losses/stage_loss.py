@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from safety_core.model.head_inputs import Prompt
 from safety_core.model.modules.head import HeadOutput
+from safety_core.model.prompt_reader import PromptStates
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision.assembly import gather_features, pad_ids
+from safety_core.model.vision.assembly import gather_features
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.batches.corpus import Surface
 from safety_core.training.batches.dataset import BatchDataset, HeadRow, TrainingBatch
+from safety_core.training.batches.prompt_cache import PromptCache
 from safety_core.training.config import TrainConfig
 from safety_core.training.losses.answer_loss import compute_answer_loss
 from safety_core.training.losses.head_loss import ClassWeights, HeadLoss, compute_head_loss
@@ -46,11 +49,15 @@ class StageLoss(nn.Module):
         model: the model to train.
         config: gives λ, label smoothing and whether images are shared.
         classes: class weights of the head's loss.
+        prompts: the states of the users' texts on disk; None to read the texts in every step.
     """
 
-    def __init__(self, model: SafeLlava, config: TrainConfig, classes: ClassWeights) -> None:
+    def __init__(
+        self, model: SafeLlava, config: TrainConfig, classes: ClassWeights, prompts: PromptCache | None = None
+    ) -> None:
         super().__init__()
         self.model = model
+        self.prompts = prompts
         self.lambda_ = config.lambda_
         self.label_smoothing = config.label_smoothing
         self.share = config.share_images > 1
@@ -111,11 +118,14 @@ class StageLoss(nn.Module):
 
     def _run_head(self, rows: Sequence[HeadRow], safe_BMD: Tensor | None) -> HeadOutput:
         texts, images = [row.ids for row in rows], [row.images for row in rows]
-        ids_BT, mask_BT = pad_ids(texts, device=self.model.device) if any(texts) else (None, None)
+        prompts = self._read_prompts(texts) if any(texts) else None
         if safe_BMD is None or not any(images):
-            return self.model.compute_head_logits(None, ids_BT, mask_BT)
+            return self.model.compute_head_logits(None, prompts)
         safe_BFD, safe_mask_BF = gather_features(safe_BMD, images)
-        return self.model.compute_head_logits(safe_BFD, ids_BT, mask_BT, safe_mask_BF)
+        return self.model.compute_head_logits(safe_BFD, prompts, safe_mask_BF)
+
+    def _read_prompts(self, texts: Sequence[Prompt]) -> PromptStates:
+        return self.model.prompt_reader.read(texts) if self.prompts is None else self.prompts.read(texts)
 
 
 @torch.no_grad()

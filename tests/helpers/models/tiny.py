@@ -1,5 +1,6 @@
 """A tiny backbone in LLaVA-1.5's layout, and checkpoints with it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,9 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from safety_core.model.checkpoint.backbone import load_backbone_config
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
+from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -93,9 +96,13 @@ def make_backbone(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGene
     return backbone
 
 
-def make_checkpoint(backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> Path:
+def make_checkpoint(
+    backbone: Path, out: Path, taxonomy: Taxonomy = DEFAULT_TAXONOMY, *, prompt_layers: int = 0
+) -> Path:
     """A complete checkpoint with random modules whose classifiers are not zero, so that scores differ."""
-    untrained = init_checkpoint(backbone, out.with_name(f"{out.name}-untrained"), taxonomy=taxonomy)
+    dims = BackboneDims.read_config(load_backbone_config(backbone))
+    config = replace(SafetyConfig.create_default(dims), prompt_layers=prompt_layers)
+    untrained = init_checkpoint(backbone, out.with_name(f"{out.name}-untrained"), config=config, taxonomy=taxonomy)
     model = load_checkpoint(untrained, allow_untrained=True)
     fill_zero_parameters(model)
     return save_checkpoint(

@@ -34,6 +34,7 @@ def test_a_backbone_that_concatenates_layers_keeps_them_all() -> None:
         SafetyConfig.create_paper_variant(DIMS),
         replace(CONFIG, vision_layers=(-1, 2), use_llm_tokens=False),
         replace(CONFIG, use_head=False),
+        replace(CONFIG, prompt_layers=12),
     ],
 )
 def test_config_survives_json(config: SafetyConfig) -> None:
@@ -63,6 +64,8 @@ def test_vision_layers_default_to_the_backbones_own() -> None:
         ({"num_safety_tokens": "8"}, "num_safety_tokens"),
         ({"num_safety_tokens": -1}, "num_safety_tokens"),
         ({"use_head": 1}, "use_head"),
+        ({"prompt_layers": -1}, "prompt_layers"),
+        ({"prompt_layers": "12"}, "prompt_layers"),
         ({"surprise": 1}, "surprise"),
         ({"vision_layers": [1.5]}, "vision_layers"),
         ({"head": {"num_heads": 8}}, "context_layers"),
@@ -72,6 +75,12 @@ def test_vision_layers_default_to_the_backbones_own() -> None:
 def test_malformed_config_names_the_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         SafetyConfig.parse(CONFIG.to_dict() | change)
+
+
+def test_a_checkpoint_of_an_earlier_release_reads_embeddings() -> None:
+    data = replace(CONFIG, prompt_layers=3).to_dict()
+    del data["prompt_layers"]
+    assert SafetyConfig.parse(data) == CONFIG
 
 
 def test_missing_field_is_named() -> None:

@@ -344,8 +344,8 @@ def test_both_losses_reach_all_modules_and_share_none(
     forward_answers(model, encode(model, [PROMPTS[0]], [1], answer="yes"), vision, [1]).loss.backward()
     reached = {name for name, parameter in model.safety.named_parameters() if parameter.grad is not None}
     assert reached == {"llm_tokens_SD"}
-    ids = torch.tensor([model.prompts.encode_user_words(as_turns(PROMPTS[0]))])
-    output = model.compute_head_logits(model.project_features(vision), ids)
+    prompts = model.prompt_reader.read([tuple(model.prompts.encode_user_words(as_turns(PROMPTS[0])))])
+    output = model.compute_head_logits(model.project_features(vision), prompts)
     (output.type_logits_BC.sum() + output.level_logits_BL.sum()).backward()
     silent = {name for name, parameter in model.safety.named_parameters() if parameter.grad is None}
     assert silent == set()

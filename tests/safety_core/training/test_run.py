@@ -99,6 +99,33 @@ def test_stage_2_goes_on_with_a_lora(config_for: ConfigFor, tiny_checkpoint: Pat
     assert verify(again.out).has_adapter
 
 
+def test_a_head_that_reads_layers_is_trained_from_stored_states(
+    config_for: ConfigFor, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    """Stage 1 and 2, with and without stored states; the LoRA leaves the layer alone that the head reads."""
+    common: dict[str, Any] = {"backbone": str(tiny_backbone), "template": "vicuna", "lr": 5e-3, "max_steps": 6}
+    common["safety"] = {**SMALL, "prompt_layers": 1}
+    cache = {"cache_features": str(tmp_path / "cache")}
+    live = train(config_for(out=str(tmp_path / "live"), **common))
+    stored = train(config_for(out=str(tmp_path / "stored"), **common, **cache))
+    assert list((tmp_path / "cache").glob("prompts-*/states.f16"))
+    for name, tensor in read_weights(live.out).items():
+        torch.testing.assert_close(read_weights(stored.out)[name], tensor, atol=2e-2, rtol=2e-2)
+    second = train(config_for(backbone=str(stored.out), stage=2, lr=5e-3, out=str(tmp_path / "second"), **cache))
+    assert verify(second.out).has_adapter
+    assert verify(second.out).spec.config.prompt_layers == 1
+    merged, apart, plain = (
+        load_checkpoint(second.out),
+        load_checkpoint(second.out, merge=False),
+        load_checkpoint(stored.out),
+    )
+    states = [model.prompt_reader.read([(5, 6, 7)]).states_PTD for model in (merged, apart, plain)]
+    torch.testing.assert_close(states[0], states[2])
+    torch.testing.assert_close(states[1], states[2])
+    changed = "model.language_model.layers.1.mlp.up_proj.weight"
+    assert not torch.equal(merged.backbone.get_parameter(changed), plain.backbone.get_parameter(changed))
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(config_for: ConfigFor, tiny_checkpoint: Path, tmp_path: Path) -> None:
     # Stage 2 in mixed precision: dropout in head and LoRA, accumulation, and all three kinds of state to restore.

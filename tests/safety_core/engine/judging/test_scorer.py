@@ -15,6 +15,7 @@ from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.work import JudgedRequest, Work
 from safety_core.errors import ExhaustedError
 from safety_core.model.head_inputs import HeadInput
+from safety_core.model.prompt_reader import get_decoder
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.policy import NO_VERDICT
 from tests.helpers.engine.guards import change_limits
@@ -70,7 +71,9 @@ def test_pauses_do_not_count_as_duration_of_a_pass(guard: Guard, monkeypatch: py
 
 
 @pytest.mark.parametrize("pace", [Slow(), Slow(views=2, tokens=400), Slow(views=100, tokens=10**9)])
-def test_in_slices_the_same_is_judged(guard: Guard, pace: Slow) -> None:
+@pytest.mark.parametrize("name", ["guard", "reading_guard"])
+def test_in_slices_the_same_is_judged(request: pytest.FixtureRequest, name: str, pace: Slow) -> None:
+    guard: Guard = request.getfixturevalue(name)
     guard._pace = pace  # type: ignore[assignment]
     sentences = "".join(f"It is \uff4eumber {number}. " for number in range(9))
     requests = [
@@ -129,6 +132,23 @@ def assert_same(one: JudgedRequest | Exception, other: JudgedRequest | Exception
         torch.testing.assert_close(one.images.projected_BPD, other.images.projected_BPD)
     else:
         assert one.images is other.images
+
+
+def test_each_text_is_read_once_however_many_views_share_it(reading_guard: Guard) -> None:
+    model = reading_guard.model
+    texts: list[int] = []
+    layers: Any = get_decoder(model.backbone).layers
+    hook = layers[0].register_forward_pre_hook(lambda _, args: texts.append(len(args[0])))
+    pictures = [create_transparent_picture(colour) for colour in ("red", "blue", "white")]
+    prepared = reading_guard.prepare(create_chat_request(*pictures, text="Is it red? Is it blue?"))
+    with count_model_calls(reading_guard) as calls:
+        (judged,) = reading_guard.judge([prepared])
+        slices = run_to_end(reading_guard.judge_in_slices([prepared]))
+    hook.remove()
+    assert isinstance(judged, JudgedInput)
+    assert_same(judged, slices[0])
+    assert sum(texts) == 2 * len(prepared.text_variants)
+    assert calls.llm_positions == [], "the language model as a whole does not run for a verdict"
 
 
 def test_what_fails_in_slices_is_told_as_it_is_without(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:

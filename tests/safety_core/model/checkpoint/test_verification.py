@@ -52,6 +52,35 @@ def copied(complete: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(complete, tmp_path / "copied"))
 
 
+def test_an_adapter_may_not_change_the_layers_that_read_texts(reading_checkpoint: Path, tmp_path: Path) -> None:
+    def save(name: str, layers: list[int]) -> Path:
+        model = load_checkpoint(reading_checkpoint)
+        config = LoraConfig(r=2, target_modules=["q_proj"], layers_to_transform=layers, layers_pattern="layers")
+        attach_adapter(model.backbone, config)
+        return save_checkpoint(
+            model,
+            tmp_path / name,
+            policy=Policy.create_default(DEFAULT_TAXONOMY),
+            provenance={"trained": True},
+            model_card="# Tiny\n",
+            include_backbone=True,
+        )
+
+    assert verify(save("later", [1])).has_adapter
+    with pytest.raises(CheckpointError, match="the adapter changes layer 0, but the head reads the first 1 layers"):
+        verify(save("first", [0, 1]))
+
+
+def test_more_layers_than_the_language_model_has_are_refused(reading_checkpoint: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(reading_checkpoint, tmp_path / "copied"))
+    spec = json.loads((copied / SPEC_FILE).read_text())
+    spec["config"]["prompt_layers"] = 3
+    (copied / SPEC_FILE).write_text(json.dumps(spec))
+    write_manifest(copied)
+    with pytest.raises(CheckpointError, match="prompt_layers is 3, but the language model has 2 layers"):
+        verify(copied)
+
+
 def test_a_sound_checkpoint_is_described(tiny_checkpoint: Path) -> None:
     report = verify(str(tiny_checkpoint))
     assert report.spec.trained
