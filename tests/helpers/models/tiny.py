@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -19,7 +19,7 @@ from transformers import (
 from safety_core.model.checkpoint.backbone import load_backbone_config
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
@@ -94,6 +94,15 @@ def make_backbone(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGene
     backbone = LlavaForConditionalGeneration(make_config(tokenizer))
     backbone.eval()
     return backbone
+
+
+def create_model(tokenizer: PreTrainedTokenizerFast, **switches: Any) -> SafeLlava:
+    """A model in memory whose classifiers are not zero; ``switches`` change the default config of its modules."""
+    backbone = make_backbone(tokenizer)
+    config = replace(SafetyConfig.create_default(BackboneDims.read_config(backbone.config)), **switches)
+    model = create_untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor(), config=config)
+    fill_zero_parameters(model)
+    return model.eval()
 
 
 def make_checkpoint(

@@ -18,8 +18,7 @@ from safety_core.model.config import BackboneDims
 from safety_core.model.prompt_reader import PromptReader, PromptStates, ReadPrompts, get_decoder, take_first_layers
 from safety_core.model.safe_llava import SafeLlava
 from tests.helpers.models import llava15
-from tests.helpers.models.tiny import make_backbone
-from tests.safety_core.model.test_safe_llava import build
+from tests.helpers.models.tiny import create_model, make_backbone
 
 FRAME = TextFrame(start=(0, 7), end=(9, 8))
 PROMPTS = [(5, 6, 7), (11,), (), (12, 13, 14, 15, 16)]
@@ -162,7 +161,7 @@ def test_an_adapter_on_later_layers_changes_nothing(backbone: LlavaForConditiona
 def test_scores_depend_on_the_order_of_the_words_and_on_nothing_beside_them(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]
 ) -> None:
-    model = build(tokenizer, prompt_layers=1)
+    model = create_model(tokenizer, prompt_layers=1)
     ids = [tuple(model.prompts.encode_user_words([Turn(role="user", text=text)])) for text in ("red knife", "a")]
     safe_BMD = model.project_features(model.encode_images(model.preprocess(pictures[:2])))
     with count_layers(model.backbone) as calls:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,21 +13,13 @@ from bench.contenders.reference import generate
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.prompt_encoding import EncodedPrompt
-from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.config import HeadConfig
+from safety_core.model.safe_llava import SafeLlava
 from safety_core.scores import PairScores, RiskScores
 from tests.helpers.models.reference import as_turns, assess, forward_answers, score_features
-from tests.helpers.models.tiny import fill_zero_parameters, make_backbone, make_image_processor
+from tests.helpers.models.tiny import create_model
 
 PROMPTS = ["What is in the picture?", "How do I hurt someone with it?", "Read the text, and then answer with care."]
-
-
-def build(tokenizer: PreTrainedTokenizerFast, **switches: Any) -> SafeLlava:
-    backbone = make_backbone(tokenizer)
-    config = replace(SafetyConfig.create_default(BackboneDims.read_config(backbone.config)), **switches)
-    model = create_untrained(backbone, tokenizer=tokenizer, image_processor=make_image_processor(), config=config)
-    fill_zero_parameters(model)
-    return model.eval()
 
 
 def encode(model: SafeLlava, prompts: list[str], images: list[int], **extra: Any) -> list[EncodedPrompt]:
@@ -108,7 +99,7 @@ def unmodified_logits(
 def test_with_zero_safety_tokens_the_logits_are_unmodified_llavas(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image], switches: dict[str, Any], inject: bool
 ) -> None:
-    model = build(tokenizer, **switches)
+    model = create_model(tokenizer, **switches)
     pixels = model.preprocess(pictures[:2])
     prompt = encode(model, [PROMPTS[0]], [2])[0]
     inputs = model.build_inputs([prompt], model.encode_images(pixels), [2], inject=inject)
@@ -120,7 +111,7 @@ def test_with_zero_safety_tokens_the_logits_are_unmodified_llavas(
 
 
 def test_greedy_replies_are_unmodified_llavas(tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]) -> None:
-    model = build(tokenizer, use_llm_tokens=False)
+    model = create_model(tokenizer, use_llm_tokens=False)
     pixels = model.preprocess(pictures[:1])
     prompt = encode(model, [PROMPTS[0]], [1])[0]
     ids = [token for known in prompt.input_ids for token in [known] * (16 if known == 3 else 1)]
@@ -232,7 +223,7 @@ def test_scoring_counts_images(model: SafeLlava) -> None:
 def test_the_reference_head_gives_every_prompt_the_same_verdict(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]
 ) -> None:
-    model = build(tokenizer, head=HeadConfig.create_reference())
+    model = create_model(tokenizer, head=HeadConfig.create_reference())
     first, second = assess(model, [pictures[:1]] * 2, [PROMPTS[0], PROMPTS[1]]).pairs
     close(first.joint, second.joint)
 
@@ -240,7 +231,7 @@ def test_the_reference_head_gives_every_prompt_the_same_verdict(
 def test_without_a_head_nothing_is_judged_but_everything_is_answered(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]
 ) -> None:
-    model = build(tokenizer, use_head=False)
+    model = create_model(tokenizer, use_head=False)
     vision = model.encode_images(model.preprocess(pictures[:1]))
     with pytest.raises(ValueError, match="switched off"):
         score_features(model, vision, [1], [None])
@@ -250,7 +241,7 @@ def test_without_a_head_nothing_is_judged_but_everything_is_answered(
 def test_several_vision_layers_are_mixed_and_llava_still_reads_its_own(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]
 ) -> None:
-    one, several = build(tokenizer), build(tokenizer, vision_layers=(-1, -2, 0))
+    one, several = create_model(tokenizer), create_model(tokenizer, vision_layers=(-1, -2, 0))
     pixels = one.preprocess(pictures[:1])
     vision = several.encode_images(pixels)
     assert len(vision.layers) == 3
@@ -277,7 +268,7 @@ def test_a_batch_replies_as_its_rows_do(model: SafeLlava, pictures: list[Image.I
 
 
 def test_the_image_placeholder_is_never_said(tokenizer: PreTrainedTokenizerFast) -> None:
-    model = build(tokenizer)
+    model = create_model(tokenizer)
     image = model.backbone.config.image_token_id
     with torch.no_grad():
         model.backbone.lm_head.weight.zero_()
@@ -338,7 +329,7 @@ def test_a_prompt_without_an_answer_cannot_be_trained_on(model: SafeLlava) -> No
 def test_both_losses_reach_all_modules_and_share_none(
     tokenizer: PreTrainedTokenizerFast, pictures: list[Image.Image]
 ) -> None:
-    model = build(tokenizer, vision_layers=(-1, -2))
+    model = create_model(tokenizer, vision_layers=(-1, -2))
     torch.nn.Module.requires_grad_(model.backbone, False)
     vision = model.encode_images(model.preprocess(pictures[:1]))
     forward_answers(model, encode(model, [PROMPTS[0]], [1], answer="yes"), vision, [1]).loss.backward()
