@@ -195,7 +195,10 @@ class TemplatedPromptBuilder(PromptBuilder):
         bos = self.tokenizer.bos_token_id
         if bos is not None and self._start[:1] == [bos] != start[:1]:
             start = [bos, *start]
-        return TextFrame(start=tuple(start), end=tuple(self._generate))
+        # The first special token ends the turn; its state sums up the turn, and what follows only costs time.
+        special = {*self.tokenizer.all_special_ids} - {self.tokenizer.unk_token_id}
+        end = next((index + 1 for index, token in enumerate(self._generate) if token in special), len(self._generate))
+        return TextFrame(start=tuple(start), end=tuple(self._generate[:end]))
 
     @property
     def end_ids(self) -> tuple[int, ...]:

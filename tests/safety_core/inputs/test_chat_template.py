@@ -165,3 +165,19 @@ def test_a_template_is_read_strictly(tokenizer: PreTrainedTokenizerFast) -> None
     for wrong in (None, {}, template.to_dict() | {"more": ""}, template.to_dict() | {"start": 1}):
         with pytest.raises(ConfigError, match="prompt"):
             PromptTemplate.parse(wrong)
+
+
+@pytest.mark.parametrize(
+    ("chat_template", "start", "end"),
+    [
+        (CHATML, "<|im_start|>user\n", "<|im_end|>"),
+        (CHATML_TEXT, "<|im_start|>user\n", "<|im_end|>"),
+        (MISTRAL, "<s>[INST] ", " [/INST]"),
+    ],
+)
+def test_a_text_is_read_without_the_system_prompt(
+    tokenizer: PreTrainedTokenizerFast, chat_template: str, start: str, end: str
+) -> None:
+    frame = builder(tokenizer, chat_template).text_frame
+    assert tokenizer.decode([*frame.start]) == start
+    assert tokenizer.decode([*frame.end]) == end
