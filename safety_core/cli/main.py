@@ -16,6 +16,7 @@ from safety_core.cli.evaluate import evaluate
 from safety_core.cli.init import init
 from safety_core.cli.nano import app as nano_app
 from safety_core.cli.policy import app as policy_app
+from safety_core.cli.small.app import app as small_app
 from safety_core.cli.train import train
 from safety_core.cli.verify import verify
 from safety_core.library_warnings import suppress_library_warnings
@@ -28,6 +29,7 @@ for command in (init, convert, train, calibrate, evaluate, verify, classify):
 app.command("audit-log")(print_audit_log)
 app.add_typer(policy_app, name="policy")
 app.add_typer(nano_app, name="nano")
+app.add_typer(small_app, name="small")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,1 +1,1 @@
-"""The small checkpoint: a guard made of pretrained parts, trained on real words and photographs."""
+"""safevlm-small: a checkpoint of pretrained parts, and the data, texts and pipeline that build its safety modules."""

@@ -1,0 +1,1 @@
+"""``safevlm small``: the data that safevlm-small is made of."""

@@ -1,0 +1,1 @@
+"""Reads public sets and own texts into records with labels."""

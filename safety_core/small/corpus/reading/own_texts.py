@@ -1,0 +1,86 @@
+"""Reads the project's own texts: JSONL files with ``text``, ``type``, ``level``, ``group``, and optional ``kind`` and
+``split``. They are training texts unless they say otherwise. Knows no public set.
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from safety_core.data.readers.fields import FilledText
+from safety_core.data.readers.rows import SourceRow, read_jsonl_rows
+from safety_core.errors import SampleError
+from safety_core.small.corpus.hashing import hash_text
+from safety_core.small.corpus.records import Record
+from safety_core.strict_json import StrictModel
+from safety_core.taxonomy import DEFAULT_TAXONOMY
+
+PREFIX = "own/"
+"""Begins the source and the id of every own text."""
+
+
+class _OwnRow(StrictModel):
+    """One line of a file of own texts."""
+
+    text: FilledText
+    type: str
+    level: int = Field(ge=0, lt=len(DEFAULT_TAXONOMY.levels))
+    group: FilledText
+    """``phenomenon/topic``."""
+
+    kind: str = ""
+    """Kind of lettering (``sign``, ``poster`` …); without it the text may be a prompt as well."""
+
+    split: Literal["train", "calibration", "development", "test"] = "train"
+
+
+def find_own_texts() -> Path:
+    """Folder of the own texts that ship with the package; it may hold none."""
+    return Path(str(resources.files("safety_core.small"))) / "texts"
+
+
+def read_own_texts(folder: Path) -> list[Record]:
+    """Read every ``*.jsonl`` file in a folder.
+
+    Raises:
+        SampleError: a line is malformed, its label contradicts itself, or a text stands in a file twice.
+    """
+    return [record for file in sorted(folder.glob("*.jsonl")) for record in _read_file(file)]
+
+
+def _read_file(file: Path) -> list[Record]:
+    found: dict[str, Record] = {}
+    for row in read_jsonl_rows(file):
+        if isinstance(row, SampleError):
+            raise row
+        record = _convert_row(row, f"{PREFIX}{file.stem}")
+        if record.id in found:
+            raise row.place.create_error("the file has this text already", "text")
+        found[record.id] = record
+    return list(found.values())
+
+
+def _convert_row(row: SourceRow, source: str) -> Record:
+    try:
+        content = _OwnRow.model_validate(row.data)
+    except ValidationError as exc:
+        raise row.place.translate_error(exc) from exc
+    if content.type not in DEFAULT_TAXONOMY.types:
+        raise row.place.create_error(f"must be one of {list(DEFAULT_TAXONOMY.types)}", "type")
+    if (content.type == DEFAULT_TAXONOMY.safe_type) != (content.level == 0):
+        raise row.place.create_error(
+            f"level 0 goes with type {DEFAULT_TAXONOMY.safe_type!r}, and only with it", "level"
+        )
+    return Record(
+        id=f"{source}/{hash_text(content.text)}",
+        source=source,
+        surface="lettering" if content.kind else "both",
+        label=(content.type, content.level),
+        text=content.text,
+        category=content.group.partition("/")[0],
+        kind=content.kind,
+        family=f"{PREFIX}{content.group}",
+        group=f"{PREFIX}{content.group}",
+        split=content.split,
+    )
