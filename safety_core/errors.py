@@ -9,9 +9,11 @@
     │   ├── FieldError           a field of a config is malformed
     │   └── PolicyError          a field of a policy is malformed
     ├── DivergedError            a training loss is not finite
+    ├── PartsError               a pretrained part of a backbone is missing or not the pinned one
     ├── CheckpointError          a checkpoint directory cannot be trusted
     │   ├── FormatVersionError   written by a format this code does not know
     │   ├── IntegrityError       a file is missing, surplus or does not match its sha256
+    │   ├── MissingBackboneError the backbone must be brought first, it is not part of the repository
     │   ├── ForbiddenFileError   the folder contains a pickle or another file that executes code when loaded
     │   ├── TensorKeyError       a tensor is missing or surplus
     │   ├── TensorShapeError     a tensor's shape differs from the config
@@ -111,6 +113,10 @@ class DivergedError(SafeVLMError):
     """A training run's loss is not finite; nothing of the run is saved."""
 
 
+class PartsError(SafeVLMError):
+    """A pretrained part that a backbone is assembled from is missing, cannot be read, or is not the pinned one."""
+
+
 class CheckpointError(SafeVLMError):
     """A checkpoint directory cannot be trusted or is incompatible with this code."""
 
@@ -121,6 +127,10 @@ class FormatVersionError(CheckpointError):
 
 class IntegrityError(CheckpointError):
     """A file is missing, surplus, or its bytes do not match the manifest."""
+
+
+class MissingBackboneError(CheckpointError):
+    """The checkpoint's backbone is not on this machine, and must be brought first."""
 
 
 class ForbiddenFileError(CheckpointError):

@@ -17,6 +17,7 @@ from safety_core.cli.init import init
 from safety_core.cli.nano import app as nano_app
 from safety_core.cli.policy import app as policy_app
 from safety_core.cli.small.app import app as small_app
+from safety_core.cli.small.parts import app as parts_app
 from safety_core.cli.train import train
 from safety_core.cli.verify import verify
 from safety_core.library_warnings import suppress_library_warnings
@@ -30,6 +31,7 @@ app.command("audit-log")(print_audit_log)
 app.add_typer(policy_app, name="policy")
 app.add_typer(nano_app, name="nano")
 app.add_typer(small_app, name="small")
+app.add_typer(parts_app, name="parts")
 
 
 @app.callback(invoke_without_command=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Pooling = Literal["attention", "first_token"]
 Fusion = Literal["block", "bare"]
+Mixing = Literal["mean", "concatenate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class BackboneDims:
     """Patches along one side of the image; N is its square."""
 
     vision_depth: int
-    """Number of transformer layers in the vision tower."""
+    """Number of hidden states of the vision tower after the first: the layers of a transformer."""
 
     vision_layers: tuple[int, ...] = (-2,)
     """Hidden states that LLaVA itself reads, as indices into the tower's ``vision_depth + 1`` hidden states."""
@@ -69,7 +70,7 @@ class BackboneDims:
                 vision_layers=(layers,) if isinstance(layers, int) else tuple(layers),
             )
         except AttributeError as exc:
-            raise ConfigError(f"the backbone's config has no {exc.name}: it is not a LLaVA with a ViT") from exc
+            raise ConfigError(f"the backbone's config has no {exc.name}: its tower is not one of a LLaVA") from exc
         except (ArithmeticError, TypeError, ValueError) as exc:
             raise ConfigError(f"the backbone's config has sizes that no LLaVA can have ({type(exc).__name__})") from exc
 
@@ -100,11 +101,24 @@ class ProjectorConfig:
     se_ratio: float = 0.25
     """Squeeze-excite width, as a fraction of the block's input width."""
 
+    mixing: Mixing = "mean"
+    """How several vision layers become one map: ``mean``, weighted by learned scores, or ``concatenate`` (L * V wide);
+    each layer is normalised first."""
+
     def __post_init__(self) -> None:
+        if self.mixing not in get_args(Mixing):
+            raise ConfigError(f"config.projector.mixing: must be one of {list(get_args(Mixing))}, got {self.mixing!r}")
         if self.hidden < 1 or self.grid < 1 or self.depth < 1:
             raise ConfigError("config.projector: hidden, grid and depth must be positive")
         if not 0.0 < self.se_ratio <= 1.0:
             raise ConfigError(f"config.projector.se_ratio: must lie in (0, 1], got {self.se_ratio}")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form; ``mixing`` is omitted if it is the default, so that older code can read the file."""
+        values = asdict(self)
+        if self.mixing == "mean":
+            del values["mixing"]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +184,7 @@ class SafetyConfig:
     """Shape of the safety head."""
 
     vision_layers: tuple[int, ...] | None = None
-    """Hidden states that the safety projector mixes; None for those that LLaVA itself reads."""
+    """Hidden states that the safety projector reads; None for those that LLaVA itself reads."""
 
     use_llm_tokens: bool = True
     """Whether the second token set is inserted into the language model's input before each image."""
@@ -227,7 +241,7 @@ class SafetyConfig:
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form that :meth:`parse` reads."""
         layers = None if self.vision_layers is None else list(self.vision_layers)
-        return asdict(self) | {"vision_layers": layers}
+        return asdict(self) | {"projector": self.projector.to_dict(), "vision_layers": layers}
 
 
 def check_layers(layers: tuple[int, ...], depth: int, *, where: str) -> None:
@@ -257,6 +271,7 @@ class _ProjectorFields(StrictModel):
     grid: int
     depth: int
     se_ratio: float
+    mixing: Mixing = "mean"
 
 
 class _HeadFields(StrictModel):

@@ -1,1 +1,1 @@
-"""``safevlm small``: the data that safevlm-small is made of."""
+"""Commands of the small checkpoint."""

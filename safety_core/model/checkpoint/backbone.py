@@ -23,6 +23,7 @@ from transformers.utils import logging
 
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
 from safety_core.files import read_text
+from safety_core.model.backbones.registration import register_towers
 from safety_core.model.checkpoint import hub
 from safety_core.model.checkpoint.library_errors import convert_library_errors
 from safety_core.model.checkpoint.quantization import Quantize, build_quantization_config, check_quantized
@@ -31,6 +32,9 @@ from safety_core.model.config import BackboneDims
 from safety_core.model.device import pick_dtype
 from safety_core.model.spec import BackboneRef
 from safety_core.model.vision.tower import count_tower_positions
+
+# Here, because every backbone that is loaded comes through this module; nothing else happens on importing it.
+register_towers()
 
 SHARD_SIZE = "15MB"
 """Maximum size of a weight file, small enough for any code host."""

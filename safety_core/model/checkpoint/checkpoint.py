@@ -14,16 +14,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from safety_core.errors import CheckpointError, ConfigError, UntrainedError
+from safety_core.errors import CheckpointError, ConfigError, MissingBackboneError, UntrainedError
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.checkpoint.adapter import get_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
 from safety_core.model.checkpoint.quantization import Quantize
-from safety_core.model.checkpoint.sha256_manifest import MANIFEST, replace_file, write_manifest
+from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, MANIFEST, replace_file, write_manifest
 from safety_core.model.checkpoint.tensor_files import convert_to_storage
 from safety_core.model.checkpoint.verification import (
     ADAPTER_DIR,
-    BACKBONE_DIR,
     CARD_FILE,
     SAFETY_FILE,
     VerifyReport,
@@ -96,6 +95,7 @@ def load_checkpoint(
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
+        MissingBackboneError: the backbone's folder does not exist.
         CheckpointError: as :func:`verify`, or the backbone does not fit.
         ConfigError: an adapter cannot be merged into quantised weights.
     """
@@ -106,6 +106,11 @@ def load_checkpoint(
     if merge and quantize != "none":
         raise ConfigError("an adapter cannot be merged into quantised weights")
     source = spec.backbone.make_absolute(path)
+    if source.path is not None and not Path(source.path).is_dir():
+        raise MissingBackboneError(
+            f"{path.name}: there is no backbone at {source.path}; one that is made of parts is assembled with: "
+            f"safevlm parts fetch --out {Path(source.path).parent}"
+        )
     check_dims(spec, load_backbone_config(source.location, revision=source.revision))
     backbone = load_backbone(source.location, revision=source.revision, device=device, dtype=dtype, quantize=quantize)
     merged = merge if merge is not None else quantize == "none"

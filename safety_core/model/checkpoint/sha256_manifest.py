@@ -4,6 +4,9 @@ It is checked before any other file is parsed. Knows nothing of the files' meani
 
 :func:`replace_file` rewrites one file so that the checkpoint stays valid even if the process is killed. Meanwhile, the
 manifest's ``next`` holds the file's new digest, and a file with the old or the new digest is accepted.
+
+A backbone that is assembled from pretrained parts is listed like other files, but no repository contains it; its folder
+has a record of its origin, :data:`PARTS_FILE`. The parts themselves lie in a folder that is never read, and not listed.
 """
 
 import hashlib
@@ -15,7 +18,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
+from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError, MissingBackboneError
 from safety_core.files import describe_read_error, read_json
 from safety_core.strict_json import StrictModel, find_problem
 
@@ -26,6 +29,15 @@ _SPEC_FILE = "safevlm.json"
 
 PARTIAL = ".partial"
 """Suffix of files that are being written, at the top of the directory; not part of the checkpoint and never read."""
+
+BACKBONE_DIR = "backbone"
+"""Folder of a backbone that is part of the checkpoint."""
+
+PARTS_FILE = "parts.json"
+"""File of a backbone that was assembled from pretrained parts, which names these parts."""
+
+PARTS_DIR = ".parts"
+"""Folder of these parts, at the top of the directory; not part of the checkpoint and never read."""
 
 # Code, and formats that can execute code when loaded. Weights are safetensors, everything else is text.
 _FORBIDDEN_SUFFIXES = (
@@ -79,6 +91,7 @@ def check_manifest(path: Path) -> dict[str, str]:
 
     Raises:
         CheckpointError: ``path`` is not a directory.
+        MissingBackboneError: the backbone must be assembled first.
         ForbiddenFileError: a file could execute code when loaded.
         IntegrityError: a file is missing, surplus, a link, unreadable, or differs from the manifest; the message names
             the files.
@@ -93,15 +106,29 @@ def check_manifest(path: Path) -> dict[str, str]:
     expected = manifest.sha256
     present = set(_list_files(path))
     missing, surplus = sorted(set(expected) - present), sorted(present - set(expected))
+    record = f"{BACKBONE_DIR}/{PARTS_FILE}"
+    if record in missing and not surplus and all(_is_in_backbone(name) for name in missing):
+        raise MissingBackboneError(f"{path.name}: the backbone is missing, {_advise(path)}")
+    advice = f"; {_advise(path)}" if record in expected else ""
     if missing or surplus:
-        raise IntegrityError(f"{path.name}: files missing {missing}, files not in the manifest {surplus}")
+        advice = advice if any(map(_is_in_backbone, (*missing, *surplus))) else ""
+        raise IntegrityError(f"{path.name}: files missing {missing}, files not in the manifest {surplus}{advice}")
     digests = {name: _compute_sha256(path / name) for name in expected}
     changed = sorted(
         name for name, digest in digests.items() if digest not in (expected[name], manifest.next.get(name))
     )
     if changed:
-        raise IntegrityError(f"{path.name}: bytes differ from the manifest in {changed}")
+        advice = advice if any(map(_is_in_backbone, changed)) else ""
+        raise IntegrityError(f"{path.name}: bytes differ from the manifest in {changed}{advice}")
     return digests
+
+
+def _is_in_backbone(name: str) -> bool:
+    return name.startswith(f"{BACKBONE_DIR}/")
+
+
+def _advise(path: Path) -> str:
+    return f"assemble it with: safevlm parts fetch --out {path}"
 
 
 def reject_forbidden(path: Path) -> None:
@@ -129,11 +156,11 @@ def _can_execute(file: Path) -> bool:
 
 
 def _find_files(path: Path) -> list[str]:
-    """List the relative paths of all files but the manifest; links to directories count as files."""
+    """List the relative paths of all files but manifest and parts; links to directories count as files."""
     return sorted(
         file.relative_to(path).as_posix()
         for file in path.rglob("*")
-        if (file.is_symlink() or not file.is_dir()) and file != path / MANIFEST
+        if (file.is_symlink() or not file.is_dir()) and file != path / MANIFEST and path / PARTS_DIR not in file.parents
     )
 
 

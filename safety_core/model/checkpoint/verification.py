@@ -15,7 +15,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 from safety_core.errors import CheckpointError, ConfigError, IntegrityError
 from safety_core.model.checkpoint import adapter as adapters
 from safety_core.model.checkpoint.backbone import load_backbone_config, load_meta_backbone
-from safety_core.model.checkpoint.sha256_manifest import check_manifest
+from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, check_manifest
 from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes
 from safety_core.model.config import BackboneDims
 from safety_core.model.modules.safety_modules import SafetyModules
@@ -26,7 +26,6 @@ from safety_core.policy.policy import Policy
 SAFETY_FILE = "safety.safetensors"
 CARD_FILE = "MODEL_CARD.md"
 ADAPTER_DIR = "adapter"
-BACKBONE_DIR = "backbone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

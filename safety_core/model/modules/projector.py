@@ -3,8 +3,8 @@
 A C-Abstractor implemented without timm: a residual convolution stage, adaptive pooling to the output grid, a second
 stage and a two-layer MLP, all row-major over the patch grid, so that each safety feature has a place in the image.
 Knows nothing of prompts, tokens or risk.
-Shapes: B batch · N image patches · h, w rows and columns of a map · V vision width · H hidden width · C channels ·
-M safety features · D LLM width.
+Shapes: B batch · N image patches · h, w rows and columns of a map · V vision width · L vision layers · H hidden width ·
+C channels · M safety features · D LLM width.
 """
 
 from collections.abc import Sequence
@@ -27,14 +27,20 @@ class SafetyProjector(nn.Module):
     Args:
         dims: sizes of the backbone.
         config: sizes of the projector.
-        num_layers: number of vision layers that are mixed; a single one is used unchanged.
+        num_layers: L, number of vision layers, which are mixed as the config says; a single one is used unchanged.
     """
 
     def __init__(self, dims: BackboneDims, config: ProjectorConfig, *, num_layers: int = 1) -> None:
         super().__init__()
         self.patch_grid = dims.patch_grid
-        self.mixer = LayerMixer(num_layers) if num_layers > 1 else None
-        self.stage_in = _build_stage(dims.vision_width, config)
+        self.num_layers = num_layers
+        self.mixer: LayerMixer | LayerConcatenator | None = None
+        width = dims.vision_width
+        if num_layers > 1 and config.mixing == "concatenate":
+            self.mixer, width = LayerConcatenator(), num_layers * width
+        elif num_layers > 1:
+            self.mixer = LayerMixer(num_layers)
+        self.stage_in = _build_stage(width, config)
         self.grid = config.grid
         self.stage_out = _build_stage(config.hidden, config)
         self.readout = nn.Sequential(
@@ -44,9 +50,8 @@ class SafetyProjector(nn.Module):
 
     def forward(self, layers_BNV: Sequence[Tensor]) -> Tensor:
         """Project one image per row; raises ValueError if the number of layers or patches is not the configured one."""
-        num_layers = 1 if self.mixer is None else len(self.mixer.scores)
-        if len(layers_BNV) != num_layers:
-            raise ValueError(f"{len(layers_BNV)} vision layers were given, {num_layers} are needed")
+        if len(layers_BNV) != self.num_layers:
+            raise ValueError(f"{len(layers_BNV)} vision layers were given, {self.num_layers} are needed")
         feat_BNV = layers_BNV[0] if self.mixer is None else self.mixer(layers_BNV)
         batch, patches, width = feat_BNV.shape
         if patches != self.patch_grid**2:
@@ -93,6 +98,14 @@ class LayerMixer(nn.Module):
         """Mix ``num_layers`` tensors feat_BNV to one."""
         stacked_LBNV = torch.stack([F.layer_norm(feat, feat.shape[-1:]) for feat in layers_BNV])
         return torch.einsum("l,lbnv->bnv", self.scores.softmax(0), stacked_LBNV)
+
+
+class LayerConcatenator(nn.Module):
+    """Concatenates the channels of several vision layers, each normalised first, so that scale does not matter."""
+
+    def forward(self, layers_BNV: Sequence[Tensor]) -> Tensor:
+        """Concatenate L tensors feat_BNV to one that is L * V wide."""
+        return torch.cat([F.layer_norm(feat, feat.shape[-1:]) for feat in layers_BNV], dim=-1)
 
 
 class Bottleneck(nn.Module):

@@ -84,6 +84,19 @@ def count_projected_positions(config: LlavaConfig) -> int:
     return count_tower_positions(config) - (config.vision_feature_select_strategy == "default")
 
 
+def find_own_layers(dims: BackboneDims, layers: Sequence[int]) -> tuple[int, ...] | None:
+    """Find the hidden states that LLaVA itself reads among those that the safety projector reads.
+
+    Returns:
+        The place of each in ``layers``; None if one is not among them.
+    """
+    hidden_states = dims.vision_depth + 1
+    places = {layer % hidden_states: place for place, layer in enumerate(layers)}
+    own = [places.get(layer % hidden_states) for layer in dims.vision_layers]
+    found = tuple(place for place in own if place is not None)
+    return found if len(found) == len(own) else None
+
+
 def run_tower(
     backbone: LlavaForConditionalGeneration, pixel_values_BCHW: Tensor, dims: BackboneDims, layers: tuple[int, ...]
 ) -> VisionFeatures:

@@ -22,7 +22,7 @@ from safety_core.errors import ConfigError
 from safety_core.model.fingerprint import compute_tower_fingerprint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
-from safety_core.model.vision.tower import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures, find_own_layers
 from safety_core.training.batches.vision_sources import VisionInput
 
 _ENCODE_BATCH = 32
@@ -42,7 +42,7 @@ class FeatureCache:
         dims, positions = model.dims, model.projected_positions
         layers = model.config.select_layers(dims)
         # LLaVA's projection can be computed from the patches if it is made of all of them and nothing else.
-        derived = positions == dims.patches and layers == dims.vision_layers
+        derived = positions == dims.patches and find_own_layers(dims, layers) is not None
         self._layer_shape = (len(layers), dims.patches, dims.vision_width)
         self._projected_shape = (0, 0) if derived else (positions, dims.llm_width)
         self._width = int(np.prod(self._layer_shape) + np.prod(self._projected_shape))

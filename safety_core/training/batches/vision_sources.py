@@ -13,7 +13,7 @@ from torch import Tensor
 from safety_core.data.sample_images import ImageTable, load_image
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
-from safety_core.model.vision.tower import VisionFeatures
+from safety_core.model.vision.tower import VisionFeatures, find_own_layers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,11 @@ class VisionInput:
 
     @torch.no_grad()
     def resolve(self, model: SafeLlava, *, project: bool) -> VisionFeatures:
-        """Compute the features that the model takes; without ``project``, LLaVA's projection stays empty."""
+        """Compute the features that the model takes; without ``project``, LLaVA's projection stays empty.
+
+        Raises:
+            ValueError: LLaVA's projection is needed, but is neither stored nor computable from ``layers``.
+        """
         if self.pixels_BCHW is not None:
             return model.encode_images(self.pixels_BCHW)
         layers = tuple(layer.float() for layer in self.layers)
@@ -47,9 +51,13 @@ class VisionInput:
             return VisionFeatures(layers, layers[0].new_empty(len(layers[0]), 0, 0))
         if self.projected_BPD is not None:
             return VisionFeatures(layers, self.projected_BPD.float())
+        places = find_own_layers(model.dims, model.config.select_layers(model.dims))
+        if places is None:
+            raise ValueError("LLaVA's projection is not stored, and cannot be computed from these layers")
         projector = model.backbone.model.multi_modal_projector
         dtype = next(projector.parameters()).dtype
-        return VisionFeatures(layers, projector(torch.cat(layers, dim=-1).to(dtype)))
+        own_BNV = torch.cat([layers[place] for place in places], dim=-1)
+        return VisionFeatures(layers, projector(own_BNV.to(dtype)))
 
 
 class VisionSource(Protocol):

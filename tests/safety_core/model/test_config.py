@@ -35,10 +35,19 @@ def test_a_backbone_that_concatenates_layers_keeps_them_all() -> None:
         replace(CONFIG, vision_layers=(-1, 2), use_llm_tokens=False),
         replace(CONFIG, use_head=False),
         replace(CONFIG, prompt_layers=12),
+        replace(CONFIG, vision_layers=(0, 1), projector=replace(CONFIG.projector, mixing="concatenate")),
     ],
 )
 def test_config_survives_json(config: SafetyConfig) -> None:
     assert SafetyConfig.parse(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_file_without_the_field_means_the_mean_of_layers_and_is_written_unchanged() -> None:
+    data = CONFIG.to_dict()
+    assert data["projector"] == {"hidden": 204, "grid": 10, "depth": 3, "se_ratio": 0.25}
+    read = SafetyConfig.parse(data)
+    assert read.projector.mixing == "mean"
+    assert read.to_dict() == data
 
 
 def test_dims_survive_json() -> None:
@@ -70,6 +79,7 @@ def test_vision_layers_default_to_the_backbones_own() -> None:
         ({"vision_layers": [1.5]}, "vision_layers"),
         ({"head": {"num_heads": 8}}, "context_layers"),
         ({"head": []}, "config.head"),
+        ({"projector": CONFIG.projector.to_dict() | {"mixing": "sum"}}, r"config\.projector\.mixing"),
     ],
 )
 def test_malformed_config_names_the_field(change: dict[str, Any], field: str) -> None:
@@ -119,6 +129,9 @@ def test_impossible_projectors_are_refused() -> None:
         ProjectorConfig(hidden=0, grid=4)
     with pytest.raises(ConfigError, match="se_ratio"):
         ProjectorConfig(hidden=8, grid=4, se_ratio=0.0)
+    unknown: Any = "sum"
+    with pytest.raises(ConfigError, match=r"config\.projector\.mixing: must be one of"):
+        ProjectorConfig(hidden=8, grid=4, mixing=unknown)
 
 
 def test_impossible_backbones_are_refused() -> None:

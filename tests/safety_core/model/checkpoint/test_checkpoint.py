@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from peft import LoraConfig
 from PIL import Image
 
 from bench.contenders.reference import generate
-from safety_core.errors import CheckpointError, ConfigError, UntrainedError
+from safety_core.errors import CheckpointError, ConfigError, MissingBackboneError, UntrainedError
 from safety_core.model.checkpoint.adapter import attach_adapter, get_adapter
 from safety_core.model.checkpoint.checkpoint import (
     ADAPTER_DIR,
@@ -61,6 +63,14 @@ def test_untrained_modules_load_only_when_told_so(untrained: Path) -> None:
     with pytest.raises(UntrainedError, match="never trained"):
         load_checkpoint(untrained)
     assert load_checkpoint(untrained, allow_untrained=True).config == verify(untrained).spec.config
+
+
+def test_a_backbone_that_is_gone_is_no_damage(tiny_backbone: Path, tmp_path: Path) -> None:
+    elsewhere = shutil.copytree(tiny_backbone, tmp_path / "other" / "backbone")
+    path = init_checkpoint(elsewhere, tmp_path / "out")
+    shutil.rmtree(elsewhere)
+    with pytest.raises(MissingBackboneError, match=re.escape(f"safevlm parts fetch --out {elsewhere.parent}")):
+        load_checkpoint(path, allow_untrained=True)
 
 
 def test_untrained_modules_say_every_class_alike(untrained: Path, pictures: list[Image.Image]) -> None:

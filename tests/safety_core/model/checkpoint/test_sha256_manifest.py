@@ -1,13 +1,23 @@
 import errno
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError
-from safety_core.model.checkpoint.sha256_manifest import MANIFEST, check_manifest, replace_file, write_manifest
+from safety_core.errors import CheckpointError, ForbiddenFileError, IntegrityError, MissingBackboneError
+from safety_core.model.checkpoint.sha256_manifest import (
+    BACKBONE_DIR,
+    MANIFEST,
+    PARTS_DIR,
+    PARTS_FILE,
+    check_manifest,
+    replace_file,
+    write_manifest,
+)
 
 
 @pytest.fixture
@@ -192,3 +202,57 @@ def test_of_a_folder_that_holds_no_checkpoint_nothing_else_is_read(tmp_path: Pat
 def test_no_folder_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         check_manifest(tmp_path / "nothing")
+
+
+# --- a backbone that is assembled from parts ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made_of_parts(folder: Path) -> Path:
+    """A checkpoint whose backbone was assembled, with the parts beside it."""
+    (folder / BACKBONE_DIR).mkdir()
+    (folder / BACKBONE_DIR / PARTS_FILE).write_text("{}")
+    (folder / BACKBONE_DIR / "model.safetensors").write_bytes(b"weights")
+    write_manifest(folder)
+    (folder / PARTS_DIR).mkdir()
+    (folder / PARTS_DIR / "part.whl").write_bytes(b"PK\x03\x04")
+    return folder
+
+
+def test_parts_beside_the_backbone_are_no_part_of_the_checkpoint(made_of_parts: Path) -> None:
+    listed = {"a.json", "inner/b.safetensors", f"{BACKBONE_DIR}/{PARTS_FILE}", f"{BACKBONE_DIR}/model.safetensors"}
+    assert set(check_manifest(made_of_parts)) == listed
+    write_manifest(made_of_parts)
+    assert set(check_manifest(made_of_parts)) == listed
+
+
+def test_parts_elsewhere_are_forbidden_files(made_of_parts: Path) -> None:
+    (made_of_parts / "inner" / PARTS_DIR).mkdir()
+    (made_of_parts / PARTS_DIR / "part.whl").rename(made_of_parts / "inner" / PARTS_DIR / "part.whl")
+    with pytest.raises(ForbiddenFileError, match=r"part\.whl"):
+        check_manifest(made_of_parts)
+
+
+def test_a_missing_backbone_is_no_damage_and_the_command_that_brings_it_is_named(made_of_parts: Path) -> None:
+    shutil.rmtree(made_of_parts / BACKBONE_DIR)
+    command = re.escape(f"safevlm parts fetch --out {made_of_parts}")
+    with pytest.raises(MissingBackboneError, match=f"the backbone is missing, assemble it with: {command}"):
+        check_manifest(made_of_parts)
+    (made_of_parts / "a.json").unlink()
+    with pytest.raises(IntegrityError, match="files missing"):
+        check_manifest(made_of_parts)
+
+
+def test_another_backbone_than_the_manifest_lists_must_be_assembled_again(made_of_parts: Path) -> None:
+    (made_of_parts / BACKBONE_DIR / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(IntegrityError, match=r"bytes differ.*; assemble it with: safevlm parts fetch"):
+        check_manifest(made_of_parts)
+    (made_of_parts / BACKBONE_DIR / "model.safetensors").unlink()
+    with pytest.raises(IntegrityError, match=r"files missing.*; assemble it with: safevlm parts fetch"):
+        check_manifest(made_of_parts)
+
+
+def test_other_damage_is_not_blamed_on_the_backbone(made_of_parts: Path) -> None:
+    (made_of_parts / "a.json").write_text("[]")
+    with pytest.raises(IntegrityError, match=r"bytes differ from the manifest in \['a\.json'\]$"):
+        check_manifest(made_of_parts)

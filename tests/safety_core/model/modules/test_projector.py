@@ -5,14 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from safety_core.model.config import BackboneDims, ProjectorConfig, SafetyConfig
-from safety_core.model.modules.projector import Conv1x1, Depthwise3x3, LayerMixer, SafetyProjector
+from safety_core.model.config import BackboneDims, Mixing, ProjectorConfig, SafetyConfig
+from safety_core.model.modules.projector import Conv1x1, Depthwise3x3, LayerConcatenator, LayerMixer, SafetyProjector
 from safety_core.model.modules.safety_modules import SafetyModules
 
 
-def make(dims: BackboneDims, num_layers: int = 1, grid: int = 4) -> SafetyProjector:
+def make(dims: BackboneDims, num_layers: int = 1, grid: int = 4, mixing: Mixing = "mean") -> SafetyProjector:
     torch.manual_seed(0)
-    return SafetyProjector(dims, ProjectorConfig(hidden=16, grid=grid, depth=1), num_layers=num_layers)
+    config = ProjectorConfig(hidden=16, grid=grid, depth=1, mixing=mixing)
+    return SafetyProjector(dims, config, num_layers=num_layers)
 
 
 @pytest.mark.parametrize("grid", [4, 2, 3])
@@ -46,9 +47,34 @@ def test_every_mixed_layer_matters_and_none_wins_by_scale() -> None:
     assert not torch.allclose(mixer([layer, other]), mixer([layer, layer]))
 
 
-def test_layer_count_must_match(dims: BackboneDims) -> None:
+def test_concatenated_layers_keep_all_of_their_channels() -> None:
+    concatenator, layers = LayerConcatenator(), [torch.randn(2, 16, 24) for _ in range(3)]
+    both = concatenator(layers)
+    assert both.shape == (2, 16, 72)
+    torch.testing.assert_close(concatenator([layers[0] * 1000, *layers[1:]]), both, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(both[..., 24:48], nn.LayerNorm(24, elementwise_affine=False)(layers[1]))
+
+
+def test_the_first_block_reads_concatenated_layers(dims: BackboneDims) -> None:
+    projector = make(dims, num_layers=3, mixing="concatenate")
+    assert projector.stage_in[0].get_submodule("expand.0").weight.shape == (16, 72, 1, 1)
+    assert not any("mixer" in name for name, _ in projector.named_parameters())
+    layers = [torch.randn(2, 16, 24) for _ in range(3)]
+    safe_BMD = projector(layers)
+    for changed in range(3):
+        others = [layer + torch.randn_like(layer) * (index == changed) for index, layer in enumerate(layers)]
+        assert not torch.allclose(projector(others), safe_BMD)
+
+
+def test_a_single_layer_is_used_unchanged(dims: BackboneDims) -> None:
+    feat_BNV = torch.randn(1, 16, 24) * 7
+    torch.testing.assert_close(make(dims, mixing="concatenate")([feat_BNV]), make(dims)([feat_BNV]))
+
+
+@pytest.mark.parametrize("mixing", ["mean", "concatenate"])
+def test_layer_count_must_match(dims: BackboneDims, mixing: Mixing) -> None:
     with pytest.raises(ValueError, match="1 vision layers were given, 2 are needed"):
-        make(dims, num_layers=2)([torch.randn(1, 16, 24)])
+        make(dims, num_layers=2, mixing=mixing)([torch.randn(1, 16, 24)])
     with pytest.raises(ValueError, match="2 vision layers were given, 1 are needed"):
         make(dims)([torch.randn(1, 16, 24)] * 2)
 
@@ -80,9 +106,9 @@ def test_a_fresh_projector_keeps_the_scale_of_what_it_reads(dims: BackboneDims) 
     assert between_images > 0.3
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_inference_equals_what_is_trained(dims: BackboneDims, layers: int) -> None:
-    projector = make(dims, num_layers=layers, grid=2)
+@pytest.mark.parametrize(("layers", "mixing"), [(1, "mean"), (2, "mean"), (3, "concatenate")])
+def test_inference_equals_what_is_trained(dims: BackboneDims, layers: int, mixing: Mixing) -> None:
+    projector = make(dims, num_layers=layers, grid=2, mixing=mixing)
     feat_BNV = [torch.randn(3, 16, 24) for _ in range(layers)]
     given = [feat.clone() for feat in feat_BNV]
     trained_BMD = projector(feat_BNV)

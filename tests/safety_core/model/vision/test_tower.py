@@ -7,7 +7,13 @@ from transformers import PreTrainedTokenizerFast
 
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.vision.tower import VisionFeatures, count_projected_positions, count_tower_positions, run_tower
+from safety_core.model.vision.tower import (
+    VisionFeatures,
+    count_projected_positions,
+    count_tower_positions,
+    find_own_layers,
+    run_tower,
+)
 from tests.helpers.models.tiny import make_backbone, make_siglip_backbone
 
 
@@ -53,6 +59,17 @@ def test_a_tower_with_a_class_token(
     config = make_backbone(tokenizer).config
     config.vision_feature_select_strategy = strategy
     assert (count_tower_positions(config), count_projected_positions(config)) == (17, positions)
+
+
+@pytest.mark.parametrize(
+    ("own", "read", "places"),
+    [((-2,), (-2,), (0,)), ((-1,), (0, 1, 2), (2,)), ((-1, 0), (2, 1, 0), (0, 2)), ((-1,), (0, 1), None)],
+)
+def test_llavas_own_layers_are_found_among_those_that_are_read(
+    own: tuple[int, ...], read: tuple[int, ...], places: tuple[int, ...] | None
+) -> None:
+    dims = BackboneDims(vision_width=24, llm_width=32, patch_grid=4, vision_depth=2, vision_layers=own)
+    assert find_own_layers(dims, read) == places
 
 
 def features(images: int, layers: int = 1) -> VisionFeatures:

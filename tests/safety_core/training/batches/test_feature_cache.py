@@ -132,12 +132,18 @@ def test_another_tower_has_another_cache(model: SafeLlava, tmp_path: Path) -> No
     assert FeatureCache(tmp_path, model).path != before
 
 
+@pytest.mark.parametrize(("layers", "stored"), [([-1, 0], True), ([-1, -2], False), ([0, 1, 2], False)])
 def test_the_projection_is_stored_where_it_cannot_be_derived(
-    tiny_backbone: Path, samples: tuple[Sample, ...], tmp_path: Path, model: SafeLlava
+    tiny_backbone: Path,
+    samples: tuple[Sample, ...],
+    tmp_path: Path,
+    model: SafeLlava,
+    layers: list[int],
+    stored: bool,
 ) -> None:
     default = SafetyConfig.create_default(model.dims)
     checkpoint = init_checkpoint(
-        tiny_backbone, tmp_path / "two", config=change_shape(default, {"vision_layers": [-1, -2]}), seed=1
+        tiny_backbone, tmp_path / "two", config=change_shape(default, {"vision_layers": layers}), seed=1
     )
     two = load_checkpoint(checkpoint, allow_untrained=True)
     table = build_image_table(samples)
@@ -145,7 +151,8 @@ def test_the_projection_is_stored_where_it_cannot_be_derived(
     cache.fill(table)
     cached = cache.bind(table).fetch([3]).resolve(two, project=True)
     live = LiveImages(table, two).fetch([3]).resolve(two, project=True)
-    assert len(cached.layers) == 2
+    assert len(cached.layers) == len(layers)
+    assert (cache.bind(table).fetch([3]).projected_BPD is not None) == stored
     torch.testing.assert_close(cached.projected_BPD, live.projected_BPD, rtol=2e-3, atol=2e-3)
     assert cache.path.name != FeatureCache(tmp_path / "cache", model).path.name
 

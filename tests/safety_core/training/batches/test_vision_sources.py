@@ -7,7 +7,7 @@ import torch
 from safety_core.data.sample_images import ImageTable, build_image_table, load_image
 from safety_core.data.samples import Sample
 from safety_core.errors import SampleError
-from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.safe_llava import SafeLlava, create_untrained
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.batches.vision_sources import LiveImages, VisionInput
@@ -53,6 +53,15 @@ def test_a_projection_that_is_not_stored_is_computed(model: SafeLlava, live: Vis
     found = VisionInput(layers=halves).resolve(model, project=True)
     assert {tensor.dtype for tensor in (*found.layers, found.projected_BPD)} == {torch.float32}
     torch.testing.assert_close(found.projected_BPD, live.projected_BPD, rtol=2e-3, atol=2e-3)
+
+
+def test_a_projection_of_layers_that_are_not_read_must_be_stored(model: SafeLlava, live: VisionFeatures) -> None:
+    config = replace(model.config, vision_layers=(0,))
+    other = create_untrained(
+        model.backbone, tokenizer=model.tokenizer, image_processor=model.image_processor, config=config
+    )
+    with pytest.raises(ValueError, match="not stored"):
+        VisionInput(layers=live.layers).resolve(other, project=True)
 
 
 def test_a_projection_that_is_stored_is_taken(model: SafeLlava, live: VisionFeatures) -> None:

@@ -1,0 +1,1 @@
+"""Vision towers that transformers lacks, as ordinary model classes of transformers."""
