@@ -7,6 +7,7 @@
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x", or -n 0 for one process
 #   FUZZ_CASES=…    number of damaged images of `make fuzz`; its other limits grow in proportion (1000000)
 #   FUZZ_SEED=…     seed of the images; the same seed gives the same images (default: the time)
+#   PARTS_ARGS=…    arguments of `safevlm parts fetch`, e.g. PARTS_ARGS="--wheels DIR" without a network
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -19,13 +20,16 @@ FUZZ_SEED ?= $(shell date +%s)
 BENCH ?= start overhead classify chat refusal overload hostile scaling explain rail generators soak
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint types format fuzz bench screenshots nano clean
+.PHONY: help serve small test lint types format fuzz bench screenshots nano clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
 serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
 	$(BIN)/python -m service
+
+small: $(VENV)/.small  ## bring the pretrained parts of safevlm-small (116 MB), and assemble its backbone
+	$(BIN)/safevlm parts fetch $(PARTS_ARGS)
 
 # One thread per process, because more threads do not speed up the small models. Adjacent tests stay together, because
 # they share servers and checkpoints; an idle process steals tests from the end of another process's list.
@@ -78,10 +82,15 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable .
 	@touch $@
 
+$(VENV)/.small: pyproject.toml | $(BIN)/python
+	$(call announce,the server and the reader of the small model's parts,0.4,1.5)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[small]'
+	@touch $(VENV)/.serve $@
+
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(call announce,the server and its development tools,0.8,2.5)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[dev]'
-	@touch $(VENV)/.serve $@
+	@touch $(VENV)/.serve $(VENV)/.small $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
 	$(call announce,the server and its measurements,0.5,1.7)

@@ -16,8 +16,9 @@ import typer
 from transformers.utils.import_utils import is_serve_available
 
 from bench.load.servers import find_free_port, run_process
-from safety_core.model.checkpoint.backbone import Backbone, save_backbone
+from safety_core.model.checkpoint.backbone import Backbone, load_tokenizer, save_backbone
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
+from safety_core.model.safe_llava import SafeLlava
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -30,6 +31,14 @@ CHAT_TEMPLATE = (
 """LLaVA-1.5's format; for a question about pictures the same ids as
 :class:`safety_core.inputs.prompt_encoding.PromptBuilder` makes, as long as nothing in the question had to be
 neutralised."""
+
+PROGRAM = (
+    "from safety_core.model.backbones.registration import register_towers\n"
+    "from transformers.cli.transformers import main\n"
+    "register_towers()\n"
+    "main()"
+)
+"""transformers' command, which also knows our towers."""
 
 
 def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
@@ -48,8 +57,15 @@ def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> 
         model.backbone.generation_config.eos_token_id = []
     backbone = Backbone(model=model.backbone, tokenizer=model.tokenizer, image_processor=model.image_processor)
     save_backbone(backbone, out, dtype=torch.float32)
-    (out / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+    (out / "chat_template.jinja").write_text(_find_chat_template(model), encoding="utf-8")
     return out
+
+
+def _find_chat_template(model: SafeLlava) -> str:
+    """Find the template of the model's prompts: its backbone's own, or LLaVA-1.5's."""
+    if model.prompt_template is None or model.source is None:
+        return CHAT_TEMPLATE
+    return load_tokenizer(model.source.location, revision=model.source.revision).chat_template or CHAT_TEMPLATE
 
 
 @contextmanager
@@ -69,7 +85,7 @@ def run_transformers_serve(model_dir: Path, *arguments: str) -> Iterator[str]:
         )
     port = find_free_port()
     command = [
-        *(sys.executable, "-m", "transformers.cli.transformers", "serve", str(model_dir.resolve())),
+        *(sys.executable, "-c", PROGRAM, "serve", str(model_dir.resolve())),
         *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32", *arguments),
     ]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -78,7 +78,8 @@ class ModelRuns:
         """Create a batch of requests with different pictures."""
         made = []
         for number in range(batch):
-            side = 14 * self.model.dims.patch_grid
+            vision: Any = self.model.backbone.config.vision_config
+            side = vision.image_size
             image = Image.linear_gradient("L").resize((side, side)).convert("RGB").rotate(number)
             decoded = DecodedImage(views=(image,), sha256=str(number), width=side, height=side)
             made.append(self.guard.prepare(GuardRequest(images=(decoded,), turns=(Turn(role="user", text=QUESTION),))))

@@ -8,7 +8,11 @@ from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 from safety_core.model.backbones.efficientnet_lite_config import EfficientNetLiteConfig
 from safety_core.model.backbones.registration import register_towers
 from safety_core.model.checkpoint.backbone import Backbone, save_backbone
+from safety_core.model.checkpoint.checkpoint import load_checkpoint, save_checkpoint
+from safety_core.policy.policy import Policy
+from safety_core.training.starting_checkpoint import create_fresh_checkpoint
 from tests.helpers.models.chat_templates import CHATML, make_chatml_tokenizer
+from tests.helpers.models.tiny import fill_zero_parameters
 
 IMAGE_SIZE, GRID, VISION_WIDTH, CLASSES = 260, 9, 96, 10
 
@@ -63,3 +67,19 @@ def write_convolutional_backbone(folder: Path) -> Path:
     save_backbone(make_convolutional_backbone(), folder)
     (folder / "chat_template.jinja").write_text(CHATML, encoding="utf-8")
     return folder
+
+
+def make_convolutional_checkpoint(folder: Path) -> Path:
+    """A complete checkpoint with random modules, which claims to be trained."""
+    backbone = write_convolutional_backbone(folder / "backbone")
+    untrained = create_fresh_checkpoint(str(backbone), folder / "untrained")
+    model = load_checkpoint(untrained, allow_untrained=True)
+    fill_zero_parameters(model)
+    return save_checkpoint(
+        model,
+        folder / "convolutional",
+        policy=Policy.create_default(model.taxonomy),
+        provenance={"trained": True, "how": "at random, for tests"},
+        model_card="# Tiny\n",
+        include_backbone=True,
+    )

@@ -16,7 +16,7 @@ from tests.helpers.models.tiny_convolutional import CLASSES, VISION_WIDTH, make_
 def make_tower(image_size: int = 96) -> EfficientNetLiteModel:
     torch.manual_seed(0)
     tower = EfficientNetLiteModel(make_tower_config(image_size))
-    tower.eval()
+    nn.Module.eval(tower)
     return tower
 
 
@@ -124,7 +124,7 @@ def test_lite2_has_the_published_size() -> None:
 def test_16_bit_features_are_close(dtype: torch.dtype) -> None:
     tower, pixels_BCHW = make_tower(), torch.randn(1, 3, 96, 96)
     exact = tower(pixels_BCHW).last_hidden_state
-    rounded = tower.to(dtype)(pixels_BCHW.to(dtype)).last_hidden_state
+    rounded = nn.Module.to(tower, dtype)(pixels_BCHW.to(dtype)).last_hidden_state
     assert rounded.dtype == dtype
     assert (rounded.float() - exact).norm() < 0.1 * exact.norm()
 

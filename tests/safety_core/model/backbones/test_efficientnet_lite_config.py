@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from transformers import AutoConfig, LlamaConfig, LlavaConfig
@@ -41,7 +42,7 @@ def test_the_grid_of_the_safety_modules_is_the_final_map(size: int) -> None:
         ({"num_hidden_layers": 3}, "num_hidden_layers"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(change: dict[str, int], field: str) -> None:
+def test_sizes_that_do_not_fit_are_refused(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ValueError, match=field):
         EfficientNetLiteConfig(**change)
 

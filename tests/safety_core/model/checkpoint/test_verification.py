@@ -22,8 +22,8 @@ from safety_core.errors import (
 )
 from safety_core.model.checkpoint.adapter import CONFIG_FILE, WEIGHTS_FILE, attach_adapter
 from safety_core.model.checkpoint.checkpoint import load_checkpoint, save_checkpoint
-from safety_core.model.checkpoint.sha256_manifest import write_manifest
-from safety_core.model.checkpoint.verification import ADAPTER_DIR, BACKBONE_DIR, CARD_FILE, SAFETY_FILE, verify
+from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, write_manifest
+from safety_core.model.checkpoint.verification import ADAPTER_DIR, CARD_FILE, SAFETY_FILE, verify
 from safety_core.model.spec import POLICY_FILE, SPEC_FILE
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
