@@ -38,7 +38,7 @@ _SEED = 1
 PHOTOS_ALIKE = 8
 """Most bits in which the hashes of two near-duplicate photographs differ."""
 
-_EXTRA_NEEDED = "near-duplicates are looked for by datasketch and imagehash: pip install 'safevlm-guard[small]'"
+_EXTRA_NEEDED = "near-duplicates are looked for by datasketch and imagehash: pip install 'safevlm-guard[small-build]'"
 
 _NOISE = re.compile(r"https?://\S+|@\w+|\brt\b")
 _DIGITS_AS_LETTERS = str.maketrans("013457", "oieast")
