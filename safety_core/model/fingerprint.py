@@ -6,7 +6,6 @@ import json
 import torch
 from torch import nn
 
-from safety_core.model.prompt_reader import get_decoder, take_first_layers
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_pad_colour
 
@@ -47,7 +46,7 @@ def compute_prompt_fingerprint(model: SafeLlava) -> str:
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     _update(digest, model.backbone.get_input_embeddings())
     if model.config.prompt_layers:
-        _update(digest, take_first_layers(get_decoder(model.backbone), model.config.prompt_layers))
+        _update(digest, model.prompt_reader.first_layers)
     return digest.hexdigest()
 
 

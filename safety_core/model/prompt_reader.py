@@ -57,14 +57,22 @@ class PromptReader:
         backbone: the guarded model; an adapter of its language model may not change the first layers.
         layers: k, the number of layers; 0 for input embeddings.
         frame: ids before and after the words.
+        own_layers: k layers to read with, for instance with a prompt adapter; None for those of the language model.
 
     Raises:
         ConfigError: the language model has fewer layers, or no list of layers.
     """
 
-    def __init__(self, backbone: LlavaForConditionalGeneration, layers: int, frame: TextFrame) -> None:
+    def __init__(
+        self,
+        backbone: LlavaForConditionalGeneration,
+        layers: int,
+        frame: TextFrame,
+        own_layers: nn.Module | None = None,
+    ) -> None:
         check_prompt_layers(backbone, layers)
         self.layers = layers
+        self._own_layers = own_layers
         self._backbone = backbone
         self._start, self._end = list(frame.start), list(frame.end)
         self._view: tuple[nn.Module, nn.Module] | None = None
@@ -117,18 +125,26 @@ class PromptReader:
                 known |= dict(zip(texts, self._run_layers(texts), strict=True))
                 yield texts
 
-    @torch.no_grad()
     def _run_layers(self, prompts: Sequence[Prompt]) -> list[Tensor]:
         """Run the first layers on framed prompts; returns the states of the words and of the frame's end."""
         framed = [[*self._start, *prompt, *self._end] for prompt in prompts]
         # Padding on the right needs no mask, because attention is causal.
         ids_PT, _ = pad_ids(framed, device=self._device)
-        hidden_PTD = self._first_layers(input_ids=ids_PT, use_cache=False).last_hidden_state
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.learns):
+            hidden_PTD = self.first_layers(input_ids=ids_PT, use_cache=False).last_hidden_state
         return [row_TD[len(self._start) : len(ids)].clone() for row_TD, ids in zip(hidden_PTD, framed, strict=True)]
 
     @property
-    def _first_layers(self) -> nn.Module:
-        """The first layers as a model of their own, which shares the weights; built anew if the model was replaced."""
+    def learns(self) -> bool:
+        """Whether the layers have weights that are being trained; the language model's own never are."""
+        return self._own_layers is not None and any(part.requires_grad for part in self._own_layers.parameters())
+
+    @property
+    def first_layers(self) -> nn.Module:
+        """The layers as a model of their own; those of the language model share its weights."""
+        if self._own_layers is not None:
+            return self._own_layers
+        # Built anew if the language model was replaced.
         decoder = get_decoder(self._backbone)
         if self._view is None or self._view[0] is not decoder:
             self._view = decoder, take_first_layers(decoder, self.layers)

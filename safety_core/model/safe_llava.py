@@ -67,6 +67,9 @@ class SafeLlava(nn.Module):
         image_processor: the backbone's.
         source: location of the backbone's files; None if it was never saved.
         merged_adapter: folder of the adapter that was merged into the backbone on loading.
+        prompt_layers: a decoder of the first layers with a prompt adapter, through which the head reads texts; None for
+            the language model's own layers.
+        merged_prompt_adapter: folder of the adapter that was merged into ``prompt_layers`` on loading.
         prompt_template: format of conversations; LLaVA-1.5's if None.
 
     Raises:
@@ -84,6 +87,8 @@ class SafeLlava(nn.Module):
         image_processor: BaseImageProcessor,
         source: BackboneRef | None = None,
         merged_adapter: Path | None = None,
+        prompt_layers: nn.Module | None = None,
+        merged_prompt_adapter: Path | None = None,
         prompt_template: PromptTemplate | None = None,
     ) -> None:
         super().__init__()
@@ -95,12 +100,20 @@ class SafeLlava(nn.Module):
         self.image_processor = image_processor
         self.source = source
         self.merged_adapter = merged_adapter
+        self.merged_prompt_adapter = merged_prompt_adapter
         self.projected_positions = count_projected_positions(backbone.config)
         text: Any = backbone.config.text_config
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)
         self.prompt_template = prompt_template
         self.prompts = create_prompt_builder(tokenizer, backbone.config.image_token_id, longest, prompt_template)
-        self.prompt_reader = PromptReader(backbone, safety.config.prompt_layers, self.prompts.text_frame)
+        self.use_prompt_layers(prompt_layers)
+
+    def use_prompt_layers(self, prompt_layers: nn.Module | None) -> None:
+        """Read texts with these layers, see the class's argument."""
+        self.prompt_layers = prompt_layers
+        self.prompt_reader = PromptReader(
+            self.backbone, self.safety.config.prompt_layers, self.prompts.text_frame, prompt_layers
+        )
 
     @property
     def config(self) -> SafetyConfig:

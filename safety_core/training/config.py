@@ -104,6 +104,12 @@ class TrainConfig(StrictModel):
     lr_lm: Number | None = None
     """Peak learning rate of the LLM's tokens and LoRA; ``lr`` if None."""
 
+    prompt_lora_r: NonNegativeInt = 0
+    """Rank of a LoRA on a copy of the first ``prompt_layers``, which is trained with the head; 0 trains none."""
+
+    lr_prompt: Number | None = None
+    """Peak learning rate of that LoRA; ``lr`` if None."""
+
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
     """Shape of the learning rate after the warm-up."""
 

@@ -154,6 +154,7 @@ def _load_model(config: TrainConfig, start: Path, *, device: str) -> tuple[SafeL
         quantize=config.quantize,
         allow_untrained=True,
         merge=False if config.stage == 2 else None,
+        train_prompt_adapter=config.prompt_lora_r > 0,
     )
     groups = prepare_model(model, config)
     if config.gradient_checkpointing:

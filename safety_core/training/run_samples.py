@@ -101,8 +101,8 @@ def build_evaluation_set(
 
 
 def fill_prompt_cache(model: SafeLlava, samples: Sequence[Sample], config: TrainConfig) -> PromptCache | None:
-    """Read all texts with the first layers, if the config names a cache; None if the head reads embeddings."""
-    if config.cache_features is None or not model.config.prompt_layers:
+    """Read all texts with the first layers, if the config names a cache; None if there are none, or they learn."""
+    if config.cache_features is None or not model.config.prompt_layers or model.prompt_reader.learns:
         return None
     cache = PromptCache(config.cache_features, model)
     cache.fill([encode_texts(model, sample) for sample in samples], progress=config.progress)

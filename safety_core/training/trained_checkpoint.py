@@ -37,6 +37,7 @@ def save_trained_checkpoint(
         "batch": config.batch_size * config.grad_accum,
         "lr": config.lr,
         "lr_lm": config.lr_lm,
+        **({"prompt_lora_r": config.prompt_lora_r, "lr_prompt": config.lr_prompt} if config.prompt_lora_r else {}),
         "precision": config.precision,
         "code": safety_core.__version__,
         "eval": dict(metrics),

@@ -75,7 +75,7 @@ def load_adapter(backbone: LlavaForConditionalGeneration, folder: Path, *, train
     config = read_adapter_config(folder)
     config.inference_mode = not trainable
     adapter = _attach(backbone, config, folder)
-    _check(adapter, shapes, folder)
+    check_adapter_tensors(adapter, shapes, folder)
     with keep_offline():
         set_peft_model_state_dict(adapter, load_file(folder / WEIGHTS_FILE))
     return adapter
@@ -93,7 +93,7 @@ def check_adapter(meta_backbone: LlavaForConditionalGeneration, folder: Path) ->
     config.init_lora_weights = False
     with torch.device("meta"):
         adapter = _attach(meta_backbone, config, folder)
-    _check(adapter, shapes, folder)
+    check_adapter_tensors(adapter, shapes, folder)
 
 
 def check_adapted_layers(folder: Path, prompt_layers: int) -> None:
@@ -122,7 +122,8 @@ def _attach(backbone: LlavaForConditionalGeneration, config: LoraConfig, folder:
         return attach_adapter(backbone, config)
 
 
-def _check(adapter: PeftModel, shapes: Shapes, folder: Path) -> None:
+def check_adapter_tensors(adapter: PeftModel, shapes: Shapes, folder: Path) -> None:
+    """Compare an adapter's tensors with those of its file; raises TensorKeyError or TensorShapeError."""
     check_tensors(
         shapes,
         {name: tuple(tensor.shape) for name, tensor in _get_tensors(adapter).items()},

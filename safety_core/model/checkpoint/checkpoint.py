@@ -12,18 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from safety_core.errors import CheckpointError, ConfigError, MissingBackboneError, UntrainedError
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.checkpoint.adapter import get_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
+from safety_core.model.checkpoint.prompt_adapter import load_prompt_adapter
 from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, MANIFEST, replace_file, write_manifest
 from safety_core.model.checkpoint.tensor_files import convert_to_storage
 from safety_core.model.checkpoint.verification import (
     ADAPTER_DIR,
     CARD_FILE,
+    PROMPT_ADAPTER_DIR,
     SAFETY_FILE,
     VerifyReport,
     build_modules,
@@ -58,6 +61,7 @@ __all__ = [
     "CARD_FILE",
     "MANIFEST",
     "POLICY_FILE",
+    "PROMPT_ADAPTER_DIR",
     "SAFETY_FILE",
     "SPEC_FILE",
     "UNTRAINED_CARD",
@@ -80,6 +84,7 @@ def load_checkpoint(
     quantize: Quantize = "none",
     allow_untrained: bool = False,
     merge: bool | None = None,
+    train_prompt_adapter: bool = False,
 ) -> SafeLlava:
     """Verify a checkpoint and load it, in evaluation mode.
 
@@ -92,6 +97,7 @@ def load_checkpoint(
         allow_untrained: accept safety modules that were never trained.
         merge: merge the adapter into the weights; by default, if the weights are not quantised. An adapter that is not
             merged stays trainable.
+        train_prompt_adapter: keep the prompt adapter, if any, apart and trainable.
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
@@ -114,6 +120,15 @@ def load_checkpoint(
     check_dims(spec, load_backbone_config(source.location, revision=source.revision))
     backbone = load_backbone(source.location, revision=source.revision, device=device, dtype=dtype, quantize=quantize)
     merged = merge if merge is not None else quantize == "none"
+    prompt_layers, merges = None, quantize == "none" and not train_prompt_adapter
+    if report.has_prompt_adapter:
+        prompt_layers = load_prompt_adapter(
+            backbone.model,
+            spec.config.prompt_layers,
+            path / PROMPT_ADAPTER_DIR,
+            merge=merges,
+            trainable=train_prompt_adapter,
+        )
     if report.has_adapter:
         load_adapter(backbone.model, path / ADAPTER_DIR, trainable=not merged)
         if merged:
@@ -129,6 +144,8 @@ def load_checkpoint(
         image_processor=backbone.image_processor,
         source=source,
         merged_adapter=path / ADAPTER_DIR if report.has_adapter and merged else None,
+        prompt_layers=prompt_layers,
+        merged_prompt_adapter=path / PROMPT_ADAPTER_DIR if report.has_prompt_adapter and merges else None,
         prompt_template=spec.prompt,
     )
     return model.eval()
@@ -174,6 +191,10 @@ def save_checkpoint(
             save_adapter(adapter, folder / ADAPTER_DIR, dtype)
         elif model.merged_adapter is not None:
             shutil.copytree(model.merged_adapter, folder / ADAPTER_DIR)
+        if isinstance(model.prompt_layers, PeftModel):
+            save_adapter(model.prompt_layers, folder / PROMPT_ADAPTER_DIR, dtype)
+        elif model.merged_prompt_adapter is not None:
+            shutil.copytree(model.merged_prompt_adapter, folder / PROMPT_ADAPTER_DIR)
         _write_modules(model.safety, folder, dtype)
         spec = CheckpointSpec(
             backbone=_place_backbone(model.source, folder, path, include=include_backbone),

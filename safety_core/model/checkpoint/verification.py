@@ -15,6 +15,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 from safety_core.errors import CheckpointError, ConfigError, IntegrityError
 from safety_core.model.checkpoint import adapter as adapters
 from safety_core.model.checkpoint.backbone import load_backbone_config, load_meta_backbone
+from safety_core.model.checkpoint.prompt_adapter import check_prompt_adapter
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, check_manifest
 from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes
 from safety_core.model.config import BackboneDims
@@ -26,6 +27,7 @@ from safety_core.policy.policy import Policy
 SAFETY_FILE = "safety.safetensors"
 CARD_FILE = "MODEL_CARD.md"
 ADAPTER_DIR = "adapter"
+PROMPT_ADAPTER_DIR = "prompt_adapter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,9 @@ class VerifyReport:
     has_adapter: bool
     """Whether the checkpoint has a LoRA adapter."""
 
+    has_prompt_adapter: bool = False
+    """Whether the checkpoint has an adapter of the layers through which the head reads texts."""
+
     ships_backbone: bool
     """Whether the backbone's weights are part of the checkpoint, and so of the manifest."""
 
@@ -77,6 +82,14 @@ def verify(path: Path | str) -> VerifyReport:
         for shard in sorted((path / BACKBONE_DIR).glob("*.safetensors")):
             read_shapes(shard)
     meta_backbone = _load_meta_backbone(path, spec)
+    has_prompt_adapter = (path / PROMPT_ADAPTER_DIR).is_dir()
+    if has_prompt_adapter:
+        _require(path, f"{PROMPT_ADAPTER_DIR}/{adapters.CONFIG_FILE}")
+        folder = _require(path, f"{PROMPT_ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent
+        if meta_backbone is not None:
+            check_prompt_adapter(meta_backbone, spec.config.prompt_layers, folder)
+        else:
+            _check_adapter_files(folder)
     has_adapter = (path / ADAPTER_DIR).is_dir()
     if has_adapter:
         _require(path, f"{ADAPTER_DIR}/{adapters.CONFIG_FILE}")
@@ -95,6 +108,7 @@ def verify(path: Path | str) -> VerifyReport:
         size=sum((path / name).stat().st_size for name in sums),
         parameters=sum(torch.Size(shape).numel() for shape in shapes.values()),
         has_adapter=has_adapter,
+        has_prompt_adapter=has_prompt_adapter,
         ships_backbone=ships_backbone,
     )
 
@@ -131,8 +145,13 @@ def _check_adapter(meta_backbone: LlavaForConditionalGeneration | None, folder: 
     if meta_backbone is not None:
         adapters.check_adapter(meta_backbone, folder)
     else:
-        read_shapes(folder / adapters.WEIGHTS_FILE)
-        adapters.read_adapter_config(folder)
+        _check_adapter_files(folder)
+
+
+def _check_adapter_files(folder: Path) -> None:
+    """Check an adapter's files without its backbone."""
+    read_shapes(folder / adapters.WEIGHTS_FILE)
+    adapters.read_adapter_config(folder)
 
 
 def check_dims(spec: CheckpointSpec, config: LlavaConfig) -> None:

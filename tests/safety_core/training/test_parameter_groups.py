@@ -42,6 +42,13 @@ def test_stage_2_adds_a_lora_to_the_language_models_linear_layers(model: SafeLla
     assert not any("vision_tower" in name for name in learning(model))
 
 
+def test_a_prompt_adapter_needs_layers_and_a_head_that_learns(model: SafeLlava, config_for: ConfigFor) -> None:
+    with pytest.raises(ConfigError, match="prompt_layers above 0"):
+        prepare_model(model, config_for(prompt_lora_r=2))
+    with pytest.raises(ConfigError, match="prompt_lora_r"):
+        prepare_model(model, config_for(prompt_lora_r=2, train_parts="lm"))
+
+
 def test_what_is_switched_off_cannot_be_trained(
     tiny_backbone: Path, tmp_path: Path, model: SafeLlava, config_for: ConfigFor
 ) -> None:

@@ -126,6 +126,27 @@ def test_a_head_that_reads_layers_is_trained_from_stored_states(
     assert not torch.equal(merged.backbone.get_parameter(changed), plain.backbone.get_parameter(changed))
 
 
+def test_a_prompt_adapter_learns_with_the_head_and_stays_in_stage_2(
+    config_for: ConfigFor, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    safety = {**SMALL, "prompt_layers": 1}
+    common: dict[str, Any] = {"train_parts": "head", "prompt_lora_r": 2, "lr": 1e-2, "lr_prompt": 1e-2, "max_steps": 30}
+    first = train(
+        config_for(backbone=str(tiny_backbone), template="vicuna", safety=safety, batch_size=28, grad_accum=1, **common)
+    )
+    assert verify(first.out).has_prompt_adapter
+    weights = load_file(first.out / "prompt_adapter" / "adapter_model.safetensors")
+    assert any(bool(tensor.any()) for name, tensor in weights.items() if "lora_B" in name), "it has learned"
+    cache = {"cache_features": str(tmp_path / "cache")}
+    second = train(config_for(backbone=str(first.out), stage=2, out=str(tmp_path / "second"), **cache))
+    kept = load_file(second.out / "prompt_adapter" / "adapter_model.safetensors")
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in kept.items()), "it does not learn any more"
+    assert list((tmp_path / "cache").glob("prompts-*/states.f16"))
+    third = train(config_for(backbone=str(second.out), out=str(tmp_path / "third"), **common))
+    further = load_file(third.out / "prompt_adapter" / "adapter_model.safetensors")
+    assert any(not torch.equal(tensor, weights[name]) for name, tensor in further.items()), "it can learn on"
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(config_for: ConfigFor, tiny_checkpoint: Path, tmp_path: Path) -> None:
     # Stage 2 in mixed precision: dropout in head and LoRA, accumulation, and all three kinds of state to restore.
