@@ -7,8 +7,12 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from safety_core.taxonomy import Taxonomy
+
+SurfaceName = Literal["image", "text", "joint", "lettering"]
+"""A source of risk: images alone, words alone, both together, or lettering in the images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,10 @@ class PairScores:
     text: RiskScores | None
     """Text surface: head(prompt) with the learned null feature."""
 
+    lettering: tuple[RiskScores, ...] = ()
+    """Lettering surface: head(text) with the learned null feature, for each text of the lettering in the images, alone
+    and with the prompt; empty if none was read."""
+
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """Non-negative attention of the head over each image's feature grid, as a list of rows; empty unless requested."""
 
@@ -58,8 +66,16 @@ class PairScores:
         if not self.per_image:
             return () if self.text is None else (self.text,)
         if self.joint is None:
-            return (*self.per_image, *(() if self.image is None else (self.image,)))
-        return (*self.per_image, self.joint)
+            return (*self.per_image, *(() if self.image is None else (self.image,)), *self.lettering)
+        return (*self.per_image, self.joint, *self.lettering)
+
+    def get_surface(self, scores: RiskScores) -> SurfaceName:
+        """Return the surface that some of these scores belong to."""
+        if any(scores is other for other in self.lettering):
+            return "lettering"
+        if scores is self.text:
+            return "text"
+        return "image" if scores is self.image or self.text is None else "joint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +93,8 @@ class Surfaces:
     image: float | None
     text: float | None
     joint: float | None
+    lettering: float | None = None
+    """The worst text of the lettering in the images; None if none was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

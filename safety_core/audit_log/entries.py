@@ -61,6 +61,12 @@ class AuditEntry:
     traceparent: str | None = None
     """W3C trace context of the caller."""
 
+    surface: str | None = None
+    """The input that determined the decision: ``image``, ``text``, ``joint``, or ``lettering`` in an image."""
+
+    surfaces: Mapping[str, float] | None = None
+    """Unsafe probability by input."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that are not None as JSON values; the time is in ISO 8601, UTC."""
         values = {name: getattr(self, name) for name in FIELDS} | {"time": format_time(self.time)}

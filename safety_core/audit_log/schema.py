@@ -14,10 +14,13 @@ from safety_core.audit_log.entries import FIELDS, AuditEntry, EntryKind
 BUSY_TIMEOUT_S = 10.0
 """Maximum wait in seconds for a lock that another process holds on the database."""
 
-_VERSION = 2
+_VERSION = 3
 """``PRAGMA user_version`` of the files written here."""
 
-_ADDED_COLUMNS: Mapping[int, Sequence[str]] = {2: ("caller_request_id", "traceparent")}
+_ADDED_COLUMNS: Mapping[int, Sequence[str]] = {
+    2: ("caller_request_id", "traceparent"),
+    3: ("surface", "surfaces"),
+}
 """Columns that each version added to the version before it."""
 
 _SCHEMA = """
@@ -40,7 +43,7 @@ _COLUMN_TYPES = {"time": "REAL", "unsafe_probability": "REAL"} | dict.fromkeys(
 """Types of the columns that are not ``TEXT``."""
 
 _REQUIRED_COLUMNS = frozenset({"kind", "request_id", "endpoint", "item", "time"})
-_JSON_COLUMNS = frozenset({"type_scores", "level_scores", "others", "images"})
+_JSON_COLUMNS = frozenset({"type_scores", "level_scores", "surfaces", "others", "images"})
 
 INSERT_ENTRY = f"INSERT INTO entries ({', '.join(FIELDS)}) VALUES ({', '.join('?' * len(FIELDS))})"
 """Statement that inserts one row of :func:`encode_row`."""

@@ -26,6 +26,9 @@ def init(
     template: Annotated[
         str, typer.Option(help="Conversation format: auto, vicuna (LLaVA-1.5's) or chat (the tokenizer's).")
     ] = "auto",
+    reader: Annotated[
+        str | None, typer.Option(help="Reader of lettering in pictures to train for, and to serve with: rapidocr.")
+    ] = None,
     include_backbone: Annotated[
         bool, typer.Option("--include-backbone", help="Copy the backbone into the checkpoint.")
     ] = False,
@@ -45,6 +48,7 @@ def init(
             paper=paper,
             changes=parse_assignments(set_ or ()),
             template=template,
+            reader=reader,
             include_backbone=include_backbone,
             seed=seed,
         )

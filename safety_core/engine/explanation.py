@@ -1,7 +1,8 @@
 """Explains a decision: all scores of the head, and the thresholds and actions of the policy. Pure functions; no torch.
 
 Names of scores: ``image 1`` is one image with the prompt, if there is one; ``all`` is everything together; ``images``
-and ``text`` are single surfaces, which determine the decision only if there are no other scores.
+and ``text`` are single surfaces, which determine the decision only if there are no other scores. ``lettering 1`` is
+the lettering that was read in one image, ``lettering`` that of all images, both also ``with text``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from safety_core.engine.messages import GuardVerdict
+from safety_core.lettering.reading import Line
+from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Action, Verdict, decide
 from safety_core.scores import PairScores, RiskScores
@@ -34,6 +37,9 @@ class ExplainedScore:
     decides: bool
     """Whether the decision on the request takes these scores into account."""
 
+    source: LetteringSource | None = None
+    """Origin of the lettering; None if the scores are not those of lettering."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedRule:
@@ -52,14 +58,39 @@ class ExplainedRule:
         return self.belief >= self.threshold
 
 
-def explain_scores(active: ActivePolicy, taxonomy: Taxonomy, variants: Sequence[PairScores]) -> list[ExplainedScore]:
-    """List all scores of all text variants, in the order in which they were computed."""
-    return [
+def explain_scores(
+    active: ActivePolicy,
+    taxonomy: Taxonomy,
+    variants: Sequence[PairScores],
+    lettering_sources: Sequence[LetteringSource] = (),
+) -> list[ExplainedScore]:
+    """List all scores of all text variants, in the order in which they were computed.
+
+    The scores of lettering do not depend on the text variant, so they are listed once, after those of the first one.
+    """
+    explained = [
         ExplainedScore(
             name=name, variant=index, scores=scores, verdict=decide(active.policy, taxonomy, scores), decides=decides
         )
         for index, pair in enumerate(variants)
         for name, scores, decides in _name_scores(pair)
+    ]
+    lettering = [
+        ExplainedScore(
+            name=_name_lettering(source),
+            variant=0,
+            scores=scores,
+            verdict=decide(active.policy, taxonomy, scores),
+            decides=True,
+            source=source,
+        )
+        for pair in variants[:1]
+        for scores, source in zip(pair.lettering, lettering_sources, strict=False)
+    ]
+    return [
+        *(score for score in explained if score.variant == 0),
+        *lettering,
+        *(score for score in explained if score.variant),
     ]
 
 
@@ -81,7 +112,7 @@ def explain_rules(active: ActivePolicy, verdict: Verdict) -> list[ExplainedRule]
 
 def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdict) -> dict[str, Any]:
     """Build an explanation as JSON: the decision, the scores and the rule that determined it, and all other scores."""
-    scores = explain_scores(active, taxonomy, judged.variant_scores)
+    scores = explain_scores(active, taxonomy, judged.variant_scores, judged.lettering_sources)
     deciding = find_deciding_score(scores)
     by_policy = judged.others.get(active.name, judged.verdict)
     return {
@@ -92,7 +123,7 @@ def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdi
         "type": by_policy.type,
         "level": by_policy.level,
         "readings": len(judged.variant_scores),
-        "decided_by": None if deciding is None else {"view": deciding.name, "reading": deciding.variant},
+        "decided_by": None if deciding is None else _describe_deciding(deciding, judged.lettering),
         "rules": [
             {
                 "level": rule.level,
@@ -126,6 +157,21 @@ def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdi
 def find_deciding_score(scores: Sequence[ExplainedScore]) -> ExplainedScore | None:
     """Find the scores that the decision is based on, which are the worst; None if there are none."""
     return max((score for score in scores if score.decides), key=lambda score: score.verdict.severity_key, default=None)
+
+
+def _describe_deciding(score: ExplainedScore, lettering: Sequence[Sequence[Line]]) -> dict[str, Any]:
+    """Describe the scores that the decision is based on, with the places of the lettering if they are of lettering."""
+    named: dict[str, Any] = {"view": score.name, "reading": score.variant}
+    if score.source is not None:
+        named["boxes"] = [
+            {"image": image, "box": list(line.box)} for image in score.source.images for line in lettering[image]
+        ]
+    return named
+
+
+def _name_lettering(source: LetteringSource) -> str:
+    place = "lettering" if source.joint else f"lettering {source.images[0] + 1}"
+    return f"{place} with text" if source.with_prompt else place
 
 
 def _name_scores(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:

@@ -49,6 +49,8 @@ from safety_core.engine.preparer import Preparer, create_sampling
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError
 from safety_core.inputs.text.folding_process import FoldingProcess
+from safety_core.lettering.bounded_reader import BoundedReader, PictureReading
+from safety_core.lettering.reading import LetteringReader
 from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_image_side, get_pad_colour
@@ -71,6 +73,7 @@ class Guard:
         limits: how much to process at a time.
         canary: a request with a known verdict; a drawn image if None.
         description: intended and unsupported uses of the checkpoint.
+        reader: reads the lettering of images, which is then judged; None if it is not read.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -86,6 +89,7 @@ class Guard:
         limits: GuardLimits | None = None,
         canary: Canary | None = None,
         description: str = "",
+        reader: LetteringReader | None = None,
     ) -> None:
         if not model.config.use_head:
             raise ConfigError("a guard needs a model whose safety head is enabled")
@@ -95,13 +99,22 @@ class Guard:
         self.policy = policy
         self._limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
-        self._info = replace(_describe_model(model, policy, checkpoint), description=description)
+        self._reader = None if reader is None else BoundedReader(reader, concurrent=self._limits.max_readings)
+        self._info = replace(
+            _describe_model(model, policy, checkpoint),
+            description=description,
+            reads_lettering=reader is not None,
+            reading_side=None if self._reader is None else self._reader.side,
+        )
         self._canary = CanaryCheck(canary or draw_canary(policy, self._info.pad_colour), model.taxonomy)
         self._threads = torch.get_num_threads()
         self._pace = Pace(max_batch=self._limits.max_batch)
         self._scorer = Scorer(model, max_batch=self._limits.max_batch)
         self._preparer = Preparer(
-            model, max_prompt_tokens=self._limits.max_prompt_tokens, reply_window=self._limits.reply_window
+            model,
+            max_prompt_tokens=self._limits.max_prompt_tokens,
+            reply_window=self._limits.reply_window,
+            reader=self._reader,
         )
         self._reply_judge = ReplyJudge(model, threshold=self._limits.reply_threshold)
 
@@ -117,8 +130,9 @@ class Guard:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies checkpoint and policy: guards with equal fingerprints reach equal verdicts."""
-        return hashlib.sha256(f"{self._digest}\n{self.policy.digest}".encode()).hexdigest()
+        """Identifies checkpoint, policy and reader: guards with equal fingerprints reach equal verdicts."""
+        reader = "" if self._reader is None else f"\n{self._reader.name}"
+        return hashlib.sha256(f"{self._digest}\n{self.policy.digest}{reader}".encode()).hexdigest()
 
     # --- one request, offline ------------------------------------------------------------------------------------
 
@@ -184,9 +198,11 @@ class Guard:
         """
         return self._preparer.prepare(request)
 
-    def prepare_encoded(self, turns: Turns, vision: VisionFeatures | None) -> ModelInput:
-        """:meth:`prepare` for images whose features are known, with one view each. Raises InputError."""
-        return self._preparer.prepare_encoded(turns, vision)
+    def prepare_encoded(
+        self, turns: Turns, vision: VisionFeatures | None, readings: Sequence[PictureReading] = ()
+    ) -> ModelInput:
+        """:meth:`prepare` for images whose features and lettering are known, with one view each. Raises InputError."""
+        return self._preparer.prepare_encoded(turns, vision, readings)
 
     # --- judging -------------------------------------------------------------------------------------------------
 

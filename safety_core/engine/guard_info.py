@@ -38,6 +38,12 @@ class GuardInfo:
     positions_per_image: int = 0
     """Positions of one image in the language model, including its safety tokens."""
 
+    reads_lettering: bool = False
+    """Whether lettering in images is read and judged."""
+
+    reading_side: int | None = None
+    """Longest side in pixels at which images are read; None if they are not."""
+
     description: str = ""
     """Intended and unsupported uses of the checkpoint, in one or two sentences."""
 
@@ -57,6 +63,9 @@ class GuardLimits:
 
     kv_positions: int = 1 << 15
     """Size of the KV cache in positions: replies times positions of the longest reply."""
+
+    max_readings: int = 1
+    """Maximum number of images whose lettering is read at the same time, each on one core."""
 
     reply_window: int = 0
     """Tokens between two judgements of a reply while it is generated; 0 disables the judgement of replies."""

@@ -10,6 +10,9 @@ from safety_core.engine.canary import read_canary
 from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.suitability import describe_suitability
+from safety_core.errors import SafeVLMError
+from safety_core.lettering.readers import ReadPictures, choose_reader
+from safety_core.lettering.reading import LetteringReader
 from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
 from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.model.device import pick_device
@@ -27,6 +30,8 @@ def load_guard(
     quantize: Quantize = "none",
     allow_untrained: bool = False,
     limits: GuardLimits | None = None,
+    read_pictures: ReadPictures = "auto",
+    reader: LetteringReader | None = None,
 ) -> Guard:
     """Verify and load a checkpoint, and create a guard for it. Operators' policies are part of the requests.
 
@@ -37,11 +42,14 @@ def load_guard(
         quantize: precision of the language model's linear layers.
         allow_untrained: accept safety modules that were never trained.
         limits: as for :class:`Guard`.
+        read_pictures: whether lettering in images is read and judged; ``auto`` as the checkpoint says.
+        reader: reads lettering, in place of the checkpoint's own reader.
 
     Raises:
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
-        ConfigError: the device does not exist.
+        ConfigError: the device does not exist, or what the reader needs is not installed.
     """
+    reader = choose_reader(_find_reader_name(checkpoint), read_pictures, reader)
     model = load_checkpoint(
         checkpoint,
         device=pick_device(device),
@@ -59,4 +67,13 @@ def load_guard(
         limits=limits,
         canary=read_canary(checkpoint, provenance, own, get_pad_colour(model.image_processor)),
         description=describe_suitability(provenance),
+        reader=reader,
     )
+
+
+def _find_reader_name(checkpoint: Path) -> str | None:
+    """Read the name of the checkpoint's reader, before its model is loaded, which takes minutes."""
+    try:
+        return read_spec(checkpoint).reader
+    except SafeVLMError:  # loading the checkpoint reports its error in more detail
+        return None

@@ -12,9 +12,11 @@ from typing import Literal
 
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.lettering.reading import Line
+from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Verdict
-from safety_core.scores import Assessment, PairScores
+from safety_core.scores import Assessment, PairScores, SurfaceName
 
 MAX_REPLY_CHARACTERS = 1 << 17
 """Maximum total length of the complete replies in one :class:`ReplyRequest`."""
@@ -47,7 +49,8 @@ class GuardRequest:
     """User and assistant turns, alternating; empty if only images are judged."""
 
     heatmap: bool = False
-    """Whether the assessment should contain a heatmap of the head's attention."""
+    """Whether the assessment should contain a heatmap of the head's attention, and the verdict the lettering that was
+    read."""
 
     policy: ActivePolicy | None = None
     """The policy for the request; the checkpoint's own policy if None."""
@@ -106,6 +109,16 @@ class GuardVerdict:
 
     per_image: tuple[Assessment, ...] = ()
     """The same for each image; empty without a verdict."""
+
+    surface: SurfaceName | None = None
+    """The surface of the scores that determined the decision; None without a verdict."""
+
+    lettering: tuple[tuple[Line, ...], ...] = ()
+    """The lines of lettering in each image, with their text only if the request asks for a heatmap; empty if lettering
+    is not read."""
+
+    lettering_sources: tuple[LetteringSource, ...] = ()
+    """Origin of each of ``pair.lettering``."""
 
     images_received: int = 0
     """Number of images in the request."""

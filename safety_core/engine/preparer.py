@@ -13,11 +13,13 @@ from safety_core.engine.generation.reply_windows import split_windows
 from safety_core.engine.judging.batch_retry import is_out_of_memory
 from safety_core.engine.judging.model_input import ModelInput, measure_work
 from safety_core.engine.judging.variant_decision import Turns
+from safety_core.engine.lettering_texts import LetteringEncoder
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ChatRequest, GuardRequest, ReplyRequest
 from safety_core.errors import ExhaustedError, InputError, PromptError
 from safety_core.inputs.conversation import Turn, check_characters, create_length_error, create_text_variants
 from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.inputs.turn_windows import has_only_whole_questions
+from safety_core.lettering.bounded_reader import BoundedReader, PictureReading
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.tower import VisionFeatures
@@ -42,12 +44,24 @@ class Preparer:
         model: the model; only its tokenizer and image processor are used.
         max_prompt_tokens: maximum length of the user's text in tokens; the model's own limit if None.
         reply_window: tokens of a window of a complete reply; ``REPLY_WINDOW`` if 0.
+        reader: reads the lettering of images; None if it is not read.
     """
 
-    def __init__(self, model: SafeLlava, *, max_prompt_tokens: int | None = None, reply_window: int = 0) -> None:
+    def __init__(
+        self,
+        model: SafeLlava,
+        *,
+        max_prompt_tokens: int | None = None,
+        reply_window: int = 0,
+        reader: BoundedReader | None = None,
+    ) -> None:
         self._model = model
         self._max_prompt_tokens = model.prompts.max_prompt_tokens if max_prompt_tokens is None else max_prompt_tokens
         self._reply_window = reply_window or REPLY_WINDOW
+        self._reader = reader
+        self._lettering = LetteringEncoder(model.prompts)
+        if reader is not None:
+            self._lettering.load()
         self._own_hint_length = _measure_longest_hint(model, model.hints)
 
     def fold_in_process(self) -> FoldingProcess:
@@ -73,14 +87,21 @@ class Preparer:
             _logger.error("no verdict: %s", describe(exc))
             return ModelInput(request=request)
 
-    def prepare_encoded(self, turns: Turns, vision: VisionFeatures | None) -> ModelInput:
-        """:meth:`prepare` for images whose features are known, with one view each. Raises InputError."""
+    def prepare_encoded(
+        self, turns: Turns, vision: VisionFeatures | None, readings: Sequence[PictureReading] = ()
+    ) -> ModelInput:
+        """:meth:`prepare` for images whose features and lettering are known, with one view each. Raises InputError."""
         if vision is None or not len(vision):
             return self._prepare(GuardRequest(turns=turns))
+        if not _is_complete(readings):
+            return ModelInput(request=GuardRequest(turns=turns), readings=tuple(readings))
+        variants = self._tokenize_variants(turns)
         return ModelInput(
             request=GuardRequest(turns=turns),
             cost=len(vision),
-            text_variants=self._tokenize_variants(turns),
+            readings=tuple(readings),
+            text_variants=variants,
+            lettering=self._lettering.encode(readings, variants[0][0]),
             views=(1,) * len(vision),
             vision=vision,
         )
@@ -92,17 +113,28 @@ class Preparer:
             raise PromptError("There is neither an image nor a text to judge.", code="input_empty", param="prompt")
         if isinstance(request, ChatRequest):
             self._check_room(request, list(dict.fromkeys(turns for turns, _ in variants)))
+        readings = [] if self._reader is None or not request.images else self._reader.read(request.images)
+        if not _is_complete(readings):
+            return ModelInput(request=request, readings=tuple(readings))
+        lettering = self._lettering.encode(readings, variants[0][0])
         views = [view for image in request.images for view in image.views]
         # The head reads each variant with each view, with all views together, and without any.
         reading_cost = self._model.prompt_reader.estimate_cost
         head_tokens = sum(len(ids) * (len(views) + 2) + reading_cost(len(ids)) for _, ids in variants)
+        head_tokens += sum(len(text.ids) + reading_cost(len(text.ids)) for text in lettering)
+        work = measure_work(
+            [ids for _, ids in variants],
+            [len(image.views) for image in request.images],
+            lettering,
+            reading_cost=reading_cost,
+        )
         return ModelInput(
             request=request,
             cost=max(1, len(views) + head_tokens // HEAD_TOKENS_PER_VIEW),
-            work=measure_work(
-                [ids for _, ids in variants], [len(image.views) for image in request.images], reading_cost=reading_cost
-            ),
+            readings=tuple(readings),
+            work=work,
             text_variants=variants,
+            lettering=lettering,
             joins_questions=not is_reply and has_only_whole_questions(request.turns),
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self._model.preprocess_numpy(views) if views else None,
@@ -164,6 +196,14 @@ class Preparer:
         positions = words + hint_length + len(request.images) * (self._model.positions_per_image - 1)
         if positions >= self._model.context_length:
             raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
+
+
+def _is_complete(readings: Sequence[PictureReading]) -> bool:
+    """Whether all lettering was read; logs what failed."""
+    failed = [reading for reading in readings if not reading.outcome.is_complete]
+    for reading in failed:
+        _logger.error("no verdict: lettering of an image: %s (%s)", reading.outcome.value, reading.failure)
+    return not failed
 
 
 def create_sampling(request: ChatRequest) -> Sampling:

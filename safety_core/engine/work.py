@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from safety_core.engine.messages import GuardRequest, GuardVerdict
+from safety_core.lettering.bounded_reader import PictureReading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,9 @@ class PreparedRequest:
 
     cost: int = 1
     """Share of a batch that the request takes: about the number of its views, at least 1."""
+
+    readings: tuple[PictureReading, ...] = ()
+    """Results of reading the lettering of each image; empty if lettering is not read."""
 
     work: Work | None = None
     """The work of judging the request; if None, as many views as its cost."""

@@ -20,6 +20,7 @@ from safety_core.inputs.conversation import (
     create_length_error,
 )
 from safety_core.inputs.head_texts import HeadTexts
+from safety_core.inputs.text.folding import FoldingState
 from safety_core.inputs.text.folding_process import Folding, FoldingProcess, LocalFolding
 from safety_core.inputs.text.invisible_characters import remove_tag_characters
 from safety_core.inputs.text.lexicon import Lexicon, load_english
@@ -232,6 +233,10 @@ class PromptBuilder:
         for ids in encoded:
             self._check_length(len(ids))
         return encoded
+
+    def undisguise(self, text: str) -> list[str]:
+        """List a text without its disguises (:mod:`safety_core.inputs.text.folding`); empty if it has none."""
+        return list(self.folding.fold(self.remove_template_words(text), FoldingState()).whole)
 
     def split_into_tokens(self, text: str) -> list[str]:
         """Split a text into the pieces that generation would produce, one per token; some are empty."""

@@ -71,6 +71,7 @@ class SafeLlava(nn.Module):
             the language model's own layers.
         merged_prompt_adapter: folder of the adapter that was merged into ``prompt_layers`` on loading.
         prompt_template: format of conversations; LLaVA-1.5's if None.
+        reader: name of the reader of lettering that the modules are trained with; None if there is none.
 
     Raises:
         ConfigError: the language model has fewer layers than the head is to read.
@@ -90,6 +91,7 @@ class SafeLlava(nn.Module):
         prompt_layers: nn.Module | None = None,
         merged_prompt_adapter: Path | None = None,
         prompt_template: PromptTemplate | None = None,
+        reader: str | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -105,6 +107,7 @@ class SafeLlava(nn.Module):
         text: Any = backbone.config.text_config
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)
         self.prompt_template = prompt_template
+        self.reader = reader
         self.prompts = create_prompt_builder(tokenizer, backbone.config.image_token_id, longest, prompt_template)
         self.use_prompt_layers(prompt_layers)
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, RootModel, ValidationError
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
 from safety_core.files import describe_read_error, read_json
 from safety_core.inputs.chat_template import PromptTemplate
+from safety_core.lettering.readers import check_reader
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policy.named_policies import Hints
 from safety_core.strict_json import StrictModel, find_problem, parse_model
@@ -30,7 +31,8 @@ class _SpecFields(StrictModel):
     hints: dict[str, Any]
     provenance: dict[str, Any]
     prompt: dict[str, Any] = Field(default_factory=dict)
-    """The only field that may be missing."""
+    reader: str | None = None
+    """It and the field before may be missing."""
 
 
 class _HintFields(RootModel[dict[str, dict[str, str]]]):
@@ -100,6 +102,9 @@ class CheckpointSpec:
     prompt: PromptTemplate | None = None
     """Format of conversations; None for LLaVA-1.5's."""
 
+    reader: str | None = None
+    """Reader of lettering whose texts the safety head was trained on; None if it was not trained on lettering."""
+
     @property
     def trained(self) -> bool:
         """Whether the safety modules were trained."""
@@ -129,6 +134,7 @@ class CheckpointSpec:
             hints=parse_hints(fields.hints, taxonomy),
             provenance=check_provenance(fields.provenance),
             prompt=PromptTemplate.parse(fields.prompt) if "prompt" in fields.model_fields_set else None,
+            reader=None if fields.reader is None else check_reader(fields.reader),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -143,6 +149,7 @@ class CheckpointSpec:
             "provenance": dict(self.provenance),
             # Omitted for LLaVA-1.5's format, so that older code can read the file.
             **({} if self.prompt is None else {"prompt": self.prompt.to_dict()}),
+            **({} if self.reader is None else {"reader": self.reader}),
         }
 
 

@@ -229,7 +229,8 @@ def decide_worst(policy: Policy, taxonomy: Taxonomy, pair: PairScores) -> tuple[
         The worst verdict (by decision, then by s_1) and its scores. The scores are None if there is no verdict: there
             is nothing to judge, or a score is not finite.
     """
-    views = (*pair.per_image, *(scores for scores in (pair.joint, pair.image, pair.text) if scores is not None))
+    single = (scores for scores in (pair.joint, pair.image, pair.text) if scores is not None)
+    views = (*pair.per_image, *pair.lettering, *single)
     if not pair.deciding or not all(scores.finite for scores in views):
         return refuse_without_verdict(taxonomy), None
     judged = [(decide(policy, taxonomy, scores), scores) for scores in pair.deciding]

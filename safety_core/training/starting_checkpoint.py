@@ -11,6 +11,7 @@ import torch
 
 from safety_core.errors import ConfigError
 from safety_core.inputs.chat_template import PromptTemplate, derive_template
+from safety_core.lettering.readers import check_reader
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone_config, load_tokenizer
 from safety_core.model.checkpoint.checkpoint import SPEC_FILE, init_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
@@ -72,6 +73,7 @@ def create_fresh_checkpoint(
     paper: bool = False,
     changes: Mapping[str, Any] | None = None,
     template: str = "auto",
+    reader: str | None = None,
     include_backbone: bool = False,
     seed: int = 0,
 ) -> Path:
@@ -86,6 +88,7 @@ def create_fresh_checkpoint(
         paper: start from the published shape instead of the designed one.
         changes: fields of the shape to change, at any depth.
         template: format of conversations, see :func:`choose_template`.
+        reader: name of the reader of lettering that the modules will be trained with; None if there is none.
         include_backbone: copy the backbone's folder along.
         seed: seed of the initial weights.
 
@@ -106,6 +109,7 @@ def create_fresh_checkpoint(
         taxonomy=names,
         hints=None if hints is None else parse_hints(read_json_object(Path(hints)), names),
         prompt=choose_template(source, template),
+        reader=None if reader is None else check_reader(reader),
         include_backbone=include_backbone,
         seed=seed,
     )

@@ -29,7 +29,7 @@ router = APIRouter()
 async def classify(context: Context, responses: Responses) -> JSONResponse:
     """Risk type, level and decision, for all images together and for each. Takes the fields of `/v1/chat`."""
     classified = await classify_request(context)
-    return JSONResponse(responses.build_classification(classified.verdict))
+    return JSONResponse(responses.build_classification(classified.verdict, explain=classified.explain))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,9 @@ class Classification:
     policy: ActivePolicy
     """The policy that the decision is based on."""
 
+    explain: bool
+    """Whether the client asked for an explanation."""
+
 
 async def classify_request(context: RequestContext) -> Classification:
     """Read a request to a native endpoint and judge it.
@@ -53,4 +56,4 @@ async def classify_request(context: RequestContext) -> Classification:
     decoded = await read_request(context)
     policy = choose_policy(context, name=decoded.options.policy, language=decoded.options.language)
     (verdict,) = await judge(context, [build_guard_request(decoded, policy)])
-    return Classification(verdict=verdict, policy=policy)
+    return Classification(verdict=verdict, policy=policy, explain=bool(decoded.options.explain))

@@ -15,6 +15,8 @@ from service.api.schemas.replies import (
     ChatTimings,
     ClassifyReply,
     ClassifyTimings,
+    LetteringLineOut,
+    LetteringOut,
     ModelList,
     ModelOut,
     UsageOut,
@@ -61,10 +63,17 @@ class ResponseBuilder:
             **exposed,
         ).dump()
 
-    def build_classification(self, verdict: GuardVerdict) -> dict[str, Any]:
-        """Build the reply of ``/v1/classify``."""
+    def build_classification(self, verdict: GuardVerdict, *, explain: bool = False) -> dict[str, Any]:
+        """Build the reply of ``/v1/classify``.
+
+        Args:
+            verdict: the verdict.
+            explain: whether the client asked for an explanation, and so sees the lettering that was read.
+        """
         exposed: dict[str, Any] = {}
         if self.expose_risk:
+            if explain and verdict.lettering:
+                exposed["lettering"] = _build_lettering(verdict)
             exposed["images"] = [_build_assessment(image) for image in verdict.per_image]
             exposed["timings"] = ClassifyTimings(**self._measure_stages(verdict, queue_ms=verdict.queue_ms))
         return ClassifyReply(
@@ -152,8 +161,22 @@ def build_model(info: GuardInfo, *, created: int) -> ModelOut:
     )
 
 
+def _build_lettering(verdict: GuardVerdict) -> list[LetteringOut]:
+    return [
+        LetteringOut(
+            image=index,
+            lines=[
+                LetteringLineOut(text=line.text, confidence=round(line.confidence, 4), box=line.box) for line in lines
+            ],
+        )
+        for index, lines in enumerate(verdict.lettering)
+    ]
+
+
 def _build_assessment(assessment: Assessment) -> AssessmentOut:
     fields = asdict(assessment)
     if assessment.heatmap is None:
         del fields["heatmap"]
+    if assessment.surfaces.lettering is None:
+        del fields["surfaces"]["lettering"]
     return AssessmentOut.model_validate(fields)

@@ -7,7 +7,7 @@ import { formatCurl, formatPython } from "./snippets.js";
 const DECISIONS = { allowed: "Allowed", cautioned: "Answered with care", refused: "Refused" };
 
 const STAGES = { decode_ms: "Decode", queue_ms: "Wait", guard_ms: "Guard", generate_ms: "Generate" };
-const SURFACES = { image: "Image", text: "Text", joint: "Both together" };
+const SURFACES = { image: "Image", text: "Text", joint: "Both together", lettering: "Lettering" };
 
 export class Findings {
   #server;
@@ -23,7 +23,7 @@ export class Findings {
     this.#text = "";
     show($("nothing"), false);
     show($("results"), true);
-    for (const id of ["why", "time"]) show($(id), false);
+    for (const id of ["why", "time", "lettering"]) show($(id), false);
     $("verdict").dataset.decision = "waiting";
     $("decision").textContent = "Judging …";
     $("risk").textContent = "";
@@ -87,7 +87,7 @@ export class Findings {
     show($("time"), true);
   }
 
-  showExplanation(images, why) {
+  showExplanation({ images, lettering, why }) {
     images.forEach((image, index) => image.heatmap && this.#drawOverlay(index, image.heatmap));
     const by = why.decided_by?.view;
     const policy = why.policy.mode === "shadow" ? `${why.policy.name} (in shadow mode: its decisions are not enforced)` : why.policy.name;
@@ -115,7 +115,16 @@ export class Findings {
         ),
       ),
     );
+    this.#showLettering(lettering ?? []);
     show($("why"), true);
+  }
+
+  // Lists the lettering that was read, and frames it in the images.
+  #showLettering(lettering) {
+    const lines = lettering.flatMap(({ image, lines }) => lines.map((line) => ({ image, ...line })));
+    for (const { image, box } of lines) $("maps").children[image].append(createFrame(box));
+    fill($("lettering-lines"), lines.map(({ text }) => createElement("li", {}, text)));
+    show($("lettering"), lines.length > 0);
   }
 
   showError(message) {
@@ -173,7 +182,16 @@ function isDecisive(why, rule) {
 
 function nameView(view) {
   if (view === "all") return "all together";
+  if (view.startsWith("lettering")) return `the lettering${view.replace(/^lettering (?=\d)/, " in image ").replace(/^lettering/, " in all images").replace("with text", "with the text")}`;
   return view.startsWith("image ") ? view : `the ${view === "text" ? "text" : "images"}`;
+}
+
+// Creates a frame around a part of an image, given in shares of its sides.
+function createFrame([left, top, right, bottom]) {
+  const frame = createElement("span", { class: "frame", "aria-hidden": "true" });
+  const sides = { left, top, width: right - left, height: bottom - top };
+  for (const [side, share] of Object.entries(sides)) frame.style.setProperty(side, `${100 * share}%`);
+  return frame;
 }
 
 const formatMs = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;

@@ -40,9 +40,9 @@ async function ask() {
       else if (name === "done") findings.showReply(data);
     }
     if (trial) {
-      const { images, why } = await fetchJudgement(request, turn.signal);
-      findings.showExplanation(images, why);
-      trial.add({ prompt: request.fields.prompt, urls, why });
+      const judgement = await fetchJudgement(request, turn.signal);
+      findings.showExplanation(judgement);
+      trial.add({ prompt: request.fields.prompt, urls, why: judgement.why });
     }
   } catch (error) {
     if (turn === running) findings.showError(formatError(error));

@@ -10,8 +10,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from safety_core.cli.common import SHIPPED_CHECKPOINT
 from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.engine_config import EngineConfig
 from safety_core.inputs.images.limits import ImageLimits
+from safety_core.lettering.readers import ReadPictures
 from service.settings.values import (
     CheckpointPath,
     HostList,
@@ -69,7 +71,6 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(
         default="info", description="Minimum severity of log lines. Prompts, images and replies are never logged."
     )
-
     log_format: LogFormatSetting = Field(
         default="json", description="Format of log lines: `json`, one object per line, or `text`, for a terminal."
     )
@@ -88,7 +89,6 @@ class Settings(BaseSettings):
         gt=0,
         description="Interval in seconds between checks of the API key file, the policy file and the audit log.",
     )
-
     checkpoint: CheckpointPath = Field(
         default=SHIPPED_CHECKPOINT,
         description=(
@@ -123,6 +123,11 @@ class Settings(BaseSettings):
             "Quantization of the language model: `none`, `int8` or `nf4`. Vision tower and safety modules are not "
             "quantized."
         ),
+    )
+
+    read_pictures: ReadPictures = Field(
+        default="auto",
+        description="Whether lettering in pictures is judged: `true`, `false` or `auto` (`docs/lettering.md`).",
     )
 
     max_body_bytes: int = Field(
@@ -284,7 +289,6 @@ class Settings(BaseSettings):
         ge=1,
         description="Maximum number of entries in the audit log; the oldest entries are deleted.",
     )
-
     reply_window: int = Field(
         default=20,
         ge=0,
@@ -294,7 +298,6 @@ class Settings(BaseSettings):
             "the judgement of replies."
         ),
     )
-
     reply_threshold: float = Field(
         default=0.2,
         ge=0,
@@ -302,7 +305,6 @@ class Settings(BaseSettings):
         description="Minimum refusal threshold for replies, even where the policy's is lower: scores from text alone "
         "are less reliable.",
     )
-
     refusal_in: RefusalIn = Field(
         default="refusal",
         description=(
@@ -311,9 +313,7 @@ class Settings(BaseSettings):
             "(`docs/integrations.md`)."
         ),
     )
-
     playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
-
     expose_risk: bool = Field(
         default=True,
         description="Whether replies contain scores and timings; if `false`, they contain only the decision.",
@@ -337,6 +337,7 @@ class Settings(BaseSettings):
             max_batch=self.max_batch,
             max_replies=self.max_replies,
             kv_positions=self.kv_positions,
+            max_readings=max(1, CoreShare().total // 2),
             reply_window=self.reply_window,
             reply_threshold=self.reply_threshold,
         )

@@ -31,6 +31,7 @@ def load_configured_guard(settings: Settings) -> GuardLike:
             quantize=settings.quantize,
             allow_untrained=settings.allows_untrained,
             limits=settings.guard_limits,
+            read_pictures=settings.read_pictures,
         )
     )
 

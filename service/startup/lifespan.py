@@ -9,6 +9,7 @@ from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.protocols import GuardLike
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
+from safety_core.engine.serving.engine_config import EngineConfig
 from safety_core.inputs.images.limits import ImageLimits
 from safety_core.policy.named_policies import PolicyBook
 from service.access.api_keys import KeySet, read_keys
@@ -52,8 +53,9 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
     async with AsyncExitStack() as resources:
         audit_log = await resources.enter_async_context(open_audit_log(settings, checkpoint=guard.info.checkpoint))
         resources.callback(guard.fold_in_process().close)
-        parsers = resources.enter_context(start_pool(settings.decode_workers, "prepare"))
         cores = CoreShare()
+        config = derive_engine_config(settings, guard.info, cores)
+        parsers = resources.enter_context(start_pool(max(settings.decode_workers, config.prepare_slots), "prepare"))
         decode_pool = _create_decode_pool(settings, cores)
         resources.callback(decode_pool.close)
         metrics = Metrics(names_risk=settings.expose_risk or settings.requires_api_keys)
@@ -62,7 +64,7 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
             guard,
             preparers=parsers,
             observer=metrics,
-            config=settings.engine,
+            config=config,
             on_death=worker_died.set,
             cores=cores,
         )
@@ -98,9 +100,19 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
 
 
 def derive_image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
-    """Derive the limits on one image. Views are no larger than the image processor's output."""
+    """Derive the limits on one image. Views are no larger than the image processor's output, or the reader's input."""
     limits = settings.image_limits
-    return limits if info.image_side is None else replace(limits, max_side=min(limits.max_side, info.image_side))
+    if info.image_side is None:
+        return limits
+    return replace(limits, max_side=min(limits.max_side, max(info.image_side, info.reading_side or 0)))
+
+
+def derive_engine_config(settings: Settings, info: GuardInfo, cores: CoreShare) -> EngineConfig:
+    """Derive the limits of the engine. Pictures are read on half of the cores, beside the model."""
+    config = settings.engine
+    if not info.reads_lettering:
+        return config
+    return replace(config, prepare_slots=max(config.prepare_slots, 1 + cores.total // 2))
 
 
 def _open_reloaded_files(

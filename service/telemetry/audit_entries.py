@@ -1,9 +1,11 @@
 """Builds the entries of the audit log from the record of a request. Knows no file."""
 
+from dataclasses import asdict
 from typing import Any
 
 from safety_core.audit_log.entries import AuditEntry, EntryKind
 from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.scores import Surfaces
 from service.telemetry.request_record import RequestRecord
 
 
@@ -31,10 +33,16 @@ def build_decision_entry(
         unsafe_probability=verdict.unsafe_probability,
         type_scores=None if assessment is None else assessment.type_scores,
         level_scores=None if assessment is None else assessment.level_scores,
+        surface=guard_verdict.surface,
+        surfaces=None if assessment is None else _list_surfaces(assessment.surfaces),
         others={name: other.decision.value for name, other in guard_verdict.others.items()} or None,
         images=record.images or None,
         images_scanned=guard_verdict.images_scanned,
     )
+
+
+def _list_surfaces(surfaces: Surfaces) -> dict[str, float]:
+    return {name: score for name, score in asdict(surfaces).items() if score is not None}
 
 
 def build_reply_entry(record: RequestRecord, item: int, reply: Reply) -> AuditEntry:

@@ -104,6 +104,24 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        self.pictures_read = Counter(
+            "safevlm_pictures_read",
+            "Pictures whose lettering was read, by outcome: none, read, or without a verdict incomplete or failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.reading_seconds = Histogram(
+            "safevlm_reading_seconds",
+            "Seconds of reading the lettering of one picture.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.surfaces = Counter(
+            "safevlm_deciding_surface",
+            "Verdicts by the input that determined them: image, text, joint or lettering.",
+            ["surface", "decision"],
+            registry=self.registry,
+        )
         self.http_requests = Counter(
             "safevlm_http_requests",
             "HTTP requests by endpoint and status; aborted if the connection was closed before a reply.",
@@ -163,6 +181,11 @@ class Metrics:
         """Count a lookup in the verdict cache."""
         self.verdict_cache.labels(outcome).inc()
 
+    def record_reading(self, outcome: str, seconds: float) -> None:
+        """Record that the lettering of a picture was read."""
+        self.pictures_read.labels(outcome).inc()
+        self.reading_seconds.observe(seconds)
+
     def record_verdict(self, record: RequestRecord, verdict: GuardVerdict) -> None:
         """Record a verdict, or a refusal without one, which the handler of the request counts as rejected as well."""
         self.requests.labels(record.endpoint, verdict.verdict.decision.value).inc(exemplar=_create_exemplar(record))
@@ -173,6 +196,9 @@ class Metrics:
         if verdict.assessment is not None:
             labels = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
             self.risk.labels(*labels).inc()
+        if verdict.surface is not None:
+            surface = verdict.surface if self._names_risk else _HIDDEN[0]
+            self.surfaces.labels(surface, verdict.verdict.decision.value).inc()
 
     def observe_queue_wait(self, record: RequestRecord, queue_ms: float) -> None:
         """Observe the time for which a request has waited for its verdict or for a reply slot."""

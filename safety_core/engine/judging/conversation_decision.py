@@ -201,6 +201,9 @@ def _report_on_whole(
         verdict=replace(
             verdict,
             per_image=whole.verdict.per_image if scanned else (),
+            lettering=whole.verdict.lettering if scanned else (),
+            # The part's images have other indices than those of the whole conversation.
+            lettering_sources=verdict.lettering_sources if verdict.images_received == received else (),
             images_received=received,
             images_scanned=scanned,
             dropped_messages=dropped,

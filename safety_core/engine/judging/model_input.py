@@ -13,9 +13,21 @@ from numpy.typing import NDArray
 
 from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.work import PreparedRequest, Work
+from safety_core.lettering.request_texts import LetteringSource
 from safety_core.model.head_inputs import estimate_row_cost
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.scores import PairScores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetteringInput:
+    """One text of the lettering in a request's images, as input for the head."""
+
+    ids: tuple[int, ...]
+    """Token ids."""
+
+    source: LetteringSource
+    """Origin of the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +40,9 @@ class ModelInput(PreparedRequest):
 
     joins_questions: bool = False
     """Whether the first variant joins several whole questions, each of which is also a separate variant."""
+
+    lettering: tuple[LetteringInput, ...] = ()
+    """Texts of the lettering in the images, which the head judges without any image."""
 
     views: tuple[int, ...] = ()
     """Number of views of each image: one, or two if transparency makes two images possible."""
@@ -54,19 +69,25 @@ class ScoredInput:
 
 
 def measure_work(
-    ids: Sequence[Sequence[int]], views: Sequence[int], *, reading_cost: Callable[[int], int] = lambda tokens: 0
+    ids: Sequence[Sequence[int]],
+    views: Sequence[int],
+    lettering: Sequence[LetteringInput] = (),
+    *,
+    reading_cost: Callable[[int], int] = lambda tokens: 0,
 ) -> Work:
     """Measure the work of judging a request.
 
     Args:
         ids: the head's token ids for each variant of the text.
         views: number of views of each image.
+        lettering: the texts of the lettering in the images.
         reading_cost: cost of reading a text of so many tokens for the head, see :meth:`PromptReader.estimate_cost`.
     """
     rows, images = sum(views), len(views)
     lengths = [len(variant) for variant in ids if variant]
     tokens = sum(rows * estimate_row_cost(length, 1) for length in lengths or [0])
-    tokens += sum(estimate_row_cost(length, 0) + reading_cost(length) for length in lengths)
+    alone = [*lengths, *(len(text.ids) for text in lettering)]
+    tokens += sum(estimate_row_cost(length, 0) + reading_cost(length) for length in alone)
     if images > 1:
         tokens += sum(estimate_row_cost(length, images) for length in lengths)
     if images > 1 or (images and lengths):

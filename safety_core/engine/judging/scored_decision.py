@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from safety_core.engine.judging.model_input import ScoredInput
+from safety_core.engine.judging.model_input import ModelInput, ScoredInput
 from safety_core.engine.judging.variant_decision import Turns, decide_variants
 from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.work import JudgedRequest
+from safety_core.lettering.reading import Line
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, decide_worst
 from safety_core.taxonomy import Taxonomy
 
 _logger = logging.getLogger(__name__)
+
+_LINE_BYTES = 512
+"""Approximate memory of a line of lettering in bytes, without its text."""
 
 _JOINED_THRESHOLD = 0.5
 """Minimum threshold for several whole questions joined into one text; thresholds are calibrated on single ones."""
@@ -50,7 +55,7 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
     variants = [(turns, pair) for (turns, _), pair in zip(model_input.text_variants, scored.pairs, strict=True)]
     if model_input.joins_questions and len(variants) > 1:
         likely = active.policy.raise_thresholds(_JOINED_THRESHOLD)
-        if decide_worst(likely, taxonomy, variants[0][1])[0].decision is Decision.ALLOWED:
+        if decide_worst(likely, taxonomy, replace(variants[0][1], lettering=()))[0].decision is Decision.ALLOWED:
             variants = variants[1:]
     pairs = tuple(pair for _, pair in variants)
     worst, others = decide_variants(active, taxonomy, [turns for turns, _ in variants], pairs)
@@ -59,7 +64,16 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
         _logger.error("no verdict: scores not finite, or of %d of %d images only", scanned, len(request.images))
         return refuse_unjudged(request, active, taxonomy)
     verdict = replace(
-        build_verdict(active.policy, taxonomy, request, worst.pair, worst.verdict, worst.scores),
+        build_verdict(
+            active.policy,
+            taxonomy,
+            request,
+            worst.pair,
+            worst.verdict,
+            worst.scores,
+            lettering_sources=[text.source for text in model_input.lettering],
+        ),
+        lettering=_list_lines(model_input),
         variant_scores=pairs,
         others=others,
     )
@@ -71,10 +85,22 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
     return JudgedInput(
         verdict=verdict,
         answerable=answerable,
-        nbytes=0 if images is None else images.projected_BPD.nbytes,
+        nbytes=(0 if images is None else images.projected_BPD.nbytes) + _estimate_bytes(verdict.lettering),
         turns=worst.turns,
         images=images,
     )
+
+
+def _list_lines(model_input: ModelInput) -> tuple[tuple[Line, ...], ...]:
+    """List the lines in each image, with their text only if the request asks for an explanation."""
+    readings = model_input.readings
+    if model_input.request.heatmap:
+        return tuple(reading.lines for reading in readings)
+    return tuple(tuple(replace(line, text="") for line in reading.lines) for reading in readings)
+
+
+def _estimate_bytes(lettering: Sequence[Sequence[Line]]) -> int:
+    return sum(_LINE_BYTES + len(line.text) for lines in lettering for line in lines)
 
 
 def refuse_unjudged(request: GuardRequest, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:

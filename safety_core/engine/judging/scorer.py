@@ -8,7 +8,7 @@ images · M safety features · D LLM width.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -75,7 +75,8 @@ class Scorer:
             known=None if heatmap else known,
             read=read,
         )
-        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores)
+        lettering = self._model.score_inputs(safe_BMD, _list_lettering(batch), read=read)
+        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, lettering)
 
     @torch.inference_mode()
     def score_in_slices(
@@ -122,15 +123,17 @@ class Scorer:
         heatmap = any(request.request.heatmap for request in batch)
         if heatmap:
             known = {}
-        missing = dict.fromkeys(view for sample in samples for view in list_head_inputs(*sample) if view not in known)
+        inputs = [view for sample in samples for view in list_head_inputs(*sample)] + _list_lettering(batch)
+        missing = dict.fromkeys(view for view in inputs if view not in known)
         yield from self._score_views(safe_BMD, list(missing), known, read, pace, heatmap=heatmap)
         scores = [build_pair_scores(images, prompt, known) for images, prompt in samples]
-        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores)
+        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, known)
 
     def _read_prompts(self, batch: Sequence[ModelInput], read: ReadPrompts, pace: Pace) -> Generator[Work, None, None]:
         """Read every text with the language model's first layers, pass by pass; yields the work after each pass."""
         reader = self._model.prompt_reader
         texts = [tuple(ids) for request in batch for _, ids in request.text_variants]
+        texts += [one.prompt or () for one in _list_lettering(batch)]
         started = time.perf_counter()
         for prompts in reader.read_in_passes(texts, read, limit=lambda: pace.tokens):
             costs = [reader.estimate_cost(len(prompt)) for prompt in prompts]
@@ -179,17 +182,37 @@ class Scorer:
         return pixels_BCHW.pin_memory().to(self._model.device, non_blocking=True)
 
 
+def _list_lettering(batch: Sequence[ModelInput]) -> list[HeadInput]:
+    """List the head's distinct inputs for the lettering of a batch: texts without any image."""
+    return list(dict.fromkeys(HeadInput((), text.ids) for request in batch for text in request.lettering))
+
+
 def _group_scores(
     batch: Sequence[ModelInput],
     vision: VisionFeatures | None,
     kept_of: Sequence[list[int]],
     indices: Sequence[int],
     scores: Sequence[PairScores],
+    known: Mapping[HeadInput, HeadScores],
 ) -> list[ScoredInput]:
-    """Group scores by request; ``indices`` contains the index of the request for each score."""
+    """Group scores by request.
+
+    Args:
+        batch: the requests.
+        vision: features of all views.
+        kept_of: for each request, the rows of its selected views.
+        indices: for each of ``scores``, the index of its request.
+        scores: the scores of all text variants of all requests.
+        known: the scores of their lettering.
+    """
     pairs: list[list[PairScores]] = [[] for _ in batch]
+    lettering = [
+        tuple(known[HeadInput((), text.ids)].scores for text in request.lettering) if request.lettering else ()
+        for request in batch
+    ]
     for index, pair in zip(indices, scores, strict=True):
-        pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
+        heatmaps = pair.heatmaps if batch[index].request.heatmap else ()
+        pairs[index].append(replace(pair, heatmaps=heatmaps, lettering=lettering[index]))
     return [
         ScoredInput(
             model_input=request,

@@ -25,6 +25,7 @@ from safety_core.engine.serving.engine_config import EngineConfig
 from safety_core.engine.serving.observer import EngineObserver
 from safety_core.engine.serving.queueing.backlog import bound_retry_after
 from safety_core.engine.serving.queueing.prepare_queue import PrepareQueue
+from safety_core.engine.serving.queueing.reading_backlog import ReadingBacklog
 from safety_core.engine.serving.queueing.rejections import Rejections
 from safety_core.engine.serving.replies import ReplyHandle, ReplyUpdate
 from safety_core.engine.serving.request_costs import (
@@ -71,6 +72,9 @@ class AsyncGuard:
         self._readers: dict[ReplyHandle, asyncio.Queue[ReplyUpdate]] = {}
         self._rejections = Rejections()
         self._preparing = PrepareQueue(preparers, slots=self._config.prepare_slots)
+        self._observer = observer
+        self._reads_lettering = guard.info.reads_lettering
+        self._reading = ReadingBacklog(max(1, self._config.prepare_slots - 1))
         self._cores = CoreShare() if cores is None else cores
         self._scheduler = Scheduler(
             guard,
@@ -256,11 +260,13 @@ class AsyncGuard:
         """Prepare a request and queue it for its verdict."""
         started = time.perf_counter()
         verdicts, least = self._scheduler.verdicts, estimate_least_work(request)
+        pictures = len(request.images) if self._reads_lettering else 0
         if not urgent:  # preparing a request that will be rejected anyway would take time from other requests
+            self._reading.require_room(client, pictures, deadline)
             self._rejections.require_none(client, len(request.images), least.tokens)
             self._scheduler.require_room(request, least, deadline=deadline, client=client)
         verdicts.expect()
-        cost = estimate_preparation(request)
+        cost = estimate_preparation(request, reads_lettering=self._reads_lettering)
         is_expensive = cost > EXPENSIVE_CHARACTERS
 
         def prepare() -> PreparedRequest:
@@ -268,12 +274,14 @@ class AsyncGuard:
                 return self._prepare(request, None if urgent else client)
 
         try:
-            prepared = await self._preparing.run(
-                prepare, order=lambda: (not urgent, verdicts.get_served_s(client), cost), expensive=is_expensive
-            )
+            with self._reading.add(client, pictures):
+                prepared = await self._preparing.run(
+                    prepare, order=lambda: (not urgent, verdicts.get_served_s(client), cost), expensive=is_expensive
+                )
         except BaseException:
             verdicts.cancel_expected()
             raise
+        self._record_readings(prepared)
         queued = time.perf_counter()
         try:
             future = self._scheduler.request_verdict(
@@ -295,12 +303,21 @@ class AsyncGuard:
 
     def _prepare(self, request: GuardRequest, client: str | None) -> PreparedRequest:
         """Prepare a request and charge its client, if there is one; called in a thread."""
-        began = time.thread_time()
+        began, reading_s = time.thread_time(), 0.0
         try:
-            return self._guard.prepare(request)
+            prepared = self._guard.prepare(request)
+            reading_s = sum(reading.seconds for reading in prepared.readings)  # in other threads
+            return prepared
         finally:
             if client is not None:
-                self._scheduler.verdicts.charge_client(client, time.thread_time() - began)
+                self._scheduler.verdicts.charge_client(client, time.thread_time() - began + reading_s)
+
+    def _record_readings(self, prepared: PreparedRequest) -> None:
+        """Record the pictures that were read for a request."""
+        for reading in prepared.readings:
+            if not reading.kept:
+                self._reading.record(reading.seconds)
+                self._observer.record_reading(reading.outcome.value, reading.seconds)
 
     # --- replies -------------------------------------------------------------------------------------------------
 

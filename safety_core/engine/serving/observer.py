@@ -27,6 +27,9 @@ class EngineObserver(Observer, Protocol):
     def record_cache(self, outcome: str) -> None:
         """Record a verdict that was cached (``hit``), shared with a running request (``joined``) or new (``miss``)."""
 
+    def record_reading(self, outcome: str, seconds: float) -> None:
+        """Record that a picture was read: ``none``, ``read``, ``incomplete`` or ``failed``."""
+
 
 def record_safely(record: Callable[[], None]) -> None:
     """Call an observer; an exception is logged and does not affect the work."""

@@ -12,6 +12,9 @@ _CHARACTERS_PER_TOKEN = 4
 _CHARACTERS_PER_VIEW = 50
 """Characters whose search for disguises takes as long as preprocessing one view of an image."""
 
+_CHARACTERS_PER_READING = 1000
+"""The same for reading the lettering of one view."""
+
 _TOKENS_PER_SENTENCE = 16
 """Fixed cost of judging a sentence, in head tokens, in addition to its words."""
 
@@ -28,10 +31,16 @@ def estimate_least_work(request: GuardRequest) -> Work:
     return Work(requests=1, views=views, tokens=tokens * (views + 1) // 2)
 
 
-def estimate_preparation(request: GuardRequest) -> int:
-    """Estimate the cost of preparing a request, for ordering, in characters; images count as a number of characters."""
+def estimate_preparation(request: GuardRequest, *, reads_lettering: bool = False) -> int:
+    """Estimate the cost of preparing a request, for ordering, in characters; images count as a number of characters.
+
+    Args:
+        request: the request.
+        reads_lettering: whether the lettering of images is read.
+    """
     views = sum(len(image.views) for image in request.images)
-    return sum(len(turn.text) for turn in request.turns) + _CHARACTERS_PER_VIEW * views
+    per_view = _CHARACTERS_PER_READING if reads_lettering else _CHARACTERS_PER_VIEW
+    return sum(len(turn.text) for turn in request.turns) + per_view * views
 
 
 def estimate_positions(request: ChatRequest, *, positions_per_image: int) -> int:

@@ -20,6 +20,7 @@ from safety_core.engine.judging.variant_decision import JudgedVariant
 from safety_core.errors import ConfigError
 from safety_core.evaluation.calibration.threshold_search import Cut, allocate_budget, find_cuts
 from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_policy, encode_chunks, score_chunk
+from safety_core.evaluation.scoring.picture_readings import create_sample_reader
 from safety_core.evaluation.scoring.reply_kinds import Duty, determine_duty
 from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy
 from safety_core.model.safe_llava import SafeLlava
@@ -124,11 +125,12 @@ def calibrate(
     """Choose thresholds for ``base`` from the model's scores of samples; actions, enabled types and texts are kept.
 
     Raises:
-        ConfigError: no sample deserves an answer, or no sample is of the worst level.
+        ConfigError: no sample deserves an answer, no sample is of the worst level, or the reader is not installed.
         SampleError: an image cannot be read.
     """
     guard = Guard(model, base, limits=GuardLimits(max_batch=BATCH))
-    scores = [entry for chunk in encode_chunks(model, samples, CHUNK) for entry in score_chunk(guard, chunk, BATCH)]
+    chunks = encode_chunks(model, samples, CHUNK, reader=create_sample_reader(model.reader))
+    scores = [entry for chunk in chunks for entry in score_chunk(guard, chunk, BATCH)]
     return calibrate_scores(model.taxonomy, base, samples, scores, goal=goal)
 
 

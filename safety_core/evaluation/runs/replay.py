@@ -18,10 +18,12 @@ from safety_core.errors import ConfigError, PromptError
 from safety_core.evaluation.runs.systems import LoadedSystem
 from safety_core.evaluation.scoring.guard_scores import Chunk, apply_policy, encode_chunks, score_chunk
 from safety_core.evaluation.scoring.judges import Judge
+from safety_core.evaluation.scoring.picture_readings import create_sample_reader
 from safety_core.evaluation.scoring.reply_kinds import Judgement, SystemReply
 from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.statistics.measures import Outcome
 from safety_core.evaluation.suites.suite import Suite
+from safety_core.lettering.bounded_reader import BoundedReader
 from safety_core.model.hints import select_hint
 from safety_core.model.sampling import Sampling
 from safety_core.policy.policy import Decision
@@ -72,12 +74,14 @@ class Replay:
         self._judge = judge
         self._batch_size = batch_size
         self._cache = VisionFeatureCache() if cache is None else cache
+        self._readers: dict[str | None, BoundedReader | None] = {}
+        """By name; systems share them, because they keep what they have read."""
 
     def run(self, system: LoadedSystem, progress: Progress | None = None) -> list[Outcome]:
         """Compute the outcomes of a system in the suite's order.
 
         Raises:
-            ConfigError: the checkpoint's taxonomy is not the suite's.
+            ConfigError: the checkpoint's taxonomy is not the suite's, or its reader is not installed.
             SampleError: an image cannot be read, or is transparent.
         """
         if system.model.taxonomy != self.suite.spec.taxonomy:
@@ -85,7 +89,10 @@ class Replay:
         pairs = self.suite.pairs
         outcomes: list[Outcome] = []
         size = BATCHES_PER_CHUNK * self._batch_size
-        for chunk in encode_chunks(system.model, [pair.sample for pair in pairs], size, self._cache):
+        if system.reader not in self._readers:
+            self._readers[system.reader] = create_sample_reader(system.reader)
+        reader = self._readers[system.reader]
+        for chunk in encode_chunks(system.model, [pair.sample for pair in pairs], size, self._cache, reader):
             decisions = self._decide(system, chunk)
             for entry, answer in zip(decisions, self._answer_chunk(system, chunk, decisions), strict=True):
                 pair = pairs[len(outcomes)]

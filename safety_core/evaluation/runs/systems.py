@@ -39,6 +39,9 @@ class SystemSpec:
     use_hints: bool = True
     """Whether a cautioned prompt gets its hint; without a head there is no hint."""
 
+    reads_pictures: bool = True
+    """Whether lettering in images is read and judged, where the checkpoint names a reader."""
+
     policy: Path | None = None
     """A ``policy.json`` in place of the checkpoint's own."""
 
@@ -68,6 +71,9 @@ class LoadedSystem:
 
     policy: Policy
     """The policy, which decides if the head is enabled."""
+
+    reader: str | None = None
+    """Name of the reader of lettering; None if lettering is not read."""
 
     sha256: str
     """Digest of the checkpoint's manifest, which covers all its files."""
@@ -127,4 +133,5 @@ def load_system(spec: SystemSpec, *, device: str = "cpu") -> LoadedSystem:
         model.backbone.model.language_model = adapter.unload()
     policy = load_policy(spec.policy or spec.checkpoint / POLICY_FILE, model.taxonomy)
     digest = hashlib.sha256((spec.checkpoint / MANIFEST).read_bytes()).hexdigest()
-    return LoadedSystem(spec=spec, model=model.eval(), policy=policy, sha256=digest)
+    reader = model.reader if spec.use_head and spec.reads_pictures else None
+    return LoadedSystem(spec=spec, model=model.eval(), policy=policy, reader=reader, sha256=digest)

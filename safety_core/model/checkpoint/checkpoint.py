@@ -147,6 +147,7 @@ def load_checkpoint(
         prompt_layers=prompt_layers,
         merged_prompt_adapter=path / PROMPT_ADAPTER_DIR if report.has_prompt_adapter and merges else None,
         prompt_template=spec.prompt,
+        reader=spec.reader,
     )
     return model.eval()
 
@@ -204,6 +205,7 @@ def save_checkpoint(
             hints=model.hints,
             provenance=check_provenance(provenance),
             prompt=model.prompt_template,
+            reader=model.reader,
         )
         _write_texts(folder, spec, policy, model_card)
     return path
@@ -218,6 +220,7 @@ def init_checkpoint(
     taxonomy: Taxonomy = DEFAULT_TAXONOMY,
     hints: Hints | None = None,
     prompt: PromptTemplate | None = None,
+    reader: str | None = None,
     include_backbone: bool = False,
     seed: int = 0,
 ) -> Path:
@@ -231,6 +234,7 @@ def init_checkpoint(
         taxonomy: names of the head's classes.
         hints: hints to train on; :func:`create_default_hints` if None.
         prompt: format of conversations; LLaVA-1.5's if None.
+        reader: name of the reader of lettering; None if lettering is not read.
         include_backbone: copy the backbone's folder into the checkpoint.
         seed: seed of the initial weights.
 
@@ -250,6 +254,7 @@ def init_checkpoint(
             hints=create_default_hints(taxonomy) if hints is None else hints,
             provenance={"trained": False, "seed": seed},
             prompt=prompt,
+            reader=reader,
         )
         safety = build_modules(spec).init_weights(torch.Generator().manual_seed(seed))
         _write_modules(safety, folder, torch.float16)

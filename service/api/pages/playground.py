@@ -53,6 +53,7 @@ async def describe_server(context: Context) -> JSONResponse:
             "max_tokens": CHAT.get_limit("reply_tokens", settings),
             "wants_key": settings.requires_api_keys,
             "exposes_risk": settings.expose_risk,
+            "reads_pictures": info.reads_lettering,
             "policies": [_describe_policy(book.select(name), expose_risk=settings.expose_risk) for name in names],
             "examples": [{"file": example.file, "prompt": example.prompt} for example in playground.EXAMPLES],
         }
@@ -84,7 +85,7 @@ async def explain_judgement(context: Context, responses: Responses) -> JSONRespo
     The verdict comes from the cache if the same request was just sent to `/v1/chat`.
     """
     classified = await classify_request(context)
-    reply = responses.build_classification(classified.verdict)
+    reply = responses.build_classification(classified.verdict, explain=classified.explain)
     if context.settings.expose_risk:
         taxonomy = context.service.guard.info.taxonomy
         reply["why"] = explain_verdict(classified.policy, taxonomy, classified.verdict)

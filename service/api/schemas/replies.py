@@ -32,6 +32,9 @@ class SurfacesOut(ResponseModel):
     image: float | None
     text: float | None
     joint: float | None
+    lettering: float | None = Field(
+        default=None, description="The worst text of the lettering in the images; absent if none was read."
+    )
 
 
 class AssessmentOut(ResponseModel):
@@ -45,6 +48,23 @@ class AssessmentOut(ResponseModel):
     level_scores: dict[str, float]
     surfaces: SurfacesOut
     heatmap: str | None = Field(default=None, description="PNG data URL; only with `explain`.")
+
+
+class LetteringLineOut(ResponseModel):
+    """One line of lettering in an image."""
+
+    text: str
+    confidence: float = Field(description="Confidence of the reader, 0 to 1.")
+    box: tuple[float, float, float, float] = Field(
+        description="Left, top, right and bottom, as shares of the image's width and height."
+    )
+
+
+class LetteringOut(ResponseModel):
+    """The lettering that was read in one image."""
+
+    image: int = Field(description="Index of the image, from 0.")
+    lines: list[LetteringLineOut]
 
 
 class UsageOut(ResponseModel):
@@ -93,6 +113,9 @@ class ClassifyReply(ResponseModel):
     decision: str
     risk: AssessmentOut | None = None
     images: list[AssessmentOut] | None = None
+    lettering: list[LetteringOut] | None = Field(
+        default=None, description="Lettering that was read and judged; only with `explain`, if pictures are read."
+    )
     images_received: int
     images_scanned: int
     timings: ClassifyTimings | None = None

@@ -31,6 +31,8 @@ class SilentObserver:
 
     def record_cache(self, outcome: str) -> None: ...
 
+    def record_reading(self, outcome: str, seconds: float) -> None: ...
+
 
 @dataclass(eq=False)
 class FakeSequence:

@@ -1,5 +1,6 @@
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,24 @@ def test_nothing_changes_an_entry_and_only_the_oldest_can_go(log: AuditLog, path
     assert [entry.request_id for entry in read_entries(path)] == ["0", "1", "2"]
 
 
-def test_a_file_of_the_version_before_is_read_and_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "later"),
+    [(1, ("caller_request_id", "traceparent", "surface", "surfaces")), (2, ("surface", "surfaces"))],
+)
+def test_a_file_of_a_version_before_is_read_and_goes_on(tmp_path: Path, version: int, later: tuple[str, ...]) -> None:
     path = tmp_path / "audit.db"
     with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
         log.append([AuditEntry(kind=EntryKind.DECISION, request_id="old", endpoint="chat")])
     with closing(sqlite3.connect(path)) as file:
-        for name in ("caller_request_id", "traceparent"):
+        for name in later:
             file.execute(f"ALTER TABLE entries DROP COLUMN {name}")
-        file.execute("PRAGMA user_version = 1")
+        file.execute(f"PRAGMA user_version = {version}")
     assert [entry.request_id for entry in read_entries(path, AuditQuery(request_id="old"))] == ["old"]
     with AuditLog(path, max_age_s=1e9, max_entries=100) as log:
-        log.append([AuditEntry(kind=EntryKind.DECISION, request_id="new", endpoint="chat", caller_request_id="theirs")])
+        new = AuditEntry(kind=EntryKind.DECISION, request_id="new", endpoint="chat", caller_request_id="theirs")
+        log.append([replace(new, surface="lettering", surfaces={"image": 0.25, "lettering": 0.75})])
     assert [entry.request_id for entry in read_entries(path)] == ["old", "new"]
     for name in ("new", "theirs"):
-        assert [entry.request_id for entry in read_entries(path, AuditQuery(request_id=name))] == ["new"]
+        (entry,) = read_entries(path, AuditQuery(request_id=name))
+        assert (entry.request_id, entry.surface) == ("new", "lettering")
+        assert entry.surfaces == {"image": 0.25, "lettering": 0.75}

@@ -1,0 +1,1 @@
+"""Lettering in pictures: reads it within bounds, orders it, and builds the texts that the safety head judges."""
