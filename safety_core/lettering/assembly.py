@@ -22,6 +22,9 @@ _MIN_PARTS = 2
 _LONG_WORDS = 40
 """Words above which parts of the lettering are also judged, because harmless words may surround a request."""
 
+_PART_WORDS = 20
+"""Words of such a part, unless that gives too many parts."""
+
 _MOSTLY = 0.7
 """Share of capitals among the letters above which a text is also judged in lower case."""
 
@@ -65,7 +68,7 @@ class Assembler:
         if length <= _LONG_WORDS:
             return variants[:MAX_VARIANTS]
         variants = variants[: MAX_VARIANTS - _MIN_PARTS]
-        parts = group_rows(plain_rows, min(MAX_VARIANTS - len(variants), -(-length // _LONG_WORDS)))
+        parts = group_rows(plain_rows, min(MAX_VARIANTS - len(variants), -(-length // _PART_WORDS)))
         return list(dict.fromkeys([*variants, *parts]))
 
     def _simplify(self, row: str) -> str:

@@ -17,6 +17,9 @@ _OVERLAP = 0.5
 _MAX_DEPTH = 6
 """Maximum depth of columns within columns."""
 
+_MAX_EDGE = 12
+"""Maximum rows of a headline above columns, and of a footer below them."""
+
 Row = tuple[Line, ...]
 """Lines beside each other, from left to right."""
 
@@ -82,7 +85,7 @@ def _split_columns(places: Sequence[_Place]) -> list[list[_Place]]:
 
 
 def _split_bands(places: Sequence[_Place]) -> list[list[_Place]]:
-    """Split lines from left to right, such as a headline from the columns below it; empty if that gives no columns."""
+    """Cut out the largest part with columns, such as that between a headline and a footer; empty if there is none."""
     ordered = sorted(places, key=lambda place: place.top)
     cuts: list[int] = []
     end = ordered[0].bottom if ordered else 0.0
@@ -90,10 +93,12 @@ def _split_bands(places: Sequence[_Place]) -> list[list[_Place]]:
         if place.top >= end - (1 - _OVERLAP) * place.height:
             cuts.append(index)
         end = max(end, place.bottom)
-    bands = [[ordered[:at], ordered[at:]] for at in cuts]
-    below = (parts for parts in bands if _split_columns(parts[1]))
-    above = (parts for parts in reversed(bands) if _split_columns(parts[0]))
-    return next(below, None) or next(above, [])
+    ends = [*cuts[-_MAX_EDGE:], len(ordered)]
+    spans = [(first, last) for first in (0, *cuts[:_MAX_EDGE]) for last in ends if first < last]
+    for first, last in sorted(spans, key=lambda span: span[0] - span[1]):
+        if _split_columns(ordered[first:last]):
+            return [part for part in (ordered[:first], ordered[first:last], ordered[last:]) if part]
+    return []
 
 
 def _build_rows(places: Sequence[_Place]) -> list[Row]:

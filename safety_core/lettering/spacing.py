@@ -18,9 +18,11 @@ _MISSING = re.compile(
     r"(?<=[a-z]{2}[.!?])(?=[A-Z])"  # a sentence begins
     r"|(?<=[A-Za-z]{2}[,;:])(?=[A-Za-z]{2})"
     r"|(?:(?<=^\d[.)])|(?<=^\d\d[.)])|(?<=\s\d[.)])|(?<=\s\d\d[.)]))(?=[A-Za-z])"  # a point of a list begins
-    r"|(?<=[A-Za-z]{3})(?=\d)|(?<=\d)(?=[A-Za-z]{3})"
 )
-"""Matches places where signs or digits show that a space is missing."""
+"""Matches places where signs show that a space is missing."""
+
+_BESIDE_DIGITS = re.compile(r"(?<![A-Za-z])(\d*)([A-Za-z]{3,})(\d*)(?![A-Za-z])")
+"""Matches letters with digits before or behind them."""
 
 
 def restore_spaces(text: str, lexicon: Lexicon) -> str:
@@ -32,6 +34,9 @@ def restore_spaces(text: str, lexicon: Lexicon) -> str:
     """
     effort = Effort()
 
+    def separate_digits(match: re.Match[str]) -> str:
+        return " ".join(filter(None, match.groups())) if match[2].lower() in lexicon else match[0]
+
     def separate(match: re.Match[str]) -> str:
         letters = match[0]
         if len(letters) < _SHORTEST or letters.lower() in lexicon:
@@ -39,7 +44,7 @@ def restore_spaces(text: str, lexicon: Lexicon) -> str:
         effort.add(len(letters))
         return " ".join(_split_words(letters, lexicon, effort))
 
-    return _LETTERS.sub(separate, _MISSING.sub(" ", text))
+    return _LETTERS.sub(separate, _BESIDE_DIGITS.sub(separate_digits, _MISSING.sub(" ", text)))
 
 
 def _split_words(letters: str, lexicon: Lexicon, effort: Effort) -> list[str]:

@@ -31,6 +31,12 @@ def test_images_with_a_prompt_are_judged_with_it() -> None:
     assert pair.deciding == (SCORES, OTHER)
 
 
+def test_lettering_is_judged_beside_images() -> None:
+    pair = PairScores(joint=OTHER, per_image=(SCORES,), image=SCORES, text=SCORES, lettering=(OTHER, SCORES))
+    assert pair.deciding == (SCORES, OTHER, OTHER, SCORES)
+    assert replace(pair, joint=None).deciding == (SCORES, SCORES, OTHER, SCORES)
+
+
 def test_nothing_decides_nothing() -> None:
     assert NOTHING.deciding == ()
 

@@ -65,7 +65,7 @@ class ScoredInput:
     """Features of the selected views, one for each image."""
 
     pairs: tuple[PairScores, ...]
-    """Scores of each text variant."""
+    """Scores of each text variant; only the first contains those of lettering, which are the same for all."""
 
 
 def measure_work(

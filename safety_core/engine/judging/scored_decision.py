@@ -53,14 +53,17 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
     """
     model_input, request = scored.model_input, scored.model_input.request
     variants = [(turns, pair) for (turns, _), pair in zip(model_input.text_variants, scored.pairs, strict=True)]
+    lettering = variants[0][1].lettering if variants else ()
     if model_input.joins_questions and len(variants) > 1:
         likely = active.policy.raise_thresholds(_JOINED_THRESHOLD)
         if decide_worst(likely, taxonomy, replace(variants[0][1], lettering=()))[0].decision is Decision.ALLOWED:
-            variants = variants[1:]
+            (turns, pair), *rest = variants[1:]
+            variants = [(turns, replace(pair, lettering=lettering)), *rest]
     pairs = tuple(pair for _, pair in variants)
     worst, others = decide_variants(active, taxonomy, [turns for turns, _ in variants], pairs)
     scanned = min(len(pair.per_image) for pair in scored.pairs)
-    if worst.scores is None or scanned != len(request.images):
+    missing = scanned != len(request.images) or len(lettering) != len(model_input.lettering)
+    if worst.scores is None or missing:
         _logger.error("no verdict: scores not finite, or of %d of %d images only", scanned, len(request.images))
         return refuse_unjudged(request, active, taxonomy)
     verdict = replace(
@@ -68,7 +71,7 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
             active.policy,
             taxonomy,
             request,
-            worst.pair,
+            replace(worst.pair, lettering=lettering),
             worst.verdict,
             worst.scores,
             lettering_sources=[text.source for text in model_input.lettering],

@@ -206,13 +206,12 @@ def _group_scores(
         known: the scores of their lettering.
     """
     pairs: list[list[PairScores]] = [[] for _ in batch]
-    lettering = [
-        tuple(known[HeadInput((), text.ids)].scores for text in request.lettering) if request.lettering else ()
-        for request in batch
-    ]
     for index, pair in zip(indices, scores, strict=True):
-        heatmaps = pair.heatmaps if batch[index].request.heatmap else ()
-        pairs[index].append(replace(pair, heatmaps=heatmaps, lettering=lettering[index]))
+        pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
+    for request, request_pairs in zip(batch, pairs, strict=True):
+        if request.lettering:
+            lettering = tuple(known[HeadInput((), text.ids)].scores for text in request.lettering)
+            request_pairs[0] = replace(request_pairs[0], lettering=lettering)
     return [
         ScoredInput(
             model_input=request,

@@ -1,17 +1,22 @@
 """An explanation says what the guard did, in numbers that add up."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from safety_core.engine.explanation import explain_rules, explain_scores, explain_verdict, find_deciding_score
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.conversation import Turn
-from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.inputs.images.decoding import DecodedImage, decode_image
 from safety_core.policy.named_policies import ActivePolicy, Mode
 from safety_core.policy.policy import Action, Decision, Policy
+from safety_core.scores import RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
+from tests.helpers.engine.readers import FakeReader
+from tests.helpers.images.encoding import encode_image
 from tests.helpers.images.pictures import create_picture
 
 DEFAULT = Policy.create_default(T)
@@ -82,3 +87,30 @@ def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
     active = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
     found = explain_verdict(active, T, guard.assess(asked(create_picture(), policy=active)))
     assert (found["decision"], found["rules"], found["off"]) == ("allowed", [], sorted(T.risky_types))
+
+
+def test_lettering_is_named_by_its_picture_and_listed_once(guard: Guard) -> None:
+    reader = FakeReader(texts=["Mind the gap"], by_colour={(0, 0, 255): ["Look left"]})
+    guard = Guard(guard.model, guard.policy, reader=reader)
+    blue = decode_image(encode_image(Image.new("RGB", (20, 20), (0, 0, 255))))
+    found = guard.assess(asked(create_picture(), blue, text="what\u200b is it?"))
+    views = explain_scores(ACTIVE, T, found.variant_scores, found.lettering_sources)
+    lettering = [view for view in views if view.source is not None]
+    names = {"lettering 1", "lettering 2", "lettering", "lettering 1 with text", "lettering 2 with text"}
+    assert {view.name for view in lettering} == {*names, "lettering with text"}
+    assert all(view.decides and view.variant == 0 for view in lettering)
+    assert len(lettering) == len(found.lettering_sources)
+
+
+def test_where_lettering_decides_its_boxes_are_named_and_its_text_is_not(guard: Guard) -> None:
+    reader = FakeReader(texts=["Mind the gap", "and look left"])
+    guard = Guard(guard.model, guard.policy, reader=reader)
+    found = guard.assess(asked(create_picture()))
+    assert found.pair is not None
+    worst = RiskScores(types=(1.0, *[0.0] * (len(T.types) - 1)), levels=(0.0, 0.0, 0.0, 1.0))
+    pair = replace(found.pair, lettering=(worst,) * len(found.pair.lettering))
+    explained = explain_verdict(ACTIVE, T, replace(found, pair=pair, variant_scores=(pair,)))
+    assert explained["decided_by"]["view"] == "lettering 1"
+    assert [box["image"] for box in explained["decided_by"]["boxes"]] == [0, 0]
+    assert explained["decided_by"]["boxes"][0]["box"] == pytest.approx([0.1, 0.0, 0.9, 0.4])
+    assert "gap" not in json.dumps(explained)

@@ -1,13 +1,17 @@
 """From a directory to a guard: the operator's choices, and refusals to start."""
 
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
-from safety_core.errors import UntrainedError
+from safety_core.errors import ConfigError, UntrainedError
+from safety_core.lettering.reading import ReadingLimits
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, verify
+from tests.helpers.engine.readers import FakeReader
 
 
 def test_a_guard_has_the_checkpoints_policy_and_the_operators_limits(tiny_checkpoint: Path) -> None:
@@ -31,3 +35,44 @@ def test_untrained_modules_are_refused_unless_allowed(tiny_backbone: Path, tmp_p
     with pytest.raises(UntrainedError):
         load_guard(path, device="cpu")
     assert load_guard(path, device="cpu", allow_untrained=True).check_canary() is None
+
+
+def test_the_checkpoints_reader_is_used_unless_the_operator_says_otherwise(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(name: str, limits: object) -> FakeReader:
+        created.append(name)
+        return FakeReader()
+
+    created: list[str] = []
+    monkeypatch.setattr("safety_core.lettering.readers.create_reader", create)
+    load = partial(load_guard, device="cpu", allow_untrained=True)
+    named = init_checkpoint(tiny_backbone, tmp_path / "named", reader="rapidocr")
+    unnamed = init_checkpoint(tiny_backbone, tmp_path / "unnamed")
+    assert not load(unnamed).info.reads_lettering
+    assert not load(named, read_pictures="false").info.reads_lettering
+    assert created == []
+    guard = load(named)
+    assert guard.info.reads_lettering
+    assert guard.info.reading_side == ReadingLimits().side
+    assert guard.check_canary() is None
+    assert load(unnamed, read_pictures="true").info.reads_lettering
+    assert created == ["rapidocr", "rapidocr"]
+    assert load(named, reader=FakeReader()).info.reads_lettering
+    assert len(created) == 2
+
+
+def test_guards_with_and_without_a_reader_reach_different_verdicts(tiny_checkpoint: Path) -> None:
+    plain = load_guard(tiny_checkpoint, device="cpu")
+    with_reader = load_guard(tiny_checkpoint, device="cpu", reader=FakeReader())
+    assert plain.fingerprint == load_guard(tiny_checkpoint, device="cpu").fingerprint != with_reader.fingerprint
+
+
+def test_a_reader_that_is_not_installed_stops_the_start_before_the_model_is_loaded(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = init_checkpoint(tiny_backbone, tmp_path / "named", reader="rapidocr")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setattr("safety_core.engine.load.load_checkpoint", lambda *args, **options: pytest.fail("loaded"))
+    with pytest.raises(ConfigError, match="extra ocr"):
+        load_guard(path, device="cpu", allow_untrained=True)

@@ -4,13 +4,17 @@ import pytest
 
 from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.guard import Guard
+from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ReplyRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn, compute_max_characters
+from safety_core.lettering.reading import Problem
 from safety_core.policy.named_policies import ActivePolicy
-from safety_core.policy.policy import Decision
+from safety_core.policy.policy import NO_VERDICT, Decision
 from tests.helpers.engine.guards import change_limits
 from tests.helpers.engine.policies import create_forced_policy
+from tests.helpers.engine.readers import FakeReader
 from tests.helpers.engine.requests import create_chat_request, create_guard_request
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
@@ -80,3 +84,46 @@ def test_a_text_comes_in_the_pieces_in_which_it_would_be_generated(guard: Guard)
         assembler = TextAssembler(guard.model.tokenizer)
         made = [assembler.push(token) for token in guard.model.tokenizer(text, add_special_tokens=False)["input_ids"]]
         assert [piece.strip() for piece in prompts.split_into_tokens(text)] == [piece.strip() for piece in made]
+
+
+def test_lettering_counts_towards_the_cost_and_never_reaches_the_language_model(guard: Guard) -> None:
+    reading = Guard(guard.model, guard.policy, reader=FakeReader(texts=["It is a house. " * 60]))
+    request = create_chat_request(create_picture())
+    plain, lettered = guard.prepare(request), reading.prepare(request)
+    assert plain.lettering == ()
+    assert plain.work is not None
+    assert lettered.work is not None
+    assert lettered.work.tokens - plain.work.tokens > sum(len(text.ids) for text in lettered.lettering) > 0
+    assert lettered.cost > plain.cost
+    assert lettered.text_variants == plain.text_variants
+    reading.policy = create_forced_policy(Decision.ALLOWED)
+    (judged,) = reading.judge([lettered])
+    assert isinstance(judged, JudgedInput)
+    assert reading.create_generation_request(judged, request).prompt == guard.model.prompts.encode(request.turns, 1)
+
+
+@pytest.mark.parametrize("reader", [FakeReader(failure=ValueError("secret")), FakeReader(problem=Problem.TIME)])
+def test_without_complete_lettering_there_is_no_verdict_and_the_log_has_no_content(
+    guard: Guard, caplog: pytest.LogCaptureFixture, reader: FakeReader
+) -> None:
+    reader.texts = ["secret"]
+    guard = Guard(guard.model, create_forced_policy(Decision.ALLOWED), reader=reader)
+    prepared = guard.prepare(create_guard_request(create_picture(), create_picture("blue")))
+    assert [reading.outcome.is_complete for reading in prepared.readings] == [False, False]
+    (judged,) = guard.judge([prepared])
+    assert isinstance(judged, JudgedInput)
+    verdict = judged.verdict
+    assert (verdict.verdict.decision, verdict.verdict.reason) == (Decision.REFUSED, NO_VERDICT)
+    assert (verdict.assessment, verdict.images_scanned) == (None, 0)
+    assert "lettering" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_request_that_is_rejected_is_not_read(guard: Guard) -> None:
+    reader = FakeReader()
+    guard = Guard(guard.model, guard.policy, reader=reader, limits=GuardLimits(max_prompt_tokens=3))
+    with pytest.raises(PromptError):
+        guard.prepare(create_guard_request(create_picture(), text="one two three four five six"))
+    assert reader.sizes == []
+    guard.prepare(create_guard_request(text="one"))
+    assert reader.sizes == []

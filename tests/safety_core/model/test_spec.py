@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def test_a_format_version_is_compared_as_a_number(tmp_path: Path) -> None:
     assert read_spec(tmp_path) == SPEC
 
 
+def test_the_reader_is_written_only_where_there_is_one(tmp_path: Path) -> None:
+    assert "reader" not in SPEC.to_dict()
+    assert read_spec(write_spec(tmp_path, SPEC).parent).reader is None
+    with_reader = replace(SPEC, reader="rapidocr")
+    assert read_spec(write_spec(tmp_path, with_reader).parent) == with_reader
+
+
 @pytest.mark.parametrize("version", [None, 0, 2, "1"])
 def test_unknown_format_version(tmp_path: Path, version: object) -> None:
     (tmp_path / SPEC_FILE).write_text(json.dumps(SPEC.to_dict() | {"format_version": version}))
@@ -56,6 +64,8 @@ def test_unknown_format_version(tmp_path: Path, version: object) -> None:
         ({"hints": {"privacy": {"refuse": "x"}}}, "refuse"),
         ({"hints": {"privacy": {"caution": " "}}}, "privacy.caution"),
         ({"provenance": {}}, "trained"),
+        ({"reader": "tesseract"}, "reader"),
+        ({"reader": 3}, "reader"),
         ({"provenance": {"trained": "yes"}}, "trained"),
     ],
 )

@@ -126,9 +126,23 @@ def test_surfaces_decide_only_where_they_stand_alone() -> None:
     assert decide_worst(DEFAULT, T, pair(SAFE, image=WORST))[0].decision is Decision.REFUSED
 
 
+def test_lettering_decides_beside_the_pictures_and_the_words() -> None:
+    for words in (pair(SAFE, joint=SAFE, image=SAFE, text=SAFE), pair(SAFE, image=SAFE)):
+        read = replace(words, lettering=(SAFE, WORST, CAREFUL))
+        assert decide_worst(DEFAULT, T, read)[1] is WORST
+        assert decide_worst(DEFAULT, T, replace(read, lettering=(SAFE,)))[0].decision is Decision.ALLOWED
+
+
 @pytest.mark.parametrize(
     "unfit",
-    [pair(), pair(SAFE, NAN, joint=SAFE), pair(SAFE, joint=NAN), pair(SAFE, joint=SAFE, image=NAN), pair(text=NAN)],
+    [
+        replace(pair(SAFE, joint=SAFE), lettering=(SAFE, NAN)),
+        pair(),
+        pair(SAFE, NAN, joint=SAFE),
+        pair(SAFE, joint=NAN),
+        pair(SAFE, joint=SAFE, image=NAN),
+        pair(text=NAN),
+    ],
 )
 def test_nothing_to_judge_or_a_bad_number_anywhere_refuses(unfit: PairScores) -> None:
     verdict, deciding = decide_worst(DEFAULT, T, unfit)

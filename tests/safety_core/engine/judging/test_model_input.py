@@ -1,7 +1,8 @@
 """The work of a request is what the head reads: each variant with each view, and all pictures together and alone."""
 
-from safety_core.engine.judging.model_input import measure_work
+from safety_core.engine.judging.model_input import LetteringInput, measure_work
 from safety_core.engine.work import Work
+from safety_core.lettering.request_texts import LetteringSource
 from safety_core.model.head_inputs import estimate_row_cost as cost
 
 
@@ -22,6 +23,13 @@ def test_several_pictures_are_read_one_by_one_and_together() -> None:
     tokens = 2 * cost(2, 1) + cost(2, 0) + cost(2, 2) + cost(0, 2)
     assert measure_work([[1, 2]], [1, 1]) == Work(requests=1, views=2, tokens=tokens)
     assert measure_work([[]], [1, 1]) == Work(requests=1, views=2, tokens=2 * cost(0, 1) + cost(0, 2))
+
+
+def test_each_text_of_the_lettering_is_read_once_whatever_the_number_of_pictures_and_variants() -> None:
+    texts = [LetteringInput(ids=ids, source=LetteringSource(images=(0,))) for ids in ((1, 2, 3), (4,))]
+    plain = measure_work([[1, 2], [3]], [1, 2])
+    lettered = measure_work([[1, 2], [3]], [1, 2], texts)
+    assert lettered == plain + Work(tokens=cost(3, 0) + cost(1, 0))
 
 
 def test_both_views_of_a_picture_count() -> None:

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from safety_core.engine.guard import Guard
-from safety_core.engine.judging.model_input import ScoredInput
+from safety_core.engine.judging.model_input import LetteringInput, ScoredInput
 from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.messages import GuardRequest
 from safety_core.errors import NoVerdictError
 from safety_core.inputs.conversation import Turn
+from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Action, Decision
 from safety_core.scores import PairScores, RiskScores
@@ -59,3 +60,27 @@ def test_whole_questions_read_as_one_text_decide_where_risk_is_likely_only(guard
         assert judged.verdict.verdict.decision is decision
     alone = guard.decide(ScoredInput(model_input=ready, vision=None, pairs=(scored(0.0), scored(0.3), *others[1:])))
     assert alone.verdict.verdict.decision is Decision.REFUSED, "a question by itself decides by its threshold"
+    # Lettering decides by its threshold, too, whether or not the joined questions count.
+    request = replace(ready.request, images=(create_picture(),))
+    text = LetteringInput(ids=(1,), source=LetteringSource(images=(0,)))
+    lettered = replace(ready, request=request, lettering=(text,))
+    harmless, risky = (RiskScores(types=types, levels=(1 - belief, 0.0, 0.0, belief)) for belief in (0.0, 0.3))
+    shown = [replace(one, per_image=(harmless,)) for one in others]
+    for first in (0.0, 0.6):
+        joined = replace(scored(first), per_image=(harmless,), lettering=(risky,))
+        judged = guard.decide(ScoredInput(model_input=lettered, vision=None, pairs=(joined, *shown)))
+        assert judged.verdict.verdict.decision is Decision.REFUSED
+        assert judged.verdict.surface == "lettering"
+
+
+def test_without_the_scores_of_all_lettering_there_is_no_verdict(guard: Guard) -> None:
+    guard.policy = create_forced_policy(Decision.ALLOWED)
+    ready = guard.prepare(create_guard_request(create_picture()))
+    (scored,) = guard.score([ready])
+    text = LetteringInput(ids=(1,), source=LetteringSource(images=(0,)))
+    assert guard.decide(scored).verdict.assessment is not None
+    unread = replace(scored, model_input=replace(ready, lettering=(text,)))
+    assert guard.decide(unread).verdict.assessment is None
+    first, *others = scored.pairs
+    broken = replace(first, lettering=(RiskScores(types=(float("nan"),) * 7, levels=(1.0, 0.0, 0.0, 0.0)),))
+    assert guard.decide(replace(unread, pairs=(broken, *others))).verdict.assessment is None

@@ -20,6 +20,7 @@ from safety_core.model.vision.tower import VisionFeatures
 from safety_core.policy.policy import NO_VERDICT
 from tests.helpers.engine.guards import change_limits
 from tests.helpers.engine.model_calls import count_model_calls
+from tests.helpers.engine.readers import FakeReader
 from tests.helpers.engine.requests import create_chat_request, create_guard_request, create_mixed_requests
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
@@ -70,10 +71,14 @@ def test_pauses_do_not_count_as_duration_of_a_pass(guard: Guard, monkeypatch: py
     assert seen == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("texts", [(), ("Mind the gap", "1. Look left. 2. Look right.")], ids=["plain", "lettering"])
 @pytest.mark.parametrize("pace", [Slow(), Slow(views=2, tokens=400), Slow(views=100, tokens=10**9)])
 @pytest.mark.parametrize("name", ["guard", "reading_guard"])
-def test_in_slices_the_same_is_judged(request: pytest.FixtureRequest, name: str, pace: Slow) -> None:
+def test_in_slices_the_same_is_judged(
+    request: pytest.FixtureRequest, name: str, pace: Slow, texts: tuple[str, ...]
+) -> None:
     guard: Guard = request.getfixturevalue(name)
+    guard = Guard(guard.model, guard.policy, reader=FakeReader(texts=texts) if texts else None)
     guard._pace = pace  # type: ignore[assignment]
     sentences = "".join(f"It is \uff4eumber {number}. " for number in range(9))
     requests = [
@@ -121,6 +126,7 @@ def assert_same(one: JudgedRequest | Exception, other: JudgedRequest | Exception
     for mine, theirs in zip(one.verdict.variant_scores, other.verdict.variant_scores, strict=True):
         pairs = [(mine.joint, theirs.joint), (mine.image, theirs.image), (mine.text, theirs.text)]
         pairs += zip(mine.per_image, theirs.per_image, strict=True)
+        pairs += zip(mine.lettering, theirs.lettering, strict=True)
         for first, second in pairs:
             assert (first is None) == (second is None)
             if first is not None and second is not None:

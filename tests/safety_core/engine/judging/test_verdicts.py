@@ -6,6 +6,7 @@ import pytest
 
 from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import GuardRequest, GuardVerdict
+from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.policy import NO_VERDICT, Decision, Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores, Surfaces
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
@@ -23,13 +24,14 @@ def scores(worst: float) -> RiskScores:
     return RiskScores(types=tuple(types), levels=(1 - worst, 0.0, 0.0, worst))
 
 
-def verdict_of(request: GuardRequest, pair: PairScores) -> GuardVerdict:
+def verdict_of(request: GuardRequest, pair: PairScores, *sources: LetteringSource) -> GuardVerdict:
     verdict, deciding = decide_worst(POLICY, T, pair)
     assert deciding is not None
-    return build_verdict(POLICY, T, request, pair, verdict, deciding)
+    return build_verdict(POLICY, T, request, pair, verdict, deciding, lettering_sources=sources)
 
 
 def surfaces(found: Surfaces) -> tuple[float | None, ...]:
+    assert found.lettering is None
     return tuple(None if one is None else round(one, 6) for one in (found.image, found.text, found.joint))
 
 
@@ -47,6 +49,43 @@ def test_without_a_prompt_the_risk_is_the_pictures() -> None:
     pair = PairScores(joint=None, per_image=(scores(0.3),), image=scores(0.3), text=None)
     found = verdict_of(create_guard_request(WIDE, text=None), pair)
     assert [surfaces(one.surfaces) for one in found.per_image] == [(0.3, None, None)]
+
+
+def test_lettering_is_a_surface_of_its_own_and_the_worst_text_counts() -> None:
+    pair = PairScores(
+        joint=scores(0.4),
+        per_image=(scores(0.3), scores(0.2)),
+        image=scores(0.2),
+        text=scores(0.1),
+        lettering=(scores(0.35), scores(0.9), scores(0.7), scores(0.95)),
+    )
+    found = verdict_of(
+        create_guard_request(WIDE, HIGH),
+        pair,
+        LetteringSource(images=(0,)),
+        LetteringSource(images=(1,)),
+        LetteringSource(images=(1,), with_prompt=True),
+        LetteringSource(images=(0, 1), joint=True),
+    )
+    assert found.assessment is not None
+    assert found.assessment.surfaces.lettering == pytest.approx(0.95)
+    assert (found.surface, found.verdict.decision, found.assessment.level.index) == ("lettering", Decision.REFUSED, 3)
+    assert [one.surfaces.lettering for one in found.per_image] == pytest.approx([0.35, 0.9])
+    assert [one.level.index for one in found.per_image] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("pair", "surface"),
+    [
+        (PairScores(joint=scores(0.9), per_image=(scores(0.3),), image=scores(0.2), text=scores(0.1)), "joint"),
+        (PairScores(joint=scores(0.1), per_image=(scores(0.3),), image=scores(0.2), text=scores(0.1)), "joint"),
+        (PairScores(joint=None, per_image=(scores(0.3),), image=scores(0.9), text=None), "image"),
+        (PairScores(joint=None, per_image=(scores(0.9),), image=scores(0.2), text=None), "image"),
+        (PairScores(joint=None, per_image=(), image=None, text=scores(0.1)), "text"),
+    ],
+)
+def test_the_surface_that_decided_is_named(pair: PairScores, surface: str) -> None:
+    assert verdict_of(create_guard_request(*(WIDE for _ in pair.per_image)), pair).surface == surface
 
 
 @pytest.mark.parametrize(

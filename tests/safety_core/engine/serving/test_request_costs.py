@@ -1,7 +1,12 @@
 """What a request costs, before it is prepared."""
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
-from safety_core.engine.serving.request_costs import estimate_least_work, estimate_positions, estimate_preparation
+from safety_core.engine.serving.request_costs import (
+    EXPENSIVE_CHARACTERS,
+    estimate_least_work,
+    estimate_positions,
+    estimate_preparation,
+)
 from safety_core.inputs.conversation import Turn
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 
@@ -26,3 +31,10 @@ def test_pictures_count_as_characters_by_their_views() -> None:
 def test_positions_are_those_of_words_pictures_and_the_reply() -> None:
     request = ChatRequest(turns=(Turn(role="user", text="x" * 40),), images=(create_picture(),), max_tokens=7)
     assert estimate_positions(request, positions_per_image=100) == 10 + 100 + 7
+
+
+def test_a_picture_whose_lettering_is_read_is_expensive_to_prepare() -> None:
+    picture = create_request("four", 1)
+    assert estimate_preparation(picture) < EXPENSIVE_CHARACTERS < estimate_preparation(picture, reads_lettering=True)
+    words = create_request("four")
+    assert estimate_preparation(words) == estimate_preparation(words, reads_lettering=True)

@@ -13,9 +13,12 @@ from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_pol
 from safety_core.evaluation.suites.suite import Suite
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.policy.policy import Policy, decide_worst
+from safety_core.lettering.bounded_reader import BoundedReader
+from safety_core.lettering.reading import Problem
+from safety_core.policy.policy import NO_VERDICT, Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from tests.helpers.engine.readers import FakeReader
 
 POLICY = Policy.create_default(DEFAULT_TAXONOMY)
 
@@ -59,6 +62,33 @@ def test_a_chunk_without_images_has_no_features(guard: Guard, samples: list[Samp
     assert chunk.vision is None
     assert chunk.select_images(0) is None
     assert all(scores.pairs for scores in score_chunk(guard, chunk, 8))
+
+
+def test_lettering_is_scored_as_in_serving(guard: Guard, samples: list[Sample]) -> None:
+    reader = FakeReader(texts=["Mind the gap"])
+    serving = Guard(guard.model, guard.policy, reader=reader)
+    (chunk,) = encode_chunks(guard.model, samples, len(samples), reader=BoundedReader(reader))
+    for sample, scores in zip(samples, score_chunk(guard, chunk, 8), strict=True):
+        images = tuple(decode_image(path.read_bytes()) for path in sample.images)
+        served = serving.assess(GuardRequest(images=images, turns=sample.turns))
+        assert served.pair is not None
+        assert len(scores.pairs[0].lettering) == len(served.pair.lettering)
+        assert bool(scores.pairs[0].lettering) == bool(images)
+        decided = apply_policy(guard.policy, DEFAULT_TAXONOMY, scores)
+        assert decided is not None
+        assert decided.verdict.decision is served.verdict.decision
+
+
+def test_a_sample_whose_lettering_cannot_be_read_is_refused_without_a_verdict(
+    guard: Guard, samples: list[Sample]
+) -> None:
+    reader = BoundedReader(FakeReader(problem=Problem.BOXES))
+    (chunk,) = encode_chunks(guard.model, samples, len(samples), reader=reader)
+    for sample, scores in zip(samples, score_chunk(guard, chunk, 8), strict=True):
+        decided = apply_policy(guard.policy, DEFAULT_TAXONOMY, scores)
+        assert decided is not None
+        assert (decided.scores is None) == bool(sample.images)
+        assert (decided.verdict.reason == NO_VERDICT) == bool(sample.images)
 
 
 def test_an_image_that_cannot_be_read_is_an_error(guard: Guard, samples: list[Sample], tmp_path: Path) -> None:
