@@ -99,7 +99,11 @@ class Guard:
         self.policy = policy
         self._limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
-        self._reader = None if reader is None else BoundedReader(reader, concurrent=self._limits.max_readings)
+        self._reader = (
+            None
+            if reader is None
+            else BoundedReader(reader, self._limits.reading, concurrent=self._limits.max_readings)
+        )
         self._info = replace(
             _describe_model(model, policy, checkpoint),
             description=description,

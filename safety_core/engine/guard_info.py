@@ -1,8 +1,9 @@
 """Describes a guard: its checkpoint and its limits. Knows no torch and no HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from safety_core.inputs.images.views import CLIP_MEAN, Colour
+from safety_core.lettering.reading import ReadingLimits
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
 
@@ -66,6 +67,9 @@ class GuardLimits:
 
     max_readings: int = 1
     """Maximum number of images whose lettering is read at the same time, each on one core."""
+
+    reading: ReadingLimits = field(default_factory=ReadingLimits)
+    """Bounds on reading the lettering of images."""
 
     reply_window: int = 0
     """Tokens between two judgements of a reply while it is generated; 0 disables the judgement of replies."""

@@ -49,7 +49,8 @@ def load_guard(
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
         ConfigError: the device does not exist, or what the reader needs is not installed.
     """
-    reader = choose_reader(_find_reader_name(checkpoint), read_pictures, reader)
+    reading = (limits or GuardLimits()).reading
+    reader = choose_reader(_find_reader_name(checkpoint), read_pictures, reader, reading)
     model = load_checkpoint(
         checkpoint,
         device=pick_device(device),
