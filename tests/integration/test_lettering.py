@@ -182,7 +182,7 @@ def test_without_lettering_the_reply_has_the_fields_of_a_guard_without_a_reader(
     assert with_reader.keys() == without.keys()
     assert with_reader["risk"]["surfaces"].keys() == without["risk"]["surfaces"].keys() == {"image", "text", "joint"}
     # The picture reaches the image processor in another size.
-    assert with_reader["risk"]["type_scores"] == pytest.approx(without["risk"]["type_scores"], abs=0.01)
+    assert with_reader["risk"]["type_scores"] == pytest.approx(without["risk"]["type_scores"], abs=0.05)
 
 
 def test_lettering_is_in_no_log_no_metric_and_no_audit_log(
