@@ -25,8 +25,10 @@ RUN python3 -m venv /opt/venv \
 COPY pyproject.toml README.md LICENSE ./
 COPY safety_core/__init__.py safety_core/__init__.py
 # Bytecode is compiled here: in a read-only container, torch would otherwise be compiled again at every start.
-RUN /opt/uv/bin/uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python \
-    --torch-backend "${ACCELERATOR}" .
+# RapidOCR requires an OpenCV with windows, which needs libGL; the extra contains the build without, which replaces it.
+RUN echo "opencv-python; python_version < '0'" > /tmp/overrides.txt \
+    && /opt/uv/bin/uv pip install --no-cache --compile-bytecode --python /opt/venv/bin/python \
+    --torch-backend "${ACCELERATOR}" --overrides /tmp/overrides.txt ".[ocr]"
 
 COPY safety_core safety_core
 COPY service service

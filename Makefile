@@ -76,6 +76,11 @@ define announce
 @echo "3 GB more to download and 6 GB more on disk with the CUDA build (CONTRIBUTING.md, \"torch without CUDA\"). This takes minutes, once."
 endef
 
+# RapidOCR requires an OpenCV with windows, which needs libGL; pip installs it over the build without. The last one wins.
+define install_headless_opencv
+$(BIN)/python -m pip install --quiet $(PIP_ARGS) --force-reinstall --no-deps 'opencv-python-headless>=4.10,<6'
+endef
+
 # The stamps are younger than pyproject.toml once its requirements are installed, so nothing is installed twice.
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	$(call announce,the server,0.4,1.5)
@@ -84,12 +89,14 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 
 $(VENV)/.small: pyproject.toml | $(BIN)/python
 	$(call announce,the server and the reader of the small model's parts,0.4,1.5)
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[small]'
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[small,ocr]'
+	$(install_headless_opencv)
 	@touch $(VENV)/.serve $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(call announce,the server and its development tools,0.8,2.5)
+	$(call announce,the server and its development tools,1.0,3.0)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[dev]'
+	$(install_headless_opencv)
 	@touch $(VENV)/.serve $(VENV)/.small $@
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python

@@ -19,6 +19,7 @@ from PIL import Image
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.text.normalisation import normalise
 from safety_core.lettering.reading import Box, Lettering, LetteringReader, Line, Outcome, Problem, ReadingLimits
+from safety_core.lettering.reading_order import order_by_columns
 
 _Key = tuple[str, int]
 """Digest of an image's bytes, and the index of the view."""
@@ -32,7 +33,7 @@ class ViewReading:
     """What was found."""
 
     lines: tuple[Line, ...] = ()
-    """The lines, with boxes relative to the client's picture; empty unless the outcome is ``read``."""
+    """The lines in reading order, with boxes relative to the client's picture; empty unless the outcome is ``read``."""
 
     aspect: float = 1.0
     """Width of the picture divided by its height."""
@@ -218,8 +219,9 @@ class BoundedReader:
         aspect, seconds = content.width / content.height, time.monotonic() - started
         if lettering.problem is not None:
             return ViewReading(outcome=Outcome.INCOMPLETE, failure=lettering.problem.value, seconds=seconds)
-        outcome = Outcome.READ if lettering.lines else Outcome.NONE
-        return ViewReading(outcome=outcome, lines=lettering.lines, aspect=aspect, seconds=seconds)
+        lines = tuple(line for row in order_by_columns(lettering.lines, aspect=aspect) for line in row)
+        outcome = Outcome.READ if lines else Outcome.NONE
+        return ViewReading(outcome=outcome, lines=lines, aspect=aspect, seconds=seconds)
 
 
 def crop_content(view: Image.Image, width: int, height: int, *, side: int) -> Image.Image:

@@ -28,7 +28,7 @@ from safety_core.lettering.reading import Box, Lettering, Line, Problem, Reading
 INSTALL = 'pip install "safevlm-guard[ocr]"'
 """Installs what this reader needs."""
 
-INSTALL_HEADLESS = "pip install --force-reinstall --no-deps opencv-python-headless"
+INSTALL_HEADLESS = 'pip install --force-reinstall --no-deps "opencv-python-headless<6"'
 """Replaces an OpenCV that needs a graphics library which this machine lacks."""
 
 MIN_CONFIDENCE = 0.5
@@ -89,6 +89,8 @@ class RapidOcrReader:
         try:
             with self._enforce_deadline() as run:
                 boxes_N42 = self._find_boxes(pixels_HWC, run)
+                if not len(boxes_N42):
+                    return Lettering()
                 if len(boxes_N42) > self._limits.boxes:
                     return Lettering(problem=Problem.BOXES)
                 lines: list[Line] = []

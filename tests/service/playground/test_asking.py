@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
 from safety_core.nano.build.examples import EXAMPLES
+from tests.helpers.engine.readers import draw_sentences, needs_ocr
+from tests.helpers.images.encoding import encode_image
 from tests.helpers.paths import NANO_CHECKPOINT, ROOT
 from tests.helpers.server.browser import open_playground, read_bars, send_question, take_example, wait_until_finished
 from tests.helpers.server.processes import ServerProcess, run_server
@@ -199,3 +201,26 @@ def test_a_running_request_can_be_stopped(browser: Browser, server: ServerProces
         page.unroute("**/v1/chat")
         send_question(page, "What do you see here?", "safe-scene.png")
         expect(page.locator("#decision")).to_have_text("Allowed")
+
+
+@needs_ocr
+def test_lettering_that_was_read_is_listed_and_framed(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "sign.png"
+    path.write_bytes(encode_image(draw_sentences(["Mind the gap", "Look left"], size=(400, 200), height=40)))
+    with run_server(NANO_CHECKPOINT, read_pictures="true") as server, open_playground(browser, server.url) as page:
+        page.locator("#files").set_input_files(path)
+        send_question(page, "What is in this picture?")
+        expect(page.locator("#lettering-lines li")).to_have_text(["Mind the gap", "Look left"])
+        expect(page.locator("#maps .frame")).to_have_count(2)
+        frame, picture = (
+            page.locator("#maps .frame").first.bounding_box(),
+            page.locator("#maps img").first.bounding_box(),
+        )
+        assert frame is not None
+        assert picture is not None
+        assert picture["y"] <= frame["y"] < picture["y"] + picture["height"] / 3
+        assert frame["height"] < picture["height"] / 2
+        assert "Lettering" in read_bars(page, "surfaces")
+        take_example(page, "safe-scene.png")
+        expect(page.locator("#maps .frame")).to_have_count(0)
+        expect(page.locator("#lettering")).to_be_hidden()
