@@ -24,7 +24,7 @@ from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
 from safety_core.scores import RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
-from tests.helpers.engine.readers import FakeReader
+from tests.helpers.engine.readers import FakeReader, draw_sentences, needs_ocr
 from tests.helpers.images.encoding import encode_data_url, encode_image
 from tests.helpers.requests.judging_requests import (
     CHAT,
@@ -268,3 +268,15 @@ def test_the_reader_gets_more_pixels_than_the_model(model: SafeLlava) -> None:
     with serve(model, reader) as client:
         classify(client, encode_image(Image.new("RGB", (2000, 500), "red")))
     assert reader.sizes[-1] == (ReadingLimits().side, ReadingLimits().side // 4)
+
+
+@needs_ocr
+def test_a_rendered_sentence_is_read_and_shown(tiny_checkpoint: Path) -> None:
+    limits = GuardLimits(reading=ReadingLimits(request_s=240, picture_s=240))
+    guard = load_guard(tiny_checkpoint, device="cpu", limits=limits, read_pictures="true")
+    picture = encode_image(draw_sentences(["Wash your hands", "and dry them well."], size=(640, 200), height=40))
+    with open_client(guard) as client:
+        (found,) = classify(client, picture, explain=True)["lettering"]
+        metrics = client.get("/metrics").text
+    assert [line["text"] for line in found["lines"]] == ["Wash your hands", "and dry them well."]
+    assert read_metric(metrics, "safevlm_pictures_read_total", outcome="read") == 1

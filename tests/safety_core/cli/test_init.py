@@ -40,3 +40,10 @@ def test_init_refuses_heads_that_do_not_divide_the_width(tiny_backbone: Path, tm
     command = ("init", tmp_path / "out", "--backbone", tiny_backbone, "--paper", "--set", "head.num_heads=5")
     assert run_command(*command, code=1).startswith("error: config.head.num_heads: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_init_names_the_reader_to_train_for(tiny_backbone: Path, tmp_path: Path) -> None:
+    run_command("init", tmp_path / "reading", "--backbone", tiny_backbone, "--reader", "rapidocr")
+    assert verify(tmp_path / "reading").spec.reader == "rapidocr"
+    output = run_command("init", tmp_path / "out", "--backbone", tiny_backbone, "--reader", "tesseract", code=1)
+    assert output.startswith("error: reader: ")

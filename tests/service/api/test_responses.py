@@ -11,6 +11,7 @@ from safety_core.policy.policy import Decision
 from service.api.responses import ResponseBuilder, build_model_list
 from service.telemetry.request_record import RequestRecord
 from tests.helpers.engine.fakes import FakeGuard, FakeSequence
+from tests.helpers.engine.readers import create_lines
 from tests.helpers.engine.requests import create_guard_request
 from tests.helpers.images.pictures import create_picture
 
@@ -92,3 +93,21 @@ def test_the_one_model_is_listed_with_its_taxonomy() -> None:
     (model,) = build_model_list(info, created=5)["data"]
     assert (model["id"], model["created"], model["owned_by"]) == ("fake", 5, "safevlm")
     assert (model["risk_types"], model["risk_levels"]) == (list(info.taxonomy.types), list(info.taxonomy.levels))
+
+
+def test_lettering_is_shown_only_with_an_explanation_and_where_risk_is_told() -> None:
+    verdict = replace(judge(), lettering=(create_lines("Mind the gap"),))
+    shown = builder().build_classification(verdict, explain=True)["lettering"]
+    assert shown == [{"image": 0, "lines": [{"text": "Mind the gap", "confidence": 0.9, "box": [0.1, 0.0, 0.9, 0.8]}]}]
+    assert "lettering" not in builder().build_classification(verdict)
+    assert "lettering" not in builder().build_classification(judge(), explain=True)
+    assert "lettering" not in builder(expose_risk=False).build_classification(verdict, explain=True)
+
+
+def test_the_surface_of_lettering_is_there_only_if_some_was_read() -> None:
+    verdict = judge()
+    assert verdict.assessment is not None
+    assert "lettering" not in builder().build_classification(verdict)["risk"]["surfaces"]
+    surfaces = replace(verdict.assessment.surfaces, lettering=0.25)
+    read = replace(verdict, assessment=replace(verdict.assessment, surfaces=surfaces))
+    assert builder().build_classification(read)["risk"]["surfaces"]["lettering"] == 0.25

@@ -1,8 +1,10 @@
 """The guard of the settings, loaded in a thread that ends."""
 
 import logging
+import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -44,3 +46,15 @@ def test_an_error_of_loading_is_the_callers() -> None:
 
     with pytest.raises(ValueError, match="no device"):
         run_in_temporary_thread(fail)
+
+
+def test_a_reader_that_is_wanted_and_not_installed_stops_the_start(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr_onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "cv2", ModuleType("cv2"))
+    with pytest.raises(SafeVLMError, match=r"safevlm-guard\[ocr\]"):
+        load_configured_guard(Settings(checkpoint=tiny_checkpoint, device="cpu", read_pictures="true"))
+    for setting in ("auto", "false"):
+        settings = Settings(checkpoint=tiny_checkpoint, device="cpu", read_pictures=setting)
+        assert not load_configured_guard(settings).info.reads_lettering

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from safety_core.engine.serving.cores import CoreShare
 from safety_core.errors import ConfigError, OverloadedError
 from service.access.api_keys import Scope, format_key_entry
 from service.container import Service
 from service.ingress.error_budget import BURST
 from service.ingress.request_resources import RequestResources
 from service.settings import Settings
-from service.startup.lifespan import derive_image_limits, open_service
+from service.startup.lifespan import derive_engine_config, derive_image_limits, open_service
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.engine.requests import GUARD_REQUEST
 from tests.helpers.images.encoding import encode_png
@@ -127,3 +128,22 @@ def test_pictures_of_a_client_whose_errors_cost_too_much_are_not_decoded() -> No
         assert len((await service.image_loader.load(pictures, other, max_images=2)).images) == 2
 
     run(use)
+
+
+@pytest.mark.parametrize(("side", "reading_side", "expected"), [(260, 736, 736), (1000, 736, 1000), (260, 9999, 1344)])
+def test_pictures_are_decoded_as_large_as_the_model_or_the_reader_needs(
+    side: int, reading_side: int, expected: int
+) -> None:
+    info = replace(FakeGuard().info, image_side=side, reading_side=reading_side)
+    assert derive_image_limits(Settings(), info).max_side == expected
+
+
+def test_a_reader_gets_threads_of_its_own_on_half_of_the_cores() -> None:
+    info, settings = FakeGuard().info, Settings()
+    assert derive_engine_config(settings, info, CoreShare(16)) == settings.engine
+    reading = replace(info, reads_lettering=True)
+    assert [derive_engine_config(settings, reading, CoreShare(cores)).prepare_slots for cores in (1, 2, 16)] == [
+        2,
+        2,
+        9,
+    ]

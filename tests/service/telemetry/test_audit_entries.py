@@ -51,3 +51,13 @@ def test_the_end_of_a_reply_has_how_it_ended_and_not_what_it_said() -> None:
     assert (entry.finish_reason, entry.harmful, entry.completion_tokens) == ("stop", True, 2)
     assert (entry.decision, entry.images) == (None, None)
     assert "SECRET" not in str(entry.to_dict())
+
+
+def test_the_surface_that_decided_is_named_with_the_scores_of_all() -> None:
+    verdict = FakeGuard(decision=Decision.REFUSED).assess(REQUEST)
+    assert verdict.assessment is not None
+    surfaces = replace(verdict.assessment.surfaces, image=None, lettering=0.75)
+    read = replace(verdict, surface="lettering", assessment=replace(verdict.assessment, surfaces=surfaces))
+    entry = build_decision_entry(record(), 0, read, checkpoint="nano")
+    assert entry.surface == "lettering"
+    assert entry.surfaces == {"text": surfaces.text, "joint": surfaces.joint, "lettering": 0.75}

@@ -154,3 +154,17 @@ def test_two_servers_in_one_process_do_not_mix() -> None:
     first.record_cache("hit")
     assert read(first, "safevlm_verdict_cache_total", outcome="hit") == 1
     assert read(second, "safevlm_verdict_cache_total", outcome="hit") == 0
+
+
+def test_pictures_are_counted_by_outcome_and_verdicts_by_what_decided_them() -> None:
+    metrics, hiding = Metrics(), Metrics(names_risk=False)
+    metrics.record_reading("read", 0.3)
+    metrics.record_reading("failed", 0.1)
+    assert read(metrics, "safevlm_pictures_read_total", outcome="read") == 1
+    assert read(metrics, "safevlm_pictures_read_total", outcome="failed") == 1
+    assert read(metrics, "safevlm_reading_seconds_sum") == pytest.approx(0.4)
+    verdict = replace(FakeGuard(decision=Decision.REFUSED).assess(GUARD_REQUEST), surface="lettering")
+    for counted in (metrics, hiding):
+        counted.record_verdict(RequestRecord(endpoint="chat"), verdict)
+    assert read(metrics, "safevlm_deciding_surface_total", decision="refused", surface="lettering") == 1
+    assert read(hiding, "safevlm_deciding_surface_total", decision="refused", surface="hidden") == 1

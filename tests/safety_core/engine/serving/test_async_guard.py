@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.work import PreparedRequest, Work
@@ -23,10 +24,13 @@ from safety_core.errors import (
     StoppedError,
 )
 from safety_core.inputs.conversation import Turn
+from safety_core.lettering.bounded_reader import PictureReading, ViewReading
+from safety_core.lettering.reading import Outcome
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.fakes import FakeGuard, SilentObserver
-from tests.helpers.engine.requests import CHAT_REQUEST, GUARD_REQUEST
+from tests.helpers.engine.requests import CHAT_REQUEST, GUARD_REQUEST, create_guard_request
 from tests.helpers.engine.scenarios import run_scenario
+from tests.helpers.images.pictures import create_picture
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Counts(SilentObserver):
     batches: list[tuple[str, int]] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
+    readings: list[tuple[str, float]] = field(default_factory=list)
 
     def record_batch(self, queue: str, size: int) -> None:
         self.batches.append((queue, size))
@@ -45,6 +50,9 @@ class Counts(SilentObserver):
 
     def record_cache(self, outcome: str) -> None:
         self.verdicts[outcome] += 1
+
+    def record_reading(self, outcome: str, seconds: float) -> None:
+        self.readings.append((outcome, seconds))
 
 
 def asking(text: str) -> GuardRequest:
@@ -732,3 +740,50 @@ def test_what_will_be_refused_anyway_is_not_prepared() -> None:
 
     run_scenario(fake, scenario)
     assert sorted(prepared) == ["busy1", "busy2"]
+
+
+@dataclass
+class ReadingGuard(FakeGuard):
+    """A guard that reads pictures; preparing waits for ``prepares``."""
+
+    prepares: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def info(self) -> GuardInfo:
+        return replace(super().info, reads_lettering=True)
+
+    def prepare(self, request: GuardRequest) -> PreparedRequest:
+        assert not request.images or self.prepares.wait(240)
+        outcomes = [Outcome.READ, Outcome.NONE, *[Outcome.FAILED] * len(request.images)][: len(request.images)]
+        views = [ViewReading(outcome=outcome, seconds=0.25, kept=outcome is Outcome.NONE) for outcome in outcomes]
+        return PreparedRequest(request=request, readings=tuple(PictureReading(views=(view,)) for view in views))
+
+
+def test_pictures_are_counted_once_when_they_are_read() -> None:
+    fake, counts = ReadingGuard(), Counts()
+    fake.prepares.set()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        await guard.assess(create_guard_request(create_picture(), create_picture("blue"), create_picture("green")))
+
+    run_scenario(fake, scenario, observer=counts)
+    assert counts.readings == [("read", 0.25), ("failed", 0.25)]
+
+
+def test_pictures_that_could_not_be_read_in_time_are_rejected_at_once_and_words_are_not() -> None:
+    fake = ReadingGuard()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        many = [create_picture(size=(20, height)) for height in range(20, 28)]
+        first = asyncio.create_task(guard.assess(create_guard_request(*many)))
+        await asyncio.sleep(0)
+        due = time.monotonic() + 1.0
+        with pytest.raises(OverloadedError) as caught:
+            await guard.assess(create_guard_request(create_picture()), deadline=due)
+        assert caught.value.retry_after_s > 2
+        assert (await guard.assess(create_guard_request())).verdict.decision is Decision.ALLOWED
+        fake.prepares.set()
+        await first
+        assert (await guard.assess(create_guard_request(create_picture()))).images_scanned == 1
+
+    run_scenario(fake, scenario)

@@ -17,11 +17,13 @@ from safety_core.evaluation.scoring.judges import RubricJudge
 from safety_core.evaluation.scoring.vision_features import VisionFeatureCache
 from safety_core.evaluation.suites.suite import Suite, load_suite
 from safety_core.inputs.images.decoding import decode_image
+from safety_core.lettering.bounded_reader import BoundedReader
 from safety_core.model.hints import select_hint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Decision
 from safety_core.taxonomy import Taxonomy
 from tests.helpers.datasets.suite_factory import RUBRIC, SAFE, create_record, write_suite
+from tests.helpers.engine.readers import FakeReader
 
 JUDGE = RubricJudge(RUBRIC)
 
@@ -156,3 +158,21 @@ def test_progress_counts_up_to_all_pairs(varied_suite: Suite, make_row: Callable
     seen: list[tuple[int, int]] = []
     Replay(varied_suite, JUDGE, batch_size=1).run(make_row(), lambda done, total: seen.append((done, total)))
     assert seen == [(8, 24), (16, 24), (24, 24)]
+
+
+def test_rows_with_the_same_reader_read_each_picture_once(
+    varied_suite: Suite, make_row: Callable[..., LoadedSystem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = FakeReader(texts=["Mind the gap"])
+    monkeypatch.setattr(
+        "safety_core.evaluation.runs.replay.create_sample_reader",
+        lambda name: None if name is None else BoundedReader(reader),
+    )
+    replay, row = Replay(varied_suite, JUDGE), make_row()
+    plain = replay.run(row)
+    assert reader.sizes == []
+    read = replay.run(replace(row, reader="rapidocr"))
+    count = len(reader.sizes)
+    assert count == len({path for pair in varied_suite.pairs for path in pair.sample.images})
+    assert replay.run(replace(row, reader="rapidocr")) == read != plain
+    assert len(reader.sizes) == count

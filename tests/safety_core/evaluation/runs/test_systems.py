@@ -85,3 +85,21 @@ def test_a_head_that_does_not_exist_cannot_take_part(
     )
     with pytest.raises(ConfigError, match="no head"):
         load_system(SystemSpec(name="x", checkpoint=trained))
+
+
+def test_pictures_are_read_where_the_checkpoint_says_so_and_the_row_and_its_head_take_part(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    reading = init_checkpoint(tiny_backbone, tmp_path / "reading", reader="rapidocr")
+    model = load_checkpoint(reading, allow_untrained=True)
+    trained = save_checkpoint(
+        model,
+        tmp_path / "trained",
+        policy=Policy.create_default(DEFAULT_TAXONOMY),
+        provenance={"trained": True},
+        model_card="#",
+        include_backbone=True,
+    )
+    assert load_system(SystemSpec(name="x", checkpoint=trained)).reader == "rapidocr"
+    assert load_system(SystemSpec(name="x", checkpoint=trained, reads_pictures=False)).reader is None
+    assert load_system(SystemSpec(name="x", checkpoint=trained, use_head=False)).reader is None
