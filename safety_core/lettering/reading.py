@@ -63,9 +63,9 @@ class LetteringReader(Protocol):
 class ReadingLimits:
     """Bounds on reading."""
 
-    side: int = 736
-    """Longest side in pixels of the picture that is read; larger pictures are reduced. Letters of a fortieth of the
-    picture's side (16 pixels in a picture of 640) are read exactly from 640 pixels on, also on photographs."""
+    side: int = 640
+    """Longest side in pixels of the picture that is read; larger pictures are reduced. The smallest side at which
+    capitals of a fortieth of the picture's side (16 pixels in a picture of 640) are read exactly on photographs."""
 
     picture_s: float = 10.0
     """Maximum seconds for one picture."""
