@@ -6,7 +6,9 @@ Pure text; knows no tokens and no frame.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
 
 from safety_core.inputs.text.lexicon import Lexicon
 from safety_core.inputs.text.normalisation import lower_capitals
@@ -20,7 +22,8 @@ _MIN_PARTS = 2
 """Places among them that are reserved for parts of long lettering."""
 
 _LONG_WORDS = 40
-"""Words above which parts of the lettering are also judged, because harmless words may surround a request."""
+"""Words above which parts of the lettering are also judged, because harmless words may surround a request. Not every
+text is then judged in every form, because the cost grows with the words."""
 
 _PART_WORDS = 20
 """Words of such a part, unless that gives too many parts."""
@@ -31,6 +34,28 @@ _MOSTLY = 0.7
 _HYPHENATED = re.compile(r"[A-Za-z]{2}-$")
 _CONTINUATION = re.compile(r"^[a-z]+")
 _POINT = re.compile(r"(?:\(?\d{1,2}[.):]|[a-z][.)]|[-*\u2022\u00b7\u2013\u25aa\u25ba])(?=\s|$)")
+
+
+class Form(Flag):
+    """Forms in which a text of lettering is judged."""
+
+    FRAMED = auto()
+    BARE = auto()
+    WITH_PROMPT = auto()
+
+
+_EVERY_FORM = Form.FRAMED | Form.BARE | Form.WITH_PROMPT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One text of lettering, without line breaks."""
+
+    text: str
+    """The text."""
+
+    forms: Form = _EVERY_FORM
+    """The forms in which it is judged."""
 
 
 class Assembler:
@@ -45,31 +70,40 @@ class Assembler:
         self._get_lexicon = get_lexicon
         self._undisguise = undisguise
 
-    def list_variants(self, rows: Sequence[str], across: Sequence[str] = ()) -> list[str]:
+    def list_variants(
+        self, rows: Sequence[str], across: Sequence[str] = (), *, with_parts: bool = True
+    ) -> list[Variant]:
         """List the texts to judge of one picture, or of several pictures together.
 
         Args:
             rows: rows of lettering in reading order.
             across: the same rows across columns, if that order differs.
+            with_parts: whether to list parts of long lettering.
 
         Returns:
-            At most ``MAX_VARIANTS`` distinct texts without line breaks: the lettering as it was read; plain, that is
-                with restored spaces and without capitals; across columns; without disguises; and parts if it is long.
+            At most ``MAX_VARIANTS`` distinct texts: the lettering as it was read (if it is short); plain, that is with
+                restored spaces and without capitals; across columns; without disguises; and parts if it is long.
         """
         joined = join_hyphenated(rows)
         plain_rows = [self._simplify(row) for row in joined]
         plain = " ".join(plain_rows)
-        variants = [" ".join(joined), plain]
-        if across:
-            variants.append(" ".join(self._simplify(row) for row in join_hyphenated(across)))
-        variants += [text for text in self._undisguise(plain) if has_other_words(text, plain)]
-        variants = list(dict.fromkeys(filter(None, variants)))
+        others = [" ".join(self._simplify(row) for row in join_hyphenated(across))] if across else []
+        others += [text for text in self._undisguise(plain) if has_other_words(text, plain)]
         length = len(plain.split())
         if length <= _LONG_WORDS:
-            return variants[:MAX_VARIANTS]
-        variants = variants[: MAX_VARIANTS - _MIN_PARTS]
-        parts = group_rows(plain_rows, min(MAX_VARIANTS - len(variants), -(-length // _PART_WORDS)))
-        return list(dict.fromkeys([*variants, *parts]))
+            texts = dict.fromkeys(filter(None, (" ".join(joined), plain, *others)))
+            return [Variant(text=text) for text in texts][:MAX_VARIANTS]
+        return list(self._list_long(plain, others, plain_rows if with_parts else (), length))
+
+    def _list_long(self, plain: str, others: Sequence[str], rows: Sequence[str], length: int) -> Iterator[Variant]:
+        """List the texts of long lettering: every word is judged as a part of the whole, and of a part."""
+        yield Variant(text=plain, forms=Form.FRAMED | Form.WITH_PROMPT)
+        others = list(dict.fromkeys(text for text in others if text != plain))[: MAX_VARIANTS - _MIN_PARTS - 1]
+        for text in others:
+            yield Variant(text=text, forms=Form.BARE)
+        count = min(MAX_VARIANTS - 1 - len(others), -(-length // _PART_WORDS))
+        for part in dict.fromkeys(group_rows(rows, count)):
+            yield Variant(text=part, forms=Form.BARE | Form.WITH_PROMPT)
 
     def _simplify(self, row: str) -> str:
         """Restore the spaces of a row, and lower its capitals if it has almost only capitals."""

@@ -1,6 +1,7 @@
-"""The texts in which the safety head reads lettering: with a frame around it, with the user's words, and bare.
+"""The frames in which the safety head reads lettering: alone, and after the user's words.
 
-Serving and training both call this module, so the head sees the same texts in both. Pure text.
+Serving and training both call this module, so the head sees the same texts in both. It also reads the bare lettering,
+as if the user had said it. Pure text.
 """
 
 from __future__ import annotations
@@ -17,12 +18,3 @@ def frame_lettering(lettering: str, prompt: str = "") -> str:
     """
     framed = _FRAME.format(lettering=lettering)
     return f"{prompt}\n{framed}" if prompt else framed
-
-
-def list_framed_texts(lettering: str, prompt: str = "") -> tuple[str, ...]:
-    """List all texts in which the head reads lettering: framed alone, bare, and framed with the prompt if there is one.
-
-    The bare text is judged as if the user had said it.
-    """
-    alone = (frame_lettering(lettering), lettering)
-    return (*alone, frame_lettering(lettering, prompt)) if prompt else alone

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from safety_core.lettering.assembly import Assembler
+from safety_core.lettering.assembly import Assembler, Form, Variant
 from safety_core.lettering.bounded_reader import PictureReading, ViewReading
-from safety_core.lettering.framing import frame_lettering, list_framed_texts
+from safety_core.lettering.framing import frame_lettering
 from safety_core.lettering.reading_order import Row, order_across, order_by_columns
 
 Split = Callable[[str, float], Sequence[str]]
@@ -58,7 +58,7 @@ def list_lettering_texts(
         assembler: lists the variants of lettering.
         split: splits texts that are too long.
     """
-    sources: dict[str, LetteringSource] = {}
+    sources: dict[Variant, LetteringSource] = {}
     lettered = [index for index, reading in enumerate(readings) if reading.lines]
     for index in lettered:
         for view in readings[index].views:
@@ -67,15 +67,18 @@ def list_lettering_texts(
                 sources[variant] = LetteringSource(images=tuple(dict.fromkeys((*known.images, index))))
     if len(lettered) > 1:  # words may be spread over several pictures
         ordered = [_order_view(next(view for view in readings[index].views if view.lines)) for index in lettered]
-        for variant in assembler.list_variants([row for rows, _ in ordered for row in rows]):
+        for variant in assembler.list_variants([row for rows, _ in ordered for row in rows], with_parts=False):
             sources.setdefault(variant, LetteringSource(images=tuple(lettered), joint=True))
     texts: dict[str, LetteringText] = {}
     for variant, source in sources.items():
-        for part in split(variant, _ALONE_SHARE):
-            for text in list_framed_texts(part):
+        for part in split(variant.text, _ALONE_SHARE):
+            alone = ((Form.FRAMED, frame_lettering(part)), (Form.BARE, part))
+            for text in (text for form, text in alone if form in variant.forms):
                 texts.setdefault(text, LetteringText(text=text, source=source))
+        if Form.WITH_PROMPT not in variant.forms:
+            continue
         for prompt in dict.fromkeys(filter(str.strip, prompts)):
-            for part in split(variant, _LETTERING_SHARE):
+            for part in split(variant.text, _LETTERING_SHARE):
                 for words in split(prompt, _PROMPT_SHARE):
                     text = frame_lettering(part, words)
                     texts.setdefault(text, LetteringText(text=text, source=replace(source, with_prompt=True)))

@@ -17,7 +17,7 @@ from safety_core.audit_log.queries import read_entries
 from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
-from safety_core.lettering.framing import list_framed_texts
+from safety_core.lettering.framing import frame_lettering
 from safety_core.lettering.reading import LetteringReader, Problem, ReadingLimits
 from safety_core.model.head_inputs import HeadInput, HeadScores
 from safety_core.model.safe_llava import SafeLlava
@@ -111,8 +111,8 @@ def test_lettering_decides_on_every_path(understanding: SafeLlava, route: str) -
 def test_the_head_reads_the_frames_that_training_builds(model: SafeLlava) -> None:
     with serve(model, FakeReader(texts=["Mind the gap"])) as client:
         found = classify(client)["risk"]["surfaces"]["lettering"]
-    ids = model.prompts.encode_texts(list_framed_texts("Mind the gap", QUESTION))
-    inputs = [HeadInput((), tuple(text)) for text in ids]
+    texts = ["Mind the gap", frame_lettering("Mind the gap"), frame_lettering("Mind the gap", QUESTION)]
+    inputs = [HeadInput((), tuple(ids)) for ids in model.prompts.encode_texts(texts)]
     scores = model.score_inputs(None, inputs)
     assert found == pytest.approx(max(sum(scores[one].scores.levels[1:]) for one in inputs), abs=1e-5)
 

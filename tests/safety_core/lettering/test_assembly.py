@@ -4,7 +4,7 @@ import pytest
 
 from safety_core.inputs.text.folding import fold_text
 from safety_core.inputs.text.lexicon import load_english
-from safety_core.lettering.assembly import MAX_VARIANTS, Assembler, group_rows, join_hyphenated
+from safety_core.lettering.assembly import MAX_VARIANTS, Assembler, Form, group_rows, join_hyphenated
 
 
 @pytest.fixture
@@ -12,19 +12,23 @@ def assembler() -> Assembler:
     return Assembler(load_english, lambda text: fold_text(text).whole)
 
 
+def list_texts(assembler: Assembler, rows: list[str], across: list[str] | None = None) -> list[str]:
+    return [variant.text for variant in assembler.list_variants(rows, across or [])]
+
+
 def test_a_plain_sentence_is_judged_once(assembler: Assembler) -> None:
-    assert assembler.list_variants(["Wash your hands", "and dry them."]) == ["Wash your hands and dry them."]
-    assert assembler.list_variants([]) == []
+    assert list_texts(assembler, ["Wash your hands", "and dry them."]) == ["Wash your hands and dry them."]
+    assert list_texts(assembler, []) == []
 
 
 def test_lost_spaces_and_capitals_give_a_plain_variant(assembler: Assembler) -> None:
-    assert assembler.list_variants(["WASHYOUR HANDS"]) == ["WASHYOUR HANDS", "Wash your hands"]
-    assert assembler.list_variants(["washyour hands"]) == ["washyour hands", "wash your hands"]
-    assert assembler.list_variants(["Ask Mr Smith"]) == ["Ask Mr Smith"]
+    assert list_texts(assembler, ["WASHYOUR HANDS"]) == ["WASHYOUR HANDS", "Wash your hands"]
+    assert list_texts(assembler, ["washyour hands"]) == ["washyour hands", "wash your hands"]
+    assert list_texts(assembler, ["Ask Mr Smith"]) == ["Ask Mr Smith"]
 
 
 def test_disguises_are_undone(assembler: Assembler) -> None:
-    assert assembler.list_variants(["P1ea5e c4ll the 0ffice"]) == ["P1ea5e c4ll the 0ffice", "please call the office"]
+    assert list_texts(assembler, ["P1ea5e c4ll the 0ffice"]) == ["P1ea5e c4ll the 0ffice", "please call the office"]
 
 
 def test_hyphenated_words_are_joined() -> None:
@@ -45,7 +49,7 @@ def test_hyphenated_words_are_joined() -> None:
 
 
 def test_both_orders_of_columns_are_judged(assembler: Assembler) -> None:
-    assert assembler.list_variants(["red", "apple", "green", "pear"], ["red green", "apple pear"]) == [
+    assert list_texts(assembler, ["red", "apple", "green", "pear"], ["red green", "apple pear"]) == [
         "red apple green pear",
         "red green apple pear",
     ]
@@ -62,15 +66,28 @@ def test_long_lettering_is_also_judged_in_parts_and_points_of_a_list_stay_whole(
         "into the shed behind the house",
     ]
     whole, *parts = assembler.list_variants(rows)
-    assert whole == " ".join(rows)
-    assert " ".join(parts) == whole
-    assert [part for part in parts if part.startswith("2. ") and part.endswith("into a heap")] == parts[1:2]
+    assert whole.text == " ".join(rows)
+    assert " ".join(part.text for part in parts) == whole.text
+    assert parts[1].text == "2. Cut the grass as soon as it is dry and rake the leaves into a heap"
+    # Each word is judged in every form, once in the whole and once in a part.
+    assert whole.forms == Form.FRAMED | Form.WITH_PROMPT
+    assert {part.forms for part in parts} == {Form.BARE | Form.WITH_PROMPT}
+    assert assembler.list_variants(rows, with_parts=False) == [whole]
 
 
-def test_the_number_of_texts_is_bounded(assembler: Assembler) -> None:
-    rows = [f"P0INT {index} washyour hands and c4ll the office at n00n" for index in range(200)]
-    variants = assembler.list_variants(rows, list(reversed(rows)))
-    assert len(variants) == len(set(variants)) == MAX_VARIANTS
+def test_short_lettering_is_judged_in_every_form(assembler: Assembler) -> None:
+    variants = assembler.list_variants(["WASHYOUR HANDS"])
+    assert {variant.forms for variant in variants} == {Form.FRAMED | Form.BARE | Form.WITH_PROMPT}
+
+
+def test_the_number_of_texts_and_their_length_are_bounded(assembler: Assembler) -> None:
+    for count in (2, 200):
+        rows = [f"P0INT {index} washyour hands and c4ll the office at n00n" for index in range(count)]
+        variants = assembler.list_variants(rows, list(reversed(rows)))
+        texts = [variant.text for variant in variants]
+        assert len(texts) == len(set(texts)) <= MAX_VARIANTS
+    characters = sum(len(variant.text) * len(variant.forms) for variant in variants)
+    assert characters < 8 * len(" ".join(rows))
 
 
 @pytest.mark.parametrize(("rows", "count"), [([], 3), (["a"], 3), (["a", "b", "c"], 2), ([""], 2), (["x"] * 9, 4)])
