@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+from safety_core.cli.common import READ_PICTURES, SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
 
 
 def classify(
@@ -17,6 +17,7 @@ def classify(
     policy: Annotated[Path | None, typer.Option(help="Policy file in YAML, as for SAFEVLM_POLICY.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quantize: Annotated[str, typer.Option(help="none, int8 or nf4.")] = "none",
+    read_pictures: Annotated[str, READ_PICTURES] = "auto",
 ) -> None:
     """Classify images, a prompt or both, and print the verdict as JSON; no reply is generated."""
     if not images and not prompt:
@@ -29,7 +30,8 @@ def classify(
         from safety_core.policy.loader import read_book
 
         kind: Any = quantize
-        guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind)
+        reading: Any = read_pictures
+        guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind, read_pictures=reading)
         book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
         decoded = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
         turns = (Turn(role="user", text=prompt),) if prompt else ()

@@ -9,6 +9,9 @@ import typer
 from safety_core.errors import CheckpointError, InputError, SafeVLMError, SampleError
 from safety_core.files import describe_read_error
 
+READ_PICTURES = typer.Option(help="Whether lettering in images is read and judged: auto, true or false.")
+"""Option of commands that judge images; ``auto`` does as the checkpoint says."""
+
 FAILED = 1
 """Exit status of a command that failed with one of our errors."""
 

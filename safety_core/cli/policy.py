@@ -7,11 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+from safety_core.cli.common import READ_PICTURES, SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
 from safety_core.policy.documents import load_policy
 from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import Taxonomy
+
+_VIEW_WIDTH = 10
+"""Minimum width of the column with the names of views."""
 
 app = typer.Typer(no_args_is_help=True, help="Check policy files, and explain decisions.")
 
@@ -59,6 +62,7 @@ def explain(
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
     checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    read_pictures: Annotated[str, READ_PICTURES] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole explanation as JSON.")] = False,
 ) -> None:
     """Classify images, a prompt or both, and explain the decision: scores, thresholds and rules."""
@@ -72,7 +76,8 @@ def explain(
         from safety_core.inputs.images.decoding import decode_image
         from safety_core.policy.loader import read_book
 
-        guard = load_guard(find_checkpoint(checkpoint), device=device)
+        reading: Any = read_pictures
+        guard = load_guard(find_checkpoint(checkpoint), device=device, read_pictures=reading)
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
         active = _select_policy(book, policy)
@@ -139,11 +144,14 @@ def _format_explanation(explanation: dict[str, Any]) -> Iterator[str]:
             f"{rule['level']} {rule['name']:<14} {rule['belief']:>8.4f} {rule['threshold']:>10.4f}  "
             f"{'yes' if rule['reached'] else 'no':<7}  {rule['action']}"
         )
-    yield f"\n{'view':<10} {'reading':<12} {'decides':<8} {'decision':<10} {'type':<18} belief in level 1, 2, …"
+    width = max(_VIEW_WIDTH, *(len(view["view"]) for view in explanation["views"]))
+    yield f"\n{'view':<{width}} {'reading':<12} {'decides':<8} {'decision':<10} {'type':<18} belief in level 1, 2, …"
     for view in explanation["views"]:
         reading, decides = _format_reading(view["reading"], explanation["readings"]), "yes" if view["decides"] else "no"
         beliefs = " ".join(f"{belief:.4f}" for belief in view["beliefs"].values())
-        yield (f"{view['view']:<10} {reading:<12} {decides:<8} {view['decision']:<10} {view['type']:<18} {beliefs}")
+        yield (
+            f"{view['view']:<{width}} {reading:<12} {decides:<8} {view['decision']:<10} {view['type']:<18} {beliefs}"
+        )
 
 
 def _format_reading(index: int, count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Literal, get_args
 
 from safety_core.errors import ConfigError
 from safety_core.lettering.reading import LetteringReader, ReadingLimits
@@ -56,8 +56,10 @@ def choose_reader(
         limits: bounds of a reader that is created.
 
     Raises:
-        ConfigError: as :func:`create_reader`.
+        ConfigError: as :func:`create_reader`, or ``read_pictures`` is none of its values.
     """
+    if read_pictures not in get_args(ReadPictures):
+        raise ConfigError(f"read_pictures: one of {list(get_args(ReadPictures))} is needed, got {read_pictures!r}")
     if read_pictures == "false":
         if named is not None:
             _logger.warning("lettering in pictures is not read, although the checkpoint was trained to judge it")
@@ -66,4 +68,6 @@ def choose_reader(
         return own
     if named is None and read_pictures == "auto":
         return None
-    return create_reader(DEFAULT_READER if named is None else named, limits)
+    reader = create_reader(DEFAULT_READER if named is None else named, limits)
+    _logger.info("lettering in pictures is read with %s", DEFAULT_READER if named is None else named)
+    return reader

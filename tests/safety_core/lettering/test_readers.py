@@ -60,3 +60,8 @@ def test_an_opencv_without_its_graphics_library_is_explained(monkeypatch: pytest
     with pytest.raises(ConfigError) as caught:
         create_reader(RAPIDOCR)
     assert INSTALL_HEADLESS in str(caught.value)
+
+
+def test_what_the_setting_does_not_know_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="read_pictures: one of"):
+        choose_reader(None, "yes")  # type: ignore[arg-type]
