@@ -1,8 +1,8 @@
 """Reads lettering with the PP-OCR models of the package rapidocr-onnxruntime, on one core of the CPU.
 
 The steps are RapidOCR's, but every run of a network ends at the deadline, and lettering is recognised in small batches:
-of a picture without lettering, only the detector runs. The result is complete or names a problem. English and Chinese
-print; rotated lettering is not read reliably.
+of a picture without lettering, only the detector runs. The result is complete or names a problem. English print;
+rotated lettering is not read reliably.
 
 Shapes: H, W pixels · N boxes · 4 corners, clockwise from the upper left.
 """

@@ -33,7 +33,7 @@ PAGE = (ROOT / "docs" / "lettering.md").read_text(encoding="utf-8")
     ],
 )
 def test_the_page_states_what_the_code_does(sentence: str) -> None:
-    assert sentence in PAGE
+    assert " ".join(sentence.split()) in " ".join(PAGE.split())
 
 
 def test_the_example_is_a_reader() -> None:
