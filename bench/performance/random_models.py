@@ -15,7 +15,8 @@ from transformers import (
 from bench.paths import CHECKPOINT
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.untrained import create_untrained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

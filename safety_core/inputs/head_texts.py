@@ -15,10 +15,40 @@ from safety_core.inputs.text.normalisation import lower_capitals
 from safety_core.inputs.text.plain_text import has_other_words
 from safety_core.inputs.text.sentences import split_sentences
 from safety_core.inputs.turn_windows import MAX_FOLDED_WINDOWS, MAX_WINDOWS, has_only_whole_questions, list_turn_windows
+from safety_core.strict_json import StrictModel, parse_model
 
 MAX_SENTENCES = 128
 """Maximum number of sentences of a conversation that are judged separately, and of single lines. If there are more,
 adjacent ones are joined to this number of groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextViews:
+    """The texts that a head judges in addition to each turn and to the user's words as a whole.
+
+    Each view finds requests that are hidden in other text, and each has false alarms of its own. A head that
+    understands long texts needs fewer of them than one that does not.
+    """
+
+    sentences: bool = True
+    """Sentences and single lines of a text that has several."""
+
+    disguises: bool = True
+    """Texts, and their sentences, with disguises undone (:mod:`safety_core.inputs.text.folding`)."""
+
+    windows: bool = True
+    """Adjacent turns as one text, and the user's turns as one text."""
+
+    @classmethod
+    def parse(cls, data: object) -> "TextViews":
+        """Parse the ``text_views`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
+        return cls(**dict(parse_model(_TextViewFields, data, where="text_views")))
+
+
+class _TextViewFields(StrictModel):
+    sentences: bool
+    disguises: bool
+    windows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +64,9 @@ class HeadTexts:
     folding: Folding
     """Undoes disguises."""
 
+    views: TextViews = TextViews()
+    """Which texts to list."""
+
     def list_texts(self, turns: Sequence[Turn], *, sentences: bool) -> list[str]:
         """List all texts to judge in addition to the user's words as a whole; duplicates are possible.
 
@@ -44,13 +77,16 @@ class HeadTexts:
         texts = [text for turn in turns for text in (turn.text, *turn.parts)]
         user_texts = [turn.text for turn in turns if turn.role == "user"]
         variants = [*texts, *(plain for text in texts if (plain := self._simplify(text)) != _trim_once(text))]
-        if len(user_texts) > 1 and not has_only_whole_questions(turns):
+        if self.views.windows and len(user_texts) > 1 and not has_only_whole_questions(turns):
             variants.append(self._simplify(" ".join(user_texts)))
         state = FoldingState()
-        folded = {text: self._fold(text, state) for text in dict.fromkeys(texts)} if sentences else {}
-        variants += self._join_turns(turns, folded, state)
-        if sentences:
-            variants += [*self._list_folded(folded), *self._list_sentences(texts)]
+        undoes = sentences and self.views.disguises
+        folded = {text: self._fold(text, state) for text in dict.fromkeys(texts)} if undoes else {}
+        if self.views.windows:
+            variants += self._join_turns(turns, folded, state)
+        variants += self._list_folded(folded)
+        if sentences and self.views.sentences:
+            variants += self._list_sentences(texts)
         return variants + self._list_hidden(texts, state)
 
     def _simplify(self, text: str) -> str:
@@ -92,7 +128,7 @@ class HeadTexts:
         sentences: list[str] = []
         for text, folded in folded_by_text.items():
             whole_texts += [variant for variant in folded.whole if has_other_words(variant, self._simplify(text))]
-            sentences += folded.sentences
+            sentences += folded.sentences if self.views.sentences else ()
         return [*whole_texts, *_group(sentences)]
 
     def _list_sentences(self, texts: Sequence[str]) -> list[str]:

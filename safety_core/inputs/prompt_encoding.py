@@ -19,7 +19,7 @@ from safety_core.inputs.conversation import (
     count_images_by_turn,
     create_length_error,
 )
-from safety_core.inputs.head_texts import HeadTexts
+from safety_core.inputs.head_texts import HeadTexts, TextViews
 from safety_core.inputs.text.folding import FoldingState
 from safety_core.inputs.text.folding_process import Folding, FoldingProcess, LocalFolding
 from safety_core.inputs.text.invisible_characters import remove_tag_characters
@@ -116,6 +116,8 @@ class PromptBuilder:
         probe = tokenizer.convert_ids_to_tokens(self._tokenize("x"))
         self._adds_space = bool(probe) and probe[0].startswith("\u2581")
         self._lexicon: Lexicon | None = None
+        self.text_views = TextViews()
+        """Which texts of a conversation the safety head judges; a checkpoint may limit them."""
         self.folding: Folding = self.local_folding
         """Undoes disguises, in the calling thread or in a separate process."""
 
@@ -177,7 +179,7 @@ class PromptBuilder:
         Raises as :meth:`encode_user_words` does.
         """
         conversation_ids = self.encode_user_words(turns)
-        texts = HeadTexts(self._template_words, self.folding).list_texts(turns, sentences=sentences)
+        texts = HeadTexts(self._template_words, self.folding, self.text_views).list_texts(turns, sentences=sentences)
         if len(texts) < 2:
             return [conversation_ids]
         separate_ids = dict.fromkeys(map(tuple, self.encode_texts(list(dict.fromkeys(texts)))))

@@ -21,6 +21,7 @@ from transformers import BaseImageProcessor, LlavaForConditionalGeneration, PreT
 
 from safety_core.inputs.chat_template import PromptTemplate, TemplatedPromptBuilder, create_prompt_builder
 from safety_core.inputs.conversation import DEFAULT_MAX_PROMPT_TOKENS
+from safety_core.inputs.head_texts import TextViews
 from safety_core.inputs.prompt_encoding import EncodedPrompt
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.head_inputs import (
@@ -32,7 +33,6 @@ from safety_core.model.head_inputs import (
     read_output,
     split_batch,
 )
-from safety_core.model.hints import create_default_hints
 from safety_core.model.modules.attention import KeyValues
 from safety_core.model.modules.head import HeadOutput
 from safety_core.model.modules.safety_modules import SafetyModules
@@ -49,7 +49,7 @@ from safety_core.model.vision.preprocessing import preprocess_images
 from safety_core.model.vision.tower import VisionFeatures, count_projected_positions, run_tower
 from safety_core.policy.named_policies import Hints
 from safety_core.scores import PairScores
-from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from safety_core.taxonomy import Taxonomy
 
 HEAD_BATCH = 64
 """Maximum number of inputs in one pass of the head."""
@@ -72,6 +72,7 @@ class SafeLlava(nn.Module):
         merged_prompt_adapter: folder of the adapter that was merged into ``prompt_layers`` on loading.
         prompt_template: format of conversations; LLaVA-1.5's if None.
         reader: name of the reader of lettering that the modules are trained with; None if there is none.
+        text_views: texts of a conversation that the head judges; all if None.
 
     Raises:
         ConfigError: the language model has fewer layers than the head is to read.
@@ -92,6 +93,7 @@ class SafeLlava(nn.Module):
         merged_prompt_adapter: Path | None = None,
         prompt_template: PromptTemplate | None = None,
         reader: str | None = None,
+        text_views: TextViews | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -109,6 +111,7 @@ class SafeLlava(nn.Module):
         self.prompt_template = prompt_template
         self.reader = reader
         self.prompts = create_prompt_builder(tokenizer, backbone.config.image_token_id, longest, prompt_template)
+        self.prompts.text_views = TextViews() if text_views is None else text_views
         self.use_prompt_layers(prompt_layers)
 
     def use_prompt_layers(self, prompt_layers: nn.Module | None) -> None:
@@ -348,33 +351,3 @@ class SafeLlava(nn.Module):
         extra = configured if isinstance(configured, list) else [configured]
         template = self.prompts.end_ids if isinstance(self.prompts, TemplatedPromptBuilder) else ()
         return tuple({token for token in (own, *extra, *template) if isinstance(token, int)})
-
-
-def create_untrained(
-    backbone: LlavaForConditionalGeneration,
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    image_processor: BaseImageProcessor,
-    config: SafetyConfig | None = None,
-    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
-    hints: Hints | None = None,
-    seed: int = 0,
-    source: BackboneRef | None = None,
-) -> SafeLlava:
-    """Create a model with freshly initialised safety modules; defaults as for :func:`init_checkpoint`."""
-    dims = BackboneDims.read_config(backbone.config)
-    safety = SafetyModules(
-        dims,
-        config or SafetyConfig.create_default(dims),
-        num_types=len(taxonomy.types),
-        num_levels=len(taxonomy.levels),
-    ).init_weights(torch.Generator().manual_seed(seed))
-    return SafeLlava(
-        backbone,
-        safety,
-        taxonomy=taxonomy,
-        hints=create_default_hints(taxonomy) if hints is None else hints,
-        tokenizer=tokenizer,
-        image_processor=image_processor,
-        source=source,
-    )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, RootModel, ValidationError
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
 from safety_core.files import describe_read_error, read_json
 from safety_core.inputs.chat_template import PromptTemplate
+from safety_core.inputs.head_texts import TextViews
 from safety_core.lettering.readers import check_reader
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policy.named_policies import Hints
@@ -32,7 +33,8 @@ class _SpecFields(StrictModel):
     provenance: dict[str, Any]
     prompt: dict[str, Any] = Field(default_factory=dict)
     reader: str | None = None
-    """It and the field before may be missing."""
+    text_views: dict[str, Any] = Field(default_factory=dict)
+    """It and the two fields before may be missing."""
 
 
 class _HintFields(RootModel[dict[str, dict[str, str]]]):
@@ -105,6 +107,9 @@ class CheckpointSpec:
     reader: str | None = None
     """Reader of lettering whose texts the safety head was trained on; None if it was not trained on lettering."""
 
+    text_views: TextViews = field(default_factory=TextViews)
+    """Texts of a conversation that the head judges."""
+
     @property
     def trained(self) -> bool:
         """Whether the safety modules were trained."""
@@ -135,6 +140,7 @@ class CheckpointSpec:
             provenance=check_provenance(fields.provenance),
             prompt=PromptTemplate.parse(fields.prompt) if "prompt" in fields.model_fields_set else None,
             reader=None if fields.reader is None else check_reader(fields.reader),
+            text_views=TextViews.parse(fields.text_views) if "text_views" in fields.model_fields_set else TextViews(),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -150,6 +156,7 @@ class CheckpointSpec:
             # Omitted for LLaVA-1.5's format, so that older code can read the file.
             **({} if self.prompt is None else {"prompt": self.prompt.to_dict()}),
             **({} if self.reader is None else {"reader": self.reader}),
+            **({} if self.text_views == TextViews() else {"text_views": asdict(self.text_views)}),
         }
 
 

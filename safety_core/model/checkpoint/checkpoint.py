@@ -148,6 +148,7 @@ def load_checkpoint(
         merged_prompt_adapter=path / PROMPT_ADAPTER_DIR if report.has_prompt_adapter and merges else None,
         prompt_template=spec.prompt,
         reader=spec.reader,
+        text_views=spec.text_views,
     )
     return model.eval()
 
@@ -206,6 +207,7 @@ def save_checkpoint(
             provenance=check_provenance(provenance),
             prompt=model.prompt_template,
             reader=model.reader,
+            text_views=model.prompts.text_views,
         )
         _write_texts(folder, spec, policy, model_card)
     return path

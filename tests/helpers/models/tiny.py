@@ -19,7 +19,8 @@ from transformers import (
 from safety_core.model.checkpoint.backbone import load_backbone_config
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.untrained import create_untrained
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 

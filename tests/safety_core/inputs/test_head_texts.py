@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from safety_core.inputs.conversation import Turn, create_text_variants
-from safety_core.inputs.head_texts import MAX_SENTENCES
+from safety_core.inputs.head_texts import MAX_SENTENCES, TextViews
 from safety_core.inputs.prompt_encoding import PromptBuilder
 from tests.helpers.conversations import answer, ask
 
@@ -18,6 +18,21 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
     assert [text for text in texts if builder.encode_user_words([ask(text)]) not in alone] == []
     assert builder.encode_head_inputs([ask("One?")]) == [builder.encode_user_words([ask("One?")])]
     assert builder.encode_head_inputs([]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("view", "missing"),
+    [("sentences", {"Be kind."}), ("disguises", {"how"}), ("windows", {"Be kind. Two? h0w is"})],
+)
+def test_a_view_that_is_switched_off_is_not_judged(builder: PromptBuilder, view: str, missing: set[str]) -> None:
+    turns = [ask("Be kind. Two?"), answer("Yes."), ask("h0w is it made?")]
+    every = {tuple(ids) for ids in builder.encode_head_inputs(turns)}
+    builder.text_views = replace(TextViews(), **{view: False})
+    fewer = {tuple(ids) for ids in builder.encode_head_inputs(turns)}
+    builder.text_views = TextViews()
+    assert fewer < every
+    left_out = [builder.tokenizer.decode(ids) for ids in every - fewer]
+    assert all(any(start in text for text in left_out) for start in missing), left_out
 
 
 def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:

@@ -10,7 +10,8 @@ from safety_core.model.checkpoint.adapter import attach_adapter
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.fingerprint import compute_prompt_fingerprint, compute_tower_fingerprint
 from safety_core.model.prompt_reader import get_decoder
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.untrained import create_untrained
 from tests.helpers.models.tiny import make_backbone, make_image_processor
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from safety_core.errors import CheckpointError, ConfigError, FormatVersionError
+from safety_core.inputs.head_texts import TextViews
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.hints import create_default_hints
 from safety_core.model.spec import SPEC_FILE, BackboneRef, CheckpointSpec, read_spec, write_spec
@@ -31,6 +32,12 @@ def test_spec_survives_its_file(tmp_path: Path) -> None:
 def test_a_format_version_is_compared_as_a_number(tmp_path: Path) -> None:
     (tmp_path / SPEC_FILE).write_text(json.dumps(SPEC.to_dict() | {"format_version": 1.0}))
     assert read_spec(tmp_path) == SPEC
+
+
+def test_text_views_are_written_only_where_some_are_off(tmp_path: Path) -> None:
+    assert "text_views" not in SPEC.to_dict()
+    fewer = replace(SPEC, text_views=TextViews(disguises=False))
+    assert read_spec(write_spec(tmp_path, fewer).parent) == fewer
 
 
 def test_the_reader_is_written_only_where_there_is_one(tmp_path: Path) -> None:
@@ -66,6 +73,8 @@ def test_unknown_format_version(tmp_path: Path, version: object) -> None:
         ({"provenance": {}}, "trained"),
         ({"reader": "tesseract"}, "reader"),
         ({"reader": 3}, "reader"),
+        ({"text_views": {"sentences": True}}, "text_views"),
+        ({"text_views": {"sentences": True, "disguises": 1, "windows": True}}, "text_views.disguises"),
         ({"provenance": {"trained": "yes"}}, "trained"),
     ],
 )

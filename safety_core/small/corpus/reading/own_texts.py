@@ -1,7 +1,9 @@
 """Reads the project's own texts: JSONL files with ``text``, ``type``, ``level``, ``group``, and optional ``kind`` and
-``split``. They are training texts unless they say otherwise. Knows no public set.
+``split``. Without a split, a group of texts is trained on, or serves calibration or development, by a salted hash;
+groups about a subject that the contrast set tests serve development only. Knows no public set.
 """
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -11,13 +13,37 @@ from pydantic import Field, ValidationError
 from safety_core.data.readers.fields import FilledText
 from safety_core.data.readers.rows import SourceRow, read_jsonl_rows
 from safety_core.errors import SampleError
-from safety_core.small.corpus.hashing import hash_text
-from safety_core.small.corpus.records import Record
+from safety_core.small.corpus.hashing import Shares, hash_text, pick_split
+from safety_core.small.corpus.records import Record, Split
 from safety_core.strict_json import StrictModel
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 PREFIX = "own/"
 """Begins the source and the id of every own text."""
+
+_SHARES: Shares = (("train", 0.85), ("calibration", 0.10), ("development", 0.05))
+
+_TESTED_SUBJECTS: Mapping[str, tuple[str, ...]] = {
+    "children": (),
+    "civics": (),
+    "history": (),
+    "medicines-home": (),
+    "quote": (),
+    "school": (),
+    "animals": ("cat-garden", "lobster", "mole", "mouse-trap", "parasite", "pigeon", "rats-compost"),
+    "computers": ("game-server",),
+    "environment-waste": ("eggs", "pesticide-bees"),
+    "knives-tools": ("axe-firewood", "carry-law", "fish-gut", "kitchen-knife-police"),
+    "two-meanings": (
+        *("attack-asthma", "bomb-exam", "burn-bread", "bust-clay", "cheat-sheet", "choke-baby", "crack-nuts"),
+        *("drug-interaction-cat", "drug-store", "drug-trial", "execute-jump", "execute-will", "explode-potato"),
+        *("grass-cut", "hack-storage", "hit-song", "hit-target", "poison-ivy", "pot-roast", "shoot-plant"),
+        *("shoot-rapids", "shot-vaccine", "smuggle-snack", "steal-base", "strangle-business", "terminate-lease"),
+        *("terminate-line", "weed-beds", "weed-path"),
+    ),
+}
+"""Phenomenon → topics (all if empty) about subjects of the contrast set's test split: kitchen and garden, games and
+sports, offices, medicine, law and civics, titles, parents and teachers, history, quotations."""
 
 
 class _OwnRow(StrictModel):
@@ -32,7 +58,7 @@ class _OwnRow(StrictModel):
     kind: str = ""
     """Kind of lettering (``sign``, ``poster`` …); without it the text may be a prompt as well."""
 
-    split: Literal["train", "calibration", "development", "test"] = "train"
+    split: Literal["train", "calibration", "development", "test"] | None = None
 
 
 def find_own_texts() -> Path:
@@ -61,6 +87,15 @@ def _read_file(file: Path) -> list[Record]:
     return list(found.values())
 
 
+def pick_own_split(group: str) -> Split:
+    """Pick the split of a group of own texts, ``phenomenon/topic``, that names none itself."""
+    phenomenon, _, topic = group.partition("/")
+    topics = _TESTED_SUBJECTS.get(phenomenon)
+    if topics is not None and (not topics or topic in topics):
+        return "development"
+    return pick_split(f"{PREFIX}{group}", _SHARES)
+
+
 def _convert_row(row: SourceRow, source: str) -> Record:
     try:
         content = _OwnRow.model_validate(row.data)
@@ -82,5 +117,5 @@ def _convert_row(row: SourceRow, source: str) -> Record:
         kind=content.kind,
         family=f"{PREFIX}{content.group}",
         group=f"{PREFIX}{content.group}",
-        split=content.split,
+        split=content.split or pick_own_split(content.group),
     )

@@ -18,8 +18,9 @@ from safety_core.engine.generation.sequences import GenerationRequest, ReplySequ
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose_tokens
+from safety_core.model.untrained import create_untrained
 from safety_core.model.vision.tower import VisionFeatures
 from tests.helpers.images.pictures import create_picture
 from tests.helpers.models.kernels import use_portable_kernels

@@ -13,7 +13,8 @@ from safety_core.errors import SampleError
 from safety_core.inputs.conversation import Turn
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import BackboneDims, SafetyConfig
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.untrained import create_untrained
 from safety_core.training.batches.feature_cache import FeatureCache
 from safety_core.training.batches.vision_sources import LiveImages
 from safety_core.training.starting_checkpoint import change_shape

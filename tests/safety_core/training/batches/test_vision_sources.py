@@ -7,7 +7,8 @@ import torch
 from safety_core.data.sample_images import ImageTable, build_image_table, load_image
 from safety_core.data.samples import Sample
 from safety_core.errors import SampleError
-from safety_core.model.safe_llava import SafeLlava, create_untrained
+from safety_core.model.safe_llava import SafeLlava
+from safety_core.model.untrained import create_untrained
 from safety_core.model.vision.preprocessing import get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
 from safety_core.training.batches.vision_sources import LiveImages, VisionInput
