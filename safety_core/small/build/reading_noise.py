@@ -11,7 +11,7 @@ _CONFUSED = {"l": "1", "I": "l", "O": "0", "0": "O", "S": "5", "B": "8", "rn": "
 
 
 def imitate_reading(text: str, rng: random.Random) -> str:
-    """Return the text as a reader might return it; half of all texts stay as they are but for their line breaks."""
+    """Return the text as a reader might return it; most texts stay as they are but for their line breaks."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     joined = rng.choice([" ", "\n"]).join(lines) if lines else text.strip()
     if rng.random() < 0.5:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from safety_core.inputs.conversation import Turn, create_text_variants
 from safety_core.inputs.head_texts import MAX_SENTENCES, TextViews
@@ -24,14 +25,16 @@ def test_a_conversation_is_heard_as_a_whole_and_turn_by_turn(builder: PromptBuil
     ("view", "missing"),
     [("sentences", {"Be kind."}), ("disguises", {"how"}), ("windows", {"Be kind. Two? h0w is"})],
 )
-def test_a_view_that_is_switched_off_is_not_judged(builder: PromptBuilder, view: str, missing: set[str]) -> None:
+def test_a_view_that_is_switched_off_is_not_judged(
+    builder: PromptBuilder, tokenizer: PreTrainedTokenizerFast, view: str, missing: set[str]
+) -> None:
     turns = [ask("Be kind. Two?"), answer("Yes."), ask("h0w is it made?")]
     every = {tuple(ids) for ids in builder.encode_head_inputs(turns)}
     builder.text_views = replace(TextViews(), **{view: False})
     fewer = {tuple(ids) for ids in builder.encode_head_inputs(turns)}
     builder.text_views = TextViews()
     assert fewer < every
-    left_out = [builder.tokenizer.decode(ids) for ids in every - fewer]
+    left_out = [tokenizer.decode(list(ids)) for ids in every - fewer]
     assert all(any(start in text for text in left_out) for start in missing), left_out
 
 
