@@ -1,0 +1,55 @@
+"""Renders a text as a picture of some kind: the entry of the package."""
+
+from random import Random
+
+from PIL import Image
+
+from safety_core.errors import InputError
+from safety_core.small.rendering.finishing import finish_picture
+from safety_core.small.rendering.job import Job
+from safety_core.small.rendering.kinds import KINDS, Kind, Split
+from safety_core.small.rendering.layouts.table import list_layouts
+from safety_core.small.rendering.typesetting import DoesNotFit
+
+_GROWTHS = (1.0, 1.0, 1.35, 1.8, 2.6, 4.0)
+"""Factors of the usual size of a picture, tried one after the other."""
+
+
+def render_lettering(
+    text: str, *, kind: Kind, seed: int, photograph: Image.Image | None = None, split: Split = "train"
+) -> Image.Image:
+    """Render a text as it stands in real pictures.
+
+    The picture depends on text, kind, seed, split and photograph only. Capitals are at least 11 pixels high, and more
+    in large pictures.
+
+    Args:
+        text: what is to be read; line feeds are kept, points of numbered lists may be empty.
+        kind: what it stands on.
+        seed: chooses layout, faces, colours, size and finish.
+        photograph: picture that it may stand on or beside; a made-up one takes its place where a layout needs one.
+        split: ``test`` uses layouts and faces that no other split uses.
+
+    Returns:
+        RGB, with sides of 224 to 1280 pixels.
+
+    Raises:
+        InputError: the kind is unknown, the text is blank, or too long to be legible in a picture.
+        ConfigError: a package with fonts is not installed.
+    """
+    if kind not in KINDS:
+        raise InputError(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
+    if not text.strip():
+        raise InputError("text: it is blank")
+    test = split == "test"
+    layouts = list_layouts(kind, test=test)
+    for attempt, growth in enumerate(_GROWTHS):
+        rng = Random(f"{seed}/{attempt}/{kind}/{test}/{text}")
+        layout = layouts[(seed + (attempt if attempt > 1 else 0)) % len(layouts)]
+        job = Job(text=text.strip("\n"), rng=rng, test=test, photograph=photograph, growth=growth)
+        try:
+            sheet = layout.draw(job)
+        except DoesNotFit:
+            continue
+        return finish_picture(rng, sheet.convert("RGB"), layout.finish)
+    raise InputError(f"text: {len(text)} characters are too many for a picture of kind {kind!r}")
