@@ -2,7 +2,7 @@
 
 from random import Random
 
-from safety_core.small.rendering.symbols import Rgb
+from safety_core.small.rendering.typography.symbols import Rgb
 
 WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (0, 0, 0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from safety_core.small.rendering.colours import ACCENTS, BRIGHT, DARK, mix_colours
-from safety_core.small.rendering.symbols import Rgb
+from safety_core.small.rendering.typography.symbols import Rgb
 
 Size = tuple[int, int]
 
@@ -50,7 +50,9 @@ def add_noise(image: Image.Image, noise: NDArray[np.float32], strength: float) -
 
 def paint_paper(rng: Random, size: Size, colour: Rgb) -> Image.Image:
     """Paint paper: stains and grain."""
-    noise = paint_noise(rng, size, (90, 90)) * rng.uniform(0.5, 2.5) + paint_noise(rng, size, (2, 2)) * rng.uniform(1, 3)
+    noise = paint_noise(rng, size, (90, 90)) * rng.uniform(0.5, 2.5) + paint_noise(rng, size, (2, 2)) * rng.uniform(
+        1, 3
+    )
     return add_noise(paint_flat(size, colour), noise, 1.0)
 
 
@@ -80,13 +82,17 @@ def paint_wood(rng: Random, size: Size) -> Image.Image:
     length = size[1] if lying else size[0]
     step = max(40, length // rng.randint(3, 6))
     for at in range(step, length, step):
-        pen.line((0, at, size[0], at) if lying else (at, 0, at, size[1]), fill=mix_colours(colour, (0, 0, 0), 0.55), width=3)
+        pen.line(
+            (0, at, size[0], at) if lying else (at, 0, at, size[1]), fill=mix_colours(colour, (0, 0, 0), 0.55), width=3
+        )
     return image
 
 
 def paint_wall(rng: Random, size: Size) -> Image.Image:
     """Paint a plastered wall or one of bricks."""
-    colour = rng.choice(((176, 170, 160), (206, 200, 188), (150, 96, 78), (168, 110, 90), (120, 126, 130), (222, 216, 204)))
+    colour = rng.choice(
+        ((176, 170, 160), (206, 200, 188), (150, 96, 78), (168, 110, 90), (120, 126, 130), (222, 216, 204))
+    )
     image = add_noise(paint_flat(size, colour), paint_noise(rng, size, (30, 30)) + paint_noise(rng, size, (2, 2)), 6)
     if rng.random() < 0.5:
         pen = ImageDraw.Draw(image)

@@ -6,11 +6,11 @@ from random import Random
 
 from PIL import Image
 
-from safety_core.small.rendering import faces
 from safety_core.small.rendering.finishing import Finish
 from safety_core.small.rendering.grounds import Size, cover_photograph, paint_scene
-from safety_core.small.rendering.symbols import Rgb
-from safety_core.small.rendering.typesetting import Align, Block, Style, fit_block
+from safety_core.small.rendering.typography import faces
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import Align, Block, Style, fit_block
 
 SHORTEST, LONGEST = 224, 1280
 """Bounds of a picture's sides in pixels."""

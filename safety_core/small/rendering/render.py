@@ -9,7 +9,7 @@ from safety_core.small.rendering.finishing import finish_picture
 from safety_core.small.rendering.job import Job
 from safety_core.small.rendering.kinds import KINDS, Kind, Split
 from safety_core.small.rendering.layouts.table import list_layouts
-from safety_core.small.rendering.typesetting import DoesNotFit
+from safety_core.small.rendering.typography.typesetting import DoesNotFit
 
 _GROWTHS = (1.0, 1.0, 1.35, 1.8, 2.6, 4.0)
 """Factors of the usual size of a picture, tried one after the other."""
@@ -38,9 +38,9 @@ def render_lettering(
         ConfigError: a package with fonts is not installed.
     """
     if kind not in KINDS:
-        raise InputError(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
+        raise InputError(f"kind: {kind!r} is not one of {', '.join(KINDS)}", code="lettering_kind", param="kind")
     if not text.strip():
-        raise InputError("text: it is blank")
+        raise InputError("text: it is blank", code="lettering_blank", param="text")
     test = split == "test"
     layouts = list_layouts(kind, test=test)
     for attempt, growth in enumerate(_GROWTHS):
@@ -52,4 +52,8 @@ def render_lettering(
         except DoesNotFit:
             continue
         return finish_picture(rng, sheet.convert("RGB"), layout.finish)
-    raise InputError(f"text: {len(text)} characters are too many for a picture of kind {kind!r}")
+    raise InputError(
+        f"text: {len(text)} characters are too many for a picture of kind {kind!r}",
+        code="lettering_too_long",
+        param="text",
+    )

@@ -3,18 +3,19 @@
 from PIL import Image, ImageDraw
 
 from safety_core.small.rendering.colours import ACCENTS, BLACK, CREAMS, WHITE, mix_colours, pick_ground, pick_ink
-from safety_core.small.rendering.finishing import mount_sheet
-from safety_core.small.rendering.grounds import paint_flat, paint_gradient, paint_paper, paint_wood
-from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.drawings import (
+from safety_core.small.rendering.drawings import (
     draw_bar_code,
     draw_chip,
     draw_icon,
     draw_portrait,
     draw_square_code,
 )
-from safety_core.small.rendering.layouts.placing import Box, draw_frame, fill_box, frame_sheet, place_text, split_title
-from safety_core.small.rendering.symbols import Rgb
+from safety_core.small.rendering.finishing import mount_sheet
+from safety_core.small.rendering.grounds import paint_flat, paint_gradient, paint_paper, paint_wood
+from safety_core.small.rendering.job import Job
+from safety_core.small.rendering.placing import Box, draw_frame, fill_box, frame_sheet, place_text, split_title
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import Align
 
 CARD_SHAPE = 1.58
 
@@ -67,14 +68,30 @@ def draw_identity_card(job: Job) -> Image.Image:
     if rest:
         if band:
             fill_box(sheet, top, colour)
-        head = job.choose_style("sans", "condensed", "serif", colour=pick_ink(rng, colour, least=6) if band else (20, 40, 90))
-        place_text(job, sheet, title, head, top.shrink(size[0] * 0.04, size[1] * 0.025), largest=size[1] * 0.1, upright="middle")
+        head = job.choose_style(
+            "sans", "condensed", "serif", colour=pick_ink(rng, colour, least=6) if band else (20, 40, 90)
+        )
+        place_text(
+            job,
+            sheet,
+            title,
+            head,
+            top.shrink(size[0] * 0.04, size[1] * 0.025),
+            largest=size[1] * 0.1,
+            upright="middle",
+        )
         box = box._replace(top=top.bottom + size[1] * 0.04)
     left = rng.random() < 0.7
     wide = box.height * 0.62
-    picture = Box(box.left, box.top, box.left + wide, box.top + wide * 1.25) if left else Box(box.right - wide, box.top, box.right, box.top + wide * 1.25)
+    picture = (
+        Box(box.left, box.top, box.left + wide, box.top + wide * 1.25)
+        if left
+        else Box(box.right - wide, box.top, box.right, box.top + wide * 1.25)
+    )
     draw_portrait(sheet, rng, picture)
-    free = box._replace(left=picture.right + size[0] * 0.03) if left else box._replace(right=picture.left - size[0] * 0.03)
+    free = (
+        box._replace(left=picture.right + size[0] * 0.03) if left else box._replace(right=picture.left - size[0] * 0.03)
+    )
     style = job.choose_style("sans", "condensed", "mono", colour=(24, 28, 36))
     place_text(job, sheet, rest or title, style, free, largest=size[1] * 0.085)
     return _round_and_mount(job, sheet)
@@ -94,7 +111,14 @@ def draw_bank_card(job: Job) -> Image.Image:
     title, rest = split_title(job.text)
     box = Box(0, 0, *size).shrink(size[0] * 0.06, size[1] * 0.08)
     head = job.choose_style("sans", "rounded", "slab", colour=ink)
-    used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * (0.28 if rest else 0.9)), largest=size[1] * 0.11)
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.28 if rest else 0.9)),
+        largest=size[1] * 0.11,
+    )
     if rest:
         chip = Box(box.left, used.bottom + 8, box.left + size[0] * 0.11, used.bottom + 8 + size[1] * 0.13)
         draw_chip(sheet, chip)
@@ -113,10 +137,18 @@ def draw_business_card(job: Job) -> Image.Image:
     if rng.random() < 0.5:
         fill_box(sheet, Box(0, 0, size[0] * 0.03, size[1]), rng.choice(ACCENTS))
     title, rest = split_title(job.text)
-    align = rng.choice(("left", "centre"))
+    align: Align = rng.choice(("left", "centre"))
     box = frame_sheet(sheet, 0.12)
     head = job.choose_style("serif", "sans", "script", "slab", colour=ink, align=align)
-    used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * (0.45 if rest else 1)), largest=size[1] * 0.15, upright="top" if rest else "middle")
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.45 if rest else 1)),
+        largest=size[1] * 0.15,
+        upright="top" if rest else "middle",
+    )
     if rest:
         body = job.choose_style("sans", "serif", "condensed", colour=ink, align=align, leading=1.4)
         place_text(job, sheet, rest, body, box._replace(top=used.bottom + 10), largest=size[1] * 0.08)
@@ -139,7 +171,9 @@ def draw_greeting_card(job: Job) -> Image.Image:
             along = number - 2 * size[0]
             x, y = 14 if along < size[1] else size[0] - 14, along % size[1]
         pen.ellipse((x - 6, y - 6, x + 6, y + 6), fill=colour)
-    style = job.choose_style("script", "hand", "serif", "rounded", colour=pick_ink(rng, ground, least=6), align="centre", balanced=True)
+    style = job.choose_style(
+        "script", "hand", "serif", "rounded", colour=pick_ink(rng, ground, least=6), align="centre", balanced=True
+    )
     place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.13), largest=size[1] * 0.12, upright="middle")
     return sheet
 
@@ -154,7 +188,9 @@ def draw_badge(job: Job) -> Image.Image:
     fill_box(sheet, Box(0, 0, size[0], size[1] * 0.12), accent)
     fill_box(sheet, Box(size[0] * 0.42, size[1] * 0.03, size[0] * 0.58, size[1] * 0.06), WHITE, 8)
     wide = size[0] * 0.36
-    draw_portrait(sheet, rng, Box((size[0] - wide) / 2, size[1] * 0.15, (size[0] + wide) / 2, size[1] * 0.15 + wide * 1.2))
+    draw_portrait(
+        sheet, rng, Box((size[0] - wide) / 2, size[1] * 0.15, (size[0] + wide) / 2, size[1] * 0.15 + wide * 1.2)
+    )
     style = job.choose_style("sans", "condensed", "serif", colour=(24, 28, 36), align="centre")
     box = Box(size[0] * 0.06, size[1] * 0.17 + wide * 1.2, size[0] * 0.94, size[1] * 0.9)
     used = place_text(job, sheet, job.text, style, box, largest=size[1] * 0.055)

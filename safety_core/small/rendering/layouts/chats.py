@@ -6,14 +6,14 @@ from dataclasses import replace
 from PIL import Image
 
 from safety_core.small.rendering.colours import ACCENTS, WHITE, mix_colours, pick_ink
+from safety_core.small.rendering.drawings import draw_avatar, draw_icon
 from safety_core.small.rendering.finishing import mount_sheet
 from safety_core.small.rendering.grounds import add_noise, paint_flat, paint_noise, paint_wood
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.drawings import draw_avatar, draw_icon
-from safety_core.small.rendering.layouts.placing import Box, fill_box, place_block
-from safety_core.small.rendering.layouts.screens import NAMES, TIMES, draw_words
-from safety_core.small.rendering.symbols import Rgb
-from safety_core.small.rendering.typesetting import Block, DoesNotFit, Style
+from safety_core.small.rendering.layouts.screens import NAMES, TIMES, crop_below, draw_words
+from safety_core.small.rendering.placing import Box, fill_box, place_block
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import Block, DoesNotFit, Style
 
 CHAT_THEMES: tuple[tuple[Rgb, Rgb, Rgb, Rgb], ...] = (
     ((236, 229, 221), WHITE, (217, 253, 211), (24, 110, 90)),
@@ -31,7 +31,9 @@ def list_messages(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()] or [text]
 
 
-def _fit_messages(job: Job, messages: Sequence[str], style: Style, width: float, height: float, largest: float) -> tuple[list[Block], float]:
+def _fit_messages(
+    job: Job, messages: Sequence[str], style: Style, width: float, height: float, largest: float
+) -> tuple[list[Block], float]:
     """Set all messages at one size so that the bubbles fit above each other; returns blocks and gap."""
     smallest = job.find_smallest(style)
     for px in range(max(smallest, round(largest)), smallest - 1, -1):
@@ -46,15 +48,19 @@ def _fit_messages(job: Job, messages: Sequence[str], style: Style, width: float,
     raise DoesNotFit
 
 
-def _draw_bubbles(job: Job, sheet: Image.Image, box: Box, theme: tuple[Rgb, Rgb, Rgb, Rgb], *, avatars: bool) -> None:
-    """Draw the messages as bubbles, on the left or right."""
+def _draw_bubbles(
+    job: Job, sheet: Image.Image, box: Box, theme: tuple[Rgb, Rgb, Rgb, Rgb], *, avatars: bool, low: bool = False
+) -> float:
+    """Draw the messages as bubbles, on the left or right; returns the bottom of the last one."""
     rng = job.rng
     messages = list_messages(job.text)
     style = job.choose_style("sans", "rounded", leading=1.22)
     indent = sheet.width * 0.09 if avatars else 0.0
-    blocks, gap = _fit_messages(job, messages, style, (box.width - indent) * 0.74, box.height, sheet.height * 0.042)
+    blocks, gap = _fit_messages(
+        job, messages, style, (box.width - indent) * 0.74, box.height, max(sheet.width * 0.05, sheet.height * 0.042)
+    )
     pad = blocks[0].px * 0.45
-    y = box.top if rng.random() < 0.6 else max(box.top, box.bottom - sum(b.height + 2 * pad + gap for b in blocks))
+    y = max(box.top, box.bottom - sum(b.height + 2 * pad + gap for b in blocks)) if low else box.top
     own = rng.random() < 0.5
     for block in blocks:
         colour = theme[2] if own else theme[1]
@@ -68,6 +74,7 @@ def _draw_bubbles(job: Job, sheet: Image.Image, box: Box, theme: tuple[Rgb, Rgb,
         place_block(sheet, shown, bubble.shrink(1.3 * pad, pad))
         y += high + gap
         own = own if rng.random() < 0.3 else not own
+    return y
 
 
 def pick_plain_ink(ground: Rgb) -> Rgb:
@@ -94,7 +101,14 @@ def _draw_phone(job: Job, size: tuple[int, int], *, avatars: bool) -> Image.Imag
     fill_box(sheet, Box(0, bottom, size[0], size[1]), mix_colours(theme[0], theme[1], 0.7))
     fill_box(sheet, Box(px, bottom + px * 0.5, size[0] - px * 3, size[1] - px * 0.5), theme[1], px)
     draw_icon(sheet, rng, size[0] - px * 2.2, bottom + px * 0.8, px * 1.2, rng.choice(ACCENTS))
-    _draw_bubbles(job, sheet, Box(px * 0.8, top + px * 0.8, size[0] - px * 0.8, bottom - px * 0.5), theme, avatars=avatars)
+    _draw_bubbles(
+        job,
+        sheet,
+        Box(px * 0.8, top + px * 0.8, size[0] - px * 0.8, bottom - px * 0.5),
+        theme,
+        avatars=avatars,
+        low=rng.random() < 0.4,
+    )
     return sheet
 
 
@@ -109,8 +123,8 @@ def draw_cropped_chat(job: Job) -> Image.Image:
     size = job.choose_size(1.4, 1.0, 1.9, low=420, high=780)
     theme = rng.choice(CHAT_THEMES)
     sheet = paint_flat(size, theme[0])
-    _draw_bubbles(job, sheet, Box(0, 0, *size).shrink(size[0] * 0.04), theme, avatars=rng.random() < 0.4)
-    return sheet
+    bottom = _draw_bubbles(job, sheet, Box(0, 0, *size).shrink(size[0] * 0.04), theme, avatars=rng.random() < 0.4)
+    return crop_below(job, sheet, bottom)
 
 
 def draw_phone_on_table(job: Job) -> Image.Image:
@@ -149,7 +163,7 @@ def draw_thread(job: Job) -> Image.Image:
         y += px * 1.45
         place_block(sheet, block, Box(left, y, size[0] - margin, y + block.height))
         y += block.height + px * 0.75
-    return sheet
+    return crop_below(job, sheet, y)
 
 
 def draw_lock_screen(job: Job) -> Image.Image:
@@ -160,7 +174,9 @@ def draw_lock_screen(job: Job) -> Image.Image:
     clock = job.choose_style("sans", colour=WHITE, align="centre")
     clock = replace(clock, outline=0.02)
     high = round(size[1] * 0.11)
-    place_block(sheet, job.fit(rng.choice(TIMES[4:]), clock, size[0], high * 2, largest=high), Box(0, size[1] * 0.05, *size))
+    place_block(
+        sheet, job.fit(rng.choice(TIMES[4:]), clock, size[0], high * 2, largest=high), Box(0, size[1] * 0.05, *size)
+    )
     messages = list_messages(job.text)
     top, margin = size[1] * 0.22, size[0] * 0.05
     style = job.choose_style("sans", "rounded", colour=(24, 26, 30))

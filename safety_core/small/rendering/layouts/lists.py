@@ -1,4 +1,4 @@
-"""Layouts of lists, menus, receipts and forms."""
+"""Layouts of lists, menus and receipts."""
 
 from dataclasses import replace
 
@@ -14,12 +14,12 @@ from safety_core.small.rendering.colours import (
     pick_ground,
     pick_ink,
 )
+from safety_core.small.rendering.drawings import draw_bar_code, draw_square_code, stain_sheet
 from safety_core.small.rendering.finishing import mount_sheet
 from safety_core.small.rendering.grounds import paint_board, paint_flat, paint_paper, paint_wood, rule_paper
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.drawings import draw_bar_code, draw_square_code, stain_sheet
 from safety_core.small.rendering.layouts.papers import PAGE_SHAPES, lay_on_table
-from safety_core.small.rendering.layouts.placing import (
+from safety_core.small.rendering.placing import (
     Box,
     draw_frame,
     fill_box,
@@ -28,6 +28,7 @@ from safety_core.small.rendering.layouts.placing import (
     place_text,
     split_title,
 )
+from safety_core.small.rendering.typography.typesetting import Align
 
 
 def draw_paper_list(job: Job) -> Image.Image:
@@ -37,7 +38,9 @@ def draw_paper_list(job: Job) -> Image.Image:
     sheet = paint_paper(rng, size, rng.choice((*CREAMS, (255, 244, 170))))
     style = job.choose_style("hand", colour=rng.choice(INKS), leading=1.35)
     left, top = size[0] * 0.12, size[1] * 0.07
-    block = job.fit(job.text, style, size[0] * 0.94 - left, size[1] * 0.9 - top, largest=size[1] * rng.uniform(0.05, 0.09))
+    block = job.fit(
+        job.text, style, size[0] * 0.94 - left, size[1] * 0.9 - top, largest=size[1] * rng.uniform(0.05, 0.09)
+    )
     if rng.random() < 0.7:
         rule_paper(sheet, rng, block.line_height, top=round(top + block.px * 1.02) % block.line_height)
     used = place_block(sheet, block, Box(left, top, size[0] * 0.94, size[1]))
@@ -57,7 +60,14 @@ def draw_typed_list(job: Job) -> Image.Image:
     title, rest = split_title(job.text)
     box = frame_sheet(sheet, rng.uniform(0.06, 0.12))
     head = job.choose_style("sans", "serif", "slab", "condensed", colour=ink)
-    used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * (0.4 if rest else 1)), largest=size[1] * 0.09)
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.4 if rest else 1)),
+        largest=size[1] * 0.09,
+    )
     if rest:
         same = replace(head, weight=head.face.weights[0], leading=1.5)
         body = same if rng.random() < 0.5 else job.choose_style("sans", "serif", colour=ink, leading=1.5)
@@ -76,9 +86,18 @@ def draw_check_list(job: Job) -> Image.Image:
     title, rest = split_title(job.text)
     head = job.choose_style("rounded", "display", "hand", "sans", colour=pick_ink(rng, (253, 253, 250), least=5))
     box = card.shrink(size[0] * 0.06)
-    used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * (0.4 if rest else 0.9)), largest=size[1] * 0.085)
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.4 if rest else 0.9)),
+        largest=size[1] * 0.085,
+    )
     if rest:
-        marked = "\n".join(line if not line or line[:1].isdigit() or line[:1] in "-•*□☐" else "□ " + line for line in rest.split("\n"))
+        marked = "\n".join(
+            line if not line or line[:1].isdigit() or line[:1] in "-•*□☐" else "□ " + line for line in rest.split("\n")
+        )
         body = job.choose_style("sans", "rounded", "hand", colour=(40, 42, 46), leading=1.5)
         place_text(job, sheet, marked, body, box._replace(top=used.bottom + size[1] * 0.03), largest=size[1] * 0.065)
     return sheet
@@ -136,9 +155,17 @@ def draw_restaurant_menu(job: Job) -> Image.Image:
         draw_frame(sheet, frame_sheet(sheet, margin), mix_colours(ink, ground, 0.3), 1 + (margin < 0.04))
     box = frame_sheet(sheet, 0.11)
     title, rest = split_title(job.text)
-    align = rng.choice(("centre", "centre", "left"))
+    align: Align = rng.choice(("centre", "centre", "left"))
     head = job.choose_style("script", "serif", "display", colour=ink, align="centre", balanced=True)
-    used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * (0.4 if rest else 1)), largest=size[1] * 0.1, upright="top" if rest else "middle")
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.4 if rest else 1)),
+        largest=size[1] * 0.1,
+        upright="top" if rest else "middle",
+    )
     if rest:
         body = job.choose_style("serif", "sans", "condensed", colour=ink, align=align, leading=1.6)
         place_text(job, sheet, rest, body, box._replace(top=used.bottom + size[1] * 0.03), largest=size[1] * 0.06)
@@ -153,7 +180,14 @@ def draw_chalk_menu(job: Job) -> Image.Image:
     inner = frame_sheet(sheet, 0.05)
     board = paint_board(rng, (round(inner.width), round(inner.height)), chalk=True)
     sheet.paste(board, (round(inner.left), round(inner.top)))
-    style = job.choose_style("hand", "script", "rounded", colour=rng.choice(((244, 242, 232), (250, 220, 130))), align=rng.choice(("centre", "left")), leading=1.4)
+    style = job.choose_style(
+        "hand",
+        "script",
+        "rounded",
+        colour=rng.choice(((244, 242, 232), (250, 220, 130))),
+        align=rng.choice(("centre", "left")),
+        leading=1.4,
+    )
     place_text(job, sheet, job.text, style, inner.shrink(size[0] * 0.05), largest=size[1] * 0.09)
     return sheet
 
@@ -167,7 +201,9 @@ def draw_photo_menu(job: Job) -> Image.Image:
     assert isinstance(ground, tuple)
     high = round(size[1] * 0.32)
     sheet.paste(job.paint_photograph((size[0], high)), (0, 0))
-    style = job.choose_style("condensed", "display", "slab", colour=pick_ink(rng, (ground[0], ground[1], ground[2]), least=7), leading=1.35)
+    style = job.choose_style(
+        "condensed", "display", "slab", colour=pick_ink(rng, (ground[0], ground[1], ground[2]), least=7), leading=1.35
+    )
     box = Box(0, high, *size).shrink(size[0] * 0.06, size[1] * 0.03)
     place_text(job, sheet, job.text, style, box, largest=size[1] * 0.08)
     return sheet
@@ -178,7 +214,12 @@ def _draw_slip(job: Job, size: tuple[int, int], ground: tuple[int, int, int]) ->
     rng = job.rng
     sheet = paint_paper(rng, size, ground)
     box = frame_sheet(sheet, 0.07)
-    style = job.choose_style("mono", colour=rng.choice((BLACK, (50, 50, 56), (60, 40, 90))), align=rng.choice(("left", "centre")), leading=1.3)
+    style = job.choose_style(
+        "mono",
+        colour=rng.choice((BLACK, (50, 50, 56), (60, 40, 90))),
+        align=rng.choice(("left", "centre")),
+        leading=1.3,
+    )
     used = place_text(job, sheet, job.text, style, box.cut(bottom=70), largest=size[0] * 0.075)
     end = used.bottom + 16
     if rng.random() < 0.75:
@@ -217,113 +258,6 @@ def draw_ticket(job: Job) -> Image.Image:
     style = job.choose_style("mono", "condensed", "sans", colour=BLACK, leading=1.35)
     box = Box(0, 0, edge, size[1]).shrink(size[0] * 0.04)
     place_text(job, sheet, job.text, style, box, largest=size[1] * 0.13, upright="middle")
-    return sheet
-
-
-def draw_form(job: Job) -> Image.Image:
-    """Draw a form: printed labels with hand-written answers on lines or in boxes."""
-    rng = job.rng
-    size = job.choose_size(0.75, 0.9, 1.2, low=480, high=880)
-    sheet = paint_paper(rng, size, rng.choice((*CREAMS, WHITE)))
-    box = frame_sheet(sheet, 0.07)
-    lines = job.text.split("\n")
-    label = job.choose_style("sans", "serif", "condensed", colour=(40, 44, 52))
-    hand = job.choose_style("hand", colour=rng.choice(INKS))
-    boxed = rng.random() < 0.5
-    y = box.top
-    room = box.height / max(1, len(lines))
-    for line in lines:
-        name, mark, answer = line.partition(":")
-        if not mark or len(name) > 34 or not answer.strip():
-            block = job.fit(line, label, box.width, room * 0.9, largest=size[1] * 0.045)
-            place_block(sheet, block, Box(box.left, y, box.right, y + room))
-            y += block.height + size[1] * 0.025
-            continue
-        first = job.fit(name + mark, label, box.width * 0.42, room * 0.9, largest=size[1] * 0.034)
-        second = job.fit(answer.strip(), hand, box.width * 0.96 - first.width - 24, room * 0.9, largest=size[1] * 0.05)
-        high = max(first.height, second.height) + 8
-        place_block(sheet, first, Box(box.left, y, box.right, y + high), "middle")
-        field = Box(box.left + first.width + 14, y, box.right, y + high)
-        if boxed:
-            fill_box(sheet, field, (255, 255, 255), 2, (150, 156, 166))
-        else:
-            ImageDraw.Draw(sheet).line((field.left, y + high, field.right, y + high), fill=(120, 124, 130))
-        place_block(sheet, second, field.cut(left=8), "middle")
-        y += high + size[1] * 0.02
-    _draw_empty_fields(job, sheet, Box(box.left, y + 8, box.right, box.bottom))
-    return sheet
-
-
-def _draw_empty_fields(job: Job, sheet: Image.Image, box: Box) -> None:
-    """Fill the rest of a form with empty fields and tick boxes."""
-    pen = ImageDraw.Draw(sheet)
-    y = box.top
-    while y + 34 < box.bottom:
-        if job.rng.random() < 0.5:
-            pen.line((box.left, y + 26, box.left + box.width * job.rng.uniform(0.4, 1), y + 26), fill=(170, 174, 180))
-        else:
-            for number in range(3):
-                pen.rectangle((box.left + number * 90, y + 8, box.left + number * 90 + 18, y + 26), outline=(140, 144, 150))
-        y += 44
-
-
-def draw_clip_form(job: Job) -> Image.Image:
-    """Draw a form on a clipboard with ruled boxes; reserved for tests."""
-    rng = job.rng
-    size = job.choose_size(0.72, 0.85, low=520, high=900)
-    sheet = paint_wood(rng, size)
-    page = frame_sheet(sheet, 0.06).cut(top=size[1] * 0.03)
-    fill_box(sheet, page, (253, 253, 251))
-    fill_box(sheet, Box(size[0] * 0.36, size[1] * 0.015, size[0] * 0.64, size[1] * 0.09), (150, 154, 160), 10)
-    box = page.shrink(size[0] * 0.05).cut(top=size[1] * 0.03)
-    lines = job.text.split("\n")
-    room = box.height / len(lines)
-    style = job.choose_style("sans", "serif", colour=(30, 34, 40))
-    hand = job.choose_style("hand", colour=rng.choice(INKS))
-    y = box.top
-    for line in lines:
-        name, mark, answer = line.partition(":")
-        written = bool(mark and answer.strip() and len(name) < 30)
-        block = job.fit(name + mark if written else line, style, box.width - 20, room * 0.5 if written else room - 16, largest=size[1] * 0.032)
-        filled = job.fit(answer.strip(), hand, box.width - 30, room * 0.6, largest=size[1] * 0.045) if written else None
-        high = block.height + (filled.height if filled else 0) + 12
-        draw_frame(sheet, Box(box.left, y, box.right, y + high), (140, 146, 154), 1)
-        place_block(sheet, block, Box(box.left + 10, y + 4, box.right, y + high))
-        if filled is not None:
-            place_block(sheet, filled, Box(box.left + 20, y + block.height + 4, box.right, y + high))
-        y += high
-    return sheet
-
-
-def draw_web_form(job: Job) -> Image.Image:
-    """Draw a form on a screen with rounded fields and a button."""
-    rng = job.rng
-    size = job.choose_size(0.85, 1.2, low=480, high=860)
-    ground = rng.choice(((244, 246, 250), WHITE, (30, 33, 40)))
-    ink = pick_ink(rng, ground, least=8)
-    sheet = paint_flat(size, ground)
-    box = frame_sheet(sheet, 0.07)
-    lines = job.text.split("\n")
-    room = (box.height - 40) / len(lines)
-    style = job.choose_style("sans", "rounded", colour=ink)
-    y = box.top
-    for line in lines:
-        name, mark, answer = line.partition(":")
-        if mark and answer.strip():
-            first = job.fit(name, style, box.width, room * 0.4, largest=size[1] * 0.03)
-            second = job.fit(answer.strip(), style, box.width - 24, room * 0.5, largest=size[1] * 0.036)
-            place_block(sheet, first, Box(box.left, y, box.right, y + room))
-            y += first.height + 2
-            field = Box(box.left, y, box.right, y + second.height + 8)
-            fill_box(sheet, field, mix_colours(ground, ink, 0.06), 8, mix_colours(ground, ink, 0.3))
-            place_block(sheet, second, field.shrink(12, 4))
-            y = field.bottom + 8
-        else:
-            block = job.fit(line, style, box.width, room - 8, largest=size[1] * 0.05)
-            place_block(sheet, block, Box(box.left, y, box.right, y + room))
-            y += block.height + 10
-    if y + 40 < size[1]:
-        fill_box(sheet, Box(box.left, y + 4, box.left + box.width * 0.3, y + 36), rng.choice(ACCENTS), 8)
     return sheet
 
 

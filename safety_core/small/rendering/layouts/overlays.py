@@ -1,8 +1,9 @@
 """Layouts of lettering over any photograph, and of plain lettering on an even ground."""
 
 import math
+from dataclasses import replace
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
 from safety_core.small.rendering.colours import (
     BLACK,
@@ -14,24 +15,18 @@ from safety_core.small.rendering.colours import (
     pick_ground,
     pick_ink,
 )
-from safety_core.small.rendering.finishing import Finish
 from safety_core.small.rendering.grounds import measure_brightness, paint_flat, paint_gradient, paint_paper
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.placing import Box, fill_box, frame_sheet, place_block, place_text
-from safety_core.small.rendering.symbols import Rgb
-from safety_core.small.rendering.typesetting import Style
+from safety_core.small.rendering.placing import Box, fill_box, frame_sheet, place_block, place_text
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import Align, Style
 
 OVERLAY_SHAPES = (1.0, 1.33, 0.75, 1.5)
-
-FINISH: Finish = "screen"
 
 
 def _outline(style: Style, width: float, colour: Rgb) -> Style:
     """Give a style an outline."""
-    return Style(
-        face=style.face, weight=style.weight, colour=style.colour, align=style.align, leading=style.leading,
-        outline=width, outline_colour=colour, balanced=style.balanced, capitals=style.capitals,
-    )  # fmt: skip
+    return replace(style, outline=width, outline_colour=colour)
 
 
 def draw_edge_overlay(job: Job) -> Image.Image:
@@ -49,7 +44,15 @@ def draw_edge_overlay(job: Job) -> Image.Image:
     box = frame_sheet(sheet, 0.05)
     upper = rng.random() < 0.5
     room = box._replace(bottom=size[1] * 0.7) if upper else box._replace(top=size[1] * 0.3)
-    place_text(job, sheet, job.text, style, room, largest=size[1] * rng.uniform(0.06, 0.12), upright="top" if upper else "bottom")
+    place_text(
+        job,
+        sheet,
+        job.text,
+        style,
+        room,
+        largest=size[1] * rng.uniform(0.06, 0.12),
+        upright="top" if upper else "bottom",
+    )
     return sheet
 
 
@@ -60,7 +63,7 @@ def draw_band_overlay(job: Job) -> Image.Image:
     sheet = job.paint_photograph(size)
     ground = rng.choice((BLACK, WHITE, pick_ground(rng)))
     ink = pick_ink(rng, ground, least=7)
-    align = rng.choice(("left", "centre"))
+    align: Align = rng.choice(("left", "centre"))
     style = job.choose_style("sans", "condensed", "serif", "rounded", "mono", colour=ink, align=align)
     margin = size[0] * 0.05
     block = job.fit(job.text, style, size[0] - 2 * margin, size[1] * 0.75, largest=size[1] * rng.uniform(0.06, 0.11))
@@ -73,7 +76,11 @@ def draw_band_overlay(job: Job) -> Image.Image:
     layer = sheet.copy()
     fill_box(layer, band, ground, rng.choice((0, 14)))
     sheet = Image.blend(sheet, layer, rng.choice((1.0, 1.0, 0.85, 0.7)) if ground in (BLACK, WHITE) else 0.95)
-    inner = Box(band.left + pad, band.top + pad, band.right - pad, band.bottom) if narrow else Box(margin, top + pad, size[0] - margin, top + high)
+    inner = (
+        Box(band.left + pad, band.top + pad, band.right - pad, band.bottom)
+        if narrow
+        else Box(margin, top + pad, size[0] - margin, top + high)
+    )
     place_block(sheet, block, inner)
     return sheet
 
@@ -88,10 +95,20 @@ def draw_centre_overlay(job: Job) -> Image.Image:
     dark = rng.random() < 0.65
     sheet = Image.blend(sheet, paint_flat(size, BLACK if dark else WHITE), rng.uniform(0.4, 0.6))
     ink = rng.choice((WHITE, (255, 236, 150))) if dark else rng.choice((BLACK, (20, 30, 90)))
-    style = job.choose_style("sans", "serif", "script", "display", "rounded", "slab", colour=ink, align="centre", balanced=True)
+    style = job.choose_style(
+        "sans", "serif", "script", "display", "rounded", "slab", colour=ink, align="centre", balanced=True
+    )
     if dark:
         style = _outline(style, 0.03, BLACK)
-    place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.08), largest=size[1] * rng.uniform(0.08, 0.16), upright="middle")
+    place_text(
+        job,
+        sheet,
+        job.text,
+        style,
+        frame_sheet(sheet, 0.08),
+        largest=size[1] * rng.uniform(0.08, 0.16),
+        upright="middle",
+    )
     return sheet
 
 
@@ -108,13 +125,12 @@ def draw_faint_overlay(job: Job) -> Image.Image:
     if spread > 28:
         part = sheet.crop(_round_box(box)).filter(ImageFilter.GaussianBlur(12))
         sheet.paste(Image.blend(part, paint_flat(part.size, (round(mean),) * 3), 0.45), _round_box(box)[:2])
-    step = rng.uniform(78, 115)
+    step = rng.uniform(88, 120)
     level = round(mean + step if mean < 140 else mean - step)
     tone = rng.choice(((1.0, 1.0, 1.0), (1.0, 0.95, 0.85), (0.88, 0.95, 1.0)))
     red, green, blue = (min(255, max(0, round(level * share))) for share in tone)
     ink: Rgb = (red, green, blue)
-    shown = Style(face=style.face, weight=style.weight, colour=ink, align=style.align, leading=style.leading, balanced=True)
-    place_text(job, sheet, job.text, shown, box, largest=block.px)
+    place_block(sheet, replace(block, style=replace(style, colour=ink)), box)
     return sheet
 
 
@@ -137,7 +153,9 @@ def draw_tilted_overlay(job: Job) -> Image.Image:
     angle = rng.choice((-1, 1)) * rng.uniform(1.5, 8)
     swing = math.sin(math.radians(abs(angle)))
     bright = rng.random() < 0.7
-    style = job.choose_style("sans", "display", "hand", "slab", "condensed", colour=WHITE if bright else BLACK, align="centre", balanced=True)
+    style = job.choose_style(
+        "sans", "display", "hand", "slab", "condensed", colour=WHITE if bright else BLACK, align="centre", balanced=True
+    )
     style = _outline(style, 0.07, BLACK if bright else WHITE)
     width = size[0] * 0.9 - size[1] * swing * 0.5
     block = job.fit(job.text, style, width, size[1] * 0.8 - width * swing, largest=size[1] * rng.uniform(0.07, 0.13))
@@ -146,16 +164,18 @@ def draw_tilted_overlay(job: Job) -> Image.Image:
     tile = Image.new("RGB", (wide, high), style.outline_colour)
     if rng.random() < 0.45:
         ground = pick_ground(rng)
-        plain = Style(face=style.face, weight=style.weight, colour=pick_ink(rng, ground, least=6), align="centre", leading=style.leading, balanced=True)
-        tile, style = paint_flat((wide, high), ground), plain
+        tile = paint_flat((wide, high), ground)
+        style = replace(style, colour=pick_ink(rng, ground, least=6), outline=0.0)
         mask = Image.new("L", (wide, high), 255)
-        place_text(job, tile, job.text, style, Box(0, 0, wide, high).shrink(pad / 2), largest=block.px, upright="middle")
+        place_text(
+            job, tile, job.text, style, Box(0, 0, wide, high).shrink(pad / 2), largest=block.px, upright="middle"
+        )
     else:
         mask = _draw_mask(block.px, wide, high, job, style, pad)
-        place_text(job, tile, job.text, style, Box(0, 0, wide, high).shrink(pad / 2), largest=block.px, upright="middle")
-    turned, turned_mask = (
-        part.rotate(angle, resample=Image.Resampling.BICUBIC, expand=True) for part in (tile, mask)
-    )
+        place_text(
+            job, tile, job.text, style, Box(0, 0, wide, high).shrink(pad / 2), largest=block.px, upright="middle"
+        )
+    turned, turned_mask = (part.rotate(angle, resample=Image.Resampling.BICUBIC, expand=True) for part in (tile, mask))
     free = max(0, size[0] - turned.width), max(0, size[1] - turned.height)
     sheet.paste(turned, (round(free[0] * rng.uniform(0.2, 0.8)), round(free[1] * rng.uniform(0.1, 0.9))), turned_mask)
     return sheet
@@ -164,10 +184,7 @@ def draw_tilted_overlay(job: Job) -> Image.Image:
 def _draw_mask(px: int, wide: int, high: int, job: Job, style: Style, pad: float) -> Image.Image:
     """Mask of lettering and its outline."""
     mask = Image.new("RGB", (wide, high), BLACK)
-    white = Style(
-        face=style.face, weight=style.weight, colour=WHITE, align=style.align, leading=style.leading,
-        outline=style.outline, outline_colour=WHITE, balanced=style.balanced,
-    )  # fmt: skip
+    white = replace(style, colour=WHITE, outline_colour=WHITE)
     place_text(job, mask, job.text, white, Box(0, 0, wide, high).shrink(pad / 2), largest=px, upright="middle")
     return mask.convert("L")
 
@@ -195,7 +212,7 @@ def draw_corner_overlay(job: Job) -> Image.Image:
     size = job.choose_size(1.5, 1.33, 1.0, low=440, high=800)
     sheet = job.paint_photograph(size)
     left = rng.random() < 0.5
-    shade = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90 if left else Image.Transpose.ROTATE_270)
+    shade = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_270 if left else Image.Transpose.ROTATE_90)
     mask = shade.resize(size).point([min(235, round(value * 1.5)) for value in range(256)])
     dark = mix_colours(BLACK, pick_ground(rng, dark=1), 0.25)
     sheet.paste(paint_flat(size, dark), (0, 0), mask)
@@ -214,7 +231,15 @@ def draw_black_on_white(job: Job) -> Image.Image:
     sheet = paint_flat(size, ground)
     style = job.choose_style("sans", "mono", "serif", "hand", colour=rng.choice((BLACK, BLACK, (30, 30, 34))))
     box = frame_sheet(sheet, rng.uniform(0.03, 0.12))
-    place_text(job, sheet, job.text, style, box, largest=size[1] * rng.uniform(0.06, 0.14), upright=rng.choice(("top", "middle")))
+    place_text(
+        job,
+        sheet,
+        job.text,
+        style,
+        box,
+        largest=size[1] * rng.uniform(0.06, 0.14),
+        upright=rng.choice(("top", "middle")),
+    )
     return sheet
 
 
@@ -229,7 +254,15 @@ def draw_colour_on_plain(job: Job) -> Image.Image:
         "sans", "serif", "condensed", "rounded", "slab", "display", "hand", colour=pick_ink(rng, ground, least=5),
         align=rng.choice(("left", "centre")), capitals=rng.random() < 0.2,
     )  # fmt: skip
-    place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.07), largest=size[1] * rng.uniform(0.07, 0.16), upright="middle")
+    place_text(
+        job,
+        sheet,
+        job.text,
+        style,
+        frame_sheet(sheet, 0.07),
+        largest=size[1] * rng.uniform(0.07, 0.16),
+        upright="middle",
+    )
     return sheet
 
 
@@ -256,7 +289,21 @@ def draw_framed_plain(job: Job) -> Image.Image:
     inner = rng.choice((WHITE, BLACK, mix_colours(ground, WHITE, 0.75)))
     box = frame_sheet(sheet, rng.uniform(0.05, 0.1))
     fill_box(sheet, box, inner, rng.choice((0, 20)), pick_ink(rng, ground))
-    style = job.choose_style("sans", "slab", "mono", "condensed", colour=pick_ink(rng, inner, least=6), align=rng.choice(("left", "right", "centre")))
-    ImageDraw.Draw(sheet).line((box.left, box.top, box.right, box.top), fill=pick_ink(rng, inner), width=6)
-    place_text(job, sheet, job.text, style, box.shrink(size[0] * 0.05), largest=size[1] * rng.uniform(0.06, 0.13), upright="middle")
+    style = job.choose_style(
+        "sans",
+        "slab",
+        "mono",
+        "condensed",
+        colour=pick_ink(rng, inner, least=6),
+        align=rng.choice(("left", "right", "centre")),
+    )
+    place_text(
+        job,
+        sheet,
+        job.text,
+        style,
+        box.shrink(size[0] * 0.05),
+        largest=size[1] * rng.uniform(0.06, 0.13),
+        upright="middle",
+    )
     return sheet

@@ -3,15 +3,15 @@
 from PIL import Image, ImageDraw
 
 from safety_core.small.rendering.colours import ACCENTS, BLACK, CREAMS, INKS, WHITE, mix_colours, pick_ink
-from safety_core.small.rendering.finishing import mount_sheet
-from safety_core.small.rendering.grounds import paint_board, paint_flat, paint_paper, paint_wood, rule_paper
-from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.drawings import (
+from safety_core.small.rendering.drawings import (
     draw_blank_lines,
     draw_signature,
     stain_sheet,
 )
-from safety_core.small.rendering.layouts.placing import (
+from safety_core.small.rendering.finishing import mount_sheet
+from safety_core.small.rendering.grounds import paint_board, paint_flat, paint_paper, paint_wood, rule_paper
+from safety_core.small.rendering.job import Job
+from safety_core.small.rendering.placing import (
     Box,
     draw_frame,
     fill_box,
@@ -27,7 +27,11 @@ PAGE_SHAPES = (0.72, 0.8, 1.0)
 def lay_on_table(job: Job, sheet: Image.Image, *, tilt: float = 6) -> Image.Image:
     """Lay a sheet on a table or over the photograph."""
     around = job.surround(sheet.size, least=0.08, most=0.35)
-    ground = job.paint_photograph(around) if job.photograph is not None and job.rng.random() < 0.5 else paint_wood(job.rng, around)
+    ground = (
+        job.paint_photograph(around)
+        if job.photograph is not None and job.rng.random() < 0.5
+        else paint_wood(job.rng, around)
+    )
     return mount_sheet(job.rng, sheet, ground, tilt=tilt, bend=0.02)
 
 
@@ -39,11 +43,15 @@ def draw_typed_letter(job: Job) -> Image.Image:
     box = frame_sheet(sheet, 0.1)
     if rng.random() < 0.6:
         accent = rng.choice(ACCENTS)
-        fill_box(sheet, Box(box.left, box.top - 18, box.left + box.width * rng.choice((0.18, 1.0)), box.top - 8), accent)
-    style = job.choose_style("serif", "mono", "sans", "slab", colour=rng.choice((BLACK, (36, 36, 44))), leading=1.4)
-    used = place_text(job, sheet, job.text, style, box, largest=size[1] * 0.045)
+        fill_box(
+            sheet, Box(box.left, box.top - 18, box.left + box.width * rng.choice((0.18, 1.0)), box.top - 8), accent
+        )
+    style = job.choose_style("serif", "mono", "sans", colour=rng.choice((BLACK, (36, 36, 44))), leading=1.4)
+    used = place_text(job, sheet, job.text, style, box, largest=size[1] * rng.uniform(0.036, 0.065))
     if box.bottom - used.bottom > 60 and rng.random() < 0.6:
-        draw_signature(sheet, rng, Box(box.left, used.bottom + 16, box.left + box.width * 0.4, used.bottom + 50), rng.choice(INKS))
+        draw_signature(
+            sheet, rng, Box(box.left, used.bottom + 16, box.left + box.width * 0.4, used.bottom + 50), rng.choice(INKS)
+        )
     return sheet
 
 
@@ -53,7 +61,7 @@ def draw_letter_on_table(job: Job) -> Image.Image:
     size = job.choose_size(0.72, 0.85, low=500, high=900, mounted=True)
     sheet = paint_paper(rng, size, rng.choice(CREAMS))
     style = job.choose_style("serif", "mono", "hand", colour=rng.choice(INKS), leading=1.4)
-    place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.1), largest=size[1] * 0.05)
+    place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.1), largest=size[1] * rng.uniform(0.04, 0.07))
     stain_sheet(sheet, rng)
     return lay_on_table(job, sheet)
 
@@ -81,7 +89,9 @@ def draw_ruled_note(job: Job) -> Image.Image:
     style = job.choose_style("hand", colour=rng.choice(INKS), leading=1.35)
     left = size[0] * 0.12
     top = size[1] * 0.08
-    block = job.fit(job.text, style, size[0] * 0.94 - left, size[1] * 0.88 - top, largest=size[1] * rng.uniform(0.05, 0.085))
+    block = job.fit(
+        job.text, style, size[0] * 0.94 - left, size[1] * 0.88 - top, largest=size[1] * rng.uniform(0.05, 0.085)
+    )
     squared = rng.random() < 0.3
     pitch = max(14, block.line_height // 2) if squared else block.line_height
     rule_paper(sheet, rng, pitch, squared=squared, top=round(top + block.px * 1.02) % pitch)
@@ -146,7 +156,7 @@ def draw_book_page(job: Job) -> Image.Image:
     place_block(sheet, block, box._replace(top=top))
     draw_blank_lines(sheet, rng, box._replace(top=top + block.height + pitch), grey, pitch)
     for number in range(12):
-        x = size[0] - 12 + number if rng.random() < 2 else 0
+        x = size[0] - 12 + number
         ImageDraw.Draw(sheet).line((x, 0, x, size[1]), fill=mix_colours(page, BLACK, number * 0.03))
     return sheet
 
@@ -162,11 +172,22 @@ def draw_book_cover(job: Job) -> Image.Image:
     draw_frame(sheet, frame_sheet(sheet, 0.05), ink, 2)
     if job.photograph is not None and rng.random() < 0.6:
         high = round(size[1] * 0.38)
-        sheet.paste(job.paint_photograph((round(box.width * 0.9), high)), (round(box.left + box.width * 0.05), round(box.bottom - high)))
+        sheet.paste(
+            job.paint_photograph((round(box.width * 0.9), high)),
+            (round(box.left + box.width * 0.05), round(box.bottom - high)),
+        )
         box = box.cut(bottom=high + 14)
     title, rest = split_title(job.text)
     head = job.choose_style("serif", "display", "slab", "script", colour=ink, align="centre", balanced=True)
-    used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * (0.6 if rest else 1)), largest=size[1] * 0.12, upright="top" if rest else "middle")
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.6 if rest else 1)),
+        largest=size[1] * 0.12,
+        upright="top" if rest else "middle",
+    )
     if rest:
         body = job.choose_style("serif", "sans", colour=ink, align="centre", balanced=True)
         place_text(job, sheet, rest, body, box._replace(top=used.bottom + 16), largest=size[1] * 0.06)
@@ -202,16 +223,34 @@ def draw_newspaper(job: Job) -> Image.Image:
     sheet = paint_paper(rng, size, page)
     box = frame_sheet(sheet, 0.06)
     title, rest = split_title(job.text)
-    head = job.choose_style("serif", "condensed", "slab", "display", colour=BLACK, align=rng.choice(("left", "centre")), leading=1.15, balanced=True)
+    head = job.choose_style(
+        "serif",
+        "condensed",
+        "slab",
+        "display",
+        colour=BLACK,
+        align=rng.choice(("left", "centre")),
+        leading=1.15,
+        balanced=True,
+    )
     used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * 0.5), largest=size[1] * 0.12)
     if rest:
         body = job.choose_style("serif", colour=(40, 38, 36))
-        used = place_text(job, sheet, rest, body, box._replace(top=used.bottom + 10, bottom=box.top + box.height * 0.8), largest=size[1] * 0.05)
+        used = place_text(
+            job,
+            sheet,
+            rest,
+            body,
+            box._replace(top=used.bottom + 10, bottom=box.top + box.height * 0.8),
+            largest=size[1] * 0.05,
+        )
     below = box._replace(top=used.bottom + 16)
     ImageDraw.Draw(sheet).line((box.left, below.top - 8, box.right, below.top - 8), fill=BLACK, width=2)
     if below.height > 140 and (job.photograph is not None or rng.random() < 0.5):
         photo = job.paint_photograph((round(below.width * 0.6), round(below.height)))
-        sheet.paste(photo.convert("L").convert("RGB") if rng.random() < 0.6 else photo, (round(below.left), round(below.top)))
+        sheet.paste(
+            photo.convert("L").convert("RGB") if rng.random() < 0.6 else photo, (round(below.left), round(below.top))
+        )
         below = below.cut(left=below.width * 0.64)
     columns = max(1, round(below.width / 190))
     wide = below.width / columns
@@ -245,7 +284,9 @@ def draw_clipping(job: Job) -> Image.Image:
     sheet = paint_paper(rng, size, page)
     style = job.choose_style("serif", "slab", colour=(30, 28, 26), balanced=True, leading=1.2)
     box = frame_sheet(sheet, 0.07)
-    used = place_text(job, sheet, job.text, style, box._replace(bottom=box.top + box.height * 0.85), largest=size[1] * 0.15)
+    used = place_text(
+        job, sheet, job.text, style, box._replace(bottom=box.top + box.height * 0.85), largest=size[1] * 0.15
+    )
     draw_blank_lines(sheet, rng, box._replace(top=used.bottom + 12), mix_colours(page, (80, 80, 80), 0.4), 15)
     return lay_on_table(job, sheet, tilt=7)
 
@@ -264,7 +305,14 @@ def draw_post_card(job: Job) -> Image.Image:
     stamp = Box(size[0] * 0.83, size[1] * 0.07, size[0] * 0.95, size[1] * 0.27)
     sheet.paste(job.paint_photograph((round(stamp.width), round(stamp.height))), (round(stamp.left), round(stamp.top)))
     style = job.choose_style("hand", "script", colour=rng.choice(INKS), leading=1.3)
-    place_text(job, sheet, job.text, style, Box(size[0] * 0.05, size[1] * 0.07, middle - 20, size[1] * 0.93), largest=size[1] * 0.085)
+    place_text(
+        job,
+        sheet,
+        job.text,
+        style,
+        Box(size[0] * 0.05, size[1] * 0.07, middle - 20, size[1] * 0.93),
+        largest=size[1] * 0.085,
+    )
     return sheet
 
 
@@ -277,5 +325,5 @@ def draw_plain_letter(job: Job) -> Image.Image:
     for y in (0.3, 0.7):
         pen.ellipse((14, size[1] * y - 9, 32, size[1] * y + 9), fill=(200, 200, 198))
     style = job.choose_style("sans", "serif", colour=BLACK, leading=1.45)
-    place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.11), largest=size[1] * 0.042)
+    place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.11), largest=size[1] * rng.uniform(0.036, 0.06))
     return sheet

@@ -1,5 +1,7 @@
 """Layouts of posters and memes."""
 
+from dataclasses import replace
+
 from PIL import Image, ImageDraw, ImageEnhance
 
 from safety_core.small.rendering.colours import (
@@ -13,16 +15,17 @@ from safety_core.small.rendering.colours import (
 from safety_core.small.rendering.finishing import mount_sheet
 from safety_core.small.rendering.grounds import paint_flat, paint_gradient, paint_paper, paint_wall
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.placing import (
+from safety_core.small.rendering.placing import (
     Box,
     draw_frame,
     fill_box,
     frame_sheet,
+    place_block,
     place_text,
     split_halves,
     split_title,
 )
-from safety_core.small.rendering.typesetting import Style
+from safety_core.small.rendering.typography.typesetting import Align, Style
 
 POSTER_SHAPES = (0.71, 0.66, 0.8, 1.0)
 
@@ -55,8 +58,10 @@ def draw_plain_poster(job: Job) -> Image.Image:
         x, y, r = rng.uniform(0, size[0]), rng.uniform(0, size[1]), rng.uniform(0.1, 0.4) * size[0]
         pen.ellipse((x - r, y - r, x + r, y + r), fill=faint)
     ink = pick_ink(rng, ground, least=6)
-    align = rng.choice(("left", "centre", "centre"))
-    head = job.choose_style("display", "condensed", "slab", "sans", "script", colour=ink, align=align, balanced=True, leading=1.15)
+    align: Align = rng.choice(("left", "centre", "centre"))
+    head = job.choose_style(
+        "display", "condensed", "slab", "sans", "script", colour=ink, align=align, balanced=True, leading=1.15
+    )
     body = job.choose_style("sans", "serif", "rounded", colour=ink, align=align)
     box = frame_sheet(sheet, 0.09)
     if rng.random() < 0.3:
@@ -76,8 +81,10 @@ def draw_photo_poster(job: Job) -> Image.Image:
     below = rng.random() < 0.6
     sheet.paste(job.paint_photograph((size[0], high)), (0, 0 if below else size[1] - high))
     ink = pick_ink(rng, ground, least=6)
-    align = rng.choice(("left", "centre"))
-    head = job.choose_style("display", "condensed", "sans", "slab", colour=ink, align=align, balanced=True, leading=1.15)
+    align: Align = rng.choice(("left", "centre"))
+    head = job.choose_style(
+        "display", "condensed", "sans", "slab", colour=ink, align=align, balanced=True, leading=1.15
+    )
     body = job.choose_style("sans", "serif", "condensed", colour=ink, align=align)
     box = Box(0, high if below else 0, size[0], size[1] if below else size[1] - high)
     _draw_title_and_rest(job, sheet, box.shrink(size[0] * 0.07, size[1] * 0.045), head, body)
@@ -90,8 +97,10 @@ def draw_dark_poster(job: Job) -> Image.Image:
     size = job.choose_size(*POSTER_SHAPES)
     sheet = ImageEnhance.Brightness(job.paint_photograph(size)).enhance(rng.uniform(0.25, 0.4))
     ink = rng.choice((WHITE, (255, 220, 90), (255, 240, 220), (160, 230, 255)))
-    align = rng.choice(("left", "centre"))
-    head = job.choose_style("display", "serif", "condensed", "script", colour=ink, align=align, balanced=True, leading=1.15)
+    align: Align = rng.choice(("left", "centre"))
+    head = job.choose_style(
+        "display", "serif", "condensed", "script", colour=ink, align=align, balanced=True, leading=1.15
+    )
     body = job.choose_style("sans", "condensed", "serif", colour=WHITE, align=align)
     _draw_title_and_rest(job, sheet, frame_sheet(sheet, 0.09), head, body)
     return sheet
@@ -104,7 +113,9 @@ def draw_pasted_poster(job: Job) -> Image.Image:
     ground = pick_ground(rng, dark=0.3)
     sheet = paint_paper(rng, size, ground)
     ink = pick_ink(rng, ground, least=6)
-    head = job.choose_style("display", "slab", "hand", "condensed", colour=ink, align="centre", balanced=True, leading=1.15)
+    head = job.choose_style(
+        "display", "slab", "hand", "condensed", colour=ink, align="centre", balanced=True, leading=1.15
+    )
     body = job.choose_style("serif", "sans", "hand", colour=ink, align="centre", balanced=True)
     _draw_title_and_rest(job, sheet, frame_sheet(sheet, 0.09), head, body)
     around = job.surround(size, least=0.12, most=0.5)
@@ -126,8 +137,12 @@ def draw_split_poster(job: Job) -> Image.Image:
         [(0, 0), (size[0], 0), (size[0], size[1] * (edge - 0.05)), (0, size[1] * (edge + 0.05))], fill=first
     )
     box = frame_sheet(sheet, 0.08)
-    head = job.choose_style("display", "sans", "condensed", colour=pick_ink(rng, first, least=6), align="left", leading=1.15)
-    place_text(job, sheet, title, head, box._replace(bottom=size[1] * (edge - 0.07)), largest=size[1] * 0.16, upright="middle")
+    head = job.choose_style(
+        "display", "sans", "condensed", colour=pick_ink(rng, first, least=6), align="left", leading=1.15
+    )
+    place_text(
+        job, sheet, title, head, box._replace(bottom=size[1] * (edge - 0.07)), largest=size[1] * 0.16, upright="middle"
+    )
     if rest:
         body = job.choose_style("slab", "serif", "sans", colour=pick_ink(rng, second, least=6), align="left")
         place_text(job, sheet, rest, body, box._replace(top=size[1] * (edge + 0.08)), largest=size[1] * 0.1)
@@ -136,11 +151,10 @@ def draw_split_poster(job: Job) -> Image.Image:
 
 def _choose_meme_style(job: Job) -> Style:
     """White capitals with a black outline."""
-    style = job.choose_style("display", "condensed", colour=WHITE, align="centre", capitals=True, balanced=True, leading=1.1)
-    return Style(
-        face=style.face, weight=max(style.face.weights), colour=WHITE, align="centre", leading=1.12, capitals=True,
-        outline=job.rng.uniform(0.05, 0.08), outline_colour=BLACK, balanced=True,
-    )  # fmt: skip
+    style = job.choose_style(
+        "display", "condensed", colour=WHITE, align="centre", capitals=True, balanced=True, leading=1.1
+    )
+    return replace(style, weight=max(style.face.weights), outline=job.rng.uniform(0.05, 0.08), outline_colour=BLACK)
 
 
 def draw_outlined_meme(job: Job) -> Image.Image:
@@ -172,10 +186,8 @@ def draw_captioned_meme(job: Job) -> Image.Image:
     dark = rng.random() < 0.25
     sheet = paint_flat((width, height), BLACK if dark else WHITE)
     sheet.paste(job.paint_photograph((width, height - band)), (0, band))
-    shown = job.text
-    style = Style(face=style.face, weight=style.weight, colour=WHITE if dark else BLACK, align=style.align, leading=style.leading)
-    box = Box(width * 0.04, height * 0.02, width * 0.96, band)
-    place_text(job, sheet, shown, style, box, largest=block.px)
+    shown = replace(block, style=replace(style, colour=WHITE if dark else BLACK))
+    place_block(sheet, shown, Box(width * 0.04, height * 0.02, width * 0.96, band))
     return sheet
 
 
@@ -191,9 +203,18 @@ def draw_motivational_meme(job: Job) -> Image.Image:
     sheet.paste(photo, (margin, round(margin * 0.7)))
     frame = Box(margin, margin * 0.7, width - margin, margin * 0.7 + photo.height)
     draw_frame(sheet, frame.shrink(-5), WHITE, 2)
-    head = job.choose_style("serif", colour=rng.choice((WHITE, (240, 200, 80))), align="centre", capitals=rng.random() < 0.6, balanced=True)
+    head = job.choose_style(
+        "serif", colour=rng.choice((WHITE, (240, 200, 80))), align="centre", capitals=rng.random() < 0.6, balanced=True
+    )
     box = Box(width * 0.06, frame.bottom + height * 0.03, width * 0.94, height * 0.98)
-    used = place_text(job, sheet, title, head, box if not rest else box._replace(bottom=box.top + box.height * 0.6), largest=height * 0.1)
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        box if not rest else box._replace(bottom=box.top + box.height * 0.6),
+        largest=height * 0.1,
+    )
     if rest:
         body = job.choose_style("serif", "sans", colour=WHITE, align="centre", balanced=True)
         place_text(job, sheet, rest, body, box._replace(top=used.bottom + 6), largest=height * 0.06)

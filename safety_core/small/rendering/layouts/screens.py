@@ -1,21 +1,22 @@
 """Layouts of screenshots: dialogs, web pages, posts, search, apps on phones, editors and terminals."""
 
+from dataclasses import replace
 from random import Random
 
 from PIL import Image, ImageDraw
 
 from safety_core.small.rendering.colours import ACCENTS, BLACK, WHITE, mix_colours, pick_ground, pick_ink
-from safety_core.small.rendering.grounds import paint_flat, paint_gradient
-from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.drawings import (
+from safety_core.small.rendering.drawings import (
     draw_avatar,
     draw_blank_lines,
     draw_icon,
     draw_window,
 )
-from safety_core.small.rendering.layouts.placing import Box, fill_box, frame_sheet, place_block, place_text, split_title
-from safety_core.small.rendering.symbols import Rgb
-from safety_core.small.rendering.typesetting import Style, draw_line, measure_width
+from safety_core.small.rendering.grounds import paint_flat, paint_gradient
+from safety_core.small.rendering.job import SHORTEST, Job
+from safety_core.small.rendering.placing import Box, fill_box, frame_sheet, place_block, place_text, split_title
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import draw_line, measure_width
 
 BUTTONS = ("OK", "Cancel", "Close", "Save", "Continue", "Back", "Retry", "Done", "Next", "Help")
 NAMES = ("Ada", "Milan", "Noor", "Keiko", "Pavel", "Ines", "Tomas", "Lena", "Sam", "Ravi", "Greta", "Olu")
@@ -46,6 +47,14 @@ def _draw_button(job: Job, image: Image.Image, right: float, bottom: float, px: 
     fill_box(image, Box(right - width, bottom - px * 2, right, bottom), colour, px * 0.4)
     draw_line(image, word, style, px, right - width + px, bottom - px * 1.6)
     return right - width
+
+
+def crop_below(job: Job, sheet: Image.Image, bottom: float) -> Image.Image:
+    """Cut off most of what is empty below a text, in two of three pictures."""
+    if job.rng.random() < 0.33:
+        return sheet
+    high = round(bottom + job.rng.uniform(0.04, 0.25) * sheet.height)
+    return sheet.crop((0, 0, sheet.width, min(sheet.height, max(SHORTEST, high))))
 
 
 def draw_dialog(job: Job) -> Image.Image:
@@ -85,7 +94,14 @@ def draw_web_page(job: Job) -> Image.Image:
     title, rest = split_title(job.text)
     head = job.choose_style("sans", "serif", "slab", colour=rng.choice((ink, pick_ink(rng, page, least=5))))
     style = job.choose_style("sans", "serif", colour=ink)
-    used = place_text(job, sheet, title, head, body._replace(bottom=body.top + body.height * (0.5 if rest else 0.8)), largest=size[1] * 0.085)
+    used = place_text(
+        job,
+        sheet,
+        title,
+        head,
+        body._replace(bottom=body.top + body.height * (0.5 if rest else 0.8)),
+        largest=size[1] * 0.085,
+    )
     if rest:
         used = place_text(job, sheet, rest, style, body._replace(top=used.bottom + 10), largest=size[1] * 0.05)
     below = body._replace(top=used.bottom + 20)
@@ -174,7 +190,10 @@ def draw_phone_app(job: Job) -> Image.Image:
     place_block(sheet, block, shown.shrink(px))
     y = shown.bottom + px
     if job.photograph is not None and card.bottom - y > 120:
-        sheet.paste(job.paint_photograph((round(card.width), round(min(card.bottom - y, card.width)))), (round(card.left), round(y)))
+        sheet.paste(
+            job.paint_photograph((round(card.width), round(min(card.bottom - y, card.width)))),
+            (round(card.left), round(y)),
+        )
     elif card.bottom - y > 90:
         fill_box(sheet, Box(card.left, y, card.right, card.bottom), page, 16)
         draw_blank_lines(sheet, rng, Box(card.left, y, card.right, card.bottom).shrink(px), panel, 28)
@@ -215,7 +234,9 @@ def draw_assistant(job: Job) -> Image.Image:
     side = size[0] * 0.16 if size[0] > size[1] else 0
     fill_box(sheet, Box(0, 0, side, size[1]), panel)
     for number in range(6 if side else 0):
-        draw_blank_lines(sheet, rng, Box(14, 30 + 40 * number, side - 14, 50 + 40 * number), mix_colours(panel, ink, 0.2), 20)
+        draw_blank_lines(
+            sheet, rng, Box(14, 30 + 40 * number, side - 14, 50 + 40 * number), mix_colours(panel, ink, 0.2), 20
+        )
     body = Box(side + 24, 24, size[0] - 24, size[1] - 24)
     style = job.choose_style("sans", "serif", colour=ink)
     block = job.fit(job.text, style, body.width * 0.82 - 32, body.height * 0.8, largest=size[1] * 0.055)
@@ -248,8 +269,10 @@ def draw_terminal(job: Job) -> Image.Image:
     if rng.random() < 0.7:
         box = draw_window(sheet, rng, box, bar=rng.choice(((70, 72, 78), (222, 222, 224))), page=page)
     style = job.choose_style("mono", colour=ink, leading=1.3)
-    place_text(job, sheet, job.text, style, box.shrink(size[0] * 0.03), largest=size[1] * 0.06)
-    return sheet
+    used = place_text(
+        job, sheet, job.text, style, box.shrink(size[0] * 0.03), largest=size[1] * rng.uniform(0.045, 0.08)
+    )
+    return crop_below(job, sheet, used.bottom)
 
 
 def draw_editor(job: Job) -> Image.Image:
@@ -261,17 +284,17 @@ def draw_editor(job: Job) -> Image.Image:
     gutter = size[0] * 0.08
     box = Box(gutter, size[1] * 0.05, size[0] * 0.97, size[1] * 0.97)
     style = job.choose_style("mono", colour=ink, leading=1.4)
-    block = job.fit(job.text, style, box.width, box.height, largest=size[1] * 0.055)
+    block = job.fit(job.text, style, box.width, box.height, largest=size[1] * rng.uniform(0.045, 0.075))
     grey = mix_colours(ink, page, 0.55)
     colours = (ink, mix_colours(ink, rng.choice(ACCENTS), 0.3), mix_colours(ink, rng.choice(ACCENTS), 0.3))
     for number, line in enumerate(block.lines):
         y = box.top + number * block.line_height
-        faint = Style(face=style.face, weight=style.weight, colour=grey)
+        faint = replace(style, colour=grey)
         draw_line(sheet, str(number + 1), faint, max(13, round(block.px * 0.8)), gutter * 0.2, y)
-        shown = Style(face=style.face, weight=style.weight, colour=colours[number % 3 if line.indent == 0 else 0])
+        shown = replace(style, colour=colours[number % 3 if line.indent == 0 else 0])
         draw_line(sheet, line.text, shown, block.px, box.left + line.indent, y)
     ImageDraw.Draw(sheet).line((gutter * 0.82, 0, gutter * 0.82, size[1]), fill=mix_colours(ink, page, 0.75), width=2)
-    return sheet
+    return crop_below(job, sheet, box.top + block.height)
 
 
 def draw_notebook_cell(job: Job) -> Image.Image:

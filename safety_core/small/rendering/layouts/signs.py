@@ -14,6 +14,7 @@ from safety_core.small.rendering.colours import (
     pick_ground,
     pick_ink,
 )
+from safety_core.small.rendering.drawings import draw_bar_code
 from safety_core.small.rendering.finishing import mount_sheet
 from safety_core.small.rendering.grounds import (
     paint_cloth,
@@ -24,8 +25,7 @@ from safety_core.small.rendering.grounds import (
     paint_wood,
 )
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.drawings import draw_bar_code
-from safety_core.small.rendering.layouts.placing import (
+from safety_core.small.rendering.placing import (
     Box,
     draw_frame,
     fill_box,
@@ -34,7 +34,7 @@ from safety_core.small.rendering.layouts.placing import (
     split_halves,
     split_title,
 )
-from safety_core.small.rendering.symbols import Rgb
+from safety_core.small.rendering.typography.symbols import Rgb
 
 WARNINGS: tuple[tuple[Rgb, Rgb], ...] = (
     ((255, 205, 0), BLACK),
@@ -65,7 +65,9 @@ def draw_metal_sign(job: Job) -> Image.Image:
     box = frame_sheet(sheet, 0.03)
     radius = min(size) * 0.06
     draw_frame(sheet, box, ink, max(3, min(size) // 60), radius)
-    style = job.choose_style("sans", "condensed", colour=ink, align="centre", capitals=rng.random() < 0.4, balanced=True)
+    style = job.choose_style(
+        "sans", "condensed", colour=ink, align="centre", capitals=rng.random() < 0.4, balanced=True
+    )
     place_text(job, sheet, job.text, style, box.shrink(min(size) * 0.07), largest=size[1] * 0.3, upright="middle")
     around = job.surround(size, least=0.15, most=0.5)
     behind = job.paint_photograph(around) if job.photograph or rng.random() < 0.5 else paint_wall(rng, around)
@@ -83,8 +85,12 @@ def draw_header_sign(job: Job) -> Image.Image:
         title, rest = split_halves(job.text)
     top = Box(0, 0, size[0], size[1] * (0.32 if rest else 1))
     fill_box(sheet, top, band)
-    head = job.choose_style("condensed", "sans", "slab", colour=band_ink, align="centre", capitals=rng.random() < 0.5, balanced=True)
-    place_text(job, sheet, title, head, top.shrink(size[0] * 0.06, size[1] * 0.03), largest=size[1] * 0.2, upright="middle")
+    head = job.choose_style(
+        "condensed", "sans", "slab", colour=band_ink, align="centre", capitals=rng.random() < 0.5, balanced=True
+    )
+    place_text(
+        job, sheet, title, head, top.shrink(size[0] * 0.06, size[1] * 0.03), largest=size[1] * 0.2, upright="middle"
+    )
     if rest:
         style = job.choose_style("sans", "condensed", colour=BLACK, align="centre", balanced=True)
         box = Box(0, top.bottom, *size).shrink(size[0] * 0.07, size[1] * 0.05)
@@ -191,9 +197,13 @@ def draw_shirt(job: Job) -> Image.Image:
     pen.polygon([(x * width, y * height) for x, y in outline], fill=255)
     pen.ellipse((0.38 * width, -0.04 * height, 0.62 * width, 0.11 * height), fill=0)
     sheet.paste(cloth, (0, 0), mask)
-    style = job.choose_style("display", "sans", "rounded", "script", colour=pick_ink(rng, colour, least=5), align="centre", balanced=True)
+    style = job.choose_style(
+        "display", "sans", "rounded", "script", colour=pick_ink(rng, colour, least=5), align="centre", balanced=True
+    )
     box = Box(0.2 * width, 0.24 * height, 0.8 * width, 0.78 * height)
-    place_text(job, sheet, job.text, style, box, largest=height * 0.12, upright="middle" if rng.random() < 0.5 else "top")
+    place_text(
+        job, sheet, job.text, style, box, largest=height * 0.12, upright="middle" if rng.random() < 0.5 else "top"
+    )
     return sheet
 
 
@@ -206,7 +216,9 @@ def draw_street_banner(job: Job) -> Image.Image:
     stripe = rng.choice(ACCENTS)
     fill_box(sheet, Box(0, size[1] * 0.9, *size), stripe)
     fill_box(sheet, Box(0, 0, size[0], size[1] * 0.1), stripe)
-    style = job.choose_style("sans", "slab", "rounded", colour=pick_ink(rng, ground, least=5.5), align="centre", balanced=True)
+    style = job.choose_style(
+        "sans", "slab", "rounded", colour=pick_ink(rng, ground, least=5.5), align="centre", balanced=True
+    )
     box = Box(0, 0, *size).shrink(size[0] * 0.05, size[1] * 0.15)
     place_text(job, sheet, job.text, style, box, largest=size[1] * 0.4, upright="middle")
     around = (min(1280, round(size[0] * 1.15)), min(1280, round(size[1] * 2)))
@@ -250,9 +262,15 @@ def draw_price_tag(job: Job) -> Image.Image:
     box = frame_sheet(sheet, 0.07)
     style = job.choose_style("sans", "condensed", "mono", colour=BLACK)
     used = place_text(job, sheet, job.text, style, box.cut(bottom=size[1] * 0.24), largest=size[1] * 0.16)
-    draw_bar_code(sheet, rng, Box(box.left, max(used.bottom + 8, box.bottom - size[1] * 0.2), box.left + box.width * 0.6, box.bottom))
+    draw_bar_code(
+        sheet,
+        rng,
+        Box(box.left, max(used.bottom + 8, box.bottom - size[1] * 0.2), box.left + box.width * 0.6, box.bottom),
+    )
     around = job.surround(size, least=0.2, most=0.4)
-    behind = job.paint_photograph(around) if job.photograph else paint_gradient(around, pick_ground(rng), (210, 210, 206))
+    behind = (
+        job.paint_photograph(around) if job.photograph else paint_gradient(around, pick_ground(rng), (210, 210, 206))
+    )
     return mount_sheet(rng, _cut_round(sheet, 14), behind, tilt=4)
 
 

@@ -8,7 +8,7 @@ from safety_core.small.rendering.colours import ACCENTS, WHITE, mix_colours, pic
 from safety_core.small.rendering.finishing import mount_sheet
 from safety_core.small.rendering.grounds import paint_board, paint_flat, paint_gradient, paint_paper, paint_wall
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.layouts.placing import (
+from safety_core.small.rendering.placing import (
     Box,
     draw_frame,
     fill_box,
@@ -17,8 +17,8 @@ from safety_core.small.rendering.layouts.placing import (
     split_halves,
     split_title,
 )
-from safety_core.small.rendering.symbols import Rgb
-from safety_core.small.rendering.typesetting import draw_line
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import Align, draw_line
 
 SLIDE_SHAPES = (1.78, 1.33)
 
@@ -54,10 +54,14 @@ def draw_title_slide(job: Job) -> Image.Image:
     )  # fmt: skip
     y = used.bottom + size[1] * 0.025
     if rng.random() < 0.6:
-        ImageDraw.Draw(sheet).line((box.left, y, box.left + box.width * rng.choice((0.2, 1.0)), y), fill=accent, width=4)
+        ImageDraw.Draw(sheet).line(
+            (box.left, y, box.left + box.width * rng.choice((0.2, 1.0)), y), fill=accent, width=4
+        )
     if rest:
         body = job.choose_style("sans", "serif", "condensed", "rounded", colour=ink, leading=1.5)
-        place_text(job, sheet, _add_bullets(job, rest), body, box._replace(top=y + size[1] * 0.04), largest=size[1] * 0.075)
+        place_text(
+            job, sheet, _add_bullets(job, rest), body, box._replace(top=y + size[1] * 0.04), largest=size[1] * 0.075
+        )
     return sheet
 
 
@@ -71,9 +75,15 @@ def draw_band_slide(job: Job) -> Image.Image:
     if not rest:
         title, rest = split_halves(job.text)
     top = Box(0, 0, size[0], size[1] * (0.26 if rest else 1.0))
-    sheet.paste(paint_gradient((size[0], round(top.height)), band, mix_colours(band, (0, 0, 0), 0.25), upright=False), (0, 0))
-    head = job.choose_style("sans", "condensed", "serif", colour=pick_ink(rng, band, least=6), align=rng.choice(("left", "centre")))
-    place_text(job, sheet, title, head, top.shrink(size[0] * 0.05, size[1] * 0.03), largest=size[1] * 0.12, upright="middle")
+    sheet.paste(
+        paint_gradient((size[0], round(top.height)), band, mix_colours(band, (0, 0, 0), 0.25), upright=False), (0, 0)
+    )
+    head = job.choose_style(
+        "sans", "condensed", "serif", colour=pick_ink(rng, band, least=6), align=rng.choice(("left", "centre"))
+    )
+    place_text(
+        job, sheet, title, head, top.shrink(size[0] * 0.05, size[1] * 0.03), largest=size[1] * 0.12, upright="middle"
+    )
     if not rest:
         return sheet
     box = Box(size[0] * 0.05, top.bottom + size[1] * 0.06, size[0] * 0.95, size[1] * 0.94)
@@ -96,10 +106,24 @@ def draw_projected_slide(job: Job) -> Image.Image:
     box = frame_sheet(slide, 0.09)
     title, rest = split_title(job.text)
     head = job.choose_style("sans", "slab", colour=ink)
-    used = place_text(job, slide, title, head, box._replace(bottom=box.top + box.height * (0.45 if rest else 1)), largest=size[1] * 0.12)
+    used = place_text(
+        job,
+        slide,
+        title,
+        head,
+        box._replace(bottom=box.top + box.height * (0.45 if rest else 1)),
+        largest=size[1] * 0.12,
+    )
     if rest:
         body = job.choose_style("sans", "condensed", colour=ink, leading=1.4)
-        place_text(job, slide, _add_bullets(job, rest), body, box._replace(top=used.bottom + size[1] * 0.04), largest=size[1] * 0.08)
+        place_text(
+            job,
+            slide,
+            _add_bullets(job, rest),
+            body,
+            box._replace(top=used.bottom + size[1] * 0.04),
+            largest=size[1] * 0.08,
+        )
     around = job.surround(size, least=0.15, most=0.4)
     behind = paint_gradient(around, (46, 44, 50), (16, 16, 20))
     return mount_sheet(rng, slide, behind, tilt=2, bend=0.025, shade=False)
@@ -111,7 +135,11 @@ def draw_blackboard(job: Job) -> Image.Image:
     size = job.choose_size(1.6, 1.2, low=480, high=900)
     chalk = rng.random() < 0.6
     sheet = paint_board(rng, size, chalk=chalk)
-    ink = rng.choice(((240, 240, 230), (250, 226, 140))) if chalk else rng.choice(((20, 40, 130), (20, 20, 24), (170, 20, 30)))
+    ink = (
+        rng.choice(((240, 240, 230), (250, 226, 140)))
+        if chalk
+        else rng.choice(((20, 40, 130), (20, 20, 24), (170, 20, 30)))
+    )
     draw_frame(sheet, Box(0, 0, size[0] - 1, size[1] - 1), (120, 84, 52) if chalk else (180, 184, 188), 10)
     style = job.choose_style("hand", colour=ink, align=rng.choice(("left", "centre")))
     place_text(job, sheet, job.text, style, frame_sheet(sheet, 0.1), largest=size[1] * 0.13, upright="middle")
@@ -130,10 +158,26 @@ def draw_number_slide(job: Job) -> Image.Image:
     if not rest:
         title, rest = split_halves(job.text)
     head = job.choose_style("display", "sans", "serif", colour=pick_ink(rng, left, least=6))
-    place_text(job, sheet, title, head, Box(0, 0, edge, size[1]).shrink(size[0] * 0.04), largest=size[1] * 0.13, upright="middle")
+    place_text(
+        job,
+        sheet,
+        title,
+        head,
+        Box(0, 0, edge, size[1]).shrink(size[0] * 0.04),
+        largest=size[1] * 0.13,
+        upright="middle",
+    )
     if rest:
         body = job.choose_style("sans", "rounded", colour=pick_ink(rng, right, least=6), leading=1.45)
-        place_text(job, sheet, _add_bullets(job, rest), body, Box(edge, 0, *size).shrink(size[0] * 0.04), largest=size[1] * 0.08, upright="middle")
+        place_text(
+            job,
+            sheet,
+            _add_bullets(job, rest),
+            body,
+            Box(edge, 0, *size).shrink(size[0] * 0.04),
+            largest=size[1] * 0.08,
+            upright="middle",
+        )
     return sheet
 
 
@@ -159,13 +203,23 @@ def _draw_values(job: Job, sheet: Image.Image, box: Box) -> None:
     colour, other = rng.sample(ACCENTS, 2)
     step = box.width / count
     kind = rng.randrange(3)
-    points = [(box.left + step * (number + 0.5), box.bottom - value * box.height) for number, value in enumerate(values)]
+    points = [
+        (box.left + step * (number + 0.5), box.bottom - value * box.height) for number, value in enumerate(values)
+    ]
     if kind == 0:
         for number, (x, y) in enumerate(points):
-            pen.rectangle((x - step * 0.34, y, x + step * 0.34, box.bottom), fill=colour if number % 2 else mix_colours(colour, other, 0.5))
+            pen.rectangle(
+                (x - step * 0.34, y, x + step * 0.34, box.bottom),
+                fill=colour if number % 2 else mix_colours(colour, other, 0.5),
+            )
     elif kind == 1:
         pen.line(points, fill=colour, width=4, joint="curve")
-        pen.line([(x, box.top + (y - box.top) * 0.6 + box.height * 0.2) for x, y in points], fill=other, width=4, joint="curve")
+        pen.line(
+            [(x, box.top + (y - box.top) * 0.6 + box.height * 0.2) for x, y in points],
+            fill=other,
+            width=4,
+            joint="curve",
+        )
     else:
         for x, y in points:
             for _ in range(3):
@@ -182,13 +236,18 @@ def draw_axis_chart(job: Job) -> Image.Image:
     sheet = paint_flat(size, ground)
     box = frame_sheet(sheet, 0.05)
     title, rest = split_title(job.text)
-    align = rng.choice(("left", "centre"))
+    align: Align = rng.choice(("left", "centre"))
     head = job.choose_style("sans", "condensed", "serif", colour=ink, align=align)
     used = place_text(job, sheet, title, head, box._replace(bottom=box.top + box.height * 0.35), largest=size[1] * 0.06)
     if rest:
         body = job.choose_style("sans", "condensed", colour=ink, align=align)
         used = place_text(
-            job, sheet, rest, body, Box(box.left, used.bottom + 6, box.right, box.top + box.height * 0.62), largest=size[1] * 0.042
+            job,
+            sheet,
+            rest,
+            body,
+            Box(box.left, used.bottom + 6, box.right, box.top + box.height * 0.62),
+            largest=size[1] * 0.042,
         )
     plot = Box(box.left + 48, used.bottom + 20, box.right, box.bottom - 10)
     _draw_axes(job, sheet, plot, ink)
@@ -209,8 +268,9 @@ def draw_pie_chart(job: Job) -> Image.Image:
     start = rng.uniform(0, 360)
     pie = Image.new("RGB", (round(side * 2), round(side * 2)), ground)
     pen = ImageDraw.Draw(pie)
-    for colour in rng.sample(ACCENTS, rng.randint(3, 5)):
-        end = start + rng.uniform(40, 110)
+    shares = [rng.uniform(0.5, 2) for _ in range(rng.randint(3, 6))]
+    for share, colour in zip(shares, rng.sample(ACCENTS, len(shares)), strict=True):
+        end = start + 360 * share / sum(shares)
         pen.pieslice((0, 0, side * 2 - 1, side * 2 - 1), start, end, fill=colour, outline=ground, width=4)
         start = end
     if rng.random() < 0.4:
@@ -231,13 +291,19 @@ def draw_bar_list(job: Job) -> Image.Image:
     lines = [line for line in job.text.split("\n") if line.strip()]
     box = frame_sheet(sheet, 0.06)
     style = job.choose_style("sans", "condensed", colour=BLACKISH)
-    room = box.height / len(lines)
     colour = rng.choice(ACCENTS)
+    room = box.height / len(lines)
+    top = box.top
     for number, line in enumerate(lines):
-        top = box.top + number * room
-        used = place_text(job, sheet, line, style, Box(box.left, top, box.right, top + room * 0.72), largest=size[1] * 0.06)
+        used = place_text(
+            job, sheet, line, style, Box(box.left, top, box.right, top + room * 0.7), largest=size[1] * 0.07
+        )
+        top = used.bottom + size[1] * 0.015
         if number or len(lines) == 1:
-            fill_box(sheet, Box(box.left, used.bottom + 3, box.left + box.width * rng.uniform(0.2, 0.95), used.bottom + min(26.0, room * 0.2)), colour)
+            high = min(size[1] * 0.06, room * 0.2)
+            fill_box(sheet, Box(box.left, top, box.left + box.width * rng.uniform(0.2, 0.95), top + high), colour)
+            top += high + size[1] * 0.02
+    _draw_values(job, sheet, box._replace(top=min(top + 20, box.bottom - 4)))
     return sheet
 
 
@@ -256,7 +322,9 @@ def draw_dashboard(job: Job) -> Image.Image:
     pen = ImageDraw.Draw(sheet)
     for number in range(3):
         wide = (box.width - 24) / 3
-        tile = Box(box.left + number * (wide + 12), upper.bottom + 14, box.left + number * (wide + 12) + wide, box.bottom)
+        tile = Box(
+            box.left + number * (wide + 12), upper.bottom + 14, box.left + number * (wide + 12) + wide, box.bottom
+        )
         fill_box(sheet, tile, panel, 12)
         inner = tile.shrink(16)
         if number == 1:
@@ -268,7 +336,11 @@ def draw_dashboard(job: Job) -> Image.Image:
         pen.arc(arc, 135, 405, fill=mix_colours(panel, (130, 140, 160), 0.4), width=round(radius / 5))
         pen.arc(arc, 135, 135 + rng.uniform(60, 260), fill=rng.choice(ACCENTS), width=round(radius / 5))
         angle = math.radians(rng.uniform(135, 405))
-        pen.line((x, y, x + math.cos(angle) * radius * 0.6, y + math.sin(angle) * radius * 0.6), fill=rng.choice(ACCENTS), width=4)
+        pen.line(
+            (x, y, x + math.cos(angle) * radius * 0.6, y + math.sin(angle) * radius * 0.6),
+            fill=rng.choice(ACCENTS),
+            width=4,
+        )
     return sheet
 
 
@@ -278,7 +350,9 @@ def draw_wall_screen(job: Job) -> Image.Image:
     size = job.choose_size(*SLIDE_SHAPES, low=520, high=860, mounted=True)
     ground = pick_ground(rng)
     slide = paint_gradient(size, ground, mix_colours(ground, (0, 0, 0), 0.2))
-    style = job.choose_style("sans", "display", "slab", "serif", colour=pick_ink(rng, ground, least=7), align="centre", balanced=True)
+    style = job.choose_style(
+        "sans", "display", "slab", "serif", colour=pick_ink(rng, ground, least=7), align="centre", balanced=True
+    )
     place_text(job, slide, job.text, style, frame_sheet(slide, 0.1), largest=size[1] * 0.16, upright="middle")
     draw_frame(slide, Box(0, 0, size[0] - 1, size[1] - 1), (20, 20, 22), 9)
     around = job.surround(size, least=0.1, most=0.35)

@@ -4,7 +4,18 @@ from typing import get_args
 
 from safety_core.small.rendering.job import Layout
 from safety_core.small.rendering.kinds import Kind
-from safety_core.small.rendering.layouts import cards, chats, lists, overlays, papers, posters, screens, signs, slides
+from safety_core.small.rendering.layouts import (
+    cards,
+    chats,
+    forms,
+    lists,
+    overlays,
+    papers,
+    posters,
+    screens,
+    signs,
+    slides,
+)
 
 LAYOUTS: dict[Kind, tuple[Layout, ...]] = {
     "sign": (
@@ -117,9 +128,9 @@ LAYOUTS: dict[Kind, tuple[Layout, ...]] = {
         Layout(lists.draw_ticket, "scan", test=True),
     ),
     "form": (
-        Layout(lists.draw_form, "scan"),
-        Layout(lists.draw_web_form),
-        Layout(lists.draw_clip_form, "photo", test=True),
+        Layout(forms.draw_form, "scan"),
+        Layout(forms.draw_web_form),
+        Layout(forms.draw_clip_form, "photo", test=True),
     ),
     "card": (
         Layout(cards.draw_identity_card, "photo"),

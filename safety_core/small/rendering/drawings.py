@@ -5,8 +5,8 @@ from random import Random
 from PIL import Image, ImageDraw, ImageFilter
 
 from safety_core.small.rendering.colours import ACCENTS, mix_colours
-from safety_core.small.rendering.layouts.placing import Box, fill_box
-from safety_core.small.rendering.symbols import Rgb
+from safety_core.small.rendering.placing import Box, fill_box
+from safety_core.small.rendering.typography.symbols import Rgb
 
 
 def draw_icon(image: Image.Image, rng: Random, x: float, y: float, side: float, colour: Rgb) -> None:
@@ -36,7 +36,9 @@ def draw_icon(image: Image.Image, rng: Random, x: float, y: float, side: float, 
             pen.line((x + middle, y + middle, x + side * 0.75, y + middle), fill=colour, width=line)
         case 6:
             for part in (0.1, 0.5, 0.9):
-                pen.ellipse((x + middle - line, y + side * part - line, x + middle + line, y + side * part + line), fill=colour)
+                pen.ellipse(
+                    (x + middle - line, y + side * part - line, x + middle + line, y + side * part + line), fill=colour
+                )
         case _:
             pen.rounded_rectangle((x, y, x + end, y + end), side / 4, outline=colour, width=line)
             pen.line((x + middle, y + side * 0.25, x + middle, y + side * 0.75), fill=colour, width=line)
@@ -63,14 +65,21 @@ def draw_silhouette(image: Image.Image, box: Box, colour: Rgb) -> None:
     pen.ellipse((middle - head, top, middle + head, top + head * 2.5), fill=colour)
     shoulders = box.top + box.height * 0.66
     pen.chord(
-        (middle - box.width * 0.4, shoulders, middle + box.width * 0.4, 2 * box.bottom - shoulders), 180, 360, fill=colour
+        (middle - box.width * 0.4, shoulders, middle + box.width * 0.4, 2 * box.bottom - shoulders),
+        180,
+        360,
+        fill=colour,
     )
 
 
 def draw_portrait(image: Image.Image, rng: Random, box: Box) -> None:
     """Draw a photograph of a card: a silhouette with hair before a plain ground, never a face."""
     scale = 2
-    tile = Image.new("RGB", (round(box.width) * scale, round(box.height) * scale), mix_colours(rng.choice(ACCENTS), (235, 238, 242), 0.8))
+    tile = Image.new(
+        "RGB",
+        (round(box.width) * scale, round(box.height) * scale),
+        mix_colours(rng.choice(ACCENTS), (235, 238, 242), 0.8),
+    )
     whole = Box(0, 0, tile.width, tile.height)
     skin = rng.choice(((224, 188, 160), (198, 150, 116), (140, 96, 68), (96, 66, 48), (236, 206, 184)))
     hair = rng.choice(((40, 32, 28), (92, 62, 36), (170, 130, 70), (120, 118, 116), (70, 30, 20)))
@@ -78,12 +87,16 @@ def draw_portrait(image: Image.Image, rng: Random, box: Box) -> None:
     middle, head = whole.width / 2, whole.width * 0.2
     top = whole.height * 0.16
     if rng.random() < 0.5:
-        pen.rounded_rectangle((middle - head * 1.35, top - head * 0.3, middle + head * 1.35, whole.height * 0.72), head, fill=hair)
+        pen.rounded_rectangle(
+            (middle - head * 1.35, top - head * 0.3, middle + head * 1.35, whole.height * 0.72), head, fill=hair
+        )
     draw_silhouette(tile, whole, rng.choice(ACCENTS))
     pen.rectangle((middle - head * 0.4, top + head * 2, middle + head * 0.4, whole.height * 0.7), fill=skin)
     pen.ellipse((middle - head, top, middle + head, top + head * 2.5), fill=skin)
     pen.chord((middle - head * 1.1, top - head * 0.25, middle + head * 1.1, top + head * 1.7), 180, 360, fill=hair)
-    image.paste(tile.resize((round(box.width), round(box.height)), Image.Resampling.LANCZOS), (round(box.left), round(box.top)))
+    image.paste(
+        tile.resize((round(box.width), round(box.height)), Image.Resampling.LANCZOS), (round(box.left), round(box.top))
+    )
 
 
 def draw_bar_code(image: Image.Image, rng: Random, box: Box, colour: Rgb = (20, 20, 20)) -> None:
@@ -130,7 +143,9 @@ def draw_signature(image: Image.Image, rng: Random, box: Box, colour: Rgb = (30,
     steps = 26
     for step in range(steps):
         x = box.left + box.width * step / steps + rng.uniform(-0.04, 0.06) * box.width
-        y = (box.top + box.bottom) / 2 + (rng.uniform(0.1, 0.5) * box.height) * (-1) ** step * (0.4 + 0.6 * (step % 5 == 0))
+        y = (box.top + box.bottom) / 2 + (rng.uniform(0.1, 0.5) * box.height) * (-1) ** step * (
+            0.4 + 0.6 * (step % 5 == 0)
+        )
         points.append((x, y))
     ImageDraw.Draw(image).line(points, fill=colour, width=2, joint="curve")
 
@@ -176,7 +191,11 @@ def stain_sheet(image: Image.Image, rng: Random) -> None:
     pen = ImageDraw.Draw(layer)
     width, height = image.size
     if rng.random() < 0.5:
-        x, y, radius = rng.uniform(0.5, 1) * width, rng.uniform(0.5, 1) * height, min(image.size) * rng.uniform(0.12, 0.2)
+        x, y, radius = (
+            rng.uniform(0.5, 1) * width,
+            rng.uniform(0.5, 1) * height,
+            min(image.size) * rng.uniform(0.12, 0.2),
+        )
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=60, width=max(3, round(radius / 12)))
     else:
         at = rng.uniform(0.3, 0.7)

@@ -11,8 +11,8 @@ from typing import Literal
 
 from PIL import Image, ImageDraw
 
-from safety_core.small.rendering.faces import FACES, Face, has_glyph, load_font
-from safety_core.small.rendering.symbols import EQUIVALENTS, INVISIBLE, SYMBOLS, Rgb, draw_symbol
+from safety_core.small.rendering.typography.faces import FACES, Face, has_glyph, load_font
+from safety_core.small.rendering.typography.symbols import EQUIVALENTS, INVISIBLE, SYMBOLS, Rgb, draw_symbol
 
 Align = Literal["left", "centre", "right"]
 

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 from PIL import Image, ImageDraw
 
 from safety_core.small.rendering.job import Job
-from safety_core.small.rendering.symbols import Rgb
-from safety_core.small.rendering.typesetting import Block, DoesNotFit, Style, draw_block
+from safety_core.small.rendering.typography.symbols import Rgb
+from safety_core.small.rendering.typography.typesetting import Block, DoesNotFit, Style, draw_block
 
 Upright = Literal["top", "middle", "bottom"]
 
@@ -64,9 +64,10 @@ def place_block(image: Image.Image, block: Block, box: Box, upright: Upright = "
     slack = box.height - block.height
     y = box.top + {"top": 0.0, "middle": slack / 2, "bottom": slack}[upright]
     draw_block(image, block, box.left, y, box.width)
-    left = box.left + {"left": 0.0, "centre": (box.width - block.width) / 2, "right": box.width - block.width}[
-        block.style.align
-    ]
+    left = (
+        box.left
+        + {"left": 0.0, "centre": (box.width - block.width) / 2, "right": box.width - block.width}[block.style.align]
+    )
     return Box(left, y, left + block.width, y + block.height)
 
 

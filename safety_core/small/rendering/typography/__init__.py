@@ -1,0 +1,1 @@
+"""Type: faces, drawn signs, and texts set in them."""
