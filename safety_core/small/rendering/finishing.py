@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from safety_core.small.rendering.grounds import add_noise, paint_noise
+from safety_core.small.rendering.grounds import SHORTEST, add_noise, paint_noise
 
 Finish = Literal["screen", "scan", "photo", "none"]
 """How the picture came about; ``screen`` and ``none`` keep sharp edges."""
@@ -94,6 +94,16 @@ def finish_picture(rng: Random, image: Image.Image, finish: Finish) -> Image.Ima
         image = ImageEnhance.Contrast(image).enhance(rng.uniform(0.9, 1.25))
         image = add_noise(image, paint_noise(rng, image.size, (1, 1)), rng.uniform(0, 4))
     return image if rng.random() < 0.2 else compress_jpeg(image, rng.randint(45, 95))
+
+
+def reduce_picture(rng: Random, image: Image.Image, least: float) -> Image.Image:
+    """Make a picture smaller, to at least ``least`` of its size and the shortest side that is allowed."""
+    lowest = max(least, SHORTEST / min(image.size))
+    if lowest >= 1:
+        return image
+    scale = rng.uniform(lowest, 1)
+    size = max(SHORTEST, round(image.width * scale)), max(SHORTEST, round(image.height * scale))
+    return image.resize(size, rng.choice((Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)))
 
 
 def _light_unevenly(rng: Random, image: Image.Image) -> Image.Image:

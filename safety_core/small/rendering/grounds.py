@@ -14,6 +14,9 @@ from safety_core.small.rendering.typography.symbols import Rgb
 
 Size = tuple[int, int]
 
+SHORTEST, LONGEST = 224, 1280
+"""Bounds of a picture's sides in pixels."""
+
 
 def _create_generator(rng: Random) -> np.random.Generator:
     """Create numpy's generator from ours."""

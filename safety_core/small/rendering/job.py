@@ -7,13 +7,10 @@ from random import Random
 from PIL import Image
 
 from safety_core.small.rendering.finishing import Finish
-from safety_core.small.rendering.grounds import Size, cover_photograph, paint_scene
+from safety_core.small.rendering.grounds import LONGEST, SHORTEST, Size, cover_photograph, paint_scene
 from safety_core.small.rendering.typography import faces
 from safety_core.small.rendering.typography.symbols import Rgb
 from safety_core.small.rendering.typography.typesetting import Align, Block, Style, fit_block
-
-SHORTEST, LONGEST = 224, 1280
-"""Bounds of a picture's sides in pixels."""
 
 _DETECTOR_SIDE = 960
 """Longest side that a reader of lettering looks at: larger pictures need larger letters."""
@@ -34,6 +31,9 @@ class Job:
 
     cap_height: int = field(default=faces.CAP_HEIGHT, init=False)
     """Smallest height of a capital, given the picture's size."""
+
+    lowest_capital: float = field(default=float(LONGEST), init=False)
+    """Height of the lowest capital that was set, in pixels."""
 
     def choose_size(self, *shapes: float, low: int = 400, high: int = 860, mounted: bool = False) -> Size:
         """Choose the size of a sheet.
@@ -89,7 +89,9 @@ class Job:
 
     def fit(self, text: str, style: Style, width: float, height: float, *, largest: float) -> Block:
         """Set a text as large as fits, at most ``largest`` pixels per em; raises DoesNotFit."""
-        return fit_block(text, style, width, height, largest=round(largest), smallest=self.find_smallest(style))
+        block = fit_block(text, style, width, height, largest=round(largest), smallest=self.find_smallest(style))
+        self.lowest_capital = min(self.lowest_capital, block.px * faces.measure_capitals(style.face))
+        return block
 
     def paint_photograph(self, size: Size) -> Image.Image:
         """Fill a size with the photograph, or with a made-up one where there is none."""

@@ -12,8 +12,8 @@ from safety_core.small.rendering.drawings import (
     draw_icon,
     draw_window,
 )
-from safety_core.small.rendering.grounds import paint_flat, paint_gradient
-from safety_core.small.rendering.job import SHORTEST, Job
+from safety_core.small.rendering.grounds import SHORTEST, paint_flat, paint_gradient
+from safety_core.small.rendering.job import Job
 from safety_core.small.rendering.placing import Box, fill_box, frame_sheet, place_block, place_text, split_title
 from safety_core.small.rendering.typography.symbols import Rgb
 from safety_core.small.rendering.typography.typesetting import draw_line, measure_width

@@ -167,16 +167,20 @@ def _choose_axis_value(axis: dict[str, object], weight: int) -> float:
 
 
 @cache
-def find_smallest_px(face: Face, cap_height: int = CAP_HEIGHT) -> int:
-    """Smallest size in pixels per em at which a capital letter is ``cap_height`` pixels high.
+def measure_capitals(face: Face) -> float:
+    """Height of a capital letter as a share of the size.
 
-    Hand-written and script faces have small letters far smaller than their capitals, so they need a little more.
+    Hand-written and script faces have small letters far smaller than their capitals: theirs count for less.
     """
     font = load_font(face, 200, face.weights[0])
     _, top, _, bottom = font.getbbox("H")
     _, small_top, _, small_bottom = font.getbbox("x")
-    share = min(bottom - top, 1.45 * (small_bottom - small_top)) / 200
-    return math.ceil(cap_height / share)
+    return min(bottom - top, 1.45 * (small_bottom - small_top)) / 200
+
+
+def find_smallest_px(face: Face, cap_height: float = CAP_HEIGHT) -> int:
+    """Smallest size in pixels per em at which a capital letter is ``cap_height`` pixels high."""
+    return math.ceil(cap_height / measure_capitals(face))
 
 
 @lru_cache(maxsize=65_536)
