@@ -90,8 +90,12 @@ class Job:
     def fit(self, text: str, style: Style, width: float, height: float, *, largest: float) -> Block:
         """Set a text as large as fits, at most ``largest`` pixels per em; raises DoesNotFit."""
         block = fit_block(text, style, width, height, largest=round(largest), smallest=self.find_smallest(style))
-        self.lowest_capital = min(self.lowest_capital, block.px * faces.measure_capitals(style.face))
+        self.note_size(style, block.px)
         return block
+
+    def note_size(self, style: Style, px: int) -> None:
+        """Remember the height of the lowest capital."""
+        self.lowest_capital = min(self.lowest_capital, px * faces.measure_capitals(style.face))
 
     def paint_photograph(self, size: Size) -> Image.Image:
         """Fill a size with the photograph, or with a made-up one where there is none."""

@@ -5,13 +5,13 @@ from random import Random
 from PIL import Image
 
 from safety_core.errors import InputError
-from safety_core.small.rendering.finishing import finish_picture, reduce_picture
+from safety_core.small.rendering.finishing import Finish, finish_picture, reduce_picture
 from safety_core.small.rendering.job import Job
 from safety_core.small.rendering.kinds import KINDS, Kind, Split
 from safety_core.small.rendering.layouts.table import list_layouts
 from safety_core.small.rendering.typography.typesetting import DoesNotFit
 
-_GROWTHS = (1.0, 1.0, 1.35, 1.8, 2.6, 4.0)
+GROWTHS = (1.0, 1.0, 1.35, 1.8, 2.6, 4.0)
 """Factors of the usual size of a picture, tried one after the other."""
 
 _REDUCED = 0.4
@@ -49,7 +49,7 @@ def render_lettering(
         raise InputError("text: it is blank", code="lettering_blank", param="text")
     test = split == "test"
     layouts = list_layouts(kind, test=test)
-    for attempt, growth in enumerate(_GROWTHS):
+    for attempt, growth in enumerate(GROWTHS):
         rng = Random(f"{seed}/{attempt}/{kind}/{test}/{text}")
         layout = layouts[(seed + (attempt if attempt > 1 else 0)) % len(layouts)]
         job = Job(text=text.strip("\n"), rng=rng, test=test, photograph=photograph, growth=growth)
@@ -57,12 +57,17 @@ def render_lettering(
             sheet = layout.draw(job)
         except DoesNotFit:
             continue
-        picture = sheet.convert("RGB")
-        if rng.random() < _REDUCED:
-            picture = reduce_picture(rng, picture, _REDUCED_CAPITAL / job.lowest_capital)
-        return finish_picture(rng, picture, layout.finish)
+        return finish_job(job, sheet, layout.finish)
     raise InputError(
         f"text: {len(text)} characters are too many for a picture of kind {kind!r}",
         code="lettering_too_long",
         param="text",
     )
+
+
+def finish_job(job: Job, sheet: Image.Image, finish: Finish) -> Image.Image:
+    """Make some drawn sheets smaller, and add the traces of a camera, a scanner or a capture."""
+    picture = sheet.convert("RGB")
+    if job.rng.random() < _REDUCED:
+        picture = reduce_picture(job.rng, picture, _REDUCED_CAPITAL / job.lowest_capital)
+    return finish_picture(job.rng, picture, finish)

@@ -38,7 +38,7 @@ def paint_guilloche(job: Job, size: tuple[int, int], colour: Rgb) -> Image.Image
     return sheet
 
 
-def _round_and_mount(job: Job, sheet: Image.Image) -> Image.Image:
+def round_and_mount(job: Job, sheet: Image.Image) -> Image.Image:
     """Cut the corners round and show the card on a table, in a scan or over the photograph."""
     rng = job.rng
     mask = Image.new("L", sheet.size, 0)
@@ -94,7 +94,7 @@ def draw_identity_card(job: Job) -> Image.Image:
     )
     style = job.choose_style("sans", "condensed", "mono", colour=(24, 28, 36))
     place_text(job, sheet, rest or title, style, free, largest=size[1] * 0.085)
-    return _round_and_mount(job, sheet)
+    return round_and_mount(job, sheet)
 
 
 def draw_bank_card(job: Job) -> Image.Image:
@@ -124,7 +124,7 @@ def draw_bank_card(job: Job) -> Image.Image:
         draw_chip(sheet, chip)
         style = job.choose_style("mono", "sans", "condensed", colour=ink)
         place_text(job, sheet, rest, style, box._replace(top=chip.bottom + 10), largest=size[1] * 0.1, upright="bottom")
-    return _round_and_mount(job, sheet)
+    return round_and_mount(job, sheet)
 
 
 def draw_business_card(job: Job) -> Image.Image:
@@ -152,7 +152,7 @@ def draw_business_card(job: Job) -> Image.Image:
     if rest:
         body = job.choose_style("sans", "serif", "condensed", colour=ink, align=align, leading=1.4)
         place_text(job, sheet, rest, body, box._replace(top=used.bottom + 10), largest=size[1] * 0.08)
-    return _round_and_mount(job, sheet)
+    return round_and_mount(job, sheet)
 
 
 def draw_greeting_card(job: Job) -> Image.Image:
@@ -195,7 +195,7 @@ def draw_badge(job: Job) -> Image.Image:
     box = Box(size[0] * 0.06, size[1] * 0.17 + wide * 1.2, size[0] * 0.94, size[1] * 0.9)
     used = place_text(job, sheet, job.text, style, box, largest=size[1] * 0.055)
     draw_bar_code(sheet, rng, Box(size[0] * 0.15, max(used.bottom + 6, size[1] * 0.92), size[0] * 0.85, size[1] * 0.98))
-    return _round_and_mount(job, sheet)
+    return round_and_mount(job, sheet)
 
 
 def draw_pass(job: Job) -> Image.Image:

@@ -1,0 +1,1 @@
+"""Documents of made-up people, and their harmless twins without data, rendered as pictures."""
