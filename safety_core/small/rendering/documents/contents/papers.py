@@ -245,7 +245,7 @@ def write_chat(source: Source) -> Document:
         lambda p: f"passport no is {p.passport_number} for the booking",
         lambda p: f"doctor says it's {p.condition}, on {p.medicine} now. don't tell anyone",
         lambda p: f"they only pay me {p.country.currency}{p.salary} at {p.employer}",
-        lambda p: f"{p.given}'s door is the blue one, {p.street}, she's out till six",
+        lambda p: f"{p.given}'s door is the blue one, {p.street}, nobody home till six",
     )
     asking = (
         "what do they need?",
