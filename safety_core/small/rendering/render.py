@@ -50,7 +50,7 @@ def render_lettering(
     test = split == "test"
     layouts = list_layouts(kind, test=test)
     for attempt, growth in enumerate(GROWTHS):
-        rng = Random(f"{seed}/{attempt}/{kind}/{test}/{text}")
+        rng = Random(f"{seed}/{attempt}/{kind}/{test}")
         layout = layouts[(seed + (attempt if attempt > 1 else 0)) % len(layouts)]
         job = Job(text=text.strip("\n"), rng=rng, test=test, photograph=photograph, growth=growth)
         try:

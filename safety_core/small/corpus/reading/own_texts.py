@@ -21,6 +21,9 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 PREFIX = "own/"
 """Begins the source and the id of every own text."""
 
+NO_RECORDS = frozenset({"picture_prompts.jsonl", "weapon_prompts.jsonl"})
+"""Files beside the texts whose lines have no label of their own: prompts that mean what the picture means."""
+
 _SHARES: Shares = (("train", 0.85), ("calibration", 0.10), ("development", 0.05))
 
 _TESTED_SUBJECTS: Mapping[str, tuple[str, ...]] = {
@@ -67,12 +70,13 @@ def find_own_texts() -> Path:
 
 
 def read_own_texts(folder: Path) -> list[Record]:
-    """Read every ``*.jsonl`` file in a folder.
+    """Read every ``*.jsonl`` file of texts in a folder.
 
     Raises:
         SampleError: a line is malformed, its label contradicts itself, or a text stands in a file twice.
     """
-    return [record for file in sorted(folder.glob("*.jsonl")) for record in _read_file(file)]
+    files = sorted(file for file in folder.glob("*.jsonl") if file.name not in NO_RECORDS)
+    return [record for file in files for record in _read_file(file)]
 
 
 def _read_file(file: Path) -> list[Record]:
