@@ -119,7 +119,7 @@ def plan_pictures(
             picture = _plan_text(text, kind, rng.getrandbits(31), photograph, split, asking)
             planned.setdefault(picture.id, picture)
             if text.label[1] and calm:
-                twin = _find_twin(rng, text, kind, calm)
+                twin = _find_twin(Random(picture.id), text, kind, calm)
                 other = _plan_text(twin, kind, picture.seed, photograph, split, asking, twin_of=picture.id)
                 planned.setdefault(other.id, other)
     return tuple(planned.values())
@@ -165,7 +165,7 @@ def render_planned(picture: PlannedPicture, photographs: Mapping[str, Path]) -> 
         InputError: the text is too long for a picture of its kind.
         ConfigError: a package with fonts is not installed.
     """
-    photograph = Image.open(photographs[picture.photograph]) if picture.photograph else None
+    photograph = _open_photograph(photographs[picture.photograph]) if picture.photograph else None
     if picture.document is not None:
         person = create_person(*picture.person, picture.split) if picture.person else None
         return render_document(person, picture.document, picture.seed, picture.split, photograph=photograph)
@@ -173,6 +173,12 @@ def render_planned(picture: PlannedPicture, photographs: Mapping[str, Path]) -> 
     return render_lettering(
         picture.text, kind=picture.kind, seed=picture.seed, photograph=photograph, split=picture.split
     )
+
+
+def _open_photograph(file: Path) -> Image.Image:
+    """Read a photograph."""
+    with Image.open(file) as image:
+        return image.convert("RGB")
 
 
 class _Asking:

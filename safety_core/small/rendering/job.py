@@ -47,8 +47,8 @@ class Job:
         ratio = self.rng.choice(shapes) * self.rng.uniform(0.92, 1.08)
         longest = LONGEST / 1.3 if mounted else LONGEST
         side = min(self.rng.uniform(low, high) * self.growth, longest)
-        if self.growth > 1.5:
-            ratio = ratio**0.5
+        if self.growth > 1.5:  # long texts need more of a square
+            ratio = ratio**0.5 if self.growth < 3 else ratio**0.15
         width, height = (side, side / ratio) if ratio >= 1 else (side * ratio, side)
         size = max(SHORTEST, round(width)), max(SHORTEST, round(height))
         whole = max(size) * (1.3 if mounted else 1.0)

@@ -14,6 +14,9 @@ from safety_core.small.rendering.typography.typesetting import DoesNotFit
 GROWTHS = (1.0, 1.0, 1.35, 1.8, 2.6, 4.0)
 """Factors of the usual size of a picture, tried one after the other."""
 
+LONGEST_TEXT = 4000
+"""Most characters of a text; most kinds hold about 1,200."""
+
 _REDUCED = 0.4
 """Share of the pictures that are made smaller after drawing."""
 
@@ -47,6 +50,8 @@ def render_lettering(
         raise InputError(f"kind: {kind!r} is not one of {', '.join(KINDS)}", code="lettering_kind", param="kind")
     if not text.strip():
         raise InputError("text: it is blank", code="lettering_blank", param="text")
+    if len(text) > LONGEST_TEXT:
+        raise _create_length_error(text, kind)
     test = split == "test"
     layouts = list_layouts(kind, test=test)
     for attempt, growth in enumerate(GROWTHS):
@@ -58,11 +63,13 @@ def render_lettering(
         except DoesNotFit:
             continue
         return finish_job(job, sheet, layout.finish)
-    raise InputError(
-        f"text: {len(text)} characters are too many for a picture of kind {kind!r}",
-        code="lettering_too_long",
-        param="text",
-    )
+    raise _create_length_error(text, kind)
+
+
+def _create_length_error(text: str, kind: Kind) -> InputError:
+    """Create the error of a text that is too long."""
+    message = f"text: {len(text)} characters are too many for a picture of kind {kind!r}"
+    return InputError(message, code="lettering_too_long", param="text")
 
 
 def finish_job(job: Job, sheet: Image.Image, finish: Finish) -> Image.Image:
