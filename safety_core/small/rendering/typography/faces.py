@@ -190,3 +190,12 @@ def has_glyph(face: Face, character: str) -> bool:
         return True
     font = load_font(face, 32, face.weights[0])
     return bytes(font.getmask(character)) != bytes(font.getmask("\U0010fffe"))
+
+
+def format_faces() -> str:
+    """Format the table of faces for the docs, as GitHub-flavoured Markdown."""
+    lines = ["| face | style | package | licence | split |", "| --- | --- | --- | --- | --- |"]
+    for face in FACES:
+        split = "test" if face.test else "all others"
+        lines.append(f"| {face.name} | {face.style} | {face.package} | {face.licence} | {split} |")
+    return "\n".join(lines) + "\n"

@@ -69,7 +69,7 @@ def test_plans_repeat_and_other_texts_do_not_change_a_texts_pictures() -> None:
 
 
 def test_pairs_are_labelled_by_the_rules_and_start_without_a_prompt() -> None:
-    by_text = {prompt.text: prompt.label for prompt in (*PROMPTS, *OTHERS)}
+    by_text = {prompt.text: prompt.label for prompt in PROMPTS} | {prompt.text: prompt.label for prompt in OTHERS}
     for picture in plan(*RISKY, *CALM).values():
         assert picture.pairs[0].prompt == ""
         assert len({pair.prompt for pair in picture.pairs}) == len(picture.pairs)
