@@ -44,6 +44,10 @@ class PlannedPair:
 
     kind: PromptKind
     label: NamedLabel
+    """Label of the picture and the prompt together."""
+
+    own: NamedLabel = SAFE
+    """Label of the prompt's words alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +213,7 @@ class _Asking:
                 if self._others:
                     other = rng.choice(self._others)
                     found = label_pair(form, label, "other", other.label)
-                    pairs.append(PlannedPair(prompt=other.text, kind="other", label=found))
+                    pairs.append(PlannedPair(prompt=other.text, kind="other", label=found, own=other.label))
                 continue
             fitting = [
                 prompt
@@ -222,7 +226,7 @@ class _Asking:
             if chosen:
                 prompt = rng.choice(chosen)
                 found = label_pair(form, label, kind, prompt.label)
-                pairs.append(PlannedPair(prompt=prompt.text, kind=kind, label=found))
+                pairs.append(PlannedPair(prompt=prompt.text, kind=kind, label=found, own=prompt.label))
         return tuple({pair.prompt: pair for pair in pairs}.values())
 
 

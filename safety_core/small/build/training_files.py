@@ -1,0 +1,156 @@
+"""Writes the training files of safevlm-small: words, and pictures with prompts, as records of :mod:`safety_core.data`.
+
+Rendered pictures are written beside the files once; photographs stay where they are. Deterministic for a corpus and a
+seed. Knows no model.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os.path import relpath
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from safety_core.data.jsonl import write_jsonl
+from safety_core.data.raw_samples import NamedLabel
+from safety_core.small.build.photo_samples import PhotoSample, list_photo_samples, read_weapon_prompts
+from safety_core.small.build.rendered_samples import list_read_samples, list_rendered_samples
+from safety_core.small.build.word_samples import WordSample, list_word_samples
+from safety_core.small.corpus.loading import Corpus
+from safety_core.small.corpus.records import Record
+from safety_core.small.lettering_plan.planning import (
+    PlannedPicture,
+    plan_documents,
+    plan_pictures,
+    render_planned,
+)
+from safety_core.small.lettering_plan.prompts import read_picture_prompts
+from safety_core.small.lettering_plan.texts import LetteringText, select_prompts, select_texts
+from safety_core.small.rendering.kinds import Split
+from safety_core.taxonomy import DEFAULT_TAXONOMY
+
+_LONGEST_SIDE = 512
+"""Pixels of a rendered picture that is kept for training; the tower sees half as much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amounts:
+    """Numbers of pictures with lettering."""
+
+    read: int = 1500
+    """Risky texts, each with a harmless twin, whose words are trained on together with prompts; not rendered."""
+
+    rendered: int = 450
+    """Risky texts, each with a harmless twin, that are rendered."""
+
+    documents: int = 220
+    """Documents of made-up persons, each with an empty twin, that are rendered."""
+
+
+def write_training_files(corpus: Corpus, split: Split, folder: Path, *, amounts: Amounts, seed: int) -> dict[str, int]:
+    """Write ``words.jsonl`` and ``pictures.jsonl`` of a split; returns the numbers of records.
+
+    Args:
+        corpus: all records.
+        split: which records to use.
+        folder: created if missing; rendered pictures go into ``rendered/``.
+        amounts: numbers of pictures with lettering.
+        seed: chooses prompts, layouts and order.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    records = corpus.list_split(split)
+    photographs = [record for record in records if record.photo is not None]
+    plans = _Planner(records, photographs, split, seed)
+    words = [*list_word_samples(records, seed=seed), *list_read_samples(plans.plan(amounts.read), seed=seed)]
+    rendered = plans.render([*plans.plan(amounts.rendered), *plans.plan_documents(amounts.documents)], folder)
+    prompts = [record for record in records if record.text and record.surface in ("prompt", "both") and record.label]
+    photos = list_photo_samples(photographs, prompts, read_weapon_prompts(), seed=seed)
+    pictures = [*_format_photos(photos, folder), *_format_rendered(rendered, folder)]
+    counts = {}
+    for name, lines in (("words", list(map(_format_words, words))), ("pictures", pictures)):
+        distinct = list({line["id"]: line for line in lines}.values())
+        random.Random(seed).shuffle(distinct)
+        counts[name] = write_jsonl(folder / f"{name}.jsonl", distinct)
+    return counts
+
+
+class _Planner:
+    """Plans the pictures with lettering of a split."""
+
+    def __init__(self, records: Sequence[Record], photographs: Sequence[Record], split: Split, seed: int) -> None:
+        self._split, self._seed = split, seed
+        self._texts = select_texts(records, split)
+        self._others = select_prompts(records, split)
+        self._files = {
+            record.id: record.photo
+            for record in photographs
+            if record.photo is not None and record.label is not None and record.label[1] == 0
+        }
+
+    def plan(self, risky: int) -> tuple[PlannedPicture, ...]:
+        """Plan pictures of ``risky`` texts with their twins."""
+        rng = random.Random(f"{self._seed}/{risky}")
+        harmful = [text for text in self._texts if text.label[1]]
+        harmless = [text for text in self._texts if not text.label[1]]
+        chosen: list[LetteringText] = rng.sample(harmful, min(risky, len(harmful)))
+        return plan_pictures(
+            [*chosen, *harmless],
+            list(self._files),
+            read_picture_prompts(),
+            self._others,
+            split=self._split,
+            seed=self._seed,
+            risky=1,
+            harmless=0,
+            asked=3,
+        )
+
+    def plan_documents(self, count: int) -> tuple[PlannedPicture, ...]:
+        """Plan documents with their twins."""
+        return plan_documents(
+            count, list(self._files), read_picture_prompts(), self._others, split=self._split, seed=self._seed, asked=3
+        )
+
+    def render(self, pictures: Iterable[PlannedPicture], folder: Path) -> list[PlannedPicture]:
+        """Render the pictures that ``folder`` lacks; returns those that could be rendered."""
+        folder = folder / "rendered"
+        folder.mkdir(exist_ok=True)
+        done = []
+        for picture in track(list(pictures), "pictures with lettering"):
+            file = folder / f"{picture.id}.jpg"
+            if not file.exists():
+                image = render_planned(picture, self._files)
+                image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+                image.save(file, quality=90)
+            done.append(picture)
+        return done
+
+
+def _format_words(sample: WordSample) -> dict[str, Any]:
+    return _format(sample.id, [], sample.text, sample.label, sample.source)
+
+
+def _format_photos(samples: Iterable[PhotoSample], folder: Path) -> Iterator[dict[str, Any]]:
+    for sample in samples:
+        yield _format(sample.id, [relpath(sample.photo, folder)], sample.prompt, sample.label, sample.source)
+
+
+def _format_rendered(pictures: Iterable[PlannedPicture], folder: Path) -> Iterator[dict[str, Any]]:
+    for sample in list_rendered_samples(pictures):
+        image = f"rendered/{sample.picture.id}.jpg"
+        yield _format(sample.id, [image], sample.prompt, sample.label, "rendered")
+
+
+def _format(name: str, images: Sequence[str], text: str, label: NamedLabel, source: str) -> dict[str, Any]:
+    """Format one record."""
+    turns: list[Mapping[str, str]] = [{"from": "USER", "value": text}] if text else []
+    return {
+        "id": name,
+        "image": list(images),
+        "conversations": turns,
+        "safe_type": DEFAULT_TAXONOMY.types.index(label[0]),
+        "safe_level": label[1],
+        "source": source,
+    }
