@@ -63,7 +63,12 @@ def understanding(model: SafeLlava, monkeypatch: pytest.MonkeyPatch) -> SafeLlav
     )
 
     def score(
-        safe_BMD: object, inputs: Sequence[HeadInput], *, heatmap: bool = False, limit: object = None
+        safe_BMD: object,
+        inputs: Sequence[HeadInput],
+        *,
+        heatmap: bool = False,
+        read: object = None,
+        limit: object = None,
     ) -> Iterator[dict[HeadInput, HeadScores]]:
         grid = ((1.0,),) if heatmap else ()
         for one in inputs:

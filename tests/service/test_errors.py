@@ -6,7 +6,7 @@ from safety_core import errors as tree
 from safety_core.errors import ImageError, InputError, SafeVLMError
 from service.errors import INTERNAL, NotReadyError, build_error_reply, build_status_reply
 
-NEVER_IN_A_REQUEST = (tree.ConfigError, tree.CheckpointError, tree.SampleError, tree.DivergedError)
+NEVER_IN_A_REQUEST = (tree.ConfigError, tree.CheckpointError, tree.SampleError, tree.DivergedError, tree.PartsError)
 
 
 def below(root: type[Exception]) -> list[type[Exception]]:

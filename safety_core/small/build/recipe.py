@@ -1,0 +1,82 @@
+"""The numbers of a build of safevlm-small: shape of the modules, lengths of the trainings, goal of the calibration."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from safety_core.evaluation.calibration.calibrate import CalibrationGoal
+from safety_core.small.build.training_files import Amounts
+
+_SHAPE: Mapping[str, Any] = {
+    "prompt_layers": 16,
+    "num_safety_tokens": 8,
+    "vision_layers": [0, 1, 2],
+    "projector": {"hidden": 256, "grid": 9, "depth": 2, "se_ratio": 0.05, "mixing": "concatenate"},
+    "head": {"num_heads": 8, "context_layers": 1, "context_width": 256, "fusion_width": 768, "dropout": 0.1},
+}
+
+_COMMON: Mapping[str, Any] = {
+    "schedule": "cosine",
+    "warmup_steps": 60,
+    "weight_decay": 0.01,
+    "batch_size": 32,
+    "grad_accum": 1,
+    "class_weights": "balanced",
+    "label_smoothing": 0.02,
+    "precision": "bf16",
+    "save_steps": 100,
+}
+
+_WORDS: Mapping[str, Any] = {
+    **_COMMON,
+    "train_parts": "head",
+    "prompt_lora_r": 16,
+    "lr": 5e-4,
+    "lr_prompt": 4e-4,
+    "epochs": 2,
+}
+
+_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 4e-4, "epochs": 2}
+
+_REPLIES: Mapping[str, Any] = {
+    **_COMMON,
+    "batch_size": 8,
+    "grad_accum": 2,
+    "lr": 2e-4,
+    "lora_r": 16,
+    "lora_alpha": 32,
+    "epochs": 1,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One way to build the checkpoint."""
+
+    seed: int = 0
+
+    safety: Mapping[str, Any] = field(default_factory=lambda: dict(_SHAPE))
+    """Changes to the default shape of the modules."""
+
+    amounts: Amounts = Amounts()
+    """Pictures with lettering that are trained on."""
+
+    measured: Amounts = Amounts(read=300, rendered=60, documents=30)
+    """Pictures with lettering of each other split."""
+
+    words: Mapping[str, Any] = field(default_factory=lambda: dict(_WORDS))
+    """Training of head and prompt adapter on words."""
+
+    pictures: Mapping[str, Any] = field(default_factory=lambda: dict(_PICTURES))
+    """Training of head and projector on words and pictures."""
+
+    replies: Mapping[str, Any] = field(default_factory=lambda: dict(_REPLIES))
+    """Training of the language model's tokens and LoRA."""
+
+    goal: CalibrationGoal = CalibrationGoal(false_refusals=0.02, false_cautions=0.03, refusal_exchange=0.5)
+    """False alarms that the thresholds may cause on the calibration split."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON form, for the provenance of the checkpoint."""
+        return dataclasses.asdict(self)
