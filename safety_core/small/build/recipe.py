@@ -59,10 +59,10 @@ class Recipe:
     safety: Mapping[str, Any] = field(default_factory=lambda: dict(_SHAPE))
     """Changes to the default shape of the modules."""
 
-    amounts: Amounts = Amounts()
+    amounts: Amounts = field(default_factory=Amounts)
     """Pictures with lettering that are trained on."""
 
-    measured: Amounts = Amounts(read=300, rendered=60, documents=30)
+    measured: Amounts = field(default_factory=lambda: Amounts(read=300, rendered=60, documents=30))
     """Pictures with lettering of each other split."""
 
     words: Mapping[str, Any] = field(default_factory=lambda: dict(_WORDS))
@@ -74,7 +74,7 @@ class Recipe:
     replies: Mapping[str, Any] = field(default_factory=lambda: dict(_REPLIES))
     """Training of the language model's tokens and LoRA."""
 
-    goal: CalibrationGoal = CalibrationGoal(false_refusals=0.02, false_cautions=0.03, refusal_exchange=0.5)
+    goal: CalibrationGoal = field(default_factory=lambda: CalibrationGoal(false_refusals=0.02, false_cautions=0.03))
     """False alarms that the thresholds may cause on the calibration split."""
 
     def to_dict(self) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class Amounts:
     """Documents of made-up persons, each with an empty twin, that are rendered."""
 
 
-def write_training_files(corpus: Corpus, split: Split, folder: Path, *, amounts: Amounts, seed: int) -> dict[str, int]:
+def write_training_files(
+    corpus: Corpus, split: Split, folder: Path, *, amounts: Amounts, seed: int, show: bool = True
+) -> dict[str, int]:
     """Write ``words.jsonl`` and ``pictures.jsonl`` of a split; returns the numbers of records.
 
     Args:
@@ -58,13 +60,14 @@ def write_training_files(corpus: Corpus, split: Split, folder: Path, *, amounts:
         folder: created if missing; rendered pictures go into ``rendered/``.
         amounts: numbers of pictures with lettering.
         seed: chooses prompts, layouts and order.
+        show: whether a progress bar is shown.
     """
     folder.mkdir(parents=True, exist_ok=True)
     records = corpus.list_split(split)
     photographs = [record for record in records if record.photo is not None]
     plans = _Planner(records, photographs, split, seed)
     words = [*list_word_samples(records, seed=seed), *list_read_samples(plans.plan(amounts.read), seed=seed)]
-    rendered = plans.render([*plans.plan(amounts.rendered), *plans.plan_documents(amounts.documents)], folder)
+    rendered = plans.render([*plans.plan(amounts.rendered), *plans.plan_documents(amounts.documents)], folder, show)
     prompts = [record for record in records if record.text and record.surface in ("prompt", "both") and record.label]
     photos = list_photo_samples(photographs, prompts, read_weapon_prompts(), seed=seed)
     pictures = [*_format_photos(photos, folder), *_format_rendered(rendered, folder)]
@@ -113,12 +116,12 @@ class _Planner:
             count, list(self._files), read_picture_prompts(), self._others, split=self._split, seed=self._seed, asked=3
         )
 
-    def render(self, pictures: Iterable[PlannedPicture], folder: Path) -> list[PlannedPicture]:
-        """Render the pictures that ``folder`` lacks; returns those that could be rendered."""
+    def render(self, pictures: Iterable[PlannedPicture], folder: Path, show: bool) -> list[PlannedPicture]:
+        """Render the pictures that ``folder`` lacks; returns all."""
         folder = folder / "rendered"
         folder.mkdir(exist_ok=True)
         done = []
-        for picture in track(list(pictures), "pictures with lettering"):
+        for picture in track(list(pictures), "pictures with lettering", disable=not show):
             file = folder / f"{picture.id}.jpg"
             if not file.exists():
                 image = render_planned(picture, self._files)

@@ -1,7 +1,7 @@
 """Loads the corpus: every record of a folder of public sets and of the own texts, with its label, group and split."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +30,11 @@ class Corpus:
 
     missing: tuple[str, ...]
     """Sets that the folder does not hold."""
+
+    def leave_out(self, sources: Collection[str]) -> "Corpus":
+        """The corpus without some sets."""
+        kept = tuple(record for record in self.records if record.source not in sources)
+        return replace(self, records=kept)
 
     def list_split(self, split: Split) -> list[Record]:
         """Records of one split."""
