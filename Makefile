@@ -3,6 +3,7 @@
 #   PYTHON=…        the interpreter of the virtual environment
 #   PIP_ARGS=…      extra arguments for pip, e.g. an index with CPU wheels of torch (CONTRIBUTING.md, "torch without CUDA")
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
+#   CHECKPOINT=…    the checkpoint of `make serve` (SAFEVLM_CHECKPOINT, or else weights/safevlm-nano)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x", or -n 0 for one process
 #   FUZZ_CASES=…    number of damaged images of `make fuzz`; its other limits grow in proportion (1000000)
@@ -15,18 +16,32 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000
+CHECKPOINT ?= $(or $(SAFEVLM_CHECKPOINT),weights/safevlm-nano)
 FUZZ_CASES ?= 1000000
 FUZZ_SEED ?= $(shell date +%s)
 BENCH ?= start overhead classify chat refusal overload hostile scaling explain rail generators soak
 
 .DEFAULT_GOAL := help
-.PHONY: help serve small test lint types format fuzz bench screenshots nano clean
+.PHONY: help serve small bring-small test lint types format fuzz bench screenshots nano clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
-serve: $(VENV)/.serve  ## serve weights/safevlm-nano on :$SAFEVLM_PORT
-	$(BIN)/python -m service
+# Two targets must not run pip in the same environment at the same time.
+.NOTPARALLEL:
+
+# Only `make serve` falls back to the nano where the small model's parts could not be brought, without a network for
+# example. A checkpoint that an operator sets by SAFEVLM_CHECKPOINT is served, or not at all.
+ifeq ($(patsubst %/,%,$(CHECKPOINT))$(SAFEVLM_CHECKPOINT),weights/safevlm-small)
+BRING := bring-small
+FALLBACK := SAFEVLM_FALLBACK_CHECKPOINT="$(or $(SAFEVLM_FALLBACK_CHECKPOINT),weights/safevlm-nano)"
+endif
+
+serve: $(BRING) $(VENV)/.serve  ## serve $CHECKPOINT (weights/safevlm-nano) on :$SAFEVLM_PORT
+	SAFEVLM_CHECKPOINT="$(CHECKPOINT)" $(FALLBACK) $(BIN)/python -m service
+
+bring-small:
+	@$(MAKE) --no-print-directory small || echo "make small failed, see above; without a backbone, the server falls back" >&2
 
 small: $(VENV)/.small  ## bring the pretrained parts of safevlm-small (116 MB), and assemble its backbone
 	$(BIN)/safevlm parts fetch $(PARTS_ARGS)
@@ -88,7 +103,7 @@ $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.small: pyproject.toml | $(BIN)/python
-	$(call announce,the server and the reader of the small model's parts,0.4,1.5)
+	$(call announce,the server and what reads the small model's parts,0.6,1.9)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[small,ocr]'
 	$(install_headless_opencv)
 	@touch $(VENV)/.serve $@

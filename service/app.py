@@ -29,7 +29,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
 
     Args:
         settings: settings of the operator.
-        guard: the guard; loaded from ``settings.checkpoint`` at start-up if None.
+        guard: the guard; loaded as the settings say, at start-up, if None.
     """
 
     @asynccontextmanager

@@ -1,5 +1,6 @@
 """The container files, as far as they can be checked without an engine."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -84,6 +85,43 @@ def test_the_gpu_override_reserves_a_gpu_and_builds_for_it() -> None:
     assert set(guard["build"]["args"]) == set(base["guard"]["build"]["args"])
     assert guard["image"] != base["guard"]["image"]
     assert "deploy" not in base["guard"]
+
+
+def test_containers_never_fall_back_to_another_checkpoint() -> None:
+    texts = [DOCKERFILE, *(path.read_text(encoding="utf-8") for path in (ROOT / "deploy").glob("*.yaml"))]
+    assert "FALLBACK" not in "".join(texts)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("arguments", "environment", "served", "fallback"),
+    [
+        ([], {}, "weights/safevlm-nano", None),
+        (["CHECKPOINT=weights/safevlm-small"], {}, "weights/safevlm-small", "weights/safevlm-nano"),
+        (["CHECKPOINT=weights/safevlm-small/"], {}, "weights/safevlm-small/", "weights/safevlm-nano"),
+        (["CHECKPOINT=/srv/mine"], {}, "/srv/mine", None),
+        ([], {"CHECKPOINT": "/srv/mine"}, "/srv/mine", None),
+        ([], {"CHECKPOINT": "weights/safevlm-small"}, "weights/safevlm-small", None),
+        (
+            ["CHECKPOINT=weights/safevlm-small"],
+            {"FALLBACK_CHECKPOINT": "/srv/mine"},
+            "weights/safevlm-small",
+            "/srv/mine",
+        ),
+    ],
+)
+def test_only_make_serve_falls_back_and_never_from_what_an_operator_sets(
+    arguments: list[str], environment: dict[str, str], served: str, fallback: str | None
+) -> None:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "MAKE", "MFLAGS"))}
+    settings = {PREFIX + name: value for name, value in environment.items()}
+    command = ["make", "--dry-run", "serve", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=ours | settings, capture_output=True, text=True, check=True)
+    *before, last = done.stdout.splitlines()
+    assert last.endswith(" -m service")
+    passed = dict(re.findall(rf'{PREFIX}(\w+)="([^"]*)"', last))
+    assert passed == {"CHECKPOINT": served} | ({} if fallback is None else {"FALLBACK_CHECKPOINT": fallback})
+    assert any("safevlm parts fetch" in line for line in before) == (fallback is not None)
 
 
 @pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")

@@ -35,7 +35,7 @@ from safety_core.engine.generation.outcomes import build_generated_reply, build_
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.generation.reply_judge import ReplyJudge
 from safety_core.engine.generation.sequences import GenerationRequest
-from safety_core.engine.guard_info import GuardInfo, GuardLimits
+from safety_core.engine.guard_info import Fallback, GuardInfo, GuardLimits
 from safety_core.engine.judging.batch_retry import retry_in_parts, retry_slices_in_parts
 from safety_core.engine.judging.conversation_decision import ConversationDecision, decide_conversation
 from safety_core.engine.judging.image_questions import build_no_image_reply, is_image_missing
@@ -73,6 +73,7 @@ class Guard:
         limits: how much to process at a time.
         canary: a request with a known verdict; a drawn image if None.
         description: intended and unsupported uses of the checkpoint.
+        fallback: for ``info``: why this checkpoint is served instead of the configured one, if it is.
         reader: reads the lettering of images, which is then judged; None if it is not read.
 
     Raises:
@@ -89,6 +90,7 @@ class Guard:
         limits: GuardLimits | None = None,
         canary: Canary | None = None,
         description: str = "",
+        fallback: Fallback | None = None,
         reader: LetteringReader | None = None,
     ) -> None:
         if not model.config.use_head:
@@ -107,6 +109,7 @@ class Guard:
         self._info = replace(
             _describe_model(model, policy, checkpoint),
             description=description,
+            fallback=fallback,
             reads_lettering=reader is not None,
             reading_side=None if self._reader is None else self._reader.side,
         )

@@ -9,6 +9,17 @@ from safety_core.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Why another checkpoint than the configured one is served."""
+
+    wanted: str
+    """Name of the configured checkpoint's directory."""
+
+    reason: str
+    """Why it is not served, and what changes this; one or two sentences for clients, without paths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardInfo:
     """The checkpoint and device of a guard, for ``/v1/models`` and metrics."""
 
@@ -47,6 +58,9 @@ class GuardInfo:
 
     description: str = ""
     """Intended and unsupported uses of the checkpoint, in one or two sentences."""
+
+    fallback: Fallback | None = None
+    """Why this checkpoint is served instead of the configured one; None if it is the configured one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

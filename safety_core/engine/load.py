@@ -8,12 +8,18 @@ import torch
 
 from safety_core.engine.canary import read_canary
 from safety_core.engine.guard import Guard
-from safety_core.engine.guard_info import GuardLimits
+from safety_core.engine.guard_info import Fallback, GuardLimits
 from safety_core.engine.suitability import describe_suitability
-from safety_core.errors import SafeVLMError
+from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.lettering.readers import ReadPictures, choose_reader
 from safety_core.lettering.reading import LetteringReader
-from safety_core.model.checkpoint.checkpoint import MANIFEST, POLICY_FILE, load_checkpoint, read_spec
+from safety_core.model.checkpoint.checkpoint import (
+    MANIFEST,
+    POLICY_FILE,
+    load_checkpoint,
+    read_spec,
+    verify_loadable,
+)
 from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.model.device import pick_device
 from safety_core.model.vision.preprocessing import get_pad_colour
@@ -32,6 +38,7 @@ def load_guard(
     limits: GuardLimits | None = None,
     read_pictures: ReadPictures = "auto",
     reader: LetteringReader | None = None,
+    fallback: Fallback | None = None,
 ) -> Guard:
     """Verify and load a checkpoint, and create a guard for it. Operators' policies are part of the requests.
 
@@ -44,13 +51,19 @@ def load_guard(
         limits: as for :class:`Guard`.
         read_pictures: whether lettering in images is read and judged; ``auto`` as the checkpoint says.
         reader: reads lettering, in place of the checkpoint's own reader.
+        fallback: why this checkpoint is loaded instead of the configured one, if it is.
 
     Raises:
+        MissingBackboneError: the checkpoint is valid, but its backbone must be brought first.
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
         ConfigError: the device does not exist, or what the reader needs is not installed.
     """
     reading = (limits or GuardLimits()).reading
-    reader = choose_reader(_find_reader_name(checkpoint), read_pictures, reader, reading)
+    try:
+        reader = choose_reader(_find_reader_name(checkpoint), read_pictures, reader, reading)
+    except ConfigError:
+        verify_loadable(checkpoint, allow_untrained=allow_untrained)  # an error of the checkpoint has priority
+        raise
     model = load_checkpoint(
         checkpoint,
         device=pick_device(device),
@@ -68,6 +81,7 @@ def load_guard(
         limits=limits,
         canary=read_canary(checkpoint, provenance, own, get_pad_colour(model.image_processor)),
         description=describe_suitability(provenance),
+        fallback=fallback,
         reader=reader,
     )
 

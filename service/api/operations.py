@@ -1,12 +1,14 @@
 """Endpoints for operators: liveness, readiness, metrics, and the model that is served."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from safety_core.model.spec import SPEC_FILE
 from service.api.openai.models import check_model
 from service.api.openapi.responses import BAD_PATH, EXPOSITION, MODEL_LINKS, MODEL_NAME, NO_MODEL, NOT_READY
-from service.api.responses import build_model, build_model_list
+from service.api.responses import build_fallback, build_model, build_model_list
 from service.api.schemas.replies import Health, ModelList, ModelOut, Ready
 from service.container import Service
 from service.endpoints import HEALTHZ, METRICS, MODEL, MODELS, READYZ
@@ -39,6 +41,7 @@ async def report_readiness(context: Context) -> JSONResponse:
     """Returns 200 once the model is loaded and the canary image got its expected verdict, otherwise 503.
 
     `detail` lists files whose newest version is not in force, and what is in force instead; the log has the reason.
+    `fallback` is present if another checkpoint than the configured one is served.
     """
     service = context.service
     service.readiness.require()
@@ -47,7 +50,8 @@ async def report_readiness(context: Context) -> JSONResponse:
     }
     if service.settings.requires_api_keys and not service.keys.content:
         stale.setdefault(service.keys.name, "No API key is valid; every request that requires an API key is rejected.")
-    return JSONResponse((Ready(status="ready", detail=stale) if stale else Ready(status="ready")).dump())
+    fields: dict[str, Any] = {"detail": stale} if stale else {}
+    return JSONResponse(Ready(status="ready", **fields, **build_fallback(service.guard.info.fallback)).dump())
 
 
 @router.api_route(
@@ -97,7 +101,9 @@ async def describe_model(context: Context) -> JSONResponse:
 
 def _read_creation_time(service: Service) -> int:
     """Read the modification time of the checkpoint's specification, in seconds since 1970; 0 if it cannot be read."""
+    settings, is_fallback = service.settings, service.guard.info.fallback is not None
+    checkpoint = (settings.fallback_checkpoint if is_fallback else None) or settings.checkpoint
     try:
-        return max(0, int((service.settings.checkpoint / SPEC_FILE).stat().st_mtime))
+        return max(0, int((checkpoint / SPEC_FILE).stat().st_mtime))
     except OSError:
         return 0

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.guard_info import Fallback, GuardInfo
 from safety_core.engine.messages import Delta, GuardVerdict, Reply
 from safety_core.scores import Assessment
 from service.api.schemas.replies import (
@@ -15,6 +15,7 @@ from service.api.schemas.replies import (
     ChatTimings,
     ClassifyReply,
     ClassifyTimings,
+    FallbackOut,
     LetteringLineOut,
     LetteringOut,
     ModelList,
@@ -158,7 +159,13 @@ def build_model(info: GuardInfo, *, created: int) -> ModelOut:
         risk_types=list(info.taxonomy.types),
         risk_levels=list(info.taxonomy.levels),
         description=info.description,
+        **build_fallback(info.fallback),
     )
+
+
+def build_fallback(fallback: Fallback | None) -> dict[str, Any]:
+    """Build the field that names the configured checkpoint, if another one is served; otherwise no field."""
+    return {} if fallback is None else {"fallback": FallbackOut(wanted=fallback.wanted, reason=fallback.reason)}
 
 
 def _build_lettering(verdict: GuardVerdict) -> list[LetteringOut]:

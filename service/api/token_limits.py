@@ -30,7 +30,8 @@ def choose_token_limit(requested: int | None, endpoint: Endpoint, settings: Sett
 
 def should_lower_limit(endpoint: Endpoint, settings: Settings) -> bool:
     """Return whether an endpoint lowers a token limit above the operator's, instead of rejecting the request."""
-    return settings.clamps_openai if endpoint.is_openai_compatible else settings.clamps_own
+    excess = settings.max_tokens_excess
+    return excess == "clamp" or (excess == "auto" and endpoint.is_openai_compatible)
 
 
 def create_limit_header(requested: int | None, endpoint: Endpoint, settings: Settings) -> dict[str, str]:

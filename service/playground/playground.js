@@ -144,6 +144,12 @@ async function useExample(example) {
   }
 }
 
+function showFallback({ model, fallback }) {
+  if (!fallback) return;
+  $("fallback").textContent = `${model} is served instead of ${fallback.wanted}. ${fallback.reason}`;
+  show($("fallback"), true);
+}
+
 async function start() {
   let server;
   try {
@@ -154,6 +160,7 @@ async function start() {
   }
   $("model").textContent = server.model;
   $("fitness").textContent = server.description;
+  showFallback(server);
   images.limit = server.max_images;
   $("ask").elements.max_tokens.max = server.max_tokens;
   fill(

@@ -96,6 +96,13 @@ class Settings(BaseSettings):
             "working directory."
         ),
     )
+    fallback_checkpoint: CheckpointPath | None = Field(
+        default=None,
+        description=(
+            "Checkpoint that is served, with a warning, while the backbone of `SAFEVLM_CHECKPOINT` was never fetched. "
+            "If unset, the server does not start then; only `make serve` sets it (`docs/parts.md`)."
+        ),
+    )
     policy: OptionalPath = Field(
         default=None,
         description=(
@@ -354,16 +361,6 @@ class Settings(BaseSettings):
             verdict_timeout_s=self.verdict_timeout_s,
             reply_timeout_s=self.reply_timeout_s,
         )
-
-    @property
-    def clamps_own(self) -> bool:
-        """Whether a ``max_tokens`` above the limit is lowered to it on the native endpoints."""
-        return self.max_tokens_excess == "clamp"
-
-    @property
-    def clamps_openai(self) -> bool:
-        """Whether a ``max_tokens`` above the limit is lowered to it on the OpenAI-compatible paths."""
-        return self.max_tokens_excess != "reject"
 
     @property
     def exchange_timeout_s(self) -> float:

@@ -40,7 +40,7 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
 
     Args:
         settings: settings of the operator.
-        guard: the guard; loaded from ``settings.checkpoint`` if None.
+        guard: the guard; loaded as the settings say if None.
 
     Raises:
         SafeVLMError: the checkpoint, the API keys, the policies or the audit log cannot be used.

@@ -71,6 +71,14 @@ def untrained_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone
 
 
 @pytest.fixture(scope="session")
+def unfetched_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
+    """A checkpoint ``wanted`` whose backbone was never fetched; do not write into it."""
+    from tests.helpers.models.tiny import make_unfetched
+
+    return make_unfetched(tiny_checkpoint, tmp_path_factory.mktemp("unfetched") / "wanted")
+
+
+@pytest.fixture(scope="session")
 def training_jsonl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The JSONL file of a small training set, with its pictures beside it."""
     from tests.helpers.datasets.training_rows import write_training_set

@@ -105,20 +105,32 @@ def test_told_to_stop_it_finishes_what_it_accepted(tiny_checkpoint: Path, tmp_pa
             assert names.count("delta") > 1
 
 
-def test_an_untrained_checkpoint_ends_the_process(tiny_backbone: Path, tmp_path: Path) -> None:
-    fresh = init_checkpoint(tiny_backbone, tmp_path / "fresh")
-    done = subprocess.run(
+def run_until_end(checkpoint: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "service"],
         cwd=ROOT,
-        env=build_server_environment(device="cpu", checkpoint=fresh),
+        env=build_server_environment(device="cpu", checkpoint=checkpoint),
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert done.returncode == 2
+
+
+def test_an_untrained_checkpoint_ends_the_process(tiny_backbone: Path, tmp_path: Path) -> None:
+    done = run_until_end(init_checkpoint(tiny_backbone, tmp_path / "fresh"))
+    assert done.returncode == CANNOT_START
     assert "never trained" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_a_backbone_that_was_never_fetched_ends_the_process(unfetched_checkpoint: Path) -> None:
+    done = run_until_end(unfetched_checkpoint)
+    assert done.returncode == CANNOT_START
+    assert done.stderr.splitlines()[-1] == (
+        "safevlm-serve: wanted: the backbone is missing, assemble it with: "
+        f"safevlm parts fetch --out {unfetched_checkpoint}"
+    )
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])

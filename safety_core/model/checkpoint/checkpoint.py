@@ -72,6 +72,7 @@ __all__ = [
     "save_checkpoint",
     "update_policy",
     "verify",
+    "verify_loadable",
     "write_manifest",
 ]
 
@@ -101,22 +102,15 @@ def load_checkpoint(
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
-        MissingBackboneError: the backbone's folder does not exist.
+        MissingBackboneError: the backbone's folder does not exist, and nothing else is wrong with the checkpoint.
         CheckpointError: as :func:`verify`, or the backbone does not fit.
         ConfigError: an adapter cannot be merged into quantised weights.
     """
-    report = verify(path)
+    report = verify_loadable(path, allow_untrained=allow_untrained)
     spec, path = report.spec, report.path
-    if not spec.trained and not allow_untrained:
-        raise UntrainedError(f"{path.name}: the safety modules were never trained, so they would not protect anything")
     if merge and quantize != "none":
         raise ConfigError("an adapter cannot be merged into quantised weights")
     source = spec.backbone.make_absolute(path)
-    if source.path is not None and not Path(source.path).is_dir():
-        raise MissingBackboneError(
-            f"{path.name}: there is no backbone at {source.path}; one that is made of parts is assembled with: "
-            f"safevlm parts fetch --out {Path(source.path).parent}"
-        )
     check_dims(spec, load_backbone_config(source.location, revision=source.revision))
     backbone = load_backbone(source.location, revision=source.revision, device=device, dtype=dtype, quantize=quantize)
     merged = merge if merge is not None else quantize == "none"
@@ -151,6 +145,35 @@ def load_checkpoint(
         text_views=spec.text_views,
     )
     return model.eval()
+
+
+def verify_loadable(path: Path | str, *, allow_untrained: bool = False) -> VerifyReport:
+    """Verify a checkpoint, and check that its modules are trained and its backbone exists, without loading weights.
+
+    Raises:
+        UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
+        MissingBackboneError: the backbone's folder does not exist, and nothing else is wrong with the checkpoint.
+        CheckpointError: as :func:`verify`.
+    """
+    path = Path(path)
+    try:
+        report = verify(path)
+    except MissingBackboneError:  # its spec is as the manifest says
+        _require_trained(path, read_spec(path), allow_untrained=allow_untrained)
+        raise
+    _require_trained(path, report.spec, allow_untrained=allow_untrained)
+    source = report.spec.backbone.make_absolute(path)
+    if source.path is not None and not Path(source.path).is_dir():
+        raise MissingBackboneError(
+            f"{path.name}: there is no backbone at {source.path}; one that is made of parts is assembled with: "
+            f"safevlm parts fetch --out {Path(source.path).parent}"
+        )
+    return report
+
+
+def _require_trained(path: Path, spec: CheckpointSpec, *, allow_untrained: bool) -> None:
+    if not spec.trained and not allow_untrained:
+        raise UntrainedError(f"{path.name}: the safety modules were never trained, so they would not protect anything")
 
 
 def save_checkpoint(

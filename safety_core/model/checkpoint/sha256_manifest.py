@@ -91,7 +91,7 @@ def check_manifest(path: Path) -> dict[str, str]:
 
     Raises:
         CheckpointError: ``path`` is not a directory.
-        MissingBackboneError: the backbone must be assembled first.
+        MissingBackboneError: no file of the backbone is present, and all others are valid: it must be assembled first.
         ForbiddenFileError: a file could execute code when loaded.
         IntegrityError: a file is missing, surplus, a link, unreadable, or differs from the manifest; the message names
             the files.
@@ -106,20 +106,21 @@ def check_manifest(path: Path) -> dict[str, str]:
     expected = manifest.sha256
     present = set(_list_files(path))
     missing, surplus = sorted(set(expected) - present), sorted(present - set(expected))
-    record = f"{BACKBONE_DIR}/{PARTS_FILE}"
-    if record in missing and not surplus and all(_is_in_backbone(name) for name in missing):
-        raise MissingBackboneError(f"{path.name}: the backbone is missing, {_advise(path)}")
-    advice = f"; {_advise(path)}" if record in expected else ""
-    if missing or surplus:
+    is_assembled = f"{BACKBONE_DIR}/{PARTS_FILE}" in expected
+    lacks_backbone = is_assembled and not surplus and missing == sorted(filter(_is_in_backbone, expected))
+    advice = f"; {_advise(path)}" if is_assembled else ""
+    if (missing or surplus) and not lacks_backbone:
         advice = advice if any(map(_is_in_backbone, (*missing, *surplus))) else ""
         raise IntegrityError(f"{path.name}: files missing {missing}, files not in the manifest {surplus}{advice}")
-    digests = {name: _compute_sha256(path / name) for name in expected}
+    digests = {name: _compute_sha256(path / name) for name in expected if name in present}
     changed = sorted(
         name for name, digest in digests.items() if digest not in (expected[name], manifest.next.get(name))
     )
     if changed:
         advice = advice if any(map(_is_in_backbone, changed)) else ""
         raise IntegrityError(f"{path.name}: bytes differ from the manifest in {changed}{advice}")
+    if lacks_backbone:
+        raise MissingBackboneError(f"{path.name}: the backbone is missing, {_advise(path)}")
     return digests
 
 

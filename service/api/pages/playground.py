@@ -4,6 +4,7 @@ These endpoints change with the page, and the OpenAPI document does not contain 
 return neither scores nor thresholds.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -46,6 +47,7 @@ async def describe_server(context: Context) -> JSONResponse:
         {
             "model": info.checkpoint,
             "description": info.description,
+            "fallback": None if info.fallback is None else asdict(info.fallback),
             "types": list(info.taxonomy.types),
             "levels": list(info.taxonomy.levels),
             "safe_type": info.taxonomy.safe_type,

@@ -136,6 +136,13 @@ class DeltaEvent(ResponseModel):
     refusal: str = Field(default="", description="Piece of a refusal.")
 
 
+class FallbackOut(ResponseModel):
+    """Why another model than the configured one is served."""
+
+    wanted: str = Field(description="Name of the configured checkpoint.")
+    reason: str = Field(description="Why it is not served, and what changes this.")
+
+
 class ModelOut(ResponseModel):
     """The served model."""
 
@@ -147,6 +154,9 @@ class ModelOut(ResponseModel):
     risk_types: list[str]
     risk_levels: list[str]
     description: str = Field(default="", description="Intended and unsupported uses of the checkpoint.")
+    fallback: FallbackOut | None = Field(
+        default=None, description="Why this model is served instead of the configured one; absent if it is that one."
+    )
 
 
 class ModelList(ResponseModel):
@@ -167,6 +177,9 @@ class Ready(Health):
 
     detail: dict[str, str] | None = Field(
         default=None, description="Files whose newest version is not in force, and what is in force instead."
+    )
+    fallback: FallbackOut | None = Field(
+        default=None, description="Why another model than the configured one is served; absent if it is that one."
     )
 
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
-from safety_core.engine.guard_info import GuardInfo
+from safety_core.engine.guard_info import Fallback, GuardInfo
 from safety_core.engine.judging.variant_decision import decide_variants
 from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import ChatRequest, FinishReason, GuardRequest, GuardVerdict
@@ -147,6 +147,9 @@ class FakeGuard:
     requests: list[GuardRequest] = field(default_factory=list)
     """The requests that were judged, except the canary."""
 
+    fallback: Fallback | None = None
+    """Why its checkpoint is served instead of the configured one."""
+
     side: int | None = None
     """Side of the pictures that the model reads, in pixels."""
 
@@ -174,6 +177,7 @@ class FakeGuard:
             taxonomy=self.taxonomy,
             policy=Policy.create_default(self.taxonomy),
             image_side=self.side,
+            fallback=self.fallback,
         )
 
     @property

@@ -1,5 +1,6 @@
 """A tiny backbone in LLaVA-1.5's layout, and checkpoints with it."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from transformers import (
 
 from safety_core.model.checkpoint.backbone import load_backbone_config
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, PARTS_FILE, write_manifest
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.untrained import create_untrained
@@ -123,6 +125,15 @@ def make_checkpoint(
         model_card="# Tiny\n",
         include_backbone=True,
     )
+
+
+def make_unfetched(checkpoint: Path, out: Path) -> Path:
+    """A copy of a complete checkpoint as after a clone: its backbone, which is made of parts, was never fetched."""
+    shutil.copytree(checkpoint, out)
+    (out / BACKBONE_DIR / PARTS_FILE).write_text("{}")
+    write_manifest(out)
+    shutil.rmtree(out / BACKBONE_DIR)
+    return out
 
 
 def make_siglip_backbone(

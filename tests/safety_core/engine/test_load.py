@@ -8,7 +8,7 @@ import pytest
 
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
-from safety_core.errors import ConfigError, UntrainedError
+from safety_core.errors import ConfigError, MissingBackboneError, UntrainedError
 from safety_core.lettering.reading import ReadingLimits
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, verify
 from tests.helpers.engine.readers import FakeReader
@@ -35,6 +35,19 @@ def test_untrained_modules_are_refused_unless_allowed(tiny_backbone: Path, tmp_p
     with pytest.raises(UntrainedError):
         load_guard(path, device="cpu")
     assert load_guard(path, device="cpu", allow_untrained=True).check_canary() is None
+
+
+def test_a_missing_backbone_is_reported_before_a_missing_reader(
+    unfetched_checkpoint: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ConfigError("the reader is not installed")
+
+    monkeypatch.setattr("safety_core.lettering.readers.create_reader", fail)
+    with pytest.raises(MissingBackboneError, match="safevlm parts fetch"):
+        load_guard(unfetched_checkpoint, device="cpu", read_pictures="true")
+    with pytest.raises(ConfigError, match="the reader is not installed"):
+        load_guard(tiny_checkpoint, device="cpu", read_pictures="true")
 
 
 def test_the_checkpoints_reader_is_used_unless_the_operator_says_otherwise(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from safety_core import __version__
+from safety_core.engine.guard_info import Fallback
 from safety_core.errors import GenerationError
 from safety_core.policy.policy import Decision
 from service.access.api_keys import Scope, format_key_entry
@@ -174,6 +175,33 @@ def test_a_model_has_a_date_and_can_be_asked_for_by_its_name(tmp_path: Path) -> 
             assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     with open_client(FakeGuard(), checkpoint=tmp_path / "nowhere") as client:
         assert client.get("/v1/models/fake").json()["created"] == 0
+
+
+def test_a_fallback_is_named_wherever_the_model_is(tmp_path: Path) -> None:
+    for name, time in (("wanted", 1_600_000_000), ("fake", 1_700_000_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "safevlm.json").touch()
+        os.utime(tmp_path / name / "safevlm.json", (0, time))
+    fake = FakeGuard(fallback=Fallback(wanted="wanted", reason="Never fetched."))
+    with open_client(fake, checkpoint=tmp_path / "wanted", fallback_checkpoint=tmp_path / "fake") as client:
+        expected = {"wanted": "wanted", "reason": "Never fetched."}
+        assert client.get("/readyz").json() == {"status": "ready", "fallback": expected}
+        (listed,) = client.get("/v1/models").json()["data"]
+        assert (listed["id"], listed["created"], listed["fallback"]) == ("fake", 1_700_000_000, expected)
+        assert client.get("/v1/models/fake").json() == listed
+        assert client.get("/v1/models/wanted").json()["error"]["code"] == "model_not_found"
+        assert client.get("/playground/about").json()["fallback"] == expected
+        assert client.post("/v1/classify", json={"prompt": "a"}).json()["model"] == "fake"
+        text = client.get("/metrics").text
+    info = {"backbone": "included", "device": "cpu", "dtype": "float32"}
+    assert read_metric(text, "safevlm_model_info", checkpoint="fake", **info) == 1
+    assert 'checkpoint="wanted"' not in text
+    with open_client(FakeGuard(), checkpoint=tmp_path / "wanted", fallback_checkpoint=tmp_path / "fake") as client:
+        assert client.get("/readyz").json() == {"status": "ready"}
+        (listed,) = client.get("/v1/models").json()["data"]
+        assert listed["created"] == 1_600_000_000
+        assert "fallback" not in listed
+        assert client.get("/playground/about").json()["fallback"] is None
 
 
 def test_docs_describe_the_events_of_a_stream() -> None:

@@ -1,6 +1,7 @@
 """The page for everybody: by keyboard, by ear, in the dark, on a small screen, behind a key, without scores."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -126,6 +127,24 @@ def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:
         for name in ("tab-policy", "scores", "why", "time"):
             expect(page.locator(f"#{name}")).to_be_hidden()
         assert read_bars(page, "types") == {}
+
+
+def test_a_fallback_is_announced_on_the_page(browser: Browser, page: Page, unfetched_checkpoint: Path) -> None:
+    expect(page.locator("#fallback")).to_be_hidden()
+    narrow = {"width": 320, "height": 800}
+    with (
+        run_server(unfetched_checkpoint, fallback_checkpoint=NANO_CHECKPOINT) as server,
+        open_playground(browser, server.url, viewport=narrow) as other,
+    ):
+        notice = other.get_by_role("status").filter(has_text="safevlm-nano is served instead of wanted.")
+        expect(notice).to_be_visible()
+        expect(notice).to_contain_text("To bring it, run: safevlm parts fetch.")
+        expect(other.locator("#model")).to_have_text("safevlm-nano")
+        assert faults(other) == []
+        assert other.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert httpx.get(f"{server.url}/readyz").json()["fallback"]["wanted"] == "wanted"
+        warnings = [line for line in server.log.read_text().splitlines() if "served instead of" in line]
+        assert len(warnings) == 1
 
 
 def test_a_page_of_another_site_cannot_ask(browser: Browser, server: ServerProcess) -> None:

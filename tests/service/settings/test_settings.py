@@ -14,6 +14,7 @@ def test_defaults_are_careful() -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.checkpoint == Path("weights/safevlm-nano")
     assert not settings.allows_untrained
+    assert settings.fallback_checkpoint is None
     assert settings.max_body_bytes >= settings.max_image_bytes
     assert settings.default_max_tokens <= settings.max_tokens
 

@@ -16,6 +16,11 @@ from tests.helpers.paths import ROOT
         ("ALLOWED_ORIGINS", "*", "SAFEVLM_ALLOWED_ORIGINS: expected origins such as https://app.example.org"),
         ("TRUSTED_PROXIES", "lan", "SAFEVLM_TRUSTED_PROXIES: expected addresses or networks such as 10.0.0.0/8"),
         ("API_KEYS_FILE", "", "SAFEVLM_API_KEYS_FILE: expected a path; do not set the variable if there is none"),
+        (
+            "FALLBACK_CHECKPOINT",
+            "",
+            "SAFEVLM_FALLBACK_CHECKPOINT: expected a path; do not set the variable if there is none",
+        ),
         ("AUDIT_LOG", "", "SAFEVLM_AUDIT_LOG: expected a path; do not set the variable if there is none"),
         ("ALLOWED_HOSTS", "http://a", "SAFEVLM_ALLOWED_HOSTS: expected host names or addresses, without a scheme"),
     ],
@@ -39,6 +44,8 @@ def test_the_default_checkpoint_is_found_from_any_folder(monkeypatch: pytest.Mon
     assert read_settings().checkpoint == ROOT / "weights" / "safevlm-nano"
     monkeypatch.setenv("SAFEVLM_CHECKPOINT", "weights/mine")
     assert read_settings().checkpoint == Path("weights/mine")
+    monkeypatch.setenv("SAFEVLM_FALLBACK_CHECKPOINT", "weights/safevlm-nano")
+    assert read_settings().fallback_checkpoint == ROOT / "weights" / "safevlm-nano"
 
 
 def test_untrained_modules_need_more_than_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from safety_core.model.checkpoint.checkpoint import (
     save_checkpoint,
     update_policy,
     verify,
+    verify_loadable,
 )
 from safety_core.model.checkpoint.sha256_manifest import MANIFEST
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
@@ -30,7 +31,7 @@ from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from tests.helpers.models.kernels import use_portable_kernels
 from tests.helpers.models.reference import as_turns, assess
-from tests.helpers.models.tiny import make_checkpoint
+from tests.helpers.models.tiny import make_checkpoint, make_unfetched
 
 TRAINED: dict[str, Any] = {
     "policy": Policy.create_default(DEFAULT_TAXONOMY),
@@ -71,6 +72,16 @@ def test_a_backbone_that_is_gone_is_no_damage(tiny_backbone: Path, tmp_path: Pat
     shutil.rmtree(elsewhere)
     with pytest.raises(MissingBackboneError, match=re.escape(f"safevlm parts fetch --out {elsewhere.parent}")):
         load_checkpoint(path, allow_untrained=True)
+
+
+def test_untrained_modules_are_no_reason_to_fetch_a_backbone(tiny_backbone: Path, tmp_path: Path) -> None:
+    fresh = init_checkpoint(tiny_backbone, tmp_path / "fresh", include_backbone=True)
+    unfetched = make_unfetched(fresh, tmp_path / "unfetched")
+    with pytest.raises(UntrainedError, match="never trained"):
+        verify_loadable(unfetched)
+    with pytest.raises(MissingBackboneError, match="safevlm parts fetch"):
+        verify_loadable(unfetched, allow_untrained=True)
+    assert verify_loadable(fresh, allow_untrained=True) == verify(fresh)
 
 
 def test_untrained_modules_say_every_class_alike(untrained: Path, pictures: list[Image.Image]) -> None:

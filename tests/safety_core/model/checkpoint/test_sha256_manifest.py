@@ -238,8 +238,26 @@ def test_a_missing_backbone_is_no_damage_and_the_command_that_brings_it_is_named
     command = re.escape(f"safevlm parts fetch --out {made_of_parts}")
     with pytest.raises(MissingBackboneError, match=f"the backbone is missing, assemble it with: {command}"):
         check_manifest(made_of_parts)
+
+
+def test_a_damaged_checkpoint_is_not_excused_by_its_missing_backbone(made_of_parts: Path) -> None:
+    shutil.rmtree(made_of_parts / BACKBONE_DIR)
+    content = (made_of_parts / "a.json").read_bytes()
+    (made_of_parts / "a.json").write_bytes(content + b" ")
+    with pytest.raises(IntegrityError, match=r"bytes differ from the manifest in \['a\.json'\]$"):
+        check_manifest(made_of_parts)
     (made_of_parts / "a.json").unlink()
     with pytest.raises(IntegrityError, match="files missing"):
+        check_manifest(made_of_parts)
+    (made_of_parts / "a.json").write_bytes(content)
+    (made_of_parts / "b.json").write_text("{}")
+    with pytest.raises(IntegrityError, match="files not in the manifest"):
+        check_manifest(made_of_parts)
+
+
+def test_a_backbone_that_lacks_only_some_files_is_damaged(made_of_parts: Path) -> None:
+    (made_of_parts / BACKBONE_DIR / PARTS_FILE).unlink()
+    with pytest.raises(IntegrityError, match=r"files missing.*; assemble it with: safevlm parts fetch"):
         check_manifest(made_of_parts)
 
 
