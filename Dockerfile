@@ -5,7 +5,9 @@
 #   docker run --rm safevlm-guard new-key me chat classify            prints a new key and its entry (ENTRY below)
 #   docker run --rm -p 8000:8000 -e SAFEVLM_API_KEYS="ENTRY" safevlm-guard
 # Without an API key, the server listens inside its own container only, and logs a warning.
-# For another checkpoint, mount it and set SAFEVLM_CHECKPOINT. Neither building nor running needs a secret.
+# For another checkpoint, mount it and set SAFEVLM_CHECKPOINT. One whose backbone is made of parts is mounted with its
+# backbone (docs/parts.md): the image has no pip to fetch the parts, and serves no other checkpoint instead.
+# Neither building nor running needs a secret.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 

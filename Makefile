@@ -38,10 +38,10 @@ FALLBACK := SAFEVLM_FALLBACK_CHECKPOINT="$(or $(SAFEVLM_FALLBACK_CHECKPOINT),wei
 endif
 
 serve: $(BRING) $(VENV)/.serve  ## serve $CHECKPOINT (weights/safevlm-nano) on :$SAFEVLM_PORT
-	SAFEVLM_CHECKPOINT="$(CHECKPOINT)" $(FALLBACK) $(BIN)/python -m service
+	exec env SAFEVLM_CHECKPOINT="$(CHECKPOINT)" $(FALLBACK) $(BIN)/python -m service
 
 bring-small:
-	@$(MAKE) --no-print-directory small || echo "make small failed, see above; without a backbone, the server falls back" >&2
+	@$(MAKE) --no-print-directory small || echo "safevlm-small's parts could not be brought, see above. Without them, the fallback is served." >&2
 
 small: $(VENV)/.small  ## bring the pretrained parts of safevlm-small (116 MB), and assemble its backbone
 	$(BIN)/safevlm parts fetch $(PARTS_ARGS)

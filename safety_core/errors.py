@@ -130,7 +130,7 @@ class IntegrityError(CheckpointError):
 
 
 class MissingBackboneError(CheckpointError):
-    """The checkpoint's backbone is not on this machine, and must be brought first."""
+    """The checkpoint's backbone is not on this machine, and must be brought first; nothing else is wrong with it."""
 
 
 class ForbiddenFileError(CheckpointError):
