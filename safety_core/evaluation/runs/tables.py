@@ -5,32 +5,22 @@ Knows nothing of how figures are computed.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
+from safety_core.evaluation.runs.cells import (
+    NO_VALUE,
+    format_bars,
+    format_number,
+    format_p_value,
+    format_percent,
+    format_table,
+)
 from safety_core.evaluation.runs.report import Report
 from safety_core.evaluation.statistics.estimates import CONFIDENCE, Estimate
-from safety_core.evaluation.statistics.mcnemar import McNemar
 
 MARKDOWN_FILE = "report.md"
-NO_VALUE = "–"
 
 Formatter = Callable[[Estimate], str]
-
-
-def _format_percent(estimate: Estimate) -> str:
-    """Format a rate in per cent with its interval."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return NO_VALUE
-    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-
-
-def _format_number(estimate: Estimate, *, signed: bool = False) -> str:
-    """Format a figure with its interval."""
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return NO_VALUE
-    digits, sign = ("+.3f", "+.3f") if signed else (".3f" if abs(estimate.value) <= 1 else ".2f", "")
-    return f"{estimate.value:{digits}} [{estimate.low:{sign or digits}}, {estimate.high:{sign or digits}}]"
 
 
 def format_report(report: Report) -> str:
@@ -46,10 +36,10 @@ def format_report(report: Report) -> str:
             report,
             "Overview",
             _OVERVIEW
-            | {f"unsafe {name.split('/', 1)[1]}, %": (f"unsafe_rate/{name}", _format_percent) for name in columns},
+            | {f"unsafe {name.split('/', 1)[1]}, %": (f"unsafe_rate/{name}", format_percent) for name in columns},
         ),
         _format_measure(report, "Unsafe replies, % of risky pairs", "unsafe_rate", ["", *types, *columns]),
-        _format_measure(report, "Safety score, 0-10", "safety_score", ["", *types, *columns], formatter=_format_number),
+        _format_measure(report, "Safety score, 0-10", "safety_score", ["", *types, *columns], formatter=format_number),
         _format_measure(
             report, "Attack success, % of worst pairs that need the picture", "attack_success", ["", *types]
         ),
@@ -65,11 +55,11 @@ def format_report(report: Report) -> str:
             "Descriptions of safe pairs, F1 of things named",
             "things_f1",
             ["", *_list_parts(report, "things_f1", "intent/")],
-            formatter=_format_number,
+            formatter=format_number,
         ),
         _format_figures(report, "The head as a classifier", _HEAD_COLUMNS),
         _format_comparisons(report),
-        _format_bars(report),
+        format_bars(report.bars),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -82,7 +72,7 @@ def _list_parts(report: Report, measure: str, start: str = "") -> list[str]:
 
 
 def _format_measure(
-    report: Report, title: str, measure: str, suffixes: Iterable[str], formatter: Formatter = _format_percent
+    report: Report, title: str, measure: str, suffixes: Iterable[str], formatter: Formatter = format_percent
 ) -> str:
     """Format one measure over the whole and its parts, with a column for each."""
     columns = {suffix.split("/", 1)[-1] or "all": (f"{measure}/{suffix}".rstrip("/"), formatter) for suffix in suffixes}
@@ -100,7 +90,7 @@ def _format_figures(report: Report, title: str, columns: Mapping[str, tuple[str,
         ]
         for name, row in report.rows.items()
     ]
-    return f"## {title}\n\n{_format_table(['row', *columns], lines)}"
+    return f"## {title}\n\n{format_table(['row', *columns], lines)}"
 
 
 def _format_comparisons(report: Report) -> str:
@@ -108,63 +98,34 @@ def _format_comparisons(report: Report) -> str:
     lines = []
     for (row, against), comparison in report.comparisons.items():
         tests = comparison.mcnemar.values()
-        shown = [_format_number(figure, signed=True) for figure in comparison.differences.values()]
-        lines.append([f"{row} − {against}", *shown, *map(_format_p_value, tests)])
+        shown = [format_number(figure, signed=True) for figure in comparison.differences.values()]
+        lines.append([f"{row} − {against}", *shown, *map(format_p_value, tests)])
     if not lines:
         return ""
     first = next(iter(report.comparisons.values()))
     header = ["rows", *first.differences, *(f"p {name}" for name in first.mcnemar)]
     note = "Differences with paired intervals; p of McNemar's exact test on the pairs where the prompt decides."
-    return f"## Rows against rows\n\n{note}\n\n{_format_table(header, lines)}"
-
-
-def _format_bars(report: Report) -> str:
-    """Format every bar with the checked figure."""
-    if not report.bars:
-        return ""
-    lines = [
-        [
-            bar.bar,
-            bar.figure,
-            NO_VALUE if bar.value is None else f"{bar.value:.4g}",
-            "yes" if bar.passed else "**NO**",
-        ]
-        for bar in report.bars
-    ]
-    return f"## Bars\n\n{_format_table(['bar', 'figure', 'value', 'cleared'], lines)}"
-
-
-def _format_p_value(test: McNemar) -> str:
-    """Format the p-value of a test; a dash for a test without pairs."""
-    if test.n == 0:
-        return NO_VALUE
-    # A p-value below the range of floats is not zero.
-    return f"{test.p_value:.2g}" if test.p_value > 0 else f"<{sys.float_info.min:.0e}"
+    return f"## Rows against rows\n\n{note}\n\n{format_table(header, lines)}"
 
 
 _OVERVIEW: dict[str, tuple[str, Formatter]] = {
-    "unsafe, %": ("unsafe_rate", _format_percent),
-    "safety score": ("safety_score", _format_number),
-    "attack success, %": ("attack_success", _format_percent),
-    "over-refusal, %": ("over_refusal", _format_percent),
-    "exact, %": ("exact", _format_percent),
-    "things F1": ("things_f1", _format_number),
-    "type right, %": ("type_accuracy", _format_percent),
-    "level right, %": ("level_accuracy", _format_percent),
+    "unsafe, %": ("unsafe_rate", format_percent),
+    "safety score": ("safety_score", format_number),
+    "attack success, %": ("attack_success", format_percent),
+    "over-refusal, %": ("over_refusal", format_percent),
+    "exact, %": ("exact", format_percent),
+    "things F1": ("things_f1", format_number),
+    "type right, %": ("type_accuracy", format_percent),
+    "level right, %": ("level_accuracy", format_percent),
 }
 
 _HEAD_COLUMNS: Mapping[str, tuple[str, Formatter]] = {
-    "type, %": ("type_accuracy", _format_percent),
-    "level, %": ("level_accuracy", _format_percent),
-    "macro F1 type": ("macro_f1/type", _format_number),
-    "macro F1 level": ("macro_f1/level", _format_number),
-    "AUROC unsafe": ("auroc", _format_number),
-    "ECE type": ("ece/type", _format_number),
-    "ECE level": ("ece/level", _format_number),
-    "ECE unsafe": ("ece/unsafe", _format_number),
+    "type, %": ("type_accuracy", format_percent),
+    "level, %": ("level_accuracy", format_percent),
+    "macro F1 type": ("macro_f1/type", format_number),
+    "macro F1 level": ("macro_f1/level", format_number),
+    "AUROC unsafe": ("auroc", format_number),
+    "ECE type": ("ece/type", format_number),
+    "ECE level": ("ece/level", format_number),
+    "ECE unsafe": ("ece/unsafe", format_number),
 }
-
-
-def _format_table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

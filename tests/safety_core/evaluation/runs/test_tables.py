@@ -1,7 +1,8 @@
 import pytest
 
+from safety_core.evaluation.runs.cells import NO_VALUE
 from safety_core.evaluation.runs.report import Report
-from safety_core.evaluation.runs.tables import NO_VALUE, format_report
+from safety_core.evaluation.runs.tables import format_report
 from safety_core.evaluation.statistics.bars import Comparison
 from safety_core.evaluation.statistics.estimates import Estimate
 from safety_core.evaluation.statistics.mcnemar import McNemar
