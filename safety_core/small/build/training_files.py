@@ -66,7 +66,7 @@ def write_training_files(
     records = corpus.list_split(split)
     photographs = [record for record in records if record.photo is not None]
     plans = _Planner(records, photographs, split, seed)
-    words = [*list_word_samples(records, seed=seed), *list_read_samples(plans.plan(amounts.read), seed=seed)]
+    words = list_words(corpus, split, amounts=amounts, seed=seed)
     rendered = plans.render([*plans.plan(amounts.rendered), *plans.plan_documents(amounts.documents)], folder, show)
     prompts = [record for record in records if record.text and record.surface in ("prompt", "both") and record.label]
     photos = list_photo_samples(photographs, prompts, read_weapon_prompts(), seed=seed)
@@ -77,6 +77,13 @@ def write_training_files(
         random.Random(seed).shuffle(distinct)
         counts[name] = write_jsonl(folder / f"{name}.jsonl", distinct)
     return counts
+
+
+def list_words(corpus: Corpus, split: Split, *, amounts: Amounts, seed: int) -> list[WordSample]:
+    """List all texts that the head is trained on with their labels; arguments as for :func:`write_training_files`."""
+    records = corpus.list_split(split)
+    plans = _Planner(records, [record for record in records if record.photo is not None], split, seed)
+    return [*list_word_samples(records, seed=seed), *list_read_samples(plans.plan(amounts.read), seed=seed)]
 
 
 class _Planner:
