@@ -1,0 +1,1 @@
+"""What is measured: items of a split, and the pictures that are rendered for them."""
