@@ -27,13 +27,13 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} {describe_read_error(exc)}", code="file_unreadable") from exc
 
 
-def find_checkpoint(path: Path) -> Path:
+def find_checkpoint(path: Path, default: Path = SHIPPED_CHECKPOINT) -> Path:
     """Find a checkpoint; the default checkpoint is also found next to the package, from any working directory.
 
     Returns ``path`` itself if neither exists; reading it then reports the error.
     """
     candidate = Path(__file__).resolve().parents[2] / path
-    return candidate if path == SHIPPED_CHECKPOINT and not path.is_dir() and candidate.is_dir() else path
+    return candidate if path == default and not path.is_dir() and candidate.is_dir() else path
 
 
 def print_skipped(errors: Sequence[SampleError]) -> None:

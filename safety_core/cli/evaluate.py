@@ -11,6 +11,7 @@ import typer
 from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint
 
 if TYPE_CHECKING:
+    from safety_core.evaluation.runs.registered import RunRequest
     from safety_core.evaluation.runs.run import SystemProgress
     from safety_core.evaluation.suites.suite import Suite
 
@@ -22,8 +23,10 @@ BUILD = Path("build")
 
 
 def evaluate(
-    suite: Annotated[Path, typer.Option(help="Folder of the suite, or the name of a registered suite: nano.")],
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
+    suite: Annotated[Path, typer.Option(help="Folder of the suite, or the name of a registered one: nano, real.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint directory; default: weights/safevlm-nano, of real safevlm-small.")
+    ] = None,
     stage1: Annotated[Path | None, typer.Option(help="Checkpoint after stage 1, for the ablation rows.")] = None,
     first_token: Annotated[
         Path | None, typer.Option(help="Checkpoint with the public reference's head, for the rows of that head.")
@@ -38,9 +41,17 @@ def evaluate(
         bool, typer.Option("--check-bars", help="Exit with status 3 unless all bars are cleared.")
     ] = False,
     bars: Annotated[Path | None, typer.Option(help="JSON file with bars instead of the shipped checkpoint's.")] = None,
+    data: Annotated[Path | None, typer.Option(help="real: folder of the public sets, see docs.")] = None,
+    split: Annotated[str, typer.Option(help="real: development or test.")] = "test",
+    row: Annotated[
+        list[str] | None, typer.Option(metavar="ROW=DIR", help="real: checkpoint of a row of its own, e.g. k0=DIR.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="real: a row to measure; repeatable. Default: all.")] = None,
+    limit: Annotated[int | None, typer.Option(help="real: at most so many items of each sort.", min=1)] = None,
     progress: Annotated[bool, typer.Option("--progress/--quiet", help="Show a progress bar.")] = True,
 ) -> None:
     """Evaluate a checkpoint, and the systems it is compared with, on one suite."""
+    from safety_core.evaluation.runs.registered import RUNS, RunRequest, parse_rows
     from safety_core.evaluation.runs.run import EvaluationConfig
     from safety_core.evaluation.runs.run import evaluate as run
     from safety_core.evaluation.runs.systems import list_standard_systems
@@ -54,8 +65,27 @@ def evaluate(
         config = EvaluationConfig(
             seed=seed, resamples=resamples, batch_size=batch_size, device=str(pick_device(device))
         )
+        if (name := str(suite)) in RUNS:
+            registered = RUNS[name]
+            request = RunRequest(
+                checkpoint=find_checkpoint(checkpoint or registered.checkpoint, registered.checkpoint),
+                build=BUILD,
+                out=out or BUILD / f"report-{name}" / split,
+                data=data,
+                split=split,
+                rows=parse_rows(row or ()),
+                only=tuple(only or ()),
+                limit=limit,
+                bars=None if bars is None else required_bars,
+                check_bars=check_bars,
+                config=config,
+                command=_get_command(),
+            )
+            _run_registered(name, request, shown=progress)
+            return
+        checkpoint = checkpoint or SHIPPED_CHECKPOINT
         source: Suite | Path = suite
-        if (name := str(suite)) in SUITES:
+        if name in SUITES:
             source = open_suite(name, BUILD / "suites")
             out = out or BUILD / f"report-{name}"
             stage1 = stage1 or _find_row("stage1", checkpoint)
@@ -67,6 +97,19 @@ def evaluate(
             )
     typer.echo(format_report(report))
     if check_bars and not report.passed:
+        raise typer.Exit(BARS_NOT_CLEARED)
+
+
+def _run_registered(name: str, request: "RunRequest", *, shown: bool) -> None:
+    """Run a registered evaluation and print its tables; exit by its bars if they are checked."""
+    from dataclasses import replace
+
+    from safety_core.evaluation.runs.registered import RUNS
+
+    with _show_progress(shown=shown) as advance:
+        result = RUNS[name].run(replace(request, progress=advance))
+    typer.echo(result.text)
+    if request.check_bars and not result.passed:
         raise typer.Exit(BARS_NOT_CLEARED)
 
 

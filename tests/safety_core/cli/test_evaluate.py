@@ -6,6 +6,7 @@ from typer.testing import Result
 
 from safety_core.cli.evaluate import BARS_NOT_CLEARED
 from safety_core.cli.main import app
+from safety_core.evaluation.runs.registered import RunRequest, RunResult
 from safety_core.evaluation.runs.report import JSON_FILE
 from safety_core.evaluation.suites.suite import Suite
 from tests.helpers.command_line import runner
@@ -52,3 +53,38 @@ def test_our_own_errors_are_one_line(tmp_path: Path, tiny_checkpoint: Path) -> N
     assert result.exit_code == 1
     assert "error:" in result.output
     assert "Traceback" not in result.output
+
+
+def test_an_evaluation_that_needs_data_says_so(tiny_checkpoint: Path) -> None:
+    result = run("evaluate", "--suite", "real", "--checkpoint", tiny_checkpoint)
+    assert result.exit_code == 1
+    assert "--data" in result.output
+    assert "docs/safevlm-small-data.md" in result.output
+
+
+@pytest.mark.parametrize(("passed", "status"), [(True, 0), (False, BARS_NOT_CLEARED)])
+def test_a_registered_evaluation_gets_its_options_and_exits_by_its_bars(
+    passed: bool, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: list[RunRequest] = []
+
+    def measure(request: RunRequest) -> RunResult:
+        requests.append(request)
+        return RunResult(text="# real", passed=passed)
+
+    monkeypatch.setattr("safety_core.small.evaluation.run.evaluate_real", measure)
+    result = run(
+        "evaluate", "--suite", "real", "--data", tmp_path, "--split", "development", "--row", "k0=zero", "--only",
+        "shipped", "--only", "k0", "--limit", 3, "--seed", 4, "--check-bars", "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == status, result.output
+    assert result.stdout == "# real\n"
+    (request,) = requests
+    assert (request.data, request.split, request.limit) == (tmp_path, "development", 3)
+    assert request.rows == {"k0": Path("zero")}
+    assert request.only == ("shipped", "k0")
+    assert request.bars is None, "the evaluation's own"
+    assert request.check_bars
+    assert request.config.seed == 4
+    assert request.checkpoint.name == "safevlm-small"
+    assert request.out.parts[-2:] == ("report-real", "development")
