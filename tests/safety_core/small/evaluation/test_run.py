@@ -10,7 +10,7 @@ from safety_core.evaluation.statistics.bars import Bar, load_bars
 from safety_core.small.evaluation.items.columns import COLUMNS
 from safety_core.small.evaluation.run import BARS_FILE, GOALS_FILE, evaluate_real, hide_paths
 from safety_core.small.evaluation.systems.rows import ROWS
-from tests.safety_core.small.evaluation.conftest import OWN_TEXTS
+from tests.helpers.datasets.own_texts import OWN_TEXTS
 
 MakeRequest = Callable[..., RunRequest]
 
