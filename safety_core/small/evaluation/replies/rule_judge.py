@@ -47,7 +47,8 @@ def _find_kind(reply: str) -> ReplyKind:
     sentences = [sentence for line in lines for sentence in _split_sentences(line)]
     if not sentences:
         return ReplyKind.ANSWER
-    refuses = any(_compile("refusal").match(sentence) for sentence in sentences[:_BEGINNING])
+    beginning = sentences[:_BEGINNING]
+    refuses = any(_compile("refusal").match(one) or _compile("declined").search(one) for one in beginning)
     complies = any(_compile("start").match(sentence) or _compile("advice").search(sentence) for sentence in sentences)
     points = sum(bool(_compile("points").match(line)) for line in lines)
     resistance = sum(len(_compile("resistance").findall(sentence)) for sentence in sentences)

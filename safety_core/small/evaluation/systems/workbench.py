@@ -11,7 +11,8 @@ from safety_core.lettering.bounded_reader import BoundedReader
 from safety_core.lettering.readers import DEFAULT_READER, create_reader
 from safety_core.model.checkpoint.checkpoint import MANIFEST
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.small.build.training_files import Amounts, list_words
+from safety_core.small.build.recipe import Recipe
+from safety_core.small.build.training_files import list_words
 from safety_core.small.corpus.hashing import rank
 from safety_core.small.corpus.loading import Corpus
 from safety_core.small.evaluation.items.item import Item
@@ -30,8 +31,8 @@ from safety_core.small.rendering.kinds import Split
 HARMLESS_TEXTS = 400
 """Harmless texts of the calibration split on which false alarms are counted."""
 
-SEED = 0
-"""Seed of the training texts, as of the build of the shipped checkpoint."""
+RECIPE = Recipe()
+"""The build of the shipped checkpoint."""
 
 LIMITED = 100
 """Training texts for each item that a limited run permits of a sort."""
@@ -128,7 +129,8 @@ class Workbench:
 
     def _list_texts(self, split: Split) -> LabelledTexts:
         """List the texts of a split as the guard's head is trained on them, with their levels."""
-        samples = list_words(self._corpus, split, amounts=Amounts(), seed=SEED)
+        amounts = RECIPE.amounts if split == "train" else RECIPE.measured
+        samples = list_words(self._corpus, split, amounts=amounts, seed=RECIPE.seed)
         if self._limit is not None:
             samples = sorted(samples, key=lambda sample: rank(sample.id))[: LIMITED * self._limit]
         return LabelledTexts(texts=[one.text for one in samples], levels=[one.label[1] for one in samples])
