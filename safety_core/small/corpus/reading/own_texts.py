@@ -21,7 +21,10 @@ from safety_core.taxonomy import DEFAULT_TAXONOMY
 PREFIX = "own/"
 """Begins the source and the id of every own text."""
 
-NO_RECORDS = frozenset({"picture_prompts.jsonl", "weapon_prompts.jsonl"})
+QUESTIONS_FILE = "photograph_questions.jsonl"
+"""Wordings with fields for the alignment."""
+
+NO_RECORDS = frozenset({"picture_prompts.jsonl", "weapon_prompts.jsonl", QUESTIONS_FILE})
 """Files beside the texts whose lines have no label of their own: prompts that mean what the picture means."""
 
 _SHARES: Shares = (("train", 0.85), ("calibration", 0.10), ("development", 0.05))

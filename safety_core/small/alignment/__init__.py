@@ -1,0 +1,1 @@
+"""Teaches the small checkpoint's language model what photographs show: names, samples, projector, measurements."""

@@ -1,0 +1,1 @@
+"""Words for what a photograph shows, and the rule by which an answer names it. Knows no torch."""

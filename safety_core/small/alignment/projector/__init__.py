@@ -1,0 +1,1 @@
+"""Trains the projector between the vision tower and the language model, both frozen."""

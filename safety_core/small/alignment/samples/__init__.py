@@ -1,0 +1,1 @@
+"""Writes samples for the alignment: questions about photographs and collages, with answers. Knows no torch."""
