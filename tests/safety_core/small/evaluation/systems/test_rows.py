@@ -35,6 +35,7 @@ def test_each_row_is_measured_on_what_concerns_it() -> None:
     guns = make_item("c", "held_out_guns", picture=Path("c.jpg"))
     accepted = {name: [row.accepts(item) for item in (words, photograph, guns)] for name, row in chosen.items()}
     assert accepted["shipped"] == accepted["k0"] == [True, True, False]
+    assert accepted["words_k8"] == [True, False, False]
     assert accepted["no_reader"] == [False, True, False]
     assert accepted["held_out_guns"] == [False, True, True]
     assert accepted["held_out_imagenet"] == [False, True, False]

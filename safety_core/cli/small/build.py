@@ -1,0 +1,60 @@
+"""``safevlm small build``: build the checkpoint from a folder of public sets."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safety_core.cli.common import exit_on_error
+from safety_core.cli.small.parts import show_progress
+from safety_core.errors import InputError
+
+BUILD_FOLDER = Path("build/safevlm-small/build")
+"""Default working folder; never committed."""
+
+
+def build_checkpoint(
+    data: Annotated[Path, typer.Option("--data", help="Folder of the public sets; docs/safevlm-small-data.md.")],
+    out: Annotated[Path, typer.Option(help="Working folder: files, states, checkpoints.")] = BUILD_FOLDER,
+    step: Annotated[str | None, typer.Option(help="Run this step only.")] = None,
+    until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
+    sets: Annotated[str, typer.Option(help="all, or permissive: only sets whose terms allow any use.")] = "all",
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="SET", help="Train on no photograph of this set; repeatable.")
+    ] = None,
+    start: Annotated[Path | None, typer.Option(help="Use backbone, files and training on words of this build.")] = None,
+    prompt_layers: Annotated[
+        int | None, typer.Option(min=0, help="Layers after which the head reads words; default: the recipe's.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the words; default: the recipe's.")] = None,
+    wheels: Annotated[Path | None, typer.Option(help="Take the parts' wheels from this folder.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    progress: Annotated[bool, typer.Option("--progress/--quiet", help="Show progress bars.")] = True,
+) -> None:
+    """Build safevlm-small: parts, files, trainings, thresholds, checkpoint; continues where it was interrupted."""
+    from dataclasses import replace
+
+    from safety_core.model.device import pick_device
+    from safety_core.small.build.pipeline import Build
+    from safety_core.small.build.recipe import Recipe
+
+    recipe = Recipe()
+    if prompt_layers is not None:
+        recipe = replace(recipe, safety={**recipe.safety, "prompt_layers": prompt_layers})
+    if epochs is not None:
+        recipe = replace(recipe, words={**recipe.words, "epochs": epochs})
+    with exit_on_error(), show_progress(visible=progress) as shown:
+        if sets not in ("all", "permissive"):
+            raise InputError(f"sets: must be all or permissive, got {sets!r}", code="sets_unknown")
+        Build(
+            data=data,
+            root=out,
+            recipe=recipe,
+            progress=shown,
+            wheels=wheels,
+            start=start,
+            without=tuple(without or ()),
+            permissive=sets == "permissive",
+            device=pick_device(device).type,
+            show=progress,
+        ).run(only=step, until=until)
