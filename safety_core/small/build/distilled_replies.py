@@ -24,7 +24,7 @@ _LONGEST_PROMPT = 600
 _MOST_TOKENS = 120
 """Longest reply; a reply that does not end by then is not used, because its end would be learned."""
 
-_TOGETHER = 32
+_TOGETHER = 64
 """Replies that are generated at a time."""
 
 

@@ -82,7 +82,7 @@ class Build:
     """Folder of the parts' wheels; None to download them."""
 
     start: Path | None = None
-    """Another build whose backbone, files and training on words are used; None for a build of its own."""
+    """Another build whose backbone, training on words and, unless ``permissive``, files are used; None for none."""
 
     without: Collection[str] = ()
     """Sets whose photographs are not trained on, to measure on them; harmless ones may still lie behind lettering."""
@@ -97,9 +97,10 @@ class Build:
 
     def list_steps(self) -> dict[str, Callable[[], None]]:
         """Name → step, in order."""
-        own = {"parts": self.fetch_parts, "files": self.write_files, "words": self.train_on_words}
-        return {
-            **({} if self.start else own),
+        steps: dict[str, Callable[[], None]] = {
+            "parts": self.fetch_parts,
+            "files": self.write_files,
+            "words": self.train_on_words,
             "pictures": self.train_on_pictures,
             "align": self.align,
             "samples": self.write_replies,
@@ -107,6 +108,8 @@ class Build:
             "calibrate": self.calibrate,
             "ship": self.export_checkpoint,
         }
+        shared = () if self.start is None else ("parts", "words") if self.permissive else ("parts", "files", "words")
+        return {name: step for name, step in steps.items() if name not in shared}
 
     def run(self, *, only: str | None = None, until: str | None = None) -> None:
         """Run every step that is not complete yet.
@@ -164,17 +167,17 @@ class Build:
         fields = dict(self.recipe.words)
         if not self.recipe.safety["prompt_layers"]:
             fields["prompt_lora_r"] = 0  # there is nothing to adapt
-        self._train("words", untrained, 1, fields, [self._shared / "train" / "words.jsonl"])
+        self._train("words", untrained, 1, fields, [self._files / "train" / "words.jsonl"])
 
     def train_on_pictures(self) -> None:
         """Train head and projector on words and pictures, with the texts read before."""
-        folder = self._shared / "train"
+        folder = self._files / "train"
         pictures = folder / "pictures.jsonl"
         if self.without:
             lines = [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()]
             # Paths are relative to the file, so it lies beside the complete one.
             pictures = folder / f"pictures-without-{'-'.join(sorted(self.without))}.jsonl"
-            write_jsonl(pictures, [line for line in lines if line["source"] not in self.without])
+            write_jsonl(pictures, [line for line in lines if self._is_kept(line["source"])])
         self._train("pictures", self._shared / "words", 1, self.recipe.pictures, [folder / "words.jsonl", pictures])
 
     def align(self) -> None:
@@ -222,7 +225,7 @@ class Build:
         actions = {kind: {**levels, 2: Action.REFUSE} for kind, levels in policy.actions.items()}
         update_policy(checkpoint, replace(policy, actions=actions))
         # Paths of pictures are relative to the file, so it lies beside those that it joins.
-        folder = self._shared / "calibration"
+        folder = self._files / "calibration"
         split = folder / "all.jsonl"
         lines = [(folder / name).read_text(encoding="utf-8") for name in _CALIBRATION_FILES]
         split.write_text("".join(lines), encoding="utf-8")
@@ -249,12 +252,21 @@ class Build:
         fetch_parts(out, self.progress, wheels_from=self.wheels)
         write_manifest(out)
 
+    def _is_kept(self, source: str) -> bool:
+        """Whether a picture's sets, which ``+`` joins, are trained on."""
+        return set(self.without).isdisjoint(source.split("+"))
+
     # --- what steps share --------------------------------------------------------------------------------------------
 
     @property
     def _shared(self) -> Path:
-        """The build whose backbone, files and training on words are used."""
+        """The build whose backbone and training on words are used."""
         return self.start or self.root
+
+    @property
+    def _files(self) -> Path:
+        """The build whose training files are used."""
+        return self.root if self.permissive else self._shared
 
     @property
     def _backbone(self) -> Path:

@@ -35,10 +35,10 @@ _WORDS: Mapping[str, Any] = {
     "prompt_lora_r": 16,
     "lr": 6e-4,
     "lr_prompt": 5e-4,
-    "epochs": 3,
+    "epochs": 2,
 }
 
-_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 3}
+_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 2}
 
 _REPLIES: Mapping[str, Any] = {
     **_COMMON,

@@ -15,6 +15,7 @@ from rich.progress import track
 
 from safety_core.data.jsonl import write_jsonl
 from safety_core.data.raw_samples import NamedLabel
+from safety_core.small.build.pasted_photographs import list_pasted_photographs
 from safety_core.small.build.photo_samples import PhotoSample, list_photo_samples, read_weapon_prompts
 from safety_core.small.build.rendered_samples import list_read_samples, list_rendered_samples
 from safety_core.small.build.word_samples import WordSample, list_word_samples
@@ -31,8 +32,8 @@ from safety_core.small.lettering_plan.texts import LetteringText, select_prompts
 from safety_core.small.rendering.kinds import Split
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
-_LONGEST_SIDE = 512
-"""Pixels of a rendered picture that is kept for training; the tower sees half as much."""
+_LONGEST_SIDE = 384
+"""Pixels of a rendered picture that is kept for training; the tower sees 260."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def write_training_files(
     Args:
         corpus: all records.
         split: which records to use.
-        folder: created if missing; rendered pictures go into ``rendered/``.
+        folder: created if missing; pictures that are made go into ``rendered/`` and ``pasted/``.
         amounts: numbers of pictures with lettering.
         seed: chooses prompts, layouts and order.
         show: whether a progress bar is shown.
@@ -69,7 +70,8 @@ def write_training_files(
     words = list_words(corpus, split, amounts=amounts, seed=seed)
     rendered = plans.render([*plans.plan(amounts.rendered), *plans.plan_documents(amounts.documents)], folder, show)
     prompts = [record for record in records if record.text and record.surface in ("prompt", "both") and record.label]
-    photos = list_photo_samples(photographs, prompts, read_weapon_prompts(), seed=seed)
+    shown = [*photographs, *list_pasted_photographs(photographs, folder / "pasted", seed=seed)]
+    photos = list_photo_samples(shown, prompts, read_weapon_prompts(), seed=seed)
     pictures = [*_format_photos(photos, folder), *_format_rendered(rendered, folder)]
     counts = {}
     for name, lines in (("words", list(map(_format_words, words))), ("pictures", pictures)):

@@ -57,7 +57,7 @@ def test_the_files_are_records_of_one_split(corpus: Corpus, tmp_path: Path) -> N
     assert len(rendered) >= 6, "texts and documents, with twins"
     for file in rendered:
         with Image.open(file) as image:
-            assert max(image.size) <= 512
+            assert max(image.size) <= 384
 
 
 def test_a_picture_of_letters_is_harmless_until_it_is_read(corpus: Corpus, tmp_path: Path) -> None:
