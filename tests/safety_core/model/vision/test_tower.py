@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -15,6 +15,7 @@ from safety_core.model.vision.tower import (
     run_tower,
 )
 from tests.helpers.models.tiny import make_backbone, make_siglip_backbone
+from tests.helpers.models.tiny_convolutional import make_convolutional_backbone
 
 
 def test_features_are_llavas_own(model: SafeLlava, pictures: list[Image.Image]) -> None:
@@ -96,3 +97,9 @@ def test_batches_of_different_layers_do_not_join() -> None:
         VisionFeatures.concatenate([features(1, layers=1), features(1, layers=2)])
     with pytest.raises(ValueError, match="0 batches"):
         VisionFeatures.concatenate([])
+
+
+def test_positions_of_a_convolutional_tower_are_counted_in_any_precision() -> None:
+    config: Any = make_convolutional_backbone().model.config
+    config.vision_config.dtype = torch.bfloat16
+    assert count_tower_positions(config) == config.image_seq_length
