@@ -75,6 +75,7 @@ class Guard:
         description: intended and unsupported uses of the checkpoint.
         fallback: for ``info``: why this checkpoint is served instead of the configured one, if it is.
         reader: reads the lettering of images, which is then judged; None if it is not read.
+        pack: whether decoding steps may use packed copies of the weights, see :class:`Generator`.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -92,6 +93,7 @@ class Guard:
         description: str = "",
         fallback: Fallback | None = None,
         reader: LetteringReader | None = None,
+        pack: bool = True,
     ) -> None:
         if not model.config.use_head:
             raise ConfigError("a guard needs a model whose safety head is enabled")
@@ -101,6 +103,7 @@ class Guard:
         self.policy = policy
         self._limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
+        self._pack = pack
         self._reader = (
             None
             if reader is None
@@ -315,10 +318,11 @@ class Guard:
 
     def create_generator(self) -> Generator | RailedGenerator:
         """Create a generator for the model, with an output rail if the limits include a reply window."""
-        generator = Generator(self.model, max_replies=self._limits.max_replies, kv_positions=self._limits.kv_positions)
-        if not self._limits.reply_window:
+        model, limits = self.model, self._limits
+        generator = Generator(model, max_replies=limits.max_replies, kv_positions=limits.kv_positions, pack=self._pack)
+        if not limits.reply_window:
             return generator
-        return RailedGenerator(generator, self.decide_replies, window=self._limits.reply_window)
+        return RailedGenerator(generator, self.decide_replies, window=limits.reply_window)
 
     def decide_replies(
         self, replies: Sequence[str], policies: Sequence[ActivePolicy | None]

@@ -45,7 +45,8 @@ def load_guard(
     Args:
         checkpoint: the directory.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        dtype: precision of the backbone; ``auto`` is float32 on the CPU, bfloat16 elsewhere.
+        dtype: precision of the backbone; ``auto`` is float32 on the CPU, where decoding steps may still multiply in
+            bfloat16, and bfloat16 elsewhere.
         quantize: precision of the language model's linear layers.
         allow_untrained: accept safety modules that were never trained.
         limits: as for :class:`Guard`.
@@ -83,6 +84,7 @@ def load_guard(
         description=describe_suitability(provenance),
         fallback=fallback,
         reader=reader,
+        pack=dtype == "auto",
     )
 
 

@@ -1,11 +1,13 @@
 """Runs a decoding step of a Llama text model with fewer operations than transformers' own modules.
 
 A step computes one position of each row. The cost of such small operations is independent of their size, so their
-number determines the duration of a step. The linear layers are called as modules: quantised layers and adapters work as
-usual. Shapes: R rows · D width · H heads · K key-value heads · G heads that share one · d width of a head · L positions
-that are attended to.
+number determines the duration of a step. The linear layers are called as modules, so that quantised layers and adapters
+work as usual, or replaced (:mod:`safety_core.model.layer_products`).
+Shapes: R rows · D width · A all heads (queries, keys, values) · O their outputs side by side · H query heads ·
+K key-value heads · G heads that share one · d width of a head · L positions that are attended to.
 """
 
+from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
@@ -20,6 +22,8 @@ from transformers.models.llama.modeling_llama import (
     LlamaModel,
     LlamaRMSNorm,
 )
+
+from safety_core.model.layer_products import LayerProducts, ModuleProducts
 
 # transformers 5.24 renamed the argument.
 CACHE_ARGUMENT = (
@@ -46,7 +50,12 @@ def has_quick_step(text_model: nn.Module) -> bool:
 
 
 def run_quick_step(
-    text_model: Any, embeds_R1D: Tensor, positions_R1: Tensor, mask_R11L: Tensor, cache: Cache
+    text_model: Any,
+    embeds_R1D: Tensor,
+    positions_R1: Tensor,
+    mask_R11L: Tensor,
+    cache: Cache,
+    packed: Sequence[LayerProducts] | None = None,
 ) -> Tensor:
     """Compute the last hidden states of one more position of each row.
 
@@ -56,6 +65,7 @@ def run_quick_step(
         positions_R1: their positions.
         mask_R11L: True at positions that a row may attend to.
         cache: keys and values of earlier positions; updated.
+        packed: the products of each layer, in place of its linear layers.
 
     Returns:
         hidden_R1D: up to rounding, the ``last_hidden_state`` of the model's own ``forward``.
@@ -68,24 +78,23 @@ def run_quick_step(
     sin_R11d = torch.cat((-sin_R1d[..., :half], sin_R1d[..., half:]), dim=-1)[:, None]
     bias_R11L = torch.zeros_like(mask_R11L, dtype=embeds_R1D.dtype).masked_fill_(~mask_R11L, float("-inf"))
     hidden_R1D = embeds_R1D
-    for layer in text_model.layers:
+    for index, layer in enumerate(text_model.layers):
         attention = layer.self_attn
-        normed_R1D = _normalise(layer.input_layernorm, hidden_R1D)
-        query_RH1d = attention.q_proj(normed_R1D).view(rows, -1, 1, attention.head_dim)
-        key_RK1d = attention.k_proj(normed_R1D).view(rows, -1, 1, attention.head_dim)
-        value_RK1d = attention.v_proj(normed_R1D).view(rows, -1, 1, attention.head_dim)
-        query_RH1d = query_RH1d * cos_R11d + query_RH1d.roll(half, -1) * sin_R11d
-        key_RK1d = key_RK1d * cos_R11d + key_RK1d.roll(half, -1) * sin_R11d
-        keys_RKLd, values_RKLd = cache.update(key_RK1d, value_RK1d, attention.layer_idx)
+        products = ModuleProducts(layer) if packed is None else packed[index]
+        heads_R1O = products.project_heads(_normalise(layer.input_layernorm, hidden_R1D))
+        heads_RA1d = heads_R1O.view(rows, -1, 1, attention.head_dim)
+        groups = attention.num_key_value_groups
+        kept = heads_RA1d.shape[1] // (groups + 2)
+        turned_RA1d, value_RK1d = heads_RA1d[:, :-kept], heads_RA1d[:, -kept:]
+        turned_RA1d = turned_RA1d * cos_R11d + turned_RA1d.roll(half, -1) * sin_R11d
+        keys_RKLd, values_RKLd = cache.update(turned_RA1d[:, -kept:], value_RK1d, attention.layer_idx)
         # Heads that share keys and values are treated as positions of one head.
-        query_RKGd = query_RH1d.view(rows, -1, attention.num_key_value_groups, attention.head_dim)
+        query_RKGd = turned_RA1d[:, :-kept].view(rows, kept, groups, attention.head_dim)
         read_RKGd = F.scaled_dot_product_attention(
             query_RKGd, keys_RKLd, values_RKLd, attn_mask=bias_R11L, scale=attention.scaling
         )
-        hidden_R1D = hidden_R1D + attention.o_proj(read_RKGd.reshape(rows, 1, -1))
-        mlp = layer.mlp
-        normed_R1D = _normalise(layer.post_attention_layernorm, hidden_R1D)
-        hidden_R1D = hidden_R1D + mlp.down_proj(mlp.act_fn(mlp.gate_proj(normed_R1D)) * mlp.up_proj(normed_R1D))
+        hidden_R1D = hidden_R1D + products.project_attended(read_RKGd.reshape(rows, 1, -1))
+        hidden_R1D = hidden_R1D + products.run_mlp(_normalise(layer.post_attention_layernorm, hidden_R1D))
     return _normalise(text_model.norm, hidden_R1D)
 
 

@@ -121,8 +121,8 @@ class Settings(BaseSettings):
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="Precision of the backbone: `float32`, `bfloat16` or `float16`; `auto` is float32 on the CPU and "
-        "bfloat16 on a GPU.",
+        description="Precision of the backbone: `float32`, `bfloat16` or `float16`; `auto` is bfloat16 on a GPU and "
+        "float32 on the CPU, where replies may be decoded in bfloat16 (ADR 53).",
     )
     quantize: Literal["none", "int8", "nf4"] = Field(
         default="none",

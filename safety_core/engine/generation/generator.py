@@ -24,6 +24,7 @@ from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.judging.batch_retry import is_out_of_memory, retry_in_parts
 from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLike, StepOutput
 from safety_core.errors import ExhaustedError, GenerationError, PromptError, SafeVLMError
+from safety_core.model.layer_products import PackedModel, pack_worthwhile
 from safety_core.model.llama_step import CACHE_ARGUMENT, has_quick_step, run_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import choose_tokens, create_random_source
@@ -50,6 +51,7 @@ class Generator:
             exceed it.
         eos_ids: tokens that end a reply; the model's default if None.
         banned_ids: tokens that are never generated; the model's default if None.
+        pack: whether decoding steps may multiply with packed bfloat16 copies of the weights, where that is worthwhile.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Generator:
         kv_positions: int = 1 << 15,
         eos_ids: Sequence[int] | None = None,
         banned_ids: Sequence[int] | None = None,
+        pack: bool = True,
     ) -> None:
         text: Any = model.backbone.config.text_config
         self._model = model
@@ -71,6 +74,9 @@ class Generator:
         self._cache = KVCache(text.num_hidden_layers)
         text_model = model.backbone.model.language_model
         self._quick_model = text_model if has_quick_step(text_model) else None
+        self._packed: PackedModel | None = None
+        if pack and self._quick_model is not None:
+            self._packed = pack_worthwhile(model.backbone)
 
     @property
     def running(self) -> int:
@@ -201,7 +207,8 @@ class Generator:
     def _forward(self, embeds_RTD: Tensor, positions_RT: Tensor, mask: Tensor | None) -> Tensor:
         text_model: Any = self._model.backbone.model.language_model
         if mask is not None and text_model is self._quick_model:
-            return run_quick_step(text_model, embeds_RTD, positions_RT, mask, self._cache)
+            packed = None if self._packed is None else self._packed.layers
+            return run_quick_step(text_model, embeds_RTD, positions_RT, mask, self._cache, packed)
         output = text_model(
             inputs_embeds=embeds_RTD,
             attention_mask=mask,
@@ -213,7 +220,8 @@ class Generator:
         return hidden_RTD
 
     def _compute_logits(self, hidden_RD: Tensor) -> Tensor:
-        logits_RW: Tensor = self._model.backbone.lm_head(hidden_RD).float()
+        lm_head = self._model.backbone.lm_head if self._packed is None else self._packed.lm_head
+        logits_RW: Tensor = lm_head(hidden_RD).float()
         return logits_RW
 
     def _finish_step(self, sequences: Sequence[ReplySequence], outcomes: Sequence[Output | Exception]) -> list[Output]:

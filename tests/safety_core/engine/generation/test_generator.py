@@ -17,6 +17,7 @@ from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDeci
 from safety_core.engine.generation.sequences import GenerationRequest, ReplySequence
 from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.inputs.conversation import Turn
+from safety_core.model import layer_products
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose_tokens
@@ -647,3 +648,24 @@ def test_a_quantised_language_model_answers_in_company_as_alone(
     jobs = [job(quantised, seen, [number % 6] * (number % 3), f"{number}") for number in range(8)]
     for row in made(Generator(quantised, max_replies=3), jobs):
         assert_as_alone(quantised, row)
+
+
+def test_steps_with_packed_weights_are_close_to_the_plain_ones(
+    model: SafeLlava, gallery: VisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN has no bfloat16 on this processor")
+    monkeypatch.setattr(layer_products, "SMALLEST_BYTES", 0)
+    monkeypatch.setattr(layer_products, "_multiplies_bfloat16", lambda: True)
+    logits: list[torch.Tensor] = []
+    for pack in (True, False):
+        generator = Generator(model, eos_ids=(), pack=pack)
+        (first, second) = [generator.create_sequence(job(model, gallery, text=text)) for text in TEXTS[:2]]
+        generator.admit([first, second])
+        for sequence in (first, second):
+            sequence.token_ids[-1] = 7  # the same token for both generators
+        with monkeypatch.context() as patch:
+            patch.setattr(generator, "_append_tokens", lambda _, logits_RW: logits.append(logits_RW.clone()))
+            generator._decode([first, second])
+    torch.testing.assert_close(logits[0], logits[1], rtol=0.05, atol=0.05)
+    assert not torch.equal(logits[0], logits[1])
