@@ -22,6 +22,10 @@ from bench.reporting.summary import print_summary
 from bench.robustness.measurement import measure_robustness
 from bench.security.hostile import measure_hostile
 from bench.security.latency_leak import measure_latency_leak
+from bench.small.chat import measure_small_chat
+from bench.small.figures import measure_small
+from bench.small.judge import measure_small_judge
+from bench.small.overhead import measure_small_overhead
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "start": measure_start,
@@ -38,6 +42,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rail": measure_rail,
     "robustness": measure_robustness,
     "generators": measure_generators,
+    "small": measure_small,
+    "small_chat": measure_small_chat,
+    "small_overhead": measure_small_overhead,
+    "small_judge": measure_small_judge,
     "gpu": measure_gpu,
     "summary": print_summary,
     "pages": write_pages,

@@ -38,7 +38,9 @@ def load_altered_guard(settings: Settings, *, unguarded: bool, endless: bool) ->
         device=settings.device,
         dtype=settings.dtype,
         quantize=settings.quantize,
+        allow_untrained=settings.allows_untrained,
         limits=settings.guard_limits,
+        read_pictures=settings.read_pictures,
     )
     judging: GuardLike = UnguardedGuard(guard) if unguarded else guard
     return EndlessGuard(judging, guard) if endless else judging

@@ -41,18 +41,19 @@ PROGRAM = (
 """transformers' command, which also knows our towers."""
 
 
-def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False) -> Path:
+def write_plain_llava(checkpoint: Path, out: Path, *, endless: bool = False, allow_untrained: bool = False) -> Path:
     """Write our model with its adapter merged, as a plain LLaVA in float32 with processor and chat template.
 
     Args:
         checkpoint: one of our checkpoints.
         out: folder to write to; it may exist.
         endless: let no token end a reply, so that every reply has the requested number of tokens.
+        allow_untrained: accept a checkpoint whose safety modules were never trained.
 
     Returns:
         ``out``.
     """
-    model = load_checkpoint(checkpoint, device="cpu", dtype=torch.float32, merge=True)
+    model = load_checkpoint(checkpoint, device="cpu", dtype=torch.float32, merge=True, allow_untrained=allow_untrained)
     if endless:
         model.backbone.generation_config.eos_token_id = []
     backbone = Backbone(model=model.backbone, tokenizer=model.tokenizer, image_processor=model.image_processor)
@@ -69,12 +70,13 @@ def _find_chat_template(model: SafeLlava) -> str:
 
 
 @contextmanager
-def run_transformers_serve(model_dir: Path, *arguments: str) -> Iterator[str]:
-    """Serve a folder on the CPU in float32; yields the server's URL when it answers.
+def run_transformers_serve(model_dir: Path, *arguments: str, dtype: str = "float32") -> Iterator[str]:
+    """Serve a folder on the CPU; yields the server's URL when it answers.
 
     Args:
         model_dir: a folder written by :func:`write_plain_llava`.
         arguments: further options of ``transformers serve``.
+        dtype: precision of the model.
 
     Raises:
         typer.BadParameter: packages are missing, or the server did not start.
@@ -86,7 +88,7 @@ def run_transformers_serve(model_dir: Path, *arguments: str) -> Iterator[str]:
     port = find_free_port()
     command = [
         *(sys.executable, "-c", PROGRAM, "serve", str(model_dir.resolve())),
-        *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", "float32", *arguments),
+        *("--host", "127.0.0.1", "--port", str(port), "--device", "cpu", "--dtype", dtype, *arguments),
     ]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     with run_process(command, os.environ | offline, f"http://127.0.0.1:{port}", "/health") as server:

@@ -37,8 +37,14 @@ class Server:
 
     @property
     def rss_mb(self) -> float:
-        """Resident memory in megabytes."""
+        """Resident memory in megabytes, without child processes."""
         return float(self.process.memory_info().rss) / 2**20
+
+    @property
+    def whole_rss_mb(self) -> float:
+        """Resident memory in megabytes, child processes included."""
+        processes = (self.process, *self.process.children(recursive=True))
+        return float(sum(one.memory_info().rss for one in processes)) / 2**20
 
 
 @contextmanager

@@ -63,7 +63,12 @@ def build_classification(case: tuple[str, str] = REFUSED) -> Request:
 def build_openai_chat(case: tuple[str, str], model: str, *, max_tokens: int = 64) -> Request:
     """Build the same chat in OpenAI's format."""
     name, prompt = case
-    url = f"data:image/png;base64,{base64.b64encode(create_unique_picture(name)).decode()}"
+    return build_openai_request(create_unique_picture(name), prompt, model, max_tokens=max_tokens)
+
+
+def build_openai_request(picture: bytes, prompt: str, model: str, *, max_tokens: int) -> Request:
+    """Build a streamed chat about a PNG file in OpenAI's format."""
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]
     body = {
         "model": model,

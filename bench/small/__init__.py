@@ -1,0 +1,1 @@
+"""Measurements of safevlm-small, the checkpoint made of pretrained parts."""
