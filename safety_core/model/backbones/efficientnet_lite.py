@@ -117,7 +117,8 @@ class EfficientNetLiteModel(PreTrainedModel):
             scores of each place, and feat_BNV.
         """
         # Convolutions of maps with channels last are faster on CPUs and on GPUs with tensor cores.
-        x_BChw = _limit(self.stem(pixel_values.contiguous(memory_format=torch.channels_last)))
+        pixels_BCHW = pixel_values.to(self.dtype, memory_format=torch.channels_last)  # cast as CLIP's tower does
+        x_BChw = _limit(self.stem(pixels_BCHW))
         inner = []
         for index, stage in enumerate(self.stages):
             x_BChw = stage(x_BChw)

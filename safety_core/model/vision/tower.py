@@ -66,8 +66,7 @@ def count_tower_positions(config: LlavaConfig) -> int:
     try:
         with torch.device("meta"), torch.no_grad():
             tower = AutoModel.from_config(vision)
-            size = (1, getattr(vision, "num_channels", 3), vision.image_size, vision.image_size)
-            pixels = torch.empty(size, dtype=tower.dtype)
+            pixels = torch.empty(1, getattr(vision, "num_channels", 3), vision.image_size, vision.image_size)
             positions = int(tower(pixels).last_hidden_state.shape[1])
     except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError) as exc:
         raise ConfigError(f"the backbone's vision tower takes no square images ({type(exc).__name__})") from exc
