@@ -79,19 +79,13 @@ class BareParts:
 @contextmanager
 def run_bare_parts(checkpoint: Path) -> Iterator[BareParts]:
     """Start the process, and end it at the end."""
-    process = subprocess.Popen(
-        _build_command(checkpoint),
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield BareParts(process, checkpoint)
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    command = _build_command(checkpoint)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            yield BareParts(process, checkpoint)
+        finally:
+            process.terminate()
 
 
 class _Parts:
