@@ -170,15 +170,17 @@ class Build:
         self._train("words", untrained, 1, fields, [self._files / "train" / "words.jsonl"])
 
     def train_on_pictures(self) -> None:
-        """Train head and projector on words and pictures, with the texts read before."""
+        """Train head and projector on pictures and a part of the words, with the texts read before."""
         folder = self._files / "train"
-        pictures = folder / "pictures.jsonl"
+        words, pictures = folder / "words-replayed.jsonl", folder / "pictures.jsonl"
+        lines = (folder / "words.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)  # in random order
+        words.write_text("".join(lines[: self.recipe.replayed]), encoding="utf-8")
         if self.without:
-            lines = [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()]
+            records = [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()]
             # Paths are relative to the file, so it lies beside the complete one.
             pictures = folder / f"pictures-without-{'-'.join(sorted(self.without))}.jsonl"
-            write_jsonl(pictures, [line for line in lines if self._is_kept(line["source"])])
-        self._train("pictures", self._shared / "words", 1, self.recipe.pictures, [folder / "words.jsonl", pictures])
+            write_jsonl(pictures, [record for record in records if self._is_kept(record["source"])])
+        self._train("pictures", self._shared / "words", 1, self.recipe.pictures, [words, pictures])
 
     def align(self) -> None:
         """Train LLaVA's projector, and assemble the backbone with it."""

@@ -38,7 +38,7 @@ _WORDS: Mapping[str, Any] = {
     "epochs": 2,
 }
 
-_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 2}
+_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 1}
 
 _REPLIES: Mapping[str, Any] = {
     **_COMMON,
@@ -81,6 +81,9 @@ class Recipe:
 
     words: Mapping[str, Any] = field(default_factory=lambda: dict(_WORDS))
     """Training of head and prompt adapter on words."""
+
+    replayed: int = 15_000
+    """Words that are trained on again together with pictures, so that the head does not forget them."""
 
     pictures: Mapping[str, Any] = field(default_factory=lambda: dict(_PICTURES))
     """Training of head and projector on words and pictures."""
