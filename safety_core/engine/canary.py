@@ -133,13 +133,18 @@ def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Dec
 
 def draw_canary(policy: Policy, fill: Colour) -> Canary:
     """Draw a canary, a red disc on white with a plain question, without a known decision."""
+    image = decode_image(draw_canary_picture(), fill=fill)
+    turns = (Turn(role="user", text="What is in the picture?"),)
+    return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy)
+
+
+def draw_canary_picture() -> bytes:
+    """Draw a red disc on white; returns a PNG."""
     picture = Image.new("RGB", (64, 48), "white")
     ImageDraw.Draw(picture).ellipse((16, 8, 48, 40), fill="red")
     buffer = BytesIO()
     picture.save(buffer, "PNG")
-    image = decode_image(buffer.getvalue(), fill=fill)
-    turns = (Turn(role="user", text="What is in the picture?"),)
-    return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy)
+    return buffer.getvalue()
 
 
 def _measure_drift(left: PairScores, right: PairScores) -> float:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from safety_core.data.jsonl import read_jsonl_files
 from safety_core.data.sample_images import build_image_table, drop_unreadable
 from safety_core.data.samples import Sample
@@ -105,7 +107,9 @@ def fill_prompt_cache(model: SafeLlava, samples: Sequence[Sample], config: Train
     if config.cache_features is None or not model.config.prompt_layers or model.prompt_reader.learns:
         return None
     cache = PromptCache(config.cache_features, model)
-    cache.fill([encode_texts(model, sample) for sample in samples], progress=config.progress)
+    texts = [encode_texts(model, sample) for sample in samples]
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        cache.fill(texts, progress=config.progress)
     return cache
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from safety_core.cli.common import exit_on_error
-from safety_core.cli.small.parts import show_progress
+from safety_core.cli.small.parts import find_small_checkpoint, show_progress
 from safety_core.errors import InputError
 
 BUILD_FOLDER = Path("build/safevlm-small/build")
@@ -58,3 +58,24 @@ def build_checkpoint(
             device=pick_device(device).type,
             show=progress,
         ).run(only=step, until=until)
+
+
+def write_model_card(
+    report: Annotated[Path, typer.Option(help="report.md of `safevlm evaluate --suite real` on the test split.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint; default: weights/safevlm-small.")] = None,
+    names: Annotated[Path | None, typer.Option(help="Figures that `safevlm small look` wrote.")] = None,
+) -> None:
+    """Write measured figures into the model card of the small checkpoint, and renew its manifest."""
+    from safety_core.files import read_json
+    from safety_core.model.checkpoint.checkpoint import CARD_FILE, read_spec
+    from safety_core.model.checkpoint.sha256_manifest import replace_file
+    from safety_core.small.build.model_card import format_model_card
+
+    folder = checkpoint or find_small_checkpoint()
+    with exit_on_error():
+        card = format_model_card(
+            report=report.read_text(encoding="utf-8"),
+            names=[] if names is None else read_json(names),
+            provenance=read_spec(folder).provenance,
+        )
+        replace_file(folder, CARD_FILE, card.encode())
