@@ -4,8 +4,8 @@ import pytest
 
 from safety_core.small.build.pipeline import Build
 from safety_core.small.parts import fetching
+from tests.helpers.build_folder import write_build_data
 from tests.helpers.command_line import run_command
-from tests.helpers.datasets.build_folder import write_build_data
 from tests.helpers.models.small_parts import write_parts
 
 

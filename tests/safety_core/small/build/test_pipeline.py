@@ -20,7 +20,7 @@ from safety_core.small.build.pipeline import NAME, Build
 from safety_core.small.build.recipe import Recipe
 from safety_core.small.build.training_files import Amounts
 from safety_core.small.parts.llava_projector import PROJECTOR_FILE
-from tests.helpers.datasets.build_folder import write_build_data
+from tests.helpers.build_folder import write_build_data
 from tests.helpers.engine.readers import FakeReader
 from tests.helpers.models.small_parts import RecordedProgress, write_parts
 
