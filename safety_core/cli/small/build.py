@@ -20,9 +20,12 @@ def build_checkpoint(
     until: Annotated[str | None, typer.Option(help="Stop after this step.")] = None,
     sets: Annotated[str, typer.Option(help="all, or permissive: only sets whose terms allow any use.")] = "all",
     without: Annotated[
-        list[str] | None, typer.Option(metavar="SET", help="Train on no photograph of this set; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="SET", help="Train and calibrate the head on no photograph of this set; repeatable."),
     ] = None,
-    start: Annotated[Path | None, typer.Option(help="Use backbone, files and training on words of this build.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Use backbone, files, alignment and training on words of this build.")
+    ] = None,
     prompt_layers: Annotated[
         int | None, typer.Option(min=0, help="Layers after which the head reads words; default: the recipe's.")
     ] = None,
