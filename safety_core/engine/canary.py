@@ -120,8 +120,8 @@ def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Dec
 
     Args:
         checkpoint: a valid checkpoint directory.
-        image: an encoded PNG.
-        prompt: question about the image; if empty, the image is judged without a prompt.
+        picture: an encoded PNG.
+        prompt: question about the picture; if empty, the picture is judged without a prompt.
         decision: decision of the checkpoint's own policy on it.
     """
     spec = read_spec(checkpoint)

@@ -1,11 +1,12 @@
-"""``safevlm small build``: build the checkpoint from a folder of public sets."""
+"""``safevlm small build`` and ``card``: build the checkpoint from a folder of public sets, and state its figures."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from safety_core.cli.common import exit_on_error
+from safety_core.cli.common import exit_on_error, read_bytes
 from safety_core.cli.small.parts import find_small_checkpoint, show_progress
 from safety_core.errors import InputError
 
@@ -69,7 +70,6 @@ def write_model_card(
     names: Annotated[Path | None, typer.Option(help="Figures that `safevlm small look` wrote.")] = None,
 ) -> None:
     """Write measured figures into the model card of the small checkpoint, and renew its manifest."""
-    from safety_core.files import read_json
     from safety_core.model.checkpoint.checkpoint import CARD_FILE, read_spec
     from safety_core.model.checkpoint.sha256_manifest import replace_file
     from safety_core.small.build.model_card import format_model_card
@@ -77,8 +77,8 @@ def write_model_card(
     folder = checkpoint or find_small_checkpoint()
     with exit_on_error():
         card = format_model_card(
-            report=report.read_text(encoding="utf-8"),
-            names=[] if names is None else read_json(names),
+            report=read_bytes(report).decode(),
+            names=[] if names is None else json.loads(read_bytes(names)),
             provenance=read_spec(folder).provenance,
         )
         replace_file(folder, CARD_FILE, card.encode())

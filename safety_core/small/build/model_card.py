@@ -7,6 +7,7 @@ model names, and the counts of the calibration.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from safety_core.errors import InputError
 from safety_core.small.corpus.sources import FREE_TERMS, SOURCES, Use
 
 _NOT_MEASURED = "Not measured yet."
@@ -29,7 +30,10 @@ def format_model_card(
     Args:
         report: ``report.md`` of ``safevlm evaluate --suite real`` on the test split.
         names: figures of ``safevlm small look`` on the test split.
-        provenance: origin of the modules, with the counts of the calibration.
+        provenance: origin of the modules, with the recipe and the counts of the calibration.
+
+    Raises:
+        InputError: the provenance is not that of a build of safevlm-small.
     """
     return f"""# safevlm-small
 
@@ -49,7 +53,7 @@ these layers; what is written in a picture is read and judged as words, by itsel
 
 ## Terms of use
 
-{_format_terms()}
+{_format_terms(permissive=provenance.get("permissive") is True)}
 
 ## What it is for, and what it misses
 
@@ -86,17 +90,29 @@ Measured on rows of public sets that nothing was trained, calibrated or chosen o
 
 
 def _get_layers(provenance: Mapping[str, Any]) -> int:
-    layers: int = provenance["recipe"]["safety"]["prompt_layers"]
+    try:
+        layers: int = provenance["recipe"]["safety"]["prompt_layers"]
+    except (LookupError, TypeError) as exc:
+        raise InputError("the checkpoint was not built by `safevlm small build`", code="origin_unknown") from exc
     return layers
 
 
-def _format_terms() -> str:
+def _format_terms(*, permissive: bool) -> str:
     lines = ["| weights | trained on | of which without free terms |", "|---|---|---|"]
     for files, (_, uses) in _WEIGHTS.items():
-        sets = [name for name, source in SOURCES.items() if not set(uses).isdisjoint(source.uses)]
+        sets = [
+            name
+            for name, source in SOURCES.items()
+            if not set(uses).isdisjoint(source.uses) and not (permissive and source.terms not in FREE_TERMS)
+        ]
         bound = [f"{name} ({SOURCES[name].terms})" for name in sets if SOURCES[name].terms not in FREE_TERMS]
         lines.append(f"| {files} | {', '.join(sets)}; texts of this project | {', '.join(bound) or 'none'} |")
     table = "\n".join(lines)
+    if permissive:
+        return f"""{table}
+
+This is a build of the permissive sets alone: no photograph took part in its training, and LLaVA's projector is not
+trained. No text of any set is part of the checkpoint. The backbone's parts are under their own licences."""
     return f"""{table}
 
 Photographs under research-only or unstated terms took part in the training (`docs/adr/0046`), because no set of

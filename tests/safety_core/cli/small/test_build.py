@@ -1,7 +1,12 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from safety_core.model.checkpoint.checkpoint import CARD_FILE, read_spec, verify
+from safety_core.model.checkpoint.sha256_manifest import write_manifest
+from safety_core.model.spec import write_spec
 from safety_core.small.build.pipeline import Build
 from safety_core.small.parts import fetching
 from tests.helpers.build_folder import write_build_data
@@ -59,6 +64,30 @@ def test_options_change_what_is_built(tmp_path: Path, builds: list[tuple[Build, 
     assert (build.recipe.safety["prompt_layers"], build.recipe.words["epochs"]) == (8, 0.5)
     assert plain.recipe.safety["prompt_layers"] > 8
     assert build.recipe.pictures == plain.recipe.pictures
+
+
+def test_figures_are_written_into_the_card(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    checkpoint = Path(shutil.copytree(tiny_checkpoint, tmp_path / "built"))
+    spec = read_spec(checkpoint)
+    origin = {"recipe": {"safety": {"prompt_layers": 5}}}
+    write_spec(checkpoint, replace(spec, provenance={**spec.provenance, **origin}))
+    write_manifest(checkpoint)
+    report, names = tmp_path / "report.md", tmp_path / "names.json"
+    report.write_text("# Report\n\n| row | flagged |\n", encoding="utf-8")
+    names.write_text('[{"row": "names: coco", "measure": "named", "n": 3, "value": 0.5, "low": 0.1, "high": 0.9}]')
+    run_command("small", "card", "--report", report, "--names", names, "--checkpoint", checkpoint)
+    card = (checkpoint / CARD_FILE).read_text(encoding="utf-8")
+    assert "### Report" in card
+    assert "| names: coco | named | 3 | 50.0 % [10.0, 90.0] |" in card
+    verify(checkpoint)
+
+
+def test_a_card_that_cannot_be_written_is_one_line_of_error(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    told = run_command("small", "card", "--report", tmp_path / "no.md", "--checkpoint", tiny_checkpoint, code=1)
+    assert told.startswith(f"error: {tmp_path / 'no.md'} cannot be read")
+    (tmp_path / "report.md").touch()
+    told = run_command("small", "card", "--report", tmp_path / "report.md", "--checkpoint", tiny_checkpoint, code=1)
+    assert told == "error: the checkpoint was not built by `safevlm small build`\n"
 
 
 @pytest.mark.parametrize(

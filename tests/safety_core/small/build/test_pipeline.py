@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from safety_core.engine.load import load_guard
 from safety_core.errors import ConfigError, InputError
 from safety_core.lettering.bounded_reader import BoundedReader
 from safety_core.lettering.reading import ReadingLimits
-from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, POLICY_FILE, load_checkpoint, verify
+from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, CARD_FILE, POLICY_FILE, load_checkpoint, verify
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action
 from safety_core.small.alignment.projector.recipe import Recipe as AlignmentRecipe
@@ -140,6 +141,9 @@ def test_the_checkpoint_stands_alone(built: Path, tmp_path: Path) -> None:
     provenance = report.spec.provenance
     assert (provenance["trained"], provenance["permissive"], provenance["without"]) == (True, False, [])
     assert report.spec.reader == "rapidocr"
+    assert load_guard(shipped, device="cpu", read_pictures="false").check_canary() is None
+    card = (shipped / CARD_FILE).read_text(encoding="utf-8")
+    assert "photographs under research-only or unstated terms took part" in " ".join(card.lower().split())
     model = load_checkpoint(shipped)
     first = model.backbone.model.multi_modal_projector.linear_1.weight.half()
     trained = load_file(built / "alignment" / "projector.safetensors")
@@ -239,6 +243,7 @@ def test_a_permissive_build_sees_no_photograph(built: Path, make_build: MakeBuil
     assert images
     assert not any(images)
     assert verify(root / NAME).spec.provenance["permissive"] is True
+    assert "no photograph took part in its training" in (root / NAME / CARD_FILE).read_text(encoding="utf-8")
     assert not (root / NAME / PROJECTOR_FILE).exists()
     weights = [load_file(one / BACKBONE_DIR / "model.safetensors") for one in (root / NAME, built / NAME)]
     changed = {name for name, tensor in weights[0].items() if not torch.equal(tensor, weights[1][name])}
