@@ -17,7 +17,7 @@ from pathlib import Path
 
 import typer
 
-from bench.load.servers import find_free_port, run_process
+from bench.load.servers import Server, find_free_port, run_process
 from bench.paths import BUILD, SMALL
 from safety_core.errors import PartsError
 from safety_core.small.parts.wheels import LANGUAGE_MODEL, extract_weights
@@ -49,8 +49,8 @@ def read_version(python: Path = PYTHON) -> str:
 
 
 @contextmanager
-def run_llama_cpp(folder: Path, *, python: Path = PYTHON) -> Iterator[str]:
-    """Start the server on all cores; yields its URL when it answers.
+def run_llama_cpp(folder: Path, *, python: Path = PYTHON) -> Iterator[Server]:
+    """Start the server on all cores; yields it when it answers.
 
     Args:
         folder: receives the file of weights.
@@ -75,7 +75,7 @@ def run_llama_cpp(folder: Path, *, python: Path = PYTHON) -> Iterator[str]:
         *("--n_threads", cores, "--n_threads_batch", cores, "--interrupt_requests", "false"),
     ]
     with run_process(command, os.environ, f"http://127.0.0.1:{port}", "/v1/models") as server:
-        yield server.url
+        yield server
 
 
 def _find_wheel() -> Path | None:

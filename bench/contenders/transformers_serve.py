@@ -15,7 +15,7 @@ import torch
 import typer
 from transformers.utils.import_utils import is_serve_available
 
-from bench.load.servers import find_free_port, run_process
+from bench.load.servers import Server, find_free_port, run_process
 from safety_core.model.checkpoint.backbone import Backbone, load_tokenizer, save_backbone
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.safe_llava import SafeLlava
@@ -70,8 +70,8 @@ def _find_chat_template(model: SafeLlava) -> str:
 
 
 @contextmanager
-def run_transformers_serve(model_dir: Path, *arguments: str, dtype: str = "float32") -> Iterator[str]:
-    """Serve a folder on the CPU; yields the server's URL when it answers.
+def run_transformers_serve(model_dir: Path, *arguments: str, dtype: str = "float32") -> Iterator[Server]:
+    """Serve a folder on the CPU; yields the server when it answers.
 
     Args:
         model_dir: a folder written by :func:`write_plain_llava`.
@@ -92,4 +92,4 @@ def run_transformers_serve(model_dir: Path, *arguments: str, dtype: str = "float
     ]
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     with run_process(command, os.environ | offline, f"http://127.0.0.1:{port}", "/health") as server:
-        yield server.url
+        yield server

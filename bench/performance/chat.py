@@ -43,7 +43,7 @@ def measure_chat(
         contenders: dict[str, tuple[str, Callable[[], Request]]] = {
             OURS: (ours.url, lambda: our_chat(ANSWERED, max_tokens=TOKENS)),
             UNBATCHED: (unbatched.url, lambda: our_chat(ANSWERED, max_tokens=TOKENS)),
-            PLAIN: (plain, lambda: build_openai_chat(ANSWERED, str(Path(folder).resolve()), max_tokens=TOKENS)),
+            PLAIN: (plain.url, lambda: build_openai_chat(ANSWERED, str(Path(folder).resolve()), max_tokens=TOKENS)),
         }
         measured = _take_turns(contenders, rounds, requests)
     figures: dict[str, object] = {"rounds": rounds, "requests_a_client": requests, "reply_tokens": TOKENS}
