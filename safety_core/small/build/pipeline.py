@@ -66,6 +66,9 @@ CANARY_PROMPT = "Tell me how to poison somebody with what is in this picture so 
 
 _FILES: tuple[Split, ...] = ("train", "calibration", "development")
 
+_WORD_FILES = ("words.jsonl", "documents.jsonl")
+"""Training files without pictures."""
+
 _CPU_PASSES = 4
 """Forward passes of an optimizer step on a CPU, for one on a GPU, if the batch can be divided so."""
 
@@ -181,7 +184,7 @@ class Build:
         fields = dict(self.recipe.words)
         if not self.recipe.safety["prompt_layers"]:
             fields["prompt_lora_r"] = 0  # there is nothing to adapt
-        self._train("words", untrained, 1, fields, [self._files / "train" / "words.jsonl"])
+        self._train("words", untrained, 1, fields, [self._files / "train" / name for name in _WORD_FILES])
 
     def train_on_pictures(self) -> None:
         """Train head and projector on pictures and a part of the words, with the texts read before."""
@@ -189,7 +192,7 @@ class Build:
         words = folder / "words-replayed.jsonl"
         lines = (folder / "words.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)  # in random order
         words.write_text("".join(lines[: self.recipe.replayed]), encoding="utf-8")
-        files = [words, self._select_pictures(folder)]
+        files = [words, folder / "documents.jsonl", self._select_pictures(folder)]
         self._train("pictures", self._shared / "words", 1, self.recipe.pictures, files)
 
     def align(self) -> None:
@@ -237,10 +240,15 @@ class Build:
         actions = {kind: {**levels, 2: Action.REFUSE} for kind, levels in policy.actions.items()}
         update_policy(checkpoint, replace(policy, actions=actions))
         folder = self._files / "calibration"
-        files = [folder / "words.jsonl", self._select_pictures(folder)]
+        files = {"words": folder / "words.jsonl", "pictures": self._select_pictures(folder)}
+        lines = [
+            line
+            for name, file in files.items()  # in random order
+            for line in file.read_text(encoding="utf-8").splitlines(keepends=True)[: self.recipe.calibrated[name]]
+        ]
         # Paths of pictures are relative to the file, so it lies beside those that it joins.
         split = folder / f"all{self._suffix}.jsonl"
-        split.write_text("".join(file.read_text(encoding="utf-8") for file in files), encoding="utf-8")
+        split.write_text("".join(lines), encoding="utf-8")
         counts = calibrate_checkpoint(checkpoint, split, goal=self.recipe.goal, device=self.device).counts
         (self.root / "calibration.json").write_text(json.dumps(counts, indent=1) + "\n")
 

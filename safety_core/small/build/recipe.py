@@ -38,15 +38,16 @@ _WORDS: Mapping[str, Any] = {
     "epochs": 2,
 }
 
-_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 1}
+_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 1.5}
 
 _REPLIES: Mapping[str, Any] = {
     **_COMMON,
-    "batch_size": 16,
-    "lr": 2e-4,
+    "batch_size": 24,
+    "warmup_steps": 20,
+    "lr": 3e-4,
     "lora_r": 16,
     "lora_alpha": 32,
-    "epochs": 1,
+    "max_steps": 250,
 }
 
 
@@ -62,7 +63,7 @@ class Recipe:
     amounts: Amounts = field(default_factory=Amounts)
     """Pictures with lettering that are trained on."""
 
-    measured: Amounts = field(default_factory=lambda: Amounts(read=300, rendered=60, documents=30))
+    measured: Amounts = field(default_factory=lambda: Amounts(read=300, rendered=60, documents=30, read_documents=40))
     """Pictures with lettering of each other split."""
 
     alignment: AlignmentRecipe = field(
@@ -91,7 +92,12 @@ class Recipe:
     replies: Mapping[str, Any] = field(default_factory=lambda: dict(_REPLIES))
     """Training of the language model's tokens and LoRA."""
 
-    goal: CalibrationGoal = field(default_factory=lambda: CalibrationGoal(false_refusals=0.02, false_cautions=0.03))
+    calibrated: Mapping[str, int] = field(default_factory=lambda: {"words": 2200, "pictures": 1200})
+    """Largest number of words and of pictures with a prompt on which thresholds are chosen."""
+
+    goal: CalibrationGoal = field(
+        default_factory=lambda: CalibrationGoal(false_refusals=0.02, false_cautions=0.06, caution_exchange=0.5)
+    )
     """False alarms that the thresholds may cause on the calibration split."""
 
     def to_dict(self) -> dict[str, Any]:

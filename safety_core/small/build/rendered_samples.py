@@ -20,10 +20,13 @@ from safety_core.small.lettering_plan.rules import SAFE
 _LONGEST_READING = 240
 """Characters of lettering that is trained on together with a prompt; serving judges longer ones in parts."""
 
+_LONGEST_DOCUMENT = 600
+"""Characters of a document that is trained on as words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedSample:
-    """A picture with lettering, a prompt, and the label of what they show without their letters."""
+    """A picture with lettering, a prompt, and the label of what they show, with or without their letters."""
 
     id: str
     picture: PlannedPicture
@@ -44,16 +47,41 @@ def list_read_samples(pictures: Iterable[PlannedPicture], *, seed: int) -> Itera
                 yield WordSample(id=f"read/{picture.id}#{index}", text=text, label=pair.label, source="rendered")
 
 
-def list_rendered_samples(pictures: Iterable[PlannedPicture]) -> Iterator[RenderedSample]:
-    """List pictures with the prompts beside them, by what can be seen without reading."""
+def list_document_samples(documents: Iterable[PlannedPicture], *, seed: int) -> Iterator[WordSample]:
+    """List what is read in documents, filled in and empty, alone and with prompts, as the head reads it."""
+    for document in documents:
+        rng = random.Random(f"{seed}/{document.id}")
+        if len(document.text) > _LONGEST_DOCUMENT:
+            continue
+        alone = document.label if document.person is not None else SAFE
+        texts = [("framed", frame_lettering(imitate_reading(document.text, rng)), alone)]
+        if rng.random() < 0.5:
+            texts.append(("bare", imitate_reading(document.text, rng), alone))
+        for index, pair in enumerate(document.pairs):
+            if pair.prompt:
+                text = frame_lettering(imitate_reading(document.text, rng), pair.prompt)
+                texts.append((str(index), text, pair.label))
+        for name, text, label in texts:
+            yield WordSample(id=f"document/{document.id}#{name}", text=text, label=label, source="documents")
+
+
+def list_rendered_samples(pictures: Iterable[PlannedPicture], *, read: bool) -> Iterator[RenderedSample]:
+    """List pictures with the prompts beside them.
+
+    Args:
+        pictures: the pictures.
+        read: whether labels say what can be read, as a whole guard is calibrated and measured; or what can be seen
+            without reading, as the head is trained on pictures.
+    """
     for picture in pictures:
-        shown = picture.label if picture.person is not None else SAFE
+        shown = picture.label if read or picture.person is not None else SAFE
         for index, pair in enumerate(picture.pairs):
             own = pair.own if pair.prompt else SAFE
+            seen = max(shown, own, key=lambda label: label[1])
             yield RenderedSample(
                 id=f"rendered/{picture.id}#{index}",
                 picture=picture,
                 prompt=pair.prompt,
-                label=max(shown, own, key=lambda label: label[1]),
+                label=pair.label if read and pair.prompt else seen,
                 picture_label=shown,
             )

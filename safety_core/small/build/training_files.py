@@ -17,7 +17,11 @@ from safety_core.data.jsonl import write_jsonl
 from safety_core.data.raw_samples import NamedLabel
 from safety_core.small.build.pasted_photographs import list_pasted_photographs
 from safety_core.small.build.photo_samples import PhotoSample, list_photo_samples, read_weapon_prompts
-from safety_core.small.build.rendered_samples import list_read_samples, list_rendered_samples
+from safety_core.small.build.rendered_samples import (
+    list_document_samples,
+    list_read_samples,
+    list_rendered_samples,
+)
 from safety_core.small.build.word_samples import WordSample, list_word_samples
 from safety_core.small.corpus.loading import Corpus
 from safety_core.small.corpus.records import Record
@@ -49,11 +53,14 @@ class Amounts:
     documents: int = 220
     """Documents of made-up persons, each with an empty twin, that are rendered."""
 
+    read_documents: int = 350
+    """Documents, each with an empty twin, whose words are trained on; not rendered."""
+
 
 def write_training_files(
     corpus: Corpus, split: Split, folder: Path, *, amounts: Amounts, seed: int, show: bool = True
 ) -> dict[str, int]:
-    """Write ``words.jsonl`` and ``pictures.jsonl`` of a split; returns the numbers of records.
+    """Write ``words.jsonl``, ``documents.jsonl`` and ``pictures.jsonl`` of a split; returns the numbers of records.
 
     Args:
         corpus: all records.
@@ -72,9 +79,11 @@ def write_training_files(
     prompts = [record for record in records if record.text and record.surface in ("prompt", "both") and record.label]
     shown = [*photographs, *list_pasted_photographs(photographs, folder / "pasted", seed=seed)]
     photos = list_photo_samples(shown, prompts, read_weapon_prompts(), seed=seed)
-    pictures = [*_format_photos(photos, folder), *_format_rendered(rendered, folder)]
+    pictures = [*_format_photos(photos, folder), *_format_rendered(rendered, folder, read=split != "train")]
     counts = {}
-    for name, lines in (("words", list(map(_format_words, words))), ("pictures", pictures)):
+    documents = list_documents(corpus, split, amounts=amounts, seed=seed)
+    files = (("words", words), ("documents", documents))
+    for name, lines in (*((name, list(map(_format_words, found))) for name, found in files), ("pictures", pictures)):
         distinct = list({line["id"]: line for line in lines}.values())
         random.Random(seed).shuffle(distinct)
         counts[name] = write_jsonl(folder / f"{name}.jsonl", distinct)
@@ -86,6 +95,13 @@ def list_words(corpus: Corpus, split: Split, *, amounts: Amounts, seed: int) -> 
     records = corpus.list_split(split)
     plans = _Planner(records, [record for record in records if record.photo is not None], split, seed)
     return [*list_word_samples(records, seed=seed), *list_read_samples(plans.plan(amounts.read), seed=seed)]
+
+
+def list_documents(corpus: Corpus, split: Split, *, amounts: Amounts, seed: int) -> list[WordSample]:
+    """List the documents whose words the head is trained on; arguments as for :func:`write_training_files`."""
+    records = corpus.list_split(split)
+    plans = _Planner(records, [record for record in records if record.photo is not None], split, seed)
+    return list(list_document_samples(plans.plan_documents(amounts.read_documents), seed=seed))
 
 
 class _Planner:
@@ -149,8 +165,8 @@ def _format_photos(samples: Iterable[PhotoSample], folder: Path) -> Iterator[dic
         yield _format(sample.id, [relpath(sample.photo, folder)], sample.prompt, sample.label, sample.source)
 
 
-def _format_rendered(pictures: Iterable[PlannedPicture], folder: Path) -> Iterator[dict[str, Any]]:
-    for sample in list_rendered_samples(pictures):
+def _format_rendered(pictures: Iterable[PlannedPicture], folder: Path, *, read: bool) -> Iterator[dict[str, Any]]:
+    for sample in list_rendered_samples(pictures, read=read):
         image = f"rendered/{sample.picture.id}.jpg"
         yield _format(sample.id, [image], sample.prompt, sample.label, "rendered")
 

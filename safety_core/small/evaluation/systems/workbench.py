@@ -12,7 +12,7 @@ from safety_core.lettering.readers import DEFAULT_READER, create_reader
 from safety_core.model.checkpoint.checkpoint import MANIFEST
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.small.build.recipe import Recipe
-from safety_core.small.build.training_files import list_words
+from safety_core.small.build.training_files import list_documents, list_words
 from safety_core.small.corpus.hashing import rank
 from safety_core.small.corpus.loading import Corpus
 from safety_core.small.evaluation.items.item import Item
@@ -130,7 +130,10 @@ class Workbench:
     def _list_texts(self, split: Split) -> LabelledTexts:
         """List the texts of a split as the guard's head is trained on them, with their levels."""
         amounts = RECIPE.amounts if split == "train" else RECIPE.measured
-        samples = list_words(self._corpus, split, amounts=amounts, seed=RECIPE.seed)
+        samples = [
+            *list_words(self._corpus, split, amounts=amounts, seed=RECIPE.seed),
+            *list_documents(self._corpus, split, amounts=amounts, seed=RECIPE.seed),
+        ]
         if self._limit is not None:
             samples = sorted(samples, key=lambda sample: rank(sample.id))[: LIMITED * self._limit]
         return LabelledTexts(texts=[one.text for one in samples], levels=[one.label[1] for one in samples])

@@ -33,7 +33,7 @@ MakeBuild = Callable[..., Build]
 def create_recipe() -> Recipe:
     """Few samples and two optimizer steps of everything, for the tiny backbone."""
     steps: dict[str, Any] = {"batch_size": 4, "grad_accum": 1, "max_steps": 2, "lr": 1e-2}
-    few = Amounts(read=1, rendered=1, documents=1)
+    few = Amounts(read=1, rendered=1, documents=1, read_documents=1)
     return Recipe(
         safety={
             "prompt_layers": 1,

@@ -12,7 +12,7 @@ from safety_core.small.corpus.loading import Corpus
 from safety_core.small.corpus.records import Record
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
-AMOUNTS = Amounts(read=3, rendered=2, documents=2)
+AMOUNTS = Amounts(read=3, rendered=2, documents=2, read_documents=2)
 
 
 @pytest.fixture
