@@ -52,6 +52,10 @@ class CalibrationGoal:
     caution_exchange: float = 1.0
     """Cost of one false caution in misses."""
 
+    by_type: bool = True
+    """Whether each type gets thresholds of its own, or all types the same ones: a split with few samples of a type says
+    little about that type."""
+
     def __post_init__(self) -> None:
         for name in ("false_refusals", "false_cautions"):
             if not 0 <= getattr(self, name) <= 1:
@@ -179,20 +183,26 @@ def _choose_level(
     base: Policy,
     goal: CalibrationGoal,
 ) -> None:
-    """Choose every enabled type's threshold on s_k for one level k."""
+    """Choose every enabled type's threshold on s_k for one level k, or one for all types."""
+    names = sorted(base.enabled)
+    groups = [[name] for name in names] if goal.by_type else [names]
     cuts: dict[str, list[Cut]] = {}
     negatives = 0
-    for name in sorted(base.enabled):
-        of_type = [point for point in points if point.type == name]
-        below = [point.scores[level] for point in of_type if _is_negative(point, level, base.actions[name][level])]
-        reaching = [point.scores[level] for point in of_type if point.level >= level]
+    for group in groups:
+        of_group = [point for point in points if point.type in group]
+        below = [
+            point.scores[level] for point in of_group if _is_negative(point, level, base.actions[point.type][level])
+        ]
+        reaching = [point.scores[level] for point in of_group if point.level >= level]
         negatives += len(below)
-        cuts[name] = find_cuts(below, reaching, fallback=base.thresholds[name][level])
-    refuses = any(base.actions[name][level] is Action.REFUSE for name in base.enabled)
+        cuts[group[0]] = find_cuts(below, reaching, fallback=base.thresholds[group[0]][level])
+    refuses = any(base.actions[name][level] is Action.REFUSE for name in names)
     share = goal.false_refusals if refuses else goal.false_cautions
     exchange = goal.refusal_exchange if refuses else goal.caution_exchange
-    for name, cut in allocate_budget(cuts, math.floor(share * negatives), exchange).items():
-        thresholds[name][level] = cut.threshold
+    chosen = allocate_budget(cuts, math.floor(share * negatives), exchange)
+    for group in groups:
+        for name in group:
+            thresholds[name][level] = chosen[group[0]].threshold
 
 
 def _is_negative(point: _Point, level: int, action: Action) -> bool:

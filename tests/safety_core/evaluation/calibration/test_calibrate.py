@@ -71,6 +71,14 @@ def test_the_exchange_keeps_an_outlier_from_spending_the_budget() -> None:
     assert (frugal.false_refusals, frugal.missed_refusals) == (0, 1)
 
 
+def test_all_types_can_have_the_same_thresholds() -> None:
+    entries = [flat(0, "illegal", 0.7)] * 20 + [flat(3, "illegal", 0.9)] * 5 + [flat(3, "privacy", 0.8)]
+    samples, readings = split(entries)
+    policy = calibrate_scores(DEFAULT_TAXONOMY, BASE, samples, readings, goal=CalibrationGoal(by_type=False)).policy
+    assert len({levels[3] for levels in policy.thresholds.values()}) == 1
+    assert 0.7 < policy.thresholds["fairness"][3] < 0.8, "types without data get what the others determine"
+
+
 def test_a_level_that_may_be_refused_counts_as_neither() -> None:
     samples, readings = split(
         [flat(0, "illegal", 0.1)] * 10 + [flat(2, "illegal", 0.8)] * 10 + [flat(3, "illegal", 0.7)]
