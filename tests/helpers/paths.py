@@ -5,3 +5,4 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 NANO_CHECKPOINT = ROOT / "weights" / "safevlm-nano"
+SMALL_CHECKPOINT = ROOT / "weights" / "safevlm-small"
