@@ -10,7 +10,7 @@ from PIL import Image
 from tools.draw_small_examples import FOLDER, LONGEST, PHOTOGRAPH, draw_examples, write_examples
 
 PHOTOGRAPHS = ("astronaut.jpg", "chelsea.jpg", PHOTOGRAPH, "rocket.jpg")
-DRAWN = ("empty-licence.jpg", "licence.jpg", "list.jpg", "notice.jpg")
+DRAWN = ("bank-card.jpg", "empty-bank-card.jpg", "empty-licence.jpg", "licence.jpg", "list.jpg", "notice.jpg")
 
 TOLERANCE = 2.0
 """Mean difference of 256 grey levels: another version of FreeType or libjpeg rounds in another way."""
