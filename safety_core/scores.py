@@ -54,6 +54,9 @@ class PairScores:
     """Lettering surface: head(text) with the learned null feature, for each text of the lettering in the images, alone
     and with the prompt; empty if none was read."""
 
+    text_decides: bool = False
+    """Whether the text surface also decides where there are images, so that an image cannot lower the risk of words."""
+
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """Non-negative attention of the head over each image's feature grid, as a list of rows; empty unless requested."""
 
@@ -67,7 +70,8 @@ class PairScores:
             return () if self.text is None else (self.text,)
         if self.joint is None:
             return (*self.per_image, *(() if self.image is None else (self.image,)), *self.lettering)
-        return (*self.per_image, self.joint, *self.lettering)
+        text = (self.text,) if self.text_decides and self.text is not None else ()
+        return (*self.per_image, self.joint, *text, *self.lettering)
 
     def get_surface(self, scores: RiskScores) -> SurfaceName:
         """Return the surface that some of these scores belong to."""

@@ -182,4 +182,4 @@ def _name_scores(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:
     if pair.image is not None:
         yield "images", pair.image, pair.joint is None
     if pair.text is not None:
-        yield "text", pair.text, not pair.per_image
+        yield "text", pair.text, pair.text_decides or not pair.per_image

@@ -39,6 +39,10 @@ class TextViews:
     windows: bool = True
     """Adjacent turns as one text, and the user's turns as one text."""
 
+    without_images: bool = False
+    """Each text without the images too, as a view that decides: an image beside words can then raise their risk, but
+    not lower it."""
+
     @classmethod
     def parse(cls, data: object) -> "TextViews":
         """Parse the ``text_views`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
@@ -49,6 +53,7 @@ class _TextViewFields(StrictModel):
     sentences: bool
     disguises: bool
     windows: bool
+    without_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)

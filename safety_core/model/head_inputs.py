@@ -101,7 +101,11 @@ def split_batch(
 
 
 def build_pair_scores(
-    images: tuple[int, ...], prompt: Prompt | None, scores: Mapping[HeadInput, HeadScores]
+    images: tuple[int, ...],
+    prompt: Prompt | None,
+    scores: Mapping[HeadInput, HeadScores],
+    *,
+    text_decides: bool = False,
 ) -> PairScores:
     """Assemble the scores of a sample from those of its head inputs."""
     per_image = [scores[HeadInput((image,), prompt)] for image in images]
@@ -110,6 +114,7 @@ def build_pair_scores(
         per_image=tuple(image_scores.scores for image_scores in per_image),
         image=scores[HeadInput(images, None)].scores if images else None,
         text=scores[HeadInput((), prompt)].scores if prompt is not None else None,
+        text_decides=text_decides,
         heatmaps=tuple(image_scores.heatmap for image_scores in per_image if image_scores.heatmap),
     )
 

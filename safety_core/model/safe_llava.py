@@ -217,7 +217,8 @@ class SafeLlava(nn.Module):
             head_input for sample in samples for head_input in list_head_inputs(*sample) if head_input not in scores
         )
         scores |= self.score_inputs(safe_BMD, list(unknown), heatmap=heatmap, read=read)
-        return [build_pair_scores(images, prompt, scores) for images, prompt in samples]
+        decides = self.prompts.text_views.without_images
+        return [build_pair_scores(images, prompt, scores, text_decides=decides) for images, prompt in samples]
 
     @torch.inference_mode()
     def score_inputs(

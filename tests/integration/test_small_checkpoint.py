@@ -329,7 +329,8 @@ def test_the_output_rail_cuts_a_reply_that_a_strict_policy_finds_harmful(server:
     for prompt, released in cut:
         whole = ask(server, CHAT, prompt, max_tokens=64, temperature=0).json()
         assert whole["content"].startswith(released or "")
-        assert len(whole["content"]) > len(released or "")
+        if whole["finish_reason"] != "content_filter":  # the usual policy may cut there as well
+            assert len(whole["content"]) > len(released or "")
 
 
 def test_the_replies_of_another_model_are_judged(server: ServerProcess) -> None:

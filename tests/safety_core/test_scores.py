@@ -26,6 +26,14 @@ def test_images_alone_are_judged_one_by_one_and_together() -> None:
     assert pair.deciding == (SCORES, OTHER, OTHER)
 
 
+def test_words_beside_an_image_decide_by_themselves_only_where_they_are_asked_to() -> None:
+    pair = PairScores(joint=OTHER, per_image=(OTHER,), image=OTHER, text=SCORES)
+    assert SCORES not in pair.deciding
+    deciding = replace(pair, text_decides=True)
+    assert SCORES in deciding.deciding
+    assert deciding.get_surface(SCORES) == "text"
+
+
 def test_images_with_a_prompt_are_judged_with_it() -> None:
     pair = PairScores(joint=OTHER, per_image=(SCORES,), image=SCORES, text=SCORES)
     assert pair.deciding == (SCORES, OTHER)

@@ -126,7 +126,8 @@ class Scorer:
         inputs = [view for sample in samples for view in list_head_inputs(*sample)] + _list_lettering(batch)
         missing = dict.fromkeys(view for view in inputs if view not in known)
         yield from self._score_views(safe_BMD, list(missing), known, read, pace, heatmap=heatmap)
-        scores = [build_pair_scores(images, prompt, known) for images, prompt in samples]
+        decides = self._model.prompts.text_views.without_images
+        scores = [build_pair_scores(images, prompt, known, text_decides=decides) for images, prompt in samples]
         return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, known)
 
     def _read_prompts(self, batch: Sequence[ModelInput], read: ReadPrompts, pace: Pace) -> Generator[Work, None, None]:

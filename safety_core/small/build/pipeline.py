@@ -38,7 +38,7 @@ from safety_core.model.checkpoint.checkpoint import (
     write_manifest,
 )
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR
-from safety_core.model.spec import BackboneRef, read_spec
+from safety_core.model.spec import BackboneRef, read_spec, write_spec
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Decision
 from safety_core.small.alignment.pipeline import align
@@ -236,7 +236,10 @@ class Build:
         checkpoint, trained = self.root / "calibrated", self.root / "replies"
         shutil.rmtree(checkpoint, ignore_errors=True)
         shutil.copytree(trained if trained.exists() else self.root / "pictures", checkpoint)
-        policy = load_policy(checkpoint / POLICY_FILE, read_spec(checkpoint).taxonomy)
+        spec = read_spec(checkpoint)
+        write_spec(checkpoint, replace(spec, text_views=self.recipe.text_views))
+        write_manifest(checkpoint)
+        policy = load_policy(checkpoint / POLICY_FILE, spec.taxonomy)
         actions = {kind: {**levels, 2: Action.REFUSE} for kind, levels in policy.actions.items()}
         update_policy(checkpoint, replace(policy, actions=actions))
         folder = self._files / "calibration"

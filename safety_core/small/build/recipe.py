@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from safety_core.evaluation.calibration.calibrate import CalibrationGoal
+from safety_core.inputs.head_texts import TextViews
 from safety_core.small.alignment.projector.recipe import Recipe as AlignmentRecipe
 from safety_core.small.build.training_files import Amounts
 
@@ -92,11 +93,16 @@ class Recipe:
     replies: Mapping[str, Any] = field(default_factory=lambda: dict(_REPLIES))
     """Training of the language model's tokens and LoRA."""
 
+    text_views: TextViews = field(default_factory=lambda: TextViews(without_images=True))
+    """Texts that the head judges in addition to each turn."""
+
     calibrated: Mapping[str, int] = field(default_factory=lambda: {"words": 2200, "pictures": 1200})
     """Largest number of words and of pictures with a prompt on which thresholds are chosen."""
 
     goal: CalibrationGoal = field(
-        default_factory=lambda: CalibrationGoal(false_refusals=0.02, false_cautions=0.06, caution_exchange=0.5)
+        default_factory=lambda: CalibrationGoal(
+            false_refusals=0.03, false_cautions=0.06, refusal_exchange=0.5, caution_exchange=0.5, by_type=False
+        )
     )
     """False alarms that the thresholds may cause on the calibration split."""
 
