@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_a_split_with_one_side_only_is_refused(level: int) -> None:
 
 
 @pytest.mark.parametrize("values", [{"false_refusals": 1.5}, {"false_cautions": -0.1}, {"caution_exchange": -1}])
-def test_goals_have_bounds(values: dict[str, float]) -> None:
+def test_goals_have_bounds(values: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="calibration"):
         CalibrationGoal(**values)
 
