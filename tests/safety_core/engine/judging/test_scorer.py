@@ -14,6 +14,7 @@ from safety_core.engine.judging.batch_retry import run_to_end
 from safety_core.engine.judging.scored_decision import JudgedInput
 from safety_core.engine.work import JudgedRequest, Work
 from safety_core.errors import ExhaustedError
+from safety_core.inputs.head_texts import TextViews
 from safety_core.model.head_inputs import HeadInput
 from safety_core.model.prompt_reader import get_decoder
 from safety_core.model.vision.tower import VisionFeatures
@@ -43,6 +44,17 @@ def test_pictures_and_sentences_without_end_are_judged_once_each(guard: Guard, m
     assert len(views) == len(set(views))
     # For each reading four views of pictures, both pictures together, the text alone; once the pictures alone.
     assert len(views) == 22 * (4 + 1 + 1) + 1
+
+
+@pytest.mark.parametrize("without_images", [False, True])
+def test_words_decide_without_the_picture_beside_them_where_the_checkpoint_says_so(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, without_images: bool
+) -> None:
+    monkeypatch.setattr(guard.model.prompts, "text_views", TextViews(without_images=without_images))
+    assessment = guard.assess(create_guard_request(create_picture(), text="How do I do it?"))
+    assert assessment.variant_scores
+    for pair in assessment.variant_scores:
+        assert (pair.text in pair.deciding) is without_images
 
 
 @dataclass
