@@ -160,6 +160,7 @@ class EndlessGuard(ForwardingGuard):
             kv_positions=limits.kv_positions,
             eos_ids=(),
             banned_ids=(*model.banned_ids, *model.tokenizer.all_special_ids),
+            packed=self._guard.packed,
         )
         if not limits.reply_window:
             return generator

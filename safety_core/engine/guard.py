@@ -52,6 +52,7 @@ from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.lettering.bounded_reader import BoundedReader, PictureReading
 from safety_core.lettering.reading import LetteringReader
 from safety_core.model.hints import select_hint
+from safety_core.model.llama_step import pack_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.preprocessing import get_image_side, get_pad_colour
 from safety_core.model.vision.tower import VisionFeatures
@@ -75,7 +76,7 @@ class Guard:
         description: intended and unsupported uses of the checkpoint.
         fallback: for ``info``: why this checkpoint is served instead of the configured one, if it is.
         reader: reads the lettering of images, which is then judged; None if it is not read.
-        pack: whether decoding steps may use packed copies of the weights, see :class:`Generator`.
+        pack: whether decoding steps may use packed copies of the weights, where these are worthwhile.
 
     Raises:
         ConfigError: the model has no head, or the policy is for another taxonomy.
@@ -103,7 +104,7 @@ class Guard:
         self.policy = policy
         self._limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
-        self._pack = pack
+        self.packed = pack_quick_step(model.backbone) if pack else None
         self._reader = (
             None
             if reader is None
@@ -318,11 +319,10 @@ class Guard:
 
     def create_generator(self) -> Generator | RailedGenerator:
         """Create a generator for the model, with an output rail if the limits include a reply window."""
-        model, limits = self.model, self._limits
-        generator = Generator(model, max_replies=limits.max_replies, kv_positions=limits.kv_positions, pack=self._pack)
-        if not limits.reply_window:
-            return generator
-        return RailedGenerator(generator, self.decide_replies, window=limits.reply_window)
+        rows, positions = self._limits.max_replies, self._limits.kv_positions
+        generator = Generator(self.model, max_replies=rows, kv_positions=positions, packed=self.packed)
+        window = self._limits.reply_window
+        return RailedGenerator(generator, self.decide_replies, window=window) if window else generator
 
     def decide_replies(
         self, replies: Sequence[str], policies: Sequence[ActivePolicy | None]

@@ -23,7 +23,7 @@ from transformers.models.llama.modeling_llama import (
     LlamaRMSNorm,
 )
 
-from safety_core.model.layer_products import LayerProducts, ModuleProducts
+from safety_core.model.layer_products import LayerProducts, ModuleProducts, PackedModel, pack_worthwhile
 
 # transformers 5.24 renamed the argument.
 CACHE_ARGUMENT = (
@@ -47,6 +47,11 @@ def has_quick_step(text_model: nn.Module) -> bool:
     for layer in text_model.layers:
         replaced += [layer, layer.self_attn, layer.mlp, layer.input_layernorm, layer.post_attention_layernorm]
     return all(type(module) in _REPLACED and _is_unchanged(module) for module in replaced)
+
+
+def pack_quick_step(backbone: LlavaForConditionalGeneration) -> PackedModel | None:
+    """Pack the weights for :func:`run_quick_step`; None if the model has no such step or the copy is not worthwhile."""
+    return pack_worthwhile(backbone) if has_quick_step(backbone.model.language_model) else None
 
 
 def run_quick_step(

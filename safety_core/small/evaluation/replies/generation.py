@@ -11,6 +11,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import ChatRequest
 from safety_core.errors import EngineError, InputError, PromptError
 from safety_core.inputs.images.decoding import decode_image
+from safety_core.model.llama_step import pack_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.preprocessing import get_pad_colour
@@ -53,9 +54,9 @@ def choose_reply_items(items: Sequence[Item], limit: int) -> list[Item]:
 
 def generate_bare_replies(model: SafeLlava, items: Sequence[Item]) -> Iterator[GivenReply]:
     """Yield the replies of a model without guard and adapter, in order of the items."""
+    generator = Generator(model, max_replies=TOGETHER, packed=pack_quick_step(model.backbone))
     for start in range(0, len(items), TOGETHER):
         batch = items[start : start + TOGETHER]
-        generator = Generator(model, max_replies=TOGETHER)
         sequences: list[ReplySequence | str] = []
         for item in batch:
             try:

@@ -13,6 +13,7 @@ from safety_core.engine.generation.sequences import GenerationRequest
 from safety_core.errors import PromptError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
+from safety_core.model.llama_step import pack_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.preprocessing import get_pad_colour
@@ -66,6 +67,7 @@ class GenerativeJudge:
         asked: float = ASKED_SHARE,
     ) -> None:
         self._model = model
+        self._generator = Generator(model, max_replies=1, packed=pack_quick_step(model.backbone))
         self._lettering = lettering
         self._asked = asked
         self._yes, self._no = (self._find_first_tokens(words) for words in (YES, NO))
@@ -88,8 +90,7 @@ class GenerativeJudge:
             return Score(problem=exc.code)
         seconds = None
         if timed:
-            generator = Generator(self._model, max_replies=1)
-            generator.run([generator.create_sequence(request)])
+            self._generator.run([self._generator.create_sequence(request)])
             seconds = time.perf_counter() - started + reading_s
         risk = self._judge(request)
         decision = Decision.REFUSED if risk >= self._threshold else Decision.ALLOWED

@@ -19,6 +19,7 @@ from safety_core.errors import ExhaustedError, GenerationError, PromptError
 from safety_core.inputs.conversation import Turn
 from safety_core.model import layer_products
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
+from safety_core.model.llama_step import pack_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling, choose_tokens
 from safety_core.model.untrained import create_untrained
@@ -658,8 +659,8 @@ def test_steps_with_packed_weights_are_close_to_the_plain_ones(
     monkeypatch.setattr(layer_products, "SMALLEST_BYTES", 0)
     monkeypatch.setattr(layer_products, "_multiplies_bfloat16", lambda: True)
     logits: list[torch.Tensor] = []
-    for pack in (True, False):
-        generator = Generator(model, eos_ids=(), pack=pack)
+    for packed in (pack_quick_step(model.backbone), None):
+        generator = Generator(model, eos_ids=(), packed=packed)
         (first, second) = [generator.create_sequence(job(model, gallery, text=text)) for text in TEXTS[:2]]
         generator.admit([first, second])
         for sequence in (first, second):

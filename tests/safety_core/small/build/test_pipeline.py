@@ -125,7 +125,11 @@ def test_every_step_leaves_what_the_next_one_needs(built: Path) -> None:
     assert list_marked(built) == STEPS
     steps = [json.loads((built / f"{name}.run" / "train-run.json").read_text()) for name in ("words", "pictures")]
     assert [Path(step["backbone"]).name for step in steps] == ["untrained", "words"]
-    assert {Path(file).name for file in steps[1]["data"]} == {"words-replayed.jsonl", "pictures.jsonl"}
+    assert {Path(file).name for file in steps[1]["data"]} == {
+        "words-replayed.jsonl",
+        "documents.jsonl",
+        "pictures.jsonl",
+    }
     assert len(read_rows(built / "train" / "words-replayed.jsonl")) == 4
     assert any(name.startswith("guns/1+pasted") for name in list_trained(built, "pictures"))
     assert {row["id"].partition("/")[0] for row in read_rows(built / "samples" / "replies.jsonl")} >= {"reply"}
