@@ -16,7 +16,7 @@ from safety_core.nano.build.suite import CLAIMED_PX
 from tests.helpers.paths import ROOT
 from tests.helpers.requests.judging_requests import ANSWERING, GUARDRAIL, ROUTES, build_body, translate_error
 from tests.helpers.server.events import parse_events
-from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.metrics import count_generated, read_metric
 from tests.helpers.server.processes import ServerProcess
 from tests.helpers.server.routes import MODEL_LABELS
 from tests.helpers.waiting import wait_until
@@ -59,10 +59,6 @@ def logged(server: ServerProcess, name: str) -> list[dict[str, Any]]:
     return lines()
 
 
-def generated_tokens(server: ServerProcess) -> float:
-    return read_metric(httpx.get(f"{server.url}/metrics").text, "safevlm_tokens_total", kind="completion")
-
-
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
 def test_the_decision_and_the_risk_type_of_each_picture(server: ServerProcess, example: Example) -> None:
     reply = post(server, example).json()
@@ -80,13 +76,13 @@ def test_the_harmless_scene_is_described(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES[1:], ids=lambda example: example.file)
 def test_a_refusal_costs_no_token_of_the_language_model(server: ServerProcess, example: Example) -> None:
-    before = generated_tokens(server)
+    before = count_generated(server.url)
     reply = post(server, example).json()
     assert reply["content"] is None
     assert reply["refusal"]
     assert reply["finish_reason"] == "content_filter"
     assert reply["usage"]["completion_tokens"] == 0
-    assert generated_tokens(server) == before
+    assert count_generated(server.url) == before
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)

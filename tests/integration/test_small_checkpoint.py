@@ -41,7 +41,7 @@ from tests.helpers.requests.judging_requests import (
 )
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.events import parse_events
-from tests.helpers.server.metrics import read_metric
+from tests.helpers.server.metrics import count_generated, read_metric
 from tests.helpers.server.processes import ServerProcess, run_server
 from tests.helpers.waiting import wait_until
 
@@ -167,10 +167,6 @@ def read_metrics(server: ServerProcess) -> str:
     return httpx.get(f"{server.url}/metrics", timeout=60).text
 
 
-def count_generated(server: ServerProcess) -> float:
-    return read_metric(read_metrics(server), "safevlm_tokens_total", kind="completion")
-
-
 def find_deciding_surface(before: str, after: str) -> str:
     """The surface that decided the one request between two expositions."""
     pattern = re.compile(r'^safevlm_deciding_surface_total\{decision="\w+",surface="(\w+)"\} (\S+)$', re.MULTILINE)
@@ -225,12 +221,12 @@ def test_a_photograph_is_described(server: ServerProcess, picture: str) -> None:
 
 @pytest.mark.parametrize("case", [POISONING, LETTERING], ids=str)
 def test_a_refusal_costs_no_token_of_the_language_model(server: ServerProcess, case: Case) -> None:
-    before = count_generated(server)
+    before = count_generated(server.url)
     reply = ask(server, CHAT, case.prompt, case.picture).json()
     assert (reply["decision"], reply["content"]) == ("refused", None)
     assert reply["refusal"]
     assert (reply["finish_reason"], reply["usage"]["completion_tokens"]) == ("content_filter", 0)
-    assert count_generated(server) == before
+    assert count_generated(server.url) == before
 
 
 @pytest.mark.parametrize("route", ROUTES)
