@@ -57,6 +57,10 @@ class PairScores:
     text_decides: bool = False
     """Whether the text surface also decides where there are images, so that an image cannot lower the risk of words."""
 
+    images_alone: tuple[RiskScores, ...] = ()
+    """head(image_i) for each image beside a prompt, where these also decide, so that words cannot lower the risk of an
+    image; otherwise empty."""
+
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """Non-negative attention of the head over each image's feature grid, as a list of rows; empty unless requested."""
 
@@ -71,7 +75,7 @@ class PairScores:
         if self.joint is None:
             return (*self.per_image, *(() if self.image is None else (self.image,)), *self.lettering)
         text = (self.text,) if self.text_decides and self.text is not None else ()
-        return (*self.per_image, self.joint, *text, *self.lettering)
+        return (*self.per_image, self.joint, *self.images_alone, *text, *self.lettering)
 
     def get_surface(self, scores: RiskScores) -> SurfaceName:
         """Return the surface that some of these scores belong to."""
@@ -79,7 +83,8 @@ class PairScores:
             return "lettering"
         if scores is self.text:
             return "text"
-        return "image" if scores is self.image or self.text is None else "joint"
+        alone = any(scores is other for other in (self.image, *self.images_alone))
+        return "image" if alone or self.text is None else "joint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

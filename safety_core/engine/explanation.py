@@ -181,5 +181,7 @@ def _name_scores(pair: PairScores) -> Iterator[tuple[str, RiskScores, bool]]:
         yield "all", pair.joint, True
     if pair.image is not None:
         yield "images", pair.image, pair.joint is None
+    for index, scores in enumerate(pair.images_alone, start=1):
+        yield f"image {index} alone", scores, True
     if pair.text is not None:
         yield "text", pair.text, pair.text_decides or not pair.per_image

@@ -43,6 +43,10 @@ class TextViews:
     """Each text without the images too, as a view that decides: an image beside words can then raise their risk, but
     not lower it."""
 
+    images_alone: bool = False
+    """Each image without the texts too, as a view that decides: words beside an image can then raise its risk, but not
+    lower it."""
+
     @classmethod
     def parse(cls, data: object) -> "TextViews":
         """Parse the ``text_views`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
@@ -54,6 +58,7 @@ class _TextViewFields(StrictModel):
     disguises: bool
     windows: bool
     without_images: bool = False
+    images_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,13 +48,22 @@ class HeadScores:
     """Attention over the grid of the first image; empty unless requested."""
 
 
-def list_head_inputs(images: tuple[int, ...], prompt: Prompt | None) -> tuple[HeadInput, ...]:
-    """List the distinct inputs for one sample: all images, each image, with and without the prompt, prompt alone."""
+def list_head_inputs(
+    images: tuple[int, ...], prompt: Prompt | None, *, images_alone: bool = False
+) -> tuple[HeadInput, ...]:
+    """List the distinct inputs for one sample: all images with and without the prompt, each image, prompt alone.
+
+    Args:
+        images: rows of the images.
+        prompt: the sample's words.
+        images_alone: whether each image is also judged without the prompt.
+    """
     prompts = (None,) if prompt is None else (prompt, None)
     joint = [HeadInput(images, variant) for variant in prompts if images or variant is not None]
     single = [HeadInput((image,), prompt) for image in images]
     prompt_only = [HeadInput((), prompt)] if prompt is not None else []
-    return tuple(dict.fromkeys([*joint, *single, *prompt_only]))
+    alone = [HeadInput((image,), None) for image in images if images_alone]
+    return tuple(dict.fromkeys([*joint, *single, *alone, *prompt_only]))
 
 
 def group_by_size(inputs: Sequence[HeadInput], *, rows: int) -> list[list[HeadInput]]:
@@ -106,8 +115,17 @@ def build_pair_scores(
     scores: Mapping[HeadInput, HeadScores],
     *,
     text_decides: bool = False,
+    images_alone: bool = False,
 ) -> PairScores:
-    """Assemble the scores of a sample from those of its head inputs."""
+    """Assemble the scores of a sample from those of its head inputs.
+
+    Args:
+        images: rows of the images.
+        prompt: the sample's words.
+        scores: scores of every input that :func:`list_head_inputs` lists for the sample.
+        text_decides: whether the prompt alone decides too.
+        images_alone: whether each image without the prompt decides too.
+    """
     per_image = [scores[HeadInput((image,), prompt)] for image in images]
     return PairScores(
         joint=scores[HeadInput(images, prompt)].scores if images and prompt is not None else None,
@@ -115,6 +133,9 @@ def build_pair_scores(
         image=scores[HeadInput(images, None)].scores if images else None,
         text=scores[HeadInput((), prompt)].scores if prompt is not None else None,
         text_decides=text_decides,
+        images_alone=tuple(scores[HeadInput((image,), None)].scores for image in images)
+        if images_alone and prompt is not None
+        else (),
         heatmaps=tuple(image_scores.heatmap for image_scores in per_image if image_scores.heatmap),
     )
 

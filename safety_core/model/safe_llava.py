@@ -212,13 +212,16 @@ class SafeLlava(nn.Module):
             ValueError: the numbers of prompts and samples differ, or the head is switched off.
         """
         samples = [(tuple(images), tuple(ids) if ids else None) for images, ids in zip(rows, prompt_ids, strict=True)]
-        scores = dict(known or {})
-        unknown = dict.fromkeys(
-            head_input for sample in samples for head_input in list_head_inputs(*sample) if head_input not in scores
-        )
+        scores, views = dict(known or {}), self.prompts.text_views
+        listed = [list_head_inputs(*sample, images_alone=views.images_alone) for sample in samples]
+        unknown = dict.fromkeys(one for of_sample in listed for one in of_sample if one not in scores)
         scores |= self.score_inputs(safe_BMD, list(unknown), heatmap=heatmap, read=read)
-        decides = self.prompts.text_views.without_images
-        return [build_pair_scores(images, prompt, scores, text_decides=decides) for images, prompt in samples]
+        return [
+            build_pair_scores(
+                images, prompt, scores, text_decides=views.without_images, images_alone=views.images_alone
+            )
+            for images, prompt in samples
+        ]
 
     @torch.inference_mode()
     def score_inputs(

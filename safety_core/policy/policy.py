@@ -230,7 +230,7 @@ def decide_worst(policy: Policy, taxonomy: Taxonomy, pair: PairScores) -> tuple[
             is nothing to judge, or a score is not finite.
     """
     single = (scores for scores in (pair.joint, pair.image, pair.text) if scores is not None)
-    views = (*pair.per_image, *pair.lettering, *single)
+    views = (*pair.per_image, *pair.images_alone, *pair.lettering, *single)
     if not pair.deciding or not all(scores.finite for scores in views):
         return refuse_without_verdict(taxonomy), None
     judged = [(decide(policy, taxonomy, scores), scores) for scores in pair.deciding]

@@ -144,7 +144,7 @@ class TrainConfig(StrictModel):
     """Scale of the LoRA."""
 
     lora_dropout: Share = 0.05
-    """Dropout in front of the LoRA."""
+    """Dropout in front of the LoRA, also of one that the starting checkpoint has."""
 
     share_images: PositiveInt = 8
     """Maximum number of prompts of one image that are grouped in a batch, so that the image is processed once."""

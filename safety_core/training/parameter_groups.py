@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
+from peft.tuners.lora import LoraLayer
 from torch import nn
 from torch.nn import Parameter
 
@@ -65,6 +66,7 @@ def prepare_model(model: SafeLlava, config: TrainConfig) -> ParameterGroups:
             head[name] = parameter
     adapter = get_adapter(model.backbone)
     if config.stage == 2 and adapter is not None:
+        _set_dropout(adapter, config.lora_dropout)
         lm |= {f"adapter.{name}": parameter for name, parameter in adapter.named_parameters() if "lora_" in name}
     groups = ParameterGroups(head, lm, _prepare_prompt_adapter(model, config) if config.prompt_lora_r else {})
     if not groups.all:
@@ -92,8 +94,20 @@ def _prepare_prompt_adapter(model: SafeLlava, config: TrainConfig) -> dict[str, 
         )
         model.use_prompt_layers(attach_prompt_adapter(model.backbone, model.config.prompt_layers, lora))
     assert isinstance(model.prompt_layers, PeftModel)
+    _set_dropout(model.prompt_layers, config.lora_dropout)
     named = model.prompt_layers.named_parameters(prefix="prompt")
     return {name: parameter for name, parameter in named if "lora_" in name}
+
+
+def _set_dropout(adapter: PeftModel, share: float) -> None:
+    """Set the dropout in front of every LoRA matrix; a loaded adapter has that of the run that created it."""
+    for layer in adapter.modules():
+        if isinstance(layer, LoraLayer):
+            for name in layer.lora_dropout:
+                layer.lora_dropout[name] = nn.Dropout(share) if share else nn.Identity()
+    for config in adapter.peft_config.values():
+        assert isinstance(config, LoraConfig), "adapters are checked when they are loaded"
+        config.lora_dropout = share
 
 
 def create_optimizer(groups: ParameterGroups, config: TrainConfig) -> torch.optim.AdamW:

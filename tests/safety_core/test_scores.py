@@ -34,6 +34,14 @@ def test_words_beside_an_image_decide_by_themselves_only_where_they_are_asked_to
     assert deciding.get_surface(SCORES) == "text"
 
 
+def test_images_beside_words_decide_by_themselves_only_where_they_are_asked_to() -> None:
+    pair = PairScores(joint=OTHER, per_image=(OTHER, OTHER), image=OTHER, text=OTHER)
+    assert SCORES not in pair.deciding
+    deciding = replace(pair, images_alone=(OTHER, SCORES))
+    assert SCORES in deciding.deciding
+    assert deciding.get_surface(SCORES) == "image"
+
+
 def test_images_with_a_prompt_are_judged_with_it() -> None:
     pair = PairScores(joint=OTHER, per_image=(SCORES,), image=SCORES, text=SCORES)
     assert pair.deciding == (SCORES, OTHER)

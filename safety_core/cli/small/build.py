@@ -27,6 +27,9 @@ def build_checkpoint(
     start: Annotated[
         Path | None, typer.Option(help="Use backbone, files, alignment and training on words of this build.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Continue the trainings of this complete checkpoint, with fewer steps.")
+    ] = None,
     prompt_layers: Annotated[
         int | None, typer.Option(min=0, help="Layers after which the head reads words; default: the recipe's.")
     ] = None,
@@ -42,7 +45,7 @@ def build_checkpoint(
     from safety_core.small.build.pipeline import Build
     from safety_core.small.build.recipe import Recipe
 
-    recipe = Recipe()
+    recipe = Recipe() if weights is None else Recipe().shorten()
     if prompt_layers is not None:
         recipe = replace(recipe, safety={**recipe.safety, "prompt_layers": prompt_layers})
     if epochs is not None:
@@ -57,6 +60,7 @@ def build_checkpoint(
             progress=shown,
             wheels=wheels,
             start=start,
+            weights=weights,
             without=tuple(without or ()),
             permissive=sets == "permissive",
             device=pick_device(device).type,

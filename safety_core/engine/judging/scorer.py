@@ -123,11 +123,16 @@ class Scorer:
         heatmap = any(request.request.heatmap for request in batch)
         if heatmap:
             known = {}
-        inputs = [view for sample in samples for view in list_head_inputs(*sample)] + _list_lettering(batch)
+        views = self._model.prompts.text_views
+        inputs = [
+            view for sample in samples for view in list_head_inputs(*sample, images_alone=views.images_alone)
+        ] + _list_lettering(batch)
         missing = dict.fromkeys(view for view in inputs if view not in known)
         yield from self._score_views(safe_BMD, list(missing), known, read, pace, heatmap=heatmap)
-        decides = self._model.prompts.text_views.without_images
-        scores = [build_pair_scores(images, prompt, known, text_decides=decides) for images, prompt in samples]
+        scores = [
+            build_pair_scores(images, prompt, known, text_decides=views.without_images, images_alone=views.images_alone)
+            for images, prompt in samples
+        ]
         return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, known)
 
     def _read_prompts(self, batch: Sequence[ModelInput], read: ReadPrompts, pace: Pace) -> Generator[Work, None, None]:

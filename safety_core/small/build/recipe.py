@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from safety_core.evaluation.calibration.calibrate import CalibrationGoal
 from safety_core.inputs.head_texts import TextViews
@@ -52,6 +52,17 @@ _REPLIES: Mapping[str, Any] = {
 }
 
 
+_CONTINUED_WORDS: Mapping[str, Any] = {
+    "epochs": 0.45,
+    "lr": 2e-4,
+    "lr_prompt": 2e-4,
+    "warmup_steps": 30,
+    "lora_dropout": 0.0,
+}
+_CONTINUED_PICTURES: Mapping[str, Any] = {"epochs": 1.0, "lr": 3e-4}
+_CONTINUED_REPLIES: Mapping[str, Any] = {"lr": 1.5e-4, "max_steps": 100, "warmup_steps": 10, "lora_dropout": 0.0}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """One way to build the checkpoint."""
@@ -93,7 +104,7 @@ class Recipe:
     replies: Mapping[str, Any] = field(default_factory=lambda: dict(_REPLIES))
     """Training of the language model's tokens and LoRA."""
 
-    text_views: TextViews = field(default_factory=lambda: TextViews(without_images=True))
+    text_views: TextViews = field(default_factory=lambda: TextViews(without_images=True, images_alone=True))
     """Texts that the head judges in addition to each turn."""
 
     calibrated: Mapping[str, int] = field(default_factory=lambda: {"words": 2200, "pictures": 1200})
@@ -105,6 +116,19 @@ class Recipe:
         )
     )
     """False alarms that the thresholds may cause on the calibration split."""
+
+    def shorten(self) -> Self:
+        """Return the recipe that continues the trainings of a complete checkpoint: fewer steps, lower rates."""
+        return replace(
+            self,
+            words={**self.words, **_CONTINUED_WORDS},
+            pictures={**self.pictures, **_CONTINUED_PICTURES},
+            replies={**self.replies, **_CONTINUED_REPLIES},
+            replayed=30_000,
+            descriptions=1500,
+            safe_replies=500,
+            own_replies=2500,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON form, for the provenance of the checkpoint."""

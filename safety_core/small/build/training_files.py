@@ -162,26 +162,52 @@ def _format_words(sample: WordSample) -> dict[str, Any]:
 
 def _format_photos(samples: Iterable[PhotoSample], folder: Path) -> Iterator[dict[str, Any]]:
     for sample in samples:
-        yield format_record(sample.id, [relpath(sample.photo, folder)], sample.prompt, sample.label, sample.source)
+        yield format_record(
+            sample.id,
+            [relpath(sample.photo, folder)],
+            sample.prompt,
+            sample.label,
+            sample.source,
+            picture_label=sample.photo_label,
+        )
 
 
 def _format_rendered(pictures: Iterable[PlannedPicture], folder: Path, *, read: bool) -> Iterator[dict[str, Any]]:
     for sample in list_rendered_samples(pictures, read=read):
         image = f"rendered/{sample.picture.id}.jpg"
-        yield format_record(sample.id, [image], sample.prompt, sample.label, "rendered")
+        yield format_record(
+            sample.id, [image], sample.prompt, sample.label, "rendered", picture_label=sample.picture_label
+        )
 
 
 def format_record(
-    name: str, images: Sequence[str], text: str, label: NamedLabel, source: str, *, reply: str = ""
+    name: str,
+    images: Sequence[str],
+    text: str,
+    label: NamedLabel,
+    source: str,
+    *,
+    reply: str = "",
+    picture_label: NamedLabel | None = None,
 ) -> dict[str, Any]:
-    """Format one record of :mod:`safety_core.data`; an empty text or reply is left out."""
+    """Format one record of :mod:`safety_core.data`; an empty text or reply is left out.
+
+    Args:
+        name: id of the record.
+        images: paths of its pictures.
+        text: the user's words.
+        label: type and level of pictures and words together.
+        source: the set that the record is of.
+        reply: the reply to learn.
+        picture_label: type and level of the pictures alone, for a record with words; the head learns both.
+    """
     said = (("USER", text), ("ASSISTANT", reply))
     turns: list[Mapping[str, str]] = [{"from": role, "value": value} for role, value in said if value]
-    return {
-        "id": name,
-        "image": list(images),
-        "conversations": turns,
-        "safe_type": DEFAULT_TAXONOMY.types.index(label[0]),
-        "safe_level": label[1],
-        "source": source,
-    }
+    record = {"id": name, "image": list(images), "conversations": turns, **_format_label("safe_", label)}
+    if picture_label is not None and text:
+        record["image_risk"] = _format_label("", picture_label)
+    return {**record, "source": source}
+
+
+def _format_label(prefix: str, label: NamedLabel) -> dict[str, int]:
+    return {f"{prefix}type": DEFAULT_TAXONOMY.types.index(label[0]), f"{prefix}level": label[1]}

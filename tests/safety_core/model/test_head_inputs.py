@@ -58,6 +58,15 @@ def test_scores_stand_where_clients_look() -> None:
     assert pair.per_image == (RiskScores(types=(1.0,), levels=(1.0,)),) * 2
 
 
+def test_each_image_without_the_prompt_is_judged_where_asked_for() -> None:
+    views = list_head_inputs((0, 1), WORDS, images_alone=True)
+    assert set(views) == {*list_head_inputs((0, 1), WORDS), HeadInput((0,), None), HeadInput((1,), None)}
+    pair = build_pair_scores((0, 1), WORDS, judged(views), images_alone=True)
+    assert pair.images_alone == (RiskScores(types=(1.0,), levels=(0.0,)),) * 2
+    alone = build_pair_scores((0,), None, judged(list_head_inputs((0,), None, images_alone=True)), images_alone=True)
+    assert alone.images_alone == ()  # without words, they decide anyway
+
+
 def test_surfaces_that_do_not_exist_are_none() -> None:
     alone = build_pair_scores((0,), None, judged(list_head_inputs((0,), None)))
     assert (alone.joint, alone.text) == (None, None)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from safety_core.errors import ConfigError
+from safety_core.model.checkpoint.adapter import get_adapter
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint
 from safety_core.model.config import SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
@@ -40,6 +41,20 @@ def test_stage_2_adds_a_lora_to_the_language_models_linear_layers(model: SafeLla
     assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert groups.head
     assert not any("vision_tower" in name for name in learning(model))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_run_determines_the_dropout_of_an_adapter_that_exists(
+    model: SafeLlava, config_for: ConfigFor, share: float
+) -> None:
+    prepare_model(model, config_for(stage=2, lora_r=2, lora_dropout=0.5))
+    prepare_model(model, config_for(stage=2, lora_r=2, lora_dropout=share))
+    adapter = get_adapter(model.backbone)
+    assert adapter is not None
+    dropouts = [part for name, part in adapter.named_modules() if ".lora_dropout." in name]
+    assert dropouts
+    assert {getattr(part, "p", 0.0) for part in dropouts} == {share}
+    assert {getattr(config, "lora_dropout", None) for config in adapter.peft_config.values()} == {share}
 
 
 def test_a_prompt_adapter_needs_layers_and_a_head_that_learns(model: SafeLlava, config_for: ConfigFor) -> None:

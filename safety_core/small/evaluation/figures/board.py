@@ -57,8 +57,8 @@ CONTRASTS: Mapping[str, Contrast] = {
 }
 """What ``auroc/NAME`` and ``recall/NAME`` compare."""
 
-UNCOMPARED = ("held_out_guns", "held_out_imagenet")
-"""Columns that only checkpoints made for them are measured on."""
+UNCOMPARED = ("held_out_guns", "held_out_imagenet", "hidden", "harmless_hidden")
+"""Columns that only some rows are measured on."""
 
 
 class Board:

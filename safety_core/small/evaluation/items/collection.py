@@ -7,6 +7,7 @@ from pathlib import Path
 from safety_core.small.corpus.loading import Corpus
 from safety_core.small.evaluation.items.columns import MeasuredSplit
 from safety_core.small.evaluation.items.documents import list_document_items
+from safety_core.small.evaluation.items.hidden import list_hidden_items
 from safety_core.small.evaluation.items.item import Item
 from safety_core.small.evaluation.items.lettering import list_lettering_items
 from safety_core.small.evaluation.items.photographs import HELD_OUT_COLUMNS, list_held_out_items, list_photograph_items
@@ -30,11 +31,12 @@ def collect_items(corpus: Corpus, split: MeasuredSplit, pictures: Path | None, *
         ConfigError: a package with fonts is not installed.
     """
     records = corpus.list_split(split)
+    words = [*list_word_items(records, split, limit), *list_hidden_items(records, split, limit)]
     if pictures is None:
-        return list_word_items(records, split, limit)
+        return words
     folder = PictureFolder(pictures / split, split)
     return [
-        *list_word_items(records, split, limit),
+        *words,
         *list_photograph_items(records, split, limit),
         *list_lettering_items(records, split, folder, limit),
         *list_document_items(split, folder, limit),
@@ -47,6 +49,7 @@ def compute_digest(items: Sequence[Item]) -> str:
     digest = hashlib.sha256()
     for item in items:
         picture = "" if item.picture is None else f"{item.picture.name} {item.picture.stat().st_size}"
-        fields = (item.id, *item.columns, *item.parts, *map(str, item.label), item.group, item.prompt, picture)
+        turns = [part for turn in item.earlier for part in (turn.role, turn.text)]
+        fields = (item.id, *item.columns, *item.parts, *map(str, item.label), item.group, *turns, item.prompt, picture)
         digest.update("\0".join(fields).encode() + b"\n")
     return digest.hexdigest()

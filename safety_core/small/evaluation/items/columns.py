@@ -6,7 +6,7 @@ from typing import Literal, get_args
 Column = Literal[
     "harmful", "harmful_photo", "reverse", "care", "hate", "harmless", "statements", "lookalikes", "contrast",
     "weapons", "photographs", "held_out_guns", "held_out_imagenet",
-    "rendered", "harmless_lettering", "documents", "empty_documents",
+    "rendered", "harmless_lettering", "documents", "empty_documents", "hidden", "harmless_hidden",
 ]  # fmt: skip
 
 MeasuredSplit = Literal["development", "test"]
@@ -67,5 +67,9 @@ INFO: dict[Column, ColumnInfo] = {
     ),
     "documents": ColumnInfo(True, "documents with the data of made-up people"),
     "empty_documents": ColumnInfo(False, "the same documents without anybody's data"),
+    "hidden": ColumnInfo(
+        True, "harmful requests hidden in other text, in disguised letters or across turns; for the text views"
+    ),
+    "harmless_hidden": ColumnInfo(False, "harmless requests, hidden in the same ways"),
 }
 """Every column, in the order of reports."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safety_core.data.raw_samples import NamedLabel
+from safety_core.inputs.conversation import Turn
 from safety_core.small.evaluation.items.columns import Column
 
 
@@ -29,6 +30,9 @@ class Item:
 
     prompt: str = ""
     """The user's words; empty for a picture alone."""
+
+    earlier: tuple[Turn, ...] = ()
+    """The turns before these words."""
 
     picture: Path | None = None
 

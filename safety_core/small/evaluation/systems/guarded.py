@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from safety_core.engine.guard import Guard
@@ -48,15 +49,26 @@ class GuardSystem:
             )
 
 
-def load_guard_system(checkpoint: Path, *, read_pictures: ReadPictures = "auto", device: str = "cpu") -> GuardSystem:
+def load_guard_system(
+    checkpoint: Path, *, read_pictures: ReadPictures = "auto", without_view: str | None = None, device: str = "cpu"
+) -> GuardSystem:
     """Load a guard as a server does.
+
+    Args:
+        checkpoint: its folder.
+        read_pictures: whether lettering is read.
+        without_view: a field of :class:`TextViews` that is switched off; None for the checkpoint's own views.
+        device: device of the model.
 
     Raises:
         CheckpointError: the checkpoint is damaged or untrained.
         ConfigError: the device does not exist, or what the reader needs is not installed.
     """
     limits = GuardLimits(reply_window=REPLY_WINDOW)
-    return GuardSystem(load_guard(checkpoint, device=device, limits=limits, read_pictures=read_pictures))
+    guard = load_guard(checkpoint, device=device, limits=limits, read_pictures=read_pictures)
+    if without_view is not None:
+        guard.model.prompts.text_views = replace(guard.model.prompts.text_views, **{without_view: False})
+    return GuardSystem(guard)
 
 
 def decode_picture(item: Item, guard: Guard) -> tuple[DecodedImage, ...]:
@@ -67,5 +79,7 @@ def decode_picture(item: Item, guard: Guard) -> tuple[DecodedImage, ...]:
 
 
 def create_turns(item: Item) -> tuple[Turn, ...]:
-    """Create the conversation of an item: one turn of the user, or none."""
-    return (Turn(role="user", text=item.prompt, images=int(item.picture is not None)),) if item.prompt else ()
+    """Create the conversation of an item: its earlier turns, then its words; none for a picture alone."""
+    if not item.prompt:
+        return ()
+    return (*item.earlier, Turn(role="user", text=item.prompt, images=int(item.picture is not None)))

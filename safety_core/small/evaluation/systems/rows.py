@@ -13,7 +13,7 @@ from safety_core.small.evaluation.items.photographs import HELD_OUT_COLUMNS
 
 RowKind = Literal["bare", "text", "judge", "guard"]
 
-Takes = Literal["everything", "words", "pictures", "held out"]
+Takes = Literal["everything", "all but hidden", "words", "words and hidden", "pictures", "held out"]
 
 SHIPPED, BARE = "shipped", "bare"
 
@@ -28,7 +28,11 @@ INSTALLED_BY = {
 ABLATED_LAYERS = (0, 4, 8, 12, 16)
 """Layers after which heads that are compared read words."""
 
+ABLATED_VIEWS = ("sentences", "disguises", "windows")
+"""Text views that are switched off one by one."""
+
 _HELD_OUT = frozenset(HELD_OUT_COLUMNS.values())
+_HIDDEN = frozenset(("hidden", "harmless_hidden"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,10 @@ class Row:
     read_pictures: ReadPictures = "auto"
     """Whether lettering is read, as the checkpoint says by default."""
 
-    takes: Takes = "everything"
+    without_view: str | None = None
+    """A text view of the checkpoint that is switched off."""
+
+    takes: Takes = "all but hidden"
     """The items that it is measured on."""
 
     needs_checkpoint: bool = False
@@ -58,18 +65,18 @@ class Row:
 
     def accepts(self, item: Item) -> bool:
         """Whether the row is measured on an item."""
-        held_out = not _HELD_OUT.isdisjoint(item.columns)
+        held_out, hidden = (not columns.isdisjoint(item.columns) for columns in (_HELD_OUT, _HIDDEN))
         match self.takes:
             case _ if self.kind == "bare":
                 return False
             case "held out":
                 return self.name in item.columns or "photographs" in item.columns
-            case "words":
-                return item.picture is None
+            case "words" | "words and hidden":
+                return item.picture is None and (self.takes != "words" or not hidden)
             case "pictures":
                 return item.picture is not None and not held_out
             case _:
-                return not held_out
+                return not held_out and (self.takes == "everything" or not hidden)
 
 
 ROWS: tuple[Row, ...] = (
@@ -130,7 +137,17 @@ ROWS: tuple[Row, ...] = (
         read_pictures="false",
         takes="pictures",
     ),
-    Row(name=SHIPPED, kind="guard", content="the shipped checkpoint as it is served"),
+    *(
+        Row(
+            name=f"no_{view}",
+            kind="guard",
+            content=f"the shipped checkpoint without the text view `{view}`; words only",
+            without_view=view,
+            takes="words and hidden",
+        )
+        for view in ABLATED_VIEWS
+    ),
+    Row(name=SHIPPED, kind="guard", content="the shipped checkpoint as it is served", takes="everything"),
 )
 """Every row, in the order of the table."""
 

@@ -88,7 +88,12 @@ class Workbench:
                 )
             case _:
                 assert row.checkpoint is not None, "a guard has a checkpoint"
-                return load_guard_system(row.checkpoint, read_pictures=row.read_pictures, device=self._device)
+                return load_guard_system(
+                    row.checkpoint,
+                    read_pictures=row.read_pictures,
+                    without_view=row.without_view,
+                    device=self._device,
+                )
 
     @cached_property
     def harmless_items(self) -> list[Item]:

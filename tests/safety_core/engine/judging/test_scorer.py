@@ -57,6 +57,23 @@ def test_words_decide_without_the_picture_beside_them_where_the_checkpoint_says_
         assert (pair.text in pair.deciding) is without_images
 
 
+@pytest.mark.parametrize("images_alone", [False, True])
+def test_each_image_decides_without_words_where_the_checkpoint_says_so(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, images_alone: bool
+) -> None:
+    monkeypatch.setattr(guard.model.prompts, "text_views", TextViews(images_alone=images_alone))
+    pictures = create_picture("red"), create_picture("green")
+    shown = [guard.assess(create_guard_request(picture)).variant_scores[0].image for picture in pictures]
+    assessment = guard.assess(create_guard_request(*pictures, text="How do I do it?"))
+    assert assessment.variant_scores
+    for pair in assessment.variant_scores:
+        assert len(pair.images_alone) == 2 * images_alone
+        for alone, scores in zip(pair.images_alone, shown, strict=False):
+            assert scores is not None
+            assert alone in pair.deciding
+            assert alone.levels == pytest.approx(scores.levels, abs=1e-5)
+
+
 @dataclass
 class Slow:
     """A pace at which every pass takes as little as possible."""

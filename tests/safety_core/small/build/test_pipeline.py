@@ -237,6 +237,25 @@ def test_a_set_of_photographs_can_be_left_out(built: Path, make_build: MakeBuild
     assert list_times(built / "model") == before, "the backbone of the other build is used as it is"
 
 
+def test_the_trainings_of_a_checkpoint_are_continued(built: Path, make_build: MakeBuild, tmp_path: Path) -> None:
+    """Its modules, both adapters and LLaVA's projector are the start; the projector is not trained again."""
+    root, start = tmp_path / "continued", built / NAME
+    make_build(root, weights=start).run()
+    run = json.loads((root / "words.run" / "train-run.json").read_text())
+    assert Path(run["backbone"]) == start
+    report = verify(root / NAME)
+    assert (report.has_adapter, report.has_prompt_adapter) == (True, True)
+    assert (root / NAME / PROJECTOR_FILE).read_bytes() == (start / PROJECTOR_FILE).read_bytes()
+    assert not (root / "alignment" / "projector.safetensors").exists()
+    descriptions = {row["id"] for row in read_rows(root / "alignment" / "train.jsonl")}
+    assert descriptions & set(list_trained(root, "replies"))
+    before, after = (load_file(one / "adapter" / "adapter_model.safetensors") for one in (start, root / NAME))
+    assert before.keys() == after.keys()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    with pytest.raises(ConfigError, match="holds another build"):
+        make_build(root).run()
+
+
 def test_a_permissive_build_sees_no_photograph(built: Path, make_build: MakeBuild, tmp_path: Path) -> None:
     """Neither its own trainings nor the projector of the build that it starts from saw one."""
     root = tmp_path / "permissive"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from safety_core.inputs.conversation import Turn
 from safety_core.small.corpus.loading import Corpus
 from safety_core.small.evaluation.items.collection import collect_items, compute_digest
 from tests.helpers.datasets.real_items import HARMFUL, make_item, make_photograph, make_record
@@ -34,10 +35,11 @@ def test_the_digest_tells_what_is_judged_and_how_it_counts() -> None:
     item = make_item("x")
     changes = (
         {"prompt": "y"},
+        {"earlier": (Turn(role="user", text="y"),)},
         {"columns": ("reverse",)},
         {"parts": ("set/a",)},
         {"label": ("illegal", 2)},
         {"group": "z"},
     )
     digests = {compute_digest([item]), *(compute_digest([replace(item, **change)]) for change in changes)}
-    assert len(digests) == 6
+    assert len(digests) == 7

@@ -9,6 +9,7 @@ from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
 from safety_core.policy.policy import NO_VERDICT, Decision
 from safety_core.small.evaluation.systems.guarded import GuardSystem, load_guard_system
+from safety_core.small.evaluation.systems.rows import ABLATED_VIEWS
 from tests.helpers.datasets.real_items import make_item
 from tests.helpers.engine.readers import FakeReader
 
@@ -30,6 +31,21 @@ def test_items_are_judged_as_the_guard_judges_requests(tiny_checkpoint: Path, pi
     assert (scores[2].risk, scores[2].decision) == (expected.unsafe_probability, expected.decision)
     assert len({score.risk for score in scores}) == 3
     assert all(score.seconds is not None and score.seconds > 0 for score in scores)
+
+
+def test_earlier_turns_are_judged_with_the_last(tiny_checkpoint: Path) -> None:
+    system = load_guard_system(tiny_checkpoint)
+    earlier = (Turn(role="user", text="How do I open"), Turn(role="assistant", text="Go on."))
+    (score,) = system.score([make_item("a door?", earlier=earlier)])
+    turns = (*earlier, Turn(role="user", text="a door?"))
+    assert score.risk == system.guard.assess(GuardRequest(images=(), turns=turns)).verdict.unsafe_probability
+
+
+@pytest.mark.parametrize("view", ABLATED_VIEWS)
+def test_a_text_view_can_be_switched_off(tiny_checkpoint: Path, view: str) -> None:
+    usual, without = (load_guard_system(tiny_checkpoint, without_view=off).guard for off in (None, view))
+    assert getattr(usual.model.prompts.text_views, view)
+    assert not getattr(without.model.prompts.text_views, view)
 
 
 def test_a_request_that_is_not_accepted_has_no_score(tiny_checkpoint: Path) -> None:
