@@ -8,6 +8,7 @@ import typer
 from safety_core.cli.common import FAILED, exit_on_error
 from safety_core.cli.small.alignment import align_projector, look_at_photographs
 from safety_core.cli.small.build import build_checkpoint, write_model_card
+from safety_core.cli.small.recall import measure_recall
 from safety_core.cli.small.replies import app as replies_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -16,6 +17,7 @@ app.command("build")(build_checkpoint)
 app.command("card")(write_model_card)
 app.command("align")(align_projector)
 app.command("look")(look_at_photographs)
+app.command("recall")(measure_recall)
 app.add_typer(replies_app, name="replies")
 
 _DataFolder = Annotated[Path, typer.Option("--data", help="Folder of the public sets; docs/safevlm-small-data.md.")]
