@@ -134,6 +134,9 @@ class TrainConfig(StrictModel):
     label_smoothing: Share = 0.0
     """Share of the target probability that is spread over all types and levels."""
 
+    feature_dropout: Share = 0.0
+    """Share of the vision tower's channels that the safety projector does not see, chosen anew for each image."""
+
     hint_dropout: Share = 0.1
     """Share of the cautioned samples that are used without their hint."""
 

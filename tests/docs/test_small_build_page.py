@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from safety_core.cli.small.build import BUILD_FOLDER
-from safety_core.small.build import distilled_replies
 from safety_core.small.build.pipeline import NAME, Build
 from safety_core.small.build.recipe import Recipe
+from safety_core.small.build.replies import distilled_replies
 from safety_core.small.corpus.sources import FREE_TERMS, SOURCES
 from safety_core.small.evaluation.systems.rows import ABLATED_LAYERS, ROWS
 from tests.helpers.command_line import run_command

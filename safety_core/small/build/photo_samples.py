@@ -59,6 +59,9 @@ class PhotoSample:
     photo_label: NamedLabel
     """Label of the photograph alone."""
 
+    prompt_label: NamedLabel
+    """Label of the prompt alone; harmless without one."""
+
     source: str
 
 
@@ -84,11 +87,11 @@ def list_photo_samples(
         if record.photo is None or record.label is None:
             continue
         rng = random.Random(f"{seed}/{record.id}")
-        yield _create(record, "", record.label, 0)
+        yield _create(record, "", record.label, _SAFE, 0)
         number = _RISKY_PROMPTS if record.label[1] else _HARMLESS_PROMPTS
         for index in range(1, number + 1):
-            prompt, label = _choose_prompt(record.label, by_risk, by_kind, rng)
-            yield _create(record, prompt, label, index)
+            prompt, label, own = _choose_prompt(record.label, by_risk, by_kind, rng)
+            yield _create(record, prompt, label, own, index)
 
 
 def _choose_prompt(
@@ -96,22 +99,26 @@ def _choose_prompt(
     words: Mapping[bool, Sequence[Record]],
     weapon_prompts: Mapping[WeaponPromptKind, Sequence[str]],
     rng: random.Random,
-) -> tuple[str, NamedLabel]:
-    """Choose a prompt beside a photograph: half of them about what it shows, half any words."""
+) -> tuple[str, NamedLabel, NamedLabel]:
+    """Choose a prompt beside a photograph, half of them about what it shows, half any words.
+
+    Returns:
+        The prompt, the label of both together, and the prompt's own.
+    """
     if rng.random() < 0.5:
         kinds: list[WeaponPromptKind] = ["neutral", "careful", "harmful"]
         kind = rng.choices(kinds, (2, 1, 2) if photo[1] else (4, 1, 2))[0]
-        return rng.choice(weapon_prompts[kind]), _WEAPON_LABELS[kind] if photo[1] else _SAFE
+        return rng.choice(weapon_prompts[kind]), _WEAPON_LABELS[kind] if photo[1] else _SAFE, _SAFE
     record = rng.choice(words[rng.random() < 0.45])
     assert record.label is not None
-    return record.text, max(photo, record.label, key=lambda label: label[1])
+    return record.text, max(photo, record.label, key=lambda label: label[1]), record.label
 
 
 def _is_harmful(record: Record) -> bool:
     return record.label is not None and record.label[1] > 0
 
 
-def _create(record: Record, prompt: str, label: NamedLabel, index: int) -> PhotoSample:
+def _create(record: Record, prompt: str, label: NamedLabel, prompt_label: NamedLabel, index: int) -> PhotoSample:
     assert record.photo is not None
     assert record.label is not None
     return PhotoSample(
@@ -120,6 +127,7 @@ def _create(record: Record, prompt: str, label: NamedLabel, index: int) -> Photo
         prompt=prompt,
         label=label,
         photo_label=record.label,
+        prompt_label=prompt_label,
         source=record.source,
     )
 

@@ -2,6 +2,7 @@
 
     ROOT/model/         the backbone, with LLaVA's projector once it is trained
     ROOT/train/ …       training files of every split, with the rendered pictures
+    ROOT/untrained/     checkpoint of untrained modules
     ROOT/words/         checkpoint after the training on words
     ROOT/pictures/      after the training on words and pictures
     ROOT/alignment/     samples and projector of the alignment
@@ -44,11 +45,12 @@ from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Decision
 from safety_core.small.alignment.pipeline import align, write_alignment_samples
 from safety_core.small.alignment.projector.bare_model import load_bare_model
-from safety_core.small.build.distilled_replies import list_distilled_replies
 from safety_core.small.build.model_card import format_model_card
+from safety_core.small.build.picture_start import reset_pictures
 from safety_core.small.build.recipe import Recipe
-from safety_core.small.build.reply_file import write_reply_file
-from safety_core.small.build.reply_samples import list_reply_samples
+from safety_core.small.build.replies.distilled_replies import list_distilled_replies
+from safety_core.small.build.replies.reply_file import write_reply_file
+from safety_core.small.build.replies.reply_samples import list_reply_samples
 from safety_core.small.build.training_files import write_training_files
 from safety_core.small.corpus.loading import Corpus, load_records
 from safety_core.small.corpus.sources import FREE_TERMS, PHOTO_SOURCES, SOURCES
@@ -181,28 +183,21 @@ class Build:
 
     def train_on_words(self) -> None:
         """Train the head and the prompt adapter on words."""
-        start = self.weights or self.root / "untrained"
-        if not start.exists():
-            create_fresh_checkpoint(
-                str(self._backbone),
-                start,
-                changes=self.recipe.safety,
-                reader=DEFAULT_READER,
-                seed=self.recipe.seed,
-            )
-        fields = dict(self.recipe.words)
+        start, fields = self.weights or self._create_untrained(), dict(self.recipe.words)
         if not self.recipe.safety["prompt_layers"]:
             fields["prompt_lora_r"] = 0  # there is nothing to adapt
         self._train("words", start, 1, fields, [self._files / "train" / name for name in _WORD_FILES])
 
     def train_on_pictures(self) -> None:
         """Train head and projector on pictures and a part of the words, with the texts read before."""
-        folder = self._files / "train"
+        folder, start = self._files / "train", self.root / "pictures-start"
+        if not start.exists():
+            reset_pictures(self._shared / "words", self._create_untrained(), start)
         words = folder / "words-replayed.jsonl"
         lines = (folder / "words.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)  # in random order
         words.write_text("".join(lines[: self.recipe.replayed]), encoding="utf-8")
         files = [words, folder / "documents.jsonl", self._select_pictures(folder)]
-        self._train("pictures", self._shared / "words", 1, self.recipe.pictures, files)
+        self._train("pictures", start, 1, self.recipe.pictures, files)
 
     def align(self) -> None:
         """Train LLaVA's projector, and assemble the backbone with it, unless the build that owns the backbone has."""
@@ -316,6 +311,15 @@ class Build:
     def _suffix(self) -> str:
         """Ends the names of files without the sets that are left out; empty if none is."""
         return f"-without-{'-'.join(sorted(self.without))}" if self.without else ""
+
+    def _create_untrained(self) -> Path:
+        """Create the untrained checkpoint of this build, unless it exists; returns its folder."""
+        out, seed = self.root / "untrained", self.recipe.seed
+        if not out.exists():
+            create_fresh_checkpoint(
+                str(self._backbone), out, changes=self.recipe.safety, reader=DEFAULT_READER, seed=seed
+            )
+        return out
 
     def _select_pictures(self, folder: Path) -> Path:
         """Write a split's pictures without the photographs of sets that are left out; returns the file."""

@@ -39,7 +39,14 @@ _WORDS: Mapping[str, Any] = {
     "epochs": 2,
 }
 
-_PICTURES: Mapping[str, Any] = {**_COMMON, "train_parts": "head", "lr": 5e-4, "epochs": 1.5}
+_PICTURES: Mapping[str, Any] = {
+    **_COMMON,
+    "train_parts": "head",
+    "lr": 1e-4,
+    "weight_decay": 0.1,
+    "feature_dropout": 0.2,
+    "epochs": 1.0,
+}
 
 _REPLIES: Mapping[str, Any] = {
     **_COMMON,
@@ -59,7 +66,6 @@ _CONTINUED_WORDS: Mapping[str, Any] = {
     "warmup_steps": 30,
     "lora_dropout": 0.0,
 }
-_CONTINUED_PICTURES: Mapping[str, Any] = {"epochs": 1.0, "lr": 3e-4}
 _CONTINUED_REPLIES: Mapping[str, Any] = {"lr": 1.5e-4, "max_steps": 100, "warmup_steps": 10, "lora_dropout": 0.0}
 
 
@@ -122,7 +128,6 @@ class Recipe:
         return replace(
             self,
             words={**self.words, **_CONTINUED_WORDS},
-            pictures={**self.pictures, **_CONTINUED_PICTURES},
             replies={**self.replies, **_CONTINUED_REPLIES},
             replayed=30_000,
             descriptions=1500,

@@ -33,6 +33,8 @@ class RenderedSample:
     prompt: str
     label: NamedLabel
     picture_label: NamedLabel
+    prompt_label: NamedLabel
+    """Label of the prompt alone; harmless without one."""
 
 
 def list_read_samples(pictures: Iterable[PlannedPicture], *, seed: int) -> Iterator[WordSample]:
@@ -84,4 +86,5 @@ def list_rendered_samples(pictures: Iterable[PlannedPicture], *, read: bool) -> 
                 prompt=pair.prompt,
                 label=pair.label if read and pair.prompt else seen,
                 picture_label=shown,
+                prompt_label=own,
             )

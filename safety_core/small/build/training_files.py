@@ -169,6 +169,7 @@ def _format_photos(samples: Iterable[PhotoSample], folder: Path) -> Iterator[dic
             sample.label,
             sample.source,
             picture_label=sample.photo_label,
+            prompt_label=sample.prompt_label,
         )
 
 
@@ -176,7 +177,13 @@ def _format_rendered(pictures: Iterable[PlannedPicture], folder: Path, *, read: 
     for sample in list_rendered_samples(pictures, read=read):
         image = f"rendered/{sample.picture.id}.jpg"
         yield format_record(
-            sample.id, [image], sample.prompt, sample.label, "rendered", picture_label=sample.picture_label
+            sample.id,
+            [image],
+            sample.prompt,
+            sample.label,
+            "rendered",
+            picture_label=sample.picture_label,
+            prompt_label=sample.prompt_label,
         )
 
 
@@ -189,6 +196,7 @@ def format_record(
     *,
     reply: str = "",
     picture_label: NamedLabel | None = None,
+    prompt_label: NamedLabel | None = None,
 ) -> dict[str, Any]:
     """Format one record of :mod:`safety_core.data`; an empty text or reply is left out.
 
@@ -200,12 +208,14 @@ def format_record(
         source: the set that the record is of.
         reply: the reply to learn.
         picture_label: type and level of the pictures alone, for a record with words; the head learns both.
+        prompt_label: type and level of the words alone, likewise.
     """
     said = (("USER", text), ("ASSISTANT", reply))
     turns: list[Mapping[str, str]] = [{"from": role, "value": value} for role, value in said if value]
     record = {"id": name, "image": list(images), "conversations": turns, **_format_label("safe_", label)}
-    if picture_label is not None and text:
-        record["image_risk"] = _format_label("", picture_label)
+    for part, own in (("image_risk", picture_label), ("text_risk", prompt_label)):
+        if own is not None and text:
+            record[part] = _format_label("", own)
     return {**record, "source": source}
 
 

@@ -4,6 +4,7 @@ Shapes: R rows of the head · B images · M safety features of an image · D LLM
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,7 @@ class StageLoss(nn.Module):
         self.prompts = prompts
         self.lambda_ = config.lambda_
         self.label_smoothing = config.label_smoothing
+        self.feature_dropout = config.feature_dropout
         self.share = config.share_images > 1
         self.classes = classes.to(model.device)
         self.meter = Meter()
@@ -99,6 +101,8 @@ class StageLoss(nn.Module):
         Returns:
             The loss, and for type and level the summed weights of the rows that were classified correctly.
         """
+        if vision is not None and self.training and self.feature_dropout:
+            vision = replace(vision, layers=tuple(drop_channels(feat, self.feature_dropout) for feat in vision.layers))
         safe_BMD = None if vision is None else self.model.project_features(vision)
         device = self.model.device
         total = HeadLoss(torch.zeros((), device=device), torch.zeros((), device=device))
@@ -126,6 +130,12 @@ class StageLoss(nn.Module):
 
     def _read_prompts(self, texts: Sequence[Prompt]) -> PromptStates:
         return self.model.prompt_reader.read(texts) if self.prompts is None else self.prompts.read(texts)
+
+
+def drop_channels(feat_BNV: Tensor, share: float) -> Tensor:
+    """Zero a share of the channels of each image, and scale the others up."""
+    kept_B1V = torch.rand(len(feat_BNV), 1, feat_BNV.shape[-1], device=feat_BNV.device) >= share
+    return feat_BNV * kept_B1V / max(1.0 - share, 1e-6)
 
 
 @torch.no_grad()

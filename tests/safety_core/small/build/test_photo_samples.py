@@ -51,10 +51,12 @@ def test_a_prompt_about_a_weapon_means_harm_only_where_one_is_shown() -> None:
         if sample.prompt in kinds:
             harmful = kinds[sample.prompt] == "harmful"
             assert sample.label == (SAFE if not risky else ("illegal", 3) if harmful else WEAPON)
+            assert sample.prompt_label == SAFE
         elif sample.prompt:
             label = own[sample.prompt]
             assert label is not None
             assert sample.label == (label if label[1] >= 1 or not risky else WEAPON)
+            assert sample.prompt_label == label
         seen.add((risky, sample.label))
     assert {(True, ("illegal", 3)), (True, WEAPON), (False, SAFE), (False, ("privacy", 2))} <= seen
 

@@ -68,13 +68,17 @@ def test_a_picture_of_letters_is_harmless_until_it_is_read(corpus: Corpus, tmp_p
     assert labels["privacy"] == AMOUNTS.documents
 
 
-def test_a_picture_with_a_prompt_also_has_the_label_of_the_picture_alone(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_picture_with_a_prompt_also_has_the_labels_of_both_alone(corpus: Corpus, tmp_path: Path) -> None:
     samples = write(corpus, tmp_path / "out")["pictures"]
     alone = {sample.images: sample.label for sample in samples if not sample.turns}
     asked = [sample for sample in samples if sample.turns]
     assert asked
     for sample in asked:
         assert sample.image_risk == alone[sample.images]
+        assert sample.text_risk is not None
+        text = sample.turns[0].text
+        expected = "illegal" if text.startswith("Train them") and int(text[-1]) % 2 else "safe"
+        assert DEFAULT_TAXONOMY.types[sample.text_risk.type] == expected
 
 
 def test_the_same_files_are_written_again(corpus: Corpus, tmp_path: Path) -> None:

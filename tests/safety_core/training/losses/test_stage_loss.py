@@ -10,7 +10,7 @@ from safety_core.training.batches.dataset import BatchDataset, TrainingBatch
 from safety_core.training.batches.plan import MicroBatch
 from safety_core.training.config import TrainConfig
 from safety_core.training.losses.head_loss import ClassWeights
-from safety_core.training.losses.stage_loss import Meter, StageLoss, measure
+from safety_core.training.losses.stage_loss import Meter, StageLoss, drop_channels, measure
 from safety_core.training.run import train
 from tests.helpers.datasets.corpora import build_corpus
 from tests.helpers.training_runs import read_weights
@@ -46,6 +46,26 @@ def test_the_head_alone_never_runs_the_language_model(
     before, after = read_weights(untrained_checkpoint), read_weights(report.out)
     assert torch.equal(before["llm_tokens_SD"], after["llm_tokens_SD"])
     assert not torch.equal(before["head.type_classifier.weight"], after["head.type_classifier.weight"])
+
+
+def test_dropped_channels_are_zero_for_the_whole_image_and_the_others_are_scaled() -> None:
+    torch.manual_seed(0)
+    dropped = drop_channels(torch.ones(3, 4, 200), 0.25)
+    assert dropped.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert not torch.equal(dropped[0], dropped[1])
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.1)
+
+
+def test_channels_are_dropped_in_training_only(create_loss: Callable[..., StageLoss], batch: TrainingBatch) -> None:
+    loss = create_loss(train_parts="head", feature_dropout=0.5)
+    results = {}
+    for training in (True, False):
+        loss.train(training)
+        with torch.no_grad():
+            results[training] = {float(loss(batch=batch)["loss"]) for _ in range(3)}
+    assert len(results[True]) == 3
+    assert len(results[False]) == 1
 
 
 def test_a_meter_gives_means_over_the_passes_since_it_was_read() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from safety_core.evaluation.scoring.reply_kinds import ReplyKind, SystemReply
-from safety_core.small.build.reply_samples import read_safe_replies
+from safety_core.small.build.replies.reply_samples import read_safe_replies
 from safety_core.small.evaluation.replies.rule_judge import RuleJudge, is_unsafe
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from safety_core.errors import GenerationError
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.small.build import distilled_replies
-from safety_core.small.build.distilled_replies import list_distilled_replies
-from safety_core.small.build.reply_samples import ReplySample
+from safety_core.small.build.replies import distilled_replies
+from safety_core.small.build.replies.distilled_replies import list_distilled_replies
+from safety_core.small.build.replies.reply_samples import ReplySample
 from safety_core.small.corpus.records import Record, Surface
 from tests.helpers.models.tiny_alignment import make_bare_model
 

@@ -5,8 +5,8 @@ import pytest
 
 from safety_core.data.jsonl import read_jsonl
 from safety_core.errors import SampleError
-from safety_core.small.build.reply_file import write_reply_file
-from safety_core.small.build.reply_samples import ReplySample
+from safety_core.small.build.replies.reply_file import write_reply_file
+from safety_core.small.build.replies.reply_samples import ReplySample
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.datasets.world_folder import Row, write_photo, write_rows
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from safety_core.small.build.reply_samples import list_reply_samples, read_safe_replies
+from safety_core.small.build.replies.reply_samples import list_reply_samples, read_safe_replies
 from safety_core.small.corpus.records import Record
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 

@@ -15,7 +15,7 @@ from safety_core.inputs.conversation import Turn
 from safety_core.model.llama_step import pack_quick_step
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
-from safety_core.small.build.reply_samples import ReplySample
+from safety_core.small.build.replies.reply_samples import ReplySample
 from safety_core.small.corpus.hashing import rank
 from safety_core.small.corpus.records import Record
 

@@ -12,7 +12,7 @@ from typing import Any
 from safety_core.data.jsonl import write_jsonl
 from safety_core.data.readers.rows import read_jsonl_rows
 from safety_core.errors import SampleError
-from safety_core.small.build.reply_samples import ReplySample
+from safety_core.small.build.replies.reply_samples import ReplySample
 from safety_core.small.build.training_files import format_record
 
 _IMAGE_FIELD = "image"

@@ -1,0 +1,1 @@
+"""What stage 2 trains on: safe replies, replies of the backbone, and the file of both."""
