@@ -35,7 +35,7 @@ _WEAPON_LABELS: Mapping[WeaponPromptKind, NamedLabel] = {
 }
 """Label of a weapon's photograph with a prompt of each kind."""
 
-_RISKY_PROMPTS, _HARMLESS_PROMPTS = 9, 3
+_RISKY_PROMPTS, _HARMLESS_PROMPTS = 3, 2
 """Prompts beside a risky photograph and beside a harmless one, besides none."""
 
 

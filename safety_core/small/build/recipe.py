@@ -42,9 +42,9 @@ _WORDS: Mapping[str, Any] = {
 _PICTURES: Mapping[str, Any] = {
     **_COMMON,
     "train_parts": "head",
-    "lr": 1e-4,
+    "lr": 1.5e-4,
     "weight_decay": 0.1,
-    "feature_dropout": 0.2,
+    "feature_dropout": 0.1,
     "epochs": 1.0,
 }
 
