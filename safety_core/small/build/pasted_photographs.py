@@ -17,7 +17,7 @@ from safety_core.small.corpus.records import Record
 _SIDE = 384
 """Pixels of the longer side; the tower sees 260."""
 
-_VARIANTS, _PASTED = 1, 2
+_VARIANTS, _PASTED = 3, 2
 """Pictures of each weapon's photograph by itself, and within a harmless one."""
 
 _SHARES = (0.45, 0.8)

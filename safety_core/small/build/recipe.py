@@ -101,7 +101,7 @@ class Recipe:
     words: Mapping[str, Any] = field(default_factory=lambda: dict(_WORDS))
     """Training of head and prompt adapter on words."""
 
-    replayed: int = 15_000
+    replayed: int = 50_000
     """Words that are trained on again together with pictures, so that the head does not forget them."""
 
     pictures: Mapping[str, Any] = field(default_factory=lambda: dict(_PICTURES))
@@ -118,7 +118,12 @@ class Recipe:
 
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
-            false_refusals=0.03, false_cautions=0.06, refusal_exchange=0.5, caution_exchange=0.5, by_type=False
+            false_refusals=0.03,
+            false_cautions=0.06,
+            refusal_exchange=0.5,
+            caution_exchange=0.5,
+            by_type=False,
+            by_surface=True,
         )
     )
     """False alarms that the thresholds may cause on the calibration split."""
@@ -129,7 +134,6 @@ class Recipe:
             self,
             words={**self.words, **_CONTINUED_WORDS},
             replies={**self.replies, **_CONTINUED_REPLIES},
-            replayed=30_000,
             descriptions=1500,
             safe_replies=500,
             own_replies=2500,

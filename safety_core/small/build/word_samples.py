@@ -31,6 +31,15 @@ _MOST: Mapping[tuple[str, int], int] = {
 _LETTERING_SHARE = 0.35
 """Share of the texts of public sets that are also trained on as lettering."""
 
+_REPLY_TOPICS = f"{PREFIX}reply-"
+"""Begins the groups of own texts that read like an assistant's reply."""
+
+_OPENING_WORDS = (3, 10)
+"""Fewest and most words of a reply's opening."""
+
+_NEIGHBOURS = 2
+"""Texts that join a reply with a harmless one, for each reply."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordSample:
@@ -47,7 +56,10 @@ def list_word_samples(records: Sequence[Record], *, seed: int) -> Iterator[WordS
 
     A text that may be a user's is trained on as it is. A text that may be lettering is trained on in the frame for
     lettering, with the noise of a reader; without the frame too, unless only a picture makes it risky (personal data).
+    A text that reads like a reply is also trained on as the output rail sees it: its opening, if it is harmless, and
+    beside a harmless reply.
     """
+    calm = [record.text for record in records if record.group.startswith(_REPLY_TOPICS) and not _is_harmful(record)]
     for record in _limit(record for record in records if record.text and record.label is not None):
         assert record.label is not None
         rng = random.Random(f"{seed}/{record.id}")
@@ -59,6 +71,29 @@ def list_word_samples(records: Sequence[Record], *, seed: int) -> Iterator[WordS
             yield _create(record, "framed", frame_lettering(read))
             if record.surface == "lettering" and record.label[0] != "privacy":
                 yield _create(record, "bare", imitate_reading(record.text, rng))
+        if record.group.startswith(_REPLY_TOPICS):
+            yield from _list_reply_windows(record, calm, rng)
+
+
+def _list_reply_windows(record: Record, calm: Sequence[str], rng: random.Random) -> Iterator[WordSample]:
+    """List windows of longer replies that contain a reply.
+
+    Args:
+        record: the reply.
+        calm: texts of all harmless replies.
+        rng: chooses the windows.
+    """
+    words = record.text.split()
+    if not _is_harmful(record) and len(words) > _OPENING_WORDS[0]:  # the opening of a harmful reply may be harmless
+        yield _create(record, "opening", " ".join(words[: rng.randint(*_OPENING_WORDS)]))
+    for index in range(_NEIGHBOURS if calm else 0):
+        pair = [record.text, rng.choice(calm)]
+        rng.shuffle(pair)
+        yield _create(record, f"joined{index}", " ".join(pair))
+
+
+def _is_harmful(record: Record) -> bool:
+    return record.label is not None and record.label[1] > 0
 
 
 def _limit(records: Iterable[Record]) -> Iterator[Record]:

@@ -46,3 +46,24 @@ def test_noisy_sets_do_not_drown_the_others() -> None:
     chosen = [sample.id for sample in list_word_samples([*many, *few], seed=0)]
     assert len(chosen) == 901
     assert sorted(chosen) == sorted(sample.id for sample in list_word_samples([*few, *reversed(many)], seed=0))
+
+
+def test_replies_are_also_read_as_the_output_rail_sees_them() -> None:
+    def reply(name: str, text: str, label: tuple[str, int]) -> Record:
+        group = f"own/reply-steps/{name}"
+        return Record(id=name, source="own/replies", surface="prompt", label=label, text=text, group=group)
+
+    calm = "First sand the wood, then wipe off the dust and let the varnish dry for a day."
+    harmful = reply("bad", "First follow her home, then break the window while she sleeps.", ("illegal", 3))
+    samples = list(list_word_samples([reply("good", calm, ("safe", 0)), harmful, record("a", "prompt")], seed=0))
+    texts: dict[str, list[str]] = {}
+    for sample in samples:
+        texts.setdefault(sample.id.partition("#")[0], []).append(sample.text)
+    whole, opening, *_ = texts["good"]
+    assert whole == calm
+    assert calm.startswith(opening)
+    assert 3 <= len(opening.split()) <= 10
+    assert all(harmful.text in text for text in texts["bad"]), "the opening of a harmful reply may be harmless"
+    assert sum(calm in text for text in texts["bad"]) == 2
+    assert {sample.label for sample in samples if sample.id.startswith("bad")} == {("illegal", 3)}
+    assert texts["own/pairs/a"] == ["How do I pick lock number a?"], "a request is no reply"
