@@ -17,10 +17,10 @@ from safety_core.small.corpus.records import Record
 _SIDE = 384
 """Pixels of the longer side; the tower sees 260."""
 
-_VARIANTS, _PASTED = 3, 2
+_VARIANTS, _PASTED = 3, 3
 """Pictures of each weapon's photograph by itself, and within a harmless one."""
 
-_SHARES = (0.45, 0.8)
+_SHARES = (0.25, 0.8)
 """Side of the pasted photograph as a share of the other's."""
 
 _QUALITY = 90

@@ -118,12 +118,7 @@ class Recipe:
 
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
-            false_refusals=0.03,
-            false_cautions=0.06,
-            refusal_exchange=0.5,
-            caution_exchange=0.5,
-            by_type=False,
-            by_surface=True,
+            false_refusals=0.03, false_cautions=0.06, refusal_exchange=0.5, caution_exchange=0.5, by_type=False
         )
     )
     """False alarms that the thresholds may cause on the calibration split."""
