@@ -6,7 +6,9 @@ pictures, and gave all others the same score. With a query of zero it attends to
 look.
 """
 
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from safety_core.model.checkpoint.checkpoint import write_manifest
 from safety_core.model.checkpoint.verification import SAFETY_FILE
+from safety_core.model.spec import BackboneRef, read_spec, write_spec
 
 _QUERY = "head.cross.query."
 _PROJECTOR = "projector."
@@ -25,7 +28,7 @@ def reset_pictures(trained: Path, untrained: Path, out: Path) -> None:
     Args:
         trained: the checkpoint.
         untrained: an untrained checkpoint of the same shape, for its projector.
-        out: the copy; a partial one of an interrupted call is replaced.
+        out: the copy, which may lie elsewhere; a partial one of an interrupted call is replaced.
     """
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -37,5 +40,11 @@ def reset_pictures(trained: Path, untrained: Path, out: Path) -> None:
         elif name.startswith(_PROJECTOR):
             tensors[name] = fresh[name]
     save_file(tensors, partial / SAFETY_FILE)
+    spec = read_spec(partial)
+    if (
+        spec.backbone.path is not None and not (partial / spec.backbone.path).exists()
+    ):  # relative, outside, and out is far
+        moved = os.path.relpath((trained / spec.backbone.path).resolve(), out.parent.resolve() / out.name)
+        write_spec(partial, replace(spec, backbone=BackboneRef(path=moved)))
     write_manifest(partial)
     partial.rename(out)

@@ -124,7 +124,7 @@ def list_trained(root: Path, name: str) -> dict[str, str]:
 def test_every_step_leaves_what_the_next_one_needs(built: Path) -> None:
     assert list_marked(built) == STEPS
     steps = [json.loads((built / f"{name}.run" / "train-run.json").read_text()) for name in ("words", "pictures")]
-    assert [Path(step["backbone"]).name for step in steps] == ["untrained", "words"]
+    assert [Path(step["backbone"]).name for step in steps] == ["untrained", "pictures-start"]
     assert {Path(file).name for file in steps[1]["data"]} == {
         "words-replayed.jsonl",
         "documents.jsonl",
