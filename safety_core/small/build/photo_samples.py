@@ -81,7 +81,7 @@ def list_photo_samples(
         weapon_prompts: prompts about a weapon in the picture.
         seed: chooses the prompts.
     """
-    by_risk = {risky: [record for record in words if _is_harmful(record) is risky] for risky in (True, False)}
+    by_risk = {risky: [record for record in words if record.is_harmful is risky] for risky in (True, False)}
     by_kind = {kind: [prompt.text for prompt in weapon_prompts if prompt.kind == kind] for kind in _WEAPON_LABELS}
     for record in photographs:
         if record.photo is None or record.label is None:
@@ -112,10 +112,6 @@ def _choose_prompt(
     record = rng.choice(words[rng.random() < 0.45])
     assert record.label is not None
     return record.text, max(photo, record.label, key=lambda label: label[1]), record.label
-
-
-def _is_harmful(record: Record) -> bool:
-    return record.label is not None and record.label[1] > 0
 
 
 def _create(record: Record, prompt: str, label: NamedLabel, prompt_label: NamedLabel, index: int) -> PhotoSample:

@@ -28,7 +28,7 @@ def reset_pictures(trained: Path, untrained: Path, out: Path) -> None:
     Args:
         trained: the checkpoint.
         untrained: an untrained checkpoint of the same shape, for its projector.
-        out: the copy, which may lie elsewhere; a partial one of an interrupted call is replaced.
+        out: the copy, in any folder; a partial one of an interrupted call is replaced.
     """
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -41,10 +41,10 @@ def reset_pictures(trained: Path, untrained: Path, out: Path) -> None:
             tensors[name] = fresh[name]
     save_file(tensors, partial / SAFETY_FILE)
     spec = read_spec(partial)
-    if (
-        spec.backbone.path is not None and not (partial / spec.backbone.path).exists()
-    ):  # relative, outside, and out is far
-        moved = os.path.relpath((trained / spec.backbone.path).resolve(), out.parent.resolve() / out.name)
+    path = spec.backbone.path
+    # A path to a folder beside the checkpoint leads nowhere from a copy in another folder.
+    if path is not None and not (partial / path).exists():
+        moved = os.path.relpath((trained / path).resolve(), out.parent.resolve() / out.name)
         write_spec(partial, replace(spec, backbone=BackboneRef(path=moved)))
     write_manifest(partial)
     partial.rename(out)

@@ -32,7 +32,7 @@ _LETTERING_SHARE = 0.35
 """Share of the texts of public sets that are also trained on as lettering."""
 
 _REPLY_TOPICS = f"{PREFIX}reply-"
-"""Begins the groups of own texts that read like an assistant's reply."""
+"""Begins the families of own texts that read like an assistant's reply."""
 
 _OPENING_WORDS = (3, 10)
 """Fewest and most words of a reply's opening."""
@@ -56,10 +56,10 @@ def list_word_samples(records: Sequence[Record], *, seed: int) -> Iterator[WordS
 
     A text that may be a user's is trained on as it is. A text that may be lettering is trained on in the frame for
     lettering, with the noise of a reader; without the frame too, unless only a picture makes it risky (personal data).
-    A text that reads like a reply is also trained on as the output rail sees it: its opening, if it is harmless, and
-    beside a harmless reply.
+    The output rail judges windows of a reply. So a text that reads like a reply is also trained on together with a
+    harmless reply, and a harmless one by its first words alone.
     """
-    calm = [record.text for record in records if record.group.startswith(_REPLY_TOPICS) and not _is_harmful(record)]
+    calm = [record.text for record in records if record.family.startswith(_REPLY_TOPICS) and not record.is_harmful]
     for record in _limit(record for record in records if record.text and record.label is not None):
         assert record.label is not None
         rng = random.Random(f"{seed}/{record.id}")
@@ -71,7 +71,7 @@ def list_word_samples(records: Sequence[Record], *, seed: int) -> Iterator[WordS
             yield _create(record, "framed", frame_lettering(read))
             if record.surface == "lettering" and record.label[0] != "privacy":
                 yield _create(record, "bare", imitate_reading(record.text, rng))
-        if record.group.startswith(_REPLY_TOPICS):
+        if record.family.startswith(_REPLY_TOPICS):
             yield from _list_reply_windows(record, calm, rng)
 
 
@@ -84,16 +84,12 @@ def _list_reply_windows(record: Record, calm: Sequence[str], rng: random.Random)
         rng: chooses the windows.
     """
     words = record.text.split()
-    if not _is_harmful(record) and len(words) > _OPENING_WORDS[0]:  # the opening of a harmful reply may be harmless
+    if not record.is_harmful and len(words) > _OPENING_WORDS[0]:  # the opening of a harmful reply may be harmless
         yield _create(record, "opening", " ".join(words[: rng.randint(*_OPENING_WORDS)]))
     for index in range(_NEIGHBOURS if calm else 0):
         pair = [record.text, rng.choice(calm)]
         rng.shuffle(pair)
         yield _create(record, f"joined{index}", " ".join(pair))
-
-
-def _is_harmful(record: Record) -> bool:
-    return record.label is not None and record.label[1] > 0
 
 
 def _limit(records: Iterable[Record]) -> Iterator[Record]:

@@ -76,6 +76,11 @@ class Record:
     split: Split = "train"
 
     @property
+    def is_harmful(self) -> bool:
+        """Whether the label has a level above 0; false without a label."""
+        return self.label is not None and self.label[1] > 0
+
+    @property
     def base_id(self) -> str:
         """Id of the text; a text that means something else as lettering has two records with one base id."""
         return self.id.removesuffix(LETTERING_SUFFIX)

@@ -50,8 +50,8 @@ def test_noisy_sets_do_not_drown_the_others() -> None:
 
 def test_replies_are_also_read_as_the_output_rail_sees_them() -> None:
     def reply(name: str, text: str, label: tuple[str, int]) -> Record:
-        group = f"own/reply-steps/{name}"
-        return Record(id=name, source="own/replies", surface="prompt", label=label, text=text, group=group)
+        family = f"own/reply-steps/{name}"
+        return Record(id=name, source="own/replies", surface="prompt", label=label, text=text, family=family)
 
     calm = "First sand the wood, then wipe off the dust and let the varnish dry for a day."
     harmful = reply("bad", "First follow her home, then break the window while she sleeps.", ("illegal", 3))
