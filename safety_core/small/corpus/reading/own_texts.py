@@ -36,6 +36,7 @@ _TESTED_SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "medicines-home": (),
     "quote": (),
     "school": (),
+    "calm-areas": ("help-1", "help-2", "help-3", "help-4", "help-5"),
     "animals": ("cat-garden", "lobster", "mole", "mouse-trap", "parasite", "pigeon", "rats-compost"),
     "computers": ("game-server",),
     "environment-waste": ("eggs", "pesticide-bees"),
@@ -49,7 +50,7 @@ _TESTED_SUBJECTS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Phenomenon → topics (all if empty) about subjects of the contrast set's test split: kitchen and garden, games and
-sports, offices, medicine, law and civics, titles, parents and teachers, history, quotations."""
+sports, offices, medicine, law and civics, titles, parents and teachers, history, quotations, victims."""
 
 
 class _OwnRow(StrictModel):
