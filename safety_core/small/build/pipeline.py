@@ -48,6 +48,7 @@ from safety_core.small.alignment.projector.bare_model import load_bare_model
 from safety_core.small.build.model_card import format_model_card
 from safety_core.small.build.picture_start import reset_pictures
 from safety_core.small.build.recipe import Recipe
+from safety_core.small.build.replayed_words import write_replayed_words
 from safety_core.small.build.replies.distilled_replies import list_distilled_replies
 from safety_core.small.build.replies.reply_file import write_reply_file
 from safety_core.small.build.replies.reply_samples import list_reply_samples
@@ -184,9 +185,14 @@ class Build:
     def train_on_words(self) -> None:
         """Train the head and the prompt adapter on words."""
         start, fields = self.weights or self._create_untrained(), dict(self.recipe.words)
+        folder, recipe = self._files / "train", self.recipe
+        files = [folder / name for name in _WORD_FILES]
+        if self.weights is not None:
+            out = folder / "words-continued.jsonl"
+            files = [write_replayed_words(files, out, fresh=recipe.fresh, share=recipe.seen_again)]
         if not self.recipe.safety["prompt_layers"]:
             fields["prompt_lora_r"] = 0  # there is nothing to adapt
-        self._train("words", start, 1, fields, [self._files / "train" / name for name in _WORD_FILES])
+        self._train("words", start, 1, fields, files)
 
     def train_on_pictures(self) -> None:
         """Train head and projector on pictures and a part of the words, with the texts read before."""

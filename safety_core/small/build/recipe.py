@@ -60,7 +60,7 @@ _REPLIES: Mapping[str, Any] = {
 
 
 _CONTINUED_WORDS: Mapping[str, Any] = {
-    "epochs": 0.45,
+    "epochs": 1,
     "lr": 2e-4,
     "lr_prompt": 2e-4,
     "warmup_steps": 30,
@@ -104,6 +104,14 @@ class Recipe:
     replayed: int = 50_000
     """Words that are trained on again together with pictures, so that the head does not forget them."""
 
+    fresh: tuple[str, ...] = tuple(
+        f"own/{name}" for name in ("areas", "body", "fraud", "goods", "groups", "lettering", "public", "wrapped")
+    )
+    """Sources that the checkpoint that is continued has not seen; a continued training on words reads all of them."""
+
+    seen_again: float = 0.22
+    """Share of the other words that a continued training on words reads."""
+
     pictures: Mapping[str, Any] = field(default_factory=lambda: dict(_PICTURES))
     """Training of head and projector on words and pictures."""
 
@@ -118,7 +126,12 @@ class Recipe:
 
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
-            false_refusals=0.03, false_cautions=0.06, refusal_exchange=0.5, caution_exchange=0.5, by_type=False
+            false_refusals=0.03,
+            false_cautions=0.06,
+            refusal_exchange=0.5,
+            caution_exchange=0.5,
+            by_type=False,
+            surface_share=0.03,
         )
     )
     """False alarms that the thresholds may cause on the calibration split."""

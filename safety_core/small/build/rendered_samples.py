@@ -1,8 +1,8 @@
 """Pictures with lettering that the modules are trained on: what the picture alone shows, and the words read in it.
 
-The safety head sees a picture through a tower that reads no letters, so the picture of a text has the label of what it
-looks like: harmless, but for documents of persons, which are recognised as such. What the lettering says is judged as
-words: read, framed and joined with the prompt as in serving (:mod:`safety_core.lettering.framing`).
+The safety head sees a picture through a tower that reads no letters, so the picture of a text or a document is harmless
+by itself: an empty form looks like one that is filled in. What the lettering says is judged as words: read, framed and
+joined with the prompt as in serving (:mod:`safety_core.lettering.framing`).
 Deterministic for a plan; knows no model.
 """
 
@@ -76,7 +76,7 @@ def list_rendered_samples(pictures: Iterable[PlannedPicture], *, read: bool) -> 
             without reading, as the head is trained on pictures.
     """
     for picture in pictures:
-        shown = picture.label if read or picture.person is not None else SAFE
+        shown = picture.label if read else SAFE
         for index, pair in enumerate(picture.pairs):
             own = pair.own if pair.prompt else SAFE
             seen = max(shown, own, key=lambda label: label[1])

@@ -243,6 +243,9 @@ def test_the_trainings_of_a_checkpoint_are_continued(built: Path, make_build: Ma
     make_build(root, weights=start).run()
     run = json.loads((root / "words.run" / "train-run.json").read_text())
     assert Path(run["backbone"]) == start
+    assert [Path(file).name for file in run["data"]] == ["words-continued.jsonl"]
+    read, known = (len(read_rows(root / "train" / f"{name}.jsonl")) for name in ("words-continued", "words"))
+    assert 0 < read < known, "of what the checkpoint knows, a part is trained on again"
     report = verify(root / NAME)
     assert (report.has_adapter, report.has_prompt_adapter) == (True, True)
     assert (root / NAME / PROJECTOR_FILE).read_bytes() == (start / PROJECTOR_FILE).read_bytes()

@@ -30,9 +30,10 @@ def test_a_picture_is_trained_on_by_what_can_be_seen_and_measured_by_what_can_be
     assert whole == {"": RISKY, "Find her.": WORSE, "What is this?": RISKY}
 
 
-def test_a_document_of_a_person_is_recognised_by_its_looks() -> None:
-    (alone, *_) = list_rendered_samples([plan(person=(1, "nl"))], read=False)
-    assert alone.label == RISKY
+def test_a_document_is_harmless_until_it_is_read_since_an_empty_one_looks_the_same() -> None:
+    document = plan(person=(1, "nl"))
+    assert [one.label for one in list_rendered_samples([document], read=False)] == [SAFE, ("privacy", 2), SAFE]
+    assert [one.picture_label for one in list_rendered_samples([document], read=True)] == [RISKY] * 3
 
 
 def test_lettering_is_read_together_with_prompts_and_documents_also_alone() -> None:
