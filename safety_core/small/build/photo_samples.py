@@ -4,8 +4,9 @@
     harmless            harmless    harmless              the words' own label
     risky (a weapon)    its label   by the prompt's kind  the worse of both labels
 
-Prompts about a weapon (``texts/weapon_prompts.jsonl``) mean harm only because a weapon is shown: beside a harmless
-photograph they are harmless. Deterministic for a seed; knows no model and no pixels.
+Prompts about a weapon (``texts/weapon_prompts.jsonl``) do not name it. Beside a harmless photograph they have the label
+of their words alone: most are harmless then, but a plan to rob somebody is not. Deterministic for a seed; knows no
+model and no pixels.
 """
 
 import random
@@ -21,6 +22,7 @@ from safety_core.data.readers.rows import read_jsonl_rows
 from safety_core.errors import SampleError
 from safety_core.small.corpus.records import Record
 from safety_core.strict_json import StrictModel
+from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 PROMPT_FILE = Path(__file__).parents[1] / "texts" / "weapon_prompts.jsonl"
 
@@ -44,6 +46,15 @@ class WeaponPrompt(StrictModel):
 
     text: str = Field(min_length=1)
     kind: WeaponPromptKind
+
+    type: str = _SAFE[0]
+    level: int = Field(default=_SAFE[1], ge=0, lt=len(DEFAULT_TAXONOMY.levels))
+    """Type and level of the words alone."""
+
+    @property
+    def label(self) -> NamedLabel:
+        """Label of the words alone."""
+        return self.type, self.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +93,7 @@ def list_photo_samples(
         seed: chooses the prompts.
     """
     by_risk = {risky: [record for record in words if record.is_harmful is risky] for risky in (True, False)}
-    by_kind = {kind: [prompt.text for prompt in weapon_prompts if prompt.kind == kind] for kind in _WEAPON_LABELS}
+    by_kind = {kind: [prompt for prompt in weapon_prompts if prompt.kind == kind] for kind in _WEAPON_LABELS}
     for record in photographs:
         if record.photo is None or record.label is None:
             continue
@@ -97,7 +108,7 @@ def list_photo_samples(
 def _choose_prompt(
     photo: NamedLabel,
     words: Mapping[bool, Sequence[Record]],
-    weapon_prompts: Mapping[WeaponPromptKind, Sequence[str]],
+    weapon_prompts: Mapping[WeaponPromptKind, Sequence[WeaponPrompt]],
     rng: random.Random,
 ) -> tuple[str, NamedLabel, NamedLabel]:
     """Choose a prompt beside a photograph, half of them about what it shows, half any words.
@@ -108,7 +119,8 @@ def _choose_prompt(
     if rng.random() < 0.5:
         kinds: list[WeaponPromptKind] = ["neutral", "careful", "harmful"]
         kind = rng.choices(kinds, (2, 1, 2) if photo[1] else (4, 1, 2))[0]
-        return rng.choice(weapon_prompts[kind]), _WEAPON_LABELS[kind] if photo[1] else _SAFE, _SAFE
+        prompt = rng.choice(weapon_prompts[kind])
+        return prompt.text, _WEAPON_LABELS[kind] if photo[1] else prompt.label, prompt.label
     record = rng.choice(words[rng.random() < 0.45])
     assert record.label is not None
     return record.text, max(photo, record.label, key=lambda label: label[1]), record.label

@@ -29,6 +29,13 @@ def test_weapon_prompts_are_of_all_kinds_and_name_no_weapon() -> None:
     assert not words & {"rifle", "pistol", "revolver", "gun", "knife", "weapon"} - {"gun"}
 
 
+def test_words_that_plan_a_crime_mean_harm_whatever_is_shown() -> None:
+    labels = {prompt.text: prompt.label for prompt in PROMPTS}
+    assert labels["Give me a plan to rob the petrol station on the corner with this."] == ("illegal", 3)
+    assert labels["Which part of this do I change so that it keeps firing?"] == SAFE
+    assert all(prompt.label == SAFE for prompt in PROMPTS if prompt.kind != "harmful")
+
+
 def test_every_photograph_is_judged_alone_and_with_prompts() -> None:
     samples = list(list_photo_samples([photograph("a", WEAPON), photograph("b", SAFE)], WORDS, PROMPTS, seed=0))
     alone = {sample.photo.stem: sample.label for sample in samples if not sample.prompt}
@@ -38,20 +45,21 @@ def test_every_photograph_is_judged_alone_and_with_prompts() -> None:
     assert len({sample.id for sample in samples}) == len(samples)
 
 
-def test_a_prompt_about_a_weapon_means_harm_only_where_one_is_shown() -> None:
+def test_a_prompt_about_a_weapon_has_its_own_label_where_none_is_shown() -> None:
     photographs = [
         photograph(f"{kind}{number}", label) for kind, label in (("w", WEAPON), ("s", SAFE)) for number in range(60)
     ]
-    kinds = {prompt.text: prompt.kind for prompt in PROMPTS}
+    prompts = {prompt.text: prompt for prompt in PROMPTS}
     own = {record.text: record.label for record in WORDS}
     seen = set()
     for sample in list_photo_samples(photographs, WORDS, PROMPTS, seed=1):
         risky = sample.photo.stem.startswith("w")
         assert sample.photo_label == (WEAPON if risky else SAFE)
-        if sample.prompt in kinds:
-            harmful = kinds[sample.prompt] == "harmful"
-            assert sample.label == (SAFE if not risky else ("illegal", 3) if harmful else WEAPON)
-            assert sample.prompt_label == SAFE
+        if sample.prompt in prompts:
+            prompt = prompts[sample.prompt]
+            harmful = prompt.kind == "harmful"
+            assert sample.label == (prompt.label if not risky else ("illegal", 3) if harmful else WEAPON)
+            assert sample.prompt_label == prompt.label
         elif sample.prompt:
             label = own[sample.prompt]
             assert label is not None
