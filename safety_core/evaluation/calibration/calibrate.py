@@ -43,7 +43,7 @@ class CalibrationGoal:
     """
 
     false_refusals: float = 0.01
-    """Maximum share of refused pairs among the pairs that deserve an answer."""
+    """Maximum share of refused pairs among the pairs that deserve an answer, over all levels that are refused."""
 
     false_cautions: float = 0.01
     """Maximum share of flagged pairs among the pairs below a level that is answered with caution."""
@@ -179,7 +179,7 @@ def calibrate_scores(
     offsets = ScoreOffsets()
     if goal.surface_share is not None:
         harmless = [entry for entry, duty in zip(scores, duties, strict=True) if duty is Duty.ANSWER]
-        offsets = find_offsets([pair for entry in harmless for pair in entry.pairs], goal.surface_share)
+        offsets = find_offsets([entry.pairs for entry in harmless], goal.surface_share)
         scores = [_shift(entry, offsets, taxonomy) for entry in scores]
     if Duty.REFUSE not in duties or not {Duty.ANSWER, Duty.CARE} & set(duties):
         raise ConfigError("calibration needs samples of the worst level and samples that deserve an answer")
@@ -190,9 +190,13 @@ def calibrate_scores(
         if entry is not None and entry.scores is not None and entry.verdict.level_scores
     ]
     thresholds = {name: dict(levels) for name, levels in base.thresholds.items()}
+    refusals = math.floor(goal.false_refusals * sum(point.deserves_answer for point in points))
     for level in range(len(taxonomy.levels) - 1, 0, -1):
-        _choose_level(level, points, thresholds, base, goal)
+        _choose_level(level, points, thresholds, base, goal, refusals)
         # A sample that is flagged at this level stays flagged, whatever the thresholds of lower levels.
+        flagged = [point for point in points if point.scores[level] >= thresholds[point.type][level]]
+        refused = [point for point in flagged if base.actions[point.type][level] is Action.REFUSE]
+        refusals -= sum(point.deserves_answer for point in refused)
         points = [point for point in points if point.scores[level] < thresholds[point.type][level]]
     policy = replace(base, thresholds=thresholds)
     return _count_decisions(policy, offsets, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])
@@ -212,6 +216,11 @@ class _Point:
     level: int
     duty: Duty
 
+    @property
+    def deserves_answer(self) -> bool:
+        """Whether a refusal would be a false alarm."""
+        return self.duty in (Duty.ANSWER, Duty.CARE)
+
 
 def _choose_level(
     level: int,
@@ -219,8 +228,18 @@ def _choose_level(
     thresholds: dict[str, dict[int, float]],
     base: Policy,
     goal: CalibrationGoal,
+    refusals: int,
 ) -> None:
-    """Choose every enabled type's threshold on s_k for one level k, or one for all types."""
+    """Choose every enabled type's threshold on s_k for one level k, or one for all types.
+
+    Args:
+        level: k.
+        points: the samples that no worse level flags.
+        thresholds: by type and level; completed here.
+        base: the policy whose actions apply.
+        goal: limits on false alarms.
+        refusals: number of false refusals that are still allowed.
+    """
     names = sorted(base.enabled)
     groups = [[name] for name in names] if goal.by_type else [names]
     cuts: dict[str, list[Cut]] = {}
@@ -234,9 +253,9 @@ def _choose_level(
         negatives += len(below)
         cuts[group[0]] = find_cuts(below, reaching, fallback=base.thresholds[group[0]][level])
     refuses = any(base.actions[name][level] is Action.REFUSE for name in names)
-    share = goal.false_refusals if refuses else goal.false_cautions
+    budget = max(0, refusals) if refuses else math.floor(goal.false_cautions * negatives)
     exchange = goal.refusal_exchange if refuses else goal.caution_exchange
-    chosen = allocate_budget(cuts, math.floor(share * negatives), exchange)
+    chosen = allocate_budget(cuts, budget, exchange)
     for group in groups:
         for name in group:
             thresholds[name][level] = chosen[group[0]].threshold
@@ -244,7 +263,7 @@ def _choose_level(
 
 def _is_negative(point: _Point, level: int, action: Action) -> bool:
     """Whether flagging a sample at a level is a false alarm; a refusal is one only if the sample deserves an answer."""
-    return point.duty in (Duty.ANSWER, Duty.CARE) if action is Action.REFUSE else point.level < level
+    return point.deserves_answer if action is Action.REFUSE else point.level < level
 
 
 def _count_decisions(

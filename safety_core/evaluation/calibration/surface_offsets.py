@@ -8,6 +8,7 @@ threshold then causes as many false alarms on each.
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from safety_core.scores import PairScores, RiskScores, ScoreOffsets
 
@@ -21,19 +22,24 @@ _LEAST = 1e-7
 """Smaller probabilities count as this."""
 
 
-def find_offsets(harmless: Sequence[PairScores], share: float) -> ScoreOffsets:
+def find_offsets(harmless: Sequence[Sequence[PairScores]], share: float) -> ScoreOffsets:
     """Find the offsets for which a share of the harmless samples of each view exceeds the same score.
 
     Args:
-        harmless: scores of harmless samples, without offsets. Of several images, the worst counts.
+        harmless: scores of all text variants of each harmless sample, without offsets. Of several images and variants,
+            the worst counts. Words are those of samples without images.
         share: share of the samples that exceed the score, from 0 to 1.
     """
-    words = _find_quantile((_collect([pair.text]) for pair in harmless), share)
-    image = _find_quantile((_collect(_list_images_alone(pair)) for pair in harmless), share)
-    joint = _find_quantile((_collect(_list_joint(pair)) for pair in harmless), share)
+    words = _find_quantile((_collect(map(_find_words, pairs)) for pairs in harmless), share)
+    image = _find_quantile((_collect(chain.from_iterable(map(_list_images_alone, pairs))) for pairs in harmless), share)
+    joint = _find_quantile((_collect(chain.from_iterable(map(_list_joint, pairs))) for pairs in harmless), share)
     if words is None:
         return ScoreOffsets()
     return ScoreOffsets(image=_limit(words, image), joint=_limit(words, joint))
+
+
+def _find_words(pair: PairScores) -> RiskScores | None:
+    return None if pair.per_image else pair.text
 
 
 def _list_images_alone(pair: PairScores) -> Sequence[RiskScores | None]:

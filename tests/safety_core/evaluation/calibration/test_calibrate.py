@@ -112,6 +112,19 @@ def test_a_stricter_action_makes_false_alarms_of_what_deserves_an_answer() -> No
     assert result.false_refusals == 0
 
 
+def test_all_refused_levels_share_one_budget() -> None:
+    """At either level, one false refusal would save three misses; together they may be one in a hundred."""
+    actions = {name: {**levels, 2: Action.REFUSE} for name, levels in BASE.actions.items()}
+    entries = [(0, "illegal", (0.6, 0.6, 0.6))] + [(3, "illegal", (0.9, 0.9, 0.5))] * 3
+    entries += [(0, "illegal", (0.6, 0.6, 0.1))] + [(2, "illegal", (0.9, 0.5, 0.1))] * 3
+    samples, readings = split([*entries, *[flat(0, "illegal", 0.01)] * 98])
+    result = calibrate_scores(
+        DEFAULT_TAXONOMY, replace(BASE, actions=actions), samples, readings, goal=CalibrationGoal(refusal_exchange=0)
+    )
+    assert (result.answerable, result.false_refusals, result.missed_refusals) == (100, 1, 0)
+    assert result.policy.thresholds["illegal"][2] > 0.6
+
+
 def test_scores_without_a_verdict_move_no_threshold_and_count_as_refused() -> None:
     samples, readings = split([flat(0, "illegal", 0.1), flat(3, "illegal", 0.9), flat(0, "illegal", float("nan"))])
     result = calibrate_scores(DEFAULT_TAXONOMY, BASE, samples, readings)
