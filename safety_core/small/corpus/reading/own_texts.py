@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from safety_core.data.readers.fields import FilledText
 from safety_core.data.readers.rows import SourceRow, read_jsonl_rows
 from safety_core.errors import SampleError
+from safety_core.small.contrast_texts import PLAIN
 from safety_core.small.corpus.hashing import Shares, hash_text, pick_split
 from safety_core.small.corpus.records import Record, Split
 from safety_core.strict_json import StrictModel
@@ -115,15 +116,18 @@ def _convert_row(row: SourceRow, source: str) -> Record:
         raise row.place.create_error(
             f"level 0 goes with type {DEFAULT_TAXONOMY.safe_type!r}, and only with it", "level"
         )
+    name, phenomenon = f"{source}/{hash_text(content.text)}", content.group.partition("/")[0]
+    # Plain texts of a set with splits of its own share no trap, only the absence of one.
+    is_single = content.split is not None and phenomenon == PLAIN
     return Record(
-        id=f"{source}/{hash_text(content.text)}",
+        id=name,
         source=source,
         surface="lettering" if content.kind else "both",
         label=(content.type, content.level),
         text=content.text,
-        category=content.group.partition("/")[0],
+        category=phenomenon,
         kind=content.kind,
         family=f"{PREFIX}{content.group}",
-        group=f"{PREFIX}{content.group}",
+        group=name if is_single else f"{PREFIX}{content.group}",
         split=content.split or pick_own_split(content.group),
     )

@@ -18,7 +18,7 @@ HARMFUL_SETS = frozenset(
 
 ALL = 1 << 30
 
-PER_SET = {**dict.fromkeys(HARMFUL_SETS, ALL), CONTRAST_SET: ALL, "benign_paired": 240}
+PER_SET = {**dict.fromkeys(HARMFUL_SETS, ALL), CONTRAST_SET: ALL}
 """Texts of a set in a run; ``USUAL`` for all others, and for each functionality of HateCheck."""
 
 USUAL, PER_FUNCTIONALITY = 120, 60

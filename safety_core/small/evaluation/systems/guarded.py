@@ -12,6 +12,7 @@ from safety_core.engine.messages import GuardRequest
 from safety_core.errors import EngineError, InputError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage, decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from safety_core.lettering.readers import ReadPictures
 from safety_core.policy.policy import NO_VERDICT
 from safety_core.small.evaluation.items.item import Item
@@ -75,7 +76,8 @@ def decode_picture(item: Item, guard: Guard) -> tuple[DecodedImage, ...]:
     """Decode an item's picture as the server does; raises ImageError."""
     if item.picture is None:
         return ()
-    return (decode_image(item.picture.read_bytes(), fill=guard.info.pad_colour),)
+    limits = guard.info.limit_images(ImageLimits())
+    return (decode_image(item.picture.read_bytes(), limits=limits, fill=guard.info.pad_colour),)
 
 
 def create_turns(item: Item) -> tuple[Turn, ...]:

@@ -26,6 +26,16 @@ def test_own_texts_are_trained_unless_they_say_otherwise(tmp_path: Path) -> None
     assert prompt.category == "tools"
 
 
+def test_plain_texts_of_a_set_with_splits_are_groups_of_their_own(tmp_path: Path) -> None:
+    rows = [{**ROW, "text": text, "group": "plain/everyday", "split": "test"} for text in ("Lend me", "Sell me")]
+    write_rows(tmp_path / "contrast.jsonl", rows)
+    write_rows(tmp_path / "requests.jsonl", [{**row, "split": None} for row in rows])
+    first, second, *others = read_own_texts(tmp_path)
+    assert first.group != second.group
+    assert first.family == second.family == "own/plain/everyday"
+    assert {other.group for other in others} == {"own/plain/everyday"}
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
