@@ -85,10 +85,13 @@ def describe_recipe(parts: Parts, projector: Path) -> dict[str, Any]:
 
 
 def is_assembled(folder: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether a folder was assembled by this recipe, and none of its files has changed since."""
+    """Whether a folder was assembled by this recipe, and since then no file has changed, disappeared or been added."""
     try:
         record = read_json(folder / PARTS_FILE)
         if {name: record[name] for name in recipe} != recipe:
+            return False
+        present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+        if present != {*record["files"], PARTS_FILE}:
             return False
         return all(compute_sha256(folder / name) == digest for name, digest in record["files"].items())
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
