@@ -19,6 +19,7 @@
     │   ├── TensorShapeError     a tensor's shape differs from the config
     │   └── UntrainedError       the safety modules were never trained
     ├── NoVerdictError           the guard could not judge; nothing may be generated
+    │   └── UnreadError          not all lettering of an image was read
     └── EngineError              the engine did not do the work; the caller may retry
         ├── OverloadedError      too many requests are waiting
         ├── DeadlineError        the work took longer than the operator allows
@@ -151,6 +152,19 @@ class UntrainedError(CheckpointError):
 
 class NoVerdictError(SafeVLMError):
     """The guard could not reach a verdict. Callers must refuse: no verdict, no model text."""
+
+
+class UnreadError(NoVerdictError):
+    """Not all lettering of an image was read, so it could not be judged.
+
+    Args:
+        message: what happened.
+        too_long: whether the image has more lettering than is read; otherwise there was not enough time.
+    """
+
+    def __init__(self, message: str, *, too_long: bool) -> None:
+        super().__init__(message)
+        self.too_long = too_long
 
 
 class EngineError(SafeVLMError):

@@ -18,6 +18,7 @@ from safety_core.errors import (
     OverloadedError,
     SafeVLMError,
     StoppedError,
+    UnreadError,
 )
 
 INVALID = "invalid_request_error"
@@ -37,6 +38,7 @@ _STATUS_OF_CODE = {
     "content_type": 415,
     "image_format": 415,
     "invalid_field": 422,
+    "lettering_too_long": 422,
     "unknown_field": 422,
 }
 """Statuses of input errors that are not 400, by error code."""
@@ -116,6 +118,14 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
     ),
 )
 
+_TOO_LONG_LETTERING = ErrorReply(
+    status=422,
+    message="The image has more lettering than is read.",
+    type=INVALID,
+    code="lettering_too_long",
+    param="image",
+)
+
 INTERNAL = ErrorReply(status=500, message="An internal error occurred.", type=SERVER, code="internal")
 
 
@@ -124,6 +134,8 @@ def build_error_reply(exc: BaseException) -> ErrorReply:
     if isinstance(exc, InputError):
         status = _STATUS_OF_CODE.get(exc.code, 400)
         return ErrorReply(status=status, message=exc.message, type=INVALID, code=exc.code, param=exc.param)
+    if isinstance(exc, UnreadError) and exc.too_long:
+        return _TOO_LONG_LETTERING
     if isinstance(exc, MemoryError):
         exc = ExhaustedError()
     reply = next((reply for kind, reply in _TABLE if isinstance(exc, kind)), INTERNAL)

@@ -17,9 +17,10 @@ from pydantic import BaseModel
 
 from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import ChatRequest, Event, GuardRequest, GuardVerdict, Reply
-from safety_core.errors import InputError, NoVerdictError, SafeVLMError
+from safety_core.errors import InputError, NoVerdictError, SafeVLMError, UnreadError
 from safety_core.inputs.conversation import compute_max_characters
 from safety_core.inputs.images.decoding import DecodedImage
+from safety_core.lettering.reading import Problem
 from safety_core.policy.named_policies import ActivePolicy
 from service.access.api_keys import ApiKey
 from service.container import Service
@@ -231,6 +232,7 @@ async def judge(
     Raises:
         ClientGoneError: the client disconnected.
         NoVerdictError: an input could not be judged. A chat is then refused, but a refusal would be meaningless here.
+        UnreadError: not all of the lettering in an image was read.
         EngineError: as the engine does, and UnauditedError.
     """
     service, record = context.service, context.record
@@ -245,8 +247,15 @@ async def judge(
         service.metrics.record_verdict(record, verdict)
         service.metrics.observe_queue_wait(record, verdict.queue_ms)
         if verdict.assessment is None:
-            raise NoVerdictError("the request could not be judged")
+            raise _create_unjudged_error(verdict)
     return verdicts
+
+
+def _create_unjudged_error(verdict: GuardVerdict) -> NoVerdictError:
+    """Create the error for a request without a verdict."""
+    if not verdict.exceeded:
+        return NoVerdictError("the request could not be judged")
+    return UnreadError("the lettering was not read completely", too_long=verdict.exceeded != {Problem.TIME})
 
 
 async def stream_reply(

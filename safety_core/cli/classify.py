@@ -27,13 +27,17 @@ def classify(
         from safety_core.engine.messages import GuardRequest
         from safety_core.inputs.conversation import Turn
         from safety_core.inputs.images.decoding import decode_image
+        from safety_core.inputs.images.limits import ImageLimits
         from safety_core.policy.loader import read_book
 
         kind: Any = quantize
         reading: Any = read_pictures
         guard = load_guard(find_checkpoint(checkpoint), device=device, quantize=kind, read_pictures=reading)
         book = None if policy is None else read_book(policy, guard.info.policy, guard.info.taxonomy)
-        decoded = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in images or ())
+        limits = guard.info.limit_images(ImageLimits())
+        decoded = tuple(
+            decode_image(read_bytes(path), limits=limits, fill=guard.info.pad_colour) for path in images or ()
+        )
         turns = (Turn(role="user", text=prompt),) if prompt else ()
         active = None if book is None else book.select()
         verdict = guard.assess(GuardRequest(images=decoded, turns=turns, policy=active))

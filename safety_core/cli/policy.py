@@ -74,6 +74,7 @@ def explain(
         from safety_core.engine.messages import GuardRequest
         from safety_core.inputs.conversation import Turn
         from safety_core.inputs.images.decoding import decode_image
+        from safety_core.inputs.images.limits import ImageLimits
         from safety_core.policy.loader import read_book
 
         reading: Any = read_pictures
@@ -81,7 +82,10 @@ def explain(
         taxonomy = guard.info.taxonomy
         book = read_book(file, guard.info.policy, taxonomy)
         active = _select_policy(book, policy)
-        images = tuple(decode_image(read_bytes(path), fill=guard.info.pad_colour) for path in image or ())
+        limits = guard.info.limit_images(ImageLimits())
+        images = tuple(
+            decode_image(read_bytes(path), limits=limits, fill=guard.info.pad_colour) for path in image or ()
+        )
         turns = (Turn(role="user", text=prompt),) if prompt else ()
         explanation = explain_verdict(
             active, taxonomy, guard.assess(GuardRequest(images=images, turns=turns, policy=active))

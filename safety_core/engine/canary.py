@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from safety_core.engine.messages import GuardRequest
+from safety_core.engine.messages import CanaryRequest, GuardRequest
 from safety_core.errors import CheckpointError, ImageError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
@@ -112,7 +112,7 @@ def read_canary(checkpoint: Path, provenance: Mapping[str, object], policy: Poli
     except (OSError, ImageError) as exc:
         raise CheckpointError(f"{checkpoint.name}: the canary's image cannot be read") from exc
     turns = (Turn(role="user", text=prompt),) if prompt else ()
-    return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy, decision=Decision(decision))
+    return Canary(request=CanaryRequest(images=(image,), turns=turns), policy=policy, decision=Decision(decision))
 
 
 def write_canary(checkpoint: Path, picture: bytes, *, prompt: str, decision: Decision) -> None:
@@ -135,7 +135,7 @@ def draw_canary(policy: Policy, fill: Colour) -> Canary:
     """Draw a canary, a red disc on white with a plain question, without a known decision."""
     image = decode_image(draw_canary_picture(), fill=fill)
     turns = (Turn(role="user", text="What is in the picture?"),)
-    return Canary(request=GuardRequest(images=(image,), turns=turns), policy=policy)
+    return Canary(request=CanaryRequest(images=(image,), turns=turns), policy=policy)
 
 
 def draw_canary_picture() -> bytes:

@@ -259,13 +259,13 @@ class Guard:
         outcomes = iter(sound)
         judged: list[JudgedRequest | Exception] = []
         for prepared in inputs:
-            outcome = next(outcomes) if prepared.text_variants else self._refuse_unjudged(prepared.request)
+            outcome = next(outcomes) if prepared.text_variants else self._refuse_unjudged(prepared)
             if isinstance(outcome, ExhaustedError):
                 judged.append(outcome)
                 continue
             if isinstance(outcome, Exception):
                 _logger.error("no verdict: %s", describe(outcome))
-                outcome = self._refuse_unjudged(prepared.request)
+                outcome = self._refuse_unjudged(prepared)
             judged.append(replace(outcome, verdict=replace(outcome.verdict, guard_ms=guard_ms)))
         return judged
 
@@ -288,8 +288,8 @@ class Guard:
         """Apply the policy to scores; if any score is missing or not finite, there is no verdict."""
         return decide_scored(scored, self._get_active_policy(scored.model_input.request), self.model.taxonomy)
 
-    def _refuse_unjudged(self, request: GuardRequest) -> JudgedInput:
-        return refuse_unjudged(request, self._get_active_policy(request), self.model.taxonomy)
+    def _refuse_unjudged(self, model_input: ModelInput) -> JudgedInput:
+        return refuse_unjudged(model_input, self._get_active_policy(model_input.request), self.model.taxonomy)
 
     def _get_active_policy(self, request: GuardRequest) -> ActivePolicy:
         active = ActivePolicy(policy=self.policy) if request.policy is None else request.policy

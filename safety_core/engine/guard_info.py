@@ -1,7 +1,8 @@
 """Describes a guard: its checkpoint and its limits. Knows no torch and no HTTP."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from safety_core.inputs.images.limits import ImageLimits
 from safety_core.inputs.images.views import CLIP_MEAN, Colour
 from safety_core.lettering.reading import ReadingLimits
 from safety_core.policy.policy import Policy
@@ -61,6 +62,12 @@ class GuardInfo:
 
     fallback: Fallback | None = None
     """Why this checkpoint is served instead of the configured one; None if it is the configured one."""
+
+    def limit_images(self, limits: ImageLimits) -> ImageLimits:
+        """Limit the size of views to what the image processor produces, or to what is read, if that is larger."""
+        if self.image_side is None:
+            return limits
+        return replace(limits, max_side=min(limits.max_side, max(self.image_side, self.reading_side or 0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

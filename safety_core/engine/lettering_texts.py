@@ -41,7 +41,8 @@ class LetteringEncoder:
             turns: the conversation, as displayed.
 
         Raises:
-            PromptError: a part of a text has more tokens than the head reads.
+            PromptError: a part of a text has more tokens than the head reads, or too many transparent pictures have
+                lettering that depends on the background.
         """
         if not any(reading.lines for reading in readings):
             return ()

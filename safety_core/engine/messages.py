@@ -12,7 +12,7 @@ from typing import Literal
 
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import DecodedImage
-from safety_core.lettering.reading import Line
+from safety_core.lettering.reading import Line, Problem
 from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Verdict
@@ -89,6 +89,11 @@ class ReplyRequest(GuardRequest):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryRequest(GuardRequest):
+    """A request with a known verdict. The reader of lettering, which keeps what it read, is checked with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardVerdict:
     """The decision of the guard, with the scores that it is based on."""
 
@@ -119,6 +124,9 @@ class GuardVerdict:
 
     lettering_sources: tuple[LetteringSource, ...] = ()
     """Origin of each of ``pair.lettering``."""
+
+    exceeded: frozenset[Problem] = frozenset()
+    """The bounds on reading that the lettering of the images exceeds; if there are any, there is no verdict."""
 
     images_received: int = 0
     """Number of images in the request."""

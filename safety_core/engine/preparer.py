@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.reply_windows import split_windows
 from safety_core.engine.judging.batch_retry import is_out_of_memory
-from safety_core.engine.judging.model_input import ModelInput, measure_work
+from safety_core.engine.judging.model_input import LetteringInput, ModelInput, measure_work
 from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.lettering_texts import LetteringEncoder
-from safety_core.engine.messages import MAX_REPLY_CHARACTERS, ChatRequest, GuardRequest, ReplyRequest
+from safety_core.engine.messages import MAX_REPLY_CHARACTERS, CanaryRequest, ChatRequest, GuardRequest, ReplyRequest
 from safety_core.errors import ExhaustedError, InputError, PromptError
 from safety_core.inputs.conversation import Turn, check_characters, create_length_error, create_text_variants
 from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.inputs.turn_windows import has_only_whole_questions
 from safety_core.lettering.bounded_reader import BoundedReader, PictureReading
+from safety_core.lettering.reading import Problem
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.sampling import Sampling
 from safety_core.model.vision.tower import VisionFeatures
@@ -32,6 +33,10 @@ HEAD_TOKENS_PER_VIEW = 1024
 
 REPLY_WINDOW = 20
 """Tokens per window of a complete reply, if generated replies are not judged."""
+
+MAX_LETTERING_TOKENS = 16 * 1024
+"""Maximum number of tokens of all texts that are judged for the lettering of a request. Pictures full of letters beside
+a long prompt would otherwise take minutes on a CPU."""
 
 TextVariants = tuple[tuple[Turns, list[int]], ...]
 """Variants of a text, each with the token ids that the head reads."""
@@ -93,15 +98,17 @@ class Preparer:
         """:meth:`prepare` for images whose features and lettering are known, with one view each. Raises InputError."""
         if vision is None or not len(vision):
             return self._prepare(GuardRequest(turns=turns))
-        if not _is_complete(readings):
-            return ModelInput(request=GuardRequest(turns=turns), readings=tuple(readings))
+        request = GuardRequest(turns=turns)
         variants = self._tokenize_variants(turns)
+        lettering = self._encode_lettering(request, readings, variants)
+        if isinstance(lettering, ModelInput):
+            return lettering
         return ModelInput(
-            request=GuardRequest(turns=turns),
+            request=request,
             cost=len(vision),
             readings=tuple(readings),
             text_variants=variants,
-            lettering=self._lettering.encode(readings, variants[0][0]),
+            lettering=lettering,
             views=(1,) * len(vision),
             vision=vision,
         )
@@ -113,10 +120,15 @@ class Preparer:
             raise PromptError("There is neither an image nor a text to judge.", code="input_empty", param="prompt")
         if isinstance(request, ChatRequest):
             self._check_room(request, list(dict.fromkeys(turns for turns, _ in variants)))
+        if isinstance(request, CanaryRequest) and self._reader is not None:
+            failure = self._reader.find_failure()
+            if failure is not None:
+                _logger.error("no verdict on the canary: %s", failure)
+                return ModelInput(request=request)
         readings = [] if self._reader is None or not request.images else self._reader.read(request.images)
-        if not _is_complete(readings):
-            return ModelInput(request=request, readings=tuple(readings))
-        lettering = self._lettering.encode(readings, variants[0][0])
+        lettering = self._encode_lettering(request, readings, variants)
+        if isinstance(lettering, ModelInput):
+            return lettering
         views = [view for image in request.images for view in image.views]
         # The head reads each variant with each view, with all views together, and without any.
         reading_cost = self._model.prompt_reader.estimate_cost
@@ -127,6 +139,7 @@ class Preparer:
             [len(image.views) for image in request.images],
             lettering,
             reading_cost=reading_cost,
+            images_alone=self._model.prompts.text_views.images_alone,
         )
         return ModelInput(
             request=request,
@@ -139,6 +152,20 @@ class Preparer:
             views=tuple(len(image.views) for image in request.images),
             pixels_VCHW=self._model.preprocess_numpy(views) if views else None,
         )
+
+    def _encode_lettering(
+        self, request: GuardRequest, readings: Sequence[PictureReading], variants: TextVariants
+    ) -> tuple[LetteringInput, ...] | ModelInput:
+        """Encode the lettering of a request; if it was not read completely, or is too long, returns an input that gets
+        no verdict."""
+        exceeded = frozenset(problem for reading in readings for problem in reading.problems)
+        if _is_complete(readings):
+            lettering = self._lettering.encode(readings, variants[0][0])
+            if sum(len(text.ids) for text in lettering) <= MAX_LETTERING_TOKENS:
+                return lettering
+            _logger.error("no verdict: lettering of all images: too many tokens")
+            exceeded = frozenset({Problem.CHARACTERS})
+        return ModelInput(request=request, readings=tuple(readings), exceeded=exceeded)
 
     def _tokenize_variants(self, turns: Turns) -> TextVariants:
         """Tokenise every variant of a text for the head: a conversation as a whole and turn by turn.

@@ -14,12 +14,15 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.inputs.text.normalisation import normalise
 from safety_core.lettering.reading import Box, Lettering, LetteringReader, Line, Outcome, Problem, ReadingLimits
 from safety_core.lettering.reading_order import order_by_columns
+
+_SIGN, _SIGN_SIZE = "EXIT", (64, 48)
+"""What the check of the reader reads, and its size in pixels."""
 
 _Key = tuple[str, int]
 """Digest of an image's bytes, and the index of the view."""
@@ -85,6 +88,11 @@ class PictureReading:
         """Why the lettering was not read completely; empty if it was."""
         return next((view.failure for view in self.views if view.failure), "")
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The bounds that the lettering exceeds."""
+        return tuple(Problem(view.failure) for view in self.views if view.outcome is Outcome.INCOMPLETE)
+
 
 @dataclass(slots=True, eq=False)
 class _Task:
@@ -112,11 +120,13 @@ class BoundedReader:
     ) -> None:
         self._reader = reader
         self._limits = ReadingLimits() if limits is None else limits
+        self._concurrent = concurrent
         self._slots = threading.Semaphore(concurrent)
         self._max_kept = kept
         self._kept: OrderedDict[_Key, ViewReading] = OrderedDict()
         self._running: dict[_Key, _Task] = {}
         self._lock = threading.Lock()
+        self._check: _Task | None = None
 
     @property
     def name(self) -> str:
@@ -145,6 +155,41 @@ class BoundedReader:
         tasks = {key: self._start(key, image, view, deadline) for key, (image, view) in distinct.items()}
         readings = {key: self._await(task, deadline) for key, task in tasks.items()}
         return [_merge_views([readings[image.sha256, view] for view in range(len(image.views))]) for image in images]
+
+    def find_failure(self) -> str | None:
+        """Read a drawn sign anew, beside the pictures of requests; describes what is wrong with the reader, or None.
+
+        A reader that has taken twice the time of a picture in every slot counts as failed, because no picture is read
+        any more.
+
+        Raises:
+            MemoryError: there was not enough memory.
+            RuntimeError: no thread could be started.
+        """
+        late = time.monotonic() - 2 * self._limits.picture_s
+        with self._lock:
+            stuck = sum(task.began_at < late for task in self._running.values())
+            running = self._check is not None and not self._check.ended.is_set()
+            if stuck >= self._concurrent or running:
+                return "the reader does not return"
+            task = self._check = _Task(began_at=time.monotonic())
+        task.began.set()
+        try:
+            threading.Thread(target=self._run_check, args=(task,), name="lettering-check", daemon=True).start()
+        except BaseException:
+            task.ended.set()
+            raise
+        reading = self._await(task, time.monotonic() + self._limits.picture_s)
+        return None if reading.outcome.is_complete else f"the reader: {reading.outcome.value} ({reading.failure})"
+
+    def _run_check(self, task: _Task) -> None:
+        """Read the sign; in its own thread, without a slot, so that waiting pictures do not delay the check."""
+        try:
+            task.reading = self._read_content(draw_sign())
+        except MemoryError as exc:
+            task.error = exc
+        finally:
+            task.ended.set()
 
     def _start(self, key: _Key, image: DecodedImage, view: int, deadline: float) -> _Task:
         """Start to read a view, or join the task that reads it."""
@@ -202,14 +247,16 @@ class BoundedReader:
         if task.error is not None:
             raise task.error
         if task.reading is None:
-            seconds = max(0.0, time.monotonic() - task.began_at)
+            seconds = max(0.0, time.monotonic() - task.began_at)  # 0 if it never began
             return ViewReading(outcome=Outcome.INCOMPLETE, failure=Problem.TIME.value, seconds=seconds)
         return task.reading
 
     def _read_view(self, image: DecodedImage, index: int) -> ViewReading:
+        return self._read_content(crop_content(image.views[index], image.width, image.height, side=self._limits.side))
+
+    def _read_content(self, content: Image.Image) -> ViewReading:
         started = time.monotonic()
         try:
-            content = crop_content(image.views[index], image.width, image.height, side=self._limits.side)
             lettering = _check_lettering(self._reader.read(content), self._limits)
         except MemoryError:
             raise
@@ -222,6 +269,14 @@ class BoundedReader:
         lines = tuple(line for row in order_by_columns(lettering.lines, aspect=aspect) for line in row)
         outcome = Outcome.READ if lines else Outcome.NONE
         return ViewReading(outcome=outcome, lines=lines, aspect=aspect, seconds=seconds)
+
+
+def draw_sign() -> Image.Image:
+    """Draw a sign that every reader can read."""
+    picture = Image.new("RGB", _SIGN_SIZE, "white")
+    middle = _SIGN_SIZE[0] / 2, _SIGN_SIZE[1] / 2
+    ImageDraw.Draw(picture).text(middle, _SIGN, fill="black", font=ImageFont.load_default(24), anchor="mm")
+    return picture
 
 
 def crop_content(view: Image.Image, width: int, height: int, *, side: int) -> Image.Image:

@@ -5,9 +5,12 @@ Knows no tokens; a function splits texts that are too long for the head.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, product
 
+from safety_core.errors import PromptError
 from safety_core.lettering.assembly import Assembler, Form, Variant
 from safety_core.lettering.bounded_reader import PictureReading, ViewReading
 from safety_core.lettering.framing import frame_lettering
@@ -20,6 +23,9 @@ _LETTERING_SHARE, _PROMPT_SHARE = 0.5, 0.4
 """Shares of the head's longest input for lettering and for words that are judged together; the frame takes the rest."""
 
 _ALONE_SHARE = 0.9
+
+_MAX_COMBINATIONS = 256
+"""Maximum number of ways to choose one view of each picture: eight transparent pictures with two readings each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,9 @@ def list_lettering_texts(
         prompts: the user's words, in all forms in which they are judged together with lettering.
         assembler: lists the variants of lettering.
         split: splits texts that are too long.
+
+    Raises:
+        PromptError: too many transparent pictures have other lettering on black than on white.
     """
     sources: dict[Variant, LetteringSource] = {}
     lettered = [index for index, reading in enumerate(readings) if reading.lines]
@@ -66,9 +75,9 @@ def list_lettering_texts(
                 known = sources.get(variant, LetteringSource(images=()))
                 sources[variant] = LetteringSource(images=tuple(dict.fromkeys((*known.images, index))))
     if len(lettered) > 1:  # words may be spread over several pictures
-        ordered = [_order_view(next(view for view in readings[index].views if view.lines)) for index in lettered]
-        for variant in assembler.list_variants([row for rows, _ in ordered for row in rows], with_parts=False):
-            sources.setdefault(variant, LetteringSource(images=tuple(lettered), joint=True))
+        for rows in _combine_views([readings[index] for index in lettered]):
+            for variant in assembler.list_variants(rows, with_parts=False):
+                sources.setdefault(variant, LetteringSource(images=tuple(lettered), joint=True))
     texts: dict[str, LetteringText] = {}
     for variant, source in sources.items():
         for part in split(variant.text, _ALONE_SHARE):
@@ -83,6 +92,22 @@ def list_lettering_texts(
                     text = frame_lettering(part, words)
                     texts.setdefault(text, LetteringText(text=text, source=replace(source, with_prompt=True)))
     return list(texts.values())
+
+
+def _combine_views(readings: Sequence[PictureReading]) -> list[list[str]]:
+    """Join the rows of all pictures in order, for every choice of one view with lettering of each picture.
+
+    Raises:
+        PromptError: there are too many choices.
+    """
+    views = [[_order_view(view)[0] for view in reading.views if view.lines] for reading in readings]
+    if math.prod(map(len, views)) > _MAX_COMBINATIONS:
+        raise PromptError(
+            "Too many transparent images have lettering that depends on the background.",
+            code="lettering_too_long",
+            param="image",
+        )
+    return [list(chain.from_iterable(choice)) for choice in product(*views)]
 
 
 def _order_view(view: ViewReading) -> tuple[list[str], list[str]]:

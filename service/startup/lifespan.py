@@ -100,11 +100,8 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
 
 
 def derive_image_limits(settings: Settings, info: GuardInfo) -> ImageLimits:
-    """Derive the limits on one image. Views are no larger than the image processor's output, or the reader's input."""
-    limits = settings.image_limits
-    if info.image_side is None:
-        return limits
-    return replace(limits, max_side=min(limits.max_side, max(info.image_side, info.reading_side or 0)))
+    """Derive the limits on one image."""
+    return info.limit_images(settings.image_limits)
 
 
 def derive_engine_config(settings: Settings, info: GuardInfo, cores: CoreShare) -> EngineConfig:

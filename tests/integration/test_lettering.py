@@ -30,6 +30,7 @@ from tests.helpers.requests.judging_requests import (
     CHAT,
     CLASSIFY,
     COMPLETIONS,
+    GUARDRAIL,
     PLAYGROUND,
     ROUTES,
     is_refused,
@@ -209,18 +210,23 @@ def test_lettering_is_in_no_log_no_metric_and_no_audit_log(
 
 
 @pytest.mark.parametrize(
-    ("reader", "outcome"),
+    ("reader", "outcome", "error"),
     [
-        (FakeReader(failure=ValueError(SECRET)), "failed"),
-        (FakeReader(texts=[SECRET], problem=Problem.TIME), "incomplete"),
-        (FakeReader(texts=[SECRET] * 10_000), "incomplete"),
-        (FakeReader(texts=[SECRET * 1_000_000]), "incomplete"),
+        (FakeReader(failure=ValueError(SECRET)), "failed", (503, "no_verdict")),
+        (FakeReader(texts=[SECRET], problem=Problem.TIME), "incomplete", (503, "no_verdict")),
+        (FakeReader(texts=[SECRET] * 10_000), "incomplete", (422, "lettering_too_long")),
+        (FakeReader(texts=[SECRET * 1_000_000]), "incomplete", (422, "lettering_too_long")),
     ],
     ids=["failing", "out of time", "many boxes", "long"],
 )
 @pytest.mark.parametrize("route", ROUTES)
 def test_without_complete_lettering_nothing_is_answered(
-    model: SafeLlava, reader: FakeReader, outcome: str, route: str, caplog: pytest.LogCaptureFixture
+    model: SafeLlava,
+    reader: FakeReader,
+    outcome: str,
+    error: tuple[int, str],
+    route: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     limits = GuardLimits(reading=ReadingLimits(request_s=240, picture_s=240))
     # The canary's picture must be readable, or the server never becomes ready.
@@ -237,8 +243,11 @@ def test_without_complete_lettering_nothing_is_answered(
         body = response.json()
         refusal = body["choices"][0]["message"]["refusal"] if "choices" in body else body["refusal"]
         assert refusal == Policy.create_default(T).fallback_refusal
+    elif route == GUARDRAIL and outcome == "incomplete":
+        # An error would let the request pass in a proxy that continues after errors.
+        assert response.json()["action"] == "BLOCKED"
     else:
-        assert response.status_code >= 500 or response.json().get("action") == "BLOCKED"
+        assert read_error(response) == error
     assert read_metric(metrics, "safevlm_pictures_read_total", outcome=outcome) == 1
     assert SECRET not in caplog.text + metrics + response.text
 

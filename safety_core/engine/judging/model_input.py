@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.work import PreparedRequest, Work
+from safety_core.lettering.reading import Problem
 from safety_core.lettering.request_texts import LetteringSource
 from safety_core.model.head_inputs import estimate_row_cost
 from safety_core.model.vision.tower import VisionFeatures
@@ -44,6 +45,9 @@ class ModelInput(PreparedRequest):
     lettering: tuple[LetteringInput, ...] = ()
     """Texts of the lettering in the images, which the head judges without any image."""
 
+    exceeded: frozenset[Problem] = frozenset()
+    """The bounds that the lettering in the images exceeds; if there are any, there is no verdict."""
+
     views: tuple[int, ...] = ()
     """Number of views of each image: one, or two if transparency makes two images possible."""
 
@@ -74,6 +78,7 @@ def measure_work(
     lettering: Sequence[LetteringInput] = (),
     *,
     reading_cost: Callable[[int], int] = lambda tokens: 0,
+    images_alone: bool = False,
 ) -> Work:
     """Measure the work of judging a request.
 
@@ -82,6 +87,7 @@ def measure_work(
         views: number of views of each image.
         lettering: the texts of the lettering in the images.
         reading_cost: cost of reading a text of so many tokens for the head, see :meth:`PromptReader.estimate_cost`.
+        images_alone: whether each image is also judged without the prompt.
     """
     rows, images = sum(views), len(views)
     lengths = [len(variant) for variant in ids if variant]
@@ -92,4 +98,6 @@ def measure_work(
         tokens += sum(estimate_row_cost(length, images) for length in lengths)
     if images > 1 or (images and lengths):
         tokens += estimate_row_cost(0, images)
+    if images_alone and lengths and rows > 1:  # the only view of a single image is all images
+        tokens += rows * estimate_row_cost(0, 1)
     return Work(requests=1, views=rows, tokens=tokens)

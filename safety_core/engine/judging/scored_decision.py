@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from safety_core.engine.judging.model_input import ModelInput, ScoredInput
 from safety_core.engine.judging.variant_decision import Turns, decide_variants
 from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
-from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.messages import ChatRequest
 from safety_core.engine.work import JudgedRequest
 from safety_core.lettering.reading import Line
 from safety_core.model.vision.tower import VisionFeatures
@@ -65,7 +65,7 @@ def decide_scored(scored: ScoredInput, active: ActivePolicy, taxonomy: Taxonomy)
     missing = scanned != len(request.images) or len(lettering) != len(model_input.lettering)
     if worst.scores is None or missing:
         _logger.error("no verdict: scores not finite, or of %d of %d images only", scanned, len(request.images))
-        return refuse_unjudged(request, active, taxonomy)
+        return refuse_unjudged(model_input, active, taxonomy)
     verdict = replace(
         build_verdict(
             active.policy,
@@ -106,6 +106,8 @@ def _estimate_bytes(lettering: Sequence[Sequence[Line]]) -> int:
     return sum(_LINE_BYTES + len(line.text) for lines in lettering for line in lines)
 
 
-def refuse_unjudged(request: GuardRequest, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
+def refuse_unjudged(model_input: ModelInput, active: ActivePolicy, taxonomy: Taxonomy) -> JudgedInput:
     """Refuse a request that has no verdict."""
-    return JudgedInput(verdict=build_unjudged_verdict(active.policy, taxonomy, request), turns=request.turns)
+    request = model_input.request
+    verdict = build_unjudged_verdict(active.policy, taxonomy, request, model_input.exceeded)
+    return JudgedInput(verdict=verdict, turns=request.turns)

@@ -19,6 +19,7 @@ from torch import Tensor
 from safety_core.engine.judging.model_input import ModelInput, ScoredInput
 from safety_core.engine.judging.pace import Pace
 from safety_core.engine.judging.view_selection import (
+    DoubtfulView,
     SeverityKey,
     collect_distinct_views,
     join_features,
@@ -60,7 +61,7 @@ class Scorer:
         safe_BMD = None
         if vision is not None:
             safe_BMD = torch.cat([self._model.project_features(vision[part]) for part in self._slice(len(vision))])
-        doubtful = list_doubtful_views(batch, rows_of)
+        doubtful = self._list_doubtful_views(batch, rows_of)
         distinct = list(dict.fromkeys(request.head_input for request in doubtful))
         read: ReadPrompts = {}
         known = self._model.score_inputs(safe_BMD, distinct, read=read) if doubtful else {}
@@ -111,7 +112,7 @@ class Scorer:
         vision = join_features(batch, len(pixels), encoded, rows_of)
         safe += [self._model.project_features(request.vision) for request in batch if request.vision is not None]
         safe_BMD = torch.cat(safe) if safe else None
-        doubtful = list_doubtful_views(batch, rows_of)
+        doubtful = self._list_doubtful_views(batch, rows_of)
         read: ReadPrompts = {}
         yield from self._read_prompts(batch, read, pace)
         known: dict[HeadInput, HeadScores] = {}
@@ -175,6 +176,9 @@ class Scorer:
         slices = self._slice(len(pixels))
         encoded = [self._model.encode_images(self._move_to_device(pixels[part])) for part in slices]
         return join_features(batch, len(pixels), encoded, rows_of), rows_of
+
+    def _list_doubtful_views(self, batch: Sequence[ModelInput], rows_of: Sequence[list[int]]) -> list[DoubtfulView]:
+        return list_doubtful_views(batch, rows_of, images_alone=self._model.prompts.text_views.images_alone)
 
     def _slice(self, count: int) -> list[slice]:
         """Cut ``count`` views into slices that go through the tower together."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from safety_core.engine.judging.heatmap import render_heatmap_url
 from safety_core.engine.messages import GuardRequest, GuardVerdict
+from safety_core.lettering.reading import Problem
 from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.policy import Decision, Policy, Verdict, decide, refuse_without_verdict
 from safety_core.scores import PairScores, RiskScores, Surfaces, create_assessment
@@ -41,12 +42,16 @@ def build_verdict(
     def get_worst_unsafe(texts: Sequence[RiskScores]) -> float | None:
         return max(map(get_unsafe, texts), default=None)
 
-    def build_image_surfaces(view: RiskScores, lettering: Sequence[RiskScores]) -> Surfaces:
-        # An image is judged together with the prompt, if there is one.
-        read = get_worst_unsafe(lettering)
+    def build_image_surfaces(index: int) -> Surfaces:
+        # An image is judged together with the prompt, if there is one, and in some checkpoints also without it.
+        view, read = pair.per_image[index], get_worst_unsafe(lettering[index])
         if pair.text is None:
             return Surfaces(image=get_unsafe(view), text=None, joint=None, lettering=read)
-        return Surfaces(image=None, text=get_unsafe(pair.text), joint=get_unsafe(view), lettering=read)
+        alone = get_worst_unsafe(pair.images_alone[index : index + 1])
+        return Surfaces(image=alone, text=get_unsafe(pair.text), joint=get_unsafe(view), lettering=read)
+
+    def list_deciding(index: int) -> list[RiskScores]:
+        return [pair.per_image[index], *pair.images_alone[index : index + 1]]
 
     def select_lettering(image: int) -> list[RiskScores]:
         # Words that are spread over several images are no property of one of them.
@@ -59,7 +64,7 @@ def build_verdict(
             render_heatmap_url(grid, width=image.width, height=image.height)
             for grid, image in zip(pair.heatmaps, request.images, strict=True)
         ]
-    worst = max(range(len(maps)), key=lambda index: get_unsafe(pair.per_image[index]), default=None)
+    worst = max(range(len(maps)), key=lambda index: max(map(get_unsafe, list_deciding(index))), default=None)
     surfaces = Surfaces(
         image=get_unsafe_or_none(pair.image),
         text=get_unsafe_or_none(pair.text),
@@ -82,13 +87,13 @@ def build_verdict(
             create_assessment(
                 worst_scores,
                 taxonomy,
-                build_image_surfaces(view, texts),
+                build_image_surfaces(index),
                 type=image_verdict.type,
                 level=image_verdict.level,
-                heatmap=heatmap,
+                heatmap=maps[index],
             )
-            for view, texts, heatmap in zip(pair.per_image, lettering, maps, strict=True)
-            for image_verdict, worst_scores in [_decide_worst_of(policy, taxonomy, [view, *texts])]
+            for index, texts in enumerate(lettering)
+            for image_verdict, worst_scores in [_decide_worst_of(policy, taxonomy, [*list_deciding(index), *texts])]
         ),
         surface=pair.get_surface(scores),
         lettering_sources=tuple(lettering_sources),
@@ -103,7 +108,21 @@ def _decide_worst_of(policy: Policy, taxonomy: Taxonomy, scores: Sequence[RiskSc
     return max(judged, key=lambda entry: entry[0].severity_key)
 
 
-def build_unjudged_verdict(policy: Policy, taxonomy: Taxonomy, request: GuardRequest) -> GuardVerdict:
-    """Build the refusal of a request that could not be judged: without scores, and with no image scanned."""
+def build_unjudged_verdict(
+    policy: Policy, taxonomy: Taxonomy, request: GuardRequest, exceeded: frozenset[Problem] = frozenset()
+) -> GuardVerdict:
+    """Build the refusal of a request that could not be judged: without scores, and with no image scanned.
+
+    Args:
+        policy: the policy of the refusal.
+        taxonomy: the taxonomy of the scores.
+        request: the request.
+        exceeded: the bounds that the lettering in its images exceeds.
+    """
     verdict = refuse_without_verdict(taxonomy)
-    return GuardVerdict(verdict=verdict, images_received=len(request.images), refusal=policy.get_refusal(verdict))
+    return GuardVerdict(
+        verdict=verdict,
+        exceeded=exceeded,
+        images_received=len(request.images),
+        refusal=policy.get_refusal(verdict),
+    )

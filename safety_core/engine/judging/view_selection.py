@@ -80,14 +80,23 @@ def join_features(
     return VisionFeatures.concatenate(parts) if parts else None
 
 
-def list_doubtful_views(batch: Sequence[ModelInput], rows_of: Sequence[list[int]]) -> list[DoubtfulView]:
-    """List the judgements that are needed to select one view of each image that has two."""
+def list_doubtful_views(
+    batch: Sequence[ModelInput], rows_of: Sequence[list[int]], *, images_alone: bool
+) -> list[DoubtfulView]:
+    """List the judgements that are needed to select one view of each image that has two.
+
+    Args:
+        batch: the requests.
+        rows_of: for each request the rows of its views.
+        images_alone: whether an image without the words decides, too.
+    """
+    alone = [None] if images_alone else []
     return [
-        DoubtfulView(index, row, HeadInput((row,), tuple(ids) or None))
+        DoubtfulView(index, row, HeadInput((row,), prompt))
         for index, (request, rows) in enumerate(zip(batch, rows_of, strict=True))
         if len(rows) != len(request.views)
         for row in rows
-        for _, ids in request.text_variants
+        for prompt in dict.fromkeys([*(tuple(ids) or None for _, ids in request.text_variants), *alone])
     ]
 
 

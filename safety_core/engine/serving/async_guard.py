@@ -316,7 +316,8 @@ class AsyncGuard:
         """Record the pictures that were read for a request."""
         for reading in prepared.readings:
             if not reading.kept:
-                self._reading.record(reading.seconds)
+                if reading.seconds:  # otherwise it never began, which says nothing about how long one takes
+                    self._reading.record(reading.seconds)
                 self._observer.record_reading(reading.outcome.value, reading.seconds)
 
     # --- replies -------------------------------------------------------------------------------------------------

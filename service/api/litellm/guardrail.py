@@ -1,7 +1,8 @@
 """``POST /beta/litellm_basic_guardrail_api``: verdicts in the protocol of LiteLLM's generic guardrails.
 
 A proxy calls it before it sends a request to its model, and again with the model's answer. Every text and image is
-judged, in any field. Content that cannot be judged is an error, and texts that are too long are blocked.
+judged, in any field. Texts that are too long and images whose lettering is not read completely are blocked; other
+content that cannot be judged is an error.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from safety_core.engine.messages import (
     GuardVerdict,
     ReplyRequest,
 )
-from safety_core.errors import InputError
+from safety_core.errors import InputError, PromptError, UnreadError
 from safety_core.inputs.conversation import Turn
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision
@@ -41,6 +42,9 @@ _CHARACTERS_PER_ELEMENT = 4
 
 _OTHER_ELEMENTS = 16_384
 """Commas and brackets outside texts: ids, roles, tool schemas."""
+
+_LETTERING = "lettering_too_long"
+"""Code of the error for images with too much lettering."""
 
 _LARGE_BYTES = 64 * 1024
 """A larger body is searched in a thread, because the search would block the event loop for milliseconds."""
@@ -115,7 +119,12 @@ async def _judge_request(context: RequestContext) -> GuardrailReply:
     assessor = _Assessor(
         body=body, content=content, history=history, policy=policy, limits=limits, deadline=context.record.deadline
     )
-    verdicts = await judge(context, requests, assess_parts=assessor.assess)
+    try:
+        verdicts = await judge(context, requests, assess_parts=assessor.assess)
+    except UnreadError:  # a client can fill an image with lettering deliberately
+        raise _LimitExceededError(_create_unread_error()) from None
+    except PromptError as exc:
+        raise (_LimitExceededError(exc) if exc.code == _LETTERING else exc) from None
     worst = max(verdicts, key=lambda verdict: verdict.verdict.severity_key)
     if worst.verdict.decision is Decision.REFUSED:
         return GuardrailReply(action="BLOCKED", blocked_reason=worst.refusal)
@@ -145,6 +154,10 @@ def _check_limits(context: RequestContext, content: ExtractedContent, limits: Wi
     max_images = context.get_limit("images")
     if len(content.images) > max_images:
         raise _LimitExceededError(create_image_count_error(max_images))
+
+
+def _create_unread_error() -> InputError:
+    return InputError("The image has more lettering than is read.", code=_LETTERING, param="image")
 
 
 def _create_turns(texts: list[str]) -> tuple[Turn, ...]:

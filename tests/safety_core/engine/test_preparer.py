@@ -119,6 +119,22 @@ def test_without_complete_lettering_there_is_no_verdict_and_the_log_has_no_conte
     assert "secret" not in caplog.text
 
 
+def test_lettering_that_would_take_too_long_to_judge_gets_no_verdict(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = Guard(guard.model, create_forced_policy(Decision.ALLOWED), reader=FakeReader(texts=["Mind the gap"]))
+    prepared = guard.prepare(create_guard_request(create_picture()))
+    tokens = sum(len(text.ids) for text in prepared.lettering)
+    for most, exceeded in ((tokens, frozenset[Problem]()), (tokens - 1, {Problem.CHARACTERS})):
+        monkeypatch.setattr("safety_core.engine.preparer.MAX_LETTERING_TOKENS", most)
+        prepared = guard.prepare(create_guard_request(create_picture()))
+        (judged,) = guard.judge([prepared])
+        assert isinstance(judged, JudgedInput)
+        assert judged.verdict.exceeded == exceeded
+        assert (judged.verdict.assessment is None) == bool(exceeded)
+    assert "gap" not in caplog.text
+
+
 def test_a_request_that_is_rejected_is_not_read(guard: Guard) -> None:
     reader = FakeReader()
     guard = Guard(guard.model, guard.policy, reader=reader, limits=GuardLimits(max_prompt_tokens=3))

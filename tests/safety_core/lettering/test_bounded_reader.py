@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.lettering.bounded_reader import BoundedReader, PictureReading, crop_content
+from safety_core.lettering.bounded_reader import BoundedReader, PictureReading, crop_content, draw_sign
+from safety_core.lettering.rapidocr import RapidOcrReader
 from safety_core.lettering.reading import Lettering, Line, Outcome, Problem, ReadingLimits
-from tests.helpers.engine.readers import FakeReader, create_lines
+from tests.helpers.engine.readers import FakeReader, create_lines, needs_ocr
 from tests.helpers.images.encoding import encode_image
 from tests.helpers.images.pictures import create_picture, create_transparent_picture
 from tests.helpers.waiting import wait_until
@@ -107,6 +108,56 @@ def test_a_reader_that_does_not_return_is_not_waited_for(limits: ReadingLimits) 
         assert (reading.outcome, reading.failure) == (Outcome.INCOMPLETE, "time")
         (other,) = bounded.read([create_picture("blue")])  # whose reader never gets a turn
         assert (other.outcome, other.failure) == (Outcome.INCOMPLETE, "time")
+
+
+def test_a_picture_that_never_got_a_turn_took_no_time() -> None:
+    reader = FakeReader()
+    bounded = BoundedReader(reader, ReadingLimits(picture_s=0.01, request_s=0.2))
+    with hold(reader):
+        (begun,) = bounded.read([PICTURE])
+        (waiting,) = bounded.read([create_picture("blue")])
+    assert begun.seconds > 0
+    assert waiting.seconds == 0
+
+
+def test_the_check_reads_a_sign_anew_each_time_beside_the_pictures() -> None:
+    reader = FakeReader()
+    bounded = BoundedReader(reader, ReadingLimits(picture_s=240, request_s=0.01))
+    assert [bounded.find_failure(), bounded.find_failure()] == [None, None]
+    assert reader.sizes == [(64, 48)] * 2
+    reader.failure = OSError("secret")
+    assert bounded.find_failure() == "the reader: failed (OSError)"
+
+
+def test_a_reader_that_hangs_fails_the_check() -> None:
+    limits = ReadingLimits(picture_s=0.01, request_s=0.2)
+    reader = FakeReader()
+    bounded = BoundedReader(reader, limits)
+    with hold(reader):
+        assert bounded.find_failure() == "the reader: incomplete (time)"
+        assert bounded.find_failure() == "the reader does not return"
+    wait_until(lambda: bounded.find_failure() is None)
+
+    def hang(image: Image.Image) -> Lettering:
+        if image.size != (64, 48):
+            release.wait(240)
+        return Lettering()
+
+    reader, release = FakeReader(), threading.Event()
+    reader.read = hang  # type: ignore[method-assign]
+    bounded = BoundedReader(reader, limits)
+    try:
+        bounded.read([PICTURE])  # it occupies the only slot from now on, but the sign is read
+        wait_until(lambda: bounded.find_failure() == "the reader does not return")
+    finally:
+        release.set()
+    wait_until(lambda: bounded.find_failure() is None)
+
+
+@needs_ocr
+def test_the_sign_is_read_by_the_real_reader() -> None:
+    (line,) = RapidOcrReader().read(draw_sign()).lines
+    assert line.text == "EXIT"
 
 
 def test_a_late_result_is_kept_for_the_next_request() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from safety_core.errors import PromptError
 from safety_core.inputs.text.lexicon import load_english
 from safety_core.lettering.assembly import Assembler
 from safety_core.lettering.bounded_reader import PictureReading, ViewReading
@@ -57,6 +58,20 @@ def test_both_views_of_a_transparent_picture_are_judged(assembler: Assembler) ->
     texts = list_lettering_texts([create_reading(("on black",), ("on white",))], [], assembler, keep_whole)
     assert {text.text for text in texts} >= {"on black", "on white"}
     assert all(text.source == LetteringSource(images=(0,)) for text in texts)
+
+
+def test_words_spread_over_transparent_pictures_are_joined_whatever_the_background(assembler: Assembler) -> None:
+    readings = [create_reading(("decoy",), ("make a",)), create_reading(("bomb",), ("other",))]
+    texts = {text.text for text in list_lettering_texts(readings, [], assembler, keep_whole)}
+    assert texts >= {"decoy bomb", "decoy other", "make a bomb", "make a other"}
+
+
+def test_too_many_choices_of_views_are_rejected(assembler: Assembler) -> None:
+    readings = [create_reading((f"a{index}",), (f"b{index}",)) for index in range(9)]
+    assert list_lettering_texts(readings[:4], [], assembler, keep_whole)
+    with pytest.raises(PromptError) as caught:
+        list_lettering_texts(readings, [], assembler, keep_whole)
+    assert caught.value.code == "lettering_too_long"
 
 
 def test_what_is_too_long_is_judged_in_all_its_parts(assembler: Assembler) -> None:

@@ -35,3 +35,10 @@ def test_each_text_of_the_lettering_is_read_once_whatever_the_number_of_pictures
 def test_both_views_of_a_picture_count() -> None:
     one, two = measure_work([[1, 2]], [1]), measure_work([[1, 2]], [2])
     assert (two.views, two.tokens - one.tokens) == (2, cost(2, 1))
+
+
+def test_images_that_decide_without_the_words_are_read_once_more() -> None:
+    for views, rows in (([1], 0), ([2], 2), ([1, 1], 2)):
+        plain, alone = (measure_work([[1, 2], [3]], views, images_alone=value) for value in (False, True))
+        assert alone == plain + Work(tokens=rows * cost(0, 1))
+    assert measure_work([[]], [1, 1], images_alone=True) == measure_work([[]], [1, 1])

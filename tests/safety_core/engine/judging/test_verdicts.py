@@ -6,6 +6,7 @@ import pytest
 
 from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_verdict
 from safety_core.engine.messages import GuardRequest, GuardVerdict
+from safety_core.lettering.reading import Problem
 from safety_core.lettering.request_texts import LetteringSource
 from safety_core.policy.policy import NO_VERDICT, Decision, Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores, Surfaces
@@ -49,6 +50,24 @@ def test_without_a_prompt_the_risk_is_the_pictures() -> None:
     pair = PairScores(joint=None, per_image=(scores(0.3),), image=scores(0.3), text=None)
     found = verdict_of(create_guard_request(WIDE, text=None), pair)
     assert [surfaces(one.surfaces) for one in found.per_image] == [(0.3, None, None)]
+
+
+def test_an_image_that_decides_without_the_words_is_the_one_that_is_risky() -> None:
+    grids = (((0.1, 0.2), (0.3, 0.4)), ((0.4, 0.3), (0.2, 0.1)))
+    pair = PairScores(
+        joint=scores(0.1),
+        per_image=(scores(0.3), scores(0.2)),
+        image=scores(0.2),
+        text=scores(0.1),
+        images_alone=(scores(0.25), scores(0.9)),
+        heatmaps=grids,
+    )
+    found = verdict_of(create_guard_request(WIDE, HIGH, heatmap=True), pair)
+    assert found.assessment is not None
+    assert found.surface == "image"
+    assert [surfaces(one.surfaces) for one in found.per_image] == [(0.25, 0.1, 0.3), (0.9, 0.1, 0.2)]
+    assert [one.level.index for one in found.per_image] == [0, 3]
+    assert found.assessment.heatmap == found.per_image[1].heatmap
 
 
 def test_lettering_is_a_surface_of_its_own_and_the_worst_text_counts() -> None:
@@ -120,3 +139,10 @@ def test_a_request_that_could_not_be_judged_is_refused_without_a_type_and_no_pic
     assert (found.verdict.decision, found.verdict.reason, found.assessment) == (Decision.REFUSED, NO_VERDICT, None)
     assert found.refusal == POLICY.fallback_refusal
     assert (found.images_received, found.images_scanned, found.per_image) == (2, 0, ())
+    assert found.exceeded == frozenset()
+
+
+def test_a_request_whose_lettering_exceeds_a_bound_says_which() -> None:
+    found = build_unjudged_verdict(POLICY, T, create_guard_request(WIDE), frozenset({Problem.BOXES}))
+    assert (found.verdict.decision, found.assessment) == (Decision.REFUSED, None)
+    assert found.exceeded == {Problem.BOXES}

@@ -84,7 +84,7 @@ def test_features_that_requests_bring_follow_those_of_the_tower() -> None:
 
 def test_only_pictures_with_two_views_are_in_doubt_with_every_text() -> None:
     batch = [input_of(1, 1, ids=[[5], [6]]), input_of(2, ids=[[5], []])]
-    doubtful = list_doubtful_views(batch, [[0, 1], [2, 3]])
+    doubtful = list_doubtful_views(batch, [[0, 1], [2, 3]], images_alone=False)
     assert [(one.request, one.row) for one in doubtful] == [(1, 2), (1, 2), (1, 3), (1, 3)]
     assert [one.head_input for one in doubtful] == [HeadInput((row,), ids) for row in (2, 3) for ids in ((5,), None)]
 
@@ -104,7 +104,7 @@ def test_of_two_views_the_worse_one_is_kept_and_other_pictures_keep_theirs(
     batch, rows_of = [input_of(1, 2, 1)], [[0, 1, 2, 3]]
     known = {HeadInput((row,), None): head_scores(score) for row, score in zip((1, 2), unsafe, strict=True)}
     known |= {HeadInput((row,), None): head_scores(0.0) for row in (0, 3)}
-    doubtful = list_doubtful_views(batch, rows_of)
+    doubtful = list_doubtful_views(batch, rows_of, images_alone=False)
     assert select_views(batch, rows_of, doubtful, known, severity) == [[0, kept, 3]]
 
 
@@ -112,4 +112,16 @@ def test_a_view_is_as_bad_as_with_the_worst_of_the_texts() -> None:
     batch, rows_of = [input_of(2, ids=[[5], [6]])], [[0, 1]]
     scores = {(0, 5): 0.6, (0, 6): 0.6, (1, 5): 0.0, (1, 6): 0.9}
     known = {HeadInput((row,), (token,)): head_scores(score) for (row, token), score in scores.items()}
-    assert select_views(batch, rows_of, list_doubtful_views(batch, rows_of), known, severity) == [[1]]
+    assert select_views(batch, rows_of, list_doubtful_views(batch, rows_of, images_alone=False), known, severity) == [
+        [1]
+    ]
+
+
+def test_where_images_decide_alone_words_cannot_select_the_harmless_view() -> None:
+    """One view is a weapon, which harmless words make look harmless; the other becomes a little worse by them."""
+    batch, rows_of = [input_of(2, ids=[[5]])], [[0, 1]]
+    scores = {(0, (5,)): 0.0, (1, (5,)): 0.2, (0, None): 0.9, (1, None): 0.1}
+    known = {HeadInput((row,), prompt): head_scores(score) for (row, prompt), score in scores.items()}
+    for images_alone, kept in ((False, 1), (True, 0)):
+        doubtful = list_doubtful_views(batch, rows_of, images_alone=images_alone)
+        assert select_views(batch, rows_of, doubtful, known, severity) == [[kept]]
