@@ -74,11 +74,15 @@ class _Photographs:
     features: TowerFeatures
 
     def describe(self, model: SafeLlava, split: Split) -> list[Photo]:
-        """Collect what is known about the harmless photographs of a split."""
+        """Collect what is known about the harmless photographs of a split, also by what the tower sees in them."""
         records = self.list_records(split)
         return describe_photos(
             records, self.classes, see_classes(model, records, self.features) if self.classes else {}
         )
+
+    def describe_by_labels(self, split: Split) -> list[Photo]:
+        """Collect what the sets say about the harmless photographs of a split: no tower shall grade its own model."""
+        return describe_photos(self.list_records(split), self.classes, {})
 
     def list_records(self, split: Split) -> list[Record]:
         """List the harmless photographs of a split; those to train on only from sets that the alignment may use."""
@@ -187,7 +191,7 @@ def measure_model(
     if projector is not None:
         load_projector(model, projector)
     photographs = _read_photographs(model, data, out)
-    measured, trained = photographs.describe(model, split), photographs.describe(model, "train")
+    measured, trained = photographs.describe_by_labels(split), photographs.describe_by_labels("train")
     items = list_items(measured, [photo for photo in trained if photo.id.startswith(f"{CLASS_SET}/")], limit=limit)
     quicken_language_model(model)
     return compute_figures(items, answer_items(model, items))

@@ -63,9 +63,9 @@ guard, behind it where a mistake is costly.
 
 - **English only.** Other languages, and English in disguise beyond what `docs/robustness.md` lists, are not covered.
 - **It sees little in pictures.** Of what a picture alone can show, it was taught weapons. Documents with personal data
-  are found by what is read in them. It does not recognise nudity, violence, drugs, symbols of hate, faces of politicians, misleading or edited
-  pictures, or unfair treatment that only a picture shows. A picture that turns a harmless question into a harmful one
-  is found only if it shows a weapon or lettering.
+  are found by what is read in them. It does not recognise nudity, violence, drugs, symbols of hate, faces of
+  politicians, misleading or edited pictures, or unfair treatment that only a picture shows. A picture that turns a
+  harmless question into a harmful one is found only if it shows a weapon or lettering.
 - **Lettering** that is small, handwritten, not in Latin letters, warped, mirrored or hidden in texture may not be read.
 - **Words of politics and prejudice** without a request are judged by their manner; it has no knowledge of facts, so a
   false claim that sounds sober passes.
@@ -77,9 +77,9 @@ guard, behind it where a mistake is costly.
 
 Measured on rows of public sets that nothing was trained or calibrated on (`docs/safevlm-small-evaluation.md` defines
 every figure; `safevlm evaluate --suite real --data DIR` prints them again). The rows were measured once before, with
-earlier weights. Areas that were weak then (self-harm, children, fraud, violence, intrusion; kind statements about groups;
-tasks about public issues) got more training texts of our own, written without a look at any set. So these figures may
-be better than those on sets of which nobody knows anything.
+earlier weights. Areas that were weak then (self-harm, children, fraud, violence, intrusion; kind statements about
+groups; tasks about public issues) got more training texts of our own, written without a look at any set. So these
+figures may be better than those on sets that nobody here has seen.
 
 {_indent(report) if report else _NOT_MEASURED}
 

@@ -119,8 +119,9 @@ def _list_photo_items(photos: Sequence[Photo], rng: random.Random) -> Iterator[I
                 thing=photo.main,
             )
         # Each photograph gets both questions or none, so that neither answer is right more often.
-        if photo.shown and photo.absent:
-            for measure, things in (("yes", photo.shown), ("no", photo.absent)):
+        absent = photo.absent or _find_absent(photo, photos)
+        if photo.shown and absent:
+            for measure, things in (("yes", photo.shown), ("no", absent)):
                 question = rng.choice(YES_NO_QUESTIONS).format(a=rng.choice(things).phrase)
                 yield Item(
                     row=f"yes or no: {source}", measure=measure, cluster=cluster, picture=photo.path, question=question
@@ -133,6 +134,20 @@ def _list_photo_items(photos: Sequence[Photo], rng: random.Random) -> Iterator[I
                 picture=photo.path,
                 question=WHO_QUESTION.format(person=photo.person),
             )
+
+
+def _find_absent(photo: Photo, photos: Sequence[Photo]) -> list[Thing]:
+    """Find things that a photograph of one labelled thing does not show: what other photographs are of."""
+    if photo.main is None:
+        return []
+    names = {name.lower() for name in photo.main.names}
+    return [
+        other.main
+        for other in photos
+        if other.main is not None
+        and names.isdisjoint(name.lower() for name in other.main.names)
+        and not (photo.main.kind and photo.main.kind == other.main.kind)
+    ]
 
 
 def _list_collage_items(photos: Sequence[Photo], rng: random.Random) -> Iterator[Item]:

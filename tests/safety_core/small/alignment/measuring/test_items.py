@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def test_rows_of_the_report(tmp_path: Path) -> None:
     assert Counter(item.measure for item in items)["yes"] == Counter(item.measure for item in items)["no"]
     crops = [item.picture for item in items if isinstance(item.picture, Crop)]
     assert all(0 <= min(crop.box) <= max(crop.box) <= 1 for crop in crops)
+
+
+def test_where_only_labels_are_known_things_of_other_photographs_are_absent(tmp_path: Path) -> None:
+    dog, hound, otter = (
+        replace(photo, main=thing, shown=(thing,), absent=())
+        for photo, thing in zip(
+            make_photos(tmp_path),
+            (
+                Thing(label="dog", noun="dog", kind="dog"),
+                Thing(label="foxhound", noun="foxhound", kind="dog"),
+                Thing(label="otter", noun="otter"),
+            ),
+            strict=False,
+        )
+    )
+    items = [item for seed in range(9) for item in list_items([dog, hound, otter], [], seed=seed)]
+    asked = " ".join(item.question for item in items if item.measure == "no" and item.picture == dog.path)
+    assert "otter" in asked
+    assert "foxhound" not in asked
 
 
 def test_items_follow_from_the_seed_and_the_limit(tmp_path: Path) -> None:
