@@ -191,12 +191,13 @@ def calibrate_scores(
     ]
     thresholds = {name: dict(levels) for name, levels in base.thresholds.items()}
     refusals = math.floor(goal.false_refusals * sum(point.deserves_answer for point in points))
+    refused = [level for level in range(1, len(taxonomy.levels)) if _refuses(base, level)]
     for level in range(len(taxonomy.levels) - 1, 0, -1):
-        _choose_level(level, points, thresholds, base, goal, refusals)
+        left = sum(other <= level for other in refused)  # each level gets its part of what the worse ones left
+        _choose_level(level, points, thresholds, base, goal, refusals // max(1, left))
         # A sample that is flagged at this level stays flagged, whatever the thresholds of lower levels.
         flagged = [point for point in points if point.scores[level] >= thresholds[point.type][level]]
-        refused = [point for point in flagged if base.actions[point.type][level] is Action.REFUSE]
-        refusals -= sum(point.deserves_answer for point in refused)
+        refusals -= sum(point.deserves_answer for point in flagged) if level in refused else 0
         points = [point for point in points if point.scores[level] < thresholds[point.type][level]]
     policy = replace(base, thresholds=thresholds)
     return _count_decisions(policy, offsets, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])
@@ -220,6 +221,11 @@ class _Point:
     def deserves_answer(self) -> bool:
         """Whether a refusal would be a false alarm."""
         return self.duty in (Duty.ANSWER, Duty.CARE)
+
+
+def _refuses(policy: Policy, level: int) -> bool:
+    """Whether some type is refused at a level."""
+    return any(policy.actions[name][level] is Action.REFUSE for name in policy.enabled)
 
 
 def _choose_level(
@@ -252,7 +258,7 @@ def _choose_level(
         reaching = [point.scores[level] for point in of_group if point.level >= level]
         negatives += len(below)
         cuts[group[0]] = find_cuts(below, reaching, fallback=base.thresholds[group[0]][level])
-    refuses = any(base.actions[name][level] is Action.REFUSE for name in names)
+    refuses = _refuses(base, level)
     budget = max(0, refusals) if refuses else math.floor(goal.false_cautions * negatives)
     exchange = goal.refusal_exchange if refuses else goal.caution_exchange
     chosen = allocate_budget(cuts, budget, exchange)

@@ -126,12 +126,11 @@ class Recipe:
 
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
-            false_refusals=0.03,
-            false_cautions=0.06,
+            false_refusals=0.055,
+            false_cautions=0.05,
             refusal_exchange=0.5,
             caution_exchange=0.5,
             by_type=False,
-            surface_share=0.03,
         )
     )
     """False alarms that the thresholds may cause on the calibration split."""

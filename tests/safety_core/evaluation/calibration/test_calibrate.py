@@ -113,16 +113,19 @@ def test_a_stricter_action_makes_false_alarms_of_what_deserves_an_answer() -> No
 
 
 def test_all_refused_levels_share_one_budget() -> None:
-    """At either level, one false refusal would save three misses; together they may be one in a hundred."""
+    """At either level, two false refusals would save three misses each; together they may be two in a hundred."""
     actions = {name: {**levels, 2: Action.REFUSE} for name, levels in BASE.actions.items()}
     entries = [(0, "illegal", (0.6, 0.6, 0.6))] + [(3, "illegal", (0.9, 0.9, 0.5))] * 3
+    entries += [(0, "illegal", (0.6, 0.6, 0.4))] + [(3, "illegal", (0.9, 0.9, 0.3))] * 3
+    entries += [(0, "illegal", (0.7, 0.7, 0.1))] + [(2, "illegal", (0.9, 0.65, 0.1))] * 3
     entries += [(0, "illegal", (0.6, 0.6, 0.1))] + [(2, "illegal", (0.9, 0.5, 0.1))] * 3
-    samples, readings = split([*entries, *[flat(0, "illegal", 0.01)] * 98])
-    result = calibrate_scores(
-        DEFAULT_TAXONOMY, replace(BASE, actions=actions), samples, readings, goal=CalibrationGoal(refusal_exchange=0)
-    )
-    assert (result.answerable, result.false_refusals, result.missed_refusals) == (100, 1, 0)
-    assert result.policy.thresholds["illegal"][2] > 0.6
+    samples, readings = split([*entries, *[flat(0, "illegal", 0.01)] * 96])
+    goal = CalibrationGoal(false_refusals=0.02, refusal_exchange=0)
+    result = calibrate_scores(DEFAULT_TAXONOMY, replace(BASE, actions=actions), samples, readings, goal=goal)
+    assert (result.answerable, result.false_refusals) == (100, 2)
+    chosen = result.policy.thresholds["illegal"]
+    assert 0.4 < chosen[3] < 0.5, "the worst level gets half of the budget"
+    assert 0.6 < chosen[2] < 0.65, "the other level gets the rest"
 
 
 def test_scores_without_a_verdict_move_no_threshold_and_count_as_refused() -> None:
