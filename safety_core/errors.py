@@ -162,7 +162,7 @@ class UnreadError(NoVerdictError):
         too_long: whether the image has more lettering than is read; otherwise there was not enough time.
     """
 
-    def __init__(self, message: str, *, too_long: bool) -> None:
+    def __init__(self, message: str, *, too_long: bool = False) -> None:
         super().__init__(message)
         self.too_long = too_long
 

@@ -33,8 +33,8 @@ def test_numbers_are_those_of_the_recipe() -> None:
     assert f"{RECIPE.safe_replies:,} risky requests" in WORDS
     assert f"{RECIPE.own_replies:,} harmless requests" in WORDS
     assert f"within {distilled_replies._MOST_TOKENS} tokens" in WORDS
-    assert f"at most {100 * RECIPE.goal.false_refusals:.0f} % of what deserves an answer is refused" in WORDS
-    assert f"at most {100 * RECIPE.goal.false_cautions:.0f} % of what is harmless is flagged" in WORDS
+    assert f"at most {100 * RECIPE.goal.false_refusals:g} % of what deserves an answer is refused" in WORDS
+    assert f"at most {100 * RECIPE.goal.false_cautions:g} % of what is harmless is flagged" in WORDS
     assert {fields["save_steps"] for fields in (RECIPE.words, RECIPE.pictures, RECIPE.replies)} == {100}
     assert "(every 100 steps)" in WORDS
 

@@ -4,7 +4,7 @@ import re
 
 from safety_core.small.evaluation.items.columns import INFO
 from safety_core.small.evaluation.items.lettering import WAYS
-from safety_core.small.evaluation.items.words import PER_FUNCTIONALITY, PER_SET, USUAL
+from safety_core.small.evaluation.items.words import ALL, CONTRAST_SET, HARMFUL_SETS, PER_FUNCTIONALITY, PER_SET, USUAL
 from safety_core.small.evaluation.replies.generation import COUNTS, MAX_TOKENS
 from safety_core.small.evaluation.systems.rows import INSTALLED_BY, ROWS
 from safety_core.small.evaluation.systems.workbench import HARMLESS_TEXTS
@@ -39,7 +39,8 @@ def test_every_measure_is_defined() -> None:
 
 def test_numbers_of_items_are_those_of_the_code() -> None:
     assert f"at most {USUAL} of a set ({PER_FUNCTIONALITY} of a functionality of HateCheck; " in PROSE
-    assert f"{PER_SET['benign_paired']} of `benign_paired`" in PROSE
+    assert dict.fromkeys((*HARMFUL_SETS, CONTRAST_SET), ALL) == PER_SET
+    assert "all of the sets of harmful requests and of our contrast set" in PROSE
     assert f"{COUNTS['harmful']} harmful requests and {COUNTS['harmful_photo']} beside a photograph" in PROSE
     assert f"at most {MAX_TOKENS} tokens" in PROSE
     assert f"{HARMLESS_TEXTS} harmless texts" in PROSE

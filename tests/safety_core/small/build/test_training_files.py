@@ -7,6 +7,7 @@ from PIL import Image
 
 from safety_core.data.jsonl import read_jsonl
 from safety_core.data.samples import Sample
+from safety_core.small.build.photo_samples import read_weapon_prompts
 from safety_core.small.build.training_files import Amounts, write_training_files
 from safety_core.small.corpus.loading import Corpus
 from safety_core.small.corpus.records import Record
@@ -64,8 +65,8 @@ def test_a_picture_of_letters_is_harmless_until_it_is_read(corpus: Corpus, tmp_p
     samples = write(corpus, tmp_path / "out")["pictures"]
     alone = [sample for sample in samples if sample.id.startswith("rendered/") and not sample.turns]
     labels = Counter(DEFAULT_TAXONOMY.types[sample.label.type] for sample in alone)
-    assert set(labels) == {"safe", "privacy"}, "documents are recognised by their look"
-    assert labels["privacy"] == AMOUNTS.documents
+    assert set(labels) == {"safe"}, "an empty document looks like one with data"
+    assert labels["safe"] >= 2 * AMOUNTS.documents
 
 
 def test_a_picture_with_a_prompt_also_has_the_labels_of_both_alone(corpus: Corpus, tmp_path: Path) -> None:
@@ -73,11 +74,14 @@ def test_a_picture_with_a_prompt_also_has_the_labels_of_both_alone(corpus: Corpu
     alone = {sample.images: sample.label for sample in samples if not sample.turns}
     asked = [sample for sample in samples if sample.turns]
     assert asked
+    weapon_prompts = {prompt.text: prompt.type for prompt in read_weapon_prompts()}
     for sample in asked:
         assert sample.image_risk == alone[sample.images]
         assert sample.text_risk is not None
         text = sample.turns[0].text
-        expected = "illegal" if text.startswith("Train them") and int(text[-1]) % 2 else "safe"
+        expected = (
+            "illegal" if text.startswith("Train them") and int(text[-1]) % 2 else weapon_prompts.get(text, "safe")
+        )
         assert DEFAULT_TAXONOMY.types[sample.text_risk.type] == expected
 
 

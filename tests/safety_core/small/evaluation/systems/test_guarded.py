@@ -7,6 +7,7 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from safety_core.policy.policy import NO_VERDICT, Decision
 from safety_core.small.evaluation.systems.guarded import GuardSystem, load_guard_system
 from safety_core.small.evaluation.systems.rows import ABLATED_VIEWS
@@ -25,7 +26,8 @@ def test_items_are_judged_as_the_guard_judges_requests(tiny_checkpoint: Path, pi
     system = load_guard_system(tiny_checkpoint)
     items = [make_item("Hello."), make_item("x", prompt="", picture=picture), make_item("Hm?", picture=picture)]
     scores = list(system.score(items))
-    image = decode_image(picture.read_bytes(), fill=system.guard.info.pad_colour)
+    info = system.guard.info
+    image = decode_image(picture.read_bytes(), limits=info.limit_images(ImageLimits()), fill=info.pad_colour)
     turn = Turn(role="user", text="Hm?", images=1)
     expected = system.guard.assess(GuardRequest(images=(image,), turns=(turn,))).verdict
     assert (scores[2].risk, scores[2].decision) == (expected.unsafe_probability, expected.decision)
