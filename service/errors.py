@@ -38,7 +38,6 @@ _STATUS_OF_CODE = {
     "content_type": 415,
     "image_format": 415,
     "invalid_field": 422,
-    "lettering_too_long": 422,
     "unknown_field": 422,
 }
 """Statuses of input errors that are not 400, by error code."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.reply_windows import split_windows
@@ -160,10 +161,11 @@ class Preparer:
         no verdict."""
         exceeded = frozenset(problem for reading in readings for problem in reading.problems)
         if _is_complete(readings):
-            lettering = self._lettering.encode(readings, variants[0][0])
-            if sum(len(text.ids) for text in lettering) <= MAX_LETTERING_TOKENS:
-                return lettering
-            _logger.error("no verdict: lettering of all images: too many tokens")
+            with suppress(PromptError):  # it cannot be encoded within the bounds
+                lettering = self._lettering.encode(readings, variants[0][0])
+                if sum(len(text.ids) for text in lettering) <= MAX_LETTERING_TOKENS:
+                    return lettering
+            _logger.error("no verdict: the lettering of all images together is too long")
             exceeded = frozenset({Problem.CHARACTERS})
         return ModelInput(request=request, readings=tuple(readings), exceeded=exceeded)
 

@@ -197,7 +197,7 @@ def calibrate_scores(
         _choose_level(level, points, thresholds, base, goal, refusals // max(1, left))
         # A sample that is flagged at this level stays flagged, whatever the thresholds of lower levels.
         flagged = [point for point in points if point.scores[level] >= thresholds[point.type][level]]
-        refusals -= sum(point.deserves_answer for point in flagged) if level in refused else 0
+        refusals -= sum(point.deserves_answer and base.actions[point.type][level] is Action.REFUSE for point in flagged)
         points = [point for point in points if point.scores[level] < thresholds[point.type][level]]
     policy = replace(base, thresholds=thresholds)
     return _count_decisions(policy, offsets, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])

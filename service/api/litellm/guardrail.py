@@ -20,7 +20,7 @@ from safety_core.engine.messages import (
     GuardVerdict,
     ReplyRequest,
 )
-from safety_core.errors import InputError, PromptError, UnreadError
+from safety_core.errors import InputError, UnreadError
 from safety_core.inputs.conversation import Turn
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision
@@ -31,6 +31,7 @@ from service.api.openapi.bodies import build_json_body
 from service.api.openapi.responses import ERRORS
 from service.api.text_windows import TooLongError, WindowLimits, assess_in_windows, check_length, create_window_limits
 from service.endpoints import GUARDRAIL
+from service.errors import build_error_reply
 from service.ingress.body import create_image_count_error
 from service.ingress.request_resources import enforce_deadline
 from service.pipeline import Assess, Context, RequestContext, choose_policy, judge, load_images, read_json
@@ -42,9 +43,6 @@ _CHARACTERS_PER_ELEMENT = 4
 
 _OTHER_ELEMENTS = 16_384
 """Commas and brackets outside texts: ids, roles, tool schemas."""
-
-_LETTERING = "lettering_too_long"
-"""Code of the error for images with too much lettering."""
 
 _LARGE_BYTES = 64 * 1024
 """A larger body is searched in a thread, because the search would block the event loop for milliseconds."""
@@ -121,10 +119,9 @@ async def _judge_request(context: RequestContext) -> GuardrailReply:
     )
     try:
         verdicts = await judge(context, requests, assess_parts=assessor.assess)
-    except UnreadError:  # a client can fill an image with lettering deliberately
-        raise _LimitExceededError(_create_unread_error()) from None
-    except PromptError as exc:
-        raise (_LimitExceededError(exc) if exc.code == _LETTERING else exc) from None
+    except UnreadError as exc:  # a client can fill an image with lettering deliberately
+        reply = build_error_reply(exc)
+        raise _LimitExceededError(InputError(reply.message, code=reply.code)) from None
     worst = max(verdicts, key=lambda verdict: verdict.verdict.severity_key)
     if worst.verdict.decision is Decision.REFUSED:
         return GuardrailReply(action="BLOCKED", blocked_reason=worst.refusal)
@@ -154,10 +151,6 @@ def _check_limits(context: RequestContext, content: ExtractedContent, limits: Wi
     max_images = context.get_limit("images")
     if len(content.images) > max_images:
         raise _LimitExceededError(create_image_count_error(max_images))
-
-
-def _create_unread_error() -> InputError:
-    return InputError("The image has more lettering than is read.", code=_LETTERING, param="image")
 
 
 def _create_turns(texts: list[str]) -> tuple[Turn, ...]:
