@@ -197,7 +197,10 @@ class Build:
     def train_on_pictures(self) -> None:
         """Train head and projector on pictures and a part of the words, with the texts read before."""
         folder, start = self._files / "train", self.root / "pictures-start"
-        if not start.exists():
+        if self.weights is not None:  # its head has learned to look at pictures, so nothing is reset
+            own = self.root / "words"
+            start = own if own.exists() else self.weights
+        elif not start.exists():
             reset_pictures(self._shared / "words", self._create_untrained(), start)
         words = folder / "words-replayed.jsonl"
         lines = (folder / "words.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)  # in random order

@@ -66,6 +66,7 @@ _CONTINUED_WORDS: Mapping[str, Any] = {
     "warmup_steps": 30,
     "lora_dropout": 0.0,
 }
+_CONTINUED_PICTURES: Mapping[str, Any] = {"epochs": 2}
 _CONTINUED_REPLIES: Mapping[str, Any] = {"lr": 1.5e-4, "max_steps": 100, "warmup_steps": 10, "lora_dropout": 0.0}
 
 
@@ -127,7 +128,7 @@ class Recipe:
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
             false_refusals=0.055,
-            false_cautions=0.05,
+            false_cautions=0.065,
             refusal_exchange=0.5,
             caution_exchange=0.5,
             by_type=False,
@@ -140,6 +141,8 @@ class Recipe:
         return replace(
             self,
             words={**self.words, **_CONTINUED_WORDS},
+            replayed=30_000,
+            pictures={**self.pictures, **_CONTINUED_PICTURES},
             replies={**self.replies, **_CONTINUED_REPLIES},
             descriptions=1500,
             safe_replies=500,

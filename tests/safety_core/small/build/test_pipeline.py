@@ -246,6 +246,8 @@ def test_the_trainings_of_a_checkpoint_are_continued(built: Path, make_build: Ma
     assert [Path(file).name for file in run["data"]] == ["words-continued.jsonl"]
     read, known = (len(read_rows(root / "train" / f"{name}.jsonl")) for name in ("words-continued", "words"))
     assert 0 < read < known, "of what the checkpoint knows, a part is trained on again"
+    run = json.loads((root / "pictures.run" / "train-run.json").read_text())
+    assert Path(run["backbone"]) == root / "words", "what it has learned to see is kept"
     report = verify(root / NAME)
     assert (report.has_adapter, report.has_prompt_adapter) == (True, True)
     assert (root / NAME / PROJECTOR_FILE).read_bytes() == (start / PROJECTOR_FILE).read_bytes()
@@ -289,3 +291,15 @@ def test_a_head_that_reads_embeddings_needs_no_adapter(make_build: MakeBuild, tm
 def test_a_cpu_takes_the_same_steps_in_smaller_passes(built: Path) -> None:
     run = json.loads((built / "words.run" / "train-run.json").read_text())
     assert (run["batch_size"], run["grad_accum"]) == (1, 4)
+
+
+def test_a_checkpoint_sees_more_pictures_without_reading_words_first(
+    built: Path, make_build: MakeBuild, tmp_path: Path
+) -> None:
+    """Files are those of another build, and nothing of the checkpoint's modules is reset."""
+    root, start = tmp_path / "more-pictures", built / NAME
+    make_build(root, start=built, weights=start).run(only="pictures")
+    run = json.loads((root / "pictures.run" / "train-run.json").read_text())
+    assert Path(run["backbone"]) == start
+    assert {Path(file).parent for file in run["data"]} == {built / "train"}
+    assert not (root / "pictures-start").exists()
