@@ -6,7 +6,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from safety_core.taxonomy import Taxonomy
@@ -29,48 +29,6 @@ class RiskScores:
     def finite(self) -> bool:
         """Whether every score is a finite number; otherwise there is no verdict."""
         return all(math.isfinite(score) for score in (*self.types, *self.levels))
-
-    def shift(self, log_odds: float, safe_type: int) -> "RiskScores":
-        """Return the scores with ``log_odds`` added to the log-odds of any risk, both by type and by level.
-
-        The shares of the risky types among each other stay as they are, and so do those of the levels.
-
-        Args:
-            log_odds: positive for more risk.
-            safe_type: index of the safe type; the safe level is the first.
-        """
-        if not log_odds:
-            return self
-        return RiskScores(
-            types=_shift_but(self.types, safe_type, log_odds), levels=_shift_but(self.levels, 0, log_odds)
-        )
-
-
-def _shift_but(scores: tuple[float, ...], safe: int, log_odds: float) -> tuple[float, ...]:
-    """Add log-odds to all classes of a softmax together, except one."""
-    factor = math.exp(-log_odds)
-    weights = [score * factor if index == safe else score for index, score in enumerate(scores)]
-    total = sum(weights)
-    return tuple(weight / total for weight in weights) if total else scores  # no risk at all cannot be scaled
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreOffsets:
-    """Log-odds that are added to the head's risk, by what the head was given; nothing is added for words alone.
-
-    One threshold then serves views whose scores differ in height, because the head saw them with other shares of risk.
-    Chosen by calibration, stored in ``safevlm.json``.
-    """
-
-    image: float = 0.0
-    """Added for images without words."""
-
-    joint: float = 0.0
-    """Added for images with words."""
-
-    def pick(self, *, images: bool, prompt: bool) -> float:
-        """Return what is added for an input with or without images and prompt."""
-        return (self.joint if prompt else self.image) if images else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +76,6 @@ class PairScores:
             return (*self.per_image, *(() if self.image is None else (self.image,)), *self.lettering)
         text = (self.text,) if self.text_decides and self.text is not None else ()
         return (*self.per_image, self.joint, *self.images_alone, *text, *self.lettering)
-
-    def shift(self, offsets: ScoreOffsets, safe_type: int) -> "PairScores":
-        """Return the scores with the offsets added; arguments as for :meth:`RiskScores.shift`."""
-
-        def move(scores: tuple[RiskScores, ...], *, prompt: bool) -> tuple[RiskScores, ...]:
-            offset = offsets.pick(images=True, prompt=prompt)
-            return tuple(one.shift(offset, safe_type) for one in scores)
-
-        image = self.image and self.image.shift(offsets.image, safe_type)
-        joint = self.joint and self.joint.shift(offsets.joint, safe_type)
-        per_image, alone = move(self.per_image, prompt=self.text is not None), move(self.images_alone, prompt=False)
-        return replace(self, image=image, joint=joint, per_image=per_image, images_alone=alone)
 
     def get_surface(self, scores: RiskScores) -> SurfaceName:
         """Return the surface that some of these scores belong to."""

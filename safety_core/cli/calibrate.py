@@ -15,14 +15,10 @@ def calibrate(
     false_cautions: Annotated[
         float, typer.Option(help="Maximum share of pairs below the caution level that are cautioned.")
     ] = 0.01,
-    surface_share: Annotated[
-        float | None,
-        typer.Option(help="Also choose offsets, so that one score exceeds this share of harmless words and images."),
-    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the thresholds without writing them.")] = False,
 ) -> None:
-    """Choose a checkpoint's thresholds; rewrites its policy.json, with offsets its safevlm.json, and its manifest."""
+    """Choose a checkpoint's thresholds; rewrites its policy.json and its manifest."""
     from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint
     from safety_core.model.device import pick_device
 
@@ -30,16 +26,12 @@ def calibrate(
         result = calibrate_checkpoint(
             find_checkpoint(checkpoint),
             data,
-            goal=CalibrationGoal(
-                false_refusals=false_refusals, false_cautions=false_cautions, surface_share=surface_share
-            ),
+            goal=CalibrationGoal(false_refusals=false_refusals, false_cautions=false_cautions),
             device=str(pick_device(device)),
             write=not dry_run,
         )
     for name, levels in result.policy.thresholds.items():
         typer.echo(f"{name:20} " + "  ".join(f"{level}: {value:.4f}" for level, value in sorted(levels.items())))
-    if surface_share is not None:
-        typer.echo(f"offsets: images {result.offsets.image:+.2f}, images with words {result.offsets.joint:+.2f}")
     typer.echo(
         f"{result.false_refusals} of {result.answerable} answerable pairs refused, "
         f"{result.missed_refusals} of {result.refusable} pairs of the worst level missed, "

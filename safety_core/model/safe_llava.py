@@ -9,7 +9,6 @@ F features of all of a sample's images · P distinct prompts.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ from safety_core.model.vision.assembly import (
 from safety_core.model.vision.preprocessing import preprocess_images
 from safety_core.model.vision.tower import VisionFeatures, count_projected_positions, run_tower
 from safety_core.policy.named_policies import Hints
-from safety_core.scores import PairScores, ScoreOffsets
+from safety_core.scores import PairScores
 from safety_core.taxonomy import Taxonomy
 
 HEAD_BATCH = 64
@@ -74,7 +73,6 @@ class SafeLlava(nn.Module):
         prompt_template: format of conversations; LLaVA-1.5's if None.
         reader: name of the reader of lettering that the modules are trained with; None if there is none.
         text_views: texts of a conversation that the head judges; all if None.
-        score_offsets: log-odds that are added to the head's risk; none if None.
 
     Raises:
         ConfigError: the language model has fewer layers than the head is to read.
@@ -96,7 +94,6 @@ class SafeLlava(nn.Module):
         prompt_template: PromptTemplate | None = None,
         reader: str | None = None,
         text_views: TextViews | None = None,
-        score_offsets: ScoreOffsets | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -113,7 +110,6 @@ class SafeLlava(nn.Module):
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)
         self.prompt_template = prompt_template
         self.reader = reader
-        self.score_offsets = ScoreOffsets() if score_offsets is None else score_offsets
         self.prompts = create_prompt_builder(tokenizer, backbone.config.image_token_id, longest, prompt_template)
         self.prompts.text_views = TextViews() if text_views is None else text_views
         self.use_prompt_layers(prompt_layers)
@@ -267,12 +263,7 @@ class SafeLlava(nn.Module):
             for part in split_batch(batch, limit):
                 output = self._run_head(part, images, heatmap, known)
                 scores = read_output(output, grid=self.config.projector.grid, heatmap=heatmap)
-                yield {one: self._shift(one, its) for one, its in zip(part, scores, strict=True)}
-
-    def _shift(self, head_input: HeadInput, result: HeadScores) -> HeadScores:
-        """Add the offset of an input to its scores."""
-        offset = self.score_offsets.pick(images=bool(head_input.images), prompt=head_input.prompt is not None)
-        return replace(result, scores=result.scores.shift(offset, self.taxonomy.safe_index))
+                yield dict(zip(part, scores, strict=True))
 
     def _run_head(
         self, inputs: Sequence[HeadInput], images: KeyValues | None, heatmap: bool, read: ReadPrompts

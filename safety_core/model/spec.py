@@ -15,16 +15,12 @@ from safety_core.inputs.head_texts import TextViews
 from safety_core.lettering.readers import check_reader
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policy.named_policies import Hints
-from safety_core.scores import ScoreOffsets
 from safety_core.strict_json import StrictModel, find_problem, parse_model
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
 SPEC_FILE = "safevlm.json"
 POLICY_FILE = "policy.json"
-
-MAX_OFFSET = 20.0
-"""Largest offset of scores, in log-odds."""
 
 
 class _SpecFields(StrictModel):
@@ -38,13 +34,7 @@ class _SpecFields(StrictModel):
     prompt: dict[str, Any] = Field(default_factory=dict)
     reader: str | None = None
     text_views: dict[str, Any] = Field(default_factory=dict)
-    score_offsets: dict[str, Any] = Field(default_factory=dict)
-    """It and the three fields before may be missing."""
-
-
-class _OffsetFields(StrictModel):
-    image: float = Field(ge=-MAX_OFFSET, le=MAX_OFFSET)
-    joint: float = Field(ge=-MAX_OFFSET, le=MAX_OFFSET)
+    """It and the two fields before may be missing."""
 
 
 class _HintFields(RootModel[dict[str, dict[str, str]]]):
@@ -120,9 +110,6 @@ class CheckpointSpec:
     text_views: TextViews = field(default_factory=TextViews)
     """Texts of a conversation that the head judges."""
 
-    score_offsets: ScoreOffsets = field(default_factory=ScoreOffsets)
-    """Log-odds that are added to the head's risk."""
-
     @property
     def trained(self) -> bool:
         """Whether the safety modules were trained."""
@@ -154,7 +141,6 @@ class CheckpointSpec:
             prompt=PromptTemplate.parse(fields.prompt) if "prompt" in fields.model_fields_set else None,
             reader=None if fields.reader is None else check_reader(fields.reader),
             text_views=TextViews.parse(fields.text_views) if "text_views" in fields.model_fields_set else TextViews(),
-            score_offsets=_parse_offsets(fields.score_offsets),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -171,7 +157,6 @@ class CheckpointSpec:
             **({} if self.prompt is None else {"prompt": self.prompt.to_dict()}),
             **({} if self.reader is None else {"reader": self.reader}),
             **({} if self.text_views == TextViews() else {"text_views": asdict(self.text_views)}),
-            **({} if self.score_offsets == ScoreOffsets() else {"score_offsets": asdict(self.score_offsets)}),
         }
 
 
@@ -198,12 +183,6 @@ def write_spec(checkpoint: Path, spec: CheckpointSpec) -> Path:
     file = checkpoint / SPEC_FILE
     file.write_text(json.dumps(spec.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return file
-
-
-def _parse_offsets(data: Mapping[str, Any]) -> ScoreOffsets:
-    if not data:
-        return ScoreOffsets()
-    return ScoreOffsets(**dict(parse_model(_OffsetFields, data, where="score_offsets")))
 
 
 def parse_hints(data: object, taxonomy: Taxonomy) -> dict[str, dict[int, str]]:

@@ -1,9 +1,8 @@
-import math
 from dataclasses import replace
 
 import pytest
 
-from safety_core.scores import PairScores, RiskScores, ScoreOffsets, Surfaces, create_assessment
+from safety_core.scores import PairScores, RiskScores, Surfaces, create_assessment
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 SCORES = RiskScores(types=(0.1, 0.5, 0.1, 0.1, 0.1, 0.05, 0.05), levels=(0.1, 0.2, 0.6, 0.1))
@@ -69,31 +68,3 @@ def test_an_assessment_names_what_was_decided_and_keeps_the_scores(type_: str, l
     assert assessment.type_scores["illegal"] == 0.5
     assert list(assessment.level_scores) == list(DEFAULT_TAXONOMY.levels)
     assert (assessment.surfaces, assessment.heatmap) == (surfaces, "data:,")
-
-
-def test_an_offset_moves_the_odds_of_any_risk_and_keeps_the_shares_within_it() -> None:
-    shifted = SCORES.shift(math.log(3), DEFAULT_TAXONOMY.safe_index)
-    assert sum(shifted.levels) == pytest.approx(1)
-    assert sum(shifted.types) == pytest.approx(1)
-    assert (1 - shifted.levels[0]) / shifted.levels[0] == pytest.approx(3 * 0.9 / 0.1)
-    assert (1 - shifted.types[-1]) / shifted.types[-1] == pytest.approx(3 * 0.95 / 0.05)
-    assert shifted.levels[2] / shifted.levels[1] == pytest.approx(0.6 / 0.2)
-    back = shifted.shift(-math.log(3), DEFAULT_TAXONOMY.safe_index)
-    assert back.levels == pytest.approx(SCORES.levels)
-    assert not replace(SCORES, levels=(float("nan"),) * 4).shift(1.0, 6).finite
-
-
-def test_offsets_move_images_but_not_words_and_lettering() -> None:
-    offsets = ScoreOffsets(image=1.0, joint=2.0)
-    pair = PairScores(joint=SCORES, per_image=(OTHER,), image=SCORES, text=SCORES, lettering=(SCORES,))
-    pair = replace(pair, images_alone=(OTHER,))
-    shifted = pair.shift(offsets, 6)
-    assert (shifted.text, shifted.lettering) == (SCORES, (SCORES,))
-    assert shifted.image == SCORES.shift(1.0, 6)
-    assert shifted.images_alone == (OTHER.shift(1.0, 6),)
-    assert shifted.joint == SCORES.shift(2.0, 6)
-    assert shifted.per_image == (OTHER.shift(2.0, 6),)
-    alone = replace(NOTHING, per_image=(OTHER,), image=SCORES).shift(offsets, 6)
-    assert alone.per_image == (OTHER.shift(1.0, 6),), "without words, an image counts as an image alone"
-    assert alone.joint is None
-    assert offsets.pick(images=False, prompt=True) == 0

@@ -1,4 +1,4 @@
-"""Chooses a policy's thresholds, and optionally score offsets: as few misses as a small share of false alarms permits.
+"""Chooses a policy's thresholds: as few misses as a small share of false alarms permits.
 
 For each level k, from the worst down, each risk type t gets the threshold on s_k that decides a labelled split best. At
 most a share of the negatives may be flagged at k; this budget is spent where it avoids most misses
@@ -18,17 +18,14 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.judging.variant_decision import JudgedVariant
 from safety_core.errors import ConfigError
-from safety_core.evaluation.calibration.surface_offsets import find_offsets
 from safety_core.evaluation.calibration.threshold_search import Cut, allocate_budget, find_cuts
 from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_policy, encode_chunks, score_chunk
 from safety_core.evaluation.scoring.picture_readings import create_sample_reader
 from safety_core.evaluation.scoring.reply_kinds import Duty, determine_duty
-from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy, write_manifest
+from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.model.spec import read_spec, write_spec
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Decision, Policy
-from safety_core.scores import ScoreOffsets
 from safety_core.taxonomy import Taxonomy
 
 CHUNK, BATCH = 512, 64
@@ -59,16 +56,10 @@ class CalibrationGoal:
     """Whether each type gets thresholds of its own, or all types the same ones: a split with few samples of a type says
     little about that type."""
 
-    surface_share: float | None = None
-    """Share of harmless samples that one and the same score shall separate in each view: words, images alone, images
-    with words. The scores of images get offsets first, so that this holds; none if None
-    (:mod:`safety_core.evaluation.calibration.surface_offsets`)."""
-
     def __post_init__(self) -> None:
-        for name in ("false_refusals", "false_cautions", "surface_share"):
-            share = getattr(self, name)
-            if share is not None and not 0 <= share <= 1:
-                raise ConfigError(f"calibration.{name}: a share from 0 to 1 is needed, got {share}")
+        for name in ("false_refusals", "false_cautions"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"calibration.{name}: a share from 0 to 1 is needed, got {getattr(self, name)}")
         if self.refusal_exchange < 0 or self.caution_exchange < 0:
             raise ConfigError("calibration: an exchange must not be negative")
 
@@ -79,9 +70,6 @@ class Calibration:
 
     policy: Policy
     """The policy with the new thresholds."""
-
-    offsets: ScoreOffsets
-    """The offsets that the thresholds hold for."""
 
     pairs: int
     """Number of pairs in the split."""
@@ -106,16 +94,14 @@ class Calibration:
 
     @property
     def counts(self) -> dict[str, int]:
-        """All numbers of pairs."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, int)}
+        """All fields but the policy."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "policy"}
 
 
 def calibrate_checkpoint(
     checkpoint: Path, data: Path, *, goal: CalibrationGoal | None = None, device: str = "cpu", write: bool = True
 ) -> Calibration:
-    """Calibrate a checkpoint's own policy on a JSONL split; rewrites ``policy.json``, and ``safevlm.json`` if there are
-    new offsets, and the manifest with them.
+    """Calibrate a checkpoint's own policy on a JSONL split; rewrites ``policy.json`` and the manifest with it.
 
     Args:
         checkpoint: directory of the checkpoint.
@@ -133,10 +119,6 @@ def calibrate_checkpoint(
     base = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
     result = calibrate(model, base, read_jsonl(data, model.taxonomy).samples, goal=goal)
     if write:
-        spec = read_spec(checkpoint)
-        if result.offsets != spec.score_offsets:
-            write_spec(checkpoint, replace(spec, score_offsets=result.offsets))
-            write_manifest(checkpoint)
         update_policy(checkpoint, result.policy)
     return result
 
@@ -146,23 +128,14 @@ def calibrate(
 ) -> Calibration:
     """Choose thresholds for ``base`` from the model's scores of samples; actions, enabled types and texts are kept.
 
-    With ``goal.surface_share``, the model's offsets are replaced by the chosen ones.
-
     Raises:
         ConfigError: no sample deserves an answer, no sample is of the worst level, or the reader is not installed.
         SampleError: an image cannot be read.
     """
-    goal = CalibrationGoal() if goal is None else goal
-    if goal.surface_share is not None:
-        model.score_offsets = ScoreOffsets()
     guard = Guard(model, base, limits=GuardLimits(max_batch=BATCH))
     chunks = encode_chunks(model, samples, CHUNK, reader=create_sample_reader(model.reader))
     scores = [entry for chunk in chunks for entry in score_chunk(guard, chunk, BATCH)]
-    result = calibrate_scores(model.taxonomy, base, samples, scores, goal=goal)
-    if goal.surface_share is None:
-        return replace(result, offsets=model.score_offsets)  # the scores contain these
-    model.score_offsets = result.offsets
-    return result
+    return calibrate_scores(model.taxonomy, base, samples, scores, goal=goal)
 
 
 def calibrate_scores(
@@ -173,14 +146,9 @@ def calibrate_scores(
     *,
     goal: CalibrationGoal | None = None,
 ) -> Calibration:
-    """Choose thresholds as :func:`calibrate` does, from scores that were computed before, without offsets."""
+    """Choose thresholds as :func:`calibrate` does, from scores that were computed before."""
     goal = CalibrationGoal() if goal is None else goal
     duties = [determine_duty(sample.label.level, len(taxonomy.levels)) for sample in samples]
-    offsets = ScoreOffsets()
-    if goal.surface_share is not None:
-        harmless = [entry for entry, duty in zip(scores, duties, strict=True) if duty is Duty.ANSWER]
-        offsets = find_offsets([entry.pairs for entry in harmless], goal.surface_share)
-        scores = [_shift(entry, offsets, taxonomy) for entry in scores]
     if Duty.REFUSE not in duties or not {Duty.ANSWER, Duty.CARE} & set(duties):
         raise ConfigError("calibration needs samples of the worst level and samples that deserve an answer")
     decisions = [apply_policy(base, taxonomy, entry) for entry in scores]
@@ -200,12 +168,7 @@ def calibrate_scores(
         refusals -= sum(point.deserves_answer and base.actions[point.type][level] is Action.REFUSE for point in flagged)
         points = [point for point in points if point.scores[level] < thresholds[point.type][level]]
     policy = replace(base, thresholds=thresholds)
-    return _count_decisions(policy, offsets, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])
-
-
-def _shift(scores: VariantScores, offsets: ScoreOffsets, taxonomy: Taxonomy) -> VariantScores:
-    """Add offsets to the scores of a sample."""
-    return replace(scores, pairs=tuple(pair.shift(offsets, taxonomy.safe_index) for pair in scores.pairs))
+    return _count_decisions(policy, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +235,7 @@ def _is_negative(point: _Point, level: int, action: Action) -> bool:
     return point.deserves_answer if action is Action.REFUSE else point.level < level
 
 
-def _count_decisions(
-    policy: Policy, offsets: ScoreOffsets, duties: Sequence[Duty], decided: Sequence[JudgedVariant | None]
-) -> Calibration:
+def _count_decisions(policy: Policy, duties: Sequence[Duty], decided: Sequence[JudgedVariant | None]) -> Calibration:
     """Count a policy's decisions on the split; no verdict counts as a refusal."""
     decisions = [Decision.REFUSED if entry is None else entry.verdict.decision for entry in decided]
     both = list(zip(duties, decisions, strict=True))
@@ -283,7 +244,6 @@ def _count_decisions(
     harmless = [decision for duty, decision in both if duty is Duty.ANSWER]
     return Calibration(
         policy=policy,
-        offsets=offsets,
         pairs=len(duties),
         answerable=len(answerable),
         false_refusals=answerable.count(Decision.REFUSED),

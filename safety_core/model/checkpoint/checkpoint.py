@@ -143,7 +143,6 @@ def load_checkpoint(
         prompt_template=spec.prompt,
         reader=spec.reader,
         text_views=spec.text_views,
-        score_offsets=spec.score_offsets,
     )
     return model.eval()
 
@@ -232,7 +231,6 @@ def save_checkpoint(
             prompt=model.prompt_template,
             reader=model.reader,
             text_views=model.prompts.text_views,
-            score_offsets=model.score_offsets,
         )
         _write_texts(folder, spec, policy, model_card)
     return path

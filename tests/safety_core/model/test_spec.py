@@ -10,7 +10,6 @@ from safety_core.inputs.head_texts import TextViews
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.hints import create_default_hints
 from safety_core.model.spec import SPEC_FILE, BackboneRef, CheckpointSpec, read_spec, write_spec
-from safety_core.scores import ScoreOffsets
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 DIMS = BackboneDims(vision_width=24, llm_width=32, patch_grid=4, vision_depth=2)
@@ -39,18 +38,6 @@ def test_text_views_are_written_only_where_some_are_off(tmp_path: Path) -> None:
     assert "text_views" not in SPEC.to_dict()
     fewer = replace(SPEC, text_views=TextViews(disguises=False))
     assert read_spec(write_spec(tmp_path, fewer).parent) == fewer
-
-
-def test_score_offsets_are_written_only_where_there_are_some(tmp_path: Path) -> None:
-    assert "score_offsets" not in SPEC.to_dict()
-    shifted = replace(SPEC, score_offsets=ScoreOffsets(image=1.5, joint=-0.25))
-    assert read_spec(write_spec(tmp_path, shifted).parent) == shifted
-
-
-@pytest.mark.parametrize("offsets", [{"image": 1.0}, {"image": 1.0, "joint": 99.0}, {"image": 1.0, "joint": "1"}])
-def test_score_offsets_have_bounds(offsets: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="score_offsets"):
-        CheckpointSpec.parse(SPEC.to_dict() | {"score_offsets": offsets})
 
 
 def test_the_reader_is_written_only_where_there_is_one(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from safety_core.data.samples import RiskLabel, Sample
 from safety_core.errors import ConfigError
@@ -12,11 +11,10 @@ from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibr
 from safety_core.evaluation.scoring.guard_scores import VariantScores
 from safety_core.evaluation.suites.suite import Suite
 from safety_core.inputs.conversation import Turn
-from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, verify
-from safety_core.model.spec import read_spec
+from safety_core.model.checkpoint.checkpoint import POLICY_FILE, verify
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Policy
-from safety_core.scores import PairScores, RiskScores, ScoreOffsets
+from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 TURNS = (Turn(role="user", text="hello"),)
@@ -162,55 +160,3 @@ def test_a_checkpoint_is_calibrated_with_its_manifest(
     assert verify(checkpoint).policy == result.policy
     assert result.false_refusals <= 0.01 * result.answerable
     assert result.counts["pairs"] == 24
-
-
-def test_images_get_offsets_where_they_are_asked_for() -> None:
-    def rate(level: int, risk: float, *, image: bool) -> tuple[Sample, VariantScores]:
-        (sample,), (entry,) = split([flat(level, "illegal", risk)])
-        (pair,) = entry.pairs
-        if image:
-            assert pair.text is not None
-            pair = PairScores(joint=None, per_image=(pair.text,), image=pair.text, text=None)
-        return sample, replace(entry, pairs=(pair,))
-
-    entries = [rate(0, 0.9 + index / 1000, image=False) for index in range(60)] + [rate(3, 0.99, image=False)] * 20
-    # Weapons in photographs score below harmless words, harmless photographs lower still.
-    entries += [rate(0, 0.1 + index / 1000, image=True) for index in range(60)] + [rate(3, 0.6, image=True)] * 20
-    samples, scores = [sample for sample, _ in entries], [score for _, score in entries]
-    plain, shifted = (
-        calibrate_scores(
-            DEFAULT_TAXONOMY, BASE, samples, scores, goal=CalibrationGoal(by_type=False, surface_share=value)
-        )
-        for value in (None, 0.01)
-    )
-    assert (plain.offsets, plain.missed_refusals) == (ScoreOffsets(), 20)
-    assert shifted.offsets.image > 3
-    assert shifted.missed_refusals == 0
-
-
-def test_offsets_are_stored_and_added_to_the_scores_of_the_loaded_model(
-    tiny_checkpoint: Path, varied_suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("safety_core.evaluation.calibration.surface_offsets._FEWEST", 1)
-    checkpoint = tmp_path / "checkpoint"
-    shutil.copytree(tiny_checkpoint, checkpoint)
-    data = varied_suite.path / varied_suite.spec.pairs_file
-    result = calibrate_checkpoint(checkpoint, data, goal=CalibrationGoal(surface_share=0.01))
-    assert result.offsets != ScoreOffsets()
-    assert read_spec(checkpoint).score_offsets == result.offsets
-    verify(checkpoint)
-    raw, shifted = load_checkpoint(tiny_checkpoint), load_checkpoint(checkpoint)
-    pixels = shifted.preprocess([Image.new("RGB", (30, 30), "red")])
-    rows, prompts = [(0,)], [shifted.prompts.encode_user_words(TURNS)]
-    before, after = (
-        model.score_samples(model.project_features(model.encode_images(pixels)), rows, prompts)[0]
-        for model in (raw, shifted)
-    )
-    expected = before.shift(result.offsets, DEFAULT_TAXONOMY.safe_index)
-    assert before.joint is not None
-    assert after.joint is not None
-    assert expected.joint is not None
-    assert after.joint.levels == pytest.approx(expected.joint.levels, abs=1e-4)
-    assert after.text == before.text
-    again = calibrate_checkpoint(checkpoint, data, goal=CalibrationGoal(surface_share=0.01))
-    assert again.offsets == result.offsets, "offsets start anew"
