@@ -11,7 +11,7 @@
 #   PARTS_ARGS=…    arguments of `safevlm parts fetch`, e.g. PARTS_ARGS="--wheels DIR" without a network
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin

@@ -56,7 +56,7 @@ class Speed:
 
 
 def measure_small_chat(
-    rounds: Annotated[int, typer.Option(help="Number of turns.", min=3)] = 5,
+    rounds: Annotated[int, typer.Option(help="Number of turns.", min=5)] = 5,
     most: Annotated[int, typer.Option(help="Largest number of clients; the others are 1, 8 and 32.", min=1)] = 32,
     checkpoint: CheckpointOption = SMALL,
 ) -> None:

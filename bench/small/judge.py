@@ -25,7 +25,7 @@ JUDGE = f"generative judge, {ANSWER_TOKENS} tokens"
 
 
 def measure_small_judge(
-    rounds: Annotated[int, typer.Option(help="Number of turns.", min=3)] = 8,
+    rounds: Annotated[int, typer.Option(help="Number of turns.", min=5)] = 8,
     requests: Annotated[int, typer.Option(help="Requests of each contender in a turn.", min=1)] = 5,
     checkpoint: CheckpointOption = SMALL,
 ) -> None:

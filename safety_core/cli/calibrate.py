@@ -15,6 +15,11 @@ def calibrate(
     false_cautions: Annotated[
         float, typer.Option(help="Maximum share of pairs below the caution level that are cautioned.")
     ] = 0.01,
+    refusal_exchange: Annotated[float, typer.Option(help="Cost of a false refusal, in misses.")] = 0.5,
+    caution_exchange: Annotated[float, typer.Option(help="Cost of a false caution, in misses.")] = 1.0,
+    by_type: Annotated[
+        bool, typer.Option("--by-type/--all-types", help="Thresholds for each type, or the same ones for all.")
+    ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the thresholds without writing them.")] = False,
 ) -> None:
@@ -26,7 +31,13 @@ def calibrate(
         result = calibrate_checkpoint(
             find_checkpoint(checkpoint),
             data,
-            goal=CalibrationGoal(false_refusals=false_refusals, false_cautions=false_cautions),
+            goal=CalibrationGoal(
+                false_refusals=false_refusals,
+                false_cautions=false_cautions,
+                refusal_exchange=refusal_exchange,
+                caution_exchange=caution_exchange,
+                by_type=by_type,
+            ),
             device=str(pick_device(device)),
             write=not dry_run,
         )

@@ -28,7 +28,11 @@ def build_checkpoint(
         Path | None, typer.Option(help="Use backbone, files, alignment and training on words of this build.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Continue the trainings of this complete checkpoint, with fewer steps.")
+        Path | None, typer.Option(help="Continue the trainings of this checkpoint, with fewer words and replies.")
+    ] = None,
+    fresh: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="With --weights: a file of our texts that is trained on whole; repeatable."),
     ] = None,
     prompt_layers: Annotated[
         int | None, typer.Option(min=0, help="Layers after which the head reads words; default: the recipe's.")
@@ -46,6 +50,8 @@ def build_checkpoint(
     from safety_core.small.build.recipe import Recipe
 
     recipe = Recipe() if weights is None else Recipe().shorten()
+    if fresh:
+        recipe = replace(recipe, fresh=tuple(f"own/{name}" for name in fresh))
     if prompt_layers is not None:
         recipe = replace(recipe, safety={**recipe.safety, "prompt_layers": prompt_layers})
     if epochs is not None:
@@ -72,6 +78,10 @@ def write_model_card(
     report: Annotated[Path, typer.Option(help="report.md of `safevlm evaluate --suite real` on the test split.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint; default: weights/safevlm-small.")] = None,
     names: Annotated[Path | None, typer.Option(help="Figures that `safevlm small look` wrote.")] = None,
+    recall: Annotated[Path | None, typer.Option(help="The table that `safevlm small recall` printed.")] = None,
+    agreement: Annotated[
+        Path | None, typer.Option(help="The table that `safevlm small replies agree` printed.")
+    ] = None,
 ) -> None:
     """Write measured figures into the model card of the small checkpoint, and renew its manifest."""
     from safety_core.model.checkpoint.checkpoint import CARD_FILE, read_spec
@@ -83,6 +93,8 @@ def write_model_card(
         card = format_model_card(
             report=read_bytes(report).decode(),
             names=[] if names is None else json.loads(read_bytes(names)),
+            recall="" if recall is None else read_bytes(recall).decode(),
+            agreement="" if agreement is None else read_bytes(agreement).decode(),
             provenance=read_spec(folder).provenance,
         )
         replace_file(folder, CARD_FILE, card.encode())

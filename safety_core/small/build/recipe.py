@@ -61,12 +61,11 @@ _REPLIES: Mapping[str, Any] = {
 
 _CONTINUED_WORDS: Mapping[str, Any] = {
     "epochs": 1,
-    "lr": 2e-4,
-    "lr_prompt": 2e-4,
+    "lr": 3e-4,
+    "lr_prompt": 3e-4,
     "warmup_steps": 30,
     "lora_dropout": 0.0,
 }
-_CONTINUED_PICTURES: Mapping[str, Any] = {"epochs": 2}
 _CONTINUED_REPLIES: Mapping[str, Any] = {"lr": 1.5e-4, "max_steps": 100, "warmup_steps": 10, "lora_dropout": 0.0}
 
 
@@ -105,12 +104,11 @@ class Recipe:
     replayed: int = 50_000
     """Words that are trained on again together with pictures, so that the head does not forget them."""
 
-    fresh: tuple[str, ...] = tuple(
-        f"own/{name}" for name in ("areas", "body", "fraud", "goods", "groups", "lettering", "public", "wrapped")
-    )
-    """Sources that the checkpoint that is continued has not seen; a continued training on words reads all of them."""
+    fresh: tuple[str, ...] = ()
+    """Sources (``own/NAME`` for a file of our texts) that the checkpoint that is continued has not seen; a continued
+    training reads all of them."""
 
-    seen_again: float = 0.22
+    seen_again: float = 0.1
     """Share of the other words that a continued training on words reads."""
 
     pictures: Mapping[str, Any] = field(default_factory=lambda: dict(_PICTURES))
@@ -137,12 +135,11 @@ class Recipe:
     """False alarms that the thresholds may cause on the calibration split."""
 
     def shorten(self) -> Self:
-        """Return the recipe that continues the trainings of a complete checkpoint: fewer steps, lower rates."""
+        """Return the recipe that continues a complete checkpoint's trainings: fewer words and replies, lower rates."""
         return replace(
             self,
             words={**self.words, **_CONTINUED_WORDS},
-            replayed=30_000,
-            pictures={**self.pictures, **_CONTINUED_PICTURES},
+            replayed=13_000,
             replies={**self.replies, **_CONTINUED_REPLIES},
             descriptions=1500,
             safe_replies=500,

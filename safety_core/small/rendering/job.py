@@ -13,7 +13,8 @@ from safety_core.small.rendering.typography.symbols import Rgb
 from safety_core.small.rendering.typography.typesetting import Align, Block, Style, fit_block
 
 _DETECTOR_SIDE = 960
-"""Longest side that a reader of lettering looks at: larger pictures need larger letters."""
+"""Longest side at which a capital may have the smallest height; larger pictures need larger letters. The guard reads
+pictures at 640 pixels by default, so the smallest letters of the largest pictures are hard to read on purpose."""
 
 
 @dataclass(slots=True, kw_only=True)

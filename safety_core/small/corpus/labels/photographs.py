@@ -1,7 +1,8 @@
 """Rules for photographs, by the picture alone, and what may become risky together with words.
 
 A weapon that can be seen calls for care (illegal, level 1). Alcohol, medicine, tobacco, gambling and blades are
-harmless to look at; their ``kind`` lets pairs with words be labelled (a bottle of beer and "for my ten-year-old").
+harmless to look at; their ``kind`` names parts of the figures. Beside words, such a photograph has the label of the
+words: a pair of a bottle and words that are harmful only with it would need prompts of its own, which do not exist.
 """
 
 import re

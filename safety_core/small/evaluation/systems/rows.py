@@ -131,6 +131,13 @@ ROWS: tuple[Row, ...] = (
         for source, column in HELD_OUT_COLUMNS.items()
     ),
     Row(
+        name="permissive",
+        kind="guard",
+        content="a checkpoint that was trained on sets under free terms alone",
+        takes="everything",
+        needs_checkpoint=True,
+    ),
+    Row(
         name="no_reader",
         kind="guard",
         content="the shipped checkpoint, lettering not read",

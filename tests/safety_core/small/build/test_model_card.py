@@ -59,6 +59,16 @@ def test_figures_come_from_the_files_given() -> None:
     assert "of its 300 of the worst level they miss 21" in card
 
 
+def test_tables_of_recall_and_agreement_have_sections_only_where_they_exist() -> None:
+    card = format_model_card(provenance=ORIGIN, recall="| model | repeated |\n", agreement="| replies of | read |\n")
+    repeats, read = card.index("## What it repeats"), card.index("## Replies read by hand")
+    assert card.index("## What it names") < repeats < card.index("| model | repeated |") < read
+    assert read < card.index("| replies of | read |") < card.index("## Thresholds")
+    plain = format_model_card(provenance=ORIGIN)
+    assert "repeats" not in plain
+    assert "by hand" not in plain
+
+
 def test_another_checkpoint_has_no_such_card() -> None:
     with pytest.raises(InputError, match="was not built by"):
         format_model_card(provenance={"trained": True})
