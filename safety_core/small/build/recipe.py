@@ -61,11 +61,12 @@ _REPLIES: Mapping[str, Any] = {
 
 _CONTINUED_WORDS: Mapping[str, Any] = {
     "epochs": 1,
-    "lr": 3e-4,
-    "lr_prompt": 3e-4,
+    "lr": 2e-4,
+    "lr_prompt": 2e-4,
     "warmup_steps": 30,
     "lora_dropout": 0.0,
 }
+_CONTINUED_PICTURES: Mapping[str, Any] = {"epochs": 2}
 _CONTINUED_REPLIES: Mapping[str, Any] = {"lr": 1.5e-4, "max_steps": 100, "warmup_steps": 10, "lora_dropout": 0.0}
 
 
@@ -108,7 +109,7 @@ class Recipe:
     """Sources (``own/NAME`` for a file of our texts) that the checkpoint that is continued has not seen; a continued
     training reads all of them."""
 
-    seen_again: float = 0.1
+    seen_again: float = 0.22
     """Share of the other words that a continued training on words reads."""
 
     pictures: Mapping[str, Any] = field(default_factory=lambda: dict(_PICTURES))
@@ -139,7 +140,8 @@ class Recipe:
         return replace(
             self,
             words={**self.words, **_CONTINUED_WORDS},
-            replayed=13_000,
+            replayed=30_000,
+            pictures={**self.pictures, **_CONTINUED_PICTURES},
             replies={**self.replies, **_CONTINUED_REPLIES},
             descriptions=1500,
             safe_replies=500,
