@@ -11,8 +11,10 @@
 #   PARTS_ARGS=…    arguments of `safevlm parts fetch`, e.g. PARTS_ARGS="--wheels DIR" without a network
 #   BENCH=…         measurements of `make bench`, e.g. BENCH="overhead classify"
 
-PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# The reader of lettering has no release for Python 3.13 and later, so these come last.
+PYTHON ?= $(shell for before in 13 99; do for p in python3 python3.12 python3.11 python3.13; do \
+	$$p -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$before))" 2>/dev/null && { echo $$p; exit; }; \
+	done; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000

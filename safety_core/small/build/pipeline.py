@@ -143,7 +143,8 @@ class Build:
             until: the last step to run.
 
         Raises:
-            ConfigError: the folder holds another build, or a step or a set of photographs does not exist.
+            ConfigError: the folder holds another build, a step, a set of photographs or a file of fresh texts does not
+                exist, or there are fresh texts but no weights to continue.
             InputError: the folder of sets holds none of them.
             SafeVLMError: what a step raises.
         """
@@ -154,6 +155,8 @@ class Build:
         for name in self.without:
             if name not in sets:
                 raise ConfigError(f"without: must be one of {sets}, got {name!r}")
+        if self.recipe.fresh and self.weights is None:
+            raise ConfigError("fresh: every text is new to a build without weights to continue")
         self._claim_folder()
         for name, step in steps.items():
             if only in (None, name) and not _find_marker(self.root, name).exists():

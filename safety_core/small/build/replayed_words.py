@@ -8,6 +8,8 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from safety_core.errors import ConfigError
+
 
 def write_replayed_words(files: Sequence[Path], out: Path, *, fresh: Collection[str], share: float) -> Path:
     """Write the records of some training files that a continued training reads.
@@ -20,7 +22,14 @@ def write_replayed_words(files: Sequence[Path], out: Path, *, fresh: Collection[
 
     Returns:
         ``out``.
+
+    Raises:
+        ConfigError: no record is of a fresh source.
     """
+    known = {json.loads(line)["source"] for file in files for line in file.read_text(encoding="utf-8").splitlines()}
+    unknown = sorted(set(fresh) - known)
+    if unknown:
+        raise ConfigError(f"fresh: no text that is trained on is of {', '.join(unknown)}")
     with out.open("w", encoding="utf-8") as target:
         for file in files:
             target.writelines(_choose(file.read_text(encoding="utf-8").splitlines(keepends=True), fresh, share))

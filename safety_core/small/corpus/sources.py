@@ -14,8 +14,8 @@ of it; research only; no terms stated, or terms that do not cover the photograph
 TERMS: tuple[Terms, ...] = get_args(Terms)
 
 Use = Literal["words", "pictures", "alignment", "calibration", "development", "test"]
-"""Safety modules by words, and replies of the LoRA to such words; safety modules by pictures; projector and LoRA of the
-alignment; calibration of thresholds; measurements during development; the test split."""
+"""Training of the safety modules on words, and of the LoRA on replies to them; training of the safety modules on
+pictures; alignment (projector and LoRA); choice of thresholds; measurements during development; the test split."""
 
 FREE_TERMS: tuple[Terms, ...] = ("permissive", "attribution")
 """Terms under which what is trained on a set may be shipped with a notice alone."""

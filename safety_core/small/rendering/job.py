@@ -12,9 +12,8 @@ from safety_core.small.rendering.typography import faces
 from safety_core.small.rendering.typography.symbols import Rgb
 from safety_core.small.rendering.typography.typesetting import Align, Block, Style, fit_block
 
-_DETECTOR_SIDE = 960
-"""Longest side at which a capital may have the smallest height; larger pictures need larger letters. The guard reads
-pictures at 640 pixels by default, so the smallest letters of the largest pictures are hard to read on purpose."""
+_UNSCALED_SIDE = 960
+"""Longest side of a picture whose capitals may have the smallest height; larger pictures have larger capitals."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +53,7 @@ class Job:
         size = max(SHORTEST, round(width)), max(SHORTEST, round(height))
         whole = max(size) * (1.3 if mounted else 1.0)
         slack = 1.18 if mounted else 1.0
-        self.cap_height = round(faces.CAP_HEIGHT * max(1.0, whole / _DETECTOR_SIDE) * slack + 0.49)
+        self.cap_height = round(faces.CAP_HEIGHT * max(1.0, whole / _UNSCALED_SIDE) * slack + 0.49)
         return size
 
     def surround(self, size: Size, *, least: float = 0.06, most: float = 0.28) -> Size:

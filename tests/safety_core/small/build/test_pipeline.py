@@ -207,6 +207,8 @@ def test_unknown_names_claim_no_folder(make_build: MakeBuild, tmp_path: Path) ->
         make_build(root).run(until="cook")
     with pytest.raises(ConfigError, match="without: must be one of"):
         make_build(root, without=("gun",)).run()
+    with pytest.raises(ConfigError, match="without weights to continue"):
+        make_build(root, recipe=replace(create_recipe(), fresh=("own/areas",))).run()
     assert not root.exists()
 
 

@@ -1,6 +1,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from safety_core.errors import ConfigError
 from safety_core.small.build.replayed_words import write_replayed_words
 
 
@@ -12,6 +15,12 @@ def write(file: Path, sources: str) -> Path:
 
 def read(file: Path) -> list[str]:
     return [json.loads(line)["id"] for line in file.read_text().splitlines()]
+
+
+def test_a_new_source_without_a_record_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is of own/missing$"):
+        write_replayed_words([write(tmp_path / "a.jsonl", "xo")], tmp_path / "out", fresh={"x", "own/missing"}, share=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_new_sources_are_trained_on_whole_and_others_in_part(tmp_path: Path) -> None:
