@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from safety_core.errors import ConfigError
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.text.folding import FoldedText, FoldingState
 from safety_core.inputs.text.folding_process import Folding
@@ -31,7 +32,7 @@ class TextViews:
     """
 
     sentences: bool = True
-    """Sentences and single lines of a text that has several."""
+    """Sentences and single lines of a text that has at least ``fewest_sentences``."""
 
     disguises: bool = True
     """Texts, and their sentences, with disguises undone (:mod:`safety_core.inputs.text.folding`)."""
@@ -47,6 +48,14 @@ class TextViews:
     """Each image without the texts too, as a view that decides: words beside an image can then raise its risk, but not
     lower it."""
 
+    fewest_sentences: int = 2
+    """Sentences, or single lines, from which on those of a text are judged separately, as sent and undisguised. A head
+    that understands texts of a few sentences judges these better as a whole."""
+
+    def __post_init__(self) -> None:
+        if self.fewest_sentences < 2:
+            raise ConfigError(f"text_views.fewest_sentences: at least 2 is needed, got {self.fewest_sentences}")
+
     @classmethod
     def parse(cls, data: object) -> "TextViews":
         """Parse the ``text_views`` object of ``safevlm.json``; raises ConfigError if it is malformed."""
@@ -59,6 +68,7 @@ class _TextViewFields(StrictModel):
     windows: bool
     without_images: bool = False
     images_alone: bool = False
+    fewest_sentences: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,8 @@ class HeadTexts:
         sentences: list[str] = []
         for text, folded in folded_by_text.items():
             whole_texts += [variant for variant in folded.whole if has_other_words(variant, self._simplify(text))]
-            sentences += folded.sentences if self.views.sentences else ()
+            if self.views.sentences and self.views.fewest_sentences <= max(2, _count_sentences(text)):
+                sentences += folded.sentences
         return [*whole_texts, *_group(sentences)]
 
     def _list_sentences(self, texts: Sequence[str]) -> list[str]:
@@ -149,8 +160,9 @@ class HeadTexts:
         return list(dict.fromkeys([*self._separate(across), *(self._separate(within) if within != across else [])]))
 
     def _separate(self, split: Sequence[Sequence[str]]) -> list[str]:
-        """Return the plain pieces of texts with several pieces, joined to at most ``MAX_SENTENCES`` groups."""
-        plain = (self._simplify(piece) for pieces in split if len(pieces) > 1 for piece in pieces)
+        """Return the plain pieces of texts with enough of them, joined to at most ``MAX_SENTENCES`` groups."""
+        several = (pieces for pieces in split if len(pieces) >= self.views.fewest_sentences)
+        plain = (self._simplify(piece) for pieces in several for piece in pieces)
         # A single word is not a request; it belongs to a list, or to a text with one word per line. Some scripts have
         # no spaces.
         return _group([piece for piece in plain if " " in piece or not piece.isascii()])
@@ -162,6 +174,11 @@ class HeadTexts:
         revealed += [hidden_words] if len(texts) > 1 and hidden_words else []
         folded = {text: self._fold(text, state) for text in revealed}
         return [*map(self._simplify, revealed), *self._list_folded(folded), *self._list_sentences(revealed)]
+
+
+def _count_sentences(text: str) -> int:
+    """Count the sentences of a text, or those within its lines, if these are more."""
+    return max(len(split_sentences(text)), sum(len(split_sentences(line)) for line in text.splitlines()))
 
 
 def _replace_texts(turn: Turn, replacements: Mapping[str, str]) -> Turn:

@@ -118,16 +118,18 @@ class Recipe:
     replies: Mapping[str, Any] = field(default_factory=lambda: dict(_REPLIES))
     """Training of the language model's tokens and LoRA."""
 
-    text_views: TextViews = field(default_factory=lambda: TextViews(without_images=True, images_alone=True))
-    """Texts that the head judges in addition to each turn."""
+    text_views: TextViews = field(
+        default_factory=lambda: TextViews(windows=False, without_images=True, images_alone=True, fewest_sentences=4)
+    )
+    """Texts that the head judges in addition to each turn (ADR 56)."""
 
     calibrated: Mapping[str, int] = field(default_factory=lambda: {"words": 2200, "pictures": 1200})
     """Largest number of words and of pictures with a prompt on which thresholds are chosen."""
 
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
-            false_refusals=0.055,
-            false_cautions=0.065,
+            false_refusals=0.05,
+            false_cautions=0.06,
             refusal_exchange=0.5,
             caution_exchange=0.5,
             by_type=False,

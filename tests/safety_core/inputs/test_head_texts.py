@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from safety_core.errors import ConfigError
 from safety_core.inputs.conversation import Turn, create_text_variants
 from safety_core.inputs.head_texts import MAX_SENTENCES, TextViews
 from safety_core.inputs.prompt_encoding import PromptBuilder
@@ -36,6 +37,29 @@ def test_a_view_that_is_switched_off_is_not_judged(
     assert fewer < every
     left_out = [tokenizer.decode(list(ids)) for ids in every - fewer]
     assert all(any(start in text for text in left_out) for start in missing), left_out
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("Be kind. Two? Three!", []),
+        ("Be kind. Two? Three! It is.", ["Be kind.", "It is."]),
+        ("Be kind\nTwo is\nThree it is", []),
+        ("Be kind\nTwo is\nThree it is\nFour it was", ["Be kind", "Four it was"]),
+    ],
+)
+def test_sentences_are_judged_separately_from_a_number_on(builder: PromptBuilder, text: str, pieces: list[str]) -> None:
+    builder.text_views = TextViews(fewest_sentences=4)
+    judged = builder.encode_head_inputs([ask(text)])
+    builder.text_views = TextViews()
+    every = builder.encode_head_inputs([ask(text)])
+    assert [piece for piece in pieces if builder.encode_user_words([ask(piece)]) not in judged] == []
+    assert (judged == every) == bool(pieces)
+
+
+def test_a_single_sentence_is_no_part_of_a_text() -> None:
+    with pytest.raises(ConfigError, match="fewest_sentences"):
+        TextViews(fewest_sentences=1)
 
 
 def test_the_parts_of_a_turn_are_heard_one_by_one_too(builder: PromptBuilder) -> None:

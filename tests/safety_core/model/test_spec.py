@@ -75,6 +75,10 @@ def test_unknown_format_version(tmp_path: Path, version: object) -> None:
         ({"reader": 3}, "reader"),
         ({"text_views": {"sentences": True}}, "text_views"),
         ({"text_views": {"sentences": True, "disguises": 1, "windows": True}}, "text_views.disguises"),
+        (
+            {"text_views": {"sentences": True, "disguises": True, "windows": True, "fewest_sentences": 1}},
+            "text_views.fewest_sentences",
+        ),
         ({"provenance": {"trained": "yes"}}, "trained"),
     ],
 )

@@ -1,9 +1,10 @@
 """The guard as a system: every item is judged by itself, as a server judges a request."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardLimits
@@ -51,14 +52,18 @@ class GuardSystem:
 
 
 def load_guard_system(
-    checkpoint: Path, *, read_pictures: ReadPictures = "auto", without_view: str | None = None, device: str = "cpu"
+    checkpoint: Path,
+    *,
+    read_pictures: ReadPictures = "auto",
+    view_changes: Mapping[str, bool | int] | None = None,
+    device: str = "cpu",
 ) -> GuardSystem:
     """Load a guard as a server does.
 
     Args:
         checkpoint: its folder.
         read_pictures: whether lettering is read.
-        without_view: a field of :class:`TextViews` that is switched off; None for the checkpoint's own views.
+        view_changes: fields of :class:`TextViews` that differ from the checkpoint's own.
         device: device of the model.
 
     Raises:
@@ -67,8 +72,9 @@ def load_guard_system(
     """
     limits = GuardLimits(reply_window=REPLY_WINDOW)
     guard = load_guard(checkpoint, device=device, limits=limits, read_pictures=read_pictures)
-    if without_view is not None:
-        guard.model.prompts.text_views = replace(guard.model.prompts.text_views, **{without_view: False})
+    if view_changes:
+        views: dict[str, Any] = dict(view_changes)
+        guard.model.prompts.text_views = replace(guard.model.prompts.text_views, **views)
     return GuardSystem(guard)
 
 

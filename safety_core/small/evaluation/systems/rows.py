@@ -1,7 +1,7 @@
 """The rows of the table: which systems there are, what each is measured on, and what each needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -28,8 +28,8 @@ INSTALLED_BY = {
 ABLATED_LAYERS = (0, 4, 8, 12, 16)
 """Layers after which heads that are compared read words."""
 
-ABLATED_VIEWS = ("sentences", "disguises", "windows")
-"""Text views that are switched off one by one."""
+ABLATED_VIEWS = ("sentences", "disguises")
+"""Text views of the shipped checkpoint that are switched off one by one."""
 
 _HELD_OUT = frozenset(HELD_OUT_COLUMNS.values())
 _HIDDEN = frozenset(("hidden", "harmless_hidden"))
@@ -51,8 +51,8 @@ class Row:
     read_pictures: ReadPictures = "auto"
     """Whether lettering is read, as the checkpoint says by default."""
 
-    without_view: str | None = None
-    """A text view of the checkpoint that is switched off."""
+    view_changes: Mapping[str, bool | int] = field(default_factory=dict)
+    """Fields of the checkpoint's text views that differ."""
 
     takes: Takes = "all but hidden"
     """The items that it is measured on."""
@@ -149,10 +149,24 @@ ROWS: tuple[Row, ...] = (
             name=f"no_{view}",
             kind="guard",
             content=f"the shipped checkpoint without the text view `{view}`; words only",
-            without_view=view,
+            view_changes={view: False},
             takes="words and hidden",
         )
         for view in ABLATED_VIEWS
+    ),
+    Row(
+        name="every_sentence",
+        kind="guard",
+        content="the shipped checkpoint, sentences of texts with two or three judged separately too; words only",
+        view_changes={"fewest_sentences": 2},
+        takes="words and hidden",
+    ),
+    Row(
+        name="windows",
+        kind="guard",
+        content="the shipped checkpoint, adjacent turns judged together too; words only",
+        view_changes={"windows": True},
+        takes="words and hidden",
     ),
     Row(name=SHIPPED, kind="guard", content="the shipped checkpoint as it is served", takes="everything"),
 )

@@ -91,7 +91,7 @@ class Workbench:
                 return load_guard_system(
                     row.checkpoint,
                     read_pictures=row.read_pictures,
-                    without_view=row.without_view,
+                    view_changes=row.view_changes,
                     device=self._device,
                 )
 

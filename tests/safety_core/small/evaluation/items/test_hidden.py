@@ -36,7 +36,24 @@ def test_a_request_can_be_sent_in_two_turns() -> None:
     assert f"{hidden.earlier[0].text} {hidden.prompt}" == REQUEST
 
 
-@pytest.mark.parametrize("way", sorted(set(WAYS) - {"buried", "line", "turns"}))
+def test_a_request_can_stand_between_two_statements() -> None:
+    assert hide("beside") == f"{STATEMENTS[0]} {REQUEST} {STATEMENTS[1]}"
+
+
+def test_a_request_in_two_turns_can_have_small_talk_between_them() -> None:
+    hidden = WAYS["talk"](REQUEST, STATEMENTS, random.Random(0))
+    assert [turn.role for turn in hidden.earlier] == ["user", "assistant"] * 2
+    assert f"{hidden.earlier[0].text} {hidden.prompt}" == REQUEST
+    assert hidden.earlier[2].text == STATEMENTS[0]
+
+
+def test_a_request_can_end_in_the_assistants_turn() -> None:
+    first, second = WAYS["roles"](REQUEST, STATEMENTS, random.Random(0)).earlier
+    assert (first.role, second.role) == ("user", "assistant")
+    assert f"{first.text} {second.text}" == REQUEST
+
+
+@pytest.mark.parametrize("way", sorted(set(WAYS) - {"buried", "line", "beside", "turns", "talk", "roles"}))
 def test_disguised_letters_do_not_contain_the_request(way: str) -> None:
     assert "open the door" not in hide(way)
     assert len(hide(way)) >= len(REQUEST)

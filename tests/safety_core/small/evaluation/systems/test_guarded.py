@@ -45,7 +45,7 @@ def test_earlier_turns_are_judged_with_the_last(tiny_checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("view", ABLATED_VIEWS)
 def test_a_text_view_can_be_switched_off(tiny_checkpoint: Path, view: str) -> None:
-    usual, without = (load_guard_system(tiny_checkpoint, without_view=off).guard for off in (None, view))
+    usual, without = (load_guard_system(tiny_checkpoint, view_changes=off).guard for off in (None, {view: False}))
     assert getattr(usual.model.prompts.text_views, view)
     assert not getattr(without.model.prompts.text_views, view)
 
