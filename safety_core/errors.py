@@ -21,6 +21,7 @@
     ├── NoVerdictError           the guard could not judge; nothing may be generated
     │   └── UnreadError          not all lettering of an image was read
     └── EngineError              the engine did not do the work; the caller may retry
+        ├── JudgeOnlyError       the guard was loaded to judge only and cannot generate
         ├── OverloadedError      too many requests are waiting
         ├── DeadlineError        the work took longer than the operator allows
         ├── ExhaustedError       there was not enough memory, even after a retry
@@ -169,6 +170,10 @@ class UnreadError(NoVerdictError):
 
 class EngineError(SafeVLMError):
     """The engine did not do the work, although nothing is wrong with the request."""
+
+
+class JudgeOnlyError(EngineError):
+    """A reply is wanted of a guard that was loaded to judge only; a retry cannot succeed."""
 
 
 class OverloadedError(EngineError):

@@ -32,6 +32,25 @@ class RiskScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Novelty:
+    """How far a request lies outside of what the checkpoint was trained on, by input; None if the request lacks it.
+
+    0.99 means: 99 % of familiar inputs, which nothing was fitted on, lie less far outside.
+    """
+
+    text: float | None = None
+    """The user's words."""
+
+    image: float | None = None
+    """The image that lies furthest outside."""
+
+    @property
+    def score(self) -> float:
+        """The larger one, from 0 to 1; 0 without any input."""
+        return max(self.text or 0.0, self.image or 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairScores:
     """All outputs of the head for one request of 0..K images and an optional prompt.
 
@@ -60,6 +79,9 @@ class PairScores:
     images_alone: tuple[RiskScores, ...] = ()
     """head(image_i) for each image beside a prompt, where these also decide, so that words cannot lower the risk of an
     image; otherwise empty."""
+
+    novelty: Novelty | None = None
+    """How far the request lies outside of what was trained; None if the checkpoint does not measure it."""
 
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """Non-negative attention of the head over each image's feature grid, as a list of rows; empty unless requested."""
@@ -121,12 +143,22 @@ class Assessment:
 
     level_scores: Mapping[str, float]
     surfaces: Surfaces
+    novelty: Novelty | None = None
+    """How far the request lies outside of what was trained; None if the checkpoint does not measure it."""
+
     heatmap: str | None = None
     """PNG data URL, if requested."""
 
 
 def create_assessment(
-    scores: RiskScores, taxonomy: Taxonomy, surfaces: Surfaces, *, type: str, level: int, heatmap: str | None = None
+    scores: RiskScores,
+    taxonomy: Taxonomy,
+    surfaces: Surfaces,
+    *,
+    type: str,
+    level: int,
+    novelty: Novelty | None = None,
+    heatmap: str | None = None,
 ) -> Assessment:
     """Create an assessment: a decision and the scores of its view, with names.
 
@@ -136,6 +168,7 @@ def create_assessment(
         surfaces: unsafe probability by source of the risk.
         type: the risky type of the decision.
         level: the level that was reached, 0 for none.
+        novelty: how far the request lies outside of what was trained.
         heatmap: attention of the head as a PNG data URL.
     """
     return Assessment(
@@ -144,5 +177,6 @@ def create_assessment(
         type_scores=dict(zip(taxonomy.types, scores.types, strict=True)),
         level_scores=dict(zip(taxonomy.levels, scores.levels, strict=True)),
         surfaces=surfaces,
+        novelty=novelty,
         heatmap=heatmap,
     )

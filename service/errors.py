@@ -6,6 +6,7 @@ The shape is ``{"error": {"message", "type", "param", "code"}}``.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any
 
 from safety_core.errors import (
@@ -14,6 +15,7 @@ from safety_core.errors import (
     ExhaustedError,
     GenerationError,
     InputError,
+    JudgeOnlyError,
     NoVerdictError,
     OverloadedError,
     SafeVLMError,
@@ -69,7 +71,10 @@ class ErrorReply:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """``Retry-After`` if a retry can succeed."""
+        """``Retry-After`` if a retry can succeed; for a server that only judges, that it cannot, as OpenAI's clients
+        read it."""
+        if self.status == HTTPStatus.NOT_IMPLEMENTED:
+            return {"x-should-retry": "false"}
         return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
 
 
@@ -104,6 +109,15 @@ _TABLE: tuple[tuple[type[SafeVLMError], ErrorReply], ...] = (
         UnauditedError,
         ErrorReply(
             status=503, message="The request could not be written to the audit log.", type=SERVER, code="unaudited"
+        ),
+    ),
+    (
+        JudgeOnlyError,
+        ErrorReply(
+            status=501,
+            message="This server judges requests and generates no replies; use /v1/classify or /v1/moderations.",
+            type=INVALID,
+            code="guard_only",
         ),
     ),
     (EngineError, ErrorReply(status=503, message="The engine failed.", type=SERVER, code="engine_failed")),

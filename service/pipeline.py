@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from safety_core.engine.exceptions import describe
 from safety_core.engine.messages import ChatRequest, Event, GuardRequest, GuardVerdict, Reply
-from safety_core.errors import InputError, NoVerdictError, SafeVLMError, UnreadError
+from safety_core.errors import InputError, JudgeOnlyError, NoVerdictError, SafeVLMError, UnreadError
 from safety_core.inputs.conversation import compute_max_characters
 from safety_core.inputs.images.decoding import DecodedImage
 from safety_core.lettering.reading import Problem
@@ -101,10 +101,13 @@ async def provide_context(request: Request) -> RequestContext:
     """Create the context of a request, once the server is ready to serve it.
 
     Raises:
+        JudgeOnlyError: the request wants a generated reply, and the server only judges.
         NotReadyError: the request would run the model, and the guard did not pass its last self-check.
         UnauditedError: the request would run the model, and the audit log cannot be written.
     """
     context = create_context(request)
+    if context.endpoint.generates and context.settings.mode == "guard":
+        raise JudgeOnlyError("the server only judges")
     if context.endpoint.reaches_model:
         context.service.readiness.require()
     return context

@@ -9,17 +9,18 @@ import typer
 
 import safety_core
 from safety_core.cli.audit_log import print_audit_log
-from safety_core.cli.calibrate import calibrate
+from safety_core.cli.checkpoints.calibrate import calibrate
+from safety_core.cli.checkpoints.init import init
+from safety_core.cli.checkpoints.novelty import app as novelty_app
+from safety_core.cli.checkpoints.verify import verify
 from safety_core.cli.classify import classify
 from safety_core.cli.convert import convert
 from safety_core.cli.evaluate import evaluate
-from safety_core.cli.init import init
 from safety_core.cli.nano import app as nano_app
 from safety_core.cli.policy import app as policy_app
 from safety_core.cli.small.app import app as small_app
 from safety_core.cli.small.parts import app as parts_app
 from safety_core.cli.train import train
-from safety_core.cli.verify import verify
 from safety_core.library_warnings import suppress_library_warnings
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ for command in (init, convert, train, calibrate, evaluate, verify, classify):
 app.command("audit-log")(print_audit_log)
 app.add_typer(policy_app, name="policy")
 app.add_typer(nano_app, name="nano")
+app.add_typer(novelty_app, name="novelty")
 app.add_typer(small_app, name="small")
 app.add_typer(parts_app, name="parts")
 

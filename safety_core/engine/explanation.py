@@ -135,6 +135,7 @@ def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdi
             }
             for rule in explain_rules(active, by_policy)
         ],
+        **_explain_novelty(active, judged),
         "off": sorted(set(taxonomy.risky_types) - active.policy.enabled),
         "refusal": judged.refusal,
         "views": [
@@ -151,6 +152,24 @@ def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdi
             }
             for score in scores
         ],
+    }
+
+
+def _explain_novelty(active: ActivePolicy, judged: GuardVerdict) -> dict[str, Any]:
+    """Describe the novelty of a request and the rule for it; nothing if it was not measured."""
+    novelty = None if judged.assessment is None else judged.assessment.novelty
+    if novelty is None:
+        return {}
+    rule = active.policy.novelty
+    return {
+        "novelty": {
+            "score": novelty.score,
+            "text": novelty.text,
+            "image": novelty.image,
+            "threshold": rule.threshold,
+            "reached": novelty.score >= rule.threshold,
+            "action": rule.action.value,
+        }
     }
 
 

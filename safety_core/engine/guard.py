@@ -31,6 +31,7 @@ import torch
 from safety_core.engine.canary import Canary, CanaryCheck, draw_canary
 from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.generator import Generator
+from safety_core.engine.generation.no_generator import NoGenerator
 from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.generation.reply_judge import ReplyJudge
@@ -47,7 +48,7 @@ from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.messages import ChatRequest, GuardRequest, GuardVerdict, Reply, ReplyRequest
 from safety_core.engine.preparer import Preparer, create_sampling
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
-from safety_core.errors import ConfigError, ExhaustedError, InputError, NoVerdictError
+from safety_core.errors import ConfigError, ExhaustedError, InputError, JudgeOnlyError, NoVerdictError
 from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.lettering.bounded_reader import BoundedReader, PictureReading
 from safety_core.lettering.reading import LetteringReader
@@ -104,7 +105,7 @@ class Guard:
         self.policy = policy
         self._limits = GuardLimits() if limits is None else limits
         self._digest = uuid4().hex if digest is None else digest
-        self.packed = pack_quick_step(model.backbone) if pack else None
+        self.packed = pack_quick_step(model.backbone) if pack and model.generates else None
         self._reader = (
             None
             if reader is None
@@ -161,8 +162,9 @@ class Guard:
 
         Raises:
             InputError: as :meth:`assess`, or an option is out of range.
-            EngineError: as :meth:`assess`, or the language model failed after the verdict.
+            EngineError: as :meth:`assess`, the language model failed after the verdict, or the model only judges.
         """
+        self._require_generating()
         decision = self._decide_conversation(request)
         judged, readable = decision.judged, decision.request
         if judged.verdict.refusal is not None:
@@ -172,6 +174,7 @@ class Guard:
             return build_no_image_reply(judged.verdict)
         started = time.perf_counter()
         generator = self.create_generator()
+        assert not isinstance(generator, NoGenerator), "checked above"
         sequence = generator.create_sequence(self.create_generation_request(judged, readable))
         generator.admit([sequence])
         while not sequence.done:
@@ -305,7 +308,9 @@ class Guard:
         Raises:
             InputError: an option is out of range.
             NoVerdictError: the request was refused, or never judged as a chat.
+            JudgeOnlyError: the model only judges.
         """
+        self._require_generating()
         if not isinstance(judged, JudgedInput) or not judged.answerable:
             raise NoVerdictError("a reply needs a verdict that allows it")
         hint = select_hint(self._merge_hints(request), judged.verdict.verdict)
@@ -317,8 +322,14 @@ class Guard:
             policy=request.policy,
         )
 
-    def create_generator(self) -> Generator | RailedGenerator:
+    def _require_generating(self) -> None:
+        if not self.model.generates:
+            raise JudgeOnlyError("this guard was loaded to judge only")
+
+    def create_generator(self) -> Generator | RailedGenerator | NoGenerator:
         """Create a generator for the model, with an output rail if the limits include a reply window."""
+        if not self.model.generates:
+            return NoGenerator()
         rows, positions = self._limits.max_replies, self._limits.kv_positions
         generator = Generator(self.model, max_replies=rows, kv_positions=positions, packed=self.packed)
         window = self._limits.reply_window
@@ -377,4 +388,5 @@ def _describe_model(model: SafeLlava, policy: Policy, checkpoint: str) -> GuardI
         pad_colour=get_pad_colour(model.image_processor),
         image_side=get_image_side(model.image_processor),
         positions_per_image=model.positions_per_image,
+        generates=model.generates,
     )

@@ -51,6 +51,9 @@ class GuardInfo:
     positions_per_image: int = 0
     """Positions of one image in the language model, including its safety tokens."""
 
+    generates: bool = True
+    """Whether the guard can answer; otherwise it only judges."""
+
     reads_lettering: bool = False
     """Whether lettering in images is read and judged."""
 

@@ -39,6 +39,7 @@ def load_guard(
     read_pictures: ReadPictures = "auto",
     reader: LetteringReader | None = None,
     fallback: Fallback | None = None,
+    judge_only: bool = False,
 ) -> Guard:
     """Verify and load a checkpoint, and create a guard for it. Operators' policies are part of the requests.
 
@@ -53,6 +54,7 @@ def load_guard(
         read_pictures: whether lettering in images is read and judged; ``auto`` as the checkpoint says.
         reader: reads lettering, in place of the checkpoint's own reader.
         fallback: why this checkpoint is loaded instead of the configured one, if it is.
+        judge_only: load no more of the language model than the head reads; the guard then cannot answer.
 
     Raises:
         MissingBackboneError: the checkpoint is valid, but its backbone must be brought first.
@@ -71,6 +73,7 @@ def load_guard(
         dtype=None if dtype == "auto" else getattr(torch, dtype),
         quantize=quantize,
         allow_untrained=allow_untrained,
+        judge_only=judge_only,
     )
     own = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
     provenance = read_spec(checkpoint).provenance

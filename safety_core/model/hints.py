@@ -5,7 +5,7 @@ no torch.
 """
 
 from safety_core.policy.named_policies import Hints
-from safety_core.policy.policy import Decision, Verdict
+from safety_core.policy.policy import NOVEL, Decision, Verdict
 from safety_core.taxonomy import Taxonomy
 
 _CARE = {
@@ -33,8 +33,12 @@ def create_default_hints(taxonomy: Taxonomy) -> Hints:
 
 
 def select_hint(hints: Hints, verdict: Verdict) -> str | None:
-    """Return the hint for a cautioned request; None for other requests."""
-    return find_hint(hints, verdict.type, verdict.level) if verdict.decision is Decision.CAUTIONED else None
+    """Return the hint for a cautioned request; None for other requests.
+
+    A request that is cautioned for its novelty has reached no level; it gets the hint of the mildest one.
+    """
+    level = max(verdict.level, 1) if verdict.reason == NOVEL else verdict.level
+    return find_hint(hints, verdict.type, level) if verdict.decision is Decision.CAUTIONED else None
 
 
 def find_hint(hints: Hints, kind: str, level: int) -> str | None:

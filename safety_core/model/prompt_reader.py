@@ -103,6 +103,13 @@ class PromptReader:
             pass
         return PromptStates.pad([states[prompt] for prompt in prompts])
 
+    def get_states(self, prompts: Sequence[Prompt], known: ReadPrompts) -> list[Tensor]:
+        """Return the states of prompts, [T, D]; with layers, ``known`` holds all of them."""
+        if self.layers:
+            return [known[prompt] for prompt in prompts]
+        weight = self._embedding.weight.detach()
+        return [weight[torch.tensor(prompt, device=weight.device)] for prompt in prompts]
+
     def read_in_passes(
         self, prompts: Sequence[Prompt], known: ReadPrompts, limit: Callable[[], int] = lambda: sys.maxsize
     ) -> Iterator[list[Prompt]]:

@@ -35,6 +35,7 @@ from safety_core.model.head_inputs import (
 )
 from safety_core.model.modules.attention import KeyValues
 from safety_core.model.modules.head import HeadOutput
+from safety_core.model.modules.novelty import NoveltyDetector
 from safety_core.model.modules.safety_modules import SafetyModules
 from safety_core.model.prompt_reader import PromptReader, PromptStates, ReadPrompts
 from safety_core.model.spec import BackboneRef
@@ -73,6 +74,8 @@ class SafeLlava(nn.Module):
         prompt_template: format of conversations; LLaVA-1.5's if None.
         reader: name of the reader of lettering that the modules are trained with; None if there is none.
         text_views: texts of a conversation that the head judges; all if None.
+        novelty: measures how far requests lie outside of what was trained; None if this is not measured.
+        generates: whether the language model is whole; otherwise the head can be used, and nothing else.
 
     Raises:
         ConfigError: the language model has fewer layers than the head is to read.
@@ -94,6 +97,8 @@ class SafeLlava(nn.Module):
         prompt_template: PromptTemplate | None = None,
         reader: str | None = None,
         text_views: TextViews | None = None,
+        novelty: NoveltyDetector | None = None,
+        generates: bool = True,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -105,6 +110,8 @@ class SafeLlava(nn.Module):
         self.source = source
         self.merged_adapter = merged_adapter
         self.merged_prompt_adapter = merged_prompt_adapter
+        self.novelty = novelty
+        self.generates = generates
         self.projected_positions = count_projected_positions(backbone.config)
         text: Any = backbone.config.text_config
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)

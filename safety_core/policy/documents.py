@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 
 from safety_core.errors import PolicyError
 from safety_core.policy.named_policies import DEFAULT_POLICY, Mode
-from safety_core.policy.policy import Action, Policy
+from safety_core.policy.policy import Action, NoveltyRule, Policy
 from safety_core.strict_json import ModelT, StrictModel, find_problem, merge_mappings, read_json_object
 from safety_core.taxonomy import Taxonomy
 
@@ -116,6 +116,13 @@ _all_levels = AfterValidator(_check_all_levels)
 # --- documents -------------------------------------------------------------------------------------------------------
 
 
+class NoveltyChanges(StrictModel):
+    """Fields that replace those of the rule on novelty."""
+
+    threshold: _Threshold | None = Field(default=None, description="Unchanged if missing.")
+    action: _ActionName | None = Field(default=None, description="Unchanged if missing.")
+
+
 class PolicyChanges(StrictModel):
     """Fields that replace those of a policy, entry by entry."""
 
@@ -124,6 +131,7 @@ class PolicyChanges(StrictModel):
     actions: dict[_RiskType, dict[_RiskLevel, _ActionName]] = Field(default={})
     refusals: dict[_RiskType, _Text] = Field(default={})
     fallback_refusal: _Text = Field(default="", description="Unchanged if empty.")
+    novelty: NoveltyChanges = Field(default=NoveltyChanges())
 
 
 class PolicyOverlay(PolicyChanges):
@@ -186,6 +194,7 @@ def parse_policy(data: object, taxonomy: Taxonomy) -> Policy:
         enabled=frozenset(name for name, on in document.enabled.items() if on),
         refusals=document.refusals,
         fallback_refusal=document.fallback_refusal,
+        novelty=_change_novelty(NoveltyRule(), document.novelty),
     )
 
 
@@ -218,7 +227,12 @@ def apply_changes(policy: Policy, changes: PolicyChanges) -> Policy:
         actions=merge_mappings(policy.actions, changes.actions),
         refusals={**policy.refusals, **changes.refusals},
         fallback_refusal=changes.fallback_refusal or policy.fallback_refusal,
+        novelty=_change_novelty(policy.novelty, changes.novelty),
     )
+
+
+def _change_novelty(rule: NoveltyRule, changes: NoveltyChanges) -> NoveltyRule:
+    return replace(rule, **{name: value for name, value in changes if value is not None})
 
 
 def _validate(model: type[ModelT], data: object, taxonomy: Taxonomy) -> ModelT:

@@ -10,6 +10,8 @@ The highest k with s_k ≥ thresholds[t][k] selects actions[t][k]; if there is n
 the safe type alone never determines the decision. If scores are not finite, there is no verdict, and the request is
 refused.
 
+A request whose novelty reaches ``novelty.threshold`` gets at least ``novelty.action``, whatever its risk.
+
 The server, the evaluation and the audit use the same ``policy.json``, which ``documents`` reads. Knows no files, no
 torch, no HTTP and no texts of users.
 """
@@ -23,7 +25,7 @@ from enum import StrEnum
 from typing import Self
 
 from safety_core.errors import PolicyError
-from safety_core.scores import PairScores, RiskScores
+from safety_core.scores import Novelty, PairScores, RiskScores
 from safety_core.taxonomy import Taxonomy
 
 FORMAT_VERSION = 1
@@ -31,6 +33,9 @@ FORMAT_VERSION = 1
 
 NO_VERDICT = "no_verdict"
 """``Verdict.reason`` of a refusal because scores are missing or not finite."""
+
+NOVEL = "novel"
+"""``Verdict.reason`` of a decision that the novelty of the request determined, not its risk."""
 
 _DEFAULT_THRESHOLD = 0.5
 _DEFAULT_REFUSAL = "I can't help with that request."
@@ -85,7 +90,8 @@ class Verdict:
     """s_k for k = 1 … L-1; empty if there is no verdict."""
 
     reason: str | None = None
-    """``no_verdict`` if scores are missing or not finite, otherwise None."""
+    """``no_verdict`` if scores are missing or not finite, ``novel`` if only the novelty led to the decision, otherwise
+    None."""
 
     @property
     def flagged(self) -> bool:
@@ -96,6 +102,29 @@ class Verdict:
     def severity_key(self) -> tuple[int, float]:
         """Sort key: the severity of the decision, then the probability of the risk."""
         return self.decision.severity, self.unsafe_probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoveltyRule:
+    """The consequence of a request that lies outside of what the checkpoint was trained on.
+
+    Raises:
+        PolicyError: the threshold is not a number ≥ 0.
+    """
+
+    threshold: float = 0.99
+    """The minimum novelty that has this consequence; a threshold above 1 is never reached."""
+
+    action: Action = Action.ALLOW
+    """The consequence: the decision is at least as severe."""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold) or self.threshold < 0:
+            raise PolicyError("a number of at least 0 is needed", ("novelty", "threshold"))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {"threshold": self.threshold, "action": self.action.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +149,9 @@ class Policy:
 
     fallback_refusal: str = _DEFAULT_REFUSAL
     """Text of a refusal without a type."""
+
+    novelty: NoveltyRule = NoveltyRule()
+    """The consequence of a request that is unlike the training data; none by default."""
 
     def __post_init__(self) -> None:
         types = set(self.thresholds)
@@ -163,6 +195,8 @@ class Policy:
             "actions": {name: {str(k): value.value for k, value in by.items()} for name, by in self.actions.items()},
             "refusals": dict(self.refusals),
             "fallback_refusal": self.fallback_refusal,
+            # Omitted if it has no consequence, so that older code can read the file.
+            **({} if self.novelty == NoveltyRule() else {"novelty": self.novelty.to_dict()}),
         }
 
     @property
@@ -179,6 +213,8 @@ class Policy:
 
     def get_refusal(self, verdict: Verdict) -> str:
         """Return the text for a request that was refused."""
+        if verdict.reason == NOVEL:
+            return self.fallback_refusal
         return self.refusals.get(verdict.type, self.fallback_refusal)
 
 
@@ -226,7 +262,8 @@ def decide_worst(policy: Policy, taxonomy: Taxonomy, pair: PairScores) -> tuple[
     """Judge all views of a request; the most severe verdict counts.
 
     Returns:
-        The worst verdict (by decision, then by s_1) and its scores. The scores are None if there is no verdict: there
+        The worst verdict (by decision, then by s_1), made more severe where the policy has a consequence for novelty,
+            and its scores. The scores are None if there is no verdict: there
             is nothing to judge, or a score is not finite.
     """
     single = (scores for scores in (pair.joint, pair.image, pair.text) if scores is not None)
@@ -234,7 +271,16 @@ def decide_worst(policy: Policy, taxonomy: Taxonomy, pair: PairScores) -> tuple[
     if not pair.deciding or not all(scores.finite for scores in views):
         return refuse_without_verdict(taxonomy), None
     judged = [(decide(policy, taxonomy, scores), scores) for scores in pair.deciding]
-    return max(judged, key=lambda entry: entry[0].severity_key)
+    verdict, worst = max(judged, key=lambda entry: entry[0].severity_key)
+    return _apply_novelty(policy, verdict, pair.novelty), worst
+
+
+def _apply_novelty(policy: Policy, verdict: Verdict, novelty: Novelty | None) -> Verdict:
+    """Make a decision as severe as the policy wants it for the novelty of the request."""
+    rule = policy.novelty
+    if novelty is None or novelty.score < rule.threshold or rule.action.decision.severity <= verdict.decision.severity:
+        return verdict
+    return replace(verdict, decision=rule.action.decision, reason=NOVEL)
 
 
 def refuse_without_verdict(taxonomy: Taxonomy) -> Verdict:

@@ -186,4 +186,8 @@ def _build_assessment(assessment: Assessment) -> AssessmentOut:
         del fields["heatmap"]
     if assessment.surfaces.lettering is None:
         del fields["surfaces"]["lettering"]
+    if assessment.novelty is None:
+        del fields["novelty"]
+    else:
+        fields["novelty"]["score"] = assessment.novelty.score
     return AssessmentOut.model_validate(fields)

@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         gt=0,
         description="Interval in seconds between checks of the API key file, the policy file and the audit log.",
     )
+    mode: Literal["chat", "guard"] = Field(
+        default="chat",
+        description=(
+            "`chat` judges and answers; `guard` only judges: it loads no more of the language model than the safety "
+            "head reads, and the chat endpoints return 501."
+        ),
+    )
     checkpoint: CheckpointPath = Field(
         default=SHIPPED_CHECKPOINT,
         description=(

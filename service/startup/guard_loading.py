@@ -56,6 +56,7 @@ def _load(settings: Settings, checkpoint: Path, fallback: Fallback | None = None
             limits=settings.guard_limits,
             read_pictures=settings.read_pictures,
             fallback=fallback,
+            judge_only=settings.mode == "guard",
         )
     )
 

@@ -13,6 +13,7 @@ from safety_core import __version__
 from safety_core.engine.messages import GuardVerdict, Reply
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.named_policies import DEFAULT_POLICY, Mode
+from safety_core.scores import Novelty
 from service.hot_reload import FileStatus
 from service.ingress.decode_pool import DecodePool
 from service.telemetry.request_record import RequestRecord
@@ -20,6 +21,7 @@ from service.telemetry.request_record import RequestRecord
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _LONG_SECONDS = (*_SECONDS, 300, 600)
 _HIDDEN = ("hidden", "hidden")
+_NOVELTIES = (0.5, 0.9, 0.95, 0.99, 0.995, 0.999, 1)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -122,6 +124,13 @@ class Metrics:
             ["surface", "decision"],
             registry=self.registry,
         )
+        self.novelty = Histogram(
+            "safevlm_novelty",
+            "Novelty of requests by input, text or image: how far it lies outside of what the model was trained on.",
+            ["input"],
+            buckets=_NOVELTIES,
+            registry=self.registry,
+        )
         self.http_requests = Counter(
             "safevlm_http_requests",
             "HTTP requests by endpoint and status; aborted if the connection was closed before a reply.",
@@ -196,9 +205,17 @@ class Metrics:
         if verdict.assessment is not None:
             labels = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
             self.risk.labels(*labels).inc()
+            self._observe_novelty(verdict.assessment.novelty)
         if verdict.surface is not None:
             surface = verdict.surface if self._names_risk else _HIDDEN[0]
             self.surfaces.labels(surface, verdict.verdict.decision.value).inc()
+
+    def _observe_novelty(self, novelty: Novelty | None) -> None:
+        if novelty is None:
+            return
+        for name, score in (("text", novelty.text), ("image", novelty.image)):
+            if score is not None:
+                self.novelty.labels(name).observe(score)
 
     def observe_queue_wait(self, record: RequestRecord, queue_ms: float) -> None:
         """Observe the time for which a request has waited for its verdict or for a reply slot."""

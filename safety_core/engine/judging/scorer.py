@@ -26,12 +26,13 @@ from safety_core.engine.judging.view_selection import (
     list_doubtful_views,
     select_views,
 )
+from safety_core.engine.messages import ReplyRequest
 from safety_core.engine.work import Work
 from safety_core.model.head_inputs import HeadInput, HeadScores, build_pair_scores, estimate_cost, list_head_inputs
 from safety_core.model.prompt_reader import ReadPrompts
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.model.vision.tower import VisionFeatures
-from safety_core.scores import PairScores
+from safety_core.scores import Novelty, PairScores
 
 
 class Scorer:
@@ -77,7 +78,8 @@ class Scorer:
             read=read,
         )
         lettering = self._model.score_inputs(safe_BMD, _list_lettering(batch), read=read)
-        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, lettering)
+        novelties = self._measure_novelty(batch, vision, kept_of, read)
+        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, lettering, novelties)
 
     @torch.inference_mode()
     def score_in_slices(
@@ -134,7 +136,33 @@ class Scorer:
             build_pair_scores(images, prompt, known, text_decides=views.without_images, images_alone=views.images_alone)
             for images, prompt in samples
         ]
-        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, known)
+        novelties = self._measure_novelty(batch, vision, kept_of, read)
+        return _group_scores(batch, vision, kept_of, [index for index, _ in variants], scores, known, novelties)
+
+    def _measure_novelty(
+        self,
+        batch: Sequence[ModelInput],
+        vision: VisionFeatures | None,
+        kept_of: Sequence[list[int]],
+        read: ReadPrompts,
+    ) -> list[Novelty | None]:
+        """Measure how far each request lies outside of what was trained: its images, and all of the user's words."""
+        detector = self._model.novelty
+        if detector is None:
+            return [None] * len(batch)
+        of_rows = [] if vision is None else detector.measure_images(vision.layers)
+        texts = [tuple(request.text_variants[0][1]) if request.text_variants else () for request in batch]
+        distinct = [text for text in dict.fromkeys(texts) if text]
+        of_texts = dict(
+            zip(distinct, detector.measure_texts(self._model.prompt_reader.get_states(distinct, read)), strict=True)
+        )
+        measured = [
+            Novelty(text=of_texts.get(text), image=max((of_rows[row] for row in kept), default=None))
+            for text, kept in zip(texts, kept_of, strict=True)
+        ]
+        # A reply is no user's text, and is judged window by window.
+        is_reply = [isinstance(request.request, ReplyRequest) for request in batch]
+        return [None if reply else novelty for reply, novelty in zip(is_reply, measured, strict=True)]
 
     def _read_prompts(self, batch: Sequence[ModelInput], read: ReadPrompts, pace: Pace) -> Generator[Work, None, None]:
         """Read every text with the language model's first layers, pass by pass; yields the work after each pass."""
@@ -204,6 +232,7 @@ def _group_scores(
     indices: Sequence[int],
     scores: Sequence[PairScores],
     known: Mapping[HeadInput, HeadScores],
+    novelties: Sequence[Novelty | None],
 ) -> list[ScoredInput]:
     """Group scores by request.
 
@@ -214,10 +243,12 @@ def _group_scores(
         indices: for each of ``scores``, the index of its request.
         scores: the scores of all text variants of all requests.
         known: the scores of their lettering.
+        novelties: for each request, how far it lies outside of what was trained.
     """
     pairs: list[list[PairScores]] = [[] for _ in batch]
     for index, pair in zip(indices, scores, strict=True):
-        pairs[index].append(pair if batch[index].request.heatmap else replace(pair, heatmaps=()))
+        heatmaps = pair.heatmaps if batch[index].request.heatmap else ()
+        pairs[index].append(replace(pair, heatmaps=heatmaps, novelty=novelties[index]))
     for request, request_pairs in zip(batch, pairs, strict=True):
         if request.lettering:
             lettering = tuple(known[HeadInput((), text.ids)].scores for text in request.lettering)

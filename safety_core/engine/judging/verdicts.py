@@ -81,6 +81,7 @@ def build_verdict(
             surfaces,
             type=verdict.type,
             level=verdict.level,
+            novelty=pair.novelty,
             heatmap=None if worst is None else maps[worst],
         ),
         per_image=tuple(

@@ -40,7 +40,7 @@ from safety_core.engine.serving.supervisor import Supervisor
 from safety_core.engine.serving.token_budget import TokenBudget
 from safety_core.engine.serving.verdict_cache import VerdictCache
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
-from safety_core.errors import DeadlineError, OverloadedError, StoppedError
+from safety_core.errors import DeadlineError, JudgeOnlyError, OverloadedError, StoppedError
 
 
 class AsyncGuard:
@@ -190,9 +190,11 @@ class AsyncGuard:
         """Judge a chat, then answer or refuse it, event by event; arguments are those of :meth:`assess`.
 
         Closing the generator early (the client disconnected) removes the request from the queue or stops its reply
-        before the next token. Raises as :meth:`assess` does, GenerationError, and OverloadedError also if accepted
-        chats have used up the token budget.
+        before the next token. Raises as :meth:`assess` does, GenerationError, JudgeOnlyError, and OverloadedError also
+        if accepted chats have used up the token budget.
         """
+        if not self._guard.info.generates:
+            raise JudgeOnlyError("this guard was loaded to judge only")
         due = self._compute_deadline(deadline)
         positions = estimate_positions(request, positions_per_image=self._guard.info.positions_per_image)
         with self._token_budget.reserve(positions, client):

@@ -23,6 +23,7 @@ from transformers.utils import logging
 
 from safety_core.errors import CheckpointError, TensorKeyError, TensorShapeError
 from safety_core.files import read_text
+from safety_core.model.backbones.judging_llava import JudgingLlava, shorten_config
 from safety_core.model.backbones.registration import register_towers
 from safety_core.model.checkpoint import hub
 from safety_core.model.checkpoint.library_errors import convert_library_errors
@@ -61,6 +62,7 @@ def load_backbone(
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
     quantize: Quantize = "none",
+    text_layers: int | None = None,
 ) -> Backbone:
     """Load a backbone from a folder or the hub.
 
@@ -70,6 +72,8 @@ def load_backbone(
         device: device of the model.
         dtype: precision of the layers that are not quantised; :func:`pick_dtype` if None.
         quantize: precision of the language model's linear layers.
+        text_layers: load only so many layers of the language model, and no output layer; None loads a model that can
+            generate.
 
     Raises:
         CheckpointError: the folder cannot be read, or quantisation replaced the wrong layers.
@@ -79,12 +83,17 @@ def load_backbone(
     precision = dtype or pick_dtype(device)
     folder = Path(source) if Path(source).is_dir() or revision is None else hub.fetch_repository(str(source), revision)
     quantization = build_quantization_config(quantize, precision)
+    kind: type[LlavaForConditionalGeneration] = LlavaForConditionalGeneration
+    config: LlavaConfig | None = None
+    if text_layers is not None:
+        kind, config = JudgingLlava, shorten_config(load_backbone_config(folder), text_layers)
     with convert_library_errors(f"the backbone {source} cannot be loaded"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         # The annotation of from_pretrained ignores output_loading_info.
-        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+        loaded: Any = kind.from_pretrained(
             folder,
+            config=config,
             dtype=precision,
             device_map={"": torch.device(device)},
             quantization_config=quantization,

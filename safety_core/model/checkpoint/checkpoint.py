@@ -19,6 +19,7 @@ from safety_core.errors import CheckpointError, ConfigError, MissingBackboneErro
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.checkpoint.adapter import get_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
+from safety_core.model.checkpoint.novelty_file import NOVELTY_FILE, read_novelty
 from safety_core.model.checkpoint.prompt_adapter import load_prompt_adapter
 from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, MANIFEST, replace_file, write_manifest
@@ -86,6 +87,7 @@ def load_checkpoint(
     allow_untrained: bool = False,
     merge: bool | None = None,
     train_prompt_adapter: bool = False,
+    judge_only: bool = False,
 ) -> SafeLlava:
     """Verify a checkpoint and load it, in evaluation mode.
 
@@ -99,20 +101,30 @@ def load_checkpoint(
         merge: merge the adapter into the weights; by default, if the weights are not quantised. An adapter that is not
             merged stays trainable.
         train_prompt_adapter: keep the prompt adapter, if any, apart and trainable.
+        judge_only: load no more of the language model than the head reads; such a model cannot generate.
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
         MissingBackboneError: the backbone's folder does not exist, and nothing else is wrong with the checkpoint.
         CheckpointError: as :func:`verify`, or the backbone does not fit.
-        ConfigError: an adapter cannot be merged into quantised weights.
+        ConfigError: an adapter cannot be merged into quantised weights, or a model that is trained must be whole.
     """
     report = verify_loadable(path, allow_untrained=allow_untrained)
     spec, path = report.spec, report.path
     if merge and quantize != "none":
         raise ConfigError("an adapter cannot be merged into quantised weights")
+    if judge_only and (train_prompt_adapter or merge is not None):
+        raise ConfigError("a model that only judges has no adapter to train or to merge")
     source = spec.backbone.make_absolute(path)
     check_dims(spec, load_backbone_config(source.location, revision=source.revision))
-    backbone = load_backbone(source.location, revision=source.revision, device=device, dtype=dtype, quantize=quantize)
+    backbone = load_backbone(
+        source.location,
+        revision=source.revision,
+        device=device,
+        dtype=dtype,
+        quantize=quantize,
+        text_layers=spec.config.prompt_layers if judge_only else None,
+    )
     merged = merge if merge is not None else quantize == "none"
     prompt_layers, merges = None, quantize == "none" and not train_prompt_adapter
     if report.has_prompt_adapter:
@@ -122,8 +134,9 @@ def load_checkpoint(
             path / PROMPT_ADAPTER_DIR,
             merge=merges,
             trainable=train_prompt_adapter,
+            in_place=judge_only,
         )
-    if report.has_adapter:
+    if report.has_adapter and not judge_only:
         load_adapter(backbone.model, path / ADAPTER_DIR, trainable=not merged)
         if merged:
             merge_adapter(backbone.model)
@@ -137,12 +150,14 @@ def load_checkpoint(
         tokenizer=backbone.tokenizer,
         image_processor=backbone.image_processor,
         source=source,
-        merged_adapter=path / ADAPTER_DIR if report.has_adapter and merged else None,
+        merged_adapter=path / ADAPTER_DIR if report.has_adapter and merged and not judge_only else None,
         prompt_layers=prompt_layers,
         merged_prompt_adapter=path / PROMPT_ADAPTER_DIR if report.has_prompt_adapter and merges else None,
         prompt_template=spec.prompt,
         reader=spec.reader,
         text_views=spec.text_views,
+        novelty=read_novelty(path / NOVELTY_FILE, spec.dims, device) if report.has_novelty else None,
+        generates=not judge_only,
     )
     return model.eval()
 
@@ -189,7 +204,8 @@ def save_checkpoint(
     """Write a checkpoint; the directory appears complete or not at all.
 
     The backbone is never rewritten: training leaves it frozen, so its files are copied or referred to. The adapter is
-    written, whether the language model still has it or it was merged on loading.
+    written, whether the language model still has it or it was merged on loading. What is familiar is not: it must be
+    fitted again to modules that were trained (``safety_core.novelty``).
 
     Args:
         model: the model; its ``source`` is the location of its backbone.
@@ -202,11 +218,14 @@ def save_checkpoint(
 
     Raises:
         CheckpointError: the directory exists, or the source of the model's backbone is unknown.
-        ConfigError: the backbone is to be included but is not a local folder, or provenance is incomplete.
+        ConfigError: the backbone is to be included but is not a local folder, provenance is incomplete, or the model
+            was loaded to judge only.
         ValueError: a weight is not finite in the stored precision.
     """
     if model.source is None:
         raise CheckpointError("the model's backbone has no known source; save the backbone first")
+    if not model.generates:
+        raise ConfigError("a model that only judges lacks a part of the checkpoint")
     adapter = get_adapter(model.backbone)
     if adapter is not None and model.merged_adapter is not None:
         raise ConfigError("an adapter was merged and another attached: load with merge=False to train on")

@@ -15,6 +15,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 from safety_core.errors import CheckpointError, ConfigError, IntegrityError
 from safety_core.model.checkpoint import adapter as adapters
 from safety_core.model.checkpoint.backbone import load_backbone_config, load_meta_backbone
+from safety_core.model.checkpoint.novelty_file import NOVELTY_FILE, check_novelty
 from safety_core.model.checkpoint.prompt_adapter import check_prompt_adapter
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, check_manifest
 from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, read_shapes
@@ -58,6 +59,9 @@ class VerifyReport:
     has_prompt_adapter: bool = False
     """Whether the checkpoint has an adapter of the layers through which the head reads texts."""
 
+    has_novelty: bool = False
+    """Whether the checkpoint measures how far requests lie outside of what was trained."""
+
     ships_backbone: bool
     """Whether the backbone's weights are part of the checkpoint, and so of the manifest."""
 
@@ -96,6 +100,9 @@ def verify(path: Path | str) -> VerifyReport:
         folder = _require(path, f"{ADAPTER_DIR}/{adapters.WEIGHTS_FILE}").parent
         _check_adapter(meta_backbone, folder)
         adapters.check_adapted_layers(folder, spec.config.prompt_layers)
+    has_novelty = (path / NOVELTY_FILE).is_file()
+    if has_novelty:
+        check_novelty(path / NOVELTY_FILE, spec.dims)
     try:
         policy = load_policy(_require(path, POLICY_FILE), spec.taxonomy)
     except ConfigError as exc:
@@ -109,6 +116,7 @@ def verify(path: Path | str) -> VerifyReport:
         parameters=sum(torch.Size(shape).numel() for shape in shapes.values()),
         has_adapter=has_adapter,
         has_prompt_adapter=has_prompt_adapter,
+        has_novelty=has_novelty,
         ships_backbone=ships_backbone,
     )
 

@@ -80,8 +80,8 @@ def add_shared_parts(schema: _Object, settings: Settings, *, model: str | None) 
     for path, item in schema["paths"].items():
         endpoint = TABLE[replace_parameters(path)]
         for operation in item.values():
-            _add_shared_responses(operation, endpoint, wants_keys=settings.requires_api_keys)
-            if "reply_tokens" in endpoint.limits:
+            _add_shared_responses(operation, endpoint, settings)
+            if endpoint.generates:
                 operation["responses"]["200"]["headers"].update(_TOKEN_LIMIT)
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 fields = content["schema"]["properties"]
@@ -93,11 +93,13 @@ def add_shared_parts(schema: _Object, settings: Settings, *, model: str | None) 
     return {name: _convert_floats(part) for name, part in schema.items()}
 
 
-def _add_shared_responses(operation: _Object, endpoint: Endpoint, *, wants_keys: bool) -> None:
+def _add_shared_responses(operation: _Object, endpoint: Endpoint, settings: Settings) -> None:
     """Add the responses of the middleware, and the headers of all responses."""
     responses = operation["responses"]
     responses["500"] = _create_error("An unexpected error; the response gives no details")
-    if wants_keys and not endpoint.is_open:
+    if endpoint.generates and settings.mode == "guard":
+        responses["501"] = _create_error("The server only judges (`SAFEVLM_MODE=guard`)")
+    if settings.requires_api_keys and not endpoint.is_open:
         operation["security"] = [{name: []} for name in _SCHEMES]
         responses["401"] = _create_error("The API key is missing or unknown")
         responses.setdefault("429", _create_error("The API key exceeds its rate or concurrency limit"))

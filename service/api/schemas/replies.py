@@ -37,6 +37,17 @@ class SurfacesOut(ResponseModel):
     )
 
 
+class NoveltyOut(ResponseModel):
+    """How far the request lies outside of what the model was trained on, from 0 to 1.
+
+    0.99 means that 99 % of familiar inputs lie less far outside; null if the request lacks the input.
+    """
+
+    score: float = Field(description="The larger of the two.")
+    text: float | None
+    image: float | None = Field(description="The image that lies furthest outside.")
+
+
 class AssessmentOut(ResponseModel):
     """The decision's risk, and the scores of the safety head."""
 
@@ -47,6 +58,9 @@ class AssessmentOut(ResponseModel):
     )
     level_scores: dict[str, float]
     surfaces: SurfacesOut
+    novelty: NoveltyOut | None = Field(
+        default=None, description="Of the request as a whole; absent if the model does not measure it."
+    )
     heatmap: str | None = Field(default=None, description="PNG data URL; only with `explain`.")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from peft import LoraConfig
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     CLIPImageProcessorPil,
@@ -19,6 +20,7 @@ from transformers import (
 
 from safety_core.model.checkpoint.backbone import load_backbone_config
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.prompt_adapter import attach_prompt_adapter
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, PARTS_FILE, write_manifest
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
@@ -122,6 +124,26 @@ def make_checkpoint(
         out,
         policy=Policy.create_default(taxonomy),
         provenance={"trained": True, "how": "at random, for tests"},
+        model_card="# Tiny\n",
+        include_backbone=True,
+    )
+
+
+def attach_random_prompt_adapter(model: SafeLlava) -> None:
+    """Give a model whose head reads one layer a prompt adapter that changes what it reads."""
+    config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    torch.manual_seed(0)
+    model.use_prompt_layers(attach_prompt_adapter(model.backbone, 1, config))
+    model.eval()
+
+
+def save_trained(model: SafeLlava, folder: Path) -> Path:
+    """Save a model as a complete checkpoint that claims to be trained."""
+    return save_checkpoint(
+        model,
+        folder,
+        policy=Policy.create_default(DEFAULT_TAXONOMY),
+        provenance={"trained": True},
         model_card="# Tiny\n",
         include_backbone=True,
     )

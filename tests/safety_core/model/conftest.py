@@ -6,13 +6,21 @@ from PIL import Image
 from safety_core.model.checkpoint.checkpoint import load_checkpoint
 from safety_core.model.config import BackboneDims
 from safety_core.model.safe_llava import SafeLlava
-from tests.helpers.models.tiny import IMAGE_SIZE
+from tests.helpers.models.tiny import IMAGE_SIZE, attach_random_prompt_adapter, save_trained
 
 
 @pytest.fixture(scope="session")
 def model(tiny_checkpoint: Path) -> SafeLlava:
     """Shared by all tests: do not change its weights."""
     return load_checkpoint(tiny_checkpoint)
+
+
+@pytest.fixture(scope="session")
+def adapted_checkpoint(reading_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As ``reading_checkpoint``, with a prompt adapter; do not write into it."""
+    model = load_checkpoint(reading_checkpoint)
+    attach_random_prompt_adapter(model)
+    return save_trained(model, tmp_path_factory.mktemp("adapted") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety_core.errors import ConfigError
-from safety_core.policy.documents import overlay_policy
-from safety_core.policy.policy import NO_VERDICT, Action, Decision, Policy, compute_level_scores, decide, decide_worst
-from safety_core.scores import PairScores, RiskScores
+from safety_core.errors import ConfigError, PolicyError
+from safety_core.model.hints import select_hint
+from safety_core.policy.documents import overlay_policy, parse_policy
+from safety_core.policy.policy import (
+    NO_VERDICT,
+    NOVEL,
+    Action,
+    Decision,
+    NoveltyRule,
+    Policy,
+    compute_level_scores,
+    decide,
+    decide_worst,
+)
+from safety_core.scores import Novelty, PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 T = DEFAULT_TAXONOMY
@@ -170,3 +181,79 @@ def test_a_floor_raises_thresholds_and_lowers_none() -> None:
     assert all(value == 0.7 for by in raised.thresholds.values() for value in by.values())
     assert policy.raise_thresholds(0.2) == policy
     assert raised.actions == policy.actions
+
+
+# --- novelty --------------------------------------------------------------------------------------------------------
+
+SMALL_TAXONOMY = Taxonomy(types=("illegal", "privacy", "safe"), levels=("none", "care", "refuse"), safe_type="safe")
+SMALL_POLICY = Policy.create_default(SMALL_TAXONOMY)
+
+
+def create_pair(unsafe: float, novelty: Novelty | None) -> PairScores:
+    scores = RiskScores(types=(unsafe * 0.9, unsafe * 0.1, 1 - unsafe), levels=(1 - unsafe, 0.0, unsafe))
+    return PairScores(joint=None, per_image=(), image=None, text=scores, novelty=novelty)
+
+
+STRANGE = Novelty(text=0.995, image=0.2)
+
+
+@pytest.mark.parametrize(
+    ("action", "unsafe", "novelty", "decision", "reason"),
+    [
+        (Action.ALLOW, 0.1, STRANGE, Decision.ALLOWED, None),
+        (Action.CAUTION, 0.1, STRANGE, Decision.CAUTIONED, NOVEL),
+        (Action.REFUSE, 0.1, STRANGE, Decision.REFUSED, NOVEL),
+        (Action.REFUSE, 0.1, Novelty(text=0.2, image=0.995), Decision.REFUSED, NOVEL),
+        (Action.REFUSE, 0.1, Novelty(text=0.989), Decision.ALLOWED, None),
+        (Action.REFUSE, 0.1, None, Decision.ALLOWED, None),
+        (Action.CAUTION, 0.9, STRANGE, Decision.REFUSED, None),
+        (Action.REFUSE, 0.9, STRANGE, Decision.REFUSED, None),
+    ],
+)
+def test_a_decision_is_at_least_as_severe_as_the_rule_wants(
+    action: Action, unsafe: float, novelty: Novelty | None, decision: Decision, reason: str | None
+) -> None:
+    policy = replace(SMALL_POLICY, novelty=NoveltyRule(action=action))
+    verdict, scores = decide_worst(policy, SMALL_TAXONOMY, create_pair(unsafe, novelty))
+    assert (verdict.decision, verdict.reason) == (decision, reason)
+    assert scores is not None, "the scores stay those of the risk"
+
+
+def test_the_refusal_names_no_risk_and_a_caution_has_a_hint() -> None:
+    policy = replace(
+        SMALL_POLICY,
+        refusals={"illegal": "Not that.", "privacy": "Not that either."},
+        fallback_refusal="Not this.",
+        novelty=NoveltyRule(action=Action.REFUSE),
+    )
+    verdict, _ = decide_worst(policy, SMALL_TAXONOMY, create_pair(0.1, STRANGE))
+    assert policy.get_refusal(verdict) == "Not this."
+    cautioned, _ = decide_worst(
+        replace(policy, novelty=NoveltyRule(action=Action.CAUTION)), SMALL_TAXONOMY, create_pair(0.1, STRANGE)
+    )
+    assert cautioned.level == 0
+    assert select_hint({"illegal": {1: "Take care."}}, cautioned) == "Take care."
+
+
+def test_scores_that_are_not_finite_stay_without_a_verdict() -> None:
+    broken = replace(create_pair(0.1, STRANGE), text=RiskScores(types=(float("nan"), 0.0, 1.0), levels=(1.0, 0.0, 0.0)))
+    verdict, _ = decide_worst(replace(SMALL_POLICY, novelty=NoveltyRule(action=Action.CAUTION)), SMALL_TAXONOMY, broken)
+    assert (verdict.decision, verdict.reason) == (Decision.REFUSED, "no_verdict")
+
+
+def test_the_rule_survives_its_json_form_and_is_absent_without_a_consequence() -> None:
+    assert "novelty" not in SMALL_POLICY.to_dict()
+    strict = replace(SMALL_POLICY, novelty=NoveltyRule(threshold=0.9, action=Action.REFUSE))
+    assert parse_policy(strict.to_dict(), SMALL_TAXONOMY) == strict
+    assert strict.digest != SMALL_POLICY.digest
+
+
+def test_an_operator_changes_one_field_at_a_time() -> None:
+    caution = overlay_policy(SMALL_POLICY, {"novelty": {"action": "caution"}}, SMALL_TAXONOMY)
+    assert caution.novelty == NoveltyRule(action=Action.CAUTION)
+    assert overlay_policy(caution, {"novelty": {"threshold": 0.5}}, SMALL_TAXONOMY).novelty == NoveltyRule(
+        threshold=0.5, action=Action.CAUTION
+    )
+    for changes in ({"action": "shout"}, {"threshold": -1}, {"threshold": "high"}, {"level": 1}):
+        with pytest.raises(PolicyError, match="novelty"):
+            overlay_policy(SMALL_POLICY, {"novelty": changes}, SMALL_TAXONOMY)

@@ -11,43 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from safety_core.errors import CheckpointError, ConfigError, TensorKeyError, TensorShapeError
 from safety_core.model.checkpoint.adapter import WEIGHTS_FILE
-from safety_core.model.checkpoint.checkpoint import PROMPT_ADAPTER_DIR, SPEC_FILE, load_checkpoint, save_checkpoint
+from safety_core.model.checkpoint.checkpoint import PROMPT_ADAPTER_DIR, SPEC_FILE, load_checkpoint
 from safety_core.model.checkpoint.prompt_adapter import attach_prompt_adapter
 from safety_core.model.checkpoint.sha256_manifest import write_manifest
 from safety_core.model.checkpoint.verification import verify
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.policy.policy import Policy
-from safety_core.taxonomy import DEFAULT_TAXONOMY
+from tests.helpers.models.tiny import attach_random_prompt_adapter, save_trained
 
 PROMPTS = [(5, 6, 7), (), (11, 12)]
 WEIGHTS = f"{PROMPT_ADAPTER_DIR}/{WEIGHTS_FILE}"
-
-
-def attach(model: SafeLlava) -> None:
-    """Give a model a prompt adapter that changes what the head reads."""
-    config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
-    torch.manual_seed(0)
-    model.use_prompt_layers(attach_prompt_adapter(model.backbone, 1, config))
-    model.eval()
-
-
-def save(model: SafeLlava, folder: Path) -> Path:
-    return save_checkpoint(
-        model,
-        folder,
-        policy=Policy.create_default(DEFAULT_TAXONOMY),
-        provenance={"trained": True},
-        model_card="# Tiny\n",
-        include_backbone=True,
-    )
-
-
-@pytest.fixture(scope="module")
-def adapted(reading_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with a prompt adapter."""
-    model = load_checkpoint(reading_checkpoint)
-    attach(model)
-    return save(model, tmp_path_factory.mktemp("adapted") / "tiny")
 
 
 def read(model: SafeLlava) -> torch.Tensor:
@@ -56,18 +28,18 @@ def read(model: SafeLlava) -> torch.Tensor:
 
 def test_it_changes_what_the_head_reads_and_nothing_that_is_generated(reading_checkpoint: Path) -> None:
     plain, model = load_checkpoint(reading_checkpoint), load_checkpoint(reading_checkpoint)
-    attach(model)
+    attach_random_prompt_adapter(model)
     assert not torch.allclose(read(model), read(plain))
     ids = torch.tensor([[5, 6, 7]])
     with torch.no_grad():
         torch.testing.assert_close(model.backbone(input_ids=ids).logits, plain.backbone(input_ids=ids).logits)
 
 
-def test_merged_and_apart_it_reads_the_same(adapted: Path, reading_checkpoint: Path) -> None:
+def test_merged_and_apart_it_reads_the_same(adapted_checkpoint: Path, reading_checkpoint: Path) -> None:
     model = load_checkpoint(reading_checkpoint)
-    attach(model)
-    merged, apart = load_checkpoint(adapted), load_checkpoint(adapted, train_prompt_adapter=True)
-    assert verify(adapted).has_prompt_adapter
+    attach_random_prompt_adapter(model)
+    merged, apart = load_checkpoint(adapted_checkpoint), load_checkpoint(adapted_checkpoint, train_prompt_adapter=True)
+    assert verify(adapted_checkpoint).has_prompt_adapter
     assert isinstance(apart.prompt_layers, PeftModel)
     assert not isinstance(merged.prompt_layers, PeftModel)
     torch.testing.assert_close(read(merged), read(model), atol=2e-3, rtol=2e-3)
@@ -78,18 +50,18 @@ def test_merged_and_apart_it_reads_the_same(adapted: Path, reading_checkpoint: P
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_it_goes_along_when_saved_again(adapted: Path, tmp_path: Path, apart: bool) -> None:
-    again = save(load_checkpoint(adapted, train_prompt_adapter=apart), tmp_path / "again")
-    before, after = load_file(adapted / WEIGHTS), load_file(again / WEIGHTS)
+def test_it_goes_along_when_saved_again(adapted_checkpoint: Path, tmp_path: Path, apart: bool) -> None:
+    again = save_trained(load_checkpoint(adapted_checkpoint, train_prompt_adapter=apart), tmp_path / "again")
+    before, after = load_file(adapted_checkpoint / WEIGHTS), load_file(again / WEIGHTS)
     assert before.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
-def test_it_stays_apart_from_quantised_layers(adapted: Path) -> None:
-    quantised = load_checkpoint(adapted, quantize="int8")
+def test_it_stays_apart_from_quantised_layers(adapted_checkpoint: Path) -> None:
+    quantised = load_checkpoint(adapted_checkpoint, quantize="int8")
     assert isinstance(quantised.prompt_layers, PeftModel)
     assert not quantised.prompt_reader.learns
-    difference = (read(quantised) - read(load_checkpoint(adapted))).norm() / read(quantised).norm()
+    difference = (read(quantised) - read(load_checkpoint(adapted_checkpoint))).norm() / read(quantised).norm()
     assert difference < 0.1
 
 
@@ -97,8 +69,10 @@ def test_it_stays_apart_from_quantised_layers(adapted: Path) -> None:
     ("damage", "error"),
     [("shape", TensorShapeError), ("missing", TensorKeyError), ("layers", CheckpointError), ("none", CheckpointError)],
 )
-def test_a_damaged_adapter_is_refused(adapted: Path, tmp_path: Path, damage: str, error: type[CheckpointError]) -> None:
-    copied = Path(shutil.copytree(adapted, tmp_path / "copied"))
+def test_a_damaged_adapter_is_refused(
+    adapted_checkpoint: Path, tmp_path: Path, damage: str, error: type[CheckpointError]
+) -> None:
+    copied = Path(shutil.copytree(adapted_checkpoint, tmp_path / "copied"))
     tensors = load_file(copied / WEIGHTS)
     name = next(iter(tensors))
     if damage == "shape":

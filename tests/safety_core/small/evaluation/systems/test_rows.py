@@ -7,14 +7,14 @@ from safety_core.small.evaluation.systems import rows
 from safety_core.small.evaluation.systems.rows import AGAINST, ROWS, SHIPPED, choose_rows
 from tests.helpers.datasets.real_items import make_item
 
-NO_VIEW = ["no_sentences", "no_disguises", "no_windows"]
+OTHER_VIEWS = ["no_sentences", "no_disguises", "every_sentence", "windows"]
 OWN = {row.name: Path(row.name) for row in ROWS if row.needs_checkpoint}
 
 
 def test_rows_without_a_checkpoint_or_package_are_left_out_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "find_spec", lambda name: None)
     chosen, left_out = choose_rows(Path("small"), {"k0": Path("zero")})
-    assert [row.name for row in chosen] == ["bare", "judge", "k0", "no_reader", *NO_VIEW, "shipped"]
+    assert [row.name for row in chosen] == ["bare", "judge", "k0", "no_reader", *OTHER_VIEWS, "shipped"]
     assert {row.name: row.checkpoint for row in chosen}["k0"] == Path("zero")
     assert {row.name: row.checkpoint for row in chosen}["shipped"] == Path("small")
     assert "pip install" in left_out["tfidf"]
@@ -40,7 +40,7 @@ def test_each_row_is_measured_on_what_concerns_it() -> None:
     assert accepted["shipped"] == [True, True, False, True]
     assert accepted["k0"] == [True, True, False, False]
     assert accepted["words_k8"] == [True, False, False, False]
-    assert accepted["no_windows"] == [True, False, False, True]
+    assert accepted["windows"] == accepted["no_disguises"] == [True, False, False, True]
     assert accepted["no_reader"] == [False, True, False, False]
     assert accepted["held_out_guns"] == [False, True, True, False]
     assert accepted["held_out_imagenet"] == [False, True, False, False]

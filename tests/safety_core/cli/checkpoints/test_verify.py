@@ -2,7 +2,7 @@ from pathlib import Path
 
 from tests.helpers.command_line import run_command
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_verify_tells_what_a_checkpoint_is(tiny_checkpoint: Path) -> None:

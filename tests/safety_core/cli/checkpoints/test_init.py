@@ -6,7 +6,7 @@ import pytest
 from safety_core.model.checkpoint.checkpoint import verify
 from tests.helpers.command_line import run_command
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_init_makes_an_untrained_checkpoint(tiny_backbone: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Commands that create a checkpoint, check it, or fit a part of it to data."""
