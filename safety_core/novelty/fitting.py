@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,15 +134,7 @@ def fit_inputs(familiar: AverageFeatures, held_out: AverageFeatures, *, kind: st
         excess = of_group[of_group > quantiles[-1]] - quantiles[-1]
         rows.append(quantiles)
         tails.append(max(float(excess.mean()) if len(excess) else 0.0, 1e-3 * float(quantiles[-1])))
-    return FamiliarInputs(
-        mean_D=mean_D,
-        directions_DR=directions_DR,
-        variance_R=variance_R,
-        other_variance=other,
-        lengths_G=tuple(bounds),
-        distances_GQ=np.stack(rows),
-        tail_G=np.array(tails),
-    )
+    return replace(unranked, distances_GQ=np.stack(rows), tail_G=np.array(tails))
 
 
 def _fit_gaussian(values_BD: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:

@@ -29,7 +29,8 @@ class Metrics:
     """Metrics of one server, in a registry of its own, so that two servers in one process do not mix.
 
     Args:
-        names_risk: whether requests are counted by risk type and level; otherwise both are ``hidden``.
+        names_risk: whether requests are counted by risk type and level, and their novelty is observed; otherwise type
+            and level are ``hidden``.
     """
 
     def __init__(self, *, names_risk: bool = True) -> None:
@@ -205,7 +206,8 @@ class Metrics:
         if verdict.assessment is not None:
             labels = (verdict.assessment.type, verdict.assessment.level.name) if self._names_risk else _HIDDEN
             self.risk.labels(*labels).inc()
-            self._observe_novelty(verdict.assessment.novelty)
+            if self._names_risk:
+                self._observe_novelty(verdict.assessment.novelty)
         if verdict.surface is not None:
             surface = verdict.surface if self._names_risk else _HIDDEN[0]
             self.surfaces.labels(surface, verdict.verdict.decision.value).inc()

@@ -107,3 +107,4 @@ def test_hidden_risk_hides_it(tiny_checkpoint: Path, detector: NoveltyDetector) 
     guard.model.novelty = replace(detector)
     with open_client(guard, expose_risk=False) as client:
         assert "risk" not in ask(client, CLASSIFY)
+        assert "safevlm_novelty_bucket" not in client.get("/metrics").text, "anyone on the machine can read these"

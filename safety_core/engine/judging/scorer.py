@@ -151,18 +151,20 @@ class Scorer:
         if detector is None:
             return [None] * len(batch)
         of_rows = [] if vision is None else detector.measure_images(vision.layers)
-        texts = [tuple(request.text_variants[0][1]) if request.text_variants else () for request in batch]
+        # A reply is no user's text, and is judged window by window.
+        is_reply = [isinstance(request.request, ReplyRequest) for request in batch]
+        texts = [
+            () if reply or not request.text_variants else tuple(request.text_variants[0][1])
+            for request, reply in zip(batch, is_reply, strict=True)
+        ]
         distinct = [text for text in dict.fromkeys(texts) if text]
         of_texts = dict(
             zip(distinct, detector.measure_texts(self._model.prompt_reader.get_states(distinct, read)), strict=True)
         )
-        measured = [
-            Novelty(text=of_texts.get(text), image=max((of_rows[row] for row in kept), default=None))
-            for text, kept in zip(texts, kept_of, strict=True)
+        return [
+            None if reply else Novelty(text=of_texts.get(text), image=max((of_rows[row] for row in kept), default=None))
+            for text, kept, reply in zip(texts, kept_of, is_reply, strict=True)
         ]
-        # A reply is no user's text, and is judged window by window.
-        is_reply = [isinstance(request.request, ReplyRequest) for request in batch]
-        return [None if reply else novelty for reply, novelty in zip(is_reply, measured, strict=True)]
 
     def _read_prompts(self, batch: Sequence[ModelInput], read: ReadPrompts, pace: Pace) -> Generator[Work, None, None]:
         """Read every text with the language model's first layers, pass by pass; yields the work after each pass."""

@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from safety_core.data.jsonl import write_jsonl
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest, ReplyRequest
 from safety_core.errors import CheckpointError, ConfigError, TensorKeyError
@@ -19,11 +18,9 @@ from safety_core.model.checkpoint.novelty_file import NOVELTY_FILE, read_novelty
 from safety_core.model.checkpoint.verification import verify
 from safety_core.model.modules.novelty import QUANTILES
 from safety_core.novelty.features import AverageFeatures
-from safety_core.novelty.fitting import fit_checkpoint, fit_inputs
+from safety_core.novelty.fitting import fit_inputs
 from tests.helpers.images.encoding import encode_image
 from tests.helpers.images.pictures import draw_ellipse
-
-COUNT = 260
 
 
 def create_features(count: int, *, seed: int, shift: float = 0.0, length: int = 1) -> AverageFeatures:
@@ -59,38 +56,6 @@ def test_each_group_of_lengths_has_enough_inputs() -> None:
 def test_too_few_inputs_are_an_error() -> None:
     with pytest.raises(ConfigError, match="10 held out images, at least 200"):
         fit_inputs(create_features(300, seed=0), create_features(10, seed=1), kind="images")
-
-
-def write_samples(folder: Path) -> tuple[Path, Path]:
-    """Questions about round things, with a picture of one each, in two files."""
-    things = ("knife", "apple", "hand", "shirt", "table", "wall", "lamp", "ring")
-    folder.mkdir()
-    files = []
-    for name in ("familiar", "held-out"):
-        rows = []
-        for index in range(COUNT):
-            shade = (40 + index % 200, 200 - index % 150, 30 + index // 3)
-            picture = folder / f"{name}-{index}.png"
-            picture.write_bytes(encode_image(draw_ellipse(f"rgb{shade}", (28, 28))))
-            words = (
-                f"What {things[index % 8]} is {name} in the picture number {index}, and is it a {things[index // 33]}?"
-            )
-            row = {"conversations": [{"from": "USER", "value": words}], "safe_type": 0, "safe_level": 0}
-            rows += [{"id": f"t{index}", "image": [], **row}, {"id": f"p{index}", "image": [picture.name], **row}]
-        files.append(folder / f"{name}.jsonl")
-        write_jsonl(files[-1], rows)
-    return files[0], files[1]
-
-
-@pytest.fixture(scope="module")
-def fitted(reading_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint for which round things are familiar."""
-    folder = tmp_path_factory.mktemp("novelty")
-    checkpoint = folder / "fitted"
-    shutil.copytree(reading_checkpoint, checkpoint)
-    familiar, held_out = write_samples(folder / "samples")
-    fit_checkpoint(checkpoint, [familiar], [held_out], limit=COUNT)
-    return checkpoint
 
 
 def test_a_fitted_checkpoint_is_valid_and_reports_novelty(fitted: Path, reading_checkpoint: Path) -> None:
