@@ -128,8 +128,8 @@ class Recipe:
 
     goal: CalibrationGoal = field(
         default_factory=lambda: CalibrationGoal(
-            false_refusals=0.05,
-            false_cautions=0.06,
+            false_refusals=0.04,
+            false_cautions=0.05,
             refusal_exchange=0.5,
             caution_exchange=0.5,
             by_type=False,
