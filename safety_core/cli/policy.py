@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.cli.common import READ_PICTURES, SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+from safety_core.cli.common import READ_PICTURES, DEFAULT_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
 from safety_core.policy.documents import load_policy
 from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.policy import Policy
@@ -24,7 +24,7 @@ _Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory whose poli
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="Policy file in YAML, as for SAFEVLM_POLICY.")],
-    checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
+    checkpoint: _Checkpoint = DEFAULT_CHECKPOINT,
 ) -> None:
     """Read a policy file as the server does, and print its changes; an error exits with status 1 and names the line."""
     with exit_on_error():
@@ -60,7 +60,7 @@ def explain(
     image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
-    checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
+    checkpoint: _Checkpoint = DEFAULT_CHECKPOINT,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     read_pictures: Annotated[str, READ_PICTURES] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole explanation as JSON.")] = False,

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT
+from safety_core.cli.common import DEFAULT_CHECKPOINT
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.engine_config import EngineConfig
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         ),
     )
     checkpoint: CheckpointPath = Field(
-        default=SHIPPED_CHECKPOINT,
+        default=DEFAULT_CHECKPOINT,
         description=(
             "Checkpoint directory, verified before anything is loaded from it. The default is found from any "
             "working directory."

@@ -24,7 +24,6 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, PARTS_FILE
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.engine.readers import needs_ocr
 from tests.helpers.paths import ROOT, SMALL_CHECKPOINT
@@ -114,24 +113,17 @@ CASES = (
 
 
 @pytest.fixture(scope="module")
-def checkpoint() -> Path:
-    if not (SMALL_CHECKPOINT / BACKBONE_DIR / PARTS_FILE).is_file():
-        pytest.skip(f"{MODEL} IS NOT TESTED: its backbone is not assembled; run `safevlm parts fetch` before")
-    return SMALL_CHECKPOINT
-
-
-@pytest.fixture(scope="module")
-def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     policy = tmp_path_factory.mktemp("small") / "policy.yaml"
     policy.write_text(yaml.safe_dump(POLICIES), encoding="utf-8")
-    with run_server(checkpoint, policy=policy) as server:
+    with run_server(small_checkpoint, policy=policy) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def unreading(checkpoint: Path) -> Guard:
+def unreading(small_checkpoint: Path) -> Guard:
     """A guard that reads no lettering, in this process."""
-    return load_guard(checkpoint, device="cpu", read_pictures="false")
+    return load_guard(small_checkpoint, device="cpu", read_pictures="false")
 
 
 def load(picture: str) -> bytes:

@@ -41,7 +41,7 @@ def test_log_levels_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_default_checkpoint_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert read_settings().checkpoint == ROOT / "weights" / "safevlm-nano"
+    assert read_settings().checkpoint == ROOT / "weights" / "safevlm-small"
     monkeypatch.setenv("SAFEVLM_CHECKPOINT", "weights/mine")
     assert read_settings().checkpoint == Path("weights/mine")
     monkeypatch.setenv("SAFEVLM_FALLBACK_CHECKPOINT", "weights/safevlm-nano")

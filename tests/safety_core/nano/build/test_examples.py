@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
+from safety_core.nano.build.conversation import INNOCENT_PROMPT
 from safety_core.nano.build.examples import CANARY, EXAMPLES, Example, write_examples
 from safety_core.nano.language.labelling_rules import get_pair_risk
 from safety_core.nano.language.wordings import ABOUT_PICTURES
