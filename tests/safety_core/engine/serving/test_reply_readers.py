@@ -11,7 +11,7 @@ from safety_core.engine.serving.replies import ReplyHandle, ReplyUpdate
 from safety_core.engine.serving.reply_readers import ReplyReaders
 from safety_core.errors import DeadlineError, GenerationError
 
-REQUEST = SimpleNamespace(policy=None)
+REQUEST: Any = SimpleNamespace(policy=None)
 
 
 class FakeScheduler:
