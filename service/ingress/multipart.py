@@ -150,7 +150,7 @@ class _PreambleFilter:
 class _PartReader:
     """Callbacks of the multipart parser, which collect the parts of a form and limit them."""
 
-    def __init__(self, limits: BodyLimits, *, with_urls: bool) -> None:
+    def __init__(self, limits: BodyLimits, *, with_urls: bool = False) -> None:
         self.form = MultipartForm()
         self.is_finished = False
         self._limits = limits
