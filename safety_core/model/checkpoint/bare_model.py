@@ -64,7 +64,8 @@ def copy_without_weights(model: LlavaForConditionalGeneration) -> LlavaForCondit
     Only the language model's containers are copied. An adapter replaces layers in the containers of the original; the
     copy still contains the layers that were replaced. All other modules, and all weights, are the original's own.
     """
-    containers = [part for part in model.model.language_model.modules() if next(part.children(), None) is not None]
+    language_model: Any = model.model.language_model
+    containers = [part for part in language_model.modules() if next(part.children(), None) is not None]
     copied = {id(part) for part in (model, model.model, *containers)}
     shared: dict[int, Any] = {id(part): part for part in model.modules() if id(part) not in copied}
     shared |= {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
