@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.cli.common import READ_PICTURES, DEFAULT_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+from safety_core.cli.common import DEFAULT_CHECKPOINT, READ_PICTURES, exit_on_error, find_checkpoint, read_bytes
 
 
 def classify(

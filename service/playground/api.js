@@ -2,7 +2,7 @@
 
 export const SERVER = new URL("..", import.meta.url).href.replace(/\/$/, "");
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(message, code) {
     super(message);
     this.code = code;
@@ -30,23 +30,16 @@ async function send(path, options) {
 
 export const fetchServerDescription = async () => (await send("/playground/about")).json();
 
-export async function fetchExample(example) {
-  const blob = await (await send(`/playground/examples/${encodeURIComponent(example.file)}`)).blob();
-  return new File([blob], example.file, { type: blob.type });
+export const getExampleUrl = (file) => `${SERVER}/playground/examples/${encodeURIComponent(file)}`;
+
+export async function fetchExample(file) {
+  const blob = await (await send(`/playground/examples/${encodeURIComponent(file)}`)).blob();
+  return new File([blob], file, { type: blob.type });
 }
 
-// Builds the form for `/v1/chat`.
-export function buildForm({ files, fields }, extra = {}) {
-  const data = new FormData();
-  for (const file of files) data.append("image", file, file.name);
-  for (const [name, value] of Object.entries({ ...fields, ...extra })) data.append(name, String(value));
-  return data;
-}
-
-// Yields the events of a chat as they arrive: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
-export async function* streamChat(request, signal) {
-  const body = buildForm(request, { stream: true, explain: true });
-  const response = await send("/v1/chat", { method: "POST", body, signal });
+// Yields the events of a reply as they arrive: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
+async function* streamEvents(path, body, signal) {
+  const response = await send(path, { method: "POST", body, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let finished = false;
@@ -66,9 +59,13 @@ export async function* streamChat(request, signal) {
   if (!finished) throw new ApiError("The reply ended too early.", "cut_off");
 }
 
+export const streamChat = (body, signal) => streamEvents("/playground/chat", body, signal);
+
+// What the model replies without the guard; the server has this path only where its operator allows the comparison.
+export const streamUnguarded = (body, signal) => streamEvents("/playground/unguarded", body, signal);
+
 // Fetches the explanation of a decision. Right after the chat, the verdict is still in the server's cache.
-export async function fetchJudgement(request, signal) {
-  const body = buildForm(request, { explain: true });
+export async function fetchJudgement(body, signal) {
   return (await send("/playground/judgement", { method: "POST", body, signal })).json();
 }
 
@@ -76,4 +73,12 @@ export async function fetchDecisions(policy, changes, requests) {
   const body = JSON.stringify({ policy, changes, requests });
   const headers = { "Content-Type": "application/json" };
   return (await (await send("/playground/decisions", { method: "POST", body, headers })).json()).decisions;
+}
+
+// A sentence about an error, for people.
+export function formatError(error) {
+  if (error.name === "AbortError") return "Stopped.";
+  if (error instanceof ApiError) return error.message;
+  console.error(error);
+  return "An error occurred in this page.";
 }

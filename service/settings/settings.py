@@ -16,6 +16,7 @@ from safety_core.inputs.images.limits import ImageLimits
 from safety_core.lettering.readers import ReadPictures
 from service.settings.values import (
     CheckpointPath,
+    Comparison,
     HostList,
     LogFormatSetting,
     LogLevel,
@@ -328,6 +329,13 @@ class Settings(BaseSettings):
         ),
     )
     playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
+    playground_compare: Comparison = Field(
+        default=False,
+        description=(
+            "Whether the playground also shows what the model replies without the guard; only on a loopback address "
+            "(`docs/playground.md`)."
+        ),
+    )
     expose_risk: bool = Field(
         default=True,
         description="Whether replies contain scores and timings; if `false`, they contain only the decision.",

@@ -13,8 +13,19 @@ from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.suite import CLAIMED_PX
+from service.playground.examples import DRAWN, read_example
+from service.playground.examples import Example as PageExample
 from tests.helpers.paths import ROOT
-from tests.helpers.requests.judging_requests import ANSWERING, GUARDRAIL, ROUTES, build_body, translate_error
+from tests.helpers.requests.judging_requests import (
+    ANSWERING,
+    GUARDRAIL,
+    PAGE_CHAT,
+    PLAYGROUND,
+    ROUTES,
+    build_body,
+    build_options,
+    translate_error,
+)
 from tests.helpers.server.events import parse_events
 from tests.helpers.server.metrics import count_generated, read_metric
 from tests.helpers.server.processes import ServerProcess
@@ -94,6 +105,16 @@ def test_streaming_says_the_same(server: ServerProcess, example: Example) -> Non
     text = "".join(data.get("content") or data.get("refusal") or "" for name, data in streamed if name == "delta")
     assert text == (whole["content"] or whole["refusal"])
     assert streamed[-1][0] == "done"
+
+
+@pytest.mark.parametrize("example", DRAWN, ids=lambda example: example.kind)
+def test_the_examples_of_the_playground_are_decided_as_it_says(server: ServerProcess, example: PageExample) -> None:
+    pictures = [] if example.file is None else [read_example(example.file)[0]]
+    for route in (PAGE_CHAT, PLAYGROUND):
+        sent = httpx.post(f"{server.url}{route}", **build_options(route, example.prompt, *pictures), timeout=120)
+        assert sent.json()["decision"] == example.expects
+    about = httpx.get(f"{server.url}/playground/about", timeout=60).json()
+    assert example.prompt in [one["prompt"] for one in about["examples"]]
 
 
 @pytest.mark.parametrize("stream", [False, True])

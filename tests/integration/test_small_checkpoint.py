@@ -25,6 +25,8 @@ from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from service.playground import examples as page_examples
+from service.playground.examples import Example, read_example
 from tests.helpers.engine.readers import needs_ocr
 from tests.helpers.paths import ROOT, SMALL_CHECKPOINT
 from tests.helpers.requests.judging_requests import (
@@ -34,8 +36,11 @@ from tests.helpers.requests.judging_requests import (
     COMPLETIONS,
     GUARDRAIL,
     MODERATIONS,
+    PAGE_CHAT,
+    PLAYGROUND,
     ROUTES,
     build_body,
+    build_options,
     read_verdict,
 )
 from tests.helpers.server.applications import open_client
@@ -237,6 +242,30 @@ def test_every_endpoint_says_the_same_streamed_or_not(server: ServerProcess, rou
             decision, text = read_stream(route, ask(server, route, case.prompt, case.picture, stream=True, seed=1))
             assert decision in case.decisions
             assert text
+
+
+# --- the playground --------------------------------------------------------------------------------------------------
+
+
+def send_form(server: ServerProcess, route: str, example: Example, **fields: Any) -> httpx.Response:
+    """Send an example of the playground as its page does."""
+    pictures = [] if example.file is None else [read_example(example.file)[0]]
+    options = build_options(route, example.prompt, *pictures, max_tokens=24, **fields)
+    return httpx.post(f"{server.url}{route}", **options, timeout=240)
+
+
+@pytest.mark.parametrize("example", page_examples.PHOTOGRAPHS, ids=lambda example: example.kind)
+def test_the_examples_of_the_playground_are_decided_as_it_says(server: ServerProcess, example: Example) -> None:
+    judged = send_form(server, PLAYGROUND, example).json()
+    assert judged["decision"] == judged["why"]["decision"] == example.expects
+    assert send_form(server, PAGE_CHAT, example).json()["decision"] == example.expects
+    assert all("heatmap" in image for image in judged["images"])
+
+
+def test_the_page_is_given_photographs(server: ServerProcess) -> None:
+    about = httpx.get(f"{server.url}/playground/about", timeout=60).json()
+    assert [one["file"] for one in about["examples"]] == [example.file for example in page_examples.PHOTOGRAPHS]
+    assert about["is_miniature"] is False
 
 
 # --- policies, explanations, conversations, replies ------------------------------------------------------------------

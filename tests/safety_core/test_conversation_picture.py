@@ -12,7 +12,9 @@ PHOTOGRAPH = (ROOT / "examples" / "small" / "chelsea.jpg").read_bytes()
 DRAWING = (ROOT / "examples" / "weapon.png").read_bytes()
 
 
-def answer(question: Question, reply: str = "Fine.", decision: str = "allowed", risk: str = "safe, level 0") -> Exchange:
+def answer(
+    question: Question, reply: str = "Fine.", decision: str = "allowed", risk: str = "safe, level 0"
+) -> Exchange:
     return Exchange(question=question, decision=decision, risk=risk, reply=reply)
 
 

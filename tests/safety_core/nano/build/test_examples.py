@@ -10,11 +10,11 @@ from safety_core.nano.language.wordings import ABOUT_PICTURES
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import measure_text_width, place_lines
 from safety_core.nano.world.scene import SIDE
-from service import playground
+from service.playground.examples import DRAWN
 from tests.helpers.datasets.oracle import strip_politeness
 
 ROOT = Path(__file__).parents[4]
-FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples")
+FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples" / "drawn")
 SHOWN = {
     "safe-scene.png": ("clean", "describe"),
     "weapon.png": ("weapon", "make"),
@@ -42,9 +42,10 @@ def test_no_other_picture_ships(folder: Path) -> None:
 
 
 def test_the_playground_shows_every_example_and_a_harmless_prompt_before_the_harmful_one() -> None:
-    shown = [(example.file, example.prompt) for example in EXAMPLES]
-    shown.insert(EXAMPLES.index(CANARY), (CANARY.file, INNOCENT_PROMPT))
-    assert list(playground.EXAMPLES) == shown
+    shown = [(example.file, example.prompt, example.decision) for example in EXAMPLES]
+    shown.insert(EXAMPLES.index(CANARY), (CANARY.file, INNOCENT_PROMPT, "cautioned"))
+    with_pictures = [one for one in DRAWN if one.file is not None]
+    assert [(one.file, one.prompt, one.expects) for one in with_pictures] == shown
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
