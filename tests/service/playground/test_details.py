@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
-from safety_core.nano.build.conversation import INNOCENT_PROMPT
 
+from safety_core.nano.build.conversation import INNOCENT_PROMPT
 from safety_core.nano.build.examples import EXAMPLES
 from tests.helpers.engine.readers import draw_sentences, needs_ocr
 from tests.helpers.images.encoding import encode_image
