@@ -69,8 +69,10 @@ export async function fetchJudgement(body, signal) {
   return (await send("/playground/judgement", { method: "POST", body, signal })).json();
 }
 
+// `requests` are judged requests, of which only their scores are sent.
 export async function fetchDecisions(policy, changes, requests) {
-  const body = JSON.stringify({ policy, changes, requests });
+  const scores = { requests: requests.map(({ views }) => views), novelties: requests.map(({ novelty }) => novelty) };
+  const body = JSON.stringify({ policy, changes, ...scores });
   const headers = { "Content-Type": "application/json" };
   return (await (await send("/playground/decisions", { method: "POST", body, headers })).json()).decisions;
 }
