@@ -121,7 +121,8 @@ class Preparer:
         Of an image with two views the model sees the first: there is no verdict by which to choose.
 
         Raises:
-            InputError: the text is too long, its turns do not alternate, or an option is out of range.
+            InputError: the text is too long, fills the model's context, its turns do not alternate, or an option is out
+                of range.
             ExhaustedError: there was not enough memory.
             GenerationError: it cannot be prepared for another reason.
         """
@@ -131,8 +132,10 @@ class Preparer:
             if words > self._max_prompt_tokens:
                 raise create_length_error(words, self._max_prompt_tokens)
             views = [image.views[0] for image in request.images]
+            prompt = self._model.prompts.encode(request.turns, len(views))
+            self._require_room(len(prompt.input_ids) + len(views) * (self._model.projected_positions - 1))
             return UnguardedRequest(
-                prompt=self._model.prompts.encode(request.turns, len(views)),
+                prompt=prompt,
                 sampling=create_sampling(request),
                 stop=request.stop,
                 pixels_ICHW=self._model.preprocess_numpy(views) if views else None,
@@ -253,7 +256,10 @@ class Preparer:
         hint_length = self._own_hint_length
         if request.policy is not None and request.policy.hints:
             hint_length = max(hint_length, _measure_longest_hint(self._model, request.policy.hints))
-        positions = words + hint_length + len(request.images) * (self._model.positions_per_image - 1)
+        self._require_room(words + hint_length + len(request.images) * (self._model.positions_per_image - 1))
+
+    def _require_room(self, positions: int) -> None:
+        """Reject a prompt of so many positions that none is left for a reply."""
         if positions >= self._model.context_length:
             raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
 

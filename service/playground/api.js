@@ -1,6 +1,13 @@
 // Paths of the server, relative to the URL of this file, because a proxy may serve everything under a prefix.
 
-export const SERVER = new URL("..", import.meta.url).href.replace(/\/$/, "");
+// Without the user name and the password, which may be an API key: browsers send them anyway, and fetch() rejects them.
+export const SERVER = stripCredentials(new URL("..", import.meta.url)).href.replace(/\/$/, "");
+
+export function stripCredentials(url) {
+  url.username = "";
+  url.password = "";
+  return url;
+}
 
 class ApiError extends Error {
   constructor(message, code) {
@@ -37,6 +44,15 @@ export async function fetchExample(file) {
   return new File([blob], file, { type: blob.type });
 }
 
+async function read(reader) {
+  try {
+    return await reader.read();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("The connection to the server was lost.", "cut_off");
+  }
+}
+
 // Yields the events of a reply as they arrive: ["assessment" | "delta" | "done", data]. An `error` event is thrown.
 async function* streamEvents(path, body, signal) {
   const response = await send(path, { method: "POST", body, signal });
@@ -44,7 +60,7 @@ async function* streamEvents(path, body, signal) {
   let rest = "";
   let finished = false;
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await read(reader);
     if (done) break;
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
@@ -69,8 +85,10 @@ export async function fetchJudgement(body, signal) {
   return (await send("/playground/judgement", { method: "POST", body, signal })).json();
 }
 
+// `requests` are judged requests, of which only their scores are sent.
 export async function fetchDecisions(policy, changes, requests) {
-  const body = JSON.stringify({ policy, changes, requests });
+  const scores = { requests: requests.map(({ views }) => views), novelties: requests.map(({ novelty }) => novelty) };
+  const body = JSON.stringify({ policy, changes, ...scores });
   const headers = { "Content-Type": "application/json" };
   return (await (await send("/playground/decisions", { method: "POST", body, headers })).json()).decisions;
 }

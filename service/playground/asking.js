@@ -37,12 +37,15 @@ function fail(turn, error) {
   Object.assign(turn, { state: "failed", problem: formatError(error) });
 }
 
-// A reply without its explanation is still a reply.
+// A reply without its explanation is still a reply. A decision without a risk was made without a verdict.
 async function explain(messages, turn, signal) {
   try {
     turn.judgement = await fetchJudgement(buildForm(messages, turn.options), signal);
   } catch (error) {
-    turn.explanationProblem = formatError(error);
+    const cause = turn.risk
+      ? "This decision could not be explained."
+      : "The guard reached no verdict, and what cannot be judged is not answered.";
+    turn.explanationProblem = `${cause} ${formatError(error)}`;
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { $, openDialog, show } from "./dom.js";
 
+let isAsking = false; // whether the browser is asking the visitor for the camera
+
 const hasOwnCamera = () => matchMedia("(pointer: coarse)").matches;
 
 // Adds the button where there is a camera to use. `onShoot` gets each photograph as a file.
@@ -22,11 +24,15 @@ export function addCamera(onShoot, showProblem) {
 
 async function openViewfinder(showProblem) {
   const viewfinder = $("viewfinder");
+  if (isAsking) return; // a second stream would replace this one, and nothing would stop it
+  isAsking = true;
   try {
     viewfinder.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch {
     showProblem("No camera can be used: there is none, or the browser does not allow it.");
     return;
+  } finally {
+    isAsking = false;
   }
   $("shoot").disabled = true; // until there is a picture to take
   viewfinder.addEventListener("playing", () => ($("shoot").disabled = false), { once: true });

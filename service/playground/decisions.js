@@ -17,9 +17,10 @@ export function showDecisions(requests, found) {
   );
 }
 
-function createDecisionRow({ prompt, images, decision }, { decision: other, type, level }) {
+function createDecisionRow({ prompt, images, decision }, { decision: other, type, level, reason }) {
   const isChanged = other !== decision;
-  const cause = level ? `${mentionType(type)}, level ${level}` : "no level is reached";
+  const risk = level ? `${mentionType(type)}, level ${level}` : "no level is reached";
+  const cause = reason === "novel" ? "unlike what the model was trained on" : risk;
   return createElement(
     "tr",
     { class: isChanged && "changed" },

@@ -45,7 +45,7 @@ export class Details {
     $("risk").textContent = risk ? describeRisk(risk, this.#server.levels) : (turn.problem ?? "");
     const outcome = decision === expects ? "decided as expected" : `expected: ${DECISIONS[expects]}`;
     $("expectation").textContent = expects && decision ? `Example, ${outcome}.` : "";
-    $("explanation-problem").textContent = `This decision could not be explained. ${explanationProblem}`;
+    $("explanation-problem").textContent = explanationProblem ?? "";
     show($("explanation-problem"), Boolean(explanationProblem));
     show($("scores-hidden"), !this.#server.exposes_risk && state === "done");
   }

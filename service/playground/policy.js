@@ -48,7 +48,8 @@ export class PolicyTrial {
     const views = why.views
       .filter((view) => view.decides)
       .map((view) => ({ types: Object.values(view.type_scores), levels: Object.values(view.level_scores) }));
-    this.#requests = selectNewest([...this.#requests, { prompt, images, decision: why.policy.decision, views }]);
+    const novelty = why.novelty?.score ?? null;
+    this.#requests = selectNewest([...this.#requests, { prompt, images, decision: why.policy.decision, views, novelty }]);
     this.#showChanges();
   }
 
@@ -88,7 +89,7 @@ export class PolicyTrial {
     const turn = ++this.#newest;
     let found;
     try {
-      found = await fetchDecisions($("base").value, this.#changes, requests.map(({ views }) => views));
+      found = await fetchDecisions($("base").value, this.#changes, requests);
     } catch (error) {
       if (turn !== this.#newest) return;
       $("policy-problem").textContent = error.message;

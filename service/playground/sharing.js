@@ -1,10 +1,11 @@
 // Links that carry a question and its options, and nothing else, in the fragment, which browsers do not send to servers.
 
+import { stripCredentials } from "./api.js";
 import { $, openDialog } from "./dom.js";
 
 // Formats the link to this page with a question.
 function formatLink({ prompt, options }) {
-  const link = new URL(location.href);
+  const link = stripCredentials(new URL(location.href));
   link.hash = new URLSearchParams({ prompt, ...options }).toString();
   return link.href;
 }

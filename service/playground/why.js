@@ -4,6 +4,10 @@ import { $, createElement, createRow, fill, show } from "./dom.js";
 import { count, join, precise, precisePercent } from "./format.js";
 import { ACTIONS, DECISIONS, mentionLevel, mentionType, nameView } from "./names.js";
 
+// Said in place of the view that decided, because views are named by the images of the remaining conversation.
+const LEFT_OUT =
+  "Earlier messages that were refused, and their answers, are left out: this verdict is about the rest, and the model read nothing else.";
+
 export function showExplanation(why, turn, server) {
   fill($("why-sentences"), listSentences(why, turn, server).map((sentence) => createElement("p", {}, sentence)));
   const deciding = findDecidingRule(why);
@@ -15,8 +19,9 @@ export function showExplanation(why, turn, server) {
   show($("why-details"), why.rules.length > 0);
 }
 
-// The highest reached level determines the action.
-function findDecidingRule({ rules }) {
+// The highest reached level determines the action, unless the novelty of the request has a more severe one.
+function findDecidingRule({ reason, rules }) {
+  if (reason === "novel") return null;
   return rules.filter((rule) => rule.reached).toSorted((one, other) => other.level - one.level)[0] ?? null;
 }
 
@@ -35,14 +40,12 @@ function createRuleRow(why, rule, isDeciding) {
 const isInForce = (why) => why.policy.mode !== "shadow";
 
 function listSentences(why, turn, server) {
-  if (why.reason === "no_verdict") {
-    return [`${DECISIONS[why.decision]}, because the guard reached no verdict. What cannot be judged is not answered.`];
-  }
   const sentences = isInForce(why) ? [`${DECISIONS[why.decision]}, ${giveReason(why)}`] : describeShadow(why);
   if (turn.reply?.finish_reason === "content_filter" && !turn.reply.refusal) {
     sentences.push("The reply was stopped later, because it became harmful while it was written.");
   }
-  if (why.decided_by && findDecidingRule(why)) sentences.push(describeView(why));
+  if (why.dropped_messages) sentences.push(LEFT_OUT);
+  else if (why.decided_by && findDecidingRule(why)) sentences.push(describeView(why));
   if (why.readings > 1) {
     sentences.push(`The words were judged in ${why.readings} variants, because words can be disguised.`);
   }

@@ -332,8 +332,8 @@ class Settings(BaseSettings):
     playground_compare: Comparison = Field(
         default=False,
         description=(
-            "Whether the playground also shows what the model replies without the guard; only on a loopback address "
-            "(`docs/playground.md`)."
+            "Whether the playground also shows what the model replies without the guard; only on a loopback address, "
+            "without a proxy (`docs/playground.md`)."
         ),
     )
     expose_risk: bool = Field(

@@ -76,6 +76,10 @@ def check_comparison(value: bool, info: ValidationInfo) -> bool:
     """Reject the comparison where other machines could reach it, or where nothing could show it or reply."""
     if value and not is_loopback_interface(info.data.get("host", "")):
         raise ValueError("unguarded replies are for this machine only: set SAFEVLM_HOST to a loopback address")
+    if value and (info.data.get("trusted_proxies") or info.data.get("root_path")):
+        raise ValueError(
+            "unguarded replies are not served through a proxy: unset SAFEVLM_TRUSTED_PROXIES and SAFEVLM_ROOT_PATH"
+        )
     if value and not info.data.get("playground", False):
         raise ValueError("only the playground shows unguarded replies: set SAFEVLM_PLAYGROUND=true")
     if value and info.data.get("mode") != "chat":

@@ -25,8 +25,17 @@ from service.sse import EventStream, cancel_on_disconnect, format_event
 HEADER = "X-SafeVLM-Unguarded"
 """Response header of replies that nothing has judged."""
 
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+_PROXY_HEADERS = frozenset(
+    {
+        "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-host",
+        "x-original-forwarded-for", "x-envoy-external-address", "true-client-ip", "cf-connecting-ip",
+        "fastly-client-ip", "fly-client-ip", "tailscale-user-login",
+    }
+)  # fmt: skip
 """Request headers that proxies add: the client may be on another machine, although the connection is not."""
+
+_PROXY_PREFIX = "x-forwarded-"
+"""Start of the names of further such headers."""
 
 
 async def require_comparison(request: Request) -> None:
@@ -57,18 +66,23 @@ def allows_comparison(request: Request, settings: Settings) -> bool:
         host = parse_authority(request.headers.get("host", "")).host
     except ValueError:
         return False
-    return is_loopback(host) and not any(name in request.headers for name in _FORWARDED)
+    return is_loopback(host) and not any(
+        name in _PROXY_HEADERS or name.startswith(_PROXY_PREFIX) for name in request.headers
+    )
 
 
 def _comes_from_own_page(request: Request) -> bool:
     """Whether a browser says that the request comes from a page of this server.
 
-    Other endpoints also accept programs, which say nothing, and pages of ``SAFEVLM_ALLOWED_ORIGINS``.
+    Other endpoints also accept programs, which say nothing, and pages of ``SAFEVLM_ALLOWED_ORIGINS``. A proxy that
+    replaces ``Host`` and adds no header is not visible in ``Sec-Fetch-Site``, but in ``Origin``, which names the host
+    that the browser sees.
     """
     sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
-    if sites:
-        return sites == ["same-origin"]
-    return len(origins) == 1 and is_same_origin(origins[0], request.headers.getlist("host"), request.url.scheme)
+    is_own = len(origins) == 1 and is_same_origin(origins[0], request.headers.getlist("host"), request.url.scheme)
+    if not sites:
+        return is_own
+    return sites == ["same-origin"] and (is_own or origins in ([], ["null"]))
 
 
 async def _stream(

@@ -107,7 +107,7 @@ def build_options(
     if route not in PAGE:
         return {"json": build_body(route, text, *pictures, model=model, **fields), "headers": sent}
     if route == UNGUARDED:  # as the page's own browser sends it, without a proxy
-        sent = {name: value for name, value in sent.items() if name.lower() != "x-forwarded-for"}
+        sent = {name: value for name, value in sent.items() if name.lower() not in ("x-forwarded-for", "origin")}
         sent |= {"Sec-Fetch-Site": "same-origin"}
     return {"files": build_form(text, *pictures, **fields), "headers": sent}
 

@@ -141,6 +141,24 @@ def test_a_photograph_can_be_taken(browser: Browser, server: ServerProcess) -> N
         expect(page.locator("#maps figure")).to_have_count(1)
 
 
+def test_one_camera_is_opened_at_a_time(browser: Browser, server: ServerProcess) -> None:
+    """A second stream would replace the first one, which would then never end."""
+    with open_playground(browser, server.url, permissions=["camera"]) as page:
+        page.evaluate(
+            """() => {
+                const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+                media.asked = 0;
+                media.getUserMedia = (wish) => (media.asked++, ask(wish));
+                for (let click = 0; click < 2; click++) document.getElementById("camera").click();
+            }"""
+        )
+        expect(page.get_by_role("dialog", name="Take a photograph")).to_be_visible()
+        assert page.evaluate("navigator.mediaDevices.asked") == 1
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Camera").click()
+        expect(page.get_by_role("dialog", name="Take a photograph")).to_be_visible()
+
+
 def test_a_phone_opens_its_own_camera(browser: Browser, server: ServerProcess) -> None:
     with (
         open_playground(browser, server.url, has_touch=True, is_mobile=True) as page,
@@ -237,6 +255,19 @@ def test_what_goes_wrong_is_said_and_can_be_tried_again(
         # Nothing is left over from before.
         send_question(page, "What do you see here?", "safe-scene.png")
         expect(page.locator("#decision")).to_have_text("Allowed")
+
+
+def test_a_connection_that_is_lost_is_said(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            const real = window.fetch;
+            const start = (control) => control.error(new TypeError("network error"));
+            window.fetch = async (url, options) =>
+                url.endsWith("/playground/chat") ? new Response(new ReadableStream({start})) : real(url, options);
+        }"""
+    )
+    send_question(page, "What is it?")
+    expect(get_answer(page).locator(".problem")).to_have_text("The connection to the server was lost.")
 
 
 def test_a_decision_that_cannot_be_explained_is_still_shown(browser: Browser, fake_server: str) -> None:

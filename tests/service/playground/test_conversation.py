@@ -52,6 +52,8 @@ def test_a_refused_turn_does_not_end_the_conversation(page: Page, server: Server
     expect(get_answer(page).locator(".badge")).to_have_text("Refused")
     send_question(page, "What do you see here?", "safe-scene.png")
     expect(get_answer(page).locator(".badge")).to_have_text("Allowed")
+    expect(page.locator("#why-sentences")).to_contain_text("Earlier messages that were refused, and their answers, are")
+    expect(page.locator("#why-sentences")).not_to_contain_text("Decided by")
     expect(page.locator(".turn").first.locator(".badge")).to_have_text("Refused")
 
 

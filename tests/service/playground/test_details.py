@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from safety_core.nano.build.conversation import INNOCENT_PROMPT
 from safety_core.nano.build.examples import EXAMPLES
+from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.engine.readers import draw_sentences, needs_ocr
 from tests.helpers.images.encoding import encode_image
 from tests.helpers.paths import NANO_CHECKPOINT
@@ -139,6 +140,7 @@ def test_novelty_is_shown_where_it_is_measured(browser: Browser, server: ServerP
         rule = {"threshold": 0.99, "reached": True, "action": "caution"}
         judged["why"] |= {"novelty": judged["risk"]["novelty"] | rule, "reason": "novel", "decision": "cautioned"}
         judged["decision"] = judged["why"]["policy"]["decision"] = "cautioned"
+        judged["why"]["rules"][0] |= {"reached": True, "action": "allow"}
 
     # A server that only judges has one answer, which can be changed as a whole.
     with open_playground(browser, server.url, about={"can_chat": False}) as page:
@@ -149,6 +151,22 @@ def test_novelty_is_shown_where_it_is_measured(browser: Browser, server: ServerP
         expect(page.locator("#why-sentences p").first).to_contain_text(
             "Answered with care, because the request is unlike what the model was trained on: 99.80 % reaches"
         )
+        expect(page.locator("#why-sentences")).not_to_contain_text("Decided by")
+        page.get_by_text("The rules of the policy").click()
+        expect(page.locator("#why-rules")).to_contain_text("reached")
+        expect(page.locator("#why-rules .acts")).to_have_count(0)
+
+
+def test_a_refusal_without_a_verdict_says_so(browser: Browser, fake: FakeGuard, fake_server: str) -> None:
+    with open_playground(browser, fake_server, quiet=False) as page:
+        fake.decision = None
+        send_question(page, "What is it?")
+        expect(page.locator("#decision")).to_have_text("Refused")
+        expect(page.locator("#explanation-problem")).to_have_text(
+            "The guard reached no verdict, and what cannot be judged is not answered. The request could not be judged."
+        )
+        for part in ("#why", "#scores", "#attention"):
+            expect(page.locator(part)).to_be_hidden()
 
 
 def test_the_details_are_those_of_the_chosen_turn(page: Page) -> None:

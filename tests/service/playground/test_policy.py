@@ -163,6 +163,26 @@ def test_a_preset_shows_how_many_decisions_would_change(asked: Page, server: Ser
     expect(asked.locator("#yaml")).to_have_text("# no changes")
 
 
+def test_what_novelty_decided_stays_decided_by_it(browser: Browser, tmp_path: Path) -> None:
+    def add_novelty(route: Route) -> None:
+        response = route.fetch()
+        judged = response.json()
+        judged["why"]["novelty"] = {"score": 0.998, "threshold": 0.9, "reached": True, "action": "caution"}
+        judged["why"] |= {"reason": "novel", "decision": "cautioned"}
+        judged["decision"] = judged["why"]["policy"]["decision"] = "cautioned"
+        route.fulfill(response=response, json=judged)
+
+    file = tmp_path / "policy.yaml"
+    file.write_text("novelty: {threshold: 0.9, action: caution}\n")
+    with run_server(NANO_CHECKPOINT, policy=file) as server, open_playground(browser, server.url) as page:
+        page.route("**/playground/judgement", add_novelty)
+        send_question(page, ASKED[0][1], ASKED[0][0])
+        page.get_by_role("tab", name="Policy").click()
+        expect(page.locator("#change-count")).to_have_text("0 of 1 decisions would change")
+        expect_column(page, 4, ["Answered with care"])
+        expect(page.locator("#session")).to_contain_text("unlike what the model was trained on")
+
+
 def test_a_preset_can_be_changed_further(asked: Page) -> None:
     asked.get_by_role("radio", name="Strict").check()
     expect(asked.locator("#yaml")).not_to_have_text("# no changes")

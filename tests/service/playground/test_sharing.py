@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.helpers.paths import ROOT
 from tests.helpers.server.browser import get_answer, open_playground, send_question
 from tests.helpers.server.processes import ServerProcess
 
@@ -39,6 +40,20 @@ def test_a_link_carries_the_question_and_its_options_only(browser: Browser, serv
         page.locator("#send").click()
         expect(get_answer(page).locator(".badge")).not_to_have_text("Judging …")
         expect(page.locator("#shared")).to_be_hidden()
+
+
+def test_neither_links_nor_snippets_carry_a_key_of_the_address(page: Page, server: ServerProcess) -> None:
+    """Browsers keep the user name and the password of an address, which may be an API key."""
+    address = "http://any:secret@guard.example/playground?a#b"
+    stripped = page.evaluate(
+        "async ([file, address]) => (await import(file)).stripCredentials(new URL(address)).href",
+        [f"{server.url}/playground/api.js", address],
+    )
+    assert stripped == address.replace("any:secret@", "")
+    for file in ("api.js", "sharing.js"):
+        text = (ROOT / "service" / "playground" / file).read_text(encoding="utf-8")
+        for use in ("new URL(location.href)", 'new URL("..", import.meta.url)'):
+            assert text.count(use) == text.count(f"stripCredentials({use})")
 
 
 def test_a_link_cannot_bring_what_no_field_accepts(browser: Browser, server: ServerProcess) -> None:

@@ -48,6 +48,8 @@ def test_the_comparison_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, hos
         ("HOST", "0.0.0.0", "SAFEVLM_HOST"),
         ("HOST", "192.0.2.1", "SAFEVLM_HOST"),
         ("HOST", "guard.example", "SAFEVLM_HOST"),
+        ("TRUSTED_PROXIES", "127.0.0.1", "SAFEVLM_TRUSTED_PROXIES"),
+        ("ROOT_PATH", "/guard", "SAFEVLM_ROOT_PATH"),
         ("PLAYGROUND", "false", "SAFEVLM_PLAYGROUND=true"),
         ("MODE", "guard", "SAFEVLM_MODE=chat"),
     ],

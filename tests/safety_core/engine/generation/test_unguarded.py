@@ -126,6 +126,12 @@ def test_it_is_bounded_like_a_judged_chat(guard: Guard, text: str, options: dict
     assert unguarded.value.code == judged.value.code == code
 
 
+def test_a_prompt_that_fills_the_context_is_rejected_before_the_model_sees_its_images(guard: Guard) -> None:
+    pictures = [create_picture() for _ in range(32)]
+    with pytest.raises(PromptError, match="no room for a reply"):
+        guard.create_unguarded_request(create_chat_request(*pictures))
+
+
 def test_both_kinds_share_the_places(guard: Guard) -> None:
     generator = create_generator(guard)
     request = create_chat_request(max_tokens=40)
@@ -164,13 +170,6 @@ def test_a_broken_bare_model_ends_its_own_replies_and_no_other(guard: Guard, mon
     while generator.running:
         generator.step()
     assert guarded.text
-
-
-def test_a_prompt_that_fills_the_context_is_an_error_of_its_request(guard: Guard) -> None:
-    pictures = [create_picture() for _ in range(32)]
-    prepared = guard.create_unguarded_request(create_chat_request(*pictures))
-    with pytest.raises(PromptError):
-        create_generator(guard).create_sequence(prepared)
 
 
 def test_a_guard_that_does_not_compare_has_a_plain_generator(adapted_checkpoint: Path) -> None:

@@ -106,9 +106,11 @@ def test_there_is_none_for_other_machines(fake: FakeGuard, address: str) -> None
         {"X-Forwarded-For": "127.0.0.1"},
         {"X-Forwarded-Host": "localhost"},
         {"X-Forwarded-Proto": "https"},
+        {"X-Forwarded-Server": "proxy"},
         {"Forwarded": "for=192.0.2.1"},
         {"Via": "1.1 proxy"},
         {"X-Real-IP": "192.0.2.1"},
+        {"CF-Connecting-IP": "192.0.2.1"},
     ],
     ids=lambda headers: next(iter(headers)),
 )
@@ -130,6 +132,9 @@ def test_there_is_none_under_another_name_of_this_machine(fake: FakeGuard) -> No
         ({"Sec-Fetch-Site": "same-origin"}, 200),
         ({"Origin": "http://127.0.0.1:8000"}, 200),
         ({"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8000"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://guard.example"}, 404),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:9000"}, 404),
         ({}, 404),
         ({"Sec-Fetch-Site": "none"}, 404),
         ({"Origin": "https://127.0.0.1:8000"}, 404),
@@ -142,7 +147,9 @@ def test_there_is_none_under_another_name_of_this_machine(fake: FakeGuard) -> No
     ],
 )
 def test_only_the_servers_own_page_gets_them(fake: FakeGuard, headers: dict[str, str], status: int) -> None:
-    """Not even a program, or a page that the operator allows to use the other endpoints."""
+    """Not a program, not a page that the operator allows to use the other endpoints, and not the server's own page
+    through a proxy that hides itself.
+    """
     with open_local_client(fake, playground_compare=True, allowed_origins="https://app.example") as client:
         assert send(client, headers).status_code == status
     assert len(fake.unguarded) == (status == 200)

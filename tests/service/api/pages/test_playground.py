@@ -185,6 +185,8 @@ def test_a_refused_turn_of_a_conversation_is_dropped_as_on_the_openai_compatible
         assert read_metric(metrics, "safevlm_verdict_cache_total", outcome="hit") == read_metric(
             metrics, "safevlm_verdict_cache_total", outcome="miss"
         ), "the second path judges nothing"
+        why = send_question(client, PLAYGROUND, LOOK, SCENE, earlier=earlier).json()["why"]
+        assert (why["decision"], why["dropped_messages"]) == ("allowed", [0, 1])
 
 
 def test_a_judgement_explains_what_the_chat_was_answered_by(client: TestClient, fake: FakeGuard) -> None:
@@ -282,6 +284,7 @@ ONE = scored([RiskScores(types=(0.5,) * len(DEFAULT_TAXONOMY.types), levels=(0.5
         ({"requests": [], "changes": {"thresholds": {"canary": {"1": 1}}}}, "invalid_field"),
         ({"requests": [], "changes": {"thresholds": {"privacy": {"1": "canary"}}}}, "invalid_field"),
         ({"requests": [], "changes": {"thresholds": {"privacy": {"1": -1}}}}, "invalid_field"),
+        ({"requests": [ONE], "novelties": ["canary"]}, "invalid_field"),
         ({"requests": [], "policy": "canary"}, "policy_not_allowed"),
         ({"requests": [], "canary": 1}, "unknown_field"),
     ],
