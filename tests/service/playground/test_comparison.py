@@ -51,6 +51,8 @@ def test_both_answers_stand_side_by_side(browser: Browser) -> None:
         expect(unguarded.locator(".badge")).to_have_count(0)
         expect(unguarded).to_contain_text("Unguarded: nothing was judged and nothing is held back.")
         left, right = unguarded.bounding_box(), guarded.bounding_box()
+        assert left is not None
+        assert right is not None
         assert left["x"] + left["width"] <= right["x"]
         assert left["y"] == right["y"]
         assert find_barriers(page) == []

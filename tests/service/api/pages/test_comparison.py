@@ -120,8 +120,7 @@ def test_there_is_none_behind_a_proxy(local: TestClient, fake: FakeGuard, header
 
 
 def test_there_is_none_under_another_name_of_this_machine(fake: FakeGuard) -> None:
-    settings = {"playground_compare": True, "allowed_hosts": "guard.example"}
-    with open_local_client(fake, **settings) as client:
+    with open_local_client(fake, playground_compare=True, allowed_hosts="guard.example") as client:
         assert read_error(send(client, SAME_ORIGIN | {"Host": "guard.example"})) == (404, "not_found")
         assert send(client, SAME_ORIGIN | {"Host": "localhost:8000"}).status_code == 200
 
