@@ -82,8 +82,8 @@ guard, behind it where a mistake is costly.
 Measured on rows of public sets that nothing was trained or calibrated on (`docs/safevlm-small-evaluation.md` defines
 every figure; `safevlm evaluate --suite real --data DIR` prints them again). The test split was measured three times
 before, with earlier weights or thresholds. Areas that were weak the first time (self-harm, children, fraud, violence,
-intrusion; kind statements about groups; tasks about public issues) got more training texts of our own, written without a
-look at any set. The budget of false alarms was compared on the development split, after the figures of two larger
+intrusion; kind statements about groups; tasks about public issues) got more training texts of our own, written without
+a look at any set. The budget of false alarms was compared on the development split, after the figures of two larger
 budgets on the test split were known. So these figures may be better than those on sets that nobody here has seen.
 
 {_indent(report) if report else _NOT_MEASURED}
