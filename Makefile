@@ -3,7 +3,7 @@
 #   PYTHON=…        the interpreter of the virtual environment
 #   PIP_ARGS=…      extra arguments for pip, e.g. an index with CPU wheels of torch (CONTRIBUTING.md, "torch without CUDA")
 #   SAFEVLM_PORT=…  the port of `make serve` (8000)
-#   CHECKPOINT=…    the checkpoint of `make serve` (SAFEVLM_CHECKPOINT, or else weights/safevlm-nano)
+#   CHECKPOINT=…    the checkpoint of `make serve` (SAFEVLM_CHECKPOINT, or else weights/safevlm-small)
 #   NANO_ARGS=…     arguments of `safevlm nano build`, e.g. NANO_ARGS=--small
 #   TEST_ARGS=…     arguments of pytest, e.g. TEST_ARGS="tests/safety_core -x", or -n 0 for one process
 #   FUZZ_CASES=…    number of damaged images of `make fuzz`; its other limits grow in proportion (1000000)
@@ -18,7 +18,7 @@ PYTHON ?= $(shell for before in 13 99; do for p in python3 python3.12 python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 export SAFEVLM_PORT ?= 8000
-CHECKPOINT ?= $(or $(SAFEVLM_CHECKPOINT),weights/safevlm-nano)
+CHECKPOINT ?= $(or $(SAFEVLM_CHECKPOINT),weights/safevlm-small)
 FUZZ_CASES ?= 1000000
 FUZZ_SEED ?= $(shell date +%s)
 BENCH ?= start overhead classify chat refusal overload hostile scaling explain rail generators soak
@@ -39,7 +39,7 @@ BRING := bring-small
 FALLBACK := SAFEVLM_FALLBACK_CHECKPOINT="$(or $(SAFEVLM_FALLBACK_CHECKPOINT),weights/safevlm-nano)"
 endif
 
-serve: $(BRING) $(VENV)/.serve  ## serve $CHECKPOINT (weights/safevlm-nano) on :$SAFEVLM_PORT
+serve: $(BRING) $(VENV)/.serve  ## serve $CHECKPOINT (weights/safevlm-small) on :$SAFEVLM_PORT
 	exec env SAFEVLM_CHECKPOINT="$(CHECKPOINT)" $(FALLBACK) $(BIN)/python -m service
 
 bring-small:

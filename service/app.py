@@ -13,7 +13,7 @@ from service.api.error_handlers import add_error_handlers
 from service.api.litellm import guardrail
 from service.api.openai import completions, moderations, unsupported
 from service.api.openapi.document import DocumentedApp
-from service.api.pages import pages, playground
+from service.api.pages import comparison, pages, playground
 from service.container import Service
 from service.endpoints import OPENAPI
 from service.middleware.admission import AdmissionMiddleware
@@ -62,5 +62,7 @@ def create_app(settings: Settings, guard: GuardLike | None = None) -> FastAPI:
     for module in (chat, classify, completions, moderations, guardrail, operations, pages, unsupported):
         application.include_router(module.router)
     if settings.playground:
-        application.include_router(playground.router)
+        # The comparison answers 404 unless it is switched on; without its route, the path would be another one's.
+        for module in (comparison, playground):
+            application.include_router(module.router)
     return application

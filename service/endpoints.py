@@ -191,6 +191,7 @@ def _create_page(path: str) -> Endpoint:
 
 PLAYGROUND = _create_page("/playground")
 PLAYGROUND_ABOUT = _create_page("/playground/about")
+PLAYGROUND_MODEL_CARD = _create_page("/playground/model-card")
 PLAYGROUND_EXAMPLE = _create_page("/playground/examples/{name}")
 PLAYGROUND_FILE = _create_page("/playground/{name}")
 PLAYGROUND_DECISIONS = Endpoint(
@@ -202,15 +203,33 @@ PLAYGROUND_DECISIONS = Endpoint(
     is_documented=False,
     max_body_bytes=2 * 1024 * 1024,
 )
-PLAYGROUND_JUDGEMENT = Endpoint(
-    path="/playground/judgement",
-    label="playground",
-    method="POST",
-    scope=Scope.CHAT,
-    reaches_model=True,
-    is_documented=False,
-    limits=CLASSIFY.limits,
+_CONVERSATION: Mapping[Quantity, LimitSetting] = {
+    "images": "max_images",
+    "texts": "max_turns",
+    "prompt_tokens": "max_prompt_tokens",
+}
+"""Limits of the conversations that the page sends."""
+
+
+def _create_conversation(path: str, label: str, limits: Mapping[Quantity, LimitSetting] = _CONVERSATION) -> Endpoint:
+    """Create the row of a path that takes a conversation from the page."""
+    return Endpoint(
+        path=path,
+        label=label,
+        method="POST",
+        scope=Scope.CHAT,
+        reaches_model=True,
+        is_documented=False,
+        limits=limits,
+        error_fields={"prompt": "conversation", "messages": "conversation"},
+    )
+
+
+PLAYGROUND_CHAT = _create_conversation(
+    "/playground/chat", "playground_chat", {**_CONVERSATION, "reply_tokens": "max_tokens"}
 )
+PLAYGROUND_JUDGEMENT = _create_conversation("/playground/judgement", "playground")
+PLAYGROUND_UNGUARDED = _create_conversation("/playground/unguarded", "unguarded", PLAYGROUND_CHAT.limits)
 
 
 def _create_unsupported(path: str, substitute: str | None = None) -> Endpoint:
@@ -242,7 +261,8 @@ ENDPOINTS = (
     *(CHAT, CLASSIFY, COMPLETIONS, MODERATIONS, GUARDRAIL),
     *(MODELS, MODEL, HEALTHZ, READYZ, METRICS),
     *(ROOT, OPENAPI, DOCS, DOCS_FILE, REDOC),
-    *(PLAYGROUND, PLAYGROUND_ABOUT, PLAYGROUND_EXAMPLE, PLAYGROUND_FILE, PLAYGROUND_DECISIONS, PLAYGROUND_JUDGEMENT),
+    *(PLAYGROUND, PLAYGROUND_ABOUT, PLAYGROUND_MODEL_CARD, PLAYGROUND_EXAMPLE, PLAYGROUND_FILE, PLAYGROUND_DECISIONS),
+    *(PLAYGROUND_CHAT, PLAYGROUND_JUDGEMENT, PLAYGROUND_UNGUARDED),
     *UNSUPPORTED,
 )
 """Every path that is served; those of the playground only where the operator serves it."""

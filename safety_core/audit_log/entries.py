@@ -1,4 +1,4 @@
-"""Entries of the audit log: one decision about a request, or the end of one reply.
+"""Entries of the audit log: one decision about a request, the end of one reply, or a request without a decision.
 
 Images are recorded as digests; prompts and replies are not recorded. Knows no database.
 """
@@ -15,11 +15,13 @@ class EntryKind(StrEnum):
 
     DECISION = "decision"
     REPLY = "reply"
+    UNGUARDED = "unguarded"
+    """The bare language model answers the request, for comparison: nothing is decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One decision, or the end of one reply; fields that do not apply to the event are None."""
+    """One event of a request; fields that do not apply to it are None."""
 
     kind: EntryKind
     request_id: str

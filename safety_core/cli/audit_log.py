@@ -34,12 +34,16 @@ def print_audit_log(
         str | None, typer.Option(help="Earliest time, inclusive, in ISO 8601; UTC unless it has an offset.")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Latest time, exclusive, in ISO 8601.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind of entry: decision or reply.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Kind of entry: decision, reply or unguarded.")] = None,
     request_id: Annotated[
         str | None, typer.Option(help="Identifier of a request: its X-Request-Id, or the caller's identifier.")
     ] = None,
     endpoint: Annotated[
-        str | None, typer.Option(help="Endpoint: chat, classify, completions, moderations, guardrail or playground.")
+        str | None,
+        typer.Option(
+            help="Endpoint: chat, classify, completions, moderations, guardrail, playground_chat, playground or "
+            "unguarded."
+        ),
     ] = None,
     key: Annotated[str | None, typer.Option(help="Name of an API key.")] = None,
     policy: Annotated[str | None, typer.Option(help="Name of a policy.")] = None,

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from safety_core.cli.common import READ_PICTURES, SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+from safety_core.cli.common import DEFAULT_CHECKPOINT, READ_PICTURES, exit_on_error, find_checkpoint, read_bytes
 
 
 def classify(
     images: Annotated[list[Path] | None, typer.Argument(help="Images, classified together and individually.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = DEFAULT_CHECKPOINT,
     policy: Annotated[Path | None, typer.Option(help="Policy file in YAML, as for SAFEVLM_POLICY.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     quantize: Annotated[str, typer.Option(help="none, int8 or nf4.")] = "none",

@@ -15,8 +15,14 @@ READ_PICTURES = typer.Option(help="Whether lettering in images is read and judge
 FAILED = 1
 """Exit status of a command that failed with one of our errors."""
 
-SHIPPED_CHECKPOINT = Path("weights/safevlm-nano")
-"""Path of the shipped checkpoint, relative to the repository's root; the default of all commands."""
+SMALL_CHECKPOINT = Path("weights/safevlm-small")
+"""Path of the checkpoint for real words and photographs, relative to the repository's root."""
+
+NANO_CHECKPOINT = Path("weights/safevlm-nano")
+"""Path of the miniature, relative to the repository's root."""
+
+DEFAULT_CHECKPOINT = SMALL_CHECKPOINT
+"""The checkpoint that commands and server use if none is named."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -27,13 +33,14 @@ def read_bytes(path: Path) -> bytes:
         raise InputError(f"{path} {describe_read_error(exc)}", code="file_unreadable") from exc
 
 
-def find_checkpoint(path: Path, default: Path = SHIPPED_CHECKPOINT) -> Path:
-    """Find a checkpoint; the default checkpoint is also found next to the package, from any working directory.
+def find_checkpoint(path: Path) -> Path:
+    """Find a checkpoint; a shipped one is also found next to the package, from any working directory.
 
     Returns ``path`` itself if neither exists; reading it then reports the error.
     """
     candidate = Path(__file__).resolve().parents[2] / path
-    return candidate if path == default and not path.is_dir() and candidate.is_dir() else path
+    shipped = path in (SMALL_CHECKPOINT, NANO_CHECKPOINT)
+    return candidate if shipped and not path.is_dir() and candidate.is_dir() else path
 
 
 def print_skipped(errors: Sequence[SampleError]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint
+from safety_core.cli.common import NANO_CHECKPOINT, exit_on_error, find_checkpoint
 
 if TYPE_CHECKING:
     from safety_core.evaluation.runs.registered import RunRequest
@@ -68,7 +68,7 @@ def evaluate(
         if (name := str(suite)) in RUNS:
             registered = RUNS[name]
             request = RunRequest(
-                checkpoint=find_checkpoint(checkpoint or registered.checkpoint, registered.checkpoint),
+                checkpoint=find_checkpoint(checkpoint or registered.checkpoint),
                 build=BUILD,
                 out=out or BUILD / f"report-{name}" / split,
                 data=data,
@@ -83,7 +83,7 @@ def evaluate(
             )
             _run_registered(name, request, shown=progress)
             return
-        checkpoint = checkpoint or SHIPPED_CHECKPOINT
+        checkpoint = checkpoint or NANO_CHECKPOINT
         source: Suite | Path = suite
         if name in SUITES:
             source = open_suite(name, BUILD / "suites")

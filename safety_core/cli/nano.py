@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint
+from safety_core.cli.common import NANO_CHECKPOINT, exit_on_error, find_checkpoint
 from safety_core.cli.evaluate import BARS_NOT_CLEARED
 from safety_core.files import write_text
 
@@ -82,14 +82,14 @@ def write_example_pictures(out: Annotated[Path, typer.Argument(help="Folder to w
 @app.command("conversation")
 def draw_conversation(
     out: Annotated[Path, typer.Argument(help="SVG file to write.")],
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = NANO_CHECKPOINT,
 ) -> None:
-    """Run a conversation about the example pictures, and render it as SVG."""
+    """Run a conversation about the example pictures, render it as SVG, and print it as rows of a Markdown table."""
+    from safety_core.conversation_picture import format_table, render_svg, run_conversation
     from safety_core.engine.load import load_guard
-    from safety_core.nano.build.conversation_picture import render_svg, run_conversation
+    from safety_core.nano.build.conversation import list_questions
 
     with exit_on_error():
-        exchanges = run_conversation(load_guard(find_checkpoint(checkpoint), device="cpu"))
+        exchanges = run_conversation(load_guard(find_checkpoint(checkpoint), device="cpu"), list_questions())
         write_text(out, render_svg(exchanges))
-    for one in exchanges:
-        typer.echo(f"{one.file}\t{one.prompt}\t{one.decision} ({one.risk})\t{one.reply}")
+    typer.echo(format_table(exchanges, "../examples"), nl=False)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
-from safety_core.cli.common import READ_PICTURES, SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint, read_bytes
+from safety_core.cli.common import DEFAULT_CHECKPOINT, READ_PICTURES, exit_on_error, find_checkpoint, read_bytes
 from safety_core.policy.documents import load_policy
 from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.policy import Policy
+from safety_core.policy.presets import PresetName, find_preset
 from safety_core.taxonomy import Taxonomy
 
 _VIEW_WIDTH = 10
@@ -24,19 +26,13 @@ _Checkpoint = Annotated[Path, typer.Option(help="Checkpoint directory whose poli
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="Policy file in YAML, as for SAFEVLM_POLICY.")],
-    checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
+    checkpoint: _Checkpoint = DEFAULT_CHECKPOINT,
 ) -> None:
     """Read a policy file as the server does, and print its changes; an error exits with status 1 and names the line."""
     with exit_on_error():
-        from safety_core.model.checkpoint.sha256_manifest import check_manifest
-        from safety_core.model.spec import POLICY_FILE, read_spec
         from safety_core.policy.loader import read_book
 
-        # The checkpoint's own policy is in its text files, so no tensor is read.
-        folder = find_checkpoint(checkpoint)
-        check_manifest(folder)
-        taxonomy: Taxonomy = read_spec(folder).taxonomy
-        base = load_policy(folder / POLICY_FILE, taxonomy)
+        base, taxonomy = _read_own_policy(checkpoint)
         book = read_book(file, base, taxonomy)
     typer.echo(f"{file}: valid, version {book.version}")
     for name, translations in book.policies.items():
@@ -60,7 +56,7 @@ def explain(
     image: Annotated[list[Path] | None, typer.Option(help="Image file; may be given several times.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The user's prompt.")] = None,
     policy: Annotated[str, typer.Option(help="Name of the policy in the file.")] = DEFAULT_POLICY,
-    checkpoint: _Checkpoint = SHIPPED_CHECKPOINT,
+    checkpoint: _Checkpoint = DEFAULT_CHECKPOINT,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     read_pictures: Annotated[str, READ_PICTURES] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole explanation as JSON.")] = False,
@@ -91,6 +87,40 @@ def explain(
             active, taxonomy, guard.assess(GuardRequest(images=images, turns=turns, policy=active))
         )
     typer.echo(json.dumps(explanation, indent=2) if as_json else "\n".join(_format_explanation(explanation)))
+
+
+@app.command("preset")
+def print_preset(
+    name: Annotated[PresetName, typer.Argument(help="strict, balanced or permissive.")],
+    checkpoint: _Checkpoint = DEFAULT_CHECKPOINT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which SAFEVLM_POLICY accepts as well.")] = False,
+) -> None:
+    """Print a policy file that makes a checkpoint's own policy stricter or more permissive, or leaves it as it is."""
+    with exit_on_error():
+        base, _ = _read_own_policy(checkpoint)
+    preset = find_preset(name)
+    changes = {field: by_type for field, by_type in preset.list_changes(base).items() if by_type}
+    if as_json:
+        typer.echo(json.dumps(changes, indent=2))
+        return
+    numbered = {
+        field: {kind: {int(level): value for level, value in by_level.items()} for kind, by_level in by_type.items()}
+        for field, by_type in changes.items()
+    }
+    typer.echo(f"# {preset.title}: {preset.description}")
+    if numbered:
+        typer.echo(yaml.safe_dump(numbered, default_flow_style=None, sort_keys=False, width=120), nl=False)
+
+
+def _read_own_policy(checkpoint: Path) -> tuple[Policy, Taxonomy]:
+    """Read a checkpoint's own policy, which is in its text files, so no tensor is read."""
+    from safety_core.model.checkpoint.sha256_manifest import check_manifest
+    from safety_core.model.spec import POLICY_FILE, read_spec
+
+    folder = find_checkpoint(checkpoint)
+    check_manifest(folder)
+    taxonomy = read_spec(folder).taxonomy
+    return load_policy(folder / POLICY_FILE, taxonomy), taxonomy
 
 
 def list_changes(base: Policy, policy: Policy) -> Iterator[str]:

@@ -138,6 +138,8 @@ def explain_verdict(active: ActivePolicy, taxonomy: Taxonomy, judged: GuardVerdi
         **_explain_novelty(active, judged),
         "off": sorted(set(taxonomy.risky_types) - active.policy.enabled),
         "refusal": judged.refusal,
+        # The views are then those of the remaining conversation.
+        **({"dropped_messages": list(judged.dropped_messages)} if judged.dropped_messages else {}),
         "views": [
             {
                 "view": score.name,

@@ -36,7 +36,8 @@ from safety_core.engine.generation.outcomes import build_generated_reply, build_
 from safety_core.engine.generation.output_rail import RailedGenerator, ReplyDecision
 from safety_core.engine.generation.reply_judge import ReplyJudge
 from safety_core.engine.generation.sequences import GenerationRequest
-from safety_core.engine.guard_info import Fallback, GuardInfo, GuardLimits
+from safety_core.engine.generation.unguarded import ComparedGenerator, UnguardedRequest
+from safety_core.engine.guard_info import CheckpointNotes, GuardInfo, GuardLimits
 from safety_core.engine.judging.batch_retry import retry_in_parts, retry_slices_in_parts
 from safety_core.engine.judging.conversation_decision import ConversationDecision, decide_conversation
 from safety_core.engine.judging.image_questions import build_no_image_reply, is_image_missing
@@ -74,8 +75,7 @@ class Guard:
         digest: identifies the checkpoint's content; a unique digest if None.
         limits: how much to process at a time.
         canary: a request with a known verdict; a drawn image if None.
-        description: intended and unsupported uses of the checkpoint.
-        fallback: for ``info``: why this checkpoint is served instead of the configured one, if it is.
+        notes: for ``info``: what users are told about the checkpoint.
         reader: reads the lettering of images, which is then judged; None if it is not read.
         pack: whether decoding steps may use packed copies of the weights, where these are worthwhile.
 
@@ -92,8 +92,7 @@ class Guard:
         digest: str | None = None,
         limits: GuardLimits | None = None,
         canary: Canary | None = None,
-        description: str = "",
-        fallback: Fallback | None = None,
+        notes: CheckpointNotes | None = None,
         reader: LetteringReader | None = None,
         pack: bool = True,
     ) -> None:
@@ -111,13 +110,8 @@ class Guard:
             if reader is None
             else BoundedReader(reader, self._limits.reading, concurrent=self._limits.max_readings)
         )
-        self._info = replace(
-            _describe_model(model, policy, checkpoint),
-            description=description,
-            fallback=fallback,
-            reads_lettering=reader is not None,
-            reading_side=None if self._reader is None else self._reader.side,
-        )
+        info = _describe_model(model, policy, checkpoint, side=None if self._reader is None else self._reader.side)
+        self._info = info if notes is None else info.add_notes(notes)
         self._canary = CanaryCheck(canary or draw_canary(policy, self._info.pad_colour), model.taxonomy)
         self._threads = torch.get_num_threads()
         self._pace = Pace(max_batch=self._limits.max_batch)
@@ -322,30 +316,40 @@ class Guard:
             policy=request.policy,
         )
 
+    def create_unguarded_request(self, request: ChatRequest) -> UnguardedRequest:
+        """Create the generator's input for a reply of the bare language model, without a verdict.
+
+        Raises:
+            InputError: as :meth:`prepare`.
+            EngineError: as :meth:`prepare`; JudgeOnlyError if the bare language model was not loaded.
+        """
+        if self.model.bare is None:
+            raise JudgeOnlyError("this guard was loaded without the bare language model")
+        return self._preparer.prepare_unguarded(request)
+
     def _require_generating(self) -> None:
         if not self.model.generates:
             raise JudgeOnlyError("this guard was loaded to judge only")
 
-    def create_generator(self) -> Generator | RailedGenerator | NoGenerator:
-        """Create a generator for the model, with an output rail if the limits include a reply window."""
+    def create_generator(self) -> Generator | RailedGenerator | ComparedGenerator | NoGenerator:
+        """Create a generator for the model, with an output rail if the limits include a reply window, and for the bare
+        language model if that was loaded.
+        """
         if not self.model.generates:
             return NoGenerator()
         rows, positions = self._limits.max_replies, self._limits.kv_positions
         generator = Generator(self.model, max_replies=rows, kv_positions=positions, packed=self.packed)
         window = self._limits.reply_window
-        return RailedGenerator(generator, self.decide_replies, window=window) if window else generator
+        guarded = RailedGenerator(generator, self.decide_replies, window=window) if window else generator
+        bare = self.model.bare
+        return guarded if bare is None else ComparedGenerator(guarded, bare, max_replies=rows, kv_positions=positions)
 
     def decide_replies(
         self, replies: Sequence[str], policies: Sequence[ActivePolicy | None]
     ) -> list[ReplyDecision | None]:
-        """Decide on the newest text of some replies.
+        """Decide on the newest text of each reply under its policy, or under the guard's own if that is None.
 
-        Args:
-            replies: the texts.
-            policies: the policy for each text; the guard's own if None.
-
-        Returns:
-            A decision on each text; None if there is no verdict.
+        A decision is None if there is no verdict.
         """
         return self._reply_judge.decide(replies, policies, self.policy)
 
@@ -374,7 +378,7 @@ def _require_own(prepared: PreparedRequest) -> ModelInput:
     return prepared
 
 
-def _describe_model(model: SafeLlava, policy: Policy, checkpoint: str) -> GuardInfo:
+def _describe_model(model: SafeLlava, policy: Policy, checkpoint: str, *, side: int | None) -> GuardInfo:
     source = model.source
     quantization: Any = getattr(model.backbone.config, "quantization_config", None)
     precision = str(model.backbone.dtype).removeprefix("torch.")
@@ -389,4 +393,7 @@ def _describe_model(model: SafeLlava, policy: Policy, checkpoint: str) -> GuardI
         image_side=get_image_side(model.image_processor),
         positions_per_image=model.positions_per_image,
         generates=model.generates,
+        compares=model.bare is not None,
+        reads_lettering=side is not None,
+        reading_side=side,
     )

@@ -1,6 +1,7 @@
 """Describes a guard: its checkpoint and its limits. Knows no torch and no HTTP."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Self
 
 from safety_core.inputs.images.limits import ImageLimits
 from safety_core.inputs.images.views import CLIP_MEAN, Colour
@@ -21,7 +22,24 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuardInfo:
+class CheckpointNotes:
+    """What users are told about a checkpoint; no verdict depends on it."""
+
+    description: str = ""
+    """Intended and unsupported uses of the checkpoint, in one or two sentences."""
+
+    is_miniature: bool = False
+    """Whether the checkpoint knows a drawn world only, so that photographs say nothing about it."""
+
+    model_card: str = ""
+    """The checkpoint's model card, in Markdown; empty if it has none."""
+
+    fallback: Fallback | None = None
+    """Why this checkpoint is served instead of the configured one; None if it is the configured one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardInfo(CheckpointNotes):
     """The checkpoint and device of a guard, for ``/v1/models`` and metrics."""
 
     checkpoint: str
@@ -54,17 +72,18 @@ class GuardInfo:
     generates: bool = True
     """Whether the guard can answer; otherwise it only judges."""
 
+    compares: bool = False
+    """Whether the bare language model can answer too, without the guard."""
+
     reads_lettering: bool = False
     """Whether lettering in images is read and judged."""
 
     reading_side: int | None = None
     """Longest side in pixels at which images are read; None if they are not."""
 
-    description: str = ""
-    """Intended and unsupported uses of the checkpoint, in one or two sentences."""
-
-    fallback: Fallback | None = None
-    """Why this checkpoint is served instead of the configured one; None if it is the configured one."""
+    def add_notes(self, notes: CheckpointNotes) -> Self:
+        """Return a copy with these notes."""
+        return replace(self, **{note.name: getattr(notes, note.name) for note in fields(notes)})
 
     def limit_images(self, limits: ImageLimits) -> ImageLimits:
         """Limit the size of views to what the image processor produces, or to what is read, if that is larger."""

@@ -8,12 +8,13 @@ import torch
 
 from safety_core.engine.canary import read_canary
 from safety_core.engine.guard import Guard
-from safety_core.engine.guard_info import Fallback, GuardLimits
-from safety_core.engine.suitability import describe_suitability
+from safety_core.engine.guard_info import CheckpointNotes, Fallback, GuardLimits
+from safety_core.engine.suitability import describe_suitability, is_miniature
 from safety_core.errors import ConfigError, SafeVLMError
 from safety_core.lettering.readers import ReadPictures, choose_reader
 from safety_core.lettering.reading import LetteringReader
 from safety_core.model.checkpoint.checkpoint import (
+    CARD_FILE,
     MANIFEST,
     POLICY_FILE,
     load_checkpoint,
@@ -40,6 +41,7 @@ def load_guard(
     reader: LetteringReader | None = None,
     fallback: Fallback | None = None,
     judge_only: bool = False,
+    compare: bool = False,
 ) -> Guard:
     """Verify and load a checkpoint, and create a guard for it. Operators' policies are part of the requests.
 
@@ -55,11 +57,13 @@ def load_guard(
         reader: reads lettering, in place of the checkpoint's own reader.
         fallback: why this checkpoint is loaded instead of the configured one, if it is.
         judge_only: load no more of the language model than the head reads; the guard then cannot answer.
+        compare: also keep the bare language model, which answers without the guard.
 
     Raises:
         MissingBackboneError: the checkpoint is valid, but its backbone must be brought first.
         CheckpointError: the checkpoint is damaged, untrained, or its canary is malformed.
-        ConfigError: the device does not exist, or what the reader needs is not installed.
+        ConfigError: the device does not exist, what the reader needs is not installed, or there is no bare language
+            model to keep.
     """
     reading = (limits or GuardLimits()).reading
     try:
@@ -74,6 +78,7 @@ def load_guard(
         quantize=quantize,
         allow_untrained=allow_untrained,
         judge_only=judge_only,
+        keep_bare=compare,
     )
     own = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
     provenance = read_spec(checkpoint).provenance
@@ -84,11 +89,19 @@ def load_guard(
         digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest(),
         limits=limits,
         canary=read_canary(checkpoint, provenance, own, get_pad_colour(model.image_processor)),
-        description=describe_suitability(provenance),
-        fallback=fallback,
+        notes=CheckpointNotes(
+            description=describe_suitability(provenance),
+            is_miniature=is_miniature(provenance),
+            model_card=_read_card(checkpoint / CARD_FILE),
+            fallback=fallback,
+        ),
         reader=reader,
         pack=dtype == "auto",
     )
+
+
+def _read_card(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def _find_reader_name(checkpoint: Path) -> str | None:

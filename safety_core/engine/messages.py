@@ -198,4 +198,27 @@ class Reply:
     """Milliseconds from joining the running replies to the last token."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnguardedReply:
+    """A finished reply of the bare language model, which nothing judged."""
+
+    content: str
+    """The reply."""
+
+    finish_reason: FinishReason
+    """``stop``: the model ended; ``length``: the token limit was reached."""
+
+    prompt_tokens: int
+    """Positions that the language model read, including images."""
+
+    completion_tokens: int
+    """Tokens that the language model generated."""
+
+    queue_ms: float
+    """Milliseconds that the request waited for a free reply slot."""
+
+    generate_ms: float
+    """Milliseconds from joining the running replies to the last token."""
+
+
 Event = GuardVerdict | Delta | Reply

@@ -11,12 +11,13 @@ from contextlib import suppress
 
 from safety_core.engine.exceptions import describe
 from safety_core.engine.generation.reply_windows import split_windows
+from safety_core.engine.generation.unguarded import UnguardedRequest
 from safety_core.engine.judging.batch_retry import is_out_of_memory
 from safety_core.engine.judging.model_input import LetteringInput, ModelInput, measure_work
 from safety_core.engine.judging.variant_decision import Turns
 from safety_core.engine.lettering_texts import LetteringEncoder
 from safety_core.engine.messages import MAX_REPLY_CHARACTERS, CanaryRequest, ChatRequest, GuardRequest, ReplyRequest
-from safety_core.errors import ExhaustedError, InputError, PromptError
+from safety_core.errors import ExhaustedError, GenerationError, InputError, PromptError
 from safety_core.inputs.conversation import Turn, check_characters, create_length_error, create_text_variants
 from safety_core.inputs.text.folding_process import FoldingProcess
 from safety_core.inputs.turn_windows import has_only_whole_questions
@@ -113,6 +114,39 @@ class Preparer:
             views=(1,) * len(vision),
             vision=vision,
         )
+
+    def prepare_unguarded(self, request: ChatRequest) -> UnguardedRequest:
+        """Prepare a chat for the bare language model, with the limits of a judged chat.
+
+        Of an image with two views the model sees the first: there is no verdict by which to choose.
+
+        Raises:
+            InputError: the text is too long, fills the model's context, its turns do not alternate, or an option is out
+                of range.
+            ExhaustedError: there was not enough memory.
+            GenerationError: it cannot be prepared for another reason.
+        """
+        try:
+            check_characters(request.turns, self._max_prompt_tokens)
+            words = len(self._model.prompts.encode_user_words(request.turns))
+            if words > self._max_prompt_tokens:
+                raise create_length_error(words, self._max_prompt_tokens)
+            views = [image.views[0] for image in request.images]
+            prompt = self._model.prompts.encode(request.turns, len(views))
+            self._require_room(len(prompt.input_ids) + len(views) * (self._model.projected_positions - 1))
+            return UnguardedRequest(
+                prompt=prompt,
+                sampling=create_sampling(request),
+                stop=request.stop,
+                pixels_ICHW=self._model.preprocess_numpy(views) if views else None,
+            )
+        except InputError:
+            raise
+        except Exception as exc:
+            if is_out_of_memory(exc):
+                raise ExhaustedError("there was not enough memory") from None
+            _logger.error("an unguarded reply could not be prepared: %s", describe(exc))
+            raise GenerationError("the reply could not be generated") from None
 
     def _prepare(self, request: GuardRequest) -> ModelInput:
         is_reply = isinstance(request, ReplyRequest)
@@ -222,7 +256,10 @@ class Preparer:
         hint_length = self._own_hint_length
         if request.policy is not None and request.policy.hints:
             hint_length = max(hint_length, _measure_longest_hint(self._model, request.policy.hints))
-        positions = words + hint_length + len(request.images) * (self._model.positions_per_image - 1)
+        self._require_room(words + hint_length + len(request.images) * (self._model.positions_per_image - 1))
+
+    def _require_room(self, positions: int) -> None:
+        """Reject a prompt of so many positions that none is left for a reply."""
         if positions >= self._model.context_length:
             raise PromptError("The prompt leaves no room for a reply.", code="prompt_too_long", param="prompt")
 

@@ -138,6 +138,12 @@ class GuardLike(Protocol):
     def create_generation_request(self, judged: JudgedRequest, request: ChatRequest) -> GenerationRequestLike:
         """Create the generator's input for a reply; may be called in any thread. Raises InputError."""
 
+    def create_unguarded_request(self, request: ChatRequest) -> GenerationRequestLike:
+        """Create the generator's input for a reply of the bare language model; may be called in any thread.
+
+        Raises InputError, and JudgeOnlyError unless the guard ``compares``.
+        """
+
     def create_generator(self) -> GeneratorLike:
         """Create a generator, which is used in the model's thread only."""
 

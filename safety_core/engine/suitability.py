@@ -24,5 +24,10 @@ def describe_suitability(provenance: Mapping[str, object]) -> str:
     """
     if provenance.get("trained") is not True:
         return UNTRAINED
+    return NANO if is_miniature(provenance) else TRAINED
+
+
+def is_miniature(provenance: Mapping[str, object]) -> bool:
+    """Whether a checkpoint knows a drawn world only: this repository trained it from scratch."""
     command = provenance.get("command")
-    return NANO if isinstance(command, str) and command.startswith(NANO_COMMAND) else TRAINED
+    return isinstance(command, str) and command.startswith(NANO_COMMAND)

@@ -76,6 +76,7 @@ class SafeLlava(nn.Module):
         text_views: texts of a conversation that the head judges; all if None.
         novelty: measures how far requests lie outside of what was trained; None if this is not measured.
         generates: whether the language model is whole; otherwise the head can be used, and nothing else.
+        bare: the same backbone without safety modules and adapter, for comparison; None if it is not kept.
 
     Raises:
         ConfigError: the language model has fewer layers than the head is to read.
@@ -99,6 +100,7 @@ class SafeLlava(nn.Module):
         text_views: TextViews | None = None,
         novelty: NoveltyDetector | None = None,
         generates: bool = True,
+        bare: "SafeLlava | None" = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -112,6 +114,7 @@ class SafeLlava(nn.Module):
         self.merged_prompt_adapter = merged_prompt_adapter
         self.novelty = novelty
         self.generates = generates
+        self.bare = bare
         self.projected_positions = count_projected_positions(backbone.config)
         text: Any = backbone.config.text_config
         longest = min(DEFAULT_MAX_PROMPT_TOKENS, text.max_position_embeddings)

@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from safety_core.engine.messages import Delta, Event, GuardVerdict, Reply
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardVerdict, Reply
 from service.api.openapi.bodies import build_form_or_json_body
 from service.api.openapi.chat_stream import CHAT_STREAM
 from service.api.openapi.responses import ERRORS
 from service.api.requests import build_chat_request, read_request
 from service.api.responses import ResponseBuilder, Responses
 from service.api.schemas.replies import ChatReply
+from service.api.schemas.requests import Options
 from service.api.token_limits import create_limit_header
 from service.endpoints import CHAT
 from service.pipeline import Context, RequestContext, await_reply, choose_policy, record_stream_error, stream_reply
@@ -40,10 +41,21 @@ async def answer_chat(context: Context, responses: Responses) -> Response:
     decoded = await read_request(context)
     policy = choose_policy(context, name=decoded.options.policy, language=decoded.options.language)
     request = build_chat_request(decoded, context.endpoint, context.settings, policy)
+    return await send_reply(context, responses, request, decoded.options)
+
+
+async def send_reply(
+    context: RequestContext, responses: ResponseBuilder, request: ChatRequest, options: Options
+) -> Response:
+    """Judge a chat, then send its reply or refusal: as a whole, or as events if the client wants a stream.
+
+    Raises:
+        SafeVLMError: as :func:`service.pipeline.stream_reply`, before anything was sent.
+    """
     context.record.add_images(request)
     events = stream_reply(context, request)
-    headers = create_limit_header(decoded.options.max_tokens, context.endpoint, context.settings)
-    if not decoded.options.stream:
+    headers = create_limit_header(options.max_tokens, context.endpoint, context.settings)
+    if not options.stream:
         reply = await cancel_on_disconnect(context.request, await_reply(events))
         return JSONResponse(responses.build_chat(reply), headers=headers)
     # The first event decides the status line: an error before it is a plain HTTP error.

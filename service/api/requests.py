@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from safety_core.engine.judging.image_questions import DEFAULT_QUESTION
-from safety_core.engine.messages import ChatRequest, GuardRequest
+from safety_core.engine.messages import ChatRequest, ClientMessage, GuardRequest
 from safety_core.errors import InputError, PromptError
 from safety_core.inputs.conversation import Turn, check_characters
 from safety_core.inputs.images.decoding import DecodedImage
@@ -17,7 +17,7 @@ from service.api.token_limits import choose_token_limit
 from service.endpoints import Endpoint
 from service.ingress.body import JSON, get_media_type, is_json
 from service.ingress.image_loader import ImageSource
-from service.ingress.multipart import MULTIPART
+from service.ingress.multipart import MULTIPART, MultipartForm
 from service.ingress.validation import create_field_error
 from service.pipeline import RequestContext, load_images, read_json, read_multipart
 from service.settings import Settings
@@ -67,15 +67,23 @@ async def read_request(context: RequestContext) -> DecodedRequest:
 
 async def _read_form(context: RequestContext) -> tuple[Options, Sequence[bytes]]:
     form = await read_multipart(context)
+    return parse_options(form), [data for _, data in form.files]
+
+
+def parse_options(form: MultipartForm) -> Options:
+    """Parse the text fields of a form, and check the names of its files.
+
+    Raises:
+        InputError: a field is unknown or malformed.
+    """
     if not all(_IMAGE_FIELDS.fullmatch(name) for name, _ in form.files):
         raise InputError("Files are accepted only in the field image.", code="unknown_field")
     if any(_IMAGE_FIELDS.fullmatch(name) for name in form.texts):
         raise InputError("The field image must be a file.", code="invalid_field", param="image")
     try:
-        options = FormRequest.model_validate(form.texts)
+        return FormRequest.model_validate(form.texts)
     except ValidationError as exc:
         raise create_field_error(exc, FormRequest) from exc
-    return options, [data for _, data in form.files]
 
 
 def build_guard_request(decoded: DecodedRequest, policy: ActivePolicy) -> GuardRequest:
@@ -104,9 +112,28 @@ def build_chat_request(
         if not decoded.images:
             raise PromptError("An image or a prompt is required.", code="prompt_empty", param="prompt")
         turns = (Turn(role="user", text=DEFAULT_QUESTION),)
+    return create_chat_request(options, endpoint, settings, policy, images=decoded.images, turns=turns)
+
+
+def create_chat_request(
+    options: Options,
+    endpoint: Endpoint,
+    settings: Settings,
+    policy: ActivePolicy | None,
+    *,
+    images: tuple[DecodedImage, ...],
+    turns: tuple[Turn, ...],
+    messages: tuple[ClientMessage, ...] = (),
+) -> ChatRequest:
+    """Create the engine's request for a reply from the fields that all native endpoints share.
+
+    Raises:
+        PromptError: ``max_tokens_too_large``, if the operator chose to reject it.
+    """
     return ChatRequest(
-        images=decoded.images,
+        images=images,
         turns=turns,
+        messages=messages,
         heatmap=bool(options.explain),
         policy=policy,
         max_tokens=choose_token_limit(options.max_tokens, endpoint, settings, param="max_tokens"),

@@ -37,6 +37,9 @@ _BAD_FRAMING = (
 _NAMES = ("name", "filename")
 """Parameters of the ``Content-Disposition`` of a part."""
 
+URL_FIELD = "image_url"
+"""Text field that may appear several times, in forms that accept URLs of images."""
+
 _CHARSET_FIELD = "_charset_"
 """Field of a form that names the encoding of its texts (RFC 7578, section 4.6)."""
 
@@ -51,9 +54,20 @@ class MultipartForm:
     files: list[tuple[str, bytes]] = field(default_factory=list)
     """File parts in order: field name and bytes."""
 
+    image_urls: list[str] = field(default_factory=list)
+    """URLs of images in order, if the form may have any."""
 
-async def read_form(request: Request, limits: BodyLimits, memory: MemoryReservation | None = None) -> MultipartForm:
+
+async def read_form(
+    request: Request, limits: BodyLimits, memory: MemoryReservation | None = None, *, with_urls: bool = False
+) -> MultipartForm:
     """Read a multipart form.
+
+    Args:
+        request: the request.
+        limits: limits on its size and duration; URLs of images count as files.
+        memory: counts its bytes.
+        with_urls: whether the field ``image_url`` may appear several times.
 
     Raises:
         InputError: ``body_too_large``, ``body_timeout``, ``body_malformed``; ``invalid_field`` for a repeated text
@@ -65,7 +79,7 @@ async def read_form(request: Request, limits: BodyLimits, memory: MemoryReservat
     boundary = parameters.get(b"boundary")
     if not boundary:
         raise InputError("The multipart body has no boundary.", code="body_malformed")
-    reader, preamble = _PartReader(limits), _PreambleFilter(boundary)
+    reader, preamble = _PartReader(limits, with_urls=with_urls), _PreambleFilter(boundary)
     try:
         parser = MultipartParser(
             boundary,
@@ -136,10 +150,11 @@ class _PreambleFilter:
 class _PartReader:
     """Callbacks of the multipart parser, which collect the parts of a form and limit them."""
 
-    def __init__(self, limits: BodyLimits) -> None:
+    def __init__(self, limits: BodyLimits, *, with_urls: bool = False) -> None:
         self.form = MultipartForm()
         self.is_finished = False
         self._limits = limits
+        self._with_urls = with_urls
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self._header_name = bytearray()
@@ -150,6 +165,7 @@ class _PartReader:
         self._is_empty_file = False
         self._data = bytearray()
         self._texts: dict[str, tuple[bytes, str | None]] = {}
+        self._urls: list[tuple[bytes, str | None]] = []
 
     def begin_part(self) -> None:
         self._headers = {}
@@ -180,12 +196,17 @@ class _PartReader:
         # If the user has chosen no file, browsers send an empty file without a name.
         self._is_empty_file = self._is_file and not filename
         self._parts += 1
-        if self._is_file and not self._is_empty_file:
+        if self._is_url or (self._is_file and not self._is_empty_file):
             self._check_files()
         if self._parts > _MAX_FIELDS + 2 * self._limits.max_files:
             raise FormParserError("too many parts")
-        if not self._is_file and len(self._texts) >= _MAX_FIELDS:
+        if not self._is_file and not self._is_url and len(self._texts) >= _MAX_FIELDS:
             raise FormParserError("too many fields")
+
+    @property
+    def _is_url(self) -> bool:
+        """Whether the part is one of several URLs of images."""
+        return self._with_urls and not self._is_file and self._name == URL_FIELD
 
     @property
     def _media_type(self) -> str:
@@ -193,7 +214,7 @@ class _PartReader:
         return self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
     def _check_files(self) -> None:
-        if len(self.form.files) >= self._limits.max_files:
+        if len(self.form.files) + len(self._urls) >= self._limits.max_files:
             raise create_image_count_error(self._limits.max_files)
 
     def add_data(self, data: bytes, start: int, end: int) -> None:
@@ -216,7 +237,11 @@ class _PartReader:
             return
         if self._name in self._texts:
             raise InputError("A field appears more than once.", code="invalid_field")
-        self._texts[self._name] = (data, parse_charset(self._headers.get(b"content-type", b"").decode("latin-1")))
+        text = data, parse_charset(self._headers.get(b"content-type", b"").decode("latin-1"))
+        if self._is_url:
+            self._urls.append(text)
+        else:
+            self._texts[self._name] = text
 
     def decode_texts(self) -> None:
         """Decode the text fields, once their encoding is known.
@@ -226,12 +251,8 @@ class _PartReader:
         """
         named, _ = self._texts.pop(_CHARSET_FIELD, (b"", None))
         default_charset = parse_charset(f"text/plain; charset={named.decode('latin-1')}") if named else None
-        for name, (data, charset) in self._texts.items():
-            try:
-                self.form.texts[name] = data.decode(charset or default_charset or "utf-8")
-            except UnicodeError as exc:
-                message = f"A text field is not {charset or default_charset or 'UTF-8'}."
-                raise InputError(message, code="invalid_field") from exc
+        self.form.texts = {name: _decode_text(*text, default_charset) for name, text in self._texts.items()}
+        self.form.image_urls = [_decode_text(*text, default_charset) for text in self._urls]
 
     def _decode_data(self) -> bytes:
         """Decode the bytes of the part; transfer encodings are deprecated, but some clients still send them."""
@@ -254,6 +275,15 @@ class _PartReader:
         self._head_bytes += size
         if self._head_bytes > _MAX_HEAD_BYTES:
             raise FormParserError("the headers of a part are too long")
+
+
+def _decode_text(data: bytes, charset: str | None, default_charset: str | None) -> str:
+    """Decode a text field; its own encoding has priority."""
+    try:
+        return data.decode(charset or default_charset or "utf-8")
+    except UnicodeError as exc:
+        message = f"A text field is not {charset or default_charset or 'UTF-8'}."
+        raise InputError(message, code="invalid_field") from exc
 
 
 def _parse_disposition(header: str) -> dict[str, str]:

@@ -1,27 +1,61 @@
-"""The files of the playground's page, its example images, and the headers that browsers get with them.
+"""The files of the playground's page, and the headers that browsers get with them.
 
 There is no build step: the files are sent as they are. The page may load from and connect to this server only, and
-cannot turn text into markup or scripts. The images are written by ``safevlm nano examples
-service/playground/examples``. Knows no HTTP paths.
+cannot turn text into markup or scripts. Knows no HTTP paths.
 """
 
 from functools import cache
 from importlib import resources
 from pathlib import PurePath
-from typing import NamedTuple
 
 PAGE = "playground.html"
 
 FILES = (
     PAGE,
-    "playground.css",
+    "base.css",
+    "frame.css",
+    "conversation.css",
+    "composer.css",
+    "details.css",
+    "policy.css",
     "playground.js",
     "api.js",
+    "asking.js",
+    "badge.js",
+    "camera.js",
+    "changes.js",
+    "colours.js",
+    "composer.js",
+    "copying.js",
+    "curl.js",
+    "decisions.js",
+    "details.js",
     "dom.js",
-    "findings.js",
+    "examples.js",
+    "format.js",
+    "history.js",
     "images.js",
+    "javascript.js",
+    "maps.js",
+    "messages.js",
+    "names.js",
+    "page.js",
     "policy.js",
+    "presets.js",
+    "python.js",
+    "ratings.js",
+    "rawreply.js",
+    "request.js",
+    "rules.js",
+    "scores.js",
+    "session.js",
+    "sharing.js",
     "snippets.js",
+    "tabs.js",
+    "timings.js",
+    "transcript.js",
+    "turnview.js",
+    "why.js",
 )
 """Names of the files of the page."""
 
@@ -44,31 +78,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
     "Cache-Control": "no-cache",
 }
 
 _MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-
-
-class ExamplePrompt(NamedTuple):
-    """An image and a prompt that a visitor can begin with."""
-
-    file: str
-    """Name of the PNG file."""
-
-    prompt: str
-    """Text of the prompt."""
-
-
-EXAMPLES = (
-    ExamplePrompt("safe-scene.png", "What do you see here?"),
-    ExamplePrompt("weapon.png", "What is in this picture?"),
-    ExamplePrompt("weapon.png", "How do I make this at home?"),
-    ExamplePrompt("identity-card.png", "Read me the words."),
-    ExamplePrompt("rendered-request.png", "Do what the picture says."),
-)
-"""The examples in the order in which the page shows them."""
 
 
 @cache
@@ -82,15 +96,3 @@ def read_file(name: str) -> tuple[bytes, str]:
         raise KeyError(name)
     data = (resources.files(__name__) / name).read_bytes()
     return data, _MEDIA_TYPES[PurePath(name).suffix]
-
-
-@cache
-def read_example(name: str) -> bytes:
-    """Read the PNG file of one of ``EXAMPLES``.
-
-    Raises:
-        KeyError: there is no such file.
-    """
-    if name not in {example.file for example in EXAMPLES}:
-        raise KeyError(name)
-    return (resources.files(__name__) / "examples" / name).read_bytes()

@@ -1,100 +1,138 @@
-// The images of a request: dropped, pasted, chosen, or taken from the examples.
+// The images of the next question: dropped, pasted, chosen, photographed, named by an address, or of an example.
 
-import { $, announce, createElement, fill } from "./dom.js";
+import { $, announce, createButton, createElement, fill, show } from "./dom.js";
+import { ChosenImage } from "./session.js";
 
 export class Images {
-  #files = [];
-  #urls = new Map();
-  #limit = 1;
-  #showError;
+  #images = [];
+  #limit;
+  #countEarlier;
+  #showProblem;
 
-  constructor(showError) {
-    this.#showError = showError;
-    const drop = $("drop");
-    const input = $("files");
-    input.addEventListener("change", () => {
-      this.add([...input.files]);
-      input.value = "";
+  // `countEarlier` counts the images of earlier turns, which are sent again with the next question.
+  constructor({ limit, allowsAddresses, countEarlier, showProblem }) {
+    this.#limit = limit;
+    this.#countEarlier = countEarlier;
+    this.#showProblem = showProblem;
+    $("files-hint").textContent = `JPEG, PNG, WebP or GIF; up to ${limit} in a conversation. You can also drop or paste images.`;
+    $("files").addEventListener("change", () => {
+      this.addFiles([...$("files").files]);
+      $("files").value = "";
     });
-    for (const type of ["dragenter", "dragover"]) {
-      document.addEventListener(type, (event) => {
-        if (!event.dataTransfer?.types.includes("Files")) return;
-        event.preventDefault();
-        drop.classList.add("over");
-      });
-    }
-    document.addEventListener("dragleave", (event) => {
-      if (event.relatedTarget === null) drop.classList.remove("over");
-    });
-    document.addEventListener("drop", (event) => {
-      drop.classList.remove("over");
-      if (!event.dataTransfer?.files.length) return;
-      event.preventDefault();
-      this.add([...event.dataTransfer.files]);
-    });
+    this.#addDropListeners();
     document.addEventListener("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
       if (!files.length) return;
       event.preventDefault();
-      this.add(files);
+      this.addFiles(files);
     });
+    if (allowsAddresses) this.#addAddressListeners();
   }
 
-  get files() {
-    return [...this.#files];
+  // Takes the images out of the form, for a question.
+  take() {
+    const taken = this.#images;
+    this.replace([]);
+    return taken;
   }
 
-  set limit(count) {
-    this.#limit = count;
-    $("files-hint").textContent = `JPEG, PNG, WebP or GIF; up to ${count}`;
+  get count() {
+    return this.#images.length;
   }
 
-  // Creates the URL under which the page shows a file. It is never revoked, because the session's list still shows it.
-  getUrl(file) {
-    if (!this.#urls.has(file)) this.#urls.set(file, URL.createObjectURL(file));
-    return this.#urls.get(file);
-  }
-
-  replace(files) {
-    this.#files = [];
-    this.add(files);
+  replace(images) {
+    this.#images = images;
+    this.#draw();
   }
 
   // The server validates files; the page rejects only files that are obviously not images.
-  add(files) {
+  addFiles(files) {
     const images = files.filter((file) => file.type.startsWith("image/"));
-    const room = this.#limit - this.#files.length;
-    if (images.length < files.length) this.#showError("Only images are accepted.");
-    else if (images.length > room) this.#showError(`At most ${this.#limit} images are accepted.`);
-    else this.#showError(null);
-    this.#files.push(...images.slice(0, Math.max(0, room)));
+    const problem = images.length < files.length ? "Only images are accepted." : null;
+    this.#add(images.map((file) => new ChosenImage({ file })), problem);
+  }
+
+  // Returns whether there was room for all of them.
+  #add(images, problem = null) {
+    const earlier = this.#countEarlier();
+    const room = Math.max(0, this.#limit - earlier - this.#images.length);
+    const tooMany = `At most ${this.#limit} images are accepted in a conversation${earlier ? `, and it has ${earlier}` : ""}.`;
+    this.#showProblem(problem ?? (images.length > room ? tooMany : null));
+    const added = images.slice(0, room);
+    this.#images.push(...added);
     this.#draw();
-    if (images.length) announce(`${this.#files.length} chosen`);
+    if (added.length) announce(`${added.length === 1 ? added[0].name : `${added.length} images`} added`);
+    return added.length === images.length;
+  }
+
+  #addDropListeners() {
+    const form = $("ask");
+    for (const type of ["dragenter", "dragover"]) {
+      document.addEventListener(type, (event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        form.classList.add("over");
+      });
+    }
+    document.addEventListener("dragleave", (event) => {
+      if (event.relatedTarget === null) form.classList.remove("over");
+    });
+    document.addEventListener("drop", (event) => {
+      form.classList.remove("over");
+      if (!event.dataTransfer?.files.length) return;
+      event.preventDefault();
+      this.addFiles([...event.dataTransfer.files]);
+    });
+  }
+
+  #addAddressListeners() {
+    const add = () => {
+      this.addAddress();
+      $("address-field").focus();
+    };
+    show($("open-address"), true);
+    $("address-add").addEventListener("click", add);
+    $("address-field").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      add();
+    });
+  }
+
+  // Adds the address in its field, if there is one; returns false if it cannot be added.
+  addAddress() {
+    const field = $("address-field");
+    if (!field.value) return true;
+    if (!field.reportValidity() || !this.#add([new ChosenImage({ url: field.value })])) return false;
+    field.value = "";
+    return true;
   }
 
   #remove(index) {
-    const [file] = this.#files.splice(index, 1);
-    this.#showError(null);
+    const [image] = this.#images.splice(index, 1);
+    this.#showProblem(null);
     this.#draw();
     ($("thumbs").querySelector("button") ?? $("files")).focus();
-    announce(`${file.name} removed`);
+    announce(`${image.name} removed`);
   }
 
   #draw() {
     fill(
       $("thumbs"),
-      this.#files.map((file, index) =>
+      this.#images.map((image, index) =>
         createElement(
           "li",
           {},
-          createElement("img", { src: this.getUrl(file), alt: file.name }),
-          createElement(
-            "button",
-            { type: "button", "aria-label": `Remove ${file.name}`, title: "Remove", onclick: () => this.#remove(index) },
-            "×",
-          ),
+          createThumbnail(image),
+          createButton({ "aria-label": `Remove ${image.name}`, title: "Remove", onclick: () => this.#remove(index) }, "×"),
         ),
       ),
     );
   }
+}
+
+// A small picture of an image; an address is shown as text, because the page loads nothing from other sites.
+export function createThumbnail(image) {
+  if (image.source) return createElement("img", { src: image.source, alt: image.alt });
+  return createElement("span", { class: "remote", title: image.url }, image.url.replace(/^\w+:\/\//, ""));
 }

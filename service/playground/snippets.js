@@ -1,39 +1,35 @@
-// Formats a request as code to copy. Pure functions; a shell or Python must reproduce the user's input unchanged.
+// The tab with the chosen request as code to copy, for the public API.
 
-const quoteForShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+import { formatCurl } from "./curl.js";
+import { $, createButton, createElement, fill } from "./dom.js";
+import { formatJavaScript } from "./javascript.js";
+import { formatLangChain, formatOpenAI } from "./python.js";
 
-// curl interprets quotes and backslashes in a file name.
-const formatCurlFile = (name) => quoteForShell(`image=@"${name.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
+const LANGUAGES = {
+  curl: ["curl", formatCurl],
+  openai: ["OpenAI, Python", formatOpenAI],
+  javascript: ["OpenAI, JavaScript", formatJavaScript],
+  langchain: ["LangChain, Python", formatLangChain],
+};
 
-export function formatCurl({ files, fields }, { origin, wantsKey }) {
-  const lines = [
-    `curl -s ${origin}/v1/chat`,
-    ...(wantsKey ? ['-H "Authorization: Bearer $SAFEVLM_API_KEY"'] : []),
-    ...files.map((file) => `-F ${formatCurlFile(file.name)}`),
-    ...Object.entries(fields).map(([name, value]) => `--form-string ${quoteForShell(`${name}=${value}`)}`),
-  ];
-  return lines.join(" \\\n  ");
-}
+const createSnippet = (id, name, code) =>
+  createElement(
+    "div",
+    { class: "snippet" },
+    createElement("h3", { id: `${id}-title` }, name),
+    createButton({ class: "copy", "data-copies": id }, "Copy", createElement("span", { class: "unseen" }, ` ${name}`)),
+    createElement("pre", { id, tabindex: "0", role: "group", "aria-labelledby": `${id}-title` }, code),
+  );
 
-// JSON strings and numbers are valid Python.
-export function formatPython({ files, fields }, { origin, wantsKey }) {
-  const values = Object.entries(fields).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  const fileTuples = files.map((file) => `("image", open(${JSON.stringify(file.name)}, "rb"))`);
-  const key = 'headers={"Authorization": f"Bearer {os.environ[\'SAFEVLM_API_KEY\']}"}';
-  const options = [
-    ...(wantsKey ? [key] : []),
-    ...(fileTuples.length ? [`files=[\n        ${fileTuples.join(",\n        ")},\n    ]`] : []),
-    `${fileTuples.length ? "data" : "json"}={${values.join(", ")}}`,
-    "timeout=300",
-  ];
-  return [
-    ...(wantsKey ? ["import os", ""] : []),
-    "import httpx",
-    "",
-    "reply = httpx.post(",
-    `    ${JSON.stringify(`${origin}/v1/chat`)},`,
-    ...options.map((option) => `    ${option},`),
-    ")",
-    "print(reply.json())",
-  ].join("\n");
+// Shows a request: the messages that the model reads, and its options. `context` describes the server. Without replies
+// there is only curl, because OpenAI's clients ask for a reply.
+export function showSnippets(request, context) {
+  const [question] = request.messages.slice(-1);
+  const length = request.messages.length > 1 ? `, with the ${request.messages.length - 1} messages before it` : "";
+  const files = request.messages.some((message) => message.images.some((image) => image.file));
+  $("code-subject").textContent =
+    `The chosen question${question.content ? ` “${question.content}”` : ""}${length}.` +
+    (files ? " Images are read from the current folder, by their names." : "");
+  const shown = Object.entries(LANGUAGES).filter(([id]) => context.canChat || id === "curl");
+  fill($("snippets"), shown.map(([id, [name, format]]) => createSnippet(id, name, format(request, context))));
 }

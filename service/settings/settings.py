@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT
+from safety_core.cli.common import DEFAULT_CHECKPOINT
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.engine_config import EngineConfig
@@ -16,6 +16,7 @@ from safety_core.inputs.images.limits import ImageLimits
 from safety_core.lettering.readers import ReadPictures
 from service.settings.values import (
     CheckpointPath,
+    Comparison,
     HostList,
     LogFormatSetting,
     LogLevel,
@@ -97,7 +98,7 @@ class Settings(BaseSettings):
         ),
     )
     checkpoint: CheckpointPath = Field(
-        default=SHIPPED_CHECKPOINT,
+        default=DEFAULT_CHECKPOINT,
         description=(
             "Checkpoint directory, verified before anything is loaded from it. The default is found from any "
             "working directory."
@@ -328,6 +329,13 @@ class Settings(BaseSettings):
         ),
     )
     playground: bool = Field(default=True, description="Whether `/playground` is served (`docs/playground.md`).")
+    playground_compare: Comparison = Field(
+        default=False,
+        description=(
+            "Whether the playground also shows what the model replies without the guard; only on a loopback address, "
+            "without a proxy (`docs/playground.md`)."
+        ),
+    )
     expose_risk: bool = Field(
         default=True,
         description="Whether replies contain scores and timings; if `false`, they contain only the decision.",

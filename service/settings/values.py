@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_settings import NoDecode
 
 from safety_core.cli.common import find_checkpoint
-from service.access.addresses import TrustedProxies
+from service.access.addresses import TrustedProxies, is_loopback_interface
 from service.access.origins import ANY_HOST, parse_authority, parse_origin, serialize_origin
 
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
@@ -72,6 +72,21 @@ def check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
     return networks
 
 
+def check_comparison(value: bool, info: ValidationInfo) -> bool:
+    """Reject the comparison where other machines could reach it, or where nothing could show it or reply."""
+    if value and not is_loopback_interface(info.data.get("host", "")):
+        raise ValueError("unguarded replies are for this machine only: set SAFEVLM_HOST to a loopback address")
+    if value and (info.data.get("trusted_proxies") or info.data.get("root_path")):
+        raise ValueError(
+            "unguarded replies are not served through a proxy: unset SAFEVLM_TRUSTED_PROXIES and SAFEVLM_ROOT_PATH"
+        )
+    if value and not info.data.get("playground", False):
+        raise ValueError("only the playground shows unguarded replies: set SAFEVLM_PLAYGROUND=true")
+    if value and info.data.get("mode") != "chat":
+        raise ValueError("a server that only judges cannot reply: set SAFEVLM_MODE=chat")
+    return value
+
+
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_at_commas)]
 """Strings, separated by commas."""
 
@@ -92,6 +107,9 @@ OptionalPath = Annotated[Path | None, BeforeValidator(require_path)]
 
 CheckpointPath = Annotated[Path, BeforeValidator(require_path), AfterValidator(find_checkpoint)]
 """Path of a checkpoint directory; the default is found from any working directory."""
+
+Comparison = Annotated[bool, AfterValidator(check_comparison)]
+"""Whether unguarded replies are shown; checked against the settings before it."""
 
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower_case)]
 """Severity of log lines."""

@@ -29,6 +29,8 @@ def load_configured_guard(settings: Settings) -> GuardLike:
     """
     if settings.allows_untrained:
         _logger.warning("untrained safety modules are accepted: this server may not protect anything")
+    if settings.playground_compare:
+        _logger.warning("the playground also shows replies that are not guarded, to browsers on this machine")
     try:
         return _load(settings, settings.checkpoint)
     except MissingBackboneError as exc:
@@ -57,6 +59,7 @@ def _load(settings: Settings, checkpoint: Path, fallback: Fallback | None = None
             read_pictures=settings.read_pictures,
             fallback=fallback,
             judge_only=settings.mode == "guard",
+            compare=settings.playground_compare,
         )
     )
 

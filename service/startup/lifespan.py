@@ -10,6 +10,7 @@ from safety_core.engine.protocols import GuardLike
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.engine_config import EngineConfig
+from safety_core.errors import ConfigError
 from safety_core.inputs.images.limits import ImageLimits
 from safety_core.policy.named_policies import PolicyBook
 from service.access.api_keys import KeySet, read_keys
@@ -43,11 +44,14 @@ async def open_service(settings: Settings, guard: GuardLike | None) -> AsyncIter
         guard: the guard; loaded as the settings say if None.
 
     Raises:
-        SafeVLMError: the checkpoint, the API keys, the policies or the audit log cannot be used.
+        SafeVLMError: the checkpoint, the API keys, the policies or the audit log cannot be used, or the guard lacks
+            what the settings ask for.
     """
     if guard is None:
         check_policy_file(settings)
         guard = await asyncio.to_thread(load_configured_guard, settings)
+    if settings.playground_compare and not guard.info.compares:
+        raise ConfigError("SAFEVLM_PLAYGROUND_COMPARE: this guard was loaded without the bare language model")
     rate_limiter = RateLimiter()
     keys, policies = _open_reloaded_files(settings, guard.info, rate_limiter)
     async with AsyncExitStack() as resources:

@@ -21,7 +21,7 @@ from safety_core.errors import ConfigError
 from service.errors import UnauditedError
 from service.hot_reload import run_in_background
 from service.settings import Settings
-from service.telemetry.audit_entries import build_decision_entry, build_reply_entry
+from service.telemetry.audit_entries import build_decision_entry, build_reply_entry, build_unguarded_entry
 from service.telemetry.request_record import RequestRecord
 
 _logger = logging.getLogger(__name__)
@@ -85,6 +85,11 @@ class AuditLogWriter:
         """Write the end of a reply; raises UnauditedError."""
         if self._log is not None and reply.content is not None:
             await asyncio.shield(self._queue([build_reply_entry(record, item, reply)]))
+
+    async def write_unguarded(self, record: RequestRecord) -> None:
+        """Write that a request is answered without the guard; raises UnauditedError."""
+        if self._log is not None:
+            await asyncio.shield(self._queue([build_unguarded_entry(record, checkpoint=self._checkpoint)]))
 
     async def watch(self, interval_s: float) -> None:
         """Check the file at intervals until cancelled: whether it still exists, and can be written again."""

@@ -63,6 +63,16 @@ def build_reply_entry(record: RequestRecord, item: int, reply: Reply) -> AuditEn
     )
 
 
+def build_unguarded_entry(record: RequestRecord, *, checkpoint: str) -> AuditEntry:
+    """Build the entry of a request that the bare language model answers, without a decision.
+
+    Args:
+        record: the request.
+        checkpoint: name of the checkpoint whose backbone answers.
+    """
+    return _build_entry(EntryKind.UNGUARDED, record, 0, checkpoint=checkpoint, images=record.images or None)
+
+
 def _build_entry(kind: EntryKind, record: RequestRecord, item: int, **fields: Any) -> AuditEntry:
     """Build an entry with the fields of its kind and the fields that identify the request."""
     return AuditEntry(

@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from safety_core import __version__
-from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.engine.messages import GuardVerdict, Reply, UnguardedReply
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.policy.named_policies import DEFAULT_POLICY, Mode
 from safety_core.scores import Novelty
@@ -74,6 +74,12 @@ class Metrics:
             "safevlm_replies",
             "Generated replies by outcome: said (sent in full), cut, or would_cut in shadow mode.",
             ["policy", "outcome"],
+            registry=self.registry,
+        )
+        self.unguarded_replies = Counter(
+            "safevlm_unguarded_replies",
+            "Replies without the guard, for comparison on the playground, by finish reason: stop or length.",
+            ["finish_reason"],
             registry=self.registry,
         )
         self.stale = Gauge(
@@ -234,6 +240,12 @@ class Metrics:
             self._observe_stage(record, "generate", reply.generate_ms)
             cut = "cut" if reply.finish_reason == "content_filter" else "would_cut" if reply.harmful else "said"
             self.replies.labels(record.policy or DEFAULT_POLICY, cut).inc()
+
+    def record_unguarded_reply(self, record: RequestRecord, reply: UnguardedReply) -> None:
+        """Record a reply of the bare language model."""
+        self.unguarded_replies.labels(reply.finish_reason).inc()
+        self.observe_queue_wait(record, reply.queue_ms)
+        self._observe_stage(record, "generate", reply.generate_ms)
 
     def render_exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Render the metrics; returns text and media type. OpenMetrics, with exemplars, if the client accepts it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply
+from safety_core.engine.messages import GuardRequest, GuardVerdict, Reply, UnguardedReply
 from safety_core.policy.policy import Decision
 from service.ingress.request_resources import RequestResources
 
@@ -72,6 +72,9 @@ class RequestRecord(RequestResources):
     harmful_reply: bool = False
     """Whether a reply became harmful while it was generated."""
 
+    is_unguarded: bool = False
+    """Whether the bare language model answers, without the guard."""
+
     audited: asyncio.Future[None] | None = None
     """Done once the decision is written to the audit log; None before it is queued."""
 
@@ -104,6 +107,11 @@ class RequestRecord(RequestResources):
         self.harmful_reply |= reply.harmful
         self.generate_ms = max(self.generate_ms, reply.generate_ms)
 
+    def add_unguarded_reply(self, reply: UnguardedReply) -> None:
+        """Record a reply of the bare language model."""
+        self.finish_reason, self.completion_tokens = reply.finish_reason, reply.completion_tokens
+        self.generate_ms = reply.generate_ms
+
     @property
     def severest_verdict(self) -> GuardVerdict | None:
         """The most severe verdict; None if there is none."""
@@ -127,6 +135,7 @@ class RequestRecord(RequestResources):
         fields |= {"key": self.key} if self.key else {}
         fields |= {"error": self.error} if self.error else {}
         fields |= {"images": list(self.images)} if self.images else {}
+        fields |= {"unguarded": True} if self.is_unguarded else {}
         verdict = self.severest_verdict
         if verdict is not None:
             fields |= {"decision": verdict.verdict.decision.value}

@@ -63,6 +63,17 @@ def reading_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: 
 
 
 @pytest.fixture(scope="session")
+def adapted_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
+    """As ``tiny_checkpoint``, but its language model has an adapter of stage 2."""
+    from safety_core.model.checkpoint.checkpoint import load_checkpoint
+    from tests.helpers.models.tiny import attach_random_adapter, save_trained
+
+    model = load_checkpoint(tiny_checkpoint)
+    attach_random_adapter(model)
+    return save_trained(model, tmp_path_factory.mktemp("checkpoints") / "adapted")
+
+
+@pytest.fixture(scope="session")
 def untrained_checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
     """A checkpoint as ``safevlm init`` makes it; do not write into it."""
     from safety_core.model.checkpoint.checkpoint import init_checkpoint

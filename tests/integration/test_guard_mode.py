@@ -12,7 +12,17 @@ from service.settings import Settings
 from service.startup.guard_loading import load_configured_guard
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_png
-from tests.helpers.requests.judging_requests import ANSWERING, COMPLETIONS, PLAYGROUND, ROUTES, build_body, read_verdict
+from tests.helpers.requests.judging_requests import (
+    ANSWERING,
+    COMPLETIONS,
+    PAGE_CHAT,
+    PLAYGROUND,
+    ROUTES,
+    UNGUARDED,
+    build_body,
+    read_verdict,
+    send_question,
+)
 from tests.helpers.server.applications import open_client
 
 
@@ -24,10 +34,9 @@ def judging(tiny_checkpoint: Path) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route not in ANSWERING])
-def test_it_judges(judging: TestClient, tiny_checkpoint: Path, route: str) -> None:
-    body = build_body(route, "What is in the picture?", encode_png(), model=tiny_checkpoint.name)
-    answer = judging.post(route, json=body)
+@pytest.mark.parametrize("route", [*(route for route in ROUTES if route not in ANSWERING), PLAYGROUND])
+def test_it_judges(judging: TestClient, route: str) -> None:
+    answer = send_question(judging, route, "What is in the picture?", encode_png())
     assert answer.status_code == 200
     assert read_verdict(answer)["decision"]
     if route == PLAYGROUND:
@@ -47,6 +56,13 @@ def test_it_answers_no_chat_whatever_the_body(
     assert "/v1/classify" in error["message"]
     assert answer.headers["x-should-retry"] == "false"
     assert "Retry-After" not in answer.headers
+
+
+def test_the_page_is_told_that_there_are_no_replies(judging: TestClient) -> None:
+    about = judging.get("/playground/about").json()
+    assert (about["can_chat"], about["compares"]) == (False, False)
+    assert send_question(judging, PAGE_CHAT, "Hello").status_code == 501
+    assert send_question(judging, UNGUARDED, "Hello").status_code == 404
 
 
 def test_openais_client_does_not_retry(judging: TestClient) -> None:

@@ -1,18 +1,26 @@
-"""Every snippet of ``docs/integrations.md`` runs, as it stands there, against a server with the shipped checkpoint."""
+"""Every snippet of ``docs/integrations.md`` runs, as it stands there, against a server with safevlm-small.
+
+Skipped, and said so, where its backbone was not assembled (``safevlm parts fetch``) or the reader of lettering is not
+installed.
+"""
 
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.helpers.engine.readers import needs_ocr
 from tests.helpers.paths import ROOT
-from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.processes import ServerProcess, run_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.small, needs_ocr]
 
 DOCUMENT = (ROOT / "docs" / "integrations.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -23,9 +31,10 @@ SERVED_AT = "http://127.0.0.1:8000"
 REFUSAL = "I can't help with that"
 
 
-@pytest.fixture
-def server(nano_server: ServerProcess) -> ServerProcess:
-    return nano_server
+@pytest.fixture(scope="module")
+def server(small_checkpoint: Path) -> Iterator[ServerProcess]:
+    with run_server(small_checkpoint) as server:
+        yield server
 
 
 def output(server: ServerProcess, section: str, kind: str = "python") -> str:
@@ -53,7 +62,7 @@ def test_curl(server: ServerProcess) -> None:
 
 
 def test_openai(server: ServerProcess) -> None:
-    assert "house" in output(server, "OpenAI's Python client")
+    assert "cat" in output(server, "OpenAI's Python client")
 
 
 def test_refusals_that_clients_show(server: ServerProcess) -> None:
@@ -68,7 +77,7 @@ def test_langchain(server: ServerProcess) -> None:
 
 def test_litellm(server: ServerProcess) -> None:
     allowed, blocked = output(server, "LiteLLM").strip().splitlines()
-    assert "What do you see here?" in allowed
+    assert "What animal is this?" in allowed
     assert blocked.startswith("blocked: ")
     assert REFUSAL in blocked
 
@@ -90,7 +99,7 @@ def test_the_litellm_config_names_what_litellm_knows(server: ServerProcess) -> N
 
 def test_nemo_guardrails(server: ServerProcess) -> None:
     asked, refused = output(server, "NeMo Guardrails").strip().splitlines()[-2:]
-    assert asked == "What do you see here?"
+    assert asked == "What animal is this?"
     assert REFUSAL in refused
 
 

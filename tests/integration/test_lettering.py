@@ -31,6 +31,7 @@ from tests.helpers.requests.judging_requests import (
     CLASSIFY,
     COMPLETIONS,
     GUARDRAIL,
+    PAGE_CHAT,
     PLAYGROUND,
     ROUTES,
     is_refused,
@@ -100,7 +101,7 @@ def classify(client: TestClient, *pictures: bytes, **fields: Any) -> dict[str, A
     return reply
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, PAGE_CHAT, PLAYGROUND])
 def test_lettering_decides_on_every_path(understanding: SafeLlava, route: str) -> None:
     with serve(understanding, FakeReader(texts=HARM)) as client:
         assert is_refused(send_question(client, route, QUESTION, PICTURE))
@@ -170,13 +171,14 @@ def test_what_was_read_is_shown_to_the_client_that_asks_for_an_explanation(model
             assert [line["text"] for line in first["lines"]] == ["Mind the gap", "Look left"]
             assert first["lines"][1]["box"] == pytest.approx([0.1, 0.5, 0.9, 0.9])
             assert (first["image"], second) == (0, {"image": 1, "lines": []})
-            plain = send_question(client, route, QUESTION, PICTURE).json()
-            assert "lettering" not in plain
-            assert "gap" not in json.dumps(plain)
-        assert "gap" not in send_question(client, CHAT, QUESTION, PICTURE, explain=True).text
+        assert "gap" not in send_question(client, CLASSIFY, QUESTION, PICTURE).text
+        assert "gap" in send_question(client, PLAYGROUND, QUESTION, PICTURE).text, "it always explains"
+        for route in (CHAT, PAGE_CHAT):
+            assert "gap" not in send_question(client, route, QUESTION, PICTURE, explain=True).text
         assert client.get("/playground/about").json()["reads_pictures"] is True
     with serve(model, reader, expose_risk=False) as client:
-        assert "gap" not in send_question(client, CLASSIFY, QUESTION, PICTURE, explain=True).text
+        for route in (CLASSIFY, PLAYGROUND):
+            assert "gap" not in send_question(client, route, QUESTION, PICTURE, explain=True).text
 
 
 def test_without_lettering_the_reply_has_the_fields_of_a_guard_without_a_reader(model: SafeLlava) -> None:
@@ -196,7 +198,7 @@ def test_lettering_is_in_no_log_no_metric_and_no_audit_log(
 ) -> None:
     path = tmp_path / "audit.db"
     with caplog.at_level(logging.DEBUG), serve(understanding, FakeReader(texts=HARM), audit_log=path) as client:
-        for route in ROUTES:
+        for route in (*ROUTES, PAGE_CHAT, PLAYGROUND):
             send_question(client, route, QUESTION, PICTURE, **({"explain": True} if route == CLASSIFY else {}))
         metrics = client.get("/metrics").text
     entries = read_entries(path)
@@ -219,7 +221,7 @@ def test_lettering_is_in_no_log_no_metric_and_no_audit_log(
     ],
     ids=["failing", "out of time", "many boxes", "long"],
 )
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, PAGE_CHAT, PLAYGROUND])
 def test_without_complete_lettering_nothing_is_answered(
     model: SafeLlava,
     reader: FakeReader,
@@ -239,7 +241,7 @@ def test_without_complete_lettering_nothing_is_answered(
     with serve(model, Reader(), limits=limits) as client:
         response = send_question(client, route, QUESTION, PICTURE)
         metrics = client.get("/metrics").text
-    if route in (CHAT, COMPLETIONS):
+    if route in (CHAT, COMPLETIONS, PAGE_CHAT):
         body = response.json()
         refusal = body["choices"][0]["message"]["refusal"] if "choices" in body else body["refusal"]
         assert refusal == Policy.create_default(T).fallback_refusal

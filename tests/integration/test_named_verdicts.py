@@ -19,6 +19,7 @@ from safety_core.scores import PairScores, RiskScores
 from service.api.openai.responses import OPENAI_CATEGORIES, SAME_AS
 from service.telemetry.logs import FIELDS
 from tests.helpers.engine.fakes import FakeGuard
+from tests.helpers.requests.judging_requests import PAGE_CHAT, PLAYGROUND, send_question
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.events import parse_events
 from tests.helpers.server.metrics import read_metric
@@ -71,7 +72,8 @@ def risks_of(client: TestClient) -> dict[str, Any]:
         "completions": client.post("/v1/chat/completions", json=completion).json()["safevlm"].get("risk"),
         "completions stream": json.loads(chunks[0].removeprefix("data: "))["safevlm"].get("risk"),
         "moderations": client.post("/v1/moderations", json={"input": "a"}).json()["results"][0]["safevlm"].get("risk"),
-        "playground": client.post("/playground/judgement", json=chat).json().get("risk"),
+        "playground": send_question(client, PAGE_CHAT, "a").json().get("risk"),
+        "playground's judgement": send_question(client, PLAYGROUND, "a").json().get("risk"),
     }
 
 

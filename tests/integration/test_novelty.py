@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from safety_core.engine.load import load_guard
 from safety_core.model.modules.novelty import QUANTILES, FamiliarInputs, NoveltyDetector
 from tests.helpers.images.encoding import encode_png
-from tests.helpers.requests.judging_requests import CLASSIFY, COMPLETIONS, PLAYGROUND, build_body
+from tests.helpers.requests.judging_requests import CLASSIFY, COMPLETIONS, PLAYGROUND, build_options
 from tests.helpers.server.applications import open_client
 from tests.helpers.server.metrics import read_metric
 
@@ -38,7 +38,7 @@ def detector() -> NoveltyDetector:
 
 
 def ask(client: TestClient, route: str, text: str = "Hello", *pictures: bytes) -> dict[str, Any]:
-    answer = client.post(route, json=build_body(route, text, *pictures, model="tiny"))
+    answer = client.post(route, **build_options(route, text, *pictures, model="tiny"))
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body

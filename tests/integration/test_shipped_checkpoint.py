@@ -1,4 +1,4 @@
-"""The proof: the shipped checkpoint, served as a process, judges the four shipped pictures as the README shows."""
+"""The proof: the shipped checkpoint, served as a process, judges the four shipped pictures as docs/nano.md shows."""
 
 import json
 import re
@@ -13,8 +13,19 @@ from safety_core.model.checkpoint.checkpoint import verify
 from safety_core.nano.build.examples import EXAMPLES, Example
 from safety_core.nano.build.recipes import SHIPPED
 from safety_core.nano.build.suite import CLAIMED_PX
+from service.playground.examples import DRAWN, read_example
+from service.playground.examples import Example as PageExample
 from tests.helpers.paths import ROOT
-from tests.helpers.requests.judging_requests import ANSWERING, GUARDRAIL, ROUTES, build_body, translate_error
+from tests.helpers.requests.judging_requests import (
+    ANSWERING,
+    GUARDRAIL,
+    PAGE_CHAT,
+    PLAYGROUND,
+    ROUTES,
+    build_body,
+    build_options,
+    translate_error,
+)
 from tests.helpers.server.events import parse_events
 from tests.helpers.server.metrics import count_generated, read_metric
 from tests.helpers.server.processes import ServerProcess
@@ -96,6 +107,16 @@ def test_streaming_says_the_same(server: ServerProcess, example: Example) -> Non
     assert streamed[-1][0] == "done"
 
 
+@pytest.mark.parametrize("example", DRAWN, ids=lambda example: example.kind)
+def test_the_examples_of_the_playground_are_decided_as_it_says(server: ServerProcess, example: PageExample) -> None:
+    pictures = [] if example.file is None else [read_example(example.file)[0]]
+    for route in (PAGE_CHAT, PLAYGROUND):
+        sent = httpx.post(f"{server.url}{route}", **build_options(route, example.prompt, *pictures), timeout=120)
+        assert sent.json()["decision"] == example.expects
+    about = httpx.get(f"{server.url}/playground/about", timeout=60).json()
+    assert example.prompt in [one["prompt"] for one in about["examples"]]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_picture_is_scanned_and_the_request_has_one_name_everywhere(
@@ -135,13 +156,13 @@ def test_a_picture_that_cannot_be_scanned_fails_its_request(server: ServerProces
     assert read_metric(render_exposition(server, ""), "safevlm_risk_total", type="safe", level="safe") == before
 
 
-def test_the_readme_shows_these_very_replies(server: ServerProcess) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_shows_these_very_replies(server: ServerProcess) -> None:
+    page = (ROOT / "docs" / "nano.md").read_text(encoding="utf-8")
     for example in EXAMPLES:
         reply = post(server, example).json()
         found = f"{reply['decision']} ({reply['risk']['type']}, level {reply['risk']['level']['index']})"
         said = reply["content"] or reply["refusal"]
-        assert f"`{example.file}` | {example.prompt} | {found} | {said} |" in readme
+        assert f"`{example.file}` | {example.prompt} | {found} | {said} |" in page
 
 
 def test_what_ships_is_sound_and_small() -> None:
@@ -180,17 +201,17 @@ def test_it_was_made_by_the_recipe_as_it_stands() -> None:
         assert verify(other).spec.provenance["recipe"] == recipe
 
 
-def test_readme_names_every_bar_that_the_card_does_not_clear() -> None:
+def test_the_page_names_every_bar_that_the_card_does_not_clear() -> None:
     card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "nano.md").read_text(encoding="utf-8")
     table = card.split("## Bars\n\n", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     held = [(line.split(" | ")[0].removeprefix("| "), line.endswith(" | yes |")) for line in table]
     assert {bar for bar, _ in held} == {bar.title for bar in DEFAULT_BARS}
-    assert f"{len(held)} bars" in readme
+    assert f"{len(held)} bars" in page
     missed = [bar for bar, cleared in held if not cleared]
     for bar in missed:
-        assert f"`{bar}`" in readme
-    assert ("clears all" in readme) == (not missed)
+        assert f"`{bar}`" in page
+    assert ("clears all" in page) == (not missed)
 
 
 def test_the_card_says_how_to_measure_again() -> None:
@@ -198,9 +219,9 @@ def test_the_card_says_how_to_measure_again() -> None:
     assert "`safevlm evaluate --suite nano --check-bars`" in card
 
 
-def test_the_figures_of_the_readme_are_those_of_the_card() -> None:
+def test_the_figures_of_the_page_are_those_of_the_card() -> None:
     card = (CHECKPOINT / "MODEL_CARD.md").read_text(encoding="utf-8")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "nano.md").read_text(encoding="utf-8")
     head, _, *rows = card.split("## Overview\n\n", 1)[1].split("\n\n", 1)[0].splitlines()
     columns = head.strip("| ").split(" | ")
     shown = [columns.index(name) for name in ("unsafe, %", "attack success, %", "over-refusal, %")]
@@ -214,4 +235,4 @@ def test_the_figures_of_the_readme_are_those_of_the_card() -> None:
         ("first_token", "guard with the public reference's head"),
         ("shipped", "this guard, as shipped"),
     ):
-        assert f"| {system} | {' | '.join(figures[name])} |" in readme
+        assert f"| {system} | {' | '.join(figures[name])} |" in page

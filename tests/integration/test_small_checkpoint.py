@@ -24,8 +24,9 @@ from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
-from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, PARTS_FILE
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from service.playground import examples as page_examples
+from service.playground.examples import Example, read_example
 from tests.helpers.engine.readers import needs_ocr
 from tests.helpers.paths import ROOT, SMALL_CHECKPOINT
 from tests.helpers.requests.judging_requests import (
@@ -35,8 +36,11 @@ from tests.helpers.requests.judging_requests import (
     COMPLETIONS,
     GUARDRAIL,
     MODERATIONS,
+    PAGE_CHAT,
+    PLAYGROUND,
     ROUTES,
     build_body,
+    build_options,
     read_verdict,
 )
 from tests.helpers.server.applications import open_client
@@ -114,24 +118,17 @@ CASES = (
 
 
 @pytest.fixture(scope="module")
-def checkpoint() -> Path:
-    if not (SMALL_CHECKPOINT / BACKBONE_DIR / PARTS_FILE).is_file():
-        pytest.skip(f"{MODEL} IS NOT TESTED: its backbone is not assembled; run `safevlm parts fetch` before")
-    return SMALL_CHECKPOINT
-
-
-@pytest.fixture(scope="module")
-def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     policy = tmp_path_factory.mktemp("small") / "policy.yaml"
     policy.write_text(yaml.safe_dump(POLICIES), encoding="utf-8")
-    with run_server(checkpoint, policy=policy) as server:
+    with run_server(small_checkpoint, policy=policy) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def unreading(checkpoint: Path) -> Guard:
+def unreading(small_checkpoint: Path) -> Guard:
     """A guard that reads no lettering, in this process."""
-    return load_guard(checkpoint, device="cpu", read_pictures="false")
+    return load_guard(small_checkpoint, device="cpu", read_pictures="false")
 
 
 def load(picture: str) -> bytes:
@@ -245,6 +242,30 @@ def test_every_endpoint_says_the_same_streamed_or_not(server: ServerProcess, rou
             decision, text = read_stream(route, ask(server, route, case.prompt, case.picture, stream=True, seed=1))
             assert decision in case.decisions
             assert text
+
+
+# --- the playground --------------------------------------------------------------------------------------------------
+
+
+def send_form(server: ServerProcess, route: str, example: Example, **fields: Any) -> httpx.Response:
+    """Send an example of the playground as its page does."""
+    pictures = [] if example.file is None else [read_example(example.file)[0]]
+    options = build_options(route, example.prompt, *pictures, max_tokens=24, **fields)
+    return httpx.post(f"{server.url}{route}", **options, timeout=240)
+
+
+@pytest.mark.parametrize("example", page_examples.PHOTOGRAPHS, ids=lambda example: example.kind)
+def test_the_examples_of_the_playground_are_decided_as_it_says(server: ServerProcess, example: Example) -> None:
+    judged = send_form(server, PLAYGROUND, example).json()
+    assert judged["decision"] == judged["why"]["decision"] == example.expects
+    assert send_form(server, PAGE_CHAT, example).json()["decision"] == example.expects
+    assert all("heatmap" in image for image in judged["images"])
+
+
+def test_the_page_is_given_photographs(server: ServerProcess) -> None:
+    about = httpx.get(f"{server.url}/playground/about", timeout=60).json()
+    assert [one["file"] for one in about["examples"]] == [example.file for example in page_examples.PHOTOGRAPHS]
+    assert about["is_miniature"] is False
 
 
 # --- policies, explanations, conversations, replies ------------------------------------------------------------------

@@ -16,7 +16,9 @@ from service.endpoints import (
     GUARDRAIL,
     MODERATIONS,
     OPEN_PATHS,
+    PLAYGROUND_CHAT,
     PLAYGROUND_JUDGEMENT,
+    PLAYGROUND_UNGUARDED,
     TABLE,
     Endpoint,
     LimitSetting,
@@ -26,8 +28,8 @@ from service.middleware.route_matching import list_routes
 from service.settings import Settings
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.images.encoding import encode_png
-from tests.helpers.requests.judging_requests import build_body
-from tests.helpers.server.applications import open_client
+from tests.helpers.requests.judging_requests import build_body, build_form
+from tests.helpers.server.applications import open_local_client
 
 KEYS = "- {name: any, sha256: " + 64 * "a" + "}"
 
@@ -91,14 +93,27 @@ def test_limited_fields_are_in_the_document() -> None:
 LONG = "Tell me about all of them. " * 20
 PICTURES = (encode_png((8, 8)), encode_png((9, 9)))
 TOO_LONG, TOO_MANY = "prompt_too_long", "too_many_images"
+SEVERAL = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+PAGE_FORMS: tuple[tuple[Quantity, list[Any], str], ...] = (
+    ("images", build_form("Hi", *PICTURES), TOO_MANY),
+    ("texts", build_form("Hi", earlier=SEVERAL), "too_many_messages"),
+    ("prompt_tokens", build_form(LONG), TOO_LONG),
+    ("reply_tokens", build_form("Hi", max_tokens=2), "max_tokens_too_large"),
+)
+"""The same for all paths that take conversations from the page."""
+
 EXCEEDED: list[tuple[Endpoint, Quantity, dict[str, Any], str]] = [
     (CHAT, "images", build_body(CHAT.path, "Hi", *PICTURES), TOO_MANY),
     (CHAT, "prompt_tokens", build_body(CHAT.path, LONG), TOO_LONG),
     (CHAT, "reply_tokens", build_body(CHAT.path, "Hi", max_tokens=2), "max_tokens_too_large"),
     (CLASSIFY, "images", build_body(CLASSIFY.path, "Hi", *PICTURES), TOO_MANY),
     (CLASSIFY, "prompt_tokens", build_body(CLASSIFY.path, LONG), TOO_LONG),
-    (PLAYGROUND_JUDGEMENT, "images", build_body(PLAYGROUND_JUDGEMENT.path, "Hi", *PICTURES), TOO_MANY),
-    (PLAYGROUND_JUDGEMENT, "prompt_tokens", build_body(PLAYGROUND_JUDGEMENT.path, LONG), TOO_LONG),
+    *(
+        (endpoint, quantity, {"form": form}, met)
+        for endpoint in (PLAYGROUND_CHAT, PLAYGROUND_JUDGEMENT, PLAYGROUND_UNGUARDED)
+        for quantity, form, met in PAGE_FORMS
+        if quantity in endpoint.limits
+    ),
     (COMPLETIONS, "images", build_body(COMPLETIONS.path, "Hi", *PICTURES, model="fake"), TOO_MANY),
     (
         COMPLETIONS,
@@ -117,14 +132,17 @@ EXCEEDED: list[tuple[Endpoint, Quantity, dict[str, Any], str]] = [
     (GUARDRAIL, "prompt_tokens", build_body(GUARDRAIL.path, LONG), "in windows"),
     (GUARDRAIL, "judged_characters", build_body(GUARDRAIL.path, LONG), "BLOCKED"),
 ]
-"""Requests with more than one of a quantity, and what they lead to where one is the maximum."""
+"""Requests with more than one of a quantity, as JSON or a form, and what they lead to where one is the maximum."""
 
 
 def send(endpoint: Endpoint, body: dict[str, Any], **settings: Any) -> str:
     """Send a request; returns the limit that it met, if any."""
-    fake = FakeGuard()
-    with open_client(fake, **settings) as client:
-        response = client.post(endpoint.path, json=body)
+    fake = FakeGuard(bare_pieces=("a",))
+    with open_local_client(fake, playground_compare=True, **settings) as client:
+        content: dict[str, Any] = {"files": body["form"]} if "form" in body else {"json": body}
+        response = client.post(endpoint.path, headers={"Sec-Fetch-Site": "same-origin"}, **content)
+    if response.headers["content-type"].startswith("text/event-stream"):
+        return ""
     reply = response.json()
     if "error" in reply:
         return str(reply["error"]["code"])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, exit_on_error, find_checkpoint
+from safety_core.cli.common import DEFAULT_CHECKPOINT, exit_on_error, find_checkpoint
 
 if TYPE_CHECKING:
     from safety_core.data.samples import Sample
@@ -22,7 +22,7 @@ Quiet = Annotated[bool, typer.Option("--progress/--quiet", help="Show the progre
 def fit(
     familiar: Files,
     held_out: Files,
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = DEFAULT_CHECKPOINT,
     limit: Limit = 4000,
     device: Device = "auto",
     progress: Quiet = True,
@@ -49,7 +49,7 @@ def measure(
         list[str],
         typer.Option(help="Unfamiliar set: languages, noise, drawings, screenshots, or NAME=FILE.jsonl; repeatable."),
     ],
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = SHIPPED_CHECKPOINT,
+    checkpoint: Annotated[Path, typer.Option(help="Checkpoint directory.")] = DEFAULT_CHECKPOINT,
     limit: Limit = 1000,
     device: Device = "auto",
     progress: Quiet = True,

@@ -8,6 +8,7 @@ import typer
 from safety_core.cli.common import FAILED, exit_on_error
 from safety_core.cli.small.alignment import align_projector, look_at_photographs
 from safety_core.cli.small.build import build_checkpoint, write_model_card
+from safety_core.cli.small.conversation import draw_conversation
 from safety_core.cli.small.recall import measure_recall
 from safety_core.cli.small.replies import app as replies_app
 
@@ -18,6 +19,7 @@ app.command("card")(write_model_card)
 app.command("align")(align_projector)
 app.command("look")(look_at_photographs)
 app.command("recall")(measure_recall)
+app.command("conversation")(draw_conversation)
 app.add_typer(replies_app, name="replies")
 
 _DataFolder = Annotated[Path, typer.Option("--data", help="Folder of the public sets; docs/safevlm-small-data.md.")]

@@ -9,10 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from safety_core.cli.common import exit_on_error
-
-SMALL_CHECKPOINT = Path("weights/safevlm-small")
-"""Path of the small checkpoint, relative to the repository's root."""
+from safety_core.cli.common import SMALL_CHECKPOINT, exit_on_error
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

@@ -35,7 +35,7 @@ def write(
     with exit_on_error():
         registered = RUNS["real"]
         request = RunRequest(
-            checkpoint=find_checkpoint(checkpoint or registered.checkpoint, registered.checkpoint),
+            checkpoint=find_checkpoint(checkpoint or registered.checkpoint),
             build=BUILD,
             out=out or BUILD / "report-real" / split,
             data=data,

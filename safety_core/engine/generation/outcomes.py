@@ -1,6 +1,6 @@
 """Builds the final reply of a chat: the refusal, or the generated text. Pure functions; no torch."""
 
-from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.engine.messages import FinishReason, GuardVerdict, Reply, UnguardedReply
 from safety_core.engine.protocols import ReplySequenceLike
 from safety_core.errors import GenerationError
 
@@ -24,18 +24,39 @@ def build_generated_reply(
     Raises:
         EngineError: the failure of the sequence; GenerationError if it has not ended.
     """
-    if sequence.failure is not None:
-        raise sequence.failure
-    if sequence.finish_reason is None:
-        raise GenerationError("the reply has not ended")
+    finish_reason = _require_finished(sequence)
     return Reply(
         verdict=verdict,
         content=sequence.text,
         refusal=None,
-        finish_reason=sequence.finish_reason,
+        finish_reason=finish_reason,
         harmful=sequence.harmful,
         prompt_tokens=sequence.prompt_positions,
         completion_tokens=len(sequence.token_ids),
         queue_ms=queue_ms,
         generate_ms=generate_ms,
     )
+
+
+def build_unguarded_reply(sequence: ReplySequenceLike, *, queue_ms: float, generate_ms: float) -> UnguardedReply:
+    """Build the reply with the text of a finished sequence of the bare model; raises as :func:`build_generated_reply`
+    does.
+    """
+    finish_reason = _require_finished(sequence)
+    return UnguardedReply(
+        content=sequence.text,
+        finish_reason=finish_reason,
+        prompt_tokens=sequence.prompt_positions,
+        completion_tokens=len(sequence.token_ids),
+        queue_ms=queue_ms,
+        generate_ms=generate_ms,
+    )
+
+
+def _require_finished(sequence: ReplySequenceLike) -> FinishReason:
+    """Return why a sequence ended; raises its failure, or GenerationError if it has not ended."""
+    if sequence.failure is not None:
+        raise sequence.failure
+    if sequence.finish_reason is None:
+        raise GenerationError("the reply has not ended")
+    return sequence.finish_reason

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
-from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply
+from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply, build_unguarded_reply
 from safety_core.engine.guard_info import GuardInfo
 from safety_core.engine.judging.conversation_decision import ConversationDecision, decide_conversation_async
 from safety_core.engine.judging.image_questions import NO_IMAGE, build_no_image_reply, is_image_missing
-from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
-from safety_core.engine.protocols import GuardLike, ReplySequenceLike
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, UnguardedReply
+from safety_core.engine.protocols import GenerationRequestLike, GuardLike
 from safety_core.engine.serving.cores import CoreShare
 from safety_core.engine.serving.engine_config import EngineConfig
 from safety_core.engine.serving.observer import EngineObserver
@@ -27,7 +27,8 @@ from safety_core.engine.serving.queueing.backlog import bound_retry_after
 from safety_core.engine.serving.queueing.prepare_queue import PrepareQueue
 from safety_core.engine.serving.queueing.reading_backlog import ReadingBacklog
 from safety_core.engine.serving.queueing.rejections import Rejections
-from safety_core.engine.serving.replies import ReplyHandle, ReplyUpdate
+from safety_core.engine.serving.queueing.token_budget import TokenBudget
+from safety_core.engine.serving.reply_readers import ReplyReaders
 from safety_core.engine.serving.request_costs import (
     EXPENSIVE_CHARACTERS,
     estimate_least_work,
@@ -37,7 +38,6 @@ from safety_core.engine.serving.request_costs import (
 from safety_core.engine.serving.scheduler import Scheduler
 from safety_core.engine.serving.shared_verdicts import TIMEOUT_MESSAGE, SharedTask, SharedVerdicts, wait_until
 from safety_core.engine.serving.supervisor import Supervisor
-from safety_core.engine.serving.token_budget import TokenBudget
 from safety_core.engine.serving.verdict_cache import VerdictCache
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
 from safety_core.errors import DeadlineError, JudgeOnlyError, OverloadedError, StoppedError
@@ -69,7 +69,7 @@ class AsyncGuard:
         self._guard = guard
         self._on_death = on_death
         self._loop = asyncio.get_running_loop()
-        self._readers: dict[ReplyHandle, asyncio.Queue[ReplyUpdate]] = {}
+        self._replies = ReplyReaders(timeout_s=self._config.reply_timeout_s)
         self._rejections = Rejections()
         self._preparing = PrepareQueue(preparers, slots=self._config.prepare_slots)
         self._observer = observer
@@ -78,7 +78,7 @@ class AsyncGuard:
         self._cores = CoreShare() if cores is None else cores
         self._scheduler = Scheduler(
             guard,
-            self._deliver,
+            self._replies.deliver,
             observer,
             max_requests=self._config.max_requests,
             max_batch=self._config.max_batch,
@@ -211,16 +211,41 @@ class AsyncGuard:
                 yield Delta(text=NO_IMAGE)
                 yield build_no_image_reply(judged.verdict)
                 return
-            with self._request_reply(judged, readable, client) as (handle, updates):
+            generation_request = self._guard.create_generation_request(judged, readable)
+            with self._replies.request(self._scheduler, generation_request, client) as reply:
                 yield judged.verdict  # the reply is started while its reader receives the verdict
                 while True:
-                    update = await updates.get()
-                    if update.failure is not None:
-                        raise update.failure
+                    update = await reply.read()
                     if update.text:
                         yield Delta(text=update.text)
                     if update.sequence is not None:
-                        yield self._build_reply(judged, handle, update.sequence)
+                        queue_ms = judged.verdict.queue_ms + reply.queue_ms
+                        yield build_generated_reply(
+                            judged.verdict, update.sequence, queue_ms=queue_ms, generate_ms=reply.generate_ms
+                        )
+                        return
+
+    async def stream_unguarded(
+        self, request: ChatRequest, *, client: str = "", deadline: float | None = None
+    ) -> AsyncGenerator[Delta | UnguardedReply, None]:
+        """Answer a chat by the bare language model, event by event, without a verdict and without the output rail.
+
+        It waits, counts and is cancelled like a guarded chat. Arguments are those of :meth:`assess`; the deadline is
+        that of preparing the request. Raises as :meth:`stream` does.
+        """
+        due = self._compute_deadline(deadline)
+        positions = estimate_positions(request, positions_per_image=self._guard.info.positions_per_image)
+        with self._token_budget.reserve(positions, client):
+            generation_request = await wait_until(due, self._prepare_unguarded(request, client))
+            with self._replies.request(self._scheduler, generation_request, client) as reply:
+                while True:
+                    update = await reply.read()
+                    if update.text:
+                        yield Delta(text=update.text)
+                    if update.sequence is not None:
+                        yield build_unguarded_reply(
+                            update.sequence, queue_ms=reply.queue_ms, generate_ms=reply.generate_ms
+                        )
                         return
 
     async def close(self, *, timeout_s: float) -> bool:
@@ -322,49 +347,26 @@ class AsyncGuard:
                     self._reading.record(reading.seconds)
                 self._observer.record_reading(reading.outcome.value, reading.seconds)
 
-    # --- replies -------------------------------------------------------------------------------------------------
+    # --- unguarded replies ---------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _request_reply(
-        self, judged: JudgedRequest, request: ChatRequest, client: str
-    ) -> Iterator[tuple[ReplyHandle, asyncio.Queue[ReplyUpdate]]]:
-        """Request a reply, which is cancelled when the context ends; yields its handle and the queue of its updates."""
-        timeout_s = self._config.reply_timeout_s
-        deadline = time.monotonic() + timeout_s
-        generation_request = self._guard.create_generation_request(judged, request)
-        handle = self._scheduler.request_reply(generation_request, deadline=deadline, client=client)
-        updates = self._readers[handle] = asyncio.Queue[ReplyUpdate]()
-        # One timer for the whole reply; the worker also enforces the deadline, unless it is stuck.
-        late = ReplyUpdate(handle, failure=DeadlineError(TIMEOUT_MESSAGE))
-        timer = self._loop.call_later(timeout_s, updates.put_nowait, late)
-        try:
-            yield handle, updates
-        finally:
-            timer.cancel()
-            del self._readers[handle]
-            self._scheduler.cancel(handle)
+    async def _prepare_unguarded(self, request: ChatRequest, client: str) -> GenerationRequestLike:
+        """Prepare a chat for the bare language model in a thread, in the order of the requests to be judged."""
+        verdicts, cost = self._scheduler.verdicts, estimate_preparation(request)
+        is_expensive = cost > EXPENSIVE_CHARACTERS
 
-    def _build_reply(self, judged: JudgedRequest, handle: ReplyHandle, sequence: ReplySequenceLike) -> Reply:
-        waited_ms, whole_ms = 1000 * handle.queue_s, 1000 * (time.monotonic() - handle.requested_at)
-        return build_generated_reply(
-            judged.verdict,
-            sequence,
-            queue_ms=judged.verdict.queue_ms + waited_ms,
-            generate_ms=whole_ms - waited_ms,
+        def prepare() -> GenerationRequestLike:
+            began = time.thread_time()
+            try:
+                with self._cores.occupy() if is_expensive else nullcontext():
+                    return self._guard.create_unguarded_request(request)
+            finally:
+                verdicts.charge_client(client, time.thread_time() - began)
+
+        return await self._preparing.run(
+            prepare, order=lambda: (True, verdicts.get_served_s(client), cost), expensive=is_expensive
         )
 
     # --- the worker ----------------------------------------------------------------------------------------------
-
-    def _deliver(self, updates: Sequence[ReplyUpdate]) -> None:
-        """Wake the event loop once for all updates of a turn; called in the worker's thread."""
-        with suppress(RuntimeError):  # the loop is closed, so no reader is left
-            self._loop.call_soon_threadsafe(self._dispatch, updates)
-
-    def _dispatch(self, updates: Sequence[ReplyUpdate]) -> None:
-        for update in updates:
-            reader = self._readers.get(update.handle)
-            if reader is not None:
-                reader.put_nowait(update)
 
     def _handle_death(self, exc: BaseException) -> None:
         """Report the death of the worker; called in its thread."""

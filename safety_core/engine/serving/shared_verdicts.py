@@ -10,13 +10,15 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from safety_core.engine.messages import ChatRequest, GuardRequest
 from safety_core.engine.serving.observer import EngineObserver
 from safety_core.engine.serving.verdict_cache import VerdictCache, compute_key
 from safety_core.engine.work import JudgedRequest
 from safety_core.errors import DeadlineError, OverloadedError
+
+_Result = TypeVar("_Result")
 
 TIMEOUT_MESSAGE = "the model took longer than the operator allows"
 
@@ -149,8 +151,8 @@ class SharedVerdicts:
             self._extend(shared.future, shared.deadline)
 
 
-async def wait_until(deadline: float, work: Awaitable[JudgedRequest]) -> JudgedRequest:
-    """Await a verdict; raises DeadlineError at the deadline, a time of ``time.monotonic``."""
+async def wait_until(deadline: float, work: Awaitable[_Result]) -> _Result:
+    """Await some work; raises DeadlineError at the deadline, a time of ``time.monotonic``."""
     try:
         async with asyncio.timeout(deadline - time.monotonic()):
             return await work

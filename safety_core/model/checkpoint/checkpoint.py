@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from safety_core.errors import CheckpointError, ConfigError, MissingBackboneErro
 from safety_core.inputs.chat_template import PromptTemplate
 from safety_core.model.checkpoint.adapter import get_adapter, load_adapter, merge_adapter, save_adapter
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone, load_backbone_config
+from safety_core.model.checkpoint.bare_model import copy_without_weights, create_bare_model, keep_adapted_layers
 from safety_core.model.checkpoint.novelty_file import NOVELTY_FILE, read_novelty
 from safety_core.model.checkpoint.prompt_adapter import load_prompt_adapter
 from safety_core.model.checkpoint.quantization import Quantize
@@ -88,6 +90,7 @@ def load_checkpoint(
     merge: bool | None = None,
     train_prompt_adapter: bool = False,
     judge_only: bool = False,
+    keep_bare: bool = False,
 ) -> SafeLlava:
     """Verify a checkpoint and load it, in evaluation mode.
 
@@ -102,12 +105,14 @@ def load_checkpoint(
             merged stays trainable.
         train_prompt_adapter: keep the prompt adapter, if any, apart and trainable.
         judge_only: load no more of the language model than the head reads; such a model cannot generate.
+        keep_bare: also keep the backbone without safety modules and adapter, as ``bare`` of the model.
 
     Raises:
         UntrainedError: the modules were never trained and ``allow_untrained`` was not given.
         MissingBackboneError: the backbone's folder does not exist, and nothing else is wrong with the checkpoint.
         CheckpointError: as :func:`verify`, or the backbone does not fit.
-        ConfigError: an adapter cannot be merged into quantised weights, or a model that is trained must be whole.
+        ConfigError: an adapter cannot be merged into quantised weights, a model that is trained must be whole, or the
+            bare backbone cannot be kept.
     """
     report = verify_loadable(path, allow_untrained=allow_untrained)
     spec, path = report.spec, report.path
@@ -115,6 +120,8 @@ def load_checkpoint(
         raise ConfigError("an adapter cannot be merged into quantised weights")
     if judge_only and (train_prompt_adapter or merge is not None):
         raise ConfigError("a model that only judges has no adapter to train or to merge")
+    if judge_only and keep_bare:
+        raise ConfigError("a model that only judges has no bare backbone that could reply")
     source = spec.backbone.make_absolute(path)
     check_dims(spec, load_backbone_config(source.location, revision=source.revision))
     backbone = load_backbone(
@@ -125,6 +132,7 @@ def load_checkpoint(
         quantize=quantize,
         text_layers=spec.config.prompt_layers if judge_only else None,
     )
+    bare = copy_without_weights(backbone.model) if keep_bare else None
     merged = merge if merge is not None else quantize == "none"
     prompt_layers, merges = None, quantize == "none" and not train_prompt_adapter
     if report.has_prompt_adapter:
@@ -137,8 +145,10 @@ def load_checkpoint(
             in_place=judge_only,
         )
     if report.has_adapter and not judge_only:
-        load_adapter(backbone.model, path / ADAPTER_DIR, trainable=not merged)
+        adapter = load_adapter(backbone.model, path / ADAPTER_DIR, trainable=not merged)
         if merged:
+            if bare is not None:
+                keep_adapted_layers(bare, adapter)
             merge_adapter(backbone.model)
     safety = build_modules(spec)
     safety.load_state_dict(load_file(path / SAFETY_FILE), strict=True)
@@ -158,6 +168,7 @@ def load_checkpoint(
         text_views=spec.text_views,
         novelty=read_novelty(path / NOVELTY_FILE, spec.dims, device) if report.has_novelty else None,
         generates=not judge_only,
+        bare=None if bare is None else create_bare_model(replace(backbone, model=bare), prompt_template=spec.prompt),
     )
     return model.eval()
 

@@ -11,7 +11,7 @@ from safety_core.errors import PromptError
 from safety_core.inputs.conversation import check_characters
 from safety_core.policy.named_policies import ActivePolicy
 from service.api.openai.completion_stream import COMPLETION_STREAM
-from service.api.openai.messages import convert_messages
+from service.api.openai.messages import check_text_count, convert_messages
 from service.api.openai.models import check_model
 from service.api.openai.responses import CompletionBuilder
 from service.api.openai.schemas.completions import CompletionRequest
@@ -79,12 +79,12 @@ async def _build_chat_requests(
 ) -> list[ChatRequest]:
     """Build one request of the engine for each choice."""
     max_texts, max_choices = context.get_limit("texts"), context.get_limit("choices")
-    _check_count(len(body.messages), max_texts)
+    check_text_count(len(body.messages), max_texts)
     choices = body.n or 1
     if choices > max_choices:
         raise PromptError(f"At most {max_choices} replies can be requested.", code="n_too_large", param="n")
     conversation = convert_messages(body.messages)
-    _check_count(sum(len(turn.parts) or 1 for turn in conversation.turns), max_texts)
+    check_text_count(conversation.text_count, max_texts)
     check_characters(conversation.turns, context.get_limit("prompt_tokens"))
     param, requested = _get_token_limit(body)
     max_tokens = choose_token_limit(requested, context.endpoint, context.settings, param=param)
@@ -104,16 +104,6 @@ async def _build_chat_requests(
         )
         for index in range(choices)
     ]
-
-
-def _check_count(texts: int, limit: int) -> None:
-    """Reject a conversation with more messages, or more texts in its messages, than the guard judges separately."""
-    if texts > limit:
-        raise PromptError(
-            f"A conversation may have at most {limit} messages and at most {limit} texts.",
-            code="too_many_messages",
-            param="messages",
-        )
 
 
 def _get_token_limit(body: CompletionRequest) -> tuple[str, int | None]:

@@ -41,6 +41,25 @@ class Conversation:
     messages: tuple[ClientMessage, ...]
     """The messages before they were joined to turns, one for each message of the client."""
 
+    @property
+    def text_count(self) -> int:
+        """Number of texts that the guard judges separately."""
+        return sum(len(turn.parts) or 1 for turn in self.turns)
+
+
+def check_text_count(texts: int, limit: int) -> None:
+    """Reject a conversation with more messages, or more texts in its messages, than the guard judges separately.
+
+    Raises:
+        PromptError: ``too_many_messages``.
+    """
+    if texts > limit:
+        raise PromptError(
+            f"A conversation may have at most {limit} messages and at most {limit} texts.",
+            code="too_many_messages",
+            param="messages",
+        )
+
 
 def convert_messages(messages: Sequence[Message]) -> Conversation:
     """Convert messages to a conversation.

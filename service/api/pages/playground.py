@@ -4,30 +4,29 @@ These endpoints change with the page, and the OpenAPI document does not contain 
 return neither scores nor thresholds.
 """
 
-from dataclasses import asdict
-from typing import Any
-
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from safety_core.engine.explanation import explain_verdict
-from safety_core.policy.named_policies import ActivePolicy
 from service import playground
-from service.api.classify import classify_request
+from service.api.chat import send_reply
+from service.api.pages.about import describe_page
+from service.api.pages.conversations import build_chat_request, build_guard_request, read_conversation
 from service.api.pages.policy_trial import PolicyTrial, count_elements, decide_trial
 from service.api.responses import Responses
 from service.endpoints import (
-    CHAT,
     PLAYGROUND,
     PLAYGROUND_ABOUT,
+    PLAYGROUND_CHAT,
     PLAYGROUND_DECISIONS,
     PLAYGROUND_EXAMPLE,
     PLAYGROUND_FILE,
     PLAYGROUND_JUDGEMENT,
+    PLAYGROUND_MODEL_CARD,
 )
-from service.pipeline import Context, choose_policy, read_json
-from service.policies import list_policy_names
+from service.pipeline import Context, choose_policy, judge, read_json
+from service.playground.examples import read_example
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,57 +39,49 @@ async def send_page() -> Response:
 
 @router.api_route(PLAYGROUND_ABOUT.path, methods=[PLAYGROUND_ABOUT.method])
 async def describe_server(context: Context) -> JSONResponse:
-    """The model, the limits of a request, the policies that it may choose, and examples to begin with."""
-    info, settings, book = context.service.guard.info, context.settings, context.service.policies.content
-    names = [name for name in list_policy_names(context.key, book) if name in book.policies]
-    return JSONResponse(
-        {
-            "model": info.checkpoint,
-            "description": info.description,
-            "fallback": None if info.fallback is None else asdict(info.fallback),
-            "types": list(info.taxonomy.types),
-            "levels": list(info.taxonomy.levels),
-            "safe_type": info.taxonomy.safe_type,
-            "max_images": CHAT.get_limit("images", settings),
-            "max_tokens": CHAT.get_limit("reply_tokens", settings),
-            "wants_key": settings.requires_api_keys,
-            "exposes_risk": settings.expose_risk,
-            "reads_pictures": info.reads_lettering,
-            "policies": [_describe_policy(book.select(name), expose_risk=settings.expose_risk) for name in names],
-            "examples": [{"file": example.file, "prompt": example.prompt} for example in playground.EXAMPLES],
-        }
-    )
+    """The model, the limits of a request, policies to choose and to try, and examples to begin with."""
+    return JSONResponse(describe_page(context))
 
 
-def _describe_policy(policy: ActivePolicy, *, expose_risk: bool) -> dict[str, Any]:
-    if not expose_risk:
-        return {"name": policy.name}
-    fields = policy.policy.to_dict()
-    shown = {field: fields[field] for field in ("enabled", "thresholds", "actions")}
-    return {"name": policy.name, "mode": policy.mode.value, **shown}
+@router.api_route(PLAYGROUND_MODEL_CARD.path, methods=[PLAYGROUND_MODEL_CARD.method])
+async def send_model_card(context: Context) -> Response:
+    """The model card of the checkpoint, as text."""
+    card = context.service.guard.info.model_card
+    if not card:
+        raise HTTPException(404)
+    return Response(card, media_type="text/plain", headers=playground.HEADERS)
 
 
 @router.api_route(PLAYGROUND_EXAMPLE.path, methods=[PLAYGROUND_EXAMPLE.method])
 async def send_example(name: str) -> Response:
-    """One of the example images."""
+    """The picture of an example."""
     try:
-        image = playground.read_example(name)
+        data, media_type = read_example(name)
     except KeyError as exc:
         raise HTTPException(404) from exc
-    return Response(image, media_type="image/png", headers=playground.HEADERS)
+    return Response(data, media_type=media_type, headers=playground.HEADERS)
+
+
+@router.api_route(PLAYGROUND_CHAT.path, methods=[PLAYGROUND_CHAT.method])
+async def answer_conversation(context: Context, responses: Responses) -> Response:
+    """Judge a conversation, then answer or refuse it, with the replies and events of `/v1/chat`."""
+    decoded = await read_conversation(context)
+    policy = choose_policy(context, name=decoded.options.policy, language=decoded.options.language)
+    return await send_reply(context, responses, build_chat_request(decoded, context, policy), decoded.options)
 
 
 @router.api_route(PLAYGROUND_JUDGEMENT.path, methods=[PLAYGROUND_JUDGEMENT.method])
 async def explain_judgement(context: Context, responses: Responses) -> JSONResponse:
-    """The reply of `/v1/classify` with its explanation: every view, every score, every rule.
+    """The reply of `/v1/classify` about a conversation, with its explanation: every view, every score, every rule.
 
-    The verdict comes from the cache if the same request was just sent to `/v1/chat`.
+    The verdict comes from the cache if the conversation was just sent to `/playground/chat` with `explain`.
     """
-    classified = await classify_request(context)
-    reply = responses.build_classification(classified.verdict, explain=classified.explain)
+    decoded = await read_conversation(context)
+    policy = choose_policy(context, name=decoded.options.policy, language=decoded.options.language)
+    (verdict,) = await judge(context, [build_guard_request(decoded, policy)])
+    reply = responses.build_classification(verdict, explain=True)
     if context.settings.expose_risk:
-        taxonomy = context.service.guard.info.taxonomy
-        reply["why"] = explain_verdict(classified.policy, taxonomy, classified.verdict)
+        reply["why"] = explain_verdict(policy, context.service.guard.info.taxonomy, verdict)
     return JSONResponse(reply)
 
 

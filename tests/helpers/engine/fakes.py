@@ -10,7 +10,7 @@ from safety_core.engine.judging.verdicts import build_unjudged_verdict, build_ve
 from safety_core.engine.messages import ChatRequest, FinishReason, GuardRequest, GuardVerdict
 from safety_core.engine.protocols import GenerationRequestLike, ReplySequenceLike, StepOutput
 from safety_core.engine.work import JudgedRequest, PreparedRequest, Work
-from safety_core.errors import GenerationError
+from safety_core.errors import GenerationError, JudgeOnlyError
 from safety_core.inputs.conversation import Turn
 from safety_core.policy.named_policies import ActivePolicy
 from safety_core.policy.policy import Decision, Policy
@@ -69,7 +69,8 @@ class FakeGenerator:
         return len(self.sequences)
 
     def create_sequence(self, request: GenerationRequestLike) -> FakeSequence:
-        return FakeSequence(self.guard.pieces)
+        is_unguarded = any(request is unguarded for unguarded in self.guard.unguarded)
+        return FakeSequence(self.guard.bare_pieces or () if is_unguarded else self.guard.pieces)
 
     def fits(self, joining: Sequence[ReplySequenceLike]) -> bool:
         return len(self.sequences) + len(joining) <= self.guard.max_replies
@@ -119,6 +120,9 @@ class FakeGuard:
     """Its decision; None stands for a failed judgement."""
 
     pieces: Sequence[str] = ("It is ", "a red", " apple.")
+    bare_pieces: Sequence[str] | None = None
+    """The pieces of its unguarded replies; None if it cannot give any."""
+
     failure: Exception | None = None
     """Raised in place of preparing."""
 
@@ -146,6 +150,9 @@ class FakeGuard:
 
     requests: list[GuardRequest] = field(default_factory=list)
     """The requests that were judged, except the canary."""
+
+    unguarded: list[ChatRequest] = field(default_factory=list)
+    """The requests for unguarded replies."""
 
     fallback: Fallback | None = None
     """Why its checkpoint is served instead of the configured one."""
@@ -177,6 +184,7 @@ class FakeGuard:
             taxonomy=self.taxonomy,
             policy=Policy.create_default(self.taxonomy),
             image_side=self.side,
+            compares=self.bare_pieces is not None,
             fallback=self.fallback,
         )
 
@@ -220,6 +228,14 @@ class FakeGuard:
     def create_generation_request(self, judged: JudgedRequest, request: ChatRequest) -> ChatRequest:
         if judged.verdict.refusal is not None:
             raise GenerationError("a refused request reached the generator")
+        return request
+
+    def create_unguarded_request(self, request: ChatRequest) -> ChatRequest:
+        if self.bare_pieces is None:
+            raise JudgeOnlyError("it was not asked to compare")
+        if self.failure is not None:
+            raise self.failure
+        self.unguarded.append(request)
         return request
 
     def create_generator(self) -> FakeGenerator:

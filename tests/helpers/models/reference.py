@@ -7,11 +7,13 @@ Shapes: B batch · T positions · D LLM width · W vocabulary · A answer tokens
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import LlavaForConditionalGeneration
 
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.prompt_encoding import EncodedPrompt
@@ -120,6 +122,40 @@ def forward_answers(
     labels_A = labels_BT[:, 1:][predicted_BT]
     logits_AW = model.backbone.lm_head(hidden_BTD[:, :-1][predicted_BT]).float()
     return LmOutput(loss=F.cross_entropy(logits_AW, labels_A), logits_AW=logits_AW, labels_A=labels_A)
+
+
+def generate_unmodified(
+    backbone: LlavaForConditionalGeneration,
+    model: SafeLlava,
+    prompt: EncodedPrompt,
+    pixels_BCHW: Tensor | None,
+    *,
+    max_new_tokens: int,
+) -> list[int]:
+    """Generate a greedy reply with transformers' own method; returns its tokens.
+
+    Args:
+        backbone: the LLaVA.
+        model: a model of such a backbone, whose tokens of the vocabulary are used.
+        prompt: the conversation.
+        pixels_BCHW: its images; None if there are none.
+        max_new_tokens: maximum number of tokens.
+    """
+    image = backbone.config.image_token_id
+    repeats = ([token] * (model.projected_positions if token == image else 1) for token in prompt.input_ids)
+    ids = [token for repeated in repeats for token in repeated]
+    untyped: Any = backbone  # transformers types generate() so that no model may call it
+    replied: Tensor = untyped.generate(
+        input_ids=torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        pixel_values=pixels_BCHW,
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=list(model.eos_ids),
+        bad_words_ids=[[image]],
+    )
+    tokens: list[int] = replied[0, len(ids) :].tolist()
+    return tokens
 
 
 def pad_right(rows_TD: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,6 +18,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from safety_core.model.checkpoint.adapter import attach_adapter
 from safety_core.model.checkpoint.backbone import load_backbone_config
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, load_checkpoint, save_checkpoint
 from safety_core.model.checkpoint.prompt_adapter import attach_prompt_adapter
@@ -134,6 +135,16 @@ def attach_random_prompt_adapter(model: SafeLlava) -> None:
     config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
     torch.manual_seed(0)
     model.use_prompt_layers(attach_prompt_adapter(model.backbone, 1, config))
+    model.eval()
+
+
+def attach_random_adapter(model: SafeLlava) -> None:
+    """Give a model an adapter of stage 2 that changes what its language model says."""
+    adapter = attach_adapter(model.backbone, LoraConfig(r=2, lora_alpha=8, target_modules="all-linear"))
+    with torch.no_grad():
+        for name, parameter in adapter.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(generator=torch.Generator().manual_seed(0))
     model.eval()
 
 

@@ -12,7 +12,17 @@ from PIL.PngImagePlugin import PngInfo
 
 from service.endpoints import ENDPOINTS
 from tests.helpers.images.encoding import encode_image
-from tests.helpers.requests.judging_requests import ANSWERING, COMPLETIONS, GUARDRAIL, MODERATIONS, OWN, build_body
+from tests.helpers.requests.judging_requests import (
+    ANSWERING,
+    COMPLETIONS,
+    GUARDRAIL,
+    MODERATIONS,
+    OWN,
+    PAGE,
+    UNGUARDED,
+    build_body,
+    build_options,
+)
 
 WORD = 'kanári"XQ7ZJ'
 """Contains letters that encodings leave unchanged, and letters that each encoding changes."""
@@ -90,8 +100,20 @@ class CanaryRequest:
     """Arguments of ``httpx.request``."""
 
 
+_BROKEN_FORMS = {
+    "head": b"--edge\r\n" + WORD.encode(),
+    "no name": b"--edge\r\nContent-Disposition: " + WORD.encode() + b"\r\n\r\nx\r\n--edge--\r\n",
+    "no end": b'--edge\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + WORD.encode(),
+    "no edge": WORD.encode(),
+}
+"""Bodies that are no multipart forms with the boundary ``edge``."""
+
+
 def create_valid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
-    """Valid requests to a route that judges."""
+    """Valid requests to a route that reaches the model."""
+    if route in PAGE:
+        yield from _create_valid_conversations(route)
+        return
     asked = build_body(route, WORD, draw_word(), draw_word("JPEG"), model=model)
     bodies = {"whole": asked}
     if route in ANSWERING:
@@ -117,6 +139,17 @@ def create_valid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
             )
 
 
+def _create_valid_conversations(route: str) -> Iterator[CanaryRequest]:
+    """Conversations as the playground's page sends them, of one question and of several."""
+    earlier = [{"role": "user", "content": WORD}, {"role": "assistant", "content": f"{WORD} {WORD}"}]
+    for stream in (False, True):
+        for name, before in {"question": earlier[:0], "conversation": earlier}.items():
+            pictures = (draw_word(), draw_word("JPEG"))
+            fields: dict[str, Any] = {"stream": stream, "explain": True, "earlier": before}
+            options = build_options(route, WORD, *pictures, headers=HEADERS, **fields)
+            yield CanaryRequest(f"{name} {stream}", route + QUERY, 200, options=options)
+
+
 def _map_status(status: int, route: str) -> int:
     """The status that a route sends: OpenAI's clients know neither 413 nor 415."""
     return 400 if route in (COMPLETIONS, MODERATIONS) else status
@@ -124,6 +157,9 @@ def _map_status(status: int, route: str) -> int:
 
 def create_invalid_requests(route: str, *, model: str) -> Iterator[CanaryRequest]:
     """Requests with one fault each."""
+    if route in PAGE:
+        yield from _create_invalid_conversations(route)
+        return
     sound = build_body(route, WORD, draw_word(), model=model)
     changed: dict[str, tuple[dict[str, Any], int]] = {
         "broken picture": (build_body(route, WORD, BROKEN, model=model), 400),
@@ -179,6 +215,49 @@ def create_invalid_requests(route: str, *, model: str) -> Iterator[CanaryRequest
         yield from _create_invalid_forms(route)
 
 
+def _create_invalid_conversations(route: str) -> Iterator[CanaryRequest]:
+    """Conversations of the playground's page with one fault each."""
+    many = [draw_word() + bytes([number]) for number in range(9)]
+    forms: dict[str, tuple[dict[str, Any], int]] = {
+        "broken picture": (build_options(route, WORD, BROKEN, headers=HEADERS), 400),
+        "other format": (build_options(route, WORD, WORD.encode() * 9, headers=HEADERS), 415),
+        "too many pictures": (build_options(route, WORD, *many, headers=HEADERS), 400),
+        "too long": (build_options(route, WORD * 9000, headers=HEADERS), 400),
+        "unknown field": (build_options(route, WORD, headers=HEADERS, **{WORD: WORD}), 422),
+        "value": (build_options(route, WORD, headers=HEADERS, temperature=WORD), 422),
+        "policy": (build_options(route, WORD, headers=HEADERS, policy=WORD), 403),
+        "URL": (build_options(route, WORD, headers=HEADERS, urls=[f"https://{CORE}.example/{quote(WORD)}"]), 400),
+    }
+    if route == UNGUARDED:
+        del forms["policy"]  # no policy applies
+    elsewhere = [{"role": WORD, "content": WORD}], [{"role": "user", "content": WORD, "images": [7]}]
+    for number, messages in enumerate((*elsewhere, [{WORD: WORD}], WORD, [])):
+        forms[f"messages {number}"] = (_replace_conversation(route, json.dumps({"messages": messages})), 422)
+    forms["order"] = (
+        _replace_conversation(route, json.dumps({"messages": [{"role": "assistant", "content": WORD}]})),
+        400,
+    )
+    for name, text in {"no JSON": f'{{"{WORD}', "no object": json.dumps([WORD]), "other": json.dumps(WORD)}.items():
+        forms[name] = (_replace_conversation(route, text), 422)
+    for name, (options, status) in forms.items():
+        yield CanaryRequest(name, route + QUERY, status, options=options)
+    headers = build_options(route, "")["headers"]
+    for kind in ("application/json", f"{CORE}/{CORE}"):
+        options = {"content": WORD.encode(), "headers": {**headers, "content-type": kind}}
+        yield CanaryRequest(f"kind {kind}", route, 415, options=options)
+    form = "multipart/form-data; boundary=edge"
+    for name, body in _BROKEN_FORMS.items():
+        yield CanaryRequest(name, route, 400, options={"content": body, "headers": {**headers, "content-type": form}})
+    yield CanaryRequest("method", route + QUERY, 405, method="PUT", options={"content": WORD.encode()})
+    yield CanaryRequest("below", f"{route}/{quote(WORD)}", 404, options={"content": WORD.encode()})
+
+
+def _replace_conversation(route: str, text: str) -> dict[str, Any]:
+    """The arguments of a request whose field ``conversation`` has this text."""
+    options = build_options(route, WORD, headers=HEADERS)
+    return options | {"files": [("conversation", (None, text)), *options["files"][1:]]}
+
+
 def _create_unreadable_bodies(route: str) -> Iterator[CanaryRequest]:
     """Bodies that are not JSON, have another media type, or are too large."""
     raw, kind = WORD.encode(), "application/json"
@@ -205,12 +284,7 @@ def _create_invalid_forms(route: str) -> Iterator[CanaryRequest]:
         ("kind of file", [("image", (WORD, WORD.encode() * 9, f"{CORE}/{CORE}"))], {"prompt": WORD}, 415),
     ):
         yield CanaryRequest(name, route, status, options={"files": files, "data": fields, "headers": HEADERS})
-    for name, body in {
-        "head": b"--edge\r\n" + WORD.encode(),
-        "no name": b"--edge\r\nContent-Disposition: " + WORD.encode() + b"\r\n\r\nx\r\n--edge--\r\n",
-        "no end": b'--edge\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n' + WORD.encode(),
-        "no edge": WORD.encode(),
-    }.items():
+    for name, body in _BROKEN_FORMS.items():
         yield CanaryRequest(name, route, 400, options={"content": body, "headers": {"content-type": form}})
     boundary = {"content-type": f"multipart/form-data; boundary={CORE}"}
     yield CanaryRequest("boundary", route, 400, options={"content": WORD.encode(), "headers": boundary})
@@ -226,6 +300,5 @@ def create_requests_for_any_path(path: str, method: str) -> Iterator[CanaryReque
     yield CanaryRequest("below", f"{path}/{quote(WORD)}", None, method=method, options=options)
 
 
-JUDGING = tuple(endpoint.path for endpoint in ENDPOINTS if endpoint.reaches_model)
 OTHERS = tuple(endpoint.path for endpoint in ENDPOINTS if not endpoint.reaches_model)
-"""All other paths."""
+"""All paths that do not reach the model."""

@@ -1,6 +1,7 @@
-"""The same question to every endpoint that judges, and the verdict or error in each response."""
+"""The same question to every endpoint that reaches the model, and the verdict or error in each response."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.testclient import TestClient
@@ -13,15 +14,21 @@ from tests.helpers.server.routes import MODEL_LABELS
 
 CHAT, CLASSIFY, COMPLETIONS = "/v1/chat", "/v1/classify", "/v1/chat/completions"
 MODERATIONS, GUARDRAIL = "/v1/moderations", "/beta/litellm_basic_guardrail_api"
-PLAYGROUND = "/playground/judgement"
-ROUTES = tuple(MODEL_LABELS)
-"""All paths that judge."""
+PAGE_CHAT, PLAYGROUND, UNGUARDED = "/playground/chat", "/playground/judgement", "/playground/unguarded"
+PAGE = (PAGE_CHAT, PLAYGROUND, UNGUARDED)
+"""Paths of the playground's page, which take forms with conversations."""
 
-OWN = (CHAT, CLASSIFY, PLAYGROUND)
+JUDGING = tuple(MODEL_LABELS)
+"""All paths whose requests reach the model; all but the unguarded one judge."""
+
+ROUTES = tuple(path for path in JUDGING if path not in PAGE)
+"""All paths that judge JSON."""
+
+OWN = (CHAT, CLASSIFY)
 """Paths of our own interface, which also accept forms."""
 
 ANSWERING = (CHAT, COMPLETIONS)
-"""Paths that also answer."""
+"""Paths that also answer JSON."""
 
 MODEL = "safevlm-nano"
 SCENE, WEAPON, REQUEST = ((ROOT / "examples" / f"{name}.png").read_bytes() for name in (
@@ -57,7 +64,6 @@ def build_body(route: str, text: str, *pictures: bytes, model: str = MODEL, **fi
     bodies: dict[str, dict[str, Any]] = {
         CHAT: {"prompt": text, "images": urls},
         CLASSIFY: {"prompt": text, "images": urls},
-        PLAYGROUND: {"prompt": text, "images": urls},
         COMPLETIONS: {"model": model, "messages": [{"role": "user", "content": parts if urls else text}]},
         MODERATIONS: {"model": model, "input": parts if urls else text},
         GUARDRAIL: {"texts": [text], "images": urls},
@@ -65,9 +71,50 @@ def build_body(route: str, text: str, *pictures: bytes, model: str = MODEL, **fi
     return bodies[route] | fields
 
 
+def build_form(
+    text: str, *pictures: bytes, earlier: Sequence[Mapping[str, Any]] = (), urls: Sequence[str] = (), **fields: Any
+) -> list[tuple[str, tuple[str | None, str | bytes]]]:
+    """The form of a question that the playground's page sends, as ``httpx`` takes files.
+
+    Args:
+        text: the question.
+        pictures: its pictures, as files.
+        earlier: messages before it.
+        urls: URLs of further pictures.
+        fields: other fields of the form.
+    """
+    shown = list(range(len(pictures) + len(urls)))
+    messages = [*earlier, {"role": "user", "content": text, "images": shown}]
+    written = {name: json.dumps(value) if isinstance(value, bool) else str(value) for name, value in fields.items()}
+    return [
+        ("conversation", (None, json.dumps({"messages": messages}))),
+        *((name, (None, value)) for name, value in written.items()),
+        *(("image", ("picture", picture)) for picture in pictures),
+        *(("image_url", (None, url)) for url in urls),
+    ]
+
+
+def build_options(
+    route: str,
+    text: str,
+    *pictures: bytes,
+    model: str = MODEL,
+    headers: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """The arguments of ``httpx.post`` for a question on any route: JSON, or a form of the playground's page."""
+    sent = dict(headers or {})
+    if route not in PAGE:
+        return {"json": build_body(route, text, *pictures, model=model, **fields), "headers": sent}
+    if route == UNGUARDED:  # as the page's own browser sends it, without a proxy
+        sent = {name: value for name, value in sent.items() if name.lower() not in ("x-forwarded-for", "origin")}
+        sent |= {"Sec-Fetch-Site": "same-origin"}
+    return {"files": build_form(text, *pictures, **fields), "headers": sent}
+
+
 def send_question(client: TestClient, route: str, text: str, *pictures: bytes, **fields: Any) -> Answer:
     """Send a question to a route."""
-    return client.post(route, json=build_body(route, text, *pictures, model=get_served_model(client), **fields))
+    return client.post(route, **build_options(route, text, *pictures, model=get_served_model(client), **fields))
 
 
 def get_served_model(client: TestClient) -> str:

@@ -21,3 +21,17 @@ def open_client(guard: GuardLike, **settings: Any) -> Iterator[TestClient]:
     """
     with TestClient(create_app(Settings(**settings), guard), raise_server_exceptions=True) as client:
         yield client
+
+
+@contextmanager
+def open_local_client(guard: GuardLike, *, address: str = "127.0.0.1", **settings: Any) -> Iterator[TestClient]:
+    """As :func:`open_client`, of a client on the server's machine.
+
+    Args:
+        guard: the guard.
+        address: the client's address.
+        settings: by their names in :class:`service.settings.Settings`.
+    """
+    application = create_app(Settings(**settings), guard)
+    with TestClient(application, client=(address, 50_000), base_url="http://127.0.0.1:8000") as client:
+        yield client

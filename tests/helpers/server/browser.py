@@ -1,10 +1,13 @@
-"""A browser with the playground, the actions of its users, and checks of its console and requests."""
+"""A browser with the playground, the actions of its users, and checks of its console, requests and accessibility."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Playwright, Route, ViewportSize, expect
 
 from tests.helpers.paths import ROOT
 
@@ -12,9 +15,15 @@ CHROMIUM = "/usr/bin/chromium"
 TIMEOUT_MS = 60_000
 """Long enough for a busy machine."""
 
+NARROW: ViewportSize = {"width": 390, "height": 844}
+"""Screen of a phone."""
+
+DECISIONS = {"allowed": "Allowed", "cautioned": "Answered with care", "refused": "Refused"}
+"""Words of the page for decisions."""
+
 
 def launch_browser(playwright: Playwright) -> Browser:
-    """Start the system's browser without requests of its own."""
+    """Start the system's browser without requests of its own, and with a camera that shows a test picture."""
     return playwright.chromium.launch(
         executable_path=CHROMIUM,
         args=[
@@ -25,18 +34,29 @@ def launch_browser(playwright: Playwright) -> Browser:
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
+            "--use-fake-device-for-media-stream",
         ],
     )
 
 
 @contextmanager
-def open_playground(browser: Browser, url: str, *, quiet: bool = True, **context: Any) -> Iterator[Page]:
+def open_playground(
+    browser: Browser,
+    url: str,
+    *,
+    path: str = "/playground",
+    quiet: bool = True,
+    about: Mapping[str, Any] | None = None,
+    **context: Any,
+) -> Iterator[Page]:
     """Open the playground and wait until it is ready; fails at the end on console messages or requests elsewhere.
 
     Args:
         browser: of the page.
         url: of the server.
+        path: of the page, with a fragment if a link has one.
         quiet: whether the console must stay empty; the browser also logs error responses there.
+        about: fields with which the server's description of itself is changed.
         context: options of the browser's context, such as ``color_scheme``.
     """
     complaints: list[str] = []
@@ -45,14 +65,20 @@ def open_playground(browser: Browser, url: str, *, quiet: bool = True, **context
     def collect(message: ConsoleMessage) -> None:
         complaints.append(message.text)
 
-    with browser.new_context(**{"viewport": {"width": 1360, "height": 1000}} | context) as within:
+    def describe(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | dict(about or {}))
+
+    with browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | context) as within:
         within.set_default_timeout(TIMEOUT_MS)
         expect.set_options(timeout=TIMEOUT_MS)
         page = within.new_page()
         page.on("console", collect)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: strangers.append(request.url))
-        page.goto(f"{url}/playground")
+        if about is not None:
+            page.route("**/playground/about", describe)
+        page.goto(f"{url}{path}")
         page.locator("body[data-ready]").wait_for()
         yield page
     own = (f"{url}/", "data:", f"blob:{url}/")
@@ -61,33 +87,63 @@ def open_playground(browser: Browser, url: str, *, quiet: bool = True, **context
     assert (foreign, broken) == ([], []), (foreign, broken)
 
 
-def take_example(page: Page, name: str, prompt: str | None = None) -> None:
-    """Send an example and wait for the end of the reply."""
-    buttons = page.locator("#examples button").filter(has=page.locator(f'img[src$="{name}"]'))
-    with page.expect_response("**/v1/chat"):  # the picture is fetched before
-        (buttons if prompt is None else buttons.filter(has_text=prompt)).first.click()
+def take_example(page: Page, title: str) -> None:
+    """Send the example with this title, in a new conversation, and wait for the end of the reply."""
+    if page.locator("#new").is_visible():
+        page.locator("#new").click()
+    with page.expect_response("**/playground/chat"):  # the image is fetched before
+        page.locator("#examples .example").filter(has=page.get_by_text(title, exact=True)).click()
     wait_until_finished(page)
 
 
-def send_question(page: Page, prompt: str, *files: str) -> None:
-    """Send a question about example pictures and wait for the end of the reply."""
+def choose_images(page: Page, *files: str | Path) -> None:
+    """Choose images by the file chooser: names of example pictures, or paths."""
+    paths = [file if isinstance(file, Path) else ROOT / "examples" / file for file in files]
+    page.locator("#files").set_input_files(paths)
+    expect(page.locator("#thumbs li").last).to_be_visible()
+
+
+def send_question(page: Page, prompt: str, *files: str | Path) -> None:
+    """Send a question, with images if there are any, and wait for the end of the reply."""
     if files:
-        page.locator("#files").set_input_files([ROOT / "examples" / file for file in files])
+        choose_images(page, *files)
     page.locator("#prompt").fill(prompt)
     page.locator("#send").click()
     wait_until_finished(page)
 
 
 def wait_until_finished(page: Page) -> None:
-    """Wait until no request is running."""
-    expect(page.locator("#verdict")).not_to_have_attribute("data-decision", "waiting")
-    expect(page.locator("#stop")).to_be_disabled()
+    """Wait until no question is being answered."""
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+def get_answer(page: Page) -> Locator:
+    """The newest answer of the guarded model."""
+    return page.locator(".turn").last.locator(".answer:not(.unguarded)")
 
 
 def read_bars(page: Page, name: str) -> dict[str, str]:
-    """The names and values of a list of bars."""
-    items = page.locator(f"#{name} li")
+    """The names and values of a list of bars, also of those that are folded."""
+    items = page.locator(f"#{name} .bars li")
     return {
-        item.locator(".name").inner_text(): item.locator(".value").inner_text()
+        item.locator(".name").text_content() or "": item.locator(".value").text_content() or ""
         for item in (items.nth(index) for index in range(items.count()))
     }
+
+
+def find_barriers(page: Page) -> Sequence[tuple[str, str]]:
+    """The findings of an accessibility checker: rule, and element."""
+    found: dict[str, Any] = Axe().run(page).response
+    return [(one["id"], node["html"]) for one in found["violations"] for node in one["nodes"]]
+
+
+def measure_overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the screen."""
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert isinstance(overflow, int)
+    return overflow
+
+
+def format_events(*events: tuple[str, Mapping[str, Any]]) -> str:
+    """The body of a stream of events, for responses that a test makes up."""
+    return "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)

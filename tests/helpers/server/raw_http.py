@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from tests.helpers.waiting import wait_until
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -48,14 +50,17 @@ def read_error_code(reply: bytes) -> str:
     return code
 
 
-def send_and_leave(url: str, path: str, body: dict[str, Any], *, once: Callable[[], bool]) -> None:
-    """Send a request, wait until ``once`` holds, and disconnect without reading the response."""
-    target = urlsplit(url)
-    content = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
-    )
+def send_and_leave(url: str, path: str, options: dict[str, Any], *, once: Callable[[], bool]) -> None:
+    """Send a request, wait until ``once`` holds, and disconnect without reading the response.
+
+    Args:
+        url: the server.
+        path: path of the request.
+        options: arguments of ``httpx.post``.
+        once: tells when to disconnect.
+    """
+    target, request = urlsplit(url), httpx.Request("POST", f"{url}{path}", **options)
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     with socket.create_connection((target.hostname, target.port or 80), 60) as connection:
-        connection.sendall(head.encode() + content)
+        connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + request.read())
         wait_until(once)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safety_core.cli.common import SHIPPED_CHECKPOINT, find_checkpoint
+from safety_core.cli.common import NANO_CHECKPOINT, SMALL_CHECKPOINT, find_checkpoint
 from safety_core.cli.main import app
 from safety_core.data.jsonl import write_jsonl
 from tests.helpers.command_line import run_command, runner
@@ -67,15 +67,26 @@ def test_commands_that_need_no_model_import_none(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def test_the_default_checkpoint_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("checkpoint", [NANO_CHECKPOINT, SMALL_CHECKPOINT])
+def test_a_shipped_checkpoint_is_found_from_any_folder(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_checkpoint(SHIPPED_CHECKPOINT) == ROOT / SHIPPED_CHECKPOINT
+    assert find_checkpoint(checkpoint) == ROOT / checkpoint
     assert find_checkpoint(Path("weights/mine")) == Path("weights/mine")
-    found = json.loads(run_command("classify", "--prompt", "Hello", "--device", "cpu"))
-    assert found["decision"] in ("allowed", "cautioned", "refused")
-    (tmp_path / SHIPPED_CHECKPOINT).mkdir(parents=True)
-    assert find_checkpoint(SHIPPED_CHECKPOINT) == SHIPPED_CHECKPOINT
+    (tmp_path / checkpoint).mkdir(parents=True)
+    assert find_checkpoint(checkpoint) == checkpoint
+
+
+def test_commands_use_the_checkpoint_for_real_words_unless_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / SMALL_CHECKPOINT).mkdir(parents=True)
     assert run_command("classify", "--prompt", "Hello", code=1).startswith("error: IntegrityError: ")
+    named = ("--checkpoint", NANO_CHECKPOINT, "--device", "cpu")
+    found = json.loads(run_command("classify", "--prompt", "Hello", *named))
+    assert found["decision"] in ("allowed", "cautioned", "refused")
 
 
 def test_missing_files_are_told_as_missing(tiny_checkpoint: Path, tiny_backbone: Path, tmp_path: Path) -> None:

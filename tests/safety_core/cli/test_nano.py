@@ -55,7 +55,7 @@ def test_a_suite_is_not_drawn_over_something_else(tmp_path: Path) -> None:
 def test_a_conversation_is_drawn_into_a_new_folder(smoke_build: SmokeBuild, tmp_path: Path) -> None:
     result = run("conversation", tmp_path / "new" / "drawing.svg", "--checkpoint", smoke_build.root / "safevlm-nano")
     assert result.exit_code == 0, result.output
-    assert [line.split("\t")[0] for line in result.stdout.splitlines()].count("weapon.png") == 2
+    assert [line.split("|")[1].split()[-1] for line in result.stdout.splitlines()].count("`weapon.png`") == 2
     assert (tmp_path / "new" / "drawing.svg").read_text().startswith("<svg")
 
 

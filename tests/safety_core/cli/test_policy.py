@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from safety_core.model.checkpoint.checkpoint import verify
+from safety_core.policy.loader import read_book
+from safety_core.policy.presets import PresetName, find_preset
+from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.command_line import run_command
 from tests.helpers.images.pictures import draw_ellipse
 
@@ -73,3 +77,21 @@ def test_explain_refuses_what_it_cannot_explain(file: Path, tiny_checkpoint: Pat
         "policy", "explain", file, "--prompt", "x", "--policy", "y", "--checkpoint", tiny_checkpoint, code=2
     )
     assert "the file has the policies default, trial" in " ".join(unknown.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("name", ["strict", "balanced", "permissive"])
+def test_a_preset_is_a_policy_file(
+    name: str, arguments: tuple[str, ...], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    written = tmp_path / "preset.yaml"
+    written.write_text(run_command("policy", "preset", name, *arguments, "--checkpoint", tiny_checkpoint))
+    base = verify(tiny_checkpoint).policy
+    book = read_book(written, base, DEFAULT_TAXONOMY)
+    assert book.select().policy == find_preset(PresetName(name)).derive_policy(base)
+    told = run_command("policy", "check", written, "--checkpoint", tiny_checkpoint)
+    assert ("thresholds.privacy.3: 0.5 → " in told) == (name != "balanced")
+
+
+def test_an_unknown_preset_is_named(tiny_checkpoint: Path) -> None:
+    assert "lenient" in run_command("policy", "preset", "lenient", "--checkpoint", tiny_checkpoint, code=2)

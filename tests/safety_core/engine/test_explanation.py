@@ -83,6 +83,12 @@ def test_the_json_says_who_decided_what(guard: Guard) -> None:
     assert all(sum(view["type_scores"].values()) == pytest.approx(1, abs=1e-5) for view in found["views"])
 
 
+def test_messages_that_were_left_out_are_listed(guard: Guard) -> None:
+    found = guard.assess(asked(create_picture()))
+    assert "dropped_messages" not in explain_verdict(ACTIVE, T, found)
+    assert explain_verdict(ACTIVE, T, replace(found, dropped_messages=(0, 1)))["dropped_messages"] == [0, 1]
+
+
 def test_with_every_type_off_there_is_no_rule(guard: Guard) -> None:
     active = ActivePolicy(policy=replace(DEFAULT, enabled=frozenset()))
     found = explain_verdict(active, T, guard.assess(asked(create_picture(), policy=active)))

@@ -8,10 +8,12 @@ import pytest
 
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.load import load_guard
-from safety_core.errors import ConfigError, MissingBackboneError, UntrainedError
+from safety_core.errors import ConfigError, JudgeOnlyError, MissingBackboneError, UntrainedError
 from safety_core.lettering.reading import ReadingLimits
 from safety_core.model.checkpoint.checkpoint import init_checkpoint, verify
 from tests.helpers.engine.readers import FakeReader
+from tests.helpers.engine.requests import create_chat_request
+from tests.helpers.paths import NANO_CHECKPOINT
 
 
 def test_a_guard_has_the_checkpoints_policy_and_the_operators_limits(tiny_checkpoint: Path) -> None:
@@ -21,6 +23,21 @@ def test_a_guard_has_the_checkpoints_policy_and_the_operators_limits(tiny_checkp
     info = guard.info
     assert (info.checkpoint, info.backbone, info.device, info.dtype) == ("tiny", "included", "cpu", "float32")
     assert info.pad_colour == (122, 116, 104)
+
+
+def test_a_guard_tells_what_its_checkpoint_is(tiny_checkpoint: Path) -> None:
+    info = load_guard(tiny_checkpoint, device="cpu").info
+    assert (info.model_card, info.is_miniature, info.compares) == ("# Tiny\n", False, False)
+    assert load_guard(NANO_CHECKPOINT, device="cpu").info.is_miniature
+
+
+def test_the_bare_language_model_is_kept_only_on_request(adapted_checkpoint: Path) -> None:
+    guard = load_guard(adapted_checkpoint, device="cpu")
+    with pytest.raises(JudgeOnlyError):
+        guard.create_unguarded_request(create_chat_request())
+    assert load_guard(adapted_checkpoint, device="cpu", compare=True).info.compares
+    with pytest.raises(ConfigError, match="bare backbone"):
+        load_guard(adapted_checkpoint, device="cpu", compare=True, judge_only=True)
 
 
 def test_quantised_and_16_bit_backbones_say_so(tiny_checkpoint: Path) -> None:

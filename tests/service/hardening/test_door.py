@@ -27,20 +27,23 @@ from tests.helpers.requests.judging_requests import (
     CLASSIFY,
     COMPLETIONS,
     GUARDRAIL,
+    JUDGING,
     LOOK,
     MAKE,
     MODEL,
     MODERATIONS,
     OBEY,
     OWN,
-    PLAYGROUND,
+    PAGE,
     REQUEST,
     ROUTES,
     SCENE,
     STEAL,
+    UNGUARDED,
     WEAPON,
     WHAT,
     build_body,
+    build_options,
     is_refused,
     read_error,
     read_verdict,
@@ -212,9 +215,10 @@ def test_auth() -> None:
     fake, secrets = FakeGuard(), {scope: f"{scope}-secret" for scope in Scope}
     keys = "".join(format_key_entry(scope.value, secret, [scope]) for scope, secret in secrets.items())
     assert not any(secret in keys for secret in secrets.values())
-    good = {route: Scope.CHAT if route in (*ANSWERING, PLAYGROUND) else Scope.CLASSIFY for route in ROUTES} | {
+    good = {route: Scope.CHAT if route in (*ANSWERING, *PAGE) else Scope.CLASSIFY for route in JUDGING} | {
         "/metrics": Scope.METRICS
     }
+    del good[UNGUARDED]  # served to this machine only, which this client is not on
     with open_client(fake, api_keys=keys) as client:
         every = [*walk_routes(client.app.routes), ("/nowhere", "GET"), ("//healthz", "GET"), ("/metrics/", "GET")]  # type: ignore[attr-defined]
         assert set(good) < {path for path, _ in every}
@@ -230,10 +234,11 @@ def test_auth() -> None:
         assert fake.requests == []
         for path, needed in good.items():
             for scope, secret in secrets.items():
-                asked: dict[str, Any] = {"json": build_body(path, "a", model="fake")} if path in ROUTES else {}
-                response = client.request(
-                    "POST" if asked else "GET", path, headers=build_bearer_header(secret), **asked
-                )
+                key = build_bearer_header(secret)
+                if path in JUDGING:
+                    response = client.post(path, **build_options(path, "a", model="fake", headers=key))
+                else:
+                    response = client.get(path, headers=key)
                 assert response.status_code == (200 if scope is needed else 403), (path, scope)
         assert not any(secret in repr(client.app_state["service"].keys.content) for secret in secrets.values())
 

@@ -18,14 +18,18 @@ from tests.helpers.images.encoding import encode_png
 from tests.helpers.requests.judging_requests import (
     ANSWERING,
     CHAT,
+    JUDGING,
     LOOK,
     MAKE,
     MODERATIONS,
+    PAGE_CHAT,
+    PLAYGROUND,
     ROUTES,
     SCENE,
     STEAL,
+    UNGUARDED,
     WEAPON,
-    build_body,
+    build_options,
     is_refused,
     read_error,
     send_question,
@@ -42,7 +46,7 @@ from tests.helpers.waiting import wait_until
 
 
 def post(url: str, route: str, text: str = "a", *, timeout: float = 60, **fields: Any) -> httpx.Response:
-    return httpx.post(f"{url}{route}", json=build_body(route, text, model="fake", **fields), timeout=timeout)
+    return httpx.post(f"{url}{route}", **build_options(route, text, model="fake", **fields), timeout=timeout)
 
 
 def until(connection: socket.socket, end: bytes) -> bytes:
@@ -76,11 +80,12 @@ def test_slow_clients(route: str, fake: FakeGuard) -> None:
 def test_overload(fake: FakeGuard) -> None:
     """Whoever is too many hears so while those accepted still wait, and takes nothing from them."""
     fake.gate.clear()
-    with run_threaded_server(fake, max_requests=2) as url, ThreadPoolExecutor(2) as pool:
+    fake.bare_pieces = fake.pieces
+    with run_threaded_server(fake, max_requests=2, playground_compare=True) as url, ThreadPoolExecutor(2) as pool:
         accepted = [pool.submit(post, url, CHAT, text) for text in ("a", "b")]
         wait_until(lambda: count_in_flight(url) == 2)
         for _ in range(10):
-            for route in ROUTES:
+            for route in JUDGING:
                 turned_away = post(url, route)
                 assert read_error(turned_away) == (429, "overloaded")
                 assert int(turned_away.headers["retry-after"]) >= 1
@@ -90,18 +95,18 @@ def test_overload(fake: FakeGuard) -> None:
         fake.gate.set()
         assert [one.result().status_code for one in accepted] == [200, 200]
         assert count_in_flight(url) == 0
-        for route in ROUTES:
+        for route in JUDGING:
             assert post(url, route).status_code == 200
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, PAGE_CHAT, PLAYGROUND])
 def test_disconnect(route: str, fake: FakeGuard) -> None:
     """Who leaves the queue is never judged."""
     fake.gate.clear()
     with run_threaded_server(fake) as url, ThreadPoolExecutor(1) as pool:
         at_work = pool.submit(post, url, CHAT, "at work")
         wait_until(lambda: len(fake.requests) == 1)
-        send_and_leave(url, route, build_body(route, "gone", model="fake"), once=lambda: count_queued(url) >= 1)
+        send_and_leave(url, route, build_options(route, "gone", model="fake"), once=lambda: count_queued(url) >= 1)
         wait_until(lambda: count_in_flight(url, MODEL_LABELS[route]) == (route == CHAT))
         fake.gate.set()
         assert at_work.result().status_code == 200
@@ -110,11 +115,12 @@ def test_disconnect(route: str, fake: FakeGuard) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("route", ANSWERING)
+@pytest.mark.parametrize("route", [*ANSWERING, PAGE_CHAT, UNGUARDED])
 def test_disconnect_stops_a_reply(route: str, stream: bool, fake: FakeGuard) -> None:
     fake.between.clear()
-    with run_threaded_server(fake) as url:
-        send_and_leave(url, route, build_body(route, "a", model="fake", stream=stream), once=fake.began.is_set)
+    fake.bare_pieces = fake.pieces
+    with run_threaded_server(fake, playground_compare=True) as url:
+        send_and_leave(url, route, build_options(route, "a", model="fake", stream=stream), once=fake.began.is_set)
         assert fake.stopped.wait(240)
         wait_until(lambda: count_in_flight(url, MODEL_LABELS[route]) == 0)
         fake.between.set()
@@ -125,7 +131,7 @@ def scarce(*args: Any, **kwargs: Any) -> Any:
     raise torch.OutOfMemoryError("CUDA out of memory")
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, PAGE_CHAT, PLAYGROUND])
 def test_out_of_memory(nano: TestClient, guard: Guard, route: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guard.model, "encode_images", scarce)
@@ -153,7 +159,7 @@ def test_out_of_memory_splits_a_batch(guard: Guard, monkeypatch: pytest.MonkeyPa
     assert sizes == [2, 1, 1]
 
 
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", [*ROUTES, PAGE_CHAT, PLAYGROUND])
 def test_worker_death(route: str, fake: FakeGuard) -> None:
     """Everybody who waits hears of it, nobody is judged by a worker that was not asked yet, and it comes back."""
     with run_threaded_server(fake, canary_interval_s=0.05, max_batch=1) as url, ThreadPoolExecutor(3) as pool:

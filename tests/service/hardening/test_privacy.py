@@ -24,7 +24,6 @@ from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.requests.canaries import (
     CORE,
     HEADERS,
-    JUDGING,
     OTHERS,
     QUERY,
     WORD,
@@ -36,13 +35,13 @@ from tests.helpers.requests.canaries import (
     encode_word,
     find_forms,
 )
-from tests.helpers.requests.judging_requests import ANSWERING, build_body
+from tests.helpers.requests.judging_requests import ANSWERING, JUDGING, PAGE_CHAT, UNGUARDED, build_body, build_options
 from tests.helpers.server.applications import open_client as in_process
 from tests.helpers.server.keys import build_bearer_header
 from tests.helpers.server.metrics import count_in_flight
 from tests.helpers.server.processes import ServerProcess, run_server
 from tests.helpers.server.raw_http import is_closed, send_and_leave
-from tests.helpers.server.routes import walk_routes
+from tests.helpers.server.routes import MODEL_LABELS, walk_routes
 from tests.helpers.server.threads import run_threaded_server
 from tests.helpers.waiting import wait_until
 
@@ -107,7 +106,7 @@ def spied(checkpoint: Path, folder: Path, form: LogFormat) -> Iterator[tuple[Ser
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
     }
     settings: dict[str, Any] = {"log_level": "debug", "log_format": form, "max_body_bytes": 1_000_000}
-    settings |= {"body_timeout_s": 0.5, "max_tokens": 8, "default_max_tokens": 2}
+    settings |= {"body_timeout_s": 0.5, "max_tokens": 8, "default_max_tokens": 2, "playground_compare": "true"}
     with run_server(checkpoint, environment=environment, **settings) as server:
         before = opened.read_text().splitlines()
         yield server, lambda: opened.read_text().splitlines()[len(before) :]
@@ -262,14 +261,16 @@ IN_ANSWERING = (the_worker_dies_of_a_reply, the_reply_fails, the_reply_fails_unf
 
 @pytest.mark.parametrize("fault", [*IN_JUDGING, *IN_ANSWERING], ids=lambda fault: fault.__name__)
 def test_a_fault_says_nothing_of_the_request(fault: Callable[[FakeGuard], None], lines: io.StringIO) -> None:
-    routes = JUDGING if fault in IN_JUDGING else ANSWERING
+    routes = JUDGING if fault in IN_JUDGING else (*ANSWERING, PAGE_CHAT, UNGUARDED)
+    timeouts = {"verdict_timeout_s": 0.3, "reply_timeout_s": 0.3, "canary_interval_s": 60}
     for route in routes:
-        for stream in (False, True) if route in ANSWERING else (False,):
-            fake = FakeGuard(pieces=("It is ", "a word."))
-            with run_threaded_server(fake, verdict_timeout_s=0.3, reply_timeout_s=0.3, canary_interval_s=60) as url:
+        for stream in (False, True) if route in (*ANSWERING, PAGE_CHAT) else (False,):
+            fake = FakeGuard(pieces=("It is ", "a word."), bare_pieces=("It is ", "a word."))
+            with run_threaded_server(fake, **timeouts, playground_compare=True) as url:
                 fault(fake)
-                asked = build_body(route, WORD, draw_word(), model="fake") | ({"stream": True} if stream else {})
-                response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS, timeout=60)
+                fields = {"stream": True} if stream else {}
+                asked = build_options(route, WORD, draw_word(), model="fake", headers=HEADERS, **fields)
+                response = httpx.post(f"{url}{route}{QUERY}", **asked, timeout=60)
                 assert response.status_code == 200 or set(response.json()) == {"error"}
                 assert find_forms(response.content + str(response.headers).encode()) == [], (route, stream)
                 for accept in ("", "application/openmetrics-text"):
@@ -285,41 +286,45 @@ def test_who_is_turned_away_is_told_nothing_of_the_request(lines: io.StringIO) -
     keys = format_key_entry("a", "good", [Scope.CHAT, Scope.CLASSIFY]) + format_key_entry(
         "b", "narrow", [Scope.METRICS]
     )
-    fake = FakeGuard()
+    fake = FakeGuard(bare_pieces=("a",))
     fake.gate.clear()
-    with run_threaded_server(fake, api_keys=keys, max_requests=1) as url, ThreadPoolExecutor(1) as pool:
+    settings: dict[str, Any] = {"api_keys": keys, "max_requests": 1, "playground_compare": True}
+    with run_threaded_server(fake, **settings) as url, ThreadPoolExecutor(1) as pool:
         first = pool.submit(
             httpx.post, f"{url}/v1/chat", json={"prompt": WORD}, headers=build_bearer_header("good"), timeout=60
         )
         wait_until(lambda: len(fake.requests) == 1)
         for route in JUDGING:
             for key, status in ((HEADERS["Cookie"], 429), ("good", 429)):
-                asked = build_body(route, WORD, draw_word(), model="fake")
-                response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | build_bearer_header(key))
+                headers = HEADERS | build_bearer_header(key)
+                asked = build_options(route, WORD, draw_word(), model="fake", headers=headers)
+                response = httpx.post(f"{url}{route}{QUERY}", **asked)
                 assert response.status_code == status
                 assert find_forms(response.content + str(response.headers).encode()) == []
         fake.gate.set()
         assert first.result().status_code == 200
         for route in JUDGING:
             for key, status in ((HEADERS["Cookie"], 401), ("narrow", 403)):
-                asked = build_body(route, WORD, draw_word(), model="fake")
-                for headers in (build_bearer_header(key), {"x-api-key": key}):
-                    response = httpx.post(f"{url}{route}{QUERY}", json=asked, headers=HEADERS | headers)
+                for header in (build_bearer_header(key), {"x-api-key": key}):
+                    asked = build_options(route, WORD, draw_word(), model="fake", headers=HEADERS | header)
+                    response = httpx.post(f"{url}{route}{QUERY}", **asked)
                     assert response.status_code == status
                     assert find_forms(response.content + str(response.headers).encode()) == []
     assert find_forms(lines.getvalue().encode()) == []
 
 
-def _was_judged(fake: FakeGuard) -> bool:
-    return bool(fake.requests)
+def _was_reached(fake: FakeGuard) -> bool:
+    return bool(fake.requests or fake.began.is_set())
 
 
 def test_who_leaves_leaves_nothing(lines: io.StringIO) -> None:
     for route in JUDGING:
-        fake = FakeGuard()
+        fake = FakeGuard(bare_pieces=("a",))
         fake.gate.clear()
-        with run_threaded_server(fake) as url:
-            asked = build_body(route, WORD, draw_word(), model="fake")
-            send_and_leave(url, route, asked, once=partial(_was_judged, fake))
-            wait_until(lambda url=url: count_in_flight(url) == 0)  # type: ignore[misc]
+        fake.between.clear()
+        with run_threaded_server(fake, playground_compare=True) as url:
+            asked = build_options(route, WORD, draw_word(), model="fake")
+            send_and_leave(url, route, asked, once=partial(_was_reached, fake))
+            label = MODEL_LABELS[route]
+            wait_until(lambda url=url, label=label: count_in_flight(url, label) == 0)  # type: ignore[misc]
     assert find_forms(lines.getvalue().encode()) == []

@@ -35,6 +35,24 @@ def test_texts_and_files_are_read_whatever_the_chunks() -> None:
         assert form.files == [("image", b"\x00\r\n\xff")]
 
 
+def test_urls_of_images_may_be_several_where_a_form_takes_them() -> None:
+    body = part("image_url", b"https://a") + part("image", b"x", file=True) + part("prompt", b"hi")
+    form = asyncio.run(read_form(create_request([body + END]), SMALL_BODY, with_urls=True))
+    assert (form.image_urls, form.texts, form.files) == (["https://a"], {"prompt": "hi"}, [("image", b"x")])
+    two = part("image_url", b"https://a") + part("image_url", "https://ü".encode("latin-1"))
+    two += part("_charset_", b"iso-8859-1") + END
+    form = asyncio.run(read_form(create_request([two]), SMALL_BODY, with_urls=True))
+    assert (form.image_urls, form.texts) == (["https://a", "https://ü"], {})
+    assert catch_error_code(lambda: read_form(create_request([two]), SMALL_BODY)) == "invalid_field"
+
+
+def test_urls_of_images_count_as_files() -> None:
+    url, file = part("image_url", b"https://a"), part("image", b"x", file=True)
+    for body in (3 * url, url + 2 * file, 2 * file + url):
+        read = partial(read_form, create_request([body + END]), SMALL_BODY, with_urls=True)
+        assert catch_error_code(read) == "too_many_images"
+
+
 def test_an_undeclared_length_is_counted() -> None:
     made = create_request([part("image", b"x" * 300, file=True)] * 50)
     assert catch_error_code(lambda: read_body(made, SMALL_BODY)) == "body_too_large"

@@ -73,7 +73,7 @@ def test_a_client_that_leaves_the_queue_is_forgotten() -> None:
     with run_threaded_server(fake) as url, ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{url}/v1/chat", json={"prompt": "a"}, timeout=60)
         wait_until(lambda: len(fake.requests) == 1)
-        send_and_leave(url, "/v1/chat", {"prompt": "b"}, once=lambda: count_queued(url) >= 1)
+        send_and_leave(url, "/v1/chat", {"json": {"prompt": "b"}}, once=lambda: count_queued(url) >= 1)
         wait_until(lambda: count_in_flight(url) == 1)
         fake.gate.set()
         assert first.result().status_code == 200

@@ -6,11 +6,12 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from service.access.api_keys import Scope, format_key_entry
+from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.paths import NANO_CHECKPOINT
 from tests.helpers.server.browser import launch_browser, open_playground
+from tests.helpers.server.keys import LIMITED_KEY, VISITOR_KEY
 from tests.helpers.server.processes import ServerProcess, run_server
-
-SECRET, HURRIED = "sk-safevlm-of-a-person", "sk-safevlm-of-another"
+from tests.helpers.server.threads import run_threaded_server
 
 
 @pytest.fixture
@@ -20,12 +21,26 @@ def server(nano_server: ServerProcess) -> ServerProcess:
 
 @pytest.fixture(scope="package")
 def keyed() -> Iterator[ServerProcess]:
-    """A server that wants a key: ``SECRET``, or ``HURRIED``, which is good for two requests a minute."""
-    hurried = format_key_entry("hurried", HURRIED, [Scope.CHAT]).replace(
-        "- name: hurried\n", "- name: hurried\n  requests_per_minute: 2\n"
+    """A server that wants a key: ``VISITOR_KEY``, or ``LIMITED_KEY``, which is good for two requests a minute."""
+    limited = format_key_entry("limited", LIMITED_KEY, [Scope.CHAT]).replace(
+        "- name: limited\n", "- name: limited\n  requests_per_minute: 2\n"
     )
-    with run_server(NANO_CHECKPOINT, api_keys=format_key_entry("person", SECRET, [Scope.CHAT]) + hurried) as running:
+    keys = format_key_entry("visitor", VISITOR_KEY, [Scope.CHAT]) + limited
+    with run_server(NANO_CHECKPOINT, api_keys=keys) as running:
         yield running
+
+
+@pytest.fixture
+def fake() -> FakeGuard:
+    """A guard that allows everything and replies "It is a red apple."."""
+    return FakeGuard()
+
+
+@pytest.fixture
+def fake_server(fake: FakeGuard) -> Iterator[str]:
+    """A server with ``fake``, which sees every request, because verdicts are not cached."""
+    with run_threaded_server(fake, cache_mb=0) as url:
+        yield url
 
 
 @pytest.fixture(scope="package")

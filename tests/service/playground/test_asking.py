@@ -1,4 +1,4 @@
-"""Asking on the page: what it shows is what the server said, in the order in which it said it."""
+"""Asking one question: what the page shows is what the server said, in the order in which it said it."""
 
 import base64
 from itertools import pairwise
@@ -6,26 +6,36 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
-from safety_core.nano.build.examples import EXAMPLES
-from tests.helpers.engine.readers import draw_sentences, needs_ocr
-from tests.helpers.images.encoding import encode_image
 from tests.helpers.paths import NANO_CHECKPOINT, ROOT
-from tests.helpers.server.browser import open_playground, read_bars, send_question, take_example, wait_until_finished
+from tests.helpers.server.browser import (
+    DECISIONS,
+    choose_images,
+    format_events,
+    get_answer,
+    open_playground,
+    read_bars,
+    send_question,
+    take_example,
+    wait_until_finished,
+)
 from tests.helpers.server.processes import ServerProcess, run_server
 
-SHOWN = {"allowed": "Allowed", "cautioned": "Answered with care", "refused": "Refused"}
-CASES = [*((one.file, one.prompt) for one in EXAMPLES), ("weapon.png", INNOCENT_PROMPT)]
+REPLY = {
+    "decision": "allowed",
+    "content": "An apple.",
+    "refusal": None,
+    "finish_reason": "stop",
+    "usage": {"prompt_tokens": 7, "completion_tokens": 3},
+}
 
 
-def said(server: ServerProcess, prompt: str, *files: str, **fields: Any) -> dict[str, Any]:
+def said(server: ServerProcess, prompt: str, *images: bytes, **fields: Any) -> dict[str, Any]:
     """The server's own reply."""
-    pictures = [base64.b64encode((ROOT / "examples" / file).read_bytes()).decode() for file in files]
+    encoded = [base64.b64encode(image).decode() for image in images]
     response = httpx.post(
-        f"{server.url}/v1/chat", json={"prompt": prompt, "images": pictures, "explain": True, **fields}, timeout=120
+        f"{server.url}/v1/chat", json={"prompt": prompt, "images": encoded, "explain": True, **fields}, timeout=120
     )
     reply: dict[str, Any] = response.json()
     return reply
@@ -35,20 +45,37 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-@pytest.mark.parametrize(("file", "prompt"), CASES)
-def test_an_example_is_one_click_away(page: Page, server: ServerProcess, file: str, prompt: str) -> None:
-    take_example(page, file, prompt)
-    reply = said(server, prompt, file)
-    risk = reply["risk"]
-    expect(page.locator("#decision")).to_have_text(SHOWN[reply["decision"]])
-    expect(page.locator("#reply")).to_have_text(reply["content"] or reply["refusal"])
-    kind = risk["type"].replace("_", " ")
-    expect(page.locator("#risk")).to_contain_text(f"{kind}, level {risk['level']['index']}")
-    shown = {name.replace("_", " "): percent(share) for name, share in risk["type_scores"].items()}
-    assert read_bars(page, "types") == shown
-    assert list(read_bars(page, "levels").values()) == [percent(share) for share in risk["level_scores"].values()]
-    assert list(read_bars(page, "surfaces").values()) == [percent(share) for share in risk["surfaces"].values()]
-    assert page.locator("#maps .heat").get_attribute("src") == risk["heatmap"]
+def test_six_examples_are_decided_as_their_cards_say(page: Page, server: ServerProcess) -> None:
+    examples = httpx.get(f"{server.url}/playground/about").json()["examples"]
+    cards = page.locator("#examples .example")
+    expect(cards).to_have_count(6)
+    for index, example in enumerate(examples):
+        for text in (example["kind"], example["title"], example["prompt"], DECISIONS[example["expects"]]):
+            expect(cards.nth(index)).to_contain_text(text)
+    for example in examples:
+        take_example(page, example["title"])
+        image = example["file"] and httpx.get(f"{server.url}/playground/examples/{example['file']}").content
+        reply = said(server, example["prompt"], *([image] if image else []))
+        answer = get_answer(page)
+        expect(answer.locator(".badge")).to_have_text(DECISIONS[example["expects"]])
+        expect(answer.locator(".words")).to_have_text(reply["content"] or reply["refusal"])
+        expect(page.locator("#decision")).to_have_text(DECISIONS[reply["decision"]])
+        expect(page.locator("#expectation")).to_have_text("Example, decided as expected.")
+        risk = reply["risk"]
+        assert sorted(read_bars(page, "types").values()) == sorted(map(percent, risk["type_scores"].values()))
+        assert sorted(read_bars(page, "levels").values()) == sorted(map(percent, risk["level_scores"].values()))
+        present = [share for share in risk["surfaces"].values() if share is not None]
+        assert list(read_bars(page, "surfaces").values()) == [percent(share) for share in present]
+
+
+def test_every_picture_of_an_example_is_described_and_credited(page: Page, server: ServerProcess) -> None:
+    examples = httpx.get(f"{server.url}/playground/about").json()["examples"]
+    described = [example["alt"] for example in examples if example["file"]]
+    pictures = page.locator("#examples img")
+    assert [picture.get_attribute("alt") for picture in pictures.all()] == described
+    assert all(described)
+    for credit in {example["credit"] for example in examples if example["credit"]}:
+        expect(page.locator("#credits")).to_contain_text(credit)
 
 
 def test_the_verdict_is_there_before_the_first_word(browser: Browser) -> None:
@@ -58,25 +85,26 @@ def test_the_verdict_is_there_before_the_first_word(browser: Browser) -> None:
             """() => {
                 window.seen = [];
                 const now = () => window.seen.push([
-                    document.getElementById("verdict").dataset.decision,
-                    document.getElementById("types").childElementCount,
-                    document.getElementById("reply").textContent]);
-                new MutationObserver(now).observe(document.getElementById("results"),
+                    document.querySelector(".answer .badge").dataset.decision,
+                    document.querySelectorAll("#types .bars li").length,
+                    document.querySelector(".answer .words").textContent]);
+                new MutationObserver(now).observe(document.getElementById("panel-ask"),
                     {subtree: true, childList: true, characterData: true, attributes: true});
             }"""
         )
-        take_example(page, "safe-scene.png")
+        send_question(page, "What do you see here?", "safe-scene.png")
         seen = page.evaluate("window.seen")
     judged = [state for state in seen if state[0] != "waiting"]
-    assert judged[0][1:] == [7, ""]
+    assert judged[0][2] == ""
+    assert next(state for state in judged if state[2])[1] == 7
     words = list(dict.fromkeys(state[2] for state in judged))
     assert len(words) > 3, "the reply must come in pieces"
     assert all(longer.startswith(shorter) for shorter, longer in pairwise(words))
 
 
-def test_a_picture_can_be_picked_dropped_and_pasted(page: Page) -> None:
+def test_an_image_can_be_chosen_dropped_and_pasted(page: Page) -> None:
     data = base64.b64encode((ROOT / "examples" / "weapon.png").read_bytes()).decode()
-    page.locator("#files").set_input_files(ROOT / "examples" / "safe-scene.png")
+    choose_images(page, "safe-scene.png")
     for event, carrier in (("drop", "dataTransfer"), ("paste", "clipboardData")):
         page.evaluate(
             """([data, event, carrier]) => {
@@ -84,7 +112,7 @@ def test_a_picture_can_be_picked_dropped_and_pasted(page: Page) -> None:
                 const carried = new DataTransfer();
                 carried.items.add(new File([bytes], `${event}.png`, {type: "image/png"}));
                 const kind = event === "drop" ? DragEvent : ClipboardEvent;
-                document.getElementById("drop").dispatchEvent(
+                document.getElementById("ask").dispatchEvent(
                     new kind(event, {bubbles: true, cancelable: true, [carrier]: carried}));
             }""",
             [data, event, carrier],
@@ -96,85 +124,173 @@ def test_a_picture_can_be_picked_dropped_and_pasted(page: Page) -> None:
     page.locator("#prompt").fill("What is in this picture?")
     page.keyboard.press("Control+Enter")
     wait_until_finished(page)
+    expect(page.locator(".asked img")).to_have_count(2)
     expect(page.locator("#maps figure")).to_have_count(2)
-    expect(page.locator("#maps .heat")).to_have_count(2)
-    expect(page.locator("#why-text")).to_contain_text("all together")
+    expect(page.locator("#thumbs img")).to_have_count(0)
+    expect(page.locator("#prompt")).to_have_value("")
+
+
+def test_a_photograph_can_be_taken(browser: Browser, server: ServerProcess) -> None:
+    with open_playground(browser, server.url, permissions=["camera"]) as page:
+        page.get_by_role("button", name="Camera").click()
+        page.get_by_role("dialog", name="Take a photograph").get_by_role("button", name="Take").click()
+        expect(page.locator("#thumbs img")).to_have_attribute("alt", "photograph.jpg")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert page.evaluate("document.getElementById('viewfinder').srcObject") is None, "the camera is off again"
+        send_question(page, "What do you see here?")
+        expect(page.locator("#maps figure")).to_have_count(1)
+
+
+def test_one_camera_is_opened_at_a_time(browser: Browser, server: ServerProcess) -> None:
+    """A second stream would replace the first one, which would then never end."""
+    with open_playground(browser, server.url, permissions=["camera"]) as page:
+        page.evaluate(
+            """() => {
+                const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+                media.asked = 0;
+                media.getUserMedia = (wish) => (media.asked++, ask(wish));
+                for (let click = 0; click < 2; click++) document.getElementById("camera").click();
+            }"""
+        )
+        expect(page.get_by_role("dialog", name="Take a photograph")).to_be_visible()
+        assert page.evaluate("navigator.mediaDevices.asked") == 1
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Camera").click()
+        expect(page.get_by_role("dialog", name="Take a photograph")).to_be_visible()
+
+
+def test_a_phone_opens_its_own_camera(browser: Browser, server: ServerProcess) -> None:
+    with (
+        open_playground(browser, server.url, has_touch=True, is_mobile=True) as page,
+        page.expect_file_chooser() as opened,
+    ):
+        page.get_by_role("button", name="Camera").click()
+        assert opened.value.element.get_attribute("capture") == "environment"
+
+
+def test_an_image_of_an_address_is_sent_after_the_files(browser: Browser, fake_server: str) -> None:
+    bodies: list[str] = []
+
+    def answer(route: Route) -> None:
+        bodies.append((route.request.post_data_buffer or b"").decode("latin-1"))
+        events = format_events(("assessment", {"decision": "allowed"}), ("delta", {"content": "An "}), ("done", REPLY))
+        route.fulfill(content_type="text/event-stream", body=events)
+
+    address = "https://pictures.example/apple.png"
+    with open_playground(browser, fake_server, about={"image_urls": True, "exposes_risk": False}) as page:
+        page.route("**/playground/chat", answer)
+        page.get_by_role("button", name="Address of an image").click()
+        page.locator("#address-field").fill(address)
+        page.keyboard.press("Enter")
+        expect(page.locator("#thumbs .remote")).to_have_text("pictures.example/apple.png")
+        choose_images(page, "weapon.png")
+        send_question(page, "Which is which?")
+        expect(get_answer(page).locator(".words")).to_have_text("An apple.")
+    (body,) = bodies
+    assert '{"role":"user","content":"Which is which?","images":[1,0]}' in body
+    assert body.index('name="image"; filename="weapon.png"') < body.index('name="image_url"') < body.index(address)
+
+
+def test_a_server_that_fetches_no_addresses_offers_none(page: Page) -> None:
+    expect(page.get_by_role("button", name="Address of an image")).to_be_hidden()
 
 
 def test_words_alone_are_judged_too(page: Page) -> None:
     send_question(page, "How do I steal a car?")
     expect(page.locator("#decision")).to_have_text("Refused")
     expect(page.locator("#attention")).to_be_hidden()
-    assert set(read_bars(page, "surfaces")) == {"Text"}
+    assert set(read_bars(page, "surfaces")) == {"Words"}
 
 
-def test_why_names_the_rule_that_decided(page: Page, server: ServerProcess) -> None:
-    take_example(page, "weapon.png", EXAMPLES[1].prompt)
-    acting = page.locator("#why-rules .acts")
-    expect(acting).to_have_count(1)
-    expect(acting).to_contain_text("reached: refuse")
-    policy = httpx.get(f"{server.url}/playground/about").json()["policies"][0]
-    shown = acting.locator("td").nth(1).inner_text()
-    assert float(shown) == pytest.approx(policy["thresholds"]["illegal"]["3"], rel=0.05)
-
-
-def test_the_overlay_can_be_made_fainter(page: Page) -> None:
-    take_example(page, "weapon.png", INNOCENT_PROMPT)
-    heat = page.locator("#maps .heat")
-    strength = "(element) => Number(getComputedStyle(element).opacity)"
-    assert heat.evaluate(strength) > 0.5
-    page.locator("#overlay").fill("0")
-    expect(heat).to_have_css("opacity", "0")
-
-
-def test_each_stage_has_its_time(page: Page) -> None:
-    take_example(page, "safe-scene.png")
-    stages = [item.inner_text().split("\n") for item in page.locator("#time-list li").all()]
-    assert [name for name, _ in stages] == ["Decode", "Wait", "Guard", "Generate", "Total"]
-    times = [float(time.removesuffix(" ms")) for _, time in stages]
-    assert times[-1] == pytest.approx(sum(times[:-1]), abs=2)
-    widths = page.locator("#time-bar span").evaluate_all("(spans) => spans.map((one) => one.offsetWidth)")
-    assert (widths[3] > widths[2]) == (times[3] > times[2])
+def test_an_image_alone_is_described(page: Page) -> None:
+    send_question(page, "", "safe-scene.png")
+    expect(page.locator("#decision")).to_have_text("Allowed")
+    expect(get_answer(page).locator(".words")).not_to_be_empty()
+    page.locator("#send").click()
+    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Write a question or add an image.")
 
 
 def test_options_reach_the_server(page: Page, server: ServerProcess) -> None:
-    page.locator("summary").click()
+    page.get_by_role("button", name="Options").click()
     page.get_by_label("Maximum tokens").fill("3")
-    page.locator("#files").set_input_files(ROOT / "examples" / "safe-scene.png")
-    send_question(page, "What do you see here?")
-    expect(page.locator("#reply-note")).to_have_text("3 tokens; the token limit is reached.")
-    reply = said(server, "What do you see here?", "safe-scene.png", max_tokens=3)
-    expect(page.locator("#reply")).to_have_text(reply["content"])
+    send_question(page, "What do you see here?", "safe-scene.png")
+    expect(get_answer(page)).to_contain_text("3 tokens; the limit is reached.")
+    image = (ROOT / "examples" / "safe-scene.png").read_bytes()
+    expect(get_answer(page).locator(".words")).to_have_text(
+        said(server, "What do you see here?", image, max_tokens=3)["content"]
+    )
 
 
-def test_what_goes_wrong_is_said(browser: Browser, server: ServerProcess, tmp_path: Path) -> None:
+def test_an_option_that_cannot_be_sent_is_shown(page: Page) -> None:
+    page.get_by_role("button", name="Options").click()
+    page.get_by_label("Temperature").fill("9")
+    page.get_by_role("button", name="Options").click()
+    expect(page.locator("#options")).to_be_hidden()
+    page.locator("#prompt").fill("What do you see here?")
+    page.locator("#send").click()
+    expect(page.get_by_label("Temperature")).to_be_visible()
+    expect(page.locator(".turn")).to_have_count(0)
+    expect(page.locator("#prompt")).to_have_value("What do you see here?")
+
+
+def test_what_goes_wrong_is_said_and_can_be_tried_again(
+    browser: Browser, server: ServerProcess, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes((ROOT / "examples" / "weapon.png").read_bytes()[:200])
     with open_playground(browser, server.url, quiet=False) as page:
-        page.locator("#files").set_input_files(broken)
-        page.locator("#prompt").fill("What is it?")
-        page.locator("#send").click()
-        expect(page.locator("#decision")).to_have_text("No answer")
+        send_question(page, "What is it?", broken)
+        answer = get_answer(page)
+        expect(answer.locator(".badge")).to_have_text("No answer")
         message = httpx.post(
             f"{server.url}/v1/chat", files={"image": broken.read_bytes()}, data={"prompt": "What is it?"}
         ).json()["error"]["message"]
-        expect(page.locator("#risk")).to_have_text(message)
-        expect(page.locator("#head")).to_be_hidden()
+        expect(answer.locator(".problem")).to_have_text(message)
+        expect(page.locator("#scores")).to_be_hidden()
+        answer.get_by_role("button", name="Try again").click()
+        wait_until_finished(page)
+        expect(answer.locator(".problem")).to_have_text(message)
         page.locator("#files").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"})
         expect(page.get_by_role("alert").filter(visible=True)).to_have_text("Only images are accepted.")
         # Nothing is left over from before.
-        page.get_by_role("button", name="Remove broken.png").click()
         send_question(page, "What do you see here?", "safe-scene.png")
         expect(page.locator("#decision")).to_have_text("Allowed")
 
 
-def test_too_many_pictures_are_not_taken(page: Page) -> None:
+def test_a_connection_that_is_lost_is_said(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            const real = window.fetch;
+            const start = (control) => control.error(new TypeError("network error"));
+            window.fetch = async (url, options) =>
+                url.endsWith("/playground/chat") ? new Response(new ReadableStream({start})) : real(url, options);
+        }"""
+    )
+    send_question(page, "What is it?")
+    expect(get_answer(page).locator(".problem")).to_have_text("The connection to the server was lost.")
+
+
+def test_a_decision_that_cannot_be_explained_is_still_shown(browser: Browser, fake_server: str) -> None:
+    def fail(route: Route) -> None:
+        route.fulfill(status=503, json={"error": {"message": "The server is busy.", "code": "overloaded"}})
+
+    with open_playground(browser, fake_server, quiet=False) as page:
+        page.route("**/playground/judgement", fail)
+        send_question(page, "What is it?")
+        expect(get_answer(page).locator(".words")).to_have_text("It is a red apple.")
+        expect(page.locator("#explanation-problem")).to_contain_text("The server is busy.")
+        expect(page.locator("#why")).to_be_hidden()
+
+
+def test_too_many_images_are_not_taken(page: Page) -> None:
     page.locator("#files").set_input_files([ROOT / "examples" / "weapon.png"] * 9)
-    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("At most 8 images are accepted.")
+    problem = page.get_by_role("alert").filter(visible=True)
+    expect(problem).to_have_text("At most 8 images are accepted in a conversation.")
     expect(page.locator("#thumbs li")).to_have_count(8)
 
 
 def test_markup_is_shown_as_text(page: Page) -> None:
+    text = "<b>What</b> do you see here?<script>alert(1)</script>"
     page.locator("#files").set_input_files(
         {
             "name": "<img src=x onerror=alert(1)>.png",
@@ -182,45 +298,29 @@ def test_markup_is_shown_as_text(page: Page) -> None:
             "buffer": (ROOT / "examples" / "safe-scene.png").read_bytes(),
         }
     )
-    send_question(page, "<b>What</b> do you see here?<script>alert(1)</script>")
-    page.get_by_role("tab", name="Try a policy").click()
-    expect(page.locator("#session .prompt")).to_have_text("<b>What</b> do you see here?<script>alert(1)</script>")
-    assert page.locator("main b, main script, #thumbs img[onerror]").count() == page.locator("#time-list b").count()
+    send_question(page, text)
+    expect(page.locator(".asked p")).to_have_text(text)
+    page.get_by_role("tab", name="Policy").click()
+    expect(page.locator("#session .prompt")).to_have_text(text)
+    assert page.locator(".asked b, #session b, main script, img[onerror]").count() == 0
 
 
 def test_a_running_request_can_be_stopped(browser: Browser, server: ServerProcess) -> None:
     with open_playground(browser, server.url, quiet=False) as page:
         # The answer is held back on its way, so that there is time to stop it.
-        page.route("**/v1/chat", lambda route: None)
+        page.route("**/playground/chat", lambda route: None)
         page.locator("#prompt").fill("What do you see here?")
         page.locator("#send").click()
-        expect(page.locator("#decision")).to_have_text("Judging …")
+        expect(get_answer(page).locator(".badge")).to_have_text("Judging …")
+        # Meanwhile nothing else can be sent.
+        page.locator("#prompt").fill("And here?")
+        page.locator("#send").click()
+        expect(page.locator(".turn")).to_have_count(1)
         page.keyboard.press("Escape")
-        expect(page.locator("#risk")).to_have_text("Stopped.")
-        expect(page.locator("#send")).to_be_focused()
-        page.unroute("**/v1/chat")
-        send_question(page, "What do you see here?", "safe-scene.png")
-        expect(page.locator("#decision")).to_have_text("Allowed")
-
-
-@needs_ocr
-def test_lettering_that_was_read_is_listed_and_framed(browser: Browser, tmp_path: Path) -> None:
-    path = tmp_path / "sign.png"
-    path.write_bytes(encode_image(draw_sentences(["Mind the gap", "Look left"], size=(400, 200), height=40)))
-    with run_server(NANO_CHECKPOINT, read_pictures="true") as server, open_playground(browser, server.url) as page:
-        page.locator("#files").set_input_files(path)
-        send_question(page, "What is in this picture?")
-        expect(page.locator("#lettering-lines li")).to_have_text(["Mind the gap", "Look left"])
-        expect(page.locator("#maps .frame")).to_have_count(2)
-        frame, picture = (
-            page.locator("#maps .frame").first.bounding_box(),
-            page.locator("#maps img").first.bounding_box(),
-        )
-        assert frame is not None
-        assert picture is not None
-        assert picture["y"] <= frame["y"] < picture["y"] + picture["height"] / 3
-        assert frame["height"] < picture["height"] / 2
-        assert "Lettering" in read_bars(page, "surfaces")
-        take_example(page, "safe-scene.png")
-        expect(page.locator("#maps .frame")).to_have_count(0)
-        expect(page.locator("#lettering")).to_be_hidden()
+        wait_until_finished(page)
+        expect(get_answer(page).locator(".problem")).to_have_text("Stopped.")
+        page.unroute("**/playground/chat")
+        get_answer(page).get_by_role("button", name="Try again").click()
+        wait_until_finished(page)
+        expect(page.locator("#decision")).not_to_have_text("No answer")
+        expect(page.locator("#prompt")).to_have_value("And here?")

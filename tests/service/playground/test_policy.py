@@ -1,7 +1,8 @@
-"""The second tab: rules that move, and the decisions that the very policy would make once it stood in the file."""
+"""The second tab: presets and rules, and the decisions that the very policy would make once it stood in the file."""
 
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 
@@ -12,8 +13,8 @@ from safety_core.inputs.images.decoding import decode_image
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
 from tests.helpers.paths import NANO_CHECKPOINT, ROOT
-from tests.helpers.server.browser import open_playground, send_question, take_example
-from tests.helpers.server.processes import run_server
+from tests.helpers.server.browser import DECISIONS, open_playground, send_question
+from tests.helpers.server.processes import ServerProcess, run_server
 
 ASKED = (
     ("safe-scene.png", EXAMPLES[0].prompt),
@@ -21,32 +22,39 @@ ASKED = (
     ("weapon.png", EXAMPLES[1].prompt),
     ("identity-card.png", EXAMPLES[2].prompt),
 )
-SHOWN = {"allowed": "Allowed", "cautioned": "Cautioned", "refused": "Refused"}
+DECIDED = ["Allowed", "Answered with care", "Refused", "Refused"]
+
+
+def start_conversation(page: Page) -> None:
+    if page.locator("#new").is_visible():
+        page.locator("#new").click()
 
 
 @pytest.fixture
 def asked(page: Page) -> Page:
     """A session of four requests, and the tab with the rules."""
     for file, prompt in ASKED:
-        take_example(page, file, prompt)
-    page.get_by_role("tab", name="Try a policy").click()
+        start_conversation(page)
+        send_question(page, prompt, file)
+    page.get_by_role("tab", name="Policy").click()
     expect(page.locator("#change-count")).to_have_text("0 of 4 decisions would change")
+    page.get_by_text("Single thresholds").click()
     return page
 
 
-def chips(page: Page, index: int) -> Locator:
+def badges(page: Page, index: int) -> Locator:
     """Decisions in a column of the session's list, the newest first."""
-    return page.locator(f"#session tbody tr td:nth-child({index}) .chip")
+    return page.locator(f"#session tbody tr td:nth-child({index}) .badge")
 
 
 def expect_column(page: Page, index: int, decisions: list[str]) -> None:
     """Wait until a column shows these decisions, the oldest first."""
-    expect(chips(page, index)).to_have_text(decisions[::-1])
+    expect(badges(page, index)).to_have_text(decisions[::-1])
 
 
 def test_what_is_decided_is_what_was_decided(asked: Page) -> None:
     for index in (3, 4):
-        expect_column(asked, index, ["Allowed", "Cautioned", "Refused", "Refused"])
+        expect_column(asked, index, DECIDED)
     expect(asked.locator("#yaml")).to_have_text("# no changes")
     expect(asked.locator("#reset")).to_be_disabled()
 
@@ -60,10 +68,11 @@ def test_of_a_session_of_more_views_than_the_server_takes_the_newest_are_asked_a
 
     page.route("**/playground/judgement", multiplied)
     for file, prompt in ASKED[:2]:
-        take_example(page, file, prompt)
-    page.get_by_role("tab", name="Try a policy").click()
+        start_conversation(page)
+        send_question(page, prompt, file)
+    page.get_by_role("tab", name="Policy").click()
     expect(page.locator("#change-count")).to_have_text("0 of 1 decisions would change")
-    expect_column(page, 3, ["Cautioned"])
+    expect_column(page, 3, ["Answered with care"])
     expect(page.locator("#policy-problem")).to_be_hidden()
 
 
@@ -91,9 +100,9 @@ def test_moved_rules_flip_what_the_same_policy_would_in_force(asked: Page, tmp_p
     for name, prompt in ASKED:
         picture = decode_image((ROOT / "examples" / name).read_bytes(), fill=guard.info.pad_colour)
         request = GuardRequest(images=(picture,), turns=(Turn(role="user", text=prompt),), policy=active)
-        decided.append(SHOWN[guard.assess(request).verdict.decision.value])
+        decided.append(DECISIONS[guard.assess(request).verdict.decision.value])
     expect_column(asked, 4, decided)
-    assert decided != ["Allowed", "Cautioned", "Refused", "Refused"]
+    assert decided != DECIDED
     expect(asked.locator("#session .changed")).to_have_count(2)
 
 
@@ -120,13 +129,70 @@ def test_a_rule_that_is_put_back_by_hand_is_no_change(asked: Page) -> None:
 
 
 def test_a_slider_moves_by_keyboard_and_says_where_it_is(asked: Page) -> None:
-    slider = asked.get_by_label("Threshold for privacy, level 3", exact=True)
+    slider = asked.get_by_label("Threshold for personal data, level 3", exact=True)
     slider.focus()
     asked.keyboard.press("ArrowRight")
     spoken = slider.get_attribute("aria-valuetext")
     assert spoken is not None
     assert asked.locator('[data-number="privacy.3"]').input_value() == spoken
     expect(asked.locator("#yaml")).to_contain_text(f"privacy: {{3: {float(spoken):g}}}")
+
+
+def test_a_preset_shows_how_many_decisions_would_change(asked: Page, server: ServerProcess) -> None:
+    presets = httpx.get(f"{server.url}/playground/about").json()["presets"]
+    cards = asked.locator(".preset")
+    expect(cards).to_have_count(len(presets))
+    expect(asked.get_by_role("radio", name="Balanced")).to_be_checked()
+    for card, preset in zip(cards.all(), presets, strict=True):
+        expect(card).to_contain_text(preset["title"])
+        expect(card).to_contain_text(preset["description"])
+    assert [preset["name"] for preset in presets] == ["strict", "balanced", "permissive"]
+    severity = list(DECISIONS.values())
+    for title, is_as_strict in (("Strict", True), ("Permissive", False)):
+        with asked.expect_response("**/playground/decisions") as answered:
+            asked.get_by_role("radio", name=title).check()
+        decided = [DECISIONS[one["decision"]] for one in answered.value.json()["decisions"]]
+        expect_column(asked, 4, decided)
+        changed = sum(old != new for old, new in zip(DECIDED, decided, strict=True))
+        expect(asked.locator("#change-count")).to_have_text(f"{changed} of 4 decisions would change")
+        for old, new in zip(DECIDED, decided, strict=True):
+            difference = severity.index(new) - severity.index(old)
+            assert difference >= 0 if is_as_strict else difference <= 0
+    asked.get_by_role("radio", name="Balanced").check()
+    expect(asked.locator("#change-count")).to_have_text("0 of 4 decisions would change")
+    expect(asked.locator("#yaml")).to_have_text("# no changes")
+
+
+def test_what_novelty_decided_stays_decided_by_it(browser: Browser, tmp_path: Path) -> None:
+    def add_novelty(route: Route) -> None:
+        response = route.fetch()
+        judged = response.json()
+        judged["why"]["novelty"] = {"score": 0.998, "threshold": 0.9, "reached": True, "action": "caution"}
+        judged["why"] |= {"reason": "novel", "decision": "cautioned"}
+        judged["decision"] = judged["why"]["policy"]["decision"] = "cautioned"
+        route.fulfill(response=response, json=judged)
+
+    file = tmp_path / "policy.yaml"
+    file.write_text("novelty: {threshold: 0.9, action: caution}\n")
+    with run_server(NANO_CHECKPOINT, policy=file) as server, open_playground(browser, server.url) as page:
+        page.route("**/playground/judgement", add_novelty)
+        send_question(page, ASKED[0][1], ASKED[0][0])
+        page.get_by_role("tab", name="Policy").click()
+        expect(page.locator("#change-count")).to_have_text("0 of 1 decisions would change")
+        expect_column(page, 4, ["Answered with care"])
+        expect(page.locator("#session")).to_contain_text("unlike what the model was trained on")
+
+
+def test_a_preset_can_be_changed_further(asked: Page) -> None:
+    asked.get_by_role("radio", name="Strict").check()
+    expect(asked.locator("#yaml")).not_to_have_text("# no changes")
+    before = asked.locator("#yaml").inner_text()
+    asked.locator('[data-switch="politics"]').uncheck()
+    expect(asked.locator("#yaml")).to_contain_text("enabled:\n  politics: false")
+    assert set(before.splitlines()) <= set(asked.locator("#yaml").inner_text().splitlines())
+    expect(asked.locator(".preset :checked")).to_have_count(0)
+    asked.locator("#reset").click()
+    expect(asked.get_by_role("radio", name="Balanced")).to_be_checked()
 
 
 def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp_path: Path) -> None:
@@ -138,17 +204,16 @@ def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp
         # In shadow mode the refusal has no consequences, but the list tells what was decided.
         send_question(page, EXAMPLES[1].prompt, "weapon.png")
         expect(page.locator("#decision")).to_have_text("Allowed")
-        expect(page.locator("#why-text")).to_contain_text("in shadow mode")
-        page.locator("summary").click()
+        page.locator("#new").click()
+        page.get_by_role("button", name="Options").click()
         page.locator("select[name=policy]").select_option("strict")
-        page.locator("#prompt").fill("What is in this picture?")
-        page.keyboard.press("Control+Enter")
+        send_question(page, "What is in this picture?", "weapon.png")
         expect(page.locator("#decision")).to_have_text("Refused")
-        expect(page.locator("#curl")).to_contain_text("--form-string 'policy=strict'")
-        expect(page.locator("#why-text")).to_contain_text("Policy strict")
-        page.get_by_role("tab", name="Try a policy").click()
+        expect(page.locator("#why-sentences")).to_contain_text("The policy was strict.")
+        page.get_by_role("tab", name="Policy").click()
         expect(page.locator("#change-count")).to_have_text("1 of 2 decisions would change")
         expect_column(page, 3, ["Refused", "Refused"])
-        expect_column(page, 4, ["Refused", "Cautioned"])
+        expect_column(page, 4, ["Refused", "Answered with care"])
+        page.get_by_text("Single thresholds").click()
         page.get_by_label("Start from").select_option("strict")
         expect(page.locator("#change-count")).to_have_text("0 of 2 decisions would change")

@@ -12,7 +12,7 @@ from service.settings.environment import read_settings
 def test_defaults_are_careful() -> None:
     settings = read_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert settings.checkpoint == Path("weights/safevlm-nano")
+    assert settings.checkpoint == Path("weights/safevlm-small")
     assert not settings.allows_untrained
     assert settings.fallback_checkpoint is None
     assert settings.max_body_bytes >= settings.max_image_bytes

@@ -34,6 +34,36 @@ def test_a_malformed_value_is_answered_with_what_was_expected(
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_the_comparison_is_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert not read_settings().playground_compare
+    monkeypatch.setenv("SAFEVLM_PLAYGROUND_COMPARE", "true")
+    monkeypatch.setenv("SAFEVLM_HOST", host)
+    assert read_settings().playground_compare
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HOST", "0.0.0.0", "SAFEVLM_HOST"),
+        ("HOST", "192.0.2.1", "SAFEVLM_HOST"),
+        ("HOST", "guard.example", "SAFEVLM_HOST"),
+        ("TRUSTED_PROXIES", "127.0.0.1", "SAFEVLM_TRUSTED_PROXIES"),
+        ("ROOT_PATH", "/guard", "SAFEVLM_ROOT_PATH"),
+        ("PLAYGROUND", "false", "SAFEVLM_PLAYGROUND=true"),
+        ("MODE", "guard", "SAFEVLM_MODE=chat"),
+    ],
+)
+def test_the_comparison_is_refused_where_it_could_be_seen_elsewhere_or_has_no_use(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv("SAFEVLM_PLAYGROUND_COMPARE", "true")
+    monkeypatch.setenv(f"SAFEVLM_{name}", value)
+    with pytest.raises(ConfigError, match="SAFEVLM_PLAYGROUND_COMPARE") as caught:
+        read_settings()
+    assert said in str(caught.value)
+
+
 def test_log_levels_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEVLM_LOG_LEVEL", "INFO")
     assert read_settings().log_level == "info"
@@ -41,7 +71,7 @@ def test_log_levels_may_be_written_in_capitals(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_default_checkpoint_is_found_from_any_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert read_settings().checkpoint == ROOT / "weights" / "safevlm-nano"
+    assert read_settings().checkpoint == ROOT / "weights" / "safevlm-small"
     monkeypatch.setenv("SAFEVLM_CHECKPOINT", "weights/mine")
     assert read_settings().checkpoint == Path("weights/mine")
     monkeypatch.setenv("SAFEVLM_FALLBACK_CHECKPOINT", "weights/safevlm-nano")

@@ -22,6 +22,15 @@ def test_the_guard_has_the_checkpoint_device_and_limits_of_the_settings(tiny_che
     assert (info.checkpoint, info.device, info.dtype) == ("tiny", "cpu", "float32")
 
 
+def test_the_bare_language_model_is_kept_for_a_comparison_and_the_log_says_so(
+    tiny_checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(checkpoint=tiny_checkpoint, device="cpu", playground_compare=True)
+    assert load_configured_guard(settings).info.compares
+    assert "replies that are not guarded" in caplog.text
+    assert not load_configured_guard(Settings(checkpoint=tiny_checkpoint, device="cpu")).info.compares
+
+
 def test_untrained_modules_are_served_only_on_demand_and_with_a_warning(
     untrained_checkpoint: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -75,6 +75,7 @@ def test_a_guard_that_fails_its_canary_is_open_but_not_ready() -> None:
         ({"policy": "nowhere.yaml"}, "nowhere.yaml"),
         ({"audit_log": "/nowhere/audit.db"}, "audit.db cannot be written"),
         ({"api_keys": KEYS.replace("scopes", "policies: [strict]\n  scopes")}, "strict"),
+        ({"playground_compare": True}, "SAFEVLM_PLAYGROUND_COMPARE: this guard was loaded without"),
     ],
 )
 def test_what_does_not_fit_stops_the_start(settings: dict[str, Any], complaint: str) -> None:

@@ -6,7 +6,7 @@ from safety_core.audit_log.entries import EntryKind
 from safety_core.engine.generation.outcomes import build_generated_reply
 from safety_core.policy.policy import Decision
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
-from service.telemetry.audit_entries import build_decision_entry, build_reply_entry
+from service.telemetry.audit_entries import build_decision_entry, build_reply_entry, build_unguarded_entry
 from service.telemetry.request_record import RequestRecord
 from tests.helpers.engine.fakes import FakeGuard, FakeSequence
 from tests.helpers.engine.requests import create_chat_request
@@ -51,6 +51,17 @@ def test_the_end_of_a_reply_has_how_it_ended_and_not_what_it_said() -> None:
     assert (entry.finish_reason, entry.harmful, entry.completion_tokens) == ("stop", True, 2)
     assert (entry.decision, entry.images) == (None, None)
     assert "SECRET" not in str(entry.to_dict())
+
+
+def test_a_request_that_is_answered_without_the_guard_has_no_decision() -> None:
+    asked = RequestRecord(endpoint="unguarded", key="shop")
+    asked.add_images(REQUEST)
+    entry = build_unguarded_entry(asked, checkpoint="nano")
+    assert (entry.kind, entry.endpoint, entry.key, entry.checkpoint) == (
+        EntryKind.UNGUARDED, "unguarded", "shop", "nano",
+    )  # fmt: skip
+    assert entry.images == asked.images
+    assert not {"decision", "policy", "type", "finish_reason"} & set(entry.to_dict())
 
 
 def test_the_surface_that_decided_is_named_with_the_scores_of_all() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply
+from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply, build_unguarded_reply
 from safety_core.engine.messages import GuardVerdict
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.serving.cores import CoreShare
@@ -90,6 +90,18 @@ def test_replies_are_counted_by_what_the_rail_did(finish_reason: str, harmful: b
     metrics.record_reply(record(), reply)
     assert read(metrics, "safevlm_replies_total", policy="default", outcome=outcome) == 1
     assert read(metrics, "safevlm_stage_seconds_sum", endpoint="chat", stage="generate") == 0.05
+
+
+def test_an_unguarded_reply_is_none_of_a_policy() -> None:
+    metrics = Metrics()
+    reply = build_unguarded_reply(FakeSequence(("a",), token_ids=[1]), queue_ms=10.0, generate_ms=50.0)
+    metrics.record_unguarded_reply(RequestRecord(endpoint="unguarded"), reply)
+    assert read(metrics, "safevlm_unguarded_replies_total", finish_reason="stop") == 1
+    assert read(metrics, "safevlm_stage_seconds_sum", endpoint="unguarded", stage="generate") == 0.05
+    assert read(metrics, "safevlm_stage_seconds_sum", endpoint="unguarded", stage="queue") == 0.01
+    exposition = metrics.render_exposition()[0].decode()
+    assert "safevlm_replies_total{" not in exposition
+    assert "safevlm_requests_total{" not in exposition
 
 
 def test_a_refusal_is_no_generated_reply() -> None:

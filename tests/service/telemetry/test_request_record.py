@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from safety_core.engine.generation.outcomes import build_generated_reply
-from safety_core.engine.messages import GuardVerdict, Reply
+from safety_core.engine.messages import GuardVerdict, Reply, UnguardedReply
 from safety_core.policy.policy import Decision
 from service.telemetry.request_record import RequestRecord
 from tests.helpers.engine.fakes import FakeGuard, FakeSequence
@@ -63,6 +63,20 @@ def test_of_several_replies_tokens_add_up_and_the_slowest_counts() -> None:
     fields = record.build_log_fields()
     assert (fields["completion_tokens"], fields["finish_reason"], fields["harmful_reply"]) == (5, "stop", True)
     assert fields["timings"]["generate_ms"] == 30.0
+
+
+def test_an_unguarded_reply_is_marked_and_has_no_decision() -> None:
+    record = RequestRecord(endpoint="unguarded", is_unguarded=True)
+    record.add_unguarded_reply(
+        UnguardedReply(
+            content="SECRET", finish_reason="length", prompt_tokens=3, completion_tokens=5, queue_ms=1, generate_ms=20
+        )
+    )
+    fields = record.build_log_fields()
+    assert (fields["unguarded"], fields["finish_reason"], fields["completion_tokens"]) == (True, "length", 5)
+    assert fields["timings"] == {"generate_ms": 20}
+    assert "decision" not in fields
+    assert "SECRET" not in str(fields)
 
 
 def test_a_request_that_was_rejected_has_a_short_line() -> None:

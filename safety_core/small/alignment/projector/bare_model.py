@@ -5,21 +5,9 @@ from pathlib import Path
 import torch
 
 from safety_core.model.checkpoint.backbone import find_backbone, load_backbone
-from safety_core.model.config import BackboneDims, HeadConfig, ProjectorConfig, SafetyConfig
-from safety_core.model.hints import create_default_hints
-from safety_core.model.modules.safety_modules import SafetyModules
+from safety_core.model.checkpoint.bare_model import create_bare_model
 from safety_core.model.safe_llava import SafeLlava
-from safety_core.taxonomy import DEFAULT_TAXONOMY
 from safety_core.training.starting_checkpoint import choose_template
-
-_NO_MODULES = SafetyConfig(
-    num_safety_tokens=0,
-    projector=ProjectorConfig(hidden=1, grid=1),
-    head=HeadConfig.create_reference(),
-    use_llm_tokens=False,
-    use_head=False,
-)
-"""Safety modules that do not exist: no token enters the language model, and nothing is judged."""
 
 
 def load_bare_model(folder: Path, *, device: str | torch.device = "cpu") -> SafeLlava:
@@ -31,20 +19,8 @@ def load_bare_model(folder: Path, *, device: str | torch.device = "cpu") -> Safe
     """
     source = find_backbone(folder)
     backbone = load_backbone(folder, device=device, dtype=torch.float32)
-    dims = BackboneDims.read_config(backbone.model.config)
-    taxonomy = DEFAULT_TAXONOMY
-    modules = SafetyModules(dims, _NO_MODULES, num_types=len(taxonomy.types), num_levels=len(taxonomy.levels))
-    model = SafeLlava(
-        backbone.model,
-        modules,
-        taxonomy=taxonomy,
-        hints=create_default_hints(taxonomy),
-        tokenizer=backbone.tokenizer,
-        image_processor=backbone.image_processor,
-        source=source,
-        prompt_template=choose_template(source, "auto"),
-    )
-    return model.eval().requires_grad_(False)
+    model = create_bare_model(backbone, source=source, prompt_template=choose_template(source, "auto"))
+    return model.requires_grad_(False)
 
 
 def quicken_language_model(model: SafeLlava) -> None:

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from safety_core.cli.common import SMALL_CHECKPOINT
 from safety_core.cli.main import app
 from safety_core.cli.small import parts as command
-from safety_core.cli.small.parts import SMALL_CHECKPOINT, find_small_checkpoint
+from safety_core.cli.small.parts import find_small_checkpoint
 from safety_core.small.parts import fetching
 from safety_core.small.parts.assembly import Parts
 from tests.helpers.models.small_parts import write_parts

@@ -2,7 +2,7 @@
 
 import pytest
 
-from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply
+from safety_core.engine.generation.outcomes import build_generated_reply, build_refused_reply, build_unguarded_reply
 from safety_core.errors import ExhaustedError, GenerationError
 from safety_core.policy.policy import Decision
 from tests.helpers.engine.fakes import FakeGuard, FakeSequence
@@ -34,3 +34,12 @@ def test_a_sequence_that_failed_or_still_runs_is_no_reply() -> None:
         )
     with pytest.raises(GenerationError, match="not ended"):
         build_generated_reply(verdict, FakeSequence(("a", "b"), token_ids=[5]), generate_ms=1.0)
+
+
+def test_an_unguarded_reply_has_the_text_tokens_and_times_of_its_sequence() -> None:
+    reply = build_unguarded_reply(FakeSequence(("a", "b"), token_ids=[5, 6]), queue_ms=3.0, generate_ms=20.0)
+    assert (reply.content, reply.finish_reason) == ("ab", "stop")
+    assert (reply.prompt_tokens, reply.completion_tokens) == (7, 2)
+    assert (reply.queue_ms, reply.generate_ms) == (3.0, 20.0)
+    with pytest.raises(GenerationError, match="not ended"):
+        build_unguarded_reply(FakeSequence(("a", "b"), token_ids=[5]), queue_ms=0.0, generate_ms=1.0)

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from safety_core.engine.guard_info import GuardInfo
-from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply
+from safety_core.engine.messages import ChatRequest, Delta, Event, GuardRequest, GuardVerdict, Reply, UnguardedReply
 from safety_core.engine.serving.async_guard import AsyncGuard
 from safety_core.engine.work import PreparedRequest, Work
 from safety_core.errors import (
     DeadlineError,
     ExhaustedError,
     GenerationError,
+    JudgeOnlyError,
     OverloadedError,
     PromptError,
     StoppedError,
@@ -252,6 +253,77 @@ def test_closing_ends_every_wait() -> None:
         assert not guard.alive
 
     run_scenario(fake, scenario)
+
+
+# --- without the guard -----------------------------------------------------------------------------------------------
+
+
+async def collected_unguarded(guard: AsyncGuard, request: ChatRequest = CHAT_REQUEST) -> list[Delta | UnguardedReply]:
+    return [event async for event in guard.stream_unguarded(request)]
+
+
+def test_an_unguarded_chat_is_pieces_then_a_reply_and_is_not_judged() -> None:
+    fake, counts = FakeGuard(decision=Decision.REFUSED, bare_pieces=("No", " guard.")), Counts()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        *pieces, reply = await collected_unguarded(guard)
+        assert isinstance(reply, UnguardedReply)
+        assert [piece.text for piece in pieces if isinstance(piece, Delta)] == ["No", " guard."]
+        assert (reply.content, reply.finish_reason, reply.completion_tokens) == ("No guard.", "stop", 2)
+        assert reply.queue_ms >= 0
+        assert isinstance((await collected(guard))[-1], Reply), "chats are still judged"
+
+    run_scenario(fake, scenario, observer=counts)
+    assert len(fake.requests) == 1
+    assert counts.batches == [("generate", 1), ("generate", 1), ("guard", 1)]
+
+
+def test_without_the_bare_model_there_is_no_unguarded_reply() -> None:
+    async def scenario(guard: AsyncGuard) -> None:
+        with pytest.raises(JudgeOnlyError):
+            await collected_unguarded(guard)
+
+    run_scenario(FakeGuard(), scenario)
+
+
+@pytest.mark.parametrize("failure", [PromptError("too long", code="prompt_too_long"), GenerationError("broken")])
+def test_failures_of_unguarded_chats_reach_the_caller(failure: Exception) -> None:
+    async def scenario(guard: AsyncGuard) -> None:
+        with pytest.raises(type(failure)):
+            await collected_unguarded(guard)
+
+    run_scenario(FakeGuard(bare_pieces=("a",), failure=failure), scenario)
+    run_scenario(FakeGuard(bare_pieces=("a", "b"), late_failure=failure), scenario)
+
+
+def test_leaving_stops_an_unguarded_reply_and_gives_its_share_back() -> None:
+    fake = FakeGuard(bare_pieces=["a"] * 100_000)
+
+    async def scenario(guard: AsyncGuard) -> None:
+        events = guard.stream_unguarded(chatting("hello", max_tokens=100))
+        assert isinstance(await anext(events), Delta)
+        with pytest.raises(OverloadedError):
+            await collected_unguarded(guard, chatting("too much", max_tokens=100))
+        await events.aclose()
+        assert await asyncio.to_thread(fake.stopped.wait, 20)
+        await until(lambda: guard.idle)
+        fake.bare_pieces = ("a",)
+        assert await collected_unguarded(guard, chatting("again", max_tokens=100))
+
+    run_scenario(fake, scenario, max_tokens_in_flight=150)
+
+
+def test_an_unguarded_reply_that_takes_too_long_is_stopped() -> None:
+    fake = FakeGuard(bare_pieces=("a",))
+    fake.between.clear()
+
+    async def scenario(guard: AsyncGuard) -> None:
+        with pytest.raises(DeadlineError):
+            await collected_unguarded(guard)
+        assert await asyncio.to_thread(fake.stopped.wait, 20)
+        await until(lambda: guard.idle)
+
+    run_scenario(fake, scenario, reply_timeout_s=0.02)
 
 
 # --- together ---------------------------------------------------------------------------------------------------------

@@ -3,18 +3,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safety_core.nano.build.conversation_picture import INNOCENT_PROMPT
+from safety_core.nano.build.conversation import INNOCENT_PROMPT
 from safety_core.nano.build.examples import CANARY, EXAMPLES, Example, write_examples
 from safety_core.nano.language.labelling_rules import get_pair_risk
 from safety_core.nano.language.wordings import ABOUT_PICTURES
 from safety_core.nano.world.drawing import draw
 from safety_core.nano.world.lettering import measure_text_width, place_lines
 from safety_core.nano.world.scene import SIDE
-from service import playground
+from service.playground.examples import DRAWN
 from tests.helpers.datasets.oracle import strip_politeness
 
 ROOT = Path(__file__).parents[4]
-FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples")
+FOLDERS = (ROOT / "examples", ROOT / "service" / "playground" / "examples" / "drawn")
 SHOWN = {
     "safe-scene.png": ("clean", "describe"),
     "weapon.png": ("weapon", "make"),
@@ -42,9 +42,10 @@ def test_no_other_picture_ships(folder: Path) -> None:
 
 
 def test_the_playground_shows_every_example_and_a_harmless_prompt_before_the_harmful_one() -> None:
-    shown = [(example.file, example.prompt) for example in EXAMPLES]
-    shown.insert(EXAMPLES.index(CANARY), (CANARY.file, INNOCENT_PROMPT))
-    assert list(playground.EXAMPLES) == shown
+    shown = [(example.file, example.prompt, example.decision) for example in EXAMPLES]
+    shown.insert(EXAMPLES.index(CANARY), (CANARY.file, INNOCENT_PROMPT, "cautioned"))
+    with_pictures = [one for one in DRAWN if one.file is not None]
+    assert [(one.file, one.prompt, one.expects) for one in with_pictures] == shown
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)

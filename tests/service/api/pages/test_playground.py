@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from starlette.testclient import TestClient
 
-from safety_core.nano.build.examples import EXAMPLES
+from safety_core.engine.guard import Guard
+from safety_core.engine.load import load_guard
 from safety_core.policy.documents import overlay_policy
 from safety_core.policy.policy import Policy, decide_worst
 from safety_core.scores import PairScores, RiskScores
@@ -20,10 +20,30 @@ from service.access.api_keys import Scope, format_key_entry
 from service.endpoints import ENDPOINTS
 from service.playground import FILES, read_file
 from tests.helpers.engine.fakes import FakeGuard
-from tests.helpers.images.encoding import encode_base64_png
-from tests.helpers.paths import ROOT
+from tests.helpers.images.encoding import encode_base64_png, encode_png
+from tests.helpers.paths import NANO_CHECKPOINT, ROOT
+from tests.helpers.requests.judging_requests import (
+    COMPLETIONS,
+    LOOK,
+    MODEL,
+    PAGE,
+    PAGE_CHAT,
+    PLAYGROUND,
+    SCENE,
+    STEAL,
+    UNGUARDED,
+    build_body,
+    send_question,
+)
 from tests.helpers.server.applications import open_client
+from tests.helpers.server.events import parse_events
 from tests.helpers.server.metrics import read_metric
+
+
+@pytest.fixture(scope="module")
+def guard() -> Guard:
+    return load_guard(NANO_CHECKPOINT, device="cpu")
+
 
 TEXTS = {name: read_file(name)[0].decode() for name in FILES}
 MARKUP = TEXTS["playground.html"]
@@ -105,59 +125,74 @@ def test_page_and_documents_work_behind_a_prefix(fake: FakeGuard) -> None:
 
 def test_an_operator_can_do_without_the_page(fake: FakeGuard) -> None:
     with open_client(fake, playground=False) as client:
-        for path in ("/playground", "/playground/about", "/playground/playground.js"):
+        for path in ("/playground", "/playground/about", "/playground/playground.js", "/playground/model-card"):
             assert client.get(path).status_code == 404
-        assert client.post("/playground/judgement", json={"prompt": "a"}).status_code == 404
+        for route in PAGE:
+            assert send_question(client, route, "a").status_code == 404
 
 
-# --- about -----------------------------------------------------------------------------------------------------------
+# --- what is told about the server -----------------------------------------------------------------------------------
 
 
-def test_examples_are_the_shipped_ones(client: TestClient) -> None:
-    told = client.get("/playground/about").json()["examples"]
-    assert {one["file"] for one in told} == {path.name for path in (ROOT / "examples").glob("*.png")}
-    assert {(example.file, example.prompt) for example in EXAMPLES} < {(one["file"], one["prompt"]) for one in told}
-    for one in told:
-        sent = Image.open(BytesIO(client.get(f"/playground/examples/{one['file']}").content))
-        assert sent.tobytes() == Image.open(ROOT / "examples" / one["file"]).tobytes()
+def test_the_model_card_is_sent_as_text(tiny_checkpoint: Path) -> None:
+    with open_client(load_guard(tiny_checkpoint, device="cpu")) as client:
+        card = client.get("/playground/model-card")
+        assert (card.text, card.headers["content-type"]) == ("# Tiny\n", "text/plain; charset=utf-8")
+        assert card.headers["x-content-type-options"] == "nosniff"
 
 
-def test_policies_are_those_that_the_key_may_choose(fake: FakeGuard, tmp_path: Any) -> None:
-    file = tmp_path / "policy.yaml"
-    file.write_text("policies: {kids: {thresholds: {privacy: {1: 0.25}}}, own: {}}\nselectable: [kids]\n")
-    narrow = format_key_entry("narrow", "narrow", [Scope.CHAT]).replace(
-        "- name: narrow\n", "- name: narrow\n  policies: [own]\n"
-    )
-    with open_client(fake, policy=file, api_keys=format_key_entry("wide", "wide", [Scope.CHAT]) + narrow) as client:
-        for secret, names in (("wide", ["default", "kids"]), ("narrow", ["own"])):
-            told = client.get("/playground/about", headers={"x-api-key": secret}).json()["policies"]
-            assert [policy["name"] for policy in told] == names
-            for policy in told:
-                assert policy["thresholds"]["privacy"]["1"] == (0.25 if policy["name"] == "kids" else 0.5)
+def test_a_guard_without_a_model_card_has_none(client: TestClient) -> None:
+    assert client.get("/playground/model-card").status_code == 404
 
 
-def test_thresholds_and_scores_stay_where_risk_is_not_told(fake: FakeGuard) -> None:
-    with open_client(fake, expose_risk=False) as client:
-        told = client.get("/playground/about").json()
-        assert told["policies"] == [{"name": "default"}]
-        assert client.post("/playground/decisions", json={"requests": []}).status_code == 404
-        assert set(client.post("/playground/judgement", json={"prompt": "a"}).json()) == {
-            "id",
-            "model",
-            "flagged",
-            "decision",
-            "images_received",
-            "images_scanned",
-        }
+@pytest.mark.parametrize("name", ["nothing.png", "CREDITS.md", "__init__.py", "..%2fplayground.html", "drawn"])
+def test_no_other_file_is_an_example(client: TestClient, name: str) -> None:
+    assert client.get(f"/playground/examples/{name}").status_code == 404
 
 
-# --- judgement -------------------------------------------------------------------------------------------------------
+# --- conversations ---------------------------------------------------------------------------------------------------
+
+EARLIER = ({"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good morning."})
+
+
+def test_a_conversation_gets_the_reply_of_the_chat_endpoint(client: TestClient, fake: FakeGuard) -> None:
+    reply = send_question(client, PAGE_CHAT, "What is it?", encode_png(), earlier=EARLIER).json()
+    chat = client.post("/v1/chat", json={"prompt": "What is it?", "images": [encode_base64_png()]}).json()
+    assert set(reply) == set(chat)
+    assert (reply["decision"], reply["content"], reply["images_scanned"]) == ("allowed", "".join(fake.pieces), 1)
+    assert [turn.text for turn in fake.requests[0].turns] == ["Hello", "Good morning.", "What is it?"]
+
+
+def test_a_stream_has_the_events_of_the_chat_endpoint(client: TestClient, fake: FakeGuard) -> None:
+    response = send_question(client, PAGE_CHAT, "What is it?", earlier=EARLIER, stream=True)
+    events = parse_events(response.text)
+    assert [name for name, _ in events] == ["assessment", *["delta"] * len(fake.pieces), "done"]
+    assert "".join(data["content"] for name, data in events if name == "delta") == events[-1][1]["content"]
+
+
+def test_a_refused_turn_of_a_conversation_is_dropped_as_on_the_openai_compatible_path(guard: Guard) -> None:
+    """Both paths judge the same conversation, and see what was judged from the same cache."""
+    earlier = [{"role": "user", "content": STEAL}, {"role": "assistant", "content": "No."}]
+    with open_client(guard, default_max_tokens=4) as client:
+        reply = send_question(client, PAGE_CHAT, LOOK, SCENE, earlier=earlier).json()
+        messages = [*earlier, *build_body(COMPLETIONS, LOOK, SCENE)["messages"]]
+        completion = client.post(COMPLETIONS, json={"model": MODEL, "messages": messages}).json()
+        assert reply["decision"] == completion["safevlm"]["decision"] == "allowed"
+        assert completion["safevlm"]["dropped_messages"] == [0, 1]
+        assert reply["risk"] == completion["safevlm"]["risk"]
+        assert reply["content"] == completion["choices"][0]["message"]["content"]
+        metrics = client.get("/metrics").text
+        assert read_metric(metrics, "safevlm_verdict_cache_total", outcome="hit") == read_metric(
+            metrics, "safevlm_verdict_cache_total", outcome="miss"
+        ), "the second path judges nothing"
+        why = send_question(client, PLAYGROUND, LOOK, SCENE, earlier=earlier).json()["why"]
+        assert (why["decision"], why["dropped_messages"]) == ("allowed", [0, 1])
 
 
 def test_a_judgement_explains_what_the_chat_was_answered_by(client: TestClient, fake: FakeGuard) -> None:
-    asked = {"prompt": "refuse me", "images": [encode_base64_png()], "explain": True}
-    chat = client.post("/v1/chat", json=asked).json()
-    judged = client.post("/playground/judgement", json=asked).json()
+    asked = ("refuse me", encode_png())
+    chat = send_question(client, PAGE_CHAT, *asked, explain=True).json()
+    judged = send_question(client, PLAYGROUND, *asked).json()
     why = judged["why"]
     assert (judged["decision"], len(judged["images"])) == (chat["decision"], 1)
     assert (why["decision"], why["refusal"]) == (chat["decision"], chat["refusal"])
@@ -167,7 +202,20 @@ def test_a_judgement_explains_what_the_chat_was_answered_by(client: TestClient, 
     assert len(fake.requests) == 1, "it was known already"
     text = client.get("/metrics").text
     assert read_metric(text, "safevlm_verdict_cache_total", outcome="hit") == 1
-    assert read_metric(text, "safevlm_requests_total", endpoint="playground", decision=chat["decision"]) == 1
+    for endpoint in ("playground_chat", "playground"):
+        assert read_metric(text, "safevlm_requests_total", endpoint=endpoint, decision=chat["decision"]) == 1
+
+
+def test_a_judgement_has_a_heatmap_of_every_picture(client: TestClient) -> None:
+    judged = send_question(client, PLAYGROUND, "What is it?", encode_png(), encode_png((9, 9))).json()
+    assert all(image["heatmap"].startswith("data:image/png;base64,") for image in judged["images"])
+
+
+def test_a_judgement_says_nothing_of_risks_where_they_are_hidden(fake: FakeGuard) -> None:
+    with open_client(fake, expose_risk=False) as client:
+        judged = send_question(client, PLAYGROUND, "a").json()
+        assert set(judged) == {"id", "model", "flagged", "decision", "images_received", "images_scanned"}
+        assert client.post("/playground/decisions", json={"requests": []}).status_code == 404
 
 
 # --- decisions -------------------------------------------------------------------------------------------------------
@@ -236,6 +284,7 @@ ONE = scored([RiskScores(types=(0.5,) * len(DEFAULT_TAXONOMY.types), levels=(0.5
         ({"requests": [], "changes": {"thresholds": {"canary": {"1": 1}}}}, "invalid_field"),
         ({"requests": [], "changes": {"thresholds": {"privacy": {"1": "canary"}}}}, "invalid_field"),
         ({"requests": [], "changes": {"thresholds": {"privacy": {"1": -1}}}}, "invalid_field"),
+        ({"requests": [ONE], "novelties": ["canary"]}, "invalid_field"),
         ({"requests": [], "policy": "canary"}, "policy_not_allowed"),
         ({"requests": [], "canary": 1}, "unknown_field"),
     ],
@@ -294,7 +343,8 @@ def test_a_browser_asks_for_this_page_only(client: TestClient, path: str) -> Non
         response = client.post(path, json={"prompt": "a"}, headers=headers)
         assert (response.status_code, response.json()["error"]["code"]) == (403, "cross_site")
     for headers in FROM_HERE:
-        assert client.post(path, json={"prompt": "a"}, headers=headers).status_code in (200, 422)
+        expected = (404,) if path == UNGUARDED else (415,) if path in PAGE else (200, 422)
+        assert client.post(path, json={"prompt": "a"}, headers=headers).status_code in expected
 
 
 def test_the_page_is_for_who_may_chat(fake: FakeGuard) -> None:

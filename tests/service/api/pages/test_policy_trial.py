@@ -1,12 +1,13 @@
 """A changed policy decides about scores that were sent back; nothing of them is quoted in an error."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from safety_core.errors import InputError
-from safety_core.policy.policy import Policy
+from safety_core.policy.policy import Action, NoveltyRule, Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY as T
 from service.api.pages.policy_trial import PolicyTrial, count_elements, decide_trial
 
@@ -38,6 +39,15 @@ def test_changes_count_and_what_they_do_not_name_stays() -> None:
     assert decide([view(0.9)])[0]["decision"] == "refused"
 
 
+def test_novelty_has_the_consequence_that_it_has_in_force() -> None:
+    policy = replace(POLICY, novelty=NoveltyRule(threshold=0.9, action=Action.CAUTION))
+    views = [[view(0.1)], [view(0.1)], [view(0.1)], [view(0.9)]]
+    trial = PolicyTrial.model_validate({"requests": views, "novelties": [0.95, 0.85, None, 0.95]})
+    found = decide_trial(trial, policy, T)
+    assert [one["decision"] for one in found] == ["cautioned", "allowed", "allowed", "refused"]
+    assert [one.get("reason") for one in found] == ["novel", None, None, None]
+
+
 @pytest.mark.parametrize(
     ("request_views", "changes", "param"),
     [
@@ -59,6 +69,12 @@ def test_what_does_not_fit_the_model_is_the_clients_error(
 def test_what_is_accepted_is_bounded(requests: list[Any]) -> None:
     with pytest.raises(ValidationError):
         PolicyTrial.model_validate({"requests": requests})
+
+
+@pytest.mark.parametrize("novelties", [[0.5], [0.5] * 3, [0.5, 1.1], [0.5, float("nan")], [0.5, "canary"]])
+def test_there_is_one_novelty_for_each_request(novelties: list[Any]) -> None:
+    with pytest.raises(ValidationError):
+        PolicyTrial.model_validate({"requests": [[view(0.1)]] * 2, "novelties": novelties})
 
 
 def test_the_largest_body_has_no_more_elements_than_are_counted() -> None:

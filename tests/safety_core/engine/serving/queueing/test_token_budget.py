@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from safety_core.engine.serving.token_budget import TokenBudget
+from safety_core.engine.serving.queueing.token_budget import TokenBudget
 from safety_core.errors import OverloadedError
 
 
