@@ -148,11 +148,11 @@ def generate_unmodified(
     replied: Tensor = untyped.generate(
         input_ids=torch.tensor([ids]),
         attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-        pixel_values=pixels_BCHW,
         max_new_tokens=max_new_tokens,
         do_sample=False,
         eos_token_id=list(model.eos_ids),
         bad_words_ids=[[image]],
+        **({} if pixels_BCHW is None else {"pixel_values": pixels_BCHW}),  # None would be encoded
     )
     tokens: list[int] = replied[0, len(ids) :].tolist()
     return tokens

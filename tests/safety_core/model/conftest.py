@@ -16,7 +16,7 @@ def model(tiny_checkpoint: Path) -> SafeLlava:
 
 
 @pytest.fixture(scope="session")
-def adapted_checkpoint(reading_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prompt_adapted_checkpoint(reading_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As ``reading_checkpoint``, with a prompt adapter; do not write into it."""
     model = load_checkpoint(reading_checkpoint)
     attach_random_prompt_adapter(model)

@@ -29,10 +29,13 @@ from tests.helpers.requests.judging_requests import (
     GUARDRAIL,
     LOOK,
     MODERATIONS,
+    PAGE,
+    ROUTES,
     read_error,
+    send_question,
     translate_error,
 )
-from tests.helpers.server.applications import open_client
+from tests.helpers.server.applications import open_client, open_local_client
 from tests.helpers.server.metrics import read_metric
 from tests.helpers.server.routes import MODEL_LABELS
 
@@ -55,7 +58,7 @@ def body(route: str, *sources: str) -> dict[str, Any]:
     return bodies.get(route, {"prompt": LOOK, "images": list(sources)})
 
 
-@pytest.mark.parametrize("route", MODEL_LABELS)
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     "source",
     [
@@ -71,7 +74,7 @@ def test_base64_is_read_as_people_make_it_on_every_path(client: TestClient, rout
     assert client.post(route, json=body(route, source)).status_code == 200
 
 
-@pytest.mark.parametrize("route", MODEL_LABELS)
+@pytest.mark.parametrize("route", ROUTES)
 def test_what_is_ambiguous_is_refused_on_every_path(client: TestClient, route: str) -> None:
     assert read_error(client.post(route, json=body(route, f"{TEXT[:40]}=={TEXT}"))) == translate_error(
         route, 400, "image_encoding"
@@ -87,9 +90,11 @@ def test_pictures_that_cost_too_much_together_are_refused_before_any_is_decoded(
 ) -> None:
     monkeypatch.setattr(pictures, "decode_inspected", lambda *args, **more: pytest.fail("it was decoded"))
     clear = [Image.new("RGBA", (2000, 2000), (shade, 2, 3, 128)) for shade in range(4)]
-    tiny = [base64.b64encode(encode_image(one, "WEBP", lossless=True, method=0)).decode() for one in clear]
-    with open_client(FakeGuard(), max_request_pixels=30_000_000) as client:
-        answer = client.post(route, json=body(route, *tiny))
+    tiny = [encode_image(one, "WEBP", lossless=True, method=0) for one in clear]
+    with open_local_client(
+        FakeGuard(bare_pieces=("a",)), max_request_pixels=30_000_000, playground_compare=True
+    ) as client:
+        answer = send_question(client, route, LOOK, *tiny)
         assert read_error(answer) == translate_error(route, 413, "image_too_large")
         assert "Image 4 of 4" in answer.json()["error"]["message"]
         assert "30000000" in answer.json()["error"]["message"]
@@ -196,15 +201,18 @@ def wait_until_idle(client: TestClient) -> None:
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_request_holds_is_let_go_of(client: TestClient) -> None:
-    memory = client.app_state["service"].memory
+def test_what_a_request_holds_is_let_go_of() -> None:
     big = encode_image(Image.effect_noise((900, 900), 90), "PNG")
-    for route in MODEL_LABELS:
-        sent = body(route, base64.b64encode(big).decode(), TEXT)
-        assert client.post(route, json=sent).status_code == 200
-        assert client.post(route, json=body(route, "nonsense!")).status_code == 400
-    assert client.post(CHAT, files=large(1), data={"prompt": LOOK, "stream": "true"}).status_code == 200
-    assert memory.used == 0
+    with open_local_client(FakeGuard(bare_pieces=("a",)), playground_compare=True) as client:
+        for route in ROUTES:
+            sent = body(route, base64.b64encode(big).decode(), TEXT)
+            assert client.post(route, json=sent).status_code == 200
+            assert client.post(route, json=body(route, "nonsense!")).status_code == 400
+        for route in PAGE:
+            assert send_question(client, route, LOOK, big, SCENE).status_code == 200
+            assert send_question(client, route, LOOK, big, b"nonsense!").status_code == 415
+        assert client.post(CHAT, files=large(1), data={"prompt": LOOK, "stream": "true"}).status_code == 200
+        assert client.app_state["service"].memory.used == 0
 
 
 def test_beyond_the_budget_of_memory_requests_are_429_and_one_alone_is_served(slow: Slow) -> None:

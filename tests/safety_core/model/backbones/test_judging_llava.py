@@ -60,9 +60,9 @@ def test_a_guard_that_only_judges_reaches_the_same_verdict(name: str, request: p
     assert judging.packed is None
 
 
-def test_layers_with_a_prompt_adapter_are_adapted_in_place(adapted_checkpoint: Path) -> None:
-    whole = load_guard(adapted_checkpoint, device="cpu")
-    judging = load_guard(adapted_checkpoint, device="cpu", judge_only=True)
+def test_layers_with_a_prompt_adapter_are_adapted_in_place(prompt_adapted_checkpoint: Path) -> None:
+    whole = load_guard(prompt_adapted_checkpoint, device="cpu")
+    judging = load_guard(prompt_adapted_checkpoint, device="cpu", judge_only=True)
     assert judge(judging) == judge(whole)
     own = judging.model.prompt_layers
     assert own is not None

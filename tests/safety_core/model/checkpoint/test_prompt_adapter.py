@@ -35,11 +35,12 @@ def test_it_changes_what_the_head_reads_and_nothing_that_is_generated(reading_ch
         torch.testing.assert_close(model.backbone(input_ids=ids).logits, plain.backbone(input_ids=ids).logits)
 
 
-def test_merged_and_apart_it_reads_the_same(adapted_checkpoint: Path, reading_checkpoint: Path) -> None:
+def test_merged_and_apart_it_reads_the_same(prompt_adapted_checkpoint: Path, reading_checkpoint: Path) -> None:
     model = load_checkpoint(reading_checkpoint)
     attach_random_prompt_adapter(model)
-    merged, apart = load_checkpoint(adapted_checkpoint), load_checkpoint(adapted_checkpoint, train_prompt_adapter=True)
-    assert verify(adapted_checkpoint).has_prompt_adapter
+    merged = load_checkpoint(prompt_adapted_checkpoint)
+    apart = load_checkpoint(prompt_adapted_checkpoint, train_prompt_adapter=True)
+    assert verify(prompt_adapted_checkpoint).has_prompt_adapter
     assert isinstance(apart.prompt_layers, PeftModel)
     assert not isinstance(merged.prompt_layers, PeftModel)
     torch.testing.assert_close(read(merged), read(model), atol=2e-3, rtol=2e-3)
@@ -50,18 +51,18 @@ def test_merged_and_apart_it_reads_the_same(adapted_checkpoint: Path, reading_ch
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_it_goes_along_when_saved_again(adapted_checkpoint: Path, tmp_path: Path, apart: bool) -> None:
-    again = save_trained(load_checkpoint(adapted_checkpoint, train_prompt_adapter=apart), tmp_path / "again")
-    before, after = load_file(adapted_checkpoint / WEIGHTS), load_file(again / WEIGHTS)
+def test_it_goes_along_when_saved_again(prompt_adapted_checkpoint: Path, tmp_path: Path, apart: bool) -> None:
+    again = save_trained(load_checkpoint(prompt_adapted_checkpoint, train_prompt_adapter=apart), tmp_path / "again")
+    before, after = load_file(prompt_adapted_checkpoint / WEIGHTS), load_file(again / WEIGHTS)
     assert before.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
-def test_it_stays_apart_from_quantised_layers(adapted_checkpoint: Path) -> None:
-    quantised = load_checkpoint(adapted_checkpoint, quantize="int8")
+def test_it_stays_apart_from_quantised_layers(prompt_adapted_checkpoint: Path) -> None:
+    quantised = load_checkpoint(prompt_adapted_checkpoint, quantize="int8")
     assert isinstance(quantised.prompt_layers, PeftModel)
     assert not quantised.prompt_reader.learns
-    difference = (read(quantised) - read(load_checkpoint(adapted_checkpoint))).norm() / read(quantised).norm()
+    difference = (read(quantised) - read(load_checkpoint(prompt_adapted_checkpoint))).norm() / read(quantised).norm()
     assert difference < 0.1
 
 
@@ -70,9 +71,9 @@ def test_it_stays_apart_from_quantised_layers(adapted_checkpoint: Path) -> None:
     [("shape", TensorShapeError), ("missing", TensorKeyError), ("layers", CheckpointError), ("none", CheckpointError)],
 )
 def test_a_damaged_adapter_is_refused(
-    adapted_checkpoint: Path, tmp_path: Path, damage: str, error: type[CheckpointError]
+    prompt_adapted_checkpoint: Path, tmp_path: Path, damage: str, error: type[CheckpointError]
 ) -> None:
-    copied = Path(shutil.copytree(adapted_checkpoint, tmp_path / "copied"))
+    copied = Path(shutil.copytree(prompt_adapted_checkpoint, tmp_path / "copied"))
     tensors = load_file(copied / WEIGHTS)
     name = next(iter(tensors))
     if damage == "shape":
