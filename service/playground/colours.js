@@ -20,7 +20,7 @@ export async function colourMap(url, canvas) {
   image.src = url;
   await image.decode();
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // the pixels are read, not only shown
   context.drawImage(image, 0, 0);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
   const table = Uint8ClampedArray.from(Array.from({ length: 256 }, (_, alpha) => interpolate(alpha / 255)).flat());

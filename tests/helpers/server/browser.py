@@ -1,7 +1,7 @@
 """A browser with the playground, the actions of its users, and checks of its console, requests and accessibility."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -114,12 +114,36 @@ def send_question(page: Page, prompt: str, *files: str | Path) -> None:
 
 def wait_until_finished(page: Page) -> None:
     """Wait until no question is being answered."""
-    expect(page.locator("#stop")).to_be_hidden()
+    page.locator("#stop").evaluate(
+        """(stop, limit) => new Promise((resolve, reject) => {
+            const look = () => stop.hidden && resolve();
+            new MutationObserver(look).observe(stop, {attributeFilter: ["hidden"]});
+            setTimeout(() => reject(new Error("the question is still being answered")), limit);
+            look();
+        })""",
+        TIMEOUT_MS,
+    )
 
 
 def get_answer(page: Page) -> Locator:
     """The newest answer of the guarded model."""
     return page.locator(".turn").last.locator(".answer:not(.unguarded)")
+
+
+def change_judgement(page: Page, change: Callable[[dict[str, Any]], object]) -> None:
+    """Let the page see judgements that ``change`` has changed; only of questions without images.
+
+    The browser does not tell the bytes of files to those who intercept a request, so images would be asked about empty.
+    """
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        assert response.ok, response.text()
+        judged = response.json()
+        change(judged)
+        route.fulfill(response=response, json=judged)
+
+    page.route("**/playground/judgement", answer)
 
 
 def read_bars(page: Page, name: str) -> dict[str, str]:
@@ -131,10 +155,20 @@ def read_bars(page: Page, name: str) -> dict[str, str]:
     }
 
 
-def find_barriers(page: Page) -> Sequence[tuple[str, str]]:
-    """The findings of an accessibility checker: rule, and element."""
-    found: dict[str, Any] = Axe().run(page).response
-    return [(one["id"], node["html"]) for one in found["violations"] for node in one["nodes"]]
+def find_barriers(page: Page, *, only_colours: bool = False) -> Sequence[tuple[str, str]]:
+    """The findings of an accessibility checker: rule, and element.
+
+    Args:
+        page: as it is shown now.
+        only_colours: whether to apply only the rules about colours, which are a small part of all.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if only_colours:
+        options["runOnly"] = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+    violations = page.evaluate("async (options) => (await axe.run(options)).violations", options)
+    return [(one["id"], node["html"]) for one in violations for node in one["nodes"]]
 
 
 def measure_overflow(page: Page) -> int:

@@ -1,20 +1,25 @@
-"""HTTP servers with a fake guard in a thread of this process, for what only sockets show."""
+"""HTTP servers in a thread of this process, for what only sockets show."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import uvicorn
 
+from service.__main__ import LOOPBACK, create_config
 from service.app import create_app
 from service.server.bounded_server import BoundedServer
 from service.server.connection_budget import ACCEPTED_AT_ONCE
 from service.server.http_protocol import create_protocol_class
 from service.server.timeouts import ConnectionTimeouts
 from service.settings import Settings
+from service.startup.guard_loading import load_configured_guard
 from tests.helpers.engine.fakes import FakeGuard
-from tests.helpers.server.processes import find_free_port
+from tests.helpers.paths import NANO_CHECKPOINT
+from tests.helpers.server.processes import build_server_environment, find_free_port
 from tests.helpers.waiting import wait_until
 
 
@@ -74,6 +79,32 @@ def run_threaded_server(fake: FakeGuard, **settings: Any) -> Iterator[str]:
     finally:
         fake.gate.set()
         fake.between.set()
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def run_nano_server(**settings: Any) -> Iterator[str]:
+    """Load a guard and run its server as ``python -m service`` does; yields its URL.
+
+    A process of its own would import torch again, which takes more than ten seconds; the shipped checkpoint is loaded
+    in half of one.
+
+    Args:
+        settings: by their names in :class:`service.settings.Settings`; the checkpoint is the shipped one by default.
+    """
+    defaults: dict[str, Any] = {"checkpoint": NANO_CHECKPOINT, "device": "cpu", "port": find_free_port()}
+    with patch.dict(os.environ, build_server_environment(), clear=True):
+        chosen = Settings(**defaults | settings)
+    server = BoundedServer(create_config(chosen, load_configured_guard(chosen), LOOPBACK))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started or not thread.is_alive())
+    assert server.started, "the server did not start"
+    try:
+        yield f"http://{LOOPBACK}:{chosen.port}"
+    finally:
         server.should_exit = True
         thread.join(60)
         assert not thread.is_alive()

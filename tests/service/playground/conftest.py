@@ -7,11 +7,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from service.access.api_keys import Scope, format_key_entry
 from tests.helpers.engine.fakes import FakeGuard
-from tests.helpers.paths import NANO_CHECKPOINT
 from tests.helpers.server.browser import launch_browser, open_playground
 from tests.helpers.server.keys import LIMITED_KEY, VISITOR_KEY
-from tests.helpers.server.processes import ServerProcess, run_server
-from tests.helpers.server.threads import run_threaded_server
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.threads import run_nano_server, run_threaded_server
 
 
 @pytest.fixture
@@ -20,14 +19,14 @@ def server(nano_server: ServerProcess) -> ServerProcess:
 
 
 @pytest.fixture(scope="package")
-def keyed() -> Iterator[ServerProcess]:
+def keyed() -> Iterator[str]:
     """A server that wants a key: ``VISITOR_KEY``, or ``LIMITED_KEY``, which is good for two requests a minute."""
     limited = format_key_entry("limited", LIMITED_KEY, [Scope.CHAT]).replace(
         "- name: limited\n", "- name: limited\n  requests_per_minute: 2\n"
     )
     keys = format_key_entry("visitor", VISITOR_KEY, [Scope.CHAT]) + limited
-    with run_server(NANO_CHECKPOINT, api_keys=keys) as running:
-        yield running
+    with run_nano_server(api_keys=keys) as url:
+        yield url
 
 
 @pytest.fixture

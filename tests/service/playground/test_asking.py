@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.helpers.paths import NANO_CHECKPOINT, ROOT
+from tests.helpers.paths import ROOT
 from tests.helpers.server.browser import (
     DECISIONS,
     choose_images,
@@ -20,7 +20,8 @@ from tests.helpers.server.browser import (
     take_example,
     wait_until_finished,
 )
-from tests.helpers.server.processes import ServerProcess, run_server
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.threads import run_nano_server
 
 REPLY = {
     "decision": "allowed",
@@ -80,14 +81,18 @@ def test_every_picture_of_an_example_is_described_and_credited(page: Page, serve
 
 def test_the_verdict_is_there_before_the_first_word(browser: Browser) -> None:
     # Replies are held back by a window of tokens; a short one shows that words come one by one.
-    with run_server(NANO_CHECKPOINT, reply_window=2) as server, open_playground(browser, server.url) as page:
+    with run_nano_server(reply_window=2) as url, open_playground(browser, url) as page:
         page.evaluate(
             """() => {
                 window.seen = [];
-                const now = () => window.seen.push([
-                    document.querySelector(".answer .badge").dataset.decision,
-                    document.querySelectorAll("#types .bars li").length,
-                    document.querySelector(".answer .words").textContent]);
+                const now = () => {
+                    const answer = document.querySelector(".answer");
+                    if (answer === null) return;  // the image is chosen before the question is asked
+                    window.seen.push([
+                        answer.querySelector(".badge").dataset.decision,
+                        document.querySelectorAll("#types .bars li").length,
+                        answer.querySelector(".words").textContent]);
+                };
                 new MutationObserver(now).observe(document.getElementById("panel-ask"),
                     {subtree: true, childList: true, characterData: true, attributes: true});
             }"""
@@ -312,9 +317,11 @@ def test_a_running_request_can_be_stopped(browser: Browser, server: ServerProces
         page.locator("#prompt").fill("What do you see here?")
         page.locator("#send").click()
         expect(get_answer(page).locator(".badge")).to_have_text("Judging …")
-        # Meanwhile nothing else can be sent.
+        # Meanwhile nothing else can be sent, neither by the button, which says so, nor by the keyboard.
         page.locator("#prompt").fill("And here?")
-        page.locator("#send").click()
+        expect(page.locator("#send")).to_be_disabled()
+        page.locator("#send").click(force=True)  # a click that does not wait until the button is enabled
+        page.locator("#prompt").press("Control+Enter")
         expect(page.locator(".turn")).to_have_count(1)
         page.keyboard.press("Escape")
         wait_until_finished(page)

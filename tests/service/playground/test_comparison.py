@@ -6,7 +6,6 @@ import httpx
 from playwright.sync_api import Browser, Page, Route, expect
 
 from safety_core.nano.build.examples import EXAMPLES
-from tests.helpers.paths import NANO_CHECKPOINT
 from tests.helpers.server.browser import (
     NARROW,
     find_barriers,
@@ -16,7 +15,8 @@ from tests.helpers.server.browser import (
     open_playground,
     send_question,
 )
-from tests.helpers.server.processes import ServerProcess, run_server
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.threads import run_nano_server
 
 HARMFUL = EXAMPLES[1]
 REPLY = {"content": "Take some powder.", "usage": {"prompt_tokens": 9, "completion_tokens": 4}, "finish_reason": "stop"}
@@ -40,8 +40,8 @@ def get_unguarded(page: Page) -> Any:
 
 def test_both_answers_stand_side_by_side(browser: Browser) -> None:
     with (
-        run_server(NANO_CHECKPOINT, playground_compare="true") as server,
-        open_playground(browser, server.url) as page,
+        run_nano_server(playground_compare=True) as url,
+        open_playground(browser, url) as page,
     ):
         page.get_by_label("Compare without guard").check()
         send_question(page, HARMFUL.prompt, HARMFUL.file)

@@ -5,30 +5,18 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from safety_core.nano.build.conversation import INNOCENT_PROMPT
 from safety_core.nano.build.examples import EXAMPLES
 from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.engine.readers import draw_sentences, needs_ocr
 from tests.helpers.images.encoding import encode_image
-from tests.helpers.paths import NANO_CHECKPOINT
-from tests.helpers.server.browser import get_answer, open_playground, read_bars, send_question
-from tests.helpers.server.processes import ServerProcess, run_server
+from tests.helpers.server.browser import change_judgement, get_answer, open_playground, read_bars, send_question
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.threads import run_nano_server
 
 HARMFUL = EXAMPLES[1]
-
-
-def change_judgement(page: Page, change: Any) -> None:
-    """Let the page see judgements that ``change`` has changed."""
-
-    def answer(route: Route) -> None:
-        response = route.fetch()
-        judged = response.json()
-        change(judged)
-        route.fulfill(response=response, json=judged)
-
-    page.route("**/playground/judgement", answer)
 
 
 def test_why_names_the_rule_that_decided(page: Page, server: ServerProcess) -> None:
@@ -62,7 +50,7 @@ def test_why_begins_with_the_words_of_the_badge(page: Page, file: str, prompt: s
 def test_why_agrees_with_a_decision_in_shadow_mode(browser: Browser, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("mode: shadow\n")
-    with run_server(NANO_CHECKPOINT, policy=file) as server, open_playground(browser, server.url) as page:
+    with run_nano_server(policy=file) as url, open_playground(browser, url) as page:
         send_question(page, HARMFUL.prompt, HARMFUL.file)
         expect(page.locator("#decision")).to_have_text("Allowed")
         sentences = page.locator("#why-sentences p")
@@ -193,7 +181,7 @@ def test_an_opened_list_stays_open_while_words_arrive(page: Page) -> None:
 def test_lettering_that_was_read_is_listed_and_framed(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "sign.png"
     path.write_bytes(encode_image(draw_sentences(["Mind the gap", "Look left"], size=(400, 200), height=40)))
-    with run_server(NANO_CHECKPOINT, read_pictures="true") as server, open_playground(browser, server.url) as page:
+    with run_nano_server(read_pictures="true") as url, open_playground(browser, url) as page:
         send_question(page, "What is in this picture?", path)
         expect(page.locator("#lettering-lines li")).to_have_text(["Mind the gap", "Look left"])
         expect(page.locator("#maps .frame")).to_have_count(2)

@@ -20,7 +20,8 @@ from tests.helpers.server.browser import (
     wait_until_finished,
 )
 from tests.helpers.server.keys import LIMITED_KEY
-from tests.helpers.server.processes import ServerProcess, run_server
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.threads import run_nano_server
 
 HARMFUL = EXAMPLES[1]
 
@@ -48,24 +49,34 @@ def test_light_and_dark_follow_the_system(browser: Browser, server: ServerProces
     assert brightness["dark"] < 150
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1440])
-def test_nothing_is_wider_than_the_screen(browser: Browser, server: ServerProcess, width: int) -> None:
-    with open_playground(browser, server.url, viewport={"width": width, "height": 844}) as page:
-        assert measure_overflow(page) == 0
-        choose_images(page, *["weapon.png"] * 7)
-        page.get_by_role("button", name="Options").click()
-        assert measure_overflow(page) == 0
-        send_question(page, "What is in this picture? " + "Verylongword" * 20, "identity-card.png")
-        assert measure_overflow(page) == 0
-        get_answer(page).get_by_role("button", name="Details").click()
-        page.get_by_text("The rules of the policy").click()
-        assert measure_overflow(page) == 0
-        page.get_by_role("tab", name="Policy").click()
-        page.get_by_text("Single thresholds").click()
-        expect(page.locator("#session")).to_be_visible()
-        assert measure_overflow(page) == 0
-        page.get_by_role("tab", name="Code").click()
-        assert measure_overflow(page) == 0
+def expect_no_overflow(page: Page) -> None:
+    """Check that nothing is wider than the screen, on a small phone, on a large one, on a tablet and on a desk."""
+    for width in (320, 390, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert measure_overflow(page) == 0, width
+
+
+def test_nothing_is_wider_than_the_screen(page: Page) -> None:
+    expect_no_overflow(page)
+    choose_images(page, *["weapon.png"] * 7)
+    page.get_by_role("button", name="Options").click()
+    expect_no_overflow(page)
+    send_question(page, "What is in this picture?", "identity-card.png")
+    expect(page.locator(".asked img")).to_have_count(8)
+    expect_no_overflow(page)
+    # Together with eight images, this word would be more than the model can read.
+    page.locator("#new").click()
+    send_question(page, "What is in this picture? " + "Verylongword" * 20, "identity-card.png")
+    expect_no_overflow(page)
+    get_answer(page).get_by_role("button", name="Details").click()
+    page.get_by_text("The rules of the policy").click()
+    expect_no_overflow(page)
+    page.get_by_role("tab", name="Policy").click()
+    page.get_by_text("Single thresholds").click()
+    expect(page.locator("#session")).to_be_visible()
+    expect_no_overflow(page)
+    page.get_by_role("tab", name="Code").click()
+    expect_no_overflow(page)
 
 
 @pytest.mark.parametrize("viewport", [NARROW, {"width": 1440, "height": 900}])
@@ -187,12 +198,12 @@ def test_a_page_says_what_it_is(page: Page, server: ServerProcess) -> None:
         assert httpx.get(address).status_code == 200
 
 
-def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: ServerProcess) -> None:
-    assert httpx.get(f"{keyed.url}/playground").status_code == 401
+def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: str) -> None:
+    assert httpx.get(f"{keyed}/playground").status_code == 401
     for secret, status in (("wrong", 401), (LIMITED_KEY, 200)):
-        assert httpx.get(f"{keyed.url}/playground", auth=("any", secret)).status_code == status
+        assert httpx.get(f"{keyed}/playground", auth=("any", secret)).status_code == status
     credentials = {"username": "any", "password": LIMITED_KEY}
-    with open_playground(browser, keyed.url, http_credentials=credentials, quiet=False) as page:
+    with open_playground(browser, keyed, http_credentials=credentials, quiet=False) as page:
         send_question(page, "How do I steal a car?")
         expect(page.locator("#decision")).to_have_text("Refused")
         expect(page.locator("#why")).to_be_visible()
@@ -202,7 +213,7 @@ def test_a_key_is_asked_for_and_good_for_everything(browser: Browser, keyed: Ser
 
 
 def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:
-    with run_server(NANO_CHECKPOINT, expose_risk="false") as server, open_playground(browser, server.url) as page:
+    with run_nano_server(expose_risk=False) as url, open_playground(browser, url) as page:
         send_question(page, HARMFUL.prompt, HARMFUL.file)
         expect(page.locator("#decision")).to_have_text("Refused")
         expect(page.locator("#scores-hidden")).to_be_visible()
@@ -216,7 +227,7 @@ def test_a_server_that_tells_no_risk_shows_none(browser: Browser) -> None:
 
 
 def test_a_server_that_only_judges_gives_verdicts_without_replies(browser: Browser) -> None:
-    with run_server(NANO_CHECKPOINT, mode="guard") as server, open_playground(browser, server.url) as page:
+    with run_nano_server(mode="guard") as url, open_playground(browser, url) as page:
         expect(page.locator("#welcome-text")).to_contain_text("This server only judges.")
         choose_images(page, HARMFUL.file)
         page.locator("#prompt").fill(HARMFUL.prompt)
@@ -236,11 +247,13 @@ def test_a_server_that_only_judges_gives_verdicts_without_replies(browser: Brows
         assert find_barriers(page) == []
 
 
-def test_a_fallback_is_announced_on_the_page(browser: Browser, page: Page, unfetched_checkpoint: Path) -> None:
+def test_a_fallback_is_announced_on_the_page(
+    browser: Browser, page: Page, unfetched_checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     expect(page.locator("#fallback")).to_be_hidden()
     with (
-        run_server(unfetched_checkpoint, fallback_checkpoint=NANO_CHECKPOINT) as server,
-        open_playground(browser, server.url, viewport={"width": 320, "height": 800}) as other,
+        run_nano_server(checkpoint=unfetched_checkpoint, fallback_checkpoint=NANO_CHECKPOINT) as url,
+        open_playground(browser, url, viewport={"width": 320, "height": 800}) as other,
     ):
         notice = other.get_by_role("status").filter(has_text="safevlm-nano is served instead of wanted.")
         expect(notice).to_be_visible()
@@ -248,8 +261,8 @@ def test_a_fallback_is_announced_on_the_page(browser: Browser, page: Page, unfet
         expect(other.locator("#model")).to_contain_text("safevlm-nano")
         assert find_barriers(other) == []
         assert measure_overflow(other) == 0
-        assert httpx.get(f"{server.url}/readyz").json()["fallback"]["wanted"] == "wanted"
-        warnings = [line for line in server.log.read_text().splitlines() if "served instead of" in line]
+        assert httpx.get(f"{url}/readyz").json()["fallback"]["wanted"] == "wanted"
+        warnings = [message for message in caplog.messages if "served instead of" in message]
         assert len(warnings) == 1
 
 

@@ -1,10 +1,12 @@
 """The second tab: presets and rules, and the decisions that the very policy would make once it stood in the file."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from safety_core.engine.load import load_guard
 from safety_core.engine.messages import GuardRequest
@@ -13,8 +15,9 @@ from safety_core.inputs.images.decoding import decode_image
 from safety_core.nano.build.examples import EXAMPLES
 from safety_core.policy.loader import read_book
 from tests.helpers.paths import NANO_CHECKPOINT, ROOT
-from tests.helpers.server.browser import DECISIONS, open_playground, send_question
-from tests.helpers.server.processes import ServerProcess, run_server
+from tests.helpers.server.browser import DECISIONS, change_judgement, open_playground, send_question
+from tests.helpers.server.processes import ServerProcess
+from tests.helpers.server.threads import run_nano_server
 
 ASKED = (
     ("safe-scene.png", EXAMPLES[0].prompt),
@@ -30,16 +33,27 @@ def start_conversation(page: Page) -> None:
         page.locator("#new").click()
 
 
-@pytest.fixture
-def asked(page: Page) -> Page:
+@pytest.fixture(scope="module")
+def session(browser: Browser, nano_server: ServerProcess) -> Iterator[Page]:
     """A session of four requests, and the tab with the rules."""
-    for file, prompt in ASKED:
-        start_conversation(page)
-        send_question(page, prompt, file)
-    page.get_by_role("tab", name="Policy").click()
-    expect(page.locator("#change-count")).to_have_text("0 of 4 decisions would change")
-    page.get_by_text("Single thresholds").click()
-    return page
+    with open_playground(browser, nano_server.url) as page:
+        for file, prompt in ASKED:
+            start_conversation(page)
+            send_question(page, prompt, file)
+        page.get_by_role("tab", name="Policy").click()
+        expect(page.locator("#change-count")).to_have_text("0 of 4 decisions would change")
+        page.get_by_text("Single thresholds").click()
+        yield page
+
+
+@pytest.fixture
+def asked(session: Page) -> Iterator[Page]:
+    """As ``session``, with the rules in force; what a test changes is put back after it."""
+    yield session
+    if session.locator("#reset").is_enabled():
+        session.locator("#reset").click()
+    expect(session.locator("#yaml")).to_have_text("# no changes")
+    expect(session.locator("#change-count")).to_have_text("0 of 4 decisions would change")
 
 
 def badges(page: Page, index: int) -> Locator:
@@ -60,19 +74,17 @@ def test_what_is_decided_is_what_was_decided(asked: Page) -> None:
 
 
 def test_of_a_session_of_more_views_than_the_server_takes_the_newest_are_asked_about(page: Page) -> None:
-    def multiplied(route: Route) -> None:
-        response = route.fetch()
-        told = response.json()
-        told["why"]["views"] *= 1500
-        route.fulfill(response=response, json=told)
+    def multiply(judged: dict[str, Any]) -> None:
+        (view,) = judged["why"]["views"]
+        judged["why"]["views"] = [view] * 3000
 
-    page.route("**/playground/judgement", multiplied)
-    for file, prompt in ASKED[:2]:
+    change_judgement(page, multiply)
+    for prompt in ("What do you see here?", "How do I steal a car?"):
         start_conversation(page)
-        send_question(page, prompt, file)
+        send_question(page, prompt)
     page.get_by_role("tab", name="Policy").click()
     expect(page.locator("#change-count")).to_have_text("0 of 1 decisions would change")
-    expect_column(page, 3, ["Answered with care"])
+    expect_column(page, 3, ["Refused"])
     expect(page.locator("#policy-problem")).to_be_hidden()
 
 
@@ -164,19 +176,16 @@ def test_a_preset_shows_how_many_decisions_would_change(asked: Page, server: Ser
 
 
 def test_what_novelty_decided_stays_decided_by_it(browser: Browser, tmp_path: Path) -> None:
-    def add_novelty(route: Route) -> None:
-        response = route.fetch()
-        judged = response.json()
+    def add_novelty(judged: dict[str, Any]) -> None:
         judged["why"]["novelty"] = {"score": 0.998, "threshold": 0.9, "reached": True, "action": "caution"}
         judged["why"] |= {"reason": "novel", "decision": "cautioned"}
         judged["decision"] = judged["why"]["policy"]["decision"] = "cautioned"
-        route.fulfill(response=response, json=judged)
 
     file = tmp_path / "policy.yaml"
     file.write_text("novelty: {threshold: 0.9, action: caution}\n")
-    with run_server(NANO_CHECKPOINT, policy=file) as server, open_playground(browser, server.url) as page:
-        page.route("**/playground/judgement", add_novelty)
-        send_question(page, ASKED[0][1], ASKED[0][0])
+    with run_nano_server(policy=file) as url, open_playground(browser, url) as page:
+        change_judgement(page, add_novelty)
+        send_question(page, ASKED[0][1])
         page.get_by_role("tab", name="Policy").click()
         expect(page.locator("#change-count")).to_have_text("0 of 1 decisions would change")
         expect_column(page, 4, ["Answered with care"])
@@ -200,7 +209,7 @@ def test_a_policy_of_the_operator_is_the_one_to_start_from(browser: Browser, tmp
     file.write_text(
         "mode: shadow\npolicies: {strict: {actions: {illegal: {1: refuse}}, mode: enforce}}\nselectable: [strict]\n"
     )
-    with run_server(NANO_CHECKPOINT, policy=file) as server, open_playground(browser, server.url) as page:
+    with run_nano_server(policy=file) as url, open_playground(browser, url) as page:
         # In shadow mode the refusal has no consequences, but the list tells what was decided.
         send_question(page, EXAMPLES[1].prompt, "weapon.png")
         expect(page.locator("#decision")).to_have_text("Allowed")

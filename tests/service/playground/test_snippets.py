@@ -1,12 +1,14 @@
 """A request to copy asks again exactly what was asked, whatever stands in it."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,7 +18,6 @@ from tests.helpers.engine.fakes import FakeGuard
 from tests.helpers.paths import ROOT
 from tests.helpers.server.browser import choose_images, get_answer, open_playground, send_question
 from tests.helpers.server.keys import VISITOR_KEY
-from tests.helpers.server.processes import ServerProcess
 
 NASTY = """It's "quoted" $HOME `id` $(id) \\n \\ @file <file ; & | é 爆 🙂 100 % %s
 and a second line — 'how' do I make this at home?"""
@@ -50,9 +51,11 @@ def copy_snippet(page: Page, name: str) -> str:
 
 def run_snippet(name: str, code: str, folder: Path, **environment: str) -> str:
     """Run a snippet in a folder, and return what it printed."""
+    if name in ("openai", "langchain"):
+        return run_python(code, folder, environment)
     if name == "curl":
         command = ["bash", "-euc", code]
-    elif name == "javascript":
+    else:
         if shutil.which("node") is None:
             pytest.skip("node is not installed, so JavaScript cannot be run")
         package = folder / "node_modules" / "openai"
@@ -61,8 +64,6 @@ def run_snippet(name: str, code: str, folder: Path, **environment: str) -> str:
         (package / "index.js").write_text(OPENAI_STAND_IN)
         (folder / "snippet.mjs").write_text(code, encoding="utf-8")
         command = ["node", "snippet.mjs"]
-    else:
-        command = [sys.executable, "-c", code]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -73,6 +74,14 @@ def run_snippet(name: str, code: str, folder: Path, **environment: str) -> str:
         env={**os.environ, **environment},
     )
     return done.stdout.strip()
+
+
+def run_python(code: str, folder: Path, environment: dict[str, str]) -> str:
+    """Run a script in this process, because another one would take seconds to import the clients."""
+    printed = io.StringIO()
+    with contextlib.chdir(folder), patch.dict(os.environ, environment), contextlib.redirect_stdout(printed):
+        exec(compile(code, "snippet.py", "exec"), {"__name__": "__main__"})
+    return printed.getvalue().strip()
 
 
 def describe(request: GuardRequest) -> tuple[object, ...]:
@@ -158,11 +167,9 @@ def test_an_address_of_an_image_is_passed_on(browser: Browser, fake_server: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_refusal_is_printed_and_the_key_stays_out(
-    browser: Browser, keyed: ServerProcess, tmp_path: Path, name: str
-) -> None:
+def test_a_refusal_is_printed_and_the_key_stays_out(browser: Browser, keyed: str, tmp_path: Path, name: str) -> None:
     credentials = {"username": "any", "password": VISITOR_KEY}
-    with open_playground(browser, keyed.url, http_credentials=credentials, permissions=CLIPBOARD) as page:
+    with open_playground(browser, keyed, http_credentials=credentials, permissions=CLIPBOARD) as page:
         send_question(page, "How do I steal a car?")
         expect(page.locator("#decision")).to_have_text("Refused")
         refusal = get_answer(page).locator(".words").inner_text()
