@@ -1,5 +1,7 @@
 """Selects the torch device for a name given on the command line or in a configuration file, and its precision."""
 
+from typing import Any
+
 import torch
 
 from safety_core.errors import ConfigError
@@ -25,3 +27,9 @@ def pick_device(name: str) -> torch.device:
 def pick_dtype(device: str | torch.device) -> torch.dtype:
     """Return float32 for the CPU, where 16-bit arithmetic is slow and inexact, and bfloat16 for other devices."""
     return torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions that multiply bfloat16; without them, float32 is many times faster."""
+    cpu: Any = torch.cpu
+    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())

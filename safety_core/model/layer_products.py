@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import LlavaForConditionalGeneration
 
+from safety_core.model.device import multiplies_bfloat16
+
 SMALLEST_BYTES, LARGEST_BYTES = 64 << 20, 1 << 30
 """Sizes of a copy that is worthwhile: below, other operations determine the duration; above, memory is worth more."""
 
@@ -130,7 +132,7 @@ class PackedModel:
 
 def pack_worthwhile(backbone: LlavaForConditionalGeneration) -> PackedModel | None:
     """Pack the weights if the processor multiplies bfloat16 natively and the copy has a worthwhile size."""
-    if not _multiplies_bfloat16() or not can_pack(backbone):
+    if not multiplies_bfloat16() or not can_pack(backbone):
         return None
     copied = sum(2 * module.weight.numel() for module in _list_modules(backbone))
     return PackedModel(backbone) if SMALLEST_BYTES <= copied <= LARGEST_BYTES else None
@@ -154,9 +156,3 @@ def _list_modules(backbone: Any) -> list[Any]:
         modules += [attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj]
         modules += [mlp.gate_proj, mlp.up_proj, mlp.down_proj]
     return modules
-
-
-def _multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions that multiply bfloat16."""
-    cpu: Any = torch.cpu
-    return bool(cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())

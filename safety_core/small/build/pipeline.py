@@ -40,6 +40,7 @@ from safety_core.model.checkpoint.checkpoint import (
     write_manifest,
 )
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, MANIFEST
+from safety_core.model.device import multiplies_bfloat16
 from safety_core.model.spec import BackboneRef, read_spec, write_spec
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action, Decision
@@ -361,6 +362,8 @@ class Build:
         if self.device == "cpu":  # the same optimizer steps from smaller passes: memory is short there
             passes = math.gcd(_CPU_PASSES, fields["batch_size"])
             fields |= {"batch_size": fields["batch_size"] // passes, "grad_accum": fields["grad_accum"] * passes}
+            if not multiplies_bfloat16():
+                fields |= {"precision": "fp32"}
         train(
             TrainConfig(
                 backbone=str(start),

@@ -30,7 +30,7 @@ def backbone() -> Any:
 def allow_any_size(monkeypatch: pytest.MonkeyPatch, *, native: bool = True) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(layer_products, "SMALLEST_BYTES", 0)
-        patch.setattr(layer_products, "_multiplies_bfloat16", lambda: native)
+        patch.setattr(layer_products, "multiplies_bfloat16", lambda: native)
         yield
 
 

@@ -657,7 +657,7 @@ def test_steps_with_packed_weights_are_close_to_the_plain_ones(
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("oneDNN has no bfloat16 on this processor")
     monkeypatch.setattr(layer_products, "SMALLEST_BYTES", 0)
-    monkeypatch.setattr(layer_products, "_multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr(layer_products, "multiplies_bfloat16", lambda: True)
     logits: list[torch.Tensor] = []
     for packed in (pack_quick_step(model.backbone), None):
         generator = Generator(model, eos_ids=(), packed=packed)

@@ -17,6 +17,7 @@ from safety_core.model.checkpoint.checkpoint import BACKBONE_DIR, CARD_FILE, POL
 from safety_core.policy.documents import load_policy
 from safety_core.policy.policy import Action
 from safety_core.small.alignment.projector.recipe import Recipe as AlignmentRecipe
+from safety_core.small.build import pipeline
 from safety_core.small.build.pipeline import NAME, Build
 from safety_core.small.build.recipe import Recipe
 from safety_core.small.build.training_files import Amounts
@@ -293,6 +294,15 @@ def test_a_head_that_reads_embeddings_needs_no_adapter(make_build: MakeBuild, tm
 def test_a_cpu_takes_the_same_steps_in_smaller_passes(built: Path) -> None:
     run = json.loads((built / "words.run" / "train-run.json").read_text())
     assert (run["batch_size"], run["grad_accum"]) == (1, 4)
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_a_cpu_without_bfloat16_trains_in_full_precision(
+    native: bool, precision: str, make_build: MakeBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: native)
+    make_build(tmp_path / "out", recipe=create_recipe()).run(until="words")
+    assert json.loads((tmp_path / "out" / "words.run" / "train-run.json").read_text())["precision"] == precision
 
 
 def test_a_checkpoint_sees_more_pictures_without_reading_words_first(
