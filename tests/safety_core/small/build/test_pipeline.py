@@ -301,7 +301,9 @@ def test_a_cpu_without_bfloat16_trains_in_full_precision(
     native: bool, precision: str, make_build: MakeBuild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "multiplies_bfloat16", lambda: native)
-    make_build(tmp_path / "out", recipe=create_recipe()).run(until="words")
+    recipe = create_recipe()
+    recipe = replace(recipe, words={**recipe.words, "precision": "bf16"})
+    make_build(tmp_path / "out", recipe=recipe).run(until="words")
     assert json.loads((tmp_path / "out" / "words.run" / "train-run.json").read_text())["precision"] == precision
 
 
