@@ -65,18 +65,26 @@ export class PolicyTrial {
 
   #start(changes, { isPreset = false } = {}) {
     this.#changes = keepDifferences(changes, this.#base);
-    if (!isPreset) this.#presets.mark({ isUnchanged: $("base").selectedIndex === 0 });
+    if (!isPreset) this.#markPreset();
     drawRules(this.#server, this.#base, this.#changes, (...change) => {
       setChange(this.#changes, this.#base, ...change);
-      this.#presets.mark({ isUnchanged: false });
+      this.#markPreset();
       this.#showChanges();
     });
     this.#showChanges();
   }
 
+  get #isChanged() {
+    return Object.keys(this.#changes).length > 0;
+  }
+
+  #markPreset() {
+    this.#presets.mark({ isUnchanged: $("base").selectedIndex === 0 && !this.#isChanged });
+  }
+
   #showChanges() {
     $("yaml").textContent = formatYaml(this.#changes);
-    $("reset").disabled = !Object.keys(this.#changes).length;
+    $("reset").disabled = !this.#isChanged;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#decide(), PAUSE_MS);
   }
