@@ -25,6 +25,7 @@ from bench.security.latency_leak import measure_latency_leak
 from bench.small.chat import measure_small_chat
 from bench.small.figures import measure_small
 from bench.small.judge import measure_small_judge
+from bench.small.modes import measure_small_modes
 from bench.small.overhead import measure_small_overhead
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "small_chat": measure_small_chat,
     "small_overhead": measure_small_overhead,
     "small_judge": measure_small_judge,
+    "small_modes": measure_small_modes,
     "gpu": measure_gpu,
     "summary": print_summary,
     "pages": write_pages,
