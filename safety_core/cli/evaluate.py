@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 BARS_NOT_CLEARED = 3
 """Exit status of ``safevlm evaluate --check-bars`` if a bar is not cleared; errors exit with 1."""
 
+app = typer.Typer(invoke_without_command=True)
+
 BUILD = Path("build")
 """Folder for the files and the report of a registered suite, unless options name another folder."""
 
 
+@app.callback()
 def evaluate(
-    suite: Annotated[Path, typer.Option(help="Folder of the suite, or the name of a registered one: nano, real.")],
+    context: typer.Context,
+    suite: Annotated[
+        Path | None, typer.Option(help="Folder of the suite, or the name of a registered one: nano, real.")
+    ] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Checkpoint directory; default: weights/safevlm-nano, of real safevlm-small.")
     ] = None,
@@ -49,6 +55,10 @@ def evaluate(
     progress: Annotated[bool, typer.Option("--progress/--quiet", help="Show a progress bar.")] = True,
 ) -> None:
     """Evaluate a checkpoint, and the systems it is compared with, on one suite."""
+    if context.invoked_subcommand is not None:
+        return
+    if suite is None:
+        raise typer.BadParameter("a suite is needed", param_hint="--suite")
     from safety_core.evaluation.runs.registered import RUNS, RunRequest, parse_rows
     from safety_core.evaluation.runs.run import EvaluationConfig
     from safety_core.evaluation.runs.run import evaluate as run

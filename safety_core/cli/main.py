@@ -16,7 +16,7 @@ from safety_core.cli.checkpoints.verify import verify
 from safety_core.cli.classify import classify
 from safety_core.cli.convert import convert
 from safety_core.cli.data.app import app as data_app
-from safety_core.cli.evaluate import evaluate
+from safety_core.cli.evaluate import app as evaluate_app
 from safety_core.cli.nano import app as nano_app
 from safety_core.cli.policy import app as policy_app
 from safety_core.cli.small.app import app as small_app
@@ -27,10 +27,11 @@ from safety_core.library_warnings import suppress_library_warnings
 app = typer.Typer(
     name="safevlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-for command in (init, train, evaluate, verify, classify):
+for command in (init, train, verify, classify):
     app.command()(command)
 app.command("convert")(convert)
 app.command("audit-log")(print_audit_log)
+app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(data_app, name="data")
 app.add_typer(policy_app, name="policy")
