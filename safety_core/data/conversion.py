@@ -72,7 +72,7 @@ def convert(
     """
     adapter, root, target = find_adapter(name), Path(source), Path(out)
     options = ReadOptions(split=split, columns=columns or {})
-    _check_request(name, adapter, root, options)
+    check_request(name, adapter, root, options)
     table = LabelTable(adapter.labels, labels or {}, taxonomy)
     with create_folders(target.parent), open_image_store(target.with_name(f"{target.stem}-images")) as images:
         builder = _RecordBuilder(
@@ -93,8 +93,12 @@ def convert(
     )
 
 
-def _check_request(name: str, adapter: DatasetAdapter, root: Path, options: ReadOptions) -> None:
-    """Check that the adapter can do what is asked; raises ConfigError if it cannot."""
+def check_request(name: str, adapter: DatasetAdapter, root: Path, options: ReadOptions) -> None:
+    """Check that the adapter can do what is asked.
+
+    Raises:
+        ConfigError: the source, split or column does not exist.
+    """
     if not root.is_dir() and not (root.is_file() and root.suffix.lower() in adapter.suffixes):
         files = f", and no {' or '.join(adapter.suffixes)} file" if adapter.suffixes else ""
         raise ConfigError(f"{root}: there is no such folder{files}")

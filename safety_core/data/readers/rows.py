@@ -8,15 +8,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from safety_core.data.raw_samples import RawSample, RawSamples
 from safety_core.data.record_place import RecordPlace
 from safety_core.errors import SampleError
 from safety_core.files import describe_read_error, open_text, read_json
 from safety_core.strict_json import ModelT
+
+SampleT = TypeVar("SampleT")
+"""What a record is converted to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class SourceRow:
 def convert_rows(
     rows: Iterable[SourceRow | SampleError],
     model: type[ModelT],
-    convert: Callable[[ModelT, RecordPlace], Iterable[RawSample]],
-) -> RawSamples:
+    convert: Callable[[ModelT, RecordPlace], Iterable[SampleT]],
+) -> Iterator[SampleT | SampleError]:
     """Yield the samples of each row; a malformed row yields its error and no sample, and reading continues.
 
     Args:
