@@ -109,6 +109,18 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file completely or not at all, as :func:`open_atomically` does."""
+    with create_folders(path.parent):
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
 @contextmanager
 def create_folders(folder: Path) -> Iterator[None]:
     """Create a folder and its missing parents; after an error, new folders that are still empty are removed."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.files import describe_read_error, open_atomically, read_json, read_text, write_text
+from safety_core.files import describe_read_error, open_atomically, read_json, read_text, write_bytes, write_text
 
 TEXT = '{"name": "Zürich"}\n'
 
@@ -62,3 +62,11 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, error: type[BaseE
         fail(tmp_path / "file")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "before"
+
+
+def test_a_binary_file_appears_completely_or_not_at_all(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "new" / "file.bin", b"\x00\xff")
+    assert (tmp_path / "new" / "file.bin").read_bytes() == b"\x00\xff"
+    with pytest.raises(TypeError):
+        write_bytes(tmp_path / "other" / "file.bin", 3)  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()

@@ -23,6 +23,8 @@ def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) 
     typer.echo(f"modules    {report.parameters:,} parameters, {trained}")
     typer.echo(f"backbone   {'included' if report.ships_backbone else spec.backbone.location}")
     typer.echo(f"adapter    {'yes' if report.has_adapter else 'none'}")
+    if report.trained_records is not None:
+        typer.echo(f"data       fingerprints of {report.trained_records:,} training records")
     typer.echo(f"template   {'vicuna' if spec.prompt is None else 'chat'}")
     typer.echo(f"types      {', '.join(spec.taxonomy.types)}")
     typer.echo(f"levels     {', '.join(spec.taxonomy.levels)}")

@@ -2,6 +2,7 @@
 
 import typer
 
+from safety_core.cli.data.fingerprints import fingerprint
 from safety_core.cli.data.importing import import_set, print_sets
 from safety_core.cli.data.labelling import confirm, suggest
 from safety_core.cli.data.reports import print_report
@@ -15,3 +16,4 @@ app.command("suite")(make_suite)
 app.command("report")(print_report)
 app.command("suggest")(suggest)
 app.command("confirm")(confirm)
+app.command("fingerprint")(fingerprint)

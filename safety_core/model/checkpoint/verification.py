@@ -25,6 +25,7 @@ from safety_core.model.spec import POLICY_FILE, SPEC_FILE, CheckpointSpec, read_
 from safety_core.policy.documents import load_guarantee, load_policy
 from safety_core.policy.guarantee import Guarantee
 from safety_core.policy.policy import Policy
+from safety_core.training_rows_file import TRAINING_ROWS_FILE, read_training_rows
 
 SAFETY_FILE = "safety.safetensors"
 CARD_FILE = "MODEL_CARD.md"
@@ -65,6 +66,9 @@ class VerifyReport:
 
     has_novelty: bool = False
     """Whether the checkpoint measures how far requests lie outside of what was trained."""
+
+    trained_records: int | None = None
+    """Number of records whose fingerprints the checkpoint has; None without fingerprints."""
 
     ships_backbone: bool
     """Whether the backbone's weights are part of the checkpoint, and so of the manifest."""
@@ -107,6 +111,8 @@ def verify(path: Path | str) -> VerifyReport:
     has_novelty = (path / NOVELTY_FILE).is_file()
     if has_novelty:
         check_novelty(path / NOVELTY_FILE, spec.dims)
+    training_rows = path / TRAINING_ROWS_FILE
+    trained_records = read_training_rows(training_rows).records if training_rows.is_file() else None
     try:
         policy = load_policy(_require(path, POLICY_FILE), spec.taxonomy)
         guarantee = load_guarantee(path / POLICY_FILE, spec.taxonomy)
@@ -123,6 +129,7 @@ def verify(path: Path | str) -> VerifyReport:
         has_adapter=has_adapter,
         has_prompt_adapter=has_prompt_adapter,
         has_novelty=has_novelty,
+        trained_records=trained_records,
         ships_backbone=ships_backbone,
     )
 
