@@ -1,4 +1,4 @@
-"""Figures of a classifier as statistics of weighted pairs: macro F1, AUROC, expected calibration error.
+"""Figures of a classifier as statistics of weighted pairs: macro F1, AUROC, AUPRC, expected calibration error.
 
 Shapes: R resamples · P pairs · C classes · N bins · O scored pairs in order of their scores · G groups of ties.
 """
@@ -41,6 +41,47 @@ def build_auroc(scores_P: FloatArray, positive_P: BoolArray, scored_P: BoolArray
         below_RG = np.cumsum(negatives_RG, axis=1) - negatives_RG
         wins_R = (positives_RG * (below_RG + negatives_RG / 2)).sum(axis=1)
         return divide(wins_R, positives_RG.sum(axis=1) * negatives_RG.sum(axis=1))
+
+    return compute
+
+
+def build_average_precision(scores_P: FloatArray, positive_P: BoolArray, scored_P: BoolArray) -> Statistic:
+    """Build the statistic: area under precision and recall as average precision, without interpolation.
+
+    Equal scores are one step, so the order of ties does not matter. Source: Davis and Goadrich, *The relationship
+    between precision-recall and ROC curves*, ICML 2006; the form is that of scikit-learn.
+    """
+    order = np.flatnonzero(scored_P)[np.argsort(-scores_P[scored_P], kind="stable")]
+    sorted_scores = scores_P[order]
+    starts = np.flatnonzero(np.concatenate([[True], sorted_scores[1:] != sorted_scores[:-1]])) if len(order) else order
+
+    def compute(weights_RP: FloatArray) -> FloatArray:
+        if not len(order):
+            return np.full(len(weights_RP), np.nan)
+        weights_RO = weights_RP[:, order]
+        positives_RG = np.add.reduceat(weights_RO * positive_P[order], starts, axis=1)
+        all_RG = np.add.reduceat(weights_RO, starts, axis=1)
+        precision_RG = divide(np.cumsum(positives_RG, axis=1), np.cumsum(all_RG, axis=1))
+        # A group that was not drawn has no precision and no positives.
+        sums_R = np.where(positives_RG > 0, precision_RG * positives_RG, 0.0).sum(axis=1)
+        return divide(sums_R, positives_RG.sum(axis=1))
+
+    return compute
+
+
+def build_quantile(values_P: FloatArray, scored_P: BoolArray, share: float) -> Statistic:
+    """Build the statistic: the least value that a share of the scored pairs does not exceed."""
+    order = np.flatnonzero(scored_P)[np.argsort(values_P[scored_P], kind="stable")]
+    sorted_values = values_P[order]
+
+    def compute(weights_RP: FloatArray) -> FloatArray:
+        if not len(order):
+            return np.full(len(weights_RP), np.nan)
+        reached_RO = np.cumsum(weights_RP[:, order], axis=1)
+        total_R = reached_RO[:, -1]
+        # The first place that reaches the share, less a rounding error.
+        place_R = (reached_RO >= (share * total_R - 1e-9)[:, None]).argmax(axis=1)
+        return np.where(total_R > 0, sorted_values[place_R], np.nan)
 
     return compute
 

@@ -25,6 +25,12 @@ Statistic = Callable[[FloatArray], FloatArray]
 
 CONFIDENCE = 0.95
 
+_NO_WIDTH = 1e-12
+"""Greatest width of an interval that counts as none."""
+
+_CHUNK = 1 << 23
+"""Most weights, resamples times pairs, that are computed with at once: 64 MiB."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -69,7 +75,8 @@ class Bootstrap:
         self._cluster_P = np.array([numbers.setdefault(key, len(numbers)) for key in clusters])
         rng = np.random.default_rng(seed)
         counts_RK = rng.multinomial(len(numbers), np.full(len(numbers), 1 / len(numbers)), size=resamples)
-        self._weights_RP: FloatArray = counts_RK[:, self._cluster_P].astype(np.float64)
+        # Two bytes for each count: no cluster is drawn anywhere near 65,536 times.
+        self._counts_RP = np.minimum(counts_RK, np.iinfo(np.uint16).max).astype(np.uint16)[:, self._cluster_P]
 
     @property
     def pairs(self) -> int:
@@ -87,10 +94,53 @@ class Bootstrap:
         value = float(statistic(np.ones((1, self.pairs)))[0])
         if n == 0 or math.isnan(value):
             return Estimate(value=None, low=None, high=None, n=n, unscored=unscored)
-        draws_R = statistic(self._weights_RP)
+        draws_R = self._draw(statistic)
         tail = (1 - CONFIDENCE) / 2
         low, high = np.nanquantile(draws_R, [tail, 1 - tail])
         return Estimate(value=value, low=float(low), high=float(high), n=n, unscored=unscored)
+
+    def estimate_bounded(
+        self,
+        statistic: Statistic,
+        scored_P: BoolArray,
+        *,
+        unscored: int = 0,
+        bounds: tuple[float, float] = (0.0, 1.0),
+        limiting: Sequence[BoolArray] = (),
+    ) -> Estimate:
+        """Estimate a figure that is no mean; where the bootstrap has no spread, an exact limit gives the interval.
+
+        An interval without width (all pairs have one outcome, classes are perfectly separated) would claim certainty.
+        It is widened, within the bounds, by the exact binomial limit of an event that none of the clusters shows. For
+        an AUROC of 1 this is exact with the smaller class: as many independent comparisons were all won.
+
+        Args:
+            statistic: the figure as a function of the pairs' weights.
+            scored_P: mask of the scored pairs.
+            unscored: number of pairs within its scope that it leaves out.
+            bounds: least and greatest possible value.
+            limiting: masks of pairs, such as both classes; that with the fewest clusters counts. Default: all scored.
+        """
+        n = int(scored_P.sum())
+        value = float(statistic(np.ones((1, self.pairs)))[0])
+        if n == 0 or math.isnan(value):
+            return Estimate(value=None, low=None, high=None, n=n, unscored=unscored)
+        draws_R = self._draw(statistic)
+        draws_R = draws_R[~np.isnan(draws_R)]
+        tail = (1 - CONFIDENCE) / 2
+        low, high = (float(end) for end in np.quantile(draws_R, [tail, 1 - tail])) if len(draws_R) else (value, value)
+        if high - low <= _NO_WIDTH:
+            rest = max(self._bound_unseen_rate(mask_P) for mask_P in (limiting or (scored_P,))) * (
+                bounds[1] - bounds[0]
+            )
+            low, high = max(bounds[0], value - rest), min(bounds[1], value + rest)
+        return Estimate(value=value, low=low, high=high, n=n, unscored=unscored)
+
+    def _draw(self, statistic: Statistic) -> FloatArray:
+        """Compute a figure on all resamples, in chunks of bounded size."""
+        step = max(1, _CHUNK // self.pairs)
+        chunks = range(0, len(self._counts_RP), step)
+        return np.concatenate([statistic(self._counts_RP[at : at + step].astype(np.float64)) for at in chunks])
 
     def estimate_mean(
         self, values_P: FloatArray, applies_P: BoolArray, *, bounds: tuple[float, float] = (0.0, 1.0)

@@ -3,7 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from safety_core.evaluation.statistics.classification import build_auroc, build_calibration_error, build_macro_f1
+from safety_core.evaluation.statistics.classification import (
+    build_auroc,
+    build_average_precision,
+    build_calibration_error,
+    build_macro_f1,
+    build_quantile,
+)
 from safety_core.evaluation.statistics.estimates import Bootstrap, FloatArray, Statistic
 
 ALL = np.ones(8, dtype=np.bool_)
@@ -60,3 +66,24 @@ def test_ece_is_the_weighted_gap_of_confidence_and_hits() -> None:
     assert point(statistic, 6) == pytest.approx((abs(3.6 + 1.0 - 3) + 0.3) / 6)
     spread = build_calibration_error(confidence, right, np.ones(6, dtype=np.bool_), bins=20)
     assert point(spread, 6) == pytest.approx((abs(3.6 - 2) + 0.3 + 0.0) / 6)
+
+
+def test_average_precision_counts_ties_as_one_step_and_takes_weights() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, 40).astype(np.float64)
+    positive = rng.random(40) < 0.4
+    statistic = build_average_precision(scores, positive, np.ones(40, dtype=np.bool_))
+    for weights in (np.ones(40), rng.integers(0, 4, 40).astype(np.float64)):
+        expected = metrics.average_precision_score(positive, scores, sample_weight=weights)
+        assert statistic(weights[None])[0] == pytest.approx(expected)
+    assert math.isnan(point(build_average_precision(scores, np.zeros(40, dtype=np.bool_), positive), 40))
+
+
+def test_quantiles_follow_weights_and_leave_out_unscored_pairs() -> None:
+    values = np.array([5.0, 1.0, 3.0, np.nan, 2.0])
+    scored = ~np.isnan(values)
+    assert point(build_quantile(values, scored, 0.5), 5) == 2.0
+    assert point(build_quantile(values, scored, 0.95), 5) == 5.0
+    assert build_quantile(values, scored, 0.5)(np.array([[3.0, 1, 1, 9, 0]]))[0] == 5.0
+    assert math.isnan(point(build_quantile(values, np.zeros(5, dtype=np.bool_), 0.5), 5))

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from safety_core.evaluation.statistics.estimates import Bootstrap
+from safety_core.evaluation.statistics import estimates
+from safety_core.evaluation.statistics.estimates import Bootstrap, FloatArray, build_weighted_mean
 
 ALL = np.ones(8, dtype=np.bool_)
 VALUES = np.array([1, 0, 1, 1, 0, 1, 0, 1], dtype=np.float64)
@@ -91,3 +92,26 @@ def test_a_pair_unscored_in_one_row_is_out_of_the_difference() -> None:
 def test_a_bootstrap_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="pairs and resamples"):
         Bootstrap([], seed=0)
+
+
+def test_a_figure_without_spread_gets_the_exact_limit_of_the_smaller_class() -> None:
+    def perfect(weights_RP: FloatArray) -> FloatArray:
+        return np.ones(len(weights_RP))
+
+    positive = np.arange(8) < 3
+    estimate = bootstrap().estimate_bounded(perfect, ALL, limiting=[positive, ~positive])
+    assert (estimate.value, estimate.high) == (1.0, 1.0)
+    assert estimate.low == pytest.approx(0.025 ** (1 / 3))
+
+
+def test_equal_clusters_between_the_bounds_do_not_claim_certainty() -> None:
+    pairs = Bootstrap(["a", "a", "b", "b"], seed=0)
+    values, scored = np.array([0.0, 1.0, 0.0, 1.0]), np.ones(4, dtype=np.bool_)
+    estimate = pairs.estimate_bounded(build_weighted_mean(values, scored), scored)
+    assert (estimate.value, estimate.low, estimate.high) == (0.5, 0.0, 1.0)
+
+
+def test_draws_in_chunks_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bootstrap().estimate_mean(VALUES, ALL)
+    monkeypatch.setattr(estimates, "_CHUNK", 100)
+    assert bootstrap().estimate_mean(VALUES, ALL) == whole
