@@ -26,7 +26,7 @@ def draw_picture(file: Path, corner: tuple[int, int], size: int = 200) -> Path:
 @pytest.fixture
 def marker(tmp_path: Path) -> TrainingRowMarker:
     draw_picture(tmp_path / "a.jpg", (10, 10))
-    records = [
+    records: list[dict[str, object]] = [
         {"id": "7", "source": "garden", "image": None, "conversations": [{"from": "USER", "value": HEDGE}]},
         {"id": "8", "image": "a.jpg", "conversations": [{"from": "USER", "value": "What is this?"}]},
     ]
