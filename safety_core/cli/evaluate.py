@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safety_core.cli.benchmarks.reporting import compare, report
 from safety_core.cli.common import NANO_CHECKPOINT, exit_on_error, find_checkpoint
 from safety_core.cli.progress import show_progress
 
@@ -17,6 +18,8 @@ BARS_NOT_CLEARED = 3
 """Exit status of ``safevlm evaluate --check-bars`` if a bar is not cleared; errors exit with 1."""
 
 app = typer.Typer(invoke_without_command=True)
+app.command("compare")(compare)
+app.command("report")(report)
 
 BUILD = Path("build")
 """Folder for the files and the report of a registered suite, unless options name another folder."""
