@@ -50,7 +50,7 @@ _STYLE: dict[Any, Any] = {
 def draw_rates(rates: Mapping[str, Estimate], *, prefix: str, label: str) -> str:
     """Draw rates as points with their intervals, one row each, from 0 to 100 %."""
     shown = {title: one for title, one in rates.items() if one.value is not None}
-    with _figure(5.0, 0.5 + 0.3 * max(1, len(shown))) as (figure, axes):
+    with _figure(4.2, 0.5 + 0.28 * max(1, len(shown))) as (figure, axes):
         for row, estimate in enumerate(shown.values()):
             value, low, high = (100 * (end or 0.0) for end in (estimate.value, estimate.low, estimate.high))
             axes.plot([low, high], [row, row], color=SERIES, linewidth=5, alpha=0.3, solid_capstyle="butt")

@@ -64,6 +64,11 @@ class Card:
 
     prompt: str | None
     reply: str | None
+    expected: str | None
+    """The right answer to a question."""
+
+    given: str | None
+    """The answer that was found in the reply."""
 
 
 def render_page(report: RunReport, folder: Path) -> str:
@@ -179,8 +184,6 @@ def _create_card(failure: Failure, folder: Path) -> Card:
         facts.append(f"risk {item.risk:.3f}")
     if failure.judges:
         facts.append(f"unsafe by {'; '.join(failure.judges)}")
-    if item.answer is not None:
-        facts.append(f"expected {item.answer.expected!r}, got {item.answer.given!r}")
     if item.trained_on is not None:
         facts.append("trained on" if item.trained_on == "id" else "near-duplicate of what was trained on")
     thumbnails = [read_thumbnail(folder, digest) for digest in item.pictures]
@@ -191,6 +194,8 @@ def _create_card(failure: Failure, folder: Path) -> Card:
         pictures=len(item.pictures),
         prompt=_shorten(item.prompt),
         reply=_shorten(item.reply),
+        expected=None if item.answer is None else _shorten(item.answer.expected),
+        given=None if item.answer is None else _shorten(item.answer.given),
     )
 
 
