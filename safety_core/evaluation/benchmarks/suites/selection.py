@@ -16,8 +16,8 @@ def choose_items(items: Sequence[Item], limit: int | None, *, seed: int) -> list
 
     The limit is divided among the strata (source, category, level) in proportion to their size; every stratum gets room
     for at least one group while there are enough places. Within a stratum, groups come in an order that depends on the
-    seed and their names only, so that a higher limit mostly adds items. A group belongs to the stratum of its first item
-    and is taken as a whole, or not at all.
+    seed and their names only, so that a higher limit mostly adds items. A group belongs to the stratum of its first
+    item and is taken as a whole, or not at all.
 
     Args:
         items: all items of the suite.

@@ -19,7 +19,7 @@ from safety_core.small.evaluation.items.item import Item
 from safety_core.small.evaluation.items.selection import choose_records
 from safety_core.small.evaluation.items.words import create_word_item, find_columns
 from safety_core.small.evaluation.systems.false_alarms import DEFAULT_FALSE_ALARMS, FalseAlarms, measure_false_alarms
-from safety_core.small.evaluation.systems.generative_judge import GenerativeJudge
+from safety_core.small.evaluation.systems.generative_judge import ASKED_SHARE, GenerativeJudge
 from safety_core.small.evaluation.systems.guarded import load_guard_system
 from safety_core.small.evaluation.systems.lettering_texts import LetteringTexts
 from safety_core.small.evaluation.systems.rows import Row
@@ -50,6 +50,7 @@ class Workbench:
         device: device of the models.
         limit: as for a run; None for a whole one.
         score_shipped: scores items with the shipped guard, for the baselines' thresholds; None without one.
+        judge_share: share of the items that the zero-shot judge is asked about.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Workbench:
         device: str = "cpu",
         limit: int | None = None,
         score_shipped: ScoreGuard | None = None,
+        judge_share: float = ASKED_SHARE,
     ) -> None:
         self._corpus = corpus
         self._build = build
         self._device = device
         self._limit = limit
         self._score_shipped = score_shipped
+        self._judge_share = judge_share
         self.notes: list[str] = []
 
     def load(self, row: Row) -> System:
@@ -85,6 +88,7 @@ class Workbench:
                     harmless=[item.prompt for item in self.harmless_items],
                     alarms=self._alarms,
                     lettering=self._lettering,
+                    asked=self._judge_share,
                 )
             case _:
                 assert row.checkpoint is not None, "a guard has a checkpoint"

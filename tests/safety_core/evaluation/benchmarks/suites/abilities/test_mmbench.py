@@ -1,5 +1,8 @@
+import base64
 import csv
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,9 +52,6 @@ def test_files_with_rotated_rows_are_not_rotated_again(tmp_path: Path) -> None:
 
 def test_a_long_picture_is_read_and_the_limit_of_the_csv_module_is_restored(tmp_path: Path) -> None:
     before = csv.field_size_limit()
-    import base64
-    import os
-
     noise = encode_picture() + os.urandom(200_000)
     rows = read(write_mmbench(tmp_path, image=base64.b64encode(noise).decode()))
     assert rows[0].image == noise
@@ -68,6 +68,6 @@ def test_a_long_picture_is_read_and_the_limit_of_the_csv_module_is_restored(tmp_
         ({"image": "aGVsbG8="}, "image"),
     ],
 )
-def test_malformed_rows_are_errors(changes: dict[str, str], field: str, tmp_path: Path) -> None:
+def test_malformed_rows_are_errors(changes: dict[str, Any], field: str, tmp_path: Path) -> None:
     errors = [row for row in read_mmbench(write_mmbench(tmp_path, **changes)) if isinstance(row, SampleError)]
     assert errors[0].field == field

@@ -1,0 +1,1 @@
+"""Endpoints as systems: chat, moderation, and generative guards. They may be asked by several threads."""
