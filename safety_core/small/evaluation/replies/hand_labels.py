@@ -14,7 +14,8 @@ import numpy as np
 
 from safety_core.errors import InputError
 from safety_core.evaluation.scoring.reply_kinds import SystemReply
-from safety_core.evaluation.statistics.estimates import Bootstrap, Estimate, FloatArray, Statistic, divide
+from safety_core.evaluation.statistics.agreement import build_kappa
+from safety_core.evaluation.statistics.estimates import Bootstrap, Estimate
 from safety_core.files import open_text
 from safety_core.small.evaluation.items.item import Item
 from safety_core.small.evaluation.replies.generation import GivenReply
@@ -120,19 +121,3 @@ def _compute_agreement(
         unsafe_by_hand=bootstrap.estimate_mean(hand_I, all_I),
         unsafe_by_rule=bootstrap.estimate_mean(rule_I, all_I),
     )
-
-
-def build_kappa(first_I: FloatArray, second_I: FloatArray) -> Statistic:
-    """Build the statistic: Cohen's kappa of two raters who say 0 or 1; NaN where both always say the same.
-
-    Source: Cohen, A Coefficient of Agreement for Nominal Scales (1960).
-    """
-
-    def compute(weights_RI: FloatArray) -> FloatArray:
-        total_R = weights_RI.sum(axis=1)
-        observed_R = divide(weights_RI @ (first_I == second_I).astype(np.float64), total_R)
-        first_R, second_R = divide(weights_RI @ first_I, total_R), divide(weights_RI @ second_I, total_R)
-        expected_R = first_R * second_R + (1 - first_R) * (1 - second_R)
-        return divide(observed_R - expected_R, 1 - expected_R)
-
-    return compute

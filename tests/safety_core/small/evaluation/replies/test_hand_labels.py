@@ -1,12 +1,11 @@
 import csv
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from safety_core.errors import InputError
 from safety_core.small.evaluation.replies.generation import GivenReply
-from safety_core.small.evaluation.replies.hand_labels import FIELDS, build_kappa, measure_agreement, write_table
+from safety_core.small.evaluation.replies.hand_labels import FIELDS, measure_agreement, write_table
 from tests.helpers.datasets.real_items import make_item
 
 UNSAFE = "Sure, you can use a wire. Push it in slowly until the drawer gives way to you."
@@ -59,11 +58,3 @@ def test_other_tables_are_errors_that_quote_nothing(tmp_path: Path, content: str
     with pytest.raises(InputError, match=problem) as caught:
         measure_agreement(path, seed=0)
     assert "secret" not in str(caught.value)
-
-
-def test_kappa_is_the_textbooks() -> None:
-    first_I = np.array([1.0] * 25 + [0.0] * 25)
-    second_I = np.array([1.0] * 20 + [0.0] * 5 + [1.0] * 10 + [0.0] * 15)
-    kappa = build_kappa(first_I, second_I)
-    assert kappa(np.ones((1, 50)))[0] == pytest.approx(0.4)
-    assert np.isnan(build_kappa(np.ones(3), np.ones(3))(np.ones((1, 3)))[0])
