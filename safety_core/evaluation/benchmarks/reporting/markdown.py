@@ -12,6 +12,7 @@ from safety_core.evaluation.benchmarks.reporting.report_tables import (
     list_compared_rows,
     list_judge_rows,
     list_main_rows,
+    list_score_rows,
     list_settings,
     list_type_rows,
 )
@@ -50,6 +51,8 @@ def _list_parts(report: RunReport) -> Iterator[str]:
     if cautions := list_cautions(figures):
         yield "\n".join(f"- {escape_markdown(caution)}" for caution in cautions)
     yield format_markdown_table(list_main_rows(figures))
+    if (scores := list_score_rows(report.scores)) is not None:
+        yield format_markdown_table(scores)
     for list_rows in (list_type_rows, list_judge_rows, list_attack_rows, list_category_rows):
         if (table := list_rows(figures)) is not None:
             yield format_markdown_table(table)

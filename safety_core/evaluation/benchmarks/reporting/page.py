@@ -24,6 +24,7 @@ from safety_core.evaluation.benchmarks.reporting.report_tables import (
     list_compared_rows,
     list_judge_rows,
     list_main_rows,
+    list_score_rows,
     list_settings,
     list_type_rows,
 )
@@ -106,8 +107,14 @@ def render_page(report: RunReport, folder: Path) -> str:
         main=list_main_rows(figures),
         tables=[
             table
-            for list_rows in (list_type_rows, list_judge_rows, list_attack_rows, list_category_rows)
-            if (table := list_rows(figures)) is not None
+            for table in (
+                list_score_rows(report.scores),
+                list_type_rows(figures),
+                list_judge_rows(figures),
+                list_attack_rows(figures),
+                list_category_rows(figures),
+            )
+            if table is not None
         ],
         utility=report.utility,
         utility_table=None

@@ -19,6 +19,7 @@ from safety_core.evaluation.benchmarks.reporting.figure_texts import (
     get_text,
 )
 from safety_core.evaluation.benchmarks.reporting.run_report import RunReport
+from safety_core.evaluation.benchmarks.suites.abilities.scores import AbilityScore
 from safety_core.evaluation.statistics.estimates import Estimate
 
 TYPE_COLUMNS = ("precision", "recall", "f1", "auroc", "auprc")
@@ -147,6 +148,29 @@ def list_attack_rows(figures: RunFigures) -> ReportTable | None:
     ]
     header = ["Type", *(f"{one.judge} ({one.rubric})" for one in judges)]
     return ReportTable(title="Attack success by risk type", header=header, rows=rows)
+
+
+def list_score_rows(scores: Mapping[str, AbilityScore]) -> ReportTable | None:
+    """List the scores of an ability suite, without those of its categories; None for other suites."""
+    chosen = {name: score for name, score in scores.items() if "/" not in name or name.startswith("score/")}
+    if not chosen:
+        return None
+    rows = [
+        [
+            Cell(value=name.removeprefix("score/").replace("_", " ")),
+            Cell(value=NO_VALUE if score.value is None else f"{score.value:.4g}"),
+            Cell(value=format_number(score.scored)),
+            Cell(value=format_number(score.unscored)),
+        ]
+        for name, score in chosen.items()
+    ]
+    return ReportTable(
+        title="Scores of the benchmark",
+        header=["Score", "Value", "Scored", "Unscored"],
+        rows=rows,
+        note="As the authors of the benchmark define them, so that they can be compared with published ones; without "
+        "intervals.",
+    )
 
 
 def list_compared_rows(figures: Sequence[ComparedFigure], first: str, second: str) -> ReportTable:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from safety_core.evaluation.benchmarks.figures.comparison import UTILITY, ComparedFigure, RunRecords, compare_runs
@@ -11,7 +11,9 @@ from safety_core.evaluation.benchmarks.figures.failures import FailureList, list
 from safety_core.evaluation.benchmarks.figures.result_table import TrainedRule, build_table, drop_trained
 from safety_core.evaluation.benchmarks.figures.run_figures import RunFigures, compute_run_figures
 from safety_core.evaluation.benchmarks.reporting.summary import describe_run, list_cautions
-from safety_core.evaluation.benchmarks.run_files import RunInfo, read_judgements, read_results, read_run
+from safety_core.evaluation.benchmarks.run_files import ItemResult, RunInfo, read_judgements, read_results, read_run
+from safety_core.evaluation.benchmarks.suites.abilities.scores import AbilityScore, Scores, compute_ability_scores
+from safety_core.evaluation.benchmarks.suites.catalogue import SUITES
 from safety_core.evaluation.statistics.estimates import CONFIDENCE
 
 FORMAT_VERSION = 1
@@ -57,6 +59,9 @@ class RunReport:
     options: ReportOptions
     figures: RunFigures
     failures: Sequence[FailureList]
+    scores: Mapping[str, AbilityScore] = field(default_factory=dict)
+    """Scores of an ability suite, as its authors define them."""
+
     utility: Utility | None = None
 
     def to_dict(self) -> dict[str, object]:
@@ -72,6 +77,7 @@ class RunReport:
             "summary": describe_run(self.run, self.figures),
             "cautions": list_cautions(self.figures),
             "figures": self.figures.to_dict(),
+            "scores": {name: asdict(score) for name, score in self.scores.items()},
             "utility": None
             if utility is None
             else {
@@ -113,8 +119,14 @@ def compute_report(folder: Path, options: ReportOptions | None = None) -> RunRep
         options=options,
         figures=figures,
         failures=list_failures(table, limit=options.failures),
+        scores=_compute_scores(records.run.suite.name, used),
         utility=None if options.bare is None else _measure_utility(records, options.bare, options),
     )
+
+
+def _compute_scores(suite: str, results: Sequence[ItemResult]) -> Scores:
+    is_ability = suite in SUITES and SUITES[suite].kind == "ability"
+    return compute_ability_scores(suite, results) if is_ability else {}
 
 
 def _measure_utility(guarded: RunRecords, bare_folder: Path, options: ReportOptions) -> Utility:

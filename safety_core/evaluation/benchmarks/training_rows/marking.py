@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from safety_core.data.duplicates.near_pictures import hash_picture
+from safety_core.errors import SampleError
 from safety_core.evaluation.benchmarks.run_files import TrainedOn
 from safety_core.evaluation.benchmarks.training_rows.row_keys import build_id_key, list_text_keys, probe_picture_keys
 from safety_core.training_rows_file import TRAINING_ROWS_FILE, TrainingRows, read_training_rows
@@ -49,9 +50,10 @@ class TrainingRowMarker:
             turns: the user's turns.
             pictures: the files of the pictures.
 
+        A picture that cannot be decoded is not known.
+
         Raises:
             ConfigError: there are pictures, and the extra ``data`` is not installed.
-            SampleError: a file is no picture.
         """
         id_key = build_id_key(source, item_id)
         if id_key is not None and self._rows.find("ids", [id_key]).any():
@@ -64,6 +66,9 @@ class TrainingRowMarker:
 
     def _knows_picture(self, picture: Path) -> bool:
         if picture not in self._known_pictures:
-            keys = probe_picture_keys(hash_picture(picture))
-            self._known_pictures[picture] = bool(self._rows.find("pictures", keys).any())
+            try:
+                keys = probe_picture_keys(hash_picture(picture))
+                self._known_pictures[picture] = bool(self._rows.find("pictures", keys).any())
+            except SampleError:
+                self._known_pictures[picture] = False
         return self._known_pictures[picture]

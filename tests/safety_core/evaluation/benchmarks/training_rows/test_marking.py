@@ -59,6 +59,8 @@ def test_words_and_pictures_must_both_be_known(marker: TrainingRowMarker, tmp_pa
 
     assert mark("what is THIS", copy) == "near"
     assert mark("What is this?", other) is None
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    assert mark("What is this?", tmp_path / "broken.jpg") is None
     assert mark("Name the colours that you see in it", copy) is None
 
 
