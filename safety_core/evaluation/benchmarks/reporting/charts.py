@@ -58,7 +58,7 @@ def draw_rates(rates: Mapping[str, Estimate], *, prefix: str, label: str) -> str
         axes.set_yticks(range(len(shown)), list(shown))
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xlim(-1, 101)
-        axes.set_xticks(range(0, 101, 20), [f"{tick} %" for tick in range(0, 101, 20)])
+        axes.set_xticks(range(0, 101, 25), ["0", "25", "50", "75", "100 %"])
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.spines["left"].set_visible(False)
