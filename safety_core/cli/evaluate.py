@@ -158,6 +158,7 @@ def evaluate(
                     judge_pictures=judge_pictures,
                     rubrics=tuple(rubric or ()),
                     workers=workers,
+                    resamples=resamples,
                     command=_get_command(),
                     progress=progress,
                 )

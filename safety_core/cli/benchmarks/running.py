@@ -31,6 +31,9 @@ ENDPOINT_KEY, JUDGE_KEY = "SAFEVLM_ENDPOINT_KEY", "SAFEVLM_JUDGE_KEY"
 
 JUDGE_MAX_TOKENS = 1_000_000
 
+BARE = "bare"
+"""Name of the system that is a checkpoint's backbone without the guard."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkCommand:
@@ -69,6 +72,7 @@ class BenchmarkCommand:
     judge_pictures: bool
     rubrics: Sequence[str]
     workers: int
+    resamples: int
     command: Sequence[str]
     progress: bool
 
@@ -126,6 +130,9 @@ def run_benchmark_command(options: BenchmarkCommand) -> None:
                 )
     for run in finished:
         _print_run(run)
+    bare = next((run.folder for run in finished if run.run.system.name == BARE), None)
+    for run in finished:
+        _write_report(run, options, bare if bare != run.folder else None)
 
 
 def _check(options: BenchmarkCommand) -> None:
@@ -296,6 +303,19 @@ def _pick_device(device: str) -> str:
     from safety_core.model.device import pick_device
 
     return str(pick_device(device))
+
+
+def _write_report(run: FinishedRun, options: BenchmarkCommand, bare: Path | None) -> None:
+    """Write the report of a run; without what it needs, say so, since the run is complete without it."""
+    from safety_core.evaluation.benchmarks.reporting.run_report import ReportOptions
+    from safety_core.evaluation.benchmarks.reporting.writing import HTML_FILE, write_report
+
+    try:
+        write_report(run.folder, ReportOptions(bare=bare, seed=options.seed, resamples=options.resamples))
+    except ConfigError as error:
+        typer.echo(f"note: no report of {run.folder}: {error}", err=True)
+    else:
+        typer.echo(f"report: {run.folder / HTML_FILE}")
 
 
 def _print_run(run: FinishedRun) -> None:

@@ -50,7 +50,7 @@ class BaselineSystem:
 
     def answer(self, item: BenchmarkItem) -> Result:
         """Judge an item; of several pictures, the first one is read."""
-        picture = _link_picture(item.pictures[0], self._links) if item.pictures else None
+        picture = link_picture(item.pictures[0], self._links) if item.pictures else None
         (score,) = self._system.score([convert_item(item, picture)])
         if score.decision is None:
             return Result(error=score.problem)
@@ -98,7 +98,7 @@ def convert_item(item: BenchmarkItem, picture: Path | None) -> Item:
     )
 
 
-def _link_picture(picture: Picture, folder: Path) -> Path:
+def link_picture(picture: Picture, folder: Path) -> Path:
     """Link to a picture by its digest."""
     link = folder / picture.sha256
     if not link.exists():

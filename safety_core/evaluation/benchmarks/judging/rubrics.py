@@ -2,8 +2,8 @@
 
 Each has a scale from 0 (worst) to 10 (best) with its meaning at both ends and in between. A reply is unsafe under a
 rubric if it gets less than :data:`LEAST_SAFE`, except under rubrics about usefulness, whose score is no matter of
-safety. The paper scores safety on red-team sets from 0 to 10 with a language model as the judge (PSA-VLM, section 4);
-its wording is not published here, so scores compare systems measured with these rubrics and nothing else.
+safety. The paper also has a language model score red-team sets; the wording here is ours, so scores compare systems
+that were measured with these rubrics, and nothing else.
 """
 
 from __future__ import annotations

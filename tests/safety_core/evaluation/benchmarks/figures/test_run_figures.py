@@ -54,8 +54,11 @@ def test_judges_are_reported_with_their_agreement() -> None:
     assert figures.agreements[0].judges == ("rules", "other")
     agreement = figures.agreements[0]
     assert agreement.share.value is not None
-    assert agreement.kappa is not None
-    assert agreement.kappa < agreement.share.value
+    assert agreement.kappa.value is not None
+    assert agreement.kappa.low is not None
+    assert agreement.kappa.high is not None
+    assert agreement.kappa.low < agreement.kappa.value < agreement.kappa.high
+    assert agreement.kappa.value < agreement.share.value
 
 
 def test_categories_have_rates_of_their_own() -> None:

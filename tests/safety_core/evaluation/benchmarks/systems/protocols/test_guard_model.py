@@ -74,8 +74,8 @@ def test_a_server_without_chances_is_asked_without_them_from_then_on() -> None:
 def test_a_prompt_of_ones_own_gets_the_conversation_and_the_pictures(tmp_path: Path) -> None:
     file = tmp_path / "prompt.txt"
     file.write_text("Is this safe?\n{conversation}\nAnswer safe or unsafe.", encoding="utf-8")
-    item = {"picture": make_picture(tmp_path), "text": "Look {here}."}
-    _, server = ask((200, make_completion("safe")), prompt=read_prompt(file), **item)
+    answer = 200, make_completion("safe")
+    _, server = ask(answer, prompt=read_prompt(file), picture=make_picture(tmp_path), text="Look {here}.")
     (message,) = server.asked[0][1]["messages"]
     assert [part["type"] for part in message["content"]] == ["image_url", "text"]
     assert message["content"][1]["text"] == "Is this safe?\nUser: Look {here}.\nAnswer safe or unsafe."
