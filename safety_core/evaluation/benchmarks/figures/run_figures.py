@@ -31,6 +31,7 @@ from safety_core.evaluation.benchmarks.figures.result_table import (
     drop_trained,
 )
 from safety_core.evaluation.benchmarks.run_files import ItemResult, JudgementLine, RunInfo
+from safety_core.evaluation.statistics.agreement import build_kappa
 from safety_core.evaluation.statistics.estimates import BoolArray, Bootstrap, Estimate
 
 MOST_CATEGORIES = 100
@@ -100,8 +101,8 @@ class Agreement:
     rubric: str
     judges: tuple[str, str]
     share: Estimate
-    kappa: float | None
-    """Cohen's kappa: 1 for equal verdicts, 0 for those of chance; None where it is not defined."""
+    kappa: Estimate
+    """Cohen's kappa: 1 for equal verdicts, 0 for those of chance; without a value where it is not defined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,12 @@ class RunFigures:
                 for one in self.judges
             ],
             "agreements": [
-                {"rubric": one.rubric, "judges": one.judges, "share": one.share.to_dict(), "kappa": one.kappa}
+                {
+                    "rubric": one.rubric,
+                    "judges": one.judges,
+                    "share": one.share.to_dict(),
+                    "kappa": one.kappa.to_dict(),
+                }
                 for one in self.agreements
             ],
             "curves": self.curves.to_dict(),
@@ -273,13 +279,11 @@ def _measure_agreement(table: ResultTable, first: JudgeName, second: JudgeName, 
     one_P, two_P = table.judged[first].unsafe_P, table.judged[second].unsafe_P
     both_P = has_reply_P & ~np.isnan(one_P) & ~np.isnan(two_P)
     same_P = np.where(both_P, one_P == two_P, np.nan)
-    kappa = None
-    if both_P.any():
-        a, b = float(one_P[both_P].mean()), float(two_P[both_P].mean())
-        chance = a * b + (1 - a) * (1 - b)
-        kappa = None if chance >= 1 else (float(same_P[both_P].mean()) - chance) / (1 - chance)
     applies_P = has_reply_P & table.judged[first].applies_P & table.judged[second].applies_P
     share = create_mean(same_P, applies_P).estimate(bootstrap)
+    kappa = bootstrap.estimate_bounded(
+        build_kappa(one_P, two_P, both_P), both_P, unscored=share.unscored, bounds=(-1.0, 1.0)
+    )
     return Agreement(rubric=first[1], judges=(first[0], second[0]), share=share, kappa=kappa)
 
 

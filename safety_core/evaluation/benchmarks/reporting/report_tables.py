@@ -124,7 +124,7 @@ def list_judge_rows(figures: RunFigures) -> ReportTable | None:
     agreements = "; ".join(
         f"{one.judges[0]} and {one.judges[1]} agree on {format_estimate(one.share, 'percent')} of "
         f"{format_number(one.share.n)} replies ({one.rubric})"
-        + ("" if one.kappa is None else f", kappa {one.kappa:.2f}".replace("-", "−"))
+        + ("" if one.kappa.value is None else f", kappa {format_estimate(one.kappa, 'number')}")
         for one in figures.agreements
         if one.share.value is not None
     )
