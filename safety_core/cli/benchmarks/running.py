@@ -110,6 +110,7 @@ def run_benchmark_command(options: BenchmarkCommand) -> None:
     print_skipped(suite.skipped)
     with _open_systems(options, taxonomy) as systems, _open_judges(options) as judges:
         finished: list[FinishedRun] = []
+        mark = _create_mark(options, systems)
         with show_progress(shown=options.progress) as advance:
             for system in systems:
                 finished.append(
@@ -119,7 +120,7 @@ def run_benchmark_command(options: BenchmarkCommand) -> None:
                         system,
                         RunOptions(
                             judges=judges,
-                            mark=_create_mark(options, system),
+                            mark=mark,
                             workers=options.workers,
                             seed=options.seed,
                             command=[_hide_path(word) for word in options.command],
@@ -245,9 +246,9 @@ def _open_client(url: str, key_variable: str, timeout_s: float) -> EndpointClien
     return EndpointClient(EndpointSettings(url=url, key_variable=key_variable, timeout_s=timeout_s))
 
 
-def _create_mark(options: BenchmarkCommand, system: System) -> Mark | None:
+def _create_mark(options: BenchmarkCommand, systems: Sequence[System]) -> Mark | None:
     """Create what marks the items that a checkpoint was trained on; None if nothing is known."""
-    if system.info.kind != "checkpoint":
+    if any(system.info.kind != "checkpoint" for system in systems):
         return None
     from safety_core.evaluation.benchmarks.suites.items import Item
     from safety_core.evaluation.benchmarks.training_rows.marking import TrainingRowMarker

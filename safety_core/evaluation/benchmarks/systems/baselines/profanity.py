@@ -52,5 +52,5 @@ def load_profanity_baseline() -> ProfanityBaseline:
     try:
         from profanity_check import predict_prob
     except ImportError as exc:
-        raise ConfigError(f"the baseline profanity needs a package: pip install {PACKAGE}") from exc
+        raise ConfigError("the baseline profanity needs the extra peers: pip install 'safevlm-guard[peers]'") from exc
     return ProfanityBaseline(predict_prob, digest=f"{PACKAGE} {version(PACKAGE)}")
