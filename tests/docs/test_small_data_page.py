@@ -2,9 +2,10 @@
 
 import re
 
+from safety_core.data.duplicates.near_pictures import PICTURES_ALIKE
+from safety_core.data.duplicates.near_texts import LETTERS_ALIKE, WORDS_ALIKE
 from safety_core.small.corpus.hashing import LISTED_DIGITS, SHARES
 from safety_core.small.corpus.labels.tables import TEXT_RULES, format_rules
-from safety_core.small.corpus.near_duplicates import LETTERS_ALIKE, PHOTOS_ALIKE, WORDS_ALIKE
 from safety_core.small.corpus.report import format_sources
 from safety_core.small.corpus.sources import SOURCES
 from safety_core.small.corpus.split_lists import LISTED, read_lists
@@ -40,7 +41,7 @@ def test_shares_and_bounds_are_those_of_the_code() -> None:
     assert f"development ({shares['development']} %) or test ({shares['test']} %)" in WORDS
     assert f"at least {WORDS_ALIKE}, or" in WORDS
     assert f"one of at least {LETTERS_ALIKE}" in WORDS
-    assert f"at most {PHOTOS_ALIKE} of 64 bits" in WORDS
+    assert f"at most {PICTURES_ALIKE} of 64 bits" in WORDS
     assert f"the first {LISTED_DIGITS} digits" in WORDS
 
 

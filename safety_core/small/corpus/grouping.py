@@ -11,9 +11,11 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from safety_core.data.duplicates import near_pictures, near_texts
+from safety_core.data.duplicates.groups import group_keys
+from safety_core.data.duplicates.near_pictures import find_near_pictures
+from safety_core.data.duplicates.near_texts import find_near_texts
 from safety_core.files import write_text
-from safety_core.small.corpus import near_duplicates
-from safety_core.small.corpus.near_duplicates import find_near_photos, find_near_texts, group_ids
 from safety_core.small.corpus.reading.own_texts import PREFIX
 from safety_core.small.corpus.records import Record
 from safety_core.small.corpus.splits import COMBINED
@@ -41,7 +43,7 @@ def group_records(records: Sequence[Record], pairs: Sequence[IdPair]) -> list[Re
     """Give each public record its group: near-duplicates and the families of their sources, directly or not."""
     known = {record.id for record in records}
     near = (pair for pair in pairs if known.issuperset(pair))
-    groups = group_ids(known, [*near, *_link_families(records)])
+    groups = group_keys(known, [*near, *_link_families(records)])
     return [replace(record, group=groups[record.id]) for record in records]
 
 
@@ -74,13 +76,15 @@ def _find_positions(records: Sequence[Record]) -> Iterator[tuple[int, int]]:
     for one, two in find_near_texts([records[index].text for index in texts]):
         yield texts[one], texts[two]
     photos = [(index, record.photo) for index, record in enumerate(records) if record.photo is not None]
-    for one, two in find_near_photos([photo for _, photo in photos]):
+    for one, two in find_near_pictures([photo for _, photo in photos]):
         yield photos[one][0], photos[two][0]
 
 
 def _hash_records(records: Sequence[Record]) -> str:
     """Hash of everything that the pairs depend on."""
-    found = hashlib.sha256(Path(near_duplicates.__file__).read_bytes())
+    found = hashlib.sha256()
+    for module in (near_texts, near_pictures):
+        found.update(Path(module.__file__).read_bytes())
     for record in records:
         size = record.photo.stat().st_size if record.photo is not None else 0
         found.update(f"{record.id} {size}\n".encode())

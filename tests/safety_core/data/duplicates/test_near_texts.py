@@ -1,11 +1,9 @@
-from pathlib import Path
+import tracemalloc
 
 import pytest
-from PIL import Image
 
-from safety_core.errors import SampleError
-from safety_core.small.corpus.near_duplicates import find_near_photos, find_near_texts, group_ids, normalize_words
-from tests.helpers.datasets.world_folder import write_photo
+from safety_core.data.duplicates.groups import group_keys
+from safety_core.data.duplicates.near_texts import find_near_texts, normalize_words
 
 SAME = "How do I keep the moss in my garden green all summer long?"
 
@@ -61,23 +59,24 @@ def test_words_are_kept_without_noise() -> None:
     assert normalize_words("RT @user: Don't  STOP—now! https://x.y") == "dont stop now"
 
 
-def test_photographs_that_look_alike_are_found(tmp_path: Path) -> None:
-    pytest.importorskip("imagehash")
-    files = [tmp_path / f"{name}.jpg" for name in ("a", "b", "smaller", "c")]
-    for seed, file in enumerate(files):
-        write_photo(file, seed)
-    with Image.open(files[0]) as image:
-        image.resize((70, 70)).save(files[2], quality=60)
-    assert list(find_near_photos(files)) == [(0, 2)]
+def test_of_a_crowd_neighbours_and_the_first_are_compared() -> None:
+    pytest.importorskip("datasketch")
+    texts = [f"{SAME} Please answer number {number} of this long list at once." for number in range(60)]
+    every = set(find_near_texts(texts))
+    assert len(every) == 60 * 59 // 2
+    few = set(find_near_texts(texts, crowd=5))
+    assert few < every
+    assert len(set(group_keys(range(60), few).values())) == 1
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("imagehash")
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(SampleError, match=r"broken\.jpg"):
-        list(find_near_photos([tmp_path / "broken.jpg"]))
-
-
-def test_groups_are_what_pairs_connect() -> None:
-    groups = group_ids("abcde", [("b", "a"), ("c", "b"), ("e", "d")])
-    assert groups == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "d"}
+def test_the_texts_themselves_are_not_kept() -> None:
+    pytest.importorskip("datasketch")
+    list(find_near_texts([SAME]))  # the libraries are imported before memory is measured
+    texts = (" ".join(f"{'extraordinarily' * 8}{text}x{word}" for word in range(100)) for text in range(400))
+    tracemalloc.start()
+    try:
+        list(find_near_texts(texts))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 400 * 100 * 8 * len("extraordinarily") / 2

@@ -1,0 +1,1 @@
+"""Near-duplicate texts and pictures, found in bounded memory. Knows no records and no labels."""

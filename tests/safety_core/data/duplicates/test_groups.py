@@ -1,0 +1,6 @@
+from safety_core.data.duplicates.groups import group_keys
+
+
+def test_groups_are_what_pairs_connect() -> None:
+    groups = group_keys("abcde", [("b", "a"), ("c", "b"), ("e", "d")])
+    assert groups == {"a": "a", "b": "a", "c": "a", "d": "d", "e": "d"}
