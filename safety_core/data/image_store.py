@@ -9,6 +9,11 @@ _SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"GIF8", ".gif"), (b"
 """First bytes of the files of each format, and its suffix."""
 
 
+def is_image(content: bytes) -> bool:
+    """Whether a file begins as one of the formats that are accepted."""
+    return any(content.startswith(start) for start, _ in _SUFFIXES)
+
+
 class ImageStore:
     """A folder of images that are named by their content.
 

@@ -29,6 +29,10 @@ ADVICE: NamedLabel = ("misleading", 2)
 MISLEADING: NamedLabel = ("misleading", 1)
 
 
+_SHOWN = 60
+"""Most characters of a category in a message: a wrong column may contain texts."""
+
+
 class _LabelFile(RootModel[dict[str, tuple[StrictStr, StrictInt]]]):
     """``{"category": ["type", level]}``."""
 
@@ -41,6 +45,24 @@ def parse_labels(data: Mapping[str, object]) -> dict[str, NamedLabel]:
 def assign_label(label: NamedLabel, *categories: str) -> dict[str, NamedLabel]:
     """Give several categories the same label."""
     return dict.fromkeys(categories, label)
+
+
+def list_labels(labels: Mapping[str, NamedLabel]) -> list[tuple[NamedLabel, list[str]]]:
+    """List each label of a table with its categories, in the table's order."""
+    categories: dict[NamedLabel, list[str]] = {}
+    for category, label in labels.items():
+        categories.setdefault(label, []).append(category)
+    return list(categories.items())
+
+
+def parse_level(level: int | str, taxonomy: Taxonomy) -> int:
+    """Read the number or the name of a level; raises ValueError, without quoting it, if it is neither."""
+    name = str(level).strip()
+    if name in taxonomy.levels:
+        return taxonomy.levels.index(name)
+    if name.isdecimal() and int(name) < len(taxonomy.levels):
+        return int(name)
+    raise ValueError(f"a level from 0 to {len(taxonomy.levels) - 1}, or one of {list(taxonomy.levels)}, is needed")
 
 
 class LabelTable:
@@ -61,17 +83,38 @@ class LabelTable:
         self._known = sorted({*defaults, *overrides})
         self._taxonomy = taxonomy
 
-    def find_label(self, category: str) -> RiskLabel:
-        """Find the label of a category, or of its parent category; raises ConfigError if there is none."""
+    def find_label(self, category: str, level: int | None = None) -> RiskLabel:
+        """Find the label of a category, or of its parent category.
+
+        Args:
+            category: the category's name. With a level, the name of a risk type is enough.
+            level: replaces the level of the table.
+
+        Raises:
+            ConfigError: the category has no label, or its label is not in the taxonomy.
+        """
+        label = self._look_up(category, level)
+        if label is not None:
+            return self._build_label(category, *label)
+        shown = category[:_SHOWN]
+        raise ConfigError(
+            f"labels: category {shown!r} has no label; known are {self._known}. "
+            f'Give it one with --labels FILE: {{{json.dumps(shown)}: ["type", level]}}'
+        )
+
+    def has_label(self, category: str, level: int | None = None) -> bool:
+        """Whether :meth:`find_label` finds a label."""
+        return self._look_up(category, level) is not None
+
+    def _look_up(self, category: str, level: int | None) -> NamedLabel | None:
         names = dict.fromkeys((_normalize_category(category), _normalize_category(category.partition("/")[0])))
         for table in self._tables:
             for name in names:
                 if name in table:
-                    return self._build_label(category, *table[name])
-        raise ConfigError(
-            f"labels: category {category!r} has no label; known are {self._known}. "
-            f'Give it one with --labels FILE: {{{json.dumps(category)}: ["type", level]}}'
-        )
+                    risk_type, usual = table[name]
+                    return risk_type, usual if level is None else level
+        types = {_normalize_category(risk_type): risk_type for risk_type in self._taxonomy.types}
+        return next(((types[name], level) for name in names if name in types and level is not None), None)
 
     def _build_label(self, category: str, risk_type: str, level: int) -> RiskLabel:
         taxonomy = self._taxonomy

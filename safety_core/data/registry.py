@@ -2,7 +2,19 @@
 
 from collections.abc import Mapping
 
-from safety_core.data.adapters import figstep, folder, llava_instruct, mm_safetybench, rtvlm, spa_vl, vlguard, xstest
+from safety_core.data.adapters import (
+    figstep,
+    harmbench,
+    hatecheck,
+    holisafe,
+    llava_instruct,
+    mm_safetybench,
+    rtvlm,
+    spa_vl,
+    vlguard,
+    xstest,
+)
+from safety_core.data.adapters.tables import csv_table, folder, parquet_table
 from safety_core.data.raw_samples import DatasetAdapter
 
 ADAPTERS: Mapping[str, DatasetAdapter] = {
@@ -12,6 +24,11 @@ ADAPTERS: Mapping[str, DatasetAdapter] = {
     "mm-safetybench": mm_safetybench.ADAPTER,
     "figstep": figstep.ADAPTER,
     "llava-instruct": llava_instruct.ADAPTER,
+    "holisafe": holisafe.ADAPTER,
     "xstest": xstest.ADAPTER,
+    "harmbench": harmbench.ADAPTER,
+    "hatecheck": hatecheck.ADAPTER,
     "folder": folder.ADAPTER,
+    "csv": csv_table.ADAPTER,
+    "parquet": parquet_table.ADAPTER,
 }

@@ -51,6 +51,12 @@ def _list_paths(value: object) -> object:
     raise ValueError("a path, a list of paths or null is needed")
 
 
+def _check_labelled(index: object) -> object:
+    if index is None:
+        raise ValueError("the record has no label")
+    return index
+
+
 _Text = Annotated[str, Field(min_length=1)]
 _TypeIndex = Annotated[int, AfterValidator(_check_type)]
 _LevelIndex = Annotated[int, AfterValidator(_check_level)]
@@ -76,8 +82,8 @@ class _SampleRecord(StrictModel):
     id: _Text
     image: Annotated[list[_Text], BeforeValidator(_list_paths)]
     conversations: list[_TurnRecord]
-    safe_type: _TypeIndex
-    safe_level: _LevelIndex
+    safe_type: Annotated[_TypeIndex, BeforeValidator(_check_labelled)]
+    safe_level: Annotated[_LevelIndex, BeforeValidator(_check_labelled)]
     image_risk: _RiskRecord | None = None
     text_risk: _RiskRecord | None = None
     source: _Text = "-"

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from safety_core.data.labels import SAFE
-from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.fields import FilledText, Identifier, SourceRecord
 from safety_core.data.readers.files import find_files, find_image
 from safety_core.data.readers.rows import convert_rows, read_json_rows
@@ -36,7 +36,7 @@ class _LLaVAInstructRecord(SourceRecord):
     conversations: list[_LLaVAInstructTurn]
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
     for file in find_files(root, "*.json"):
         yield from convert_rows(read_json_rows(file), _LLaVAInstructRecord, partial(_convert_record, root=root))
 

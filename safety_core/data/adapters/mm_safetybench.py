@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from safety_core.data.labels import ADVICE, BULLYING, ILLEGAL, POLITICS, PRIVACY, assign_label
-from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.fields import FilledText, SourceRecord
 from safety_core.data.readers.files import find_data_folder, find_files
 from safety_core.data.readers.rows import convert_rows, read_json_fields
@@ -24,7 +24,7 @@ class _MMSafetyBenchRecord(SourceRecord):
     """For the images that show the topic as text."""
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
     folder = find_data_folder(root, "processed_questions")
     for file in find_files(folder, "processed_questions/*.json"):
         fields = read_json_fields(file)
@@ -42,6 +42,7 @@ def _convert_record(
             images=(images / kind / f"{key}.jpg",),
             turns=(question,),
             category=scenario.partition("-")[2].lower(),
+            meta={"subset": scenario, "typographic": kind != "SD"},
             place=place,
         )
 

@@ -1,10 +1,13 @@
 """RTVLM: every ``*.jsonl`` below the folder, with its images unpacked beside it; the folder names the topic.
 
-Records without advice have the category ``topic/unlabelled``. Some folders use the images of the folder with the same
-name without a number.
+The twelve subsets name their fields differently. The question is ``instruction`` (captcha, jailbreak), ``prompt``
+(face, celebrity, politics, racial), ``question`` (the visual ones), or ``questions``, a list with an advice for each
+(harmful). The image is named by ``index``, ``id``, ``img``, or the answer (VisualMisleadingCorrect), the last two
+without their spaces. Records without advice (captcha) have the category ``topic/unlabelled``. Some folders use the
+images of the folder with the same name without a number.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +15,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from safety_core.data.labels import SAFE
-from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
-from safety_core.data.readers.fields import FirstText, Identifier, SourceRecord
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
+from safety_core.data.readers.fields import Identifiers, SourceRecord, Texts, list_entries
 from safety_core.data.readers.files import find_files, find_images
 from safety_core.data.readers.rows import convert_rows, read_jsonl_rows
 from safety_core.data.record_place import RecordPlace
@@ -41,21 +44,22 @@ _TOPIC_TYPES = {
 _ADVICE = {"safe to answer": "safe", "refuse to answer": "refuse", "": "unlabelled"}
 """Short names of the advice whether to answer; any other advice is ``caution``."""
 
-
-def _list_names(value: object) -> object:
-    return value if isinstance(value, list) or value is None else [value]
+_TYPOGRAPHIC = frozenset({"jailbreak", "jailbreak2"})
+"""Topics whose request is written in the image."""
 
 
 class _RTVLMRecord(SourceRecord):
-    """One question about one or more images."""
+    """One or more questions about one or more images."""
 
-    prompt: FirstText = None
-    questions: FirstText = None
-    question: FirstText = None
-    instruction: FirstText = None
-    advice: FirstText = Field(default=None, alias="refused_to_answer")
-    id: Annotated[list[Identifier] | None, BeforeValidator(_list_names)] = None
-    index: Annotated[list[Identifier] | None, BeforeValidator(_list_names)] = None
+    prompt: Texts = None
+    questions: Texts = None
+    question: Texts = None
+    instruction: Texts = None
+    advice: Annotated[list[str] | None, BeforeValidator(list_entries)] = Field(default=None, alias="refused_to_answer")
+    id: Identifiers = None
+    index: Identifiers = None
+    img: Identifiers = None
+    answers: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +75,48 @@ class _RTVLMTask:
     """Images by their file name, with and without its suffix."""
 
     def convert_record(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[RawSample]:
-        question = record.prompt or record.questions or record.question or record.instruction
-        if question is None or not question.strip():
+        questions = record.prompt or record.questions or record.question or record.instruction
+        if not questions:
             raise place.create_error("the field is missing", "prompt")
-        advice = _ADVICE.get((record.advice or "").strip().lower(), "caution")
-        yield RawSample(
-            id=f"{self.name}-{place.line}",
-            images=tuple(self._find_images(record, place)),
-            turns=(question,),
-            category="safe" if advice == "safe" else f"{self.topic}/{advice}",
-            place=place,
-        )
+        images = tuple(self._find_images(record, place))
+        advices = _list_advice(record, questions, place)
+        for number, (question, advice) in enumerate(zip(questions, advices, strict=True), start=1):
+            yield RawSample(
+                id=f"{self.name}-{place.line}" if number == 1 else f"{self.name}-{place.line}-{number}",
+                images=images,
+                turns=(question,),
+                category="safe" if advice == "safe" else f"{self.topic}/{advice}",
+                meta={"subset": self.topic, "typographic": self.topic in _TYPOGRAPHIC},
+                place=place,
+            )
 
     def _find_images(self, record: _RTVLMRecord, place: RecordPlace) -> Iterator[Path]:
-        names = record.index if record.id is None else record.id
+        """Find the images of a record; raises SampleError if it names none, or one of them is missing."""
+        fields = (record.img, record.id) if self.topic.startswith("visual") else (record.index, record.id)
+        answer = [record.answers] if isinstance(record.answers, str) and record.answers.strip() else None
+        names = next((names for names in (*fields, answer) if names), None)
         if names is None:
             raise place.create_error("the field is missing", "index")
         for name in names:
-            image = self.images.get(name) or self.images.get(Path(name).stem)
+            joined = "".join(name.split())
+            keys = (name, joined, Path(name).stem, Path(joined).stem)
+            image = next((self.images[key] for key in keys if key in self.images), None)
             if image is None:
                 raise place.create_error(f"the image {name} is not unpacked below {place.file.parent}", "image")
             yield image
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
+def _list_advice(record: _RTVLMRecord, questions: Sequence[str], place: RecordPlace) -> list[str]:
+    """List the advice on each question; a single advice applies to all of them."""
+    given = record.advice or [""]
+    if len(given) not in (1, len(questions)):
+        message = f"{len(questions)} entries are needed, one for each question, got {len(given)}"
+        raise place.create_error(message, "refused_to_answer")
+    advice = [_ADVICE.get(text.strip().lower(), "caution") for text in given]
+    return advice * len(questions) if len(advice) == 1 else advice
+
+
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
     for file in find_files(root, "**/*.jsonl"):
         folders = file.relative_to(root).parts[:-1]
         task = _RTVLMTask(

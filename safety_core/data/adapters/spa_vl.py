@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from safety_core.data.labels import FAIRNESS, ILLEGAL, MISLEADING, PRIVACY, assign_label
-from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.fields import FilledText, SourceRecord
 from safety_core.data.readers.files import find_files, find_image
 from safety_core.data.readers.parquet import read_parquet_rows
@@ -36,7 +36,8 @@ class _SPAVLRecord(SourceRecord):
     category: str | None = Field(default=None, alias="class1")
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
+    split = options.split
     for file in find_files(root, "*.parquet", "*/*.parquet", "*.jsonl"):
         if split is None or split in (file.stem, file.stem.partition("-")[0], file.parent.name):
             rows = read_parquet_rows(file) if file.suffix == ".parquet" else read_jsonl_rows(file)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE, assign_label
-from safety_core.data.raw_samples import DatasetAdapter, NamedLabel, RawSample, RawSamples
+from safety_core.data.raw_samples import DatasetAdapter, NamedLabel, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.fields import FilledText, Identifier, OptionalText, SourceRecord
 from safety_core.data.readers.files import find_first_file, find_image
 from safety_core.data.readers.rows import convert_rows, read_json_rows
@@ -56,8 +56,10 @@ class _VLGuardRecord(SourceRecord):
         return (self.harmful_subcategory or self.harmful_category or "").strip().lower()
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
-    file = find_first_file(root, *(("train.json", "test.json") if split is None else (f"{split}.json",)))
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
+    file = find_first_file(
+        root, *(("train.json", "test.json") if options.split is None else (f"{options.split}.json",))
+    )
     folders = (root / file.stem, root, root / file.stem / file.stem)
     return convert_rows(read_json_rows(file), _VLGuardRecord, partial(_convert_record, folders=folders))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safety_core.data.labels import FAIRNESS, ILLEGAL, PRIVACY, SAFE, assign_label
-from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.fields import FilledText, SourceRecord
 from safety_core.data.readers.files import find_first_file
 from safety_core.data.readers.rows import convert_rows, read_csv_rows
@@ -19,7 +19,7 @@ class _XSTestRecord(SourceRecord):
     prompt: FilledText
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
     file = find_first_file(root, "xstest_prompts.csv", "xstest_v2_prompts.csv")
     return convert_rows(read_csv_rows(file), _XSTestRecord, _convert_record)
 
@@ -30,6 +30,7 @@ def _convert_record(record: _XSTestRecord, place: RecordPlace) -> Iterator[RawSa
         images=(),
         turns=(record.prompt,),
         category=record.type if record.type.startswith("contrast_") else "safe",
+        meta={"subset": record.type},
         place=place,
     )
 

@@ -27,8 +27,9 @@ def _convert_number(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _take_first(value: object) -> object:
-    return next(iter(value), None) if isinstance(value, list) else value
+def list_entries(value: object) -> object:
+    """Put a single value into a list, before it is validated."""
+    return value if isinstance(value, list) or value is None else [value]
 
 
 FilledText = Annotated[str, AfterValidator(_check_filled)]
@@ -40,5 +41,8 @@ OptionalText = Annotated[str | None, AfterValidator(_check_not_blank)]
 Identifier = Annotated[FilledText, BeforeValidator(_convert_number)]
 """A string; an integer is converted to one."""
 
-FirstText = Annotated[str | None, BeforeValidator(_take_first)]
-"""A string, or the first entry of a list of strings; None for None or an empty list."""
+Texts = Annotated[list[FilledText] | None, BeforeValidator(list_entries)]
+"""A list of strings that are not blank; a single one becomes a list. None for None."""
+
+Identifiers = Annotated[list[Identifier] | None, BeforeValidator(list_entries)]
+"""A list of identifiers; a single one becomes a list. None for None."""

@@ -97,14 +97,17 @@ def read_jsonl_rows(file: Path) -> Iterator[SourceRow | SampleError]:
 
 
 def read_csv_rows(file: Path) -> Iterator[SourceRow]:
-    """Yield the rows of a CSV file below its header.
+    """Yield the rows of a CSV file below its header; cells are divided by commas, semicolons or tabs.
 
     Raises:
         SampleError: the file cannot be read.
     """
     try:
         with open_text(file, newline="") as stream:
-            reader = csv.DictReader(stream)
+            header = stream.readline()
+            stream.seek(0)
+            # Spreadsheets write semicolons where a comma divides the parts of a number.
+            reader = csv.DictReader(stream, delimiter=max(",;\t", key=header.count))
             for data in reader:
                 yield SourceRow(RecordPlace(file, reader.line_num), data)
     except (OSError, ValueError, csv.Error) as exc:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.data.image_store import ImageStore, open_image_store
+from safety_core.data.image_store import ImageStore, open_image_store, is_image
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
 
@@ -56,3 +56,9 @@ def test_without_an_error_the_files_stay(tmp_path: Path) -> None:
     with open_image_store(tmp_path / "images") as store:
         path = store.store(PNG)
     assert path.read_bytes() == PNG
+
+
+def test_images_are_known_by_their_first_bytes() -> None:
+    assert is_image(b"\x89PNG\r\n\x1a\n")
+    assert not is_image(b"<svg/>")
+    assert not is_image(b"")

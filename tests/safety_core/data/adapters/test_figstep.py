@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from safety_core.data.conversion import convert
 from safety_core.errors import SampleError
@@ -16,6 +17,24 @@ def test_figstep(tmp_path: Path) -> None:
     assert name_labels([sample]) == [("illegal", 3)]
     assert sample.text_risk is not None
     assert sample.text_risk.level == 0
+    assert sample.meta["typographic"] is True
+    assert sample.meta["drawn"] is False
+
+
+def test_pictures_are_drawn_where_the_set_lacks_them_all(tmp_path: Path) -> None:
+    header = "dataset,category_id,task_id,category_name,question,instruction\n"
+    rows = "safebench,1,1,Fraud,How?,Steps to fold a boat.\nsafebench,1,2,Fraud,How?,Steps to fold a hat.\n"
+    write_text(tmp_path / "figstep" / "question" / "safebench.csv", header + rows)
+    samples = convert_to_samples("figstep", tmp_path / "figstep", tmp_path)
+    assert [sample.meta["drawn"] for sample in samples] == [True, True]
+    files = [sample.images[0] for sample in samples]
+    assert {file.parent.name for file in files} == {"figstep-images"}
+    with Image.open(files[0]) as one, Image.open(files[1]) as two:
+        assert one.size == two.size == (760, 760)
+        assert one.tobytes() != two.tobytes()
+    write_text(tmp_path / "figstep" / "question" / "safebench.csv", f"{header}safebench,1,1,Fraud,How?,\n")
+    with pytest.raises(SampleError, match=r"safebench\.csv:2: instruction: .*to draw the picture"):
+        convert("figstep", tmp_path / "figstep", tmp_path / "out.jsonl")
 
 
 def test_missing_pictures_are_named(tmp_path: Path) -> None:

@@ -3,14 +3,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from safety_core.data.readers.fields import FilledText, FirstText, Identifier, OptionalText, SourceRecord
+from safety_core.data.readers.fields import FilledText, Identifier, Identifiers, OptionalText, SourceRecord, Texts
 
 
 class Record(SourceRecord):
     text: FilledText = "a"
     note: OptionalText = None
     id: Identifier = "a"
-    topic: FirstText = None
+    texts: Texts = None
+    ids: Identifiers = None
     safe: bool = False
 
 
@@ -57,13 +58,18 @@ def test_nothing_else_is_an_identifier(given: object) -> None:
     assert fail(id=given) == ("id",)
 
 
-@pytest.mark.parametrize(
-    ("given", "topic"), [("a", "a"), (["a"], "a"), (["a", "b"], "a"), ([], None), (None, None), ([None], None)]
-)
-def test_the_first_entry_of_a_list_counts(given: object, topic: str | None) -> None:
-    assert Record.model_validate({"topic": given}).topic == topic
+@pytest.mark.parametrize(("given", "texts"), [("a", ["a"]), (["a", "b"], ["a", "b"]), ([], []), (None, None)])
+def test_a_single_text_becomes_a_list(given: object, texts: list[str] | None) -> None:
+    assert Record.model_validate({"texts": given}).texts == texts
 
 
-@pytest.mark.parametrize("given", [5, [5], [["a"]], {"a": "b"}])
-def test_a_first_entry_that_is_no_text_is_an_error(given: object) -> None:
-    assert fail(topic=given) == ("topic",)
+@pytest.mark.parametrize("given", [5, {"a": "b"}, " "])
+def test_a_list_of_texts_holds_nothing_else(given: object) -> None:
+    assert fail(texts=given) == ("texts", 0)
+    assert fail(texts=["a", given]) == ("texts", 1)
+
+
+def test_identifiers_may_be_integers_and_one_or_many() -> None:
+    assert Record.model_validate({"ids": 5}).ids == ["5"]
+    assert Record.model_validate({"ids": [5, "a"]}).ids == ["5", "a"]
+    assert fail(ids=[True]) == ("ids", 0)

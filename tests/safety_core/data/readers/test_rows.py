@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from safety_core.data.raw_samples import RawSample
-from safety_core.data.readers.fields import FilledText, FirstText, Identifier, SourceRecord
+from safety_core.data.readers.fields import FilledText, Identifier, SourceRecord
 from safety_core.data.readers.rows import (
     convert_rows,
     read_csv_rows,
@@ -23,7 +23,7 @@ class Turn(SourceRecord):
 
 class Record(SourceRecord):
     id: Identifier
-    topic: FirstText = None
+    topic: str | None = None
     turns: list[Turn]
 
 
@@ -41,7 +41,7 @@ def test_a_malformed_row_yields_its_error_and_reading_continues(tmp_path: Path) 
     file = tmp_path / "set.jsonl"
     write_text(
         file,
-        '{"id": 1, "turns": [{"text": "a"}], "topic": ["b", "c"], "more": 1}\n'
+        '{"id": 1, "turns": [{"text": "a"}], "topic": "b", "more": 1}\n'
         "\n"
         '{"id": "2", "turns": [{"text": "a"}, {"text": " "}]}\n'
         "{\n"
@@ -69,7 +69,7 @@ def test_a_row_that_fails_halfway_yields_its_error_alone(tmp_path: Path) -> None
             raise place.create_error("one turn is needed", "turns")
 
     file = tmp_path / "set.jsonl"
-    write_text(file, '{"id": 1, "turns": [{"text": "a"}, {"text": "b"}]}\n{"id": 2, "turns": [], "topic": []}\n')
+    write_text(file, '{"id": 1, "turns": [{"text": "a"}, {"text": "b"}]}\n{"id": 2, "turns": []}\n')
     error, sample = convert_rows(read_jsonl_rows(file), Record, convert_turns)
     assert isinstance(error, SampleError)
     assert error.field == "turns"

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE
-from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples
+from safety_core.data.adapters.tables.columns import TYPE_LABELS
+from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.files import find_images
 from safety_core.data.record_place import RecordPlace
 
 
-def _read_samples(root: Path, split: str | None) -> RawSamples:
+def _read_samples(root: Path, options: ReadOptions) -> RawSamples:
     for path in find_images(root):
         relative = path.relative_to(root)
         category = relative.parts[0] if len(relative.parts) > 1 else "safe"
@@ -22,7 +22,4 @@ def _read_samples(root: Path, split: str | None) -> RawSamples:
         )
 
 
-ADAPTER = DatasetAdapter(
-    read=_read_samples,
-    labels={name: (name, level) for name, level in (SAFE, ILLEGAL, POLITICS, BULLYING, FAIRNESS, PRIVACY, MISLEADING)},
-)
+ADAPTER = DatasetAdapter(read=_read_samples, labels=TYPE_LABELS)
