@@ -5,9 +5,10 @@ The order is a contract: it is the order of the head's logits, of the JSONL labe
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from safety_core.errors import ConfigError
-from safety_core.strict_json import StrictModel, parse_model
+from safety_core.strict_json import StrictModel, parse_model, read_json_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +70,12 @@ DEFAULT_TAXONOMY = Taxonomy(
     levels=("safe", "caution", "may_refuse", "refuse"),
 )
 """The paper's seven types and four levels (PSA-VLM, section 3)."""
+
+
+def read_taxonomy(file: Path | None) -> Taxonomy:
+    """Read a JSON file with ``types``, ``levels`` and ``safe_type``; the default taxonomy without a file.
+
+    Raises:
+        ConfigError: the file cannot be read or is malformed.
+    """
+    return DEFAULT_TAXONOMY if file is None else Taxonomy.parse(read_json_object(file))

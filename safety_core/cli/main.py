@@ -15,6 +15,7 @@ from safety_core.cli.checkpoints.novelty import app as novelty_app
 from safety_core.cli.checkpoints.verify import verify
 from safety_core.cli.classify import classify
 from safety_core.cli.convert import convert
+from safety_core.cli.data.app import app as data_app
 from safety_core.cli.evaluate import evaluate
 from safety_core.cli.nano import app as nano_app
 from safety_core.cli.policy import app as policy_app
@@ -26,9 +27,11 @@ from safety_core.library_warnings import suppress_library_warnings
 app = typer.Typer(
     name="safevlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-for command in (init, convert, train, calibrate, evaluate, verify, classify):
+for command in (init, train, calibrate, evaluate, verify, classify):
     app.command()(command)
+app.command("convert")(convert)
 app.command("audit-log")(print_audit_log)
+app.add_typer(data_app, name="data")
 app.add_typer(policy_app, name="policy")
 app.add_typer(nano_app, name="nano")
 app.add_typer(novelty_app, name="novelty")

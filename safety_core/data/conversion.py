@@ -15,7 +15,7 @@ from safety_core.data.jsonl import write_jsonl
 from safety_core.data.labels import LabelTable, parse_level
 from safety_core.data.raw_samples import DatasetAdapter, NamedLabel, RawSample, RawSamples, ReadOptions
 from safety_core.data.record_place import RecordPlace
-from safety_core.data.registry import ADAPTERS
+from safety_core.data.registry import find_adapter
 from safety_core.data.samples import RiskLabel
 from safety_core.errors import ConfigError, SampleError
 from safety_core.files import create_folders
@@ -54,7 +54,7 @@ def convert(
     """Write the data set in ``source`` as JSONL.
 
     Args:
-        name: a key of :data:`ADAPTERS`.
+        name: name of the set's adapter.
         source: folder in which the set was unpacked; of sets that are one table, also its file.
         out: JSONL file to write; image paths become relative to its folder. Images inside the set's own files
             are written to a folder of the same name with the suffix ``-images``.
@@ -70,9 +70,7 @@ def convert(
         SampleError: a file of the set is missing or not in the set's format, an image is missing, or no record
             remains.
     """
-    if name not in ADAPTERS:
-        raise ConfigError(f"adapter: must be one of {sorted(ADAPTERS)}, got {name!r}")
-    adapter, root, target = ADAPTERS[name], Path(source), Path(out)
+    adapter, root, target = find_adapter(name), Path(source), Path(out)
     options = ReadOptions(split=split, columns=columns or {})
     _check_request(name, adapter, root, options)
     table = LabelTable(adapter.labels, labels or {}, taxonomy)

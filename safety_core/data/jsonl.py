@@ -5,10 +5,10 @@ Knows no fields of a record.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from safety_core.data.record_place import RecordPlace
 from safety_core.data.sample_records import parse_sample
@@ -16,6 +16,18 @@ from safety_core.data.samples import Sample
 from safety_core.errors import SampleError
 from safety_core.files import describe_read_error, open_atomically, open_text
 from safety_core.taxonomy import Taxonomy
+
+
+class _Identified(Protocol):
+    """A record that was read."""
+
+    @property
+    def id(self) -> str:
+        """Name of the record, unique within its file."""
+        ...
+
+
+RecordT = TypeVar("RecordT", bound=_Identified)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +52,50 @@ def read_jsonl(path: Path | str, taxonomy: Taxonomy, *, skip_bad: bool = False) 
     Raises:
         SampleError: the file cannot be read, or a record is malformed and ``skip_bad`` is off.
     """
-    file = Path(path)
     samples: list[Sample] = []
     bad: list[SampleError] = []
+    for sample in stream_samples(path, taxonomy):
+        if not isinstance(sample, SampleError):
+            samples.append(sample)
+        elif skip_bad:
+            bad.append(sample)
+        else:
+            raise sample
+    return ReadResult(samples=tuple(samples), bad=tuple(bad))
+
+
+def stream_samples(path: Path | str, taxonomy: Taxonomy) -> Iterator[Sample | SampleError]:
+    """Yield the samples of a file one by one, or an error in the place of each malformed record.
+
+    Raises:
+        SampleError: the file cannot be read.
+    """
+    return stream_records(path, lambda text, place: parse_sample(text, place, taxonomy))
+
+
+def stream_records(path: Path | str, parse: Callable[[str, RecordPlace], RecordT]) -> Iterator[RecordT | SampleError]:
+    """Yield what a function makes of each line of a file, or an error in the place of each malformed one.
+
+    Args:
+        path: the file.
+        parse: reads one line; raises SampleError if it is malformed. Ids must be unique.
+
+    Raises:
+        SampleError: the file cannot be read.
+    """
+    file = Path(path)
     first_line: dict[str, int] = {}
     for line, text in _read_lines(file):
+        place = RecordPlace(file, line)
         try:
-            sample = parse_sample(text, RecordPlace(file, line), taxonomy)
-            if sample.id in first_line:
-                raise sample.create_error(f"the same id occurs in line {first_line[sample.id]}", "id")
+            record = parse(text, place)
+            if record.id in first_line:
+                raise place.create_error(f"the same id occurs in line {first_line[record.id]}", "id")
         except SampleError as error:
-            if not skip_bad:
-                raise
-            bad.append(error)
+            yield error
         else:
-            first_line[sample.id] = line
-            samples.append(sample)
-    return ReadResult(samples=tuple(samples), bad=tuple(bad))
+            first_line[record.id] = line
+            yield record
 
 
 def read_jsonl_files(paths: Iterable[Path | str], taxonomy: Taxonomy, *, skip_bad: bool = False) -> ReadResult:

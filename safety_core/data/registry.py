@@ -16,6 +16,7 @@ from safety_core.data.adapters import (
 )
 from safety_core.data.adapters.tables import csv_table, folder, parquet_table
 from safety_core.data.raw_samples import DatasetAdapter
+from safety_core.errors import ConfigError
 
 ADAPTERS: Mapping[str, DatasetAdapter] = {
     "vlguard": vlguard.ADAPTER,
@@ -32,3 +33,10 @@ ADAPTERS: Mapping[str, DatasetAdapter] = {
     "csv": csv_table.ADAPTER,
     "parquet": parquet_table.ADAPTER,
 }
+
+
+def find_adapter(name: str) -> DatasetAdapter:
+    """Find the adapter of a set; raises ConfigError, which lists the known sets, if there is none."""
+    if name not in ADAPTERS:
+        raise ConfigError(f"adapter: must be one of {sorted(ADAPTERS)}, got {name!r}")
+    return ADAPTERS[name]

@@ -101,10 +101,19 @@ def parse_sample(text: str, place: RecordPlace, taxonomy: Taxonomy) -> Sample:
     Raises:
         SampleError: the record is malformed, or an image does not exist.
     """
+    return convert_record(parse_json(text, place), place, taxonomy)
+
+
+def parse_json(text: str, place: RecordPlace) -> Any:
+    """Read a line as JSON; raises SampleError if it is none."""
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except ValueError as exc:
         raise place.create_error("the line is not valid JSON", "record") from exc
+
+
+def convert_record(data: object, place: RecordPlace, taxonomy: Taxonomy) -> Sample:
+    """Validate one record that was read as JSON; arguments and errors are those of :func:`parse_sample`."""
     try:
         record = _SampleRecord.model_validate(data, context=taxonomy)
     except ValidationError as exc:

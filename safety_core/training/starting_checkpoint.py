@@ -18,7 +18,7 @@ from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.device import pick_device
 from safety_core.model.spec import BackboneRef, parse_hints
 from safety_core.strict_json import merge_mappings, read_json_object
-from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from safety_core.taxonomy import read_taxonomy
 from safety_core.training.config import TrainConfig
 from safety_core.training.run_folder import START_DIR
 
@@ -98,7 +98,7 @@ def create_fresh_checkpoint(
     """
     source = find_backbone(backbone, revision)
     dims = BackboneDims.read_config(load_backbone_config(source.location, revision=source.revision))
-    names = DEFAULT_TAXONOMY if taxonomy is None else Taxonomy.parse(read_json_object(Path(taxonomy)))
+    names = read_taxonomy(None if taxonomy is None else Path(taxonomy))
     return init_checkpoint(
         backbone,
         out,

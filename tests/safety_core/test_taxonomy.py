@@ -1,10 +1,11 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy, read_taxonomy
 
 
 def test_the_default_is_the_papers() -> None:
@@ -48,3 +49,10 @@ def test_it_survives_json() -> None:
 def test_malformed_taxonomies_name_the_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ConfigError, match=field):
         Taxonomy.parse(DEFAULT_TAXONOMY.to_dict() | change)
+
+
+def test_a_taxonomy_is_read_from_a_file_or_is_the_default(tmp_path: Path) -> None:
+    assert read_taxonomy(None) == DEFAULT_TAXONOMY
+    file = tmp_path / "taxonomy.json"
+    file.write_text('{"types": ["fine", "spam"], "levels": ["ok", "block"], "safe_type": "fine"}', encoding="utf-8")
+    assert read_taxonomy(file).risky_types == ("spam",)

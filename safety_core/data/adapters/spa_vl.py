@@ -3,7 +3,7 @@
 The published training split has no classes: its category is ``unclassified``. The test split has no replies.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +14,14 @@ from safety_core.data.labels import FAIRNESS, ILLEGAL, MISLEADING, PRIVACY, assi
 from safety_core.data.raw_samples import DatasetAdapter, RawSample, RawSamples, ReadOptions
 from safety_core.data.readers.fields import FilledText, SourceRecord
 from safety_core.data.readers.files import find_files, find_image
-from safety_core.data.readers.parquet import read_parquet_rows
+from safety_core.data.readers.parquet import read_parquet_rows, unwrap_image
 from safety_core.data.readers.rows import convert_rows, read_jsonl_rows
 from safety_core.data.record_place import RecordPlace
 
 
 def _unwrap_image(value: object) -> object:
-    """Return the content of an image, or else its path; Parquet files wrap both in an object."""
-    image = value.get("bytes") or value.get("path") if isinstance(value, Mapping) else value
+    """Return the content of an image, or else its path."""
+    image = unwrap_image(value)
     if not image or not isinstance(image, bytes | str):
         raise ValueError("the content or the path of an image is needed")
     return image

@@ -1,6 +1,6 @@
 """Rows of Parquet files, a few at a time. The library is an optional dependency, so it is imported only here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from safety_core.data.readers.rows import SourceRow
@@ -9,6 +9,11 @@ from safety_core.errors import ConfigError
 
 _ROWS = 64
 """Rows in memory at a time, because they contain whole images."""
+
+
+def unwrap_image(cell: object) -> object:
+    """Return the content of an image, or else its path: Hugging Face's ``datasets`` wraps both in an object."""
+    return cell.get("bytes") or cell.get("path") if isinstance(cell, Mapping) else cell
 
 
 def read_parquet_rows(file: Path) -> Iterator[SourceRow]:

@@ -7,7 +7,7 @@ images. It is checked completely before anything is measured. Knows nothing of m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +116,8 @@ def load_suite(path: Path | str) -> Suite:
     spec = SuiteSpec.parse(read_json_object(file), where=f"{file}: suite")
     records = folder / spec.pairs_file
     pairs = tuple(
-        Pair(sample=sample, meta=_parse_meta(sample, spec)) for sample in read_jsonl(records, spec.taxonomy).samples
+        Pair(sample=sample, meta=parse_meta(sample, spec.vocabulary))
+        for sample in read_jsonl(records, spec.taxonomy).samples
     )
     if not pairs:
         raise ConfigError(f"{records}: a suite needs at least one pair")
@@ -141,8 +142,16 @@ class _MetaDocument(StrictModel, extra="allow"):
     lettering_px: int | None = None
 
 
-def _parse_meta(sample: Sample, spec: SuiteSpec) -> PairMeta:
-    """Read and check the ``meta`` object of a record."""
+def parse_meta(sample: Sample, vocabulary: Container[str]) -> PairMeta:
+    """Read and check the ``meta`` object of a record.
+
+    Args:
+        sample: the record.
+        vocabulary: names that ``things`` may contain.
+
+    Raises:
+        SampleError: the record has no prompt, or a field is malformed.
+    """
     if not sample.turns:
         raise sample.create_error("a pair of a suite needs a prompt", "conversations")
     try:
@@ -150,7 +159,7 @@ def _parse_meta(sample: Sample, spec: SuiteSpec) -> PairMeta:
     except ValidationError as exc:
         problem = find_problem(exc)
         raise sample.create_error(problem.problem, ".".join(("meta", *problem.place))) from exc
-    if not set(document.things) <= set(spec.vocabulary):
+    if not all(thing in vocabulary for thing in document.things):
         raise sample.create_error("a list of things from the vocabulary is needed", "meta.things")
     if document.kind == "closed" and document.answer is None:
         raise sample.create_error("a closed question needs its answer", "meta.answer")

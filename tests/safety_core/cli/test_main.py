@@ -15,7 +15,7 @@ from tests.helpers.command_line import run_command, runner
 ROOT = Path(__file__).parents[3]
 
 
-COMMANDS = ("train", "evaluate", "calibrate", "classify", "convert", "init", "nano", "policy", "verify")
+COMMANDS = ("train", "evaluate", "calibrate", "classify", "convert", "data", "init", "nano", "policy", "verify")
 
 
 def test_every_command_is_there() -> None:
@@ -34,6 +34,8 @@ LIGHT: tuple[tuple[tuple[str, ...], int], ...] = (
     (("nano", "rules"), 0),
     (("convert", "folder", "{pictures}", "{out}"), 0),
     (("convert", "folder", "{gone}", "{out}"), 1),
+    (("data", "import", "folder", "{pictures}", "{out}"), 0),
+    (("data", "sets"), 0),
     (("train", "--config", "{gone}"), 1),
     (("train", "--out", "{out}"), 1),
     (("classify",), 2),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from safety_core.data.image_store import ImageStore, open_image_store, is_image
+from safety_core.data.image_store import ImageStore, is_image, open_image_store
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
 

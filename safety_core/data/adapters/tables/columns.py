@@ -13,6 +13,7 @@ from typing import Any
 from safety_core.data.image_store import is_image
 from safety_core.data.labels import BULLYING, FAIRNESS, ILLEGAL, MISLEADING, POLITICS, PRIVACY, SAFE
 from safety_core.data.raw_samples import NamedLabel, RawSample, RawSamples
+from safety_core.data.readers.parquet import unwrap_image
 from safety_core.data.readers.rows import SourceRow
 from safety_core.data.record_place import RecordPlace
 from safety_core.errors import ConfigError, SampleError
@@ -83,7 +84,7 @@ class TableColumns:
     def _list_images(self, row: Mapping[str, Any], place: RecordPlace) -> Iterator[Path | bytes]:
         value = self._get(row, "image")
         for image in _list_entries(value):
-            content = _unwrap(image)
+            content = unwrap_image(image)
             if isinstance(content, str) and content.strip():
                 yield place.file.parent / content.strip()
             elif isinstance(content, bytes) and is_image(content):
@@ -103,11 +104,6 @@ def _list_entries(value: Any) -> Sequence[Any]:
     if isinstance(value, list):
         return value
     return [] if value is None or (isinstance(value, str) and not value.strip()) else [value]
-
-
-def _unwrap(image: Any) -> Any:
-    """Return the content of an image, or else its path; data sets in Parquet wrap both in an object."""
-    return image.get("bytes") or image.get("path") if isinstance(image, Mapping) else image
 
 
 def convert_tables(tables: Iterable[Iterable[SourceRow]], chosen: Mapping[str, str]) -> RawSamples:
