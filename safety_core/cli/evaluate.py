@@ -1,18 +1,16 @@
 """``safevlm evaluate``: evaluates a checkpoint on a suite and prints the report; imports torch only then."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safety_core.cli.common import NANO_CHECKPOINT, exit_on_error, find_checkpoint
+from safety_core.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from safety_core.evaluation.runs.registered import RunRequest
-    from safety_core.evaluation.runs.run import SystemProgress
     from safety_core.evaluation.suites.suite import Suite
 
 BARS_NOT_CLEARED = 3
@@ -91,7 +89,7 @@ def evaluate(
             stage1 = stage1 or _find_row("stage1", checkpoint)
             first_token = first_token or _find_row("first_token", checkpoint)
         rows = list_standard_systems(find_checkpoint(checkpoint), stage1=stage1, first_token=first_token, policy=policy)
-        with _show_progress(shown=progress) as advance:
+        with show_progress(shown=progress) as advance:
             report = run(
                 source, rows, out=out, bars=required_bars, config=config, command=_get_command(), progress=advance
             )
@@ -106,7 +104,7 @@ def _run_registered(name: str, request: "RunRequest", *, shown: bool) -> None:
 
     from safety_core.evaluation.runs.registered import RUNS
 
-    with _show_progress(shown=shown) as advance:
+    with show_progress(shown=shown) as advance:
         result = RUNS[name].run(replace(request, progress=advance))
     typer.echo(result.text)
     if request.check_bars and not result.passed:
@@ -126,23 +124,3 @@ def _find_row(row: str, checkpoint: Path) -> Path | None:
 def _get_command() -> list[str]:
     """Return the command line as the user types it, however the program was started."""
     return ["safevlm", *sys.argv[1:]]
-
-
-@contextmanager
-def _show_progress(*, shown: bool) -> Iterator["SystemProgress | None"]:
-    """Show a progress bar for each row on standard error; standard output is for the tables."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(row: str, done: int, total: int) -> None:
-            if row not in tasks:
-                tasks[row] = bars.add_task(row, total=total)
-            bars.update(tasks[row], completed=done)
-
-        yield advance

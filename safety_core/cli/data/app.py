@@ -3,6 +3,7 @@
 import typer
 
 from safety_core.cli.data.importing import import_set, print_sets
+from safety_core.cli.data.reports import print_report
 from safety_core.cli.data.suites import make_suite
 
 app = typer.Typer(no_args_is_help=True, help="Import data sets, report on them, and label records.")
@@ -10,3 +11,4 @@ app = typer.Typer(no_args_is_help=True, help="Import data sets, report on them, 
 app.command("import")(import_set)
 app.command("sets")(print_sets)
 app.command("suite")(make_suite)
+app.command("report")(print_report)

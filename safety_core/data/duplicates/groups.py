@@ -12,11 +12,14 @@ KeyT = TypeVar("KeyT", bound=_Sortable)
 
 
 def group_keys(keys: Iterable[KeyT], pairs: Iterable[tuple[KeyT, KeyT]]) -> dict[KeyT, KeyT]:
-    """Map each key to the first key, in sorted order, of its group: all keys that pairs connect, directly or not."""
+    """Map each key to the first key, in sorted order, of its group: all keys that pairs connect, directly or not.
+
+    Keys of pairs need not be among the others.
+    """
     parents = {key: key for key in keys}
 
     def find_root(key: KeyT) -> KeyT:
-        while parents[key] != key:
+        while parents.setdefault(key, key) != key:
             parents[key] = parents[parents[key]]
             key = parents[key]
         return key
@@ -24,4 +27,4 @@ def group_keys(keys: Iterable[KeyT], pairs: Iterable[tuple[KeyT, KeyT]]) -> dict
     for one, two in pairs:
         first, second = sorted((find_root(one), find_root(two)))
         parents[second] = first
-    return {key: find_root(key) for key in parents}
+    return {key: find_root(key) for key in list(parents)}
