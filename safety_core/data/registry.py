@@ -15,7 +15,8 @@ from safety_core.data.adapters import (
     xstest,
 )
 from safety_core.data.adapters.tables import csv_table, folder, parquet_table
-from safety_core.data.raw_samples import DatasetAdapter
+from safety_core.data.labels import list_labels
+from safety_core.data.raw_samples import DatasetAdapter, NamedLabel
 from safety_core.errors import ConfigError
 
 ADAPTERS: Mapping[str, DatasetAdapter] = {
@@ -40,3 +41,16 @@ def find_adapter(name: str) -> DatasetAdapter:
     if name not in ADAPTERS:
         raise ConfigError(f"adapter: must be one of {sorted(ADAPTERS)}, got {name!r}")
     return ADAPTERS[name]
+
+
+def format_labels() -> str:
+    """Format how the categories of all sets are labelled as a Markdown table, as docs/data.md prints it."""
+    names: dict[tuple[tuple[str, NamedLabel], ...], list[str]] = {}
+    for name, adapter in ADAPTERS.items():
+        names.setdefault(tuple(adapter.labels.items()), []).append(f"`{name}`")
+    rows = [
+        f"| {', '.join(sets)} | {kind} {level} | {', '.join(categories)} |"
+        for labels, sets in names.items()
+        for (kind, level), categories in list_labels(dict(labels))
+    ]
+    return "\n".join(("| set | label | categories |", "|---|---|---|", *rows))

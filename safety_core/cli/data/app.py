@@ -3,6 +3,7 @@
 import typer
 
 from safety_core.cli.data.importing import import_set, print_sets
+from safety_core.cli.data.labelling import confirm, suggest
 from safety_core.cli.data.reports import print_report
 from safety_core.cli.data.suites import make_suite
 
@@ -12,3 +13,5 @@ app.command("import")(import_set)
 app.command("sets")(print_sets)
 app.command("suite")(make_suite)
 app.command("report")(print_report)
+app.command("suggest")(suggest)
+app.command("confirm")(confirm)

@@ -17,8 +17,8 @@ from safety_core.lettering.bounded_reader import BoundedReader, PictureReading
 from safety_core.lettering.readers import choose_reader
 from safety_core.lettering.reading import ReadingLimits
 
-_PICTURE_S = 120.0
-"""Maximum seconds for one picture: results must not depend on the load of the machine."""
+UNHURRIED = ReadingLimits(picture_s=120.0, request_s=math.inf)
+"""Bounds on reading that leave so much time that results do not depend on the load of the machine."""
 
 _BATCH = 32
 """Images that are decoded before they are read together."""
@@ -33,9 +33,8 @@ def create_sample_reader(name: str | None) -> BoundedReader | None:
     Raises:
         ConfigError: what the reader needs is not installed.
     """
-    limits = ReadingLimits(picture_s=_PICTURE_S, request_s=math.inf)
-    reader = choose_reader(name, limits=limits)
-    return None if reader is None else BoundedReader(reader, limits, concurrent=os.cpu_count() or 1, kept=_KEPT)
+    reader = choose_reader(name, limits=UNHURRIED)
+    return None if reader is None else BoundedReader(reader, UNHURRIED, concurrent=os.cpu_count() or 1, kept=_KEPT)
 
 
 def read_images(reader: BoundedReader, refs: Sequence[ImageRef], fill: Colour) -> list[PictureReading]:
