@@ -108,7 +108,7 @@ def parse_json(text: str, place: RecordPlace) -> Any:
     """Read a line as JSON; raises SampleError if it is none."""
     try:
         return json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:  # brackets may be nested without end
         raise place.create_error("the line is not valid JSON", "record") from exc
 
 

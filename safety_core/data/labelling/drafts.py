@@ -39,7 +39,7 @@ class Draft:
 
     def compute_key(self) -> str:
         """Compute a key that the record's content determines. It begins with a letter, so no spreadsheet changes it."""
-        content = json.dumps(self.record, sort_keys=True, ensure_ascii=False)
+        content = json.dumps(self.record, sort_keys=True)
         return "k" + hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

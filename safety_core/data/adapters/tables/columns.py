@@ -35,6 +35,9 @@ USUAL_COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 FIELDS = tuple(USUAL_COLUMNS)
 
+_LONGEST_PATH = 1024
+"""Most characters of a path: a wrong column may contain texts, which no message must show."""
+
 _SHOWN = 20
 """Most names of columns in a message."""
 
@@ -85,7 +88,7 @@ class TableColumns:
         value = self._get(row, "image")
         for image in _list_entries(value):
             content = unwrap_image(image)
-            if isinstance(content, str) and content.strip():
+            if isinstance(content, str) and content.strip() and len(content) <= _LONGEST_PATH:
                 yield place.file.parent / content.strip()
             elif isinstance(content, bytes) and is_image(content):
                 yield content
@@ -99,7 +102,7 @@ def _list_entries(value: Any) -> Sequence[Any]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [value]
     if isinstance(value, list):
         return value

@@ -66,6 +66,8 @@ def test_several_images_are_a_json_list(tmp_path: Path) -> None:
         ("prompt,category\n ,safe\n", r"mine\.csv:2: prompt: a row needs a prompt"),
         ("prompt,category\nWhy?,safe,more\n", r"mine\.csv:2: record: the row has more cells"),
         ("image,category\ngone.png,safe\n", r"mine\.csv:2: image: the image .*gone\.png does not exist"),
+        (f"image,category\n{'word ' * 300},safe\n", r"mine\.csv:2: image: the path, or the content [^w]*needed$"),
+        (f"image,category\n{'[' * 100_000},safe\n", r"mine\.csv:2: image: the path, or the content"),
     ],
 )
 def test_a_malformed_row_is_named(tmp_path: Path, rows: str, message: str) -> None:
