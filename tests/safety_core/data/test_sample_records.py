@@ -104,3 +104,16 @@ def test_labels_are_bounded_by_the_taxonomy_in_use(folder: Path) -> None:
     assert read_jsonl(path, THREE_TYPES).samples[0].label == RiskLabel(type=2, level=2)
     with pytest.raises(SampleError, match="0 to 2"):
         read_jsonl(write_records(folder, make_record(safe_type=3, image_risk=None)), THREE_TYPES)
+
+
+@pytest.mark.parametrize("field", ["safe_type", "safe_level"])
+def test_a_record_without_a_label_is_named_as_such(folder: Path, field: str) -> None:
+    with pytest.raises(SampleError, match=rf"data\.jsonl:1: {field}: the record has no label"):
+        read_jsonl(write_records(folder, make_record(**{field: None})), DEFAULT_TAXONOMY)
+
+
+def test_brackets_without_end_are_no_record(folder: Path) -> None:
+    path = folder / "data.jsonl"
+    path.write_text("[" * 100_000 + "\n", encoding="utf-8")
+    with pytest.raises(SampleError, match=r"data\.jsonl:1: record: the line is not valid JSON"):
+        read_jsonl(path, DEFAULT_TAXONOMY)
