@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,7 @@ def report_data(
     """
     if len({file.resolve() for file in files}) < len(files):
         raise ConfigError("a file is named twice")
-    counts = tuple(
-        count_file(file, taxonomy, advance=lambda done, name=str(file): report(f"labels of {name}", done, 0))
-        for file in files
-    )
+    counts = tuple(count_file(file, taxonomy, advance=partial(_report_labels, report, file)) for file in files)
     if not duplicates:
         return DataReport(counts=counts, overlaps=None, contradictions=[], share=0.0, unreadable=0)
     total = sum(one.records for one in counts)
@@ -109,6 +107,10 @@ def report_data(
         share=share,
         unreadable=compared.unreadable,
     )
+
+
+def _report_labels(report: Report, file: Path, done: int) -> None:
+    report(f"labels of {file}", done, 0)
 
 
 def format_report(report: DataReport, *, examples: int) -> str:

@@ -165,7 +165,7 @@ def interrupted(*_: object, **__: object) -> None:
 def test_a_file_that_may_not_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "1.png").write_bytes(b"")
-    told = run_command("convert", "folder", tmp_path, tmp_path / "file" / "out.jsonl", code=1)
+    told = run_command("data", "import", "folder", tmp_path, tmp_path / "file" / "out.jsonl", code=1)
     assert told.startswith("error: ")
     assert len(told.splitlines()) == 1
 

@@ -1,6 +1,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -12,7 +13,7 @@ from tests.helpers.command_line import run_command, runner
 
 def write_data(folder: Path) -> Path:
     Image.new("RGB", (40, 30), "red").save(folder / "a.png")
-    records = [
+    records: list[dict[str, Any]] = [
         {"id": str(number), "image": image, "conversations": [{"from": "USER", "value": f"secret question {number}"}]}
         for number, image in enumerate(("a.png", None, None))
     ]

@@ -13,6 +13,7 @@ from safety_core.evaluation.scoring.sample_scores import GuardScorer
 from safety_core.evaluation.suites.suite import Suite
 from safety_core.inputs.conversation import Turn
 from safety_core.inputs.images.decoding import decode_image
+from safety_core.inputs.images.limits import ImageLimits
 from safety_core.scores import RiskScores
 
 
@@ -33,8 +34,9 @@ def test_scores_are_those_that_the_guard_decides_by(
     samples = [pair.sample for pair in varied_suite.pairs][:6]
     row = make_row()
     guard = Guard(row.model, row.policy)
+    limits, fill = guard.info.limit_images(ImageLimits()), guard.info.pad_colour
     for sample, scores in zip(samples, scorer.score(samples), strict=True):
-        images = tuple(decode_image(image.read_bytes(), fill=guard.info.pad_colour) for image in sample.images)
+        images = tuple(decode_image(image.read_bytes(), limits=limits, fill=fill) for image in sample.images)
         assessment = guard.assess(GuardRequest(images=images, turns=sample.turns)).assessment
         assert assessment is not None
         assert isinstance(scores, RiskScores)

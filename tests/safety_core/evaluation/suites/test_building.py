@@ -14,7 +14,7 @@ from safety_core.evaluation.suites.suite import load_suite
 ILLEGAL, PRIVACY, SAFE = 1, 4, 6
 
 
-def make_record(name: str, label: tuple[int | None, int | None], image: str | None = None, **fields: Any) -> Any:
+def make_record(name: str, label: tuple[int | None, int | None], image: object = None, **fields: Any) -> Any:
     return {
         "id": name,
         "image": image,
