@@ -29,8 +29,8 @@ ADVICE: NamedLabel = ("misleading", 2)
 MISLEADING: NamedLabel = ("misleading", 1)
 
 
-_SHOWN = 60
-"""Most characters of a category in a message: a wrong column may contain texts."""
+_LONGEST = 60
+"""Most characters of a category that is quoted in a message: a wrong column may contain texts."""
 
 
 class _LabelFile(RootModel[dict[str, tuple[StrictStr, StrictInt]]]):
@@ -96,10 +96,11 @@ class LabelTable:
         label = self._look_up(category, level)
         if label is not None:
             return self._build_label(category, *label)
-        shown = category[:_SHOWN]
+        if len(category) > _LONGEST:
+            raise ConfigError(f"labels: a text of {len(category)} characters stands in the place of a category")
         raise ConfigError(
-            f"labels: category {shown!r} has no label; known are {self._known}. "
-            f'Give it one with --labels FILE: {{{json.dumps(shown)}: ["type", level]}}'
+            f"labels: category {category!r} has no label; known are {self._known}. "
+            f'Give it one with --labels FILE: {{{json.dumps(category)}: ["type", level]}}'
         )
 
     def has_label(self, category: str, level: int | None = None) -> bool:

@@ -38,8 +38,8 @@ FIELDS = tuple(USUAL_COLUMNS)
 _LONGEST_PATH = 1024
 """Most characters of a path: a wrong column may contain texts, which no message must show."""
 
-_SHOWN = 20
-"""Most names of columns in a message."""
+_SHOWN, _LONGEST_NAME = 20, 40
+"""Most names of columns in a message, and the most characters of one: a table without a header begins with texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def find_columns(header: Sequence[str], chosen: Mapping[str, str], file: Path) -
     """
     for field, column in chosen.items():
         if column not in header:
-            raise ConfigError(f"{file}: column {column!r} of {field} is not among {list(header[:_SHOWN])}")
+            raise ConfigError(f"{file}: column {column!r} of {field} is not among {_list_names(header)}")
     folded = {name.strip().lower(): name for name in reversed(header)}
     names = dict(chosen)
     for field, usual in USUAL_COLUMNS.items():
@@ -152,6 +152,10 @@ def find_columns(header: Sequence[str], chosen: Mapping[str, str], file: Path) -
             names[field] = found
     if not {"prompt", "image"} & set(names):
         raise ConfigError(
-            f"{file}: no column holds prompts or images; name one with --column prompt=NAME, of {list(header[:_SHOWN])}"
+            f"{file}: no column holds prompts or images; name one with --column prompt=NAME, of {_list_names(header)}"
         )
     return TableColumns(names)
+
+
+def _list_names(header: Sequence[str]) -> list[str]:
+    return [name if len(name) <= _LONGEST_NAME else f"({len(name)} characters)" for name in header[:_SHOWN]]

@@ -87,8 +87,11 @@ def test_a_table_without_prompts_and_images_is_an_error(tmp_path: Path) -> None:
         convert("csv", tmp_path, tmp_path / "out.jsonl")
 
 
-def test_a_text_in_the_place_of_a_category_is_shown_in_part_only(tmp_path: Path) -> None:
-    write_text(tmp_path / "mine.csv", f"prompt,category\nWhy?,{'a long text of somebody ' * 20}\n")
-    with pytest.raises(ConfigError, match="has no label") as caught:
+def test_texts_in_the_place_of_categories_and_names_are_not_shown(tmp_path: Path) -> None:
+    text = "a long text of somebody " * 20
+    write_text(tmp_path / "mine.csv", f"prompt,category\nWhy?,{text}\n")
+    with pytest.raises(ConfigError, match=r"a text of \d+ characters stands in the place of a category"):
         convert("csv", tmp_path, tmp_path / "out.jsonl")
-    assert str(caught.value).count("somebody") < 8
+    write_text(tmp_path / "mine.csv", f"{text},safe\nWhy?,safe\n")
+    with pytest.raises(ConfigError, match=r"of \['\(480 characters\)', 'safe'\]"):
+        convert("csv", tmp_path, tmp_path / "out.jsonl")
