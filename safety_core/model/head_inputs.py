@@ -7,9 +7,11 @@ images; an input that several requests share is scored once. Does not run the he
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from safety_core.model.modules.head import HeadOutput
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.scores import PairScores, RiskScores
 
 SHORT_PROMPT = 32
@@ -42,7 +44,7 @@ class HeadScores:
     """The head's result for one input."""
 
     scores: RiskScores
-    """Softmax of the head's logits."""
+    """Softmax of the head's logits, recalibrated as the checkpoint says."""
 
     heatmap: Heatmap
     """Attention over the grid of the first image; empty unless requested."""
@@ -140,16 +142,31 @@ def build_pair_scores(
     )
 
 
-def read_output(output: HeadOutput, *, grid: int, heatmap: bool) -> list[HeadScores]:
-    """Convert logits to probabilities, row by row; a NaN stays NaN, so that the policy refuses the request."""
-    types_BC = output.type_logits_BC.float().softmax(-1).tolist()
-    levels_BL = output.level_logits_BL.float().softmax(-1).tolist()
+def read_output(
+    output: HeadOutput, *, grid: int, heatmap: bool, calibration: ScoreCalibration | None = None
+) -> list[HeadScores]:
+    """Convert logits to probabilities, row by row; a NaN stays NaN, so that the policy refuses the request.
+
+    Args:
+        output: the head's output.
+        grid: side of the grid of safety features of one image.
+        heatmap: whether to return the attention over it.
+        calibration: how the probabilities are recalibrated; not at all if None.
+    """
+    calibration = ScoreCalibration() if calibration is None else calibration
+    types_BC, levels_BL = (
+        logits.float().softmax(-1).cpu().numpy().astype(np.float64)
+        for logits in (output.type_logits_BC, output.level_logits_BL)
+    )
+    rows = zip(
+        calibration.calibrate_types(types_BC).tolist(), calibration.calibrate_levels(levels_BL).tolist(), strict=True
+    )
     maps: Sequence[Heatmap] = [()] * len(types_BC)
     if heatmap and output.attention_BF is not None:
         maps = _build_heatmaps(output.attention_BF, grid)
     return [
         HeadScores(RiskScores(types=tuple(types), levels=tuple(levels)), grid_map)
-        for types, levels, grid_map in zip(types_BC, levels_BL, maps, strict=True)
+        for (types, levels), grid_map in zip(rows, maps, strict=True)
     ]
 
 

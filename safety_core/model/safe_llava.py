@@ -49,6 +49,7 @@ from safety_core.model.vision.assembly import (
 from safety_core.model.vision.preprocessing import preprocess_images
 from safety_core.model.vision.tower import VisionFeatures, count_projected_positions, run_tower
 from safety_core.policy.named_policies import Hints
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.scores import PairScores
 from safety_core.taxonomy import Taxonomy
 
@@ -74,6 +75,7 @@ class SafeLlava(nn.Module):
         prompt_template: format of conversations; LLaVA-1.5's if None.
         reader: name of the reader of lettering that the modules are trained with; None if there is none.
         text_views: texts of a conversation that the head judges; all if None.
+        score_calibration: how the head's probabilities are recalibrated; not at all if None.
         novelty: measures how far requests lie outside of what was trained; None if this is not measured.
         generates: whether the language model is whole; otherwise the head can be used, and nothing else.
         bare: the same backbone without safety modules and adapter, for comparison; None if it is not kept.
@@ -98,6 +100,7 @@ class SafeLlava(nn.Module):
         prompt_template: PromptTemplate | None = None,
         reader: str | None = None,
         text_views: TextViews | None = None,
+        score_calibration: ScoreCalibration | None = None,
         novelty: NoveltyDetector | None = None,
         generates: bool = True,
         bare: "SafeLlava | None" = None,
@@ -112,6 +115,7 @@ class SafeLlava(nn.Module):
         self.source = source
         self.merged_adapter = merged_adapter
         self.merged_prompt_adapter = merged_prompt_adapter
+        self.score_calibration = ScoreCalibration() if score_calibration is None else score_calibration
         self.novelty = novelty
         self.generates = generates
         self.bare = bare
@@ -272,7 +276,9 @@ class SafeLlava(nn.Module):
         for batch in group_by_size(inputs, rows=HEAD_BATCH):
             for part in split_batch(batch, limit):
                 output = self._run_head(part, images, heatmap, known)
-                scores = read_output(output, grid=self.config.projector.grid, heatmap=heatmap)
+                scores = read_output(
+                    output, grid=self.config.projector.grid, heatmap=heatmap, calibration=self.score_calibration
+                )
                 yield dict(zip(part, scores, strict=True))
 
     def _run_head(

@@ -15,6 +15,7 @@ from safety_core.inputs.head_texts import TextViews
 from safety_core.lettering.readers import check_reader
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.policy.named_policies import Hints
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.strict_json import StrictModel, find_problem, parse_model
 from safety_core.taxonomy import Taxonomy
 
@@ -34,7 +35,8 @@ class _SpecFields(StrictModel):
     prompt: dict[str, Any] = Field(default_factory=dict)
     reader: str | None = None
     text_views: dict[str, Any] = Field(default_factory=dict)
-    """It and the two fields before may be missing."""
+    score_calibration: dict[str, Any] = Field(default_factory=dict)
+    """It and the three fields before may be missing."""
 
 
 class _HintFields(RootModel[dict[str, dict[str, str]]]):
@@ -110,6 +112,9 @@ class CheckpointSpec:
     text_views: TextViews = field(default_factory=TextViews)
     """Texts of a conversation that the head judges."""
 
+    score_calibration: ScoreCalibration = field(default_factory=ScoreCalibration)
+    """How the head's probabilities are recalibrated."""
+
     @property
     def trained(self) -> bool:
         """Whether the safety modules were trained."""
@@ -141,6 +146,7 @@ class CheckpointSpec:
             prompt=PromptTemplate.parse(fields.prompt) if "prompt" in fields.model_fields_set else None,
             reader=None if fields.reader is None else check_reader(fields.reader),
             text_views=TextViews.parse(fields.text_views) if "text_views" in fields.model_fields_set else TextViews(),
+            score_calibration=ScoreCalibration.parse(fields.score_calibration, num_levels=len(taxonomy.levels)),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -157,6 +163,12 @@ class CheckpointSpec:
             **({} if self.prompt is None else {"prompt": self.prompt.to_dict()}),
             **({} if self.reader is None else {"reader": self.reader}),
             **({} if self.text_views == TextViews() else {"text_views": asdict(self.text_views)}),
+            # Omitted for raw scores; older code, which would serve other scores, rejects the file with the field.
+            **(
+                {}
+                if self.score_calibration == ScoreCalibration()
+                else {"score_calibration": self.score_calibration.to_dict()}
+            ),
         }
 
 

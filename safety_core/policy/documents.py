@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo
 
 from safety_core.errors import PolicyError
+from safety_core.policy.guarantee import Guarantee
 from safety_core.policy.named_policies import DEFAULT_POLICY, Mode
 from safety_core.policy.policy import Action, NoveltyRule, Policy
 from safety_core.strict_json import ModelT, StrictModel, find_problem, merge_mappings, read_json_object
@@ -138,6 +139,7 @@ class PolicyOverlay(PolicyChanges):
     """Changes in the form of ``policy.json``: any of its fields, or a whole file."""
 
     format_version: Literal[1] = 1
+    guarantee: Guarantee | None = Field(default=None, description="Of a whole file; has no effect here.")
 
 
 class PolicyDocument(PolicyChanges):
@@ -149,6 +151,7 @@ class PolicyDocument(PolicyChanges):
     actions: Annotated[dict[_RiskType, Annotated[dict[_RiskLevel, _ActionName], _all_levels]], _all_types]
     refusals: Annotated[dict[_RiskType, _Text], _all_types]
     fallback_refusal: _Text
+    guarantee: Guarantee | None = None
 
 
 class Translation(StrictModel):
@@ -201,6 +204,21 @@ def parse_policy(data: object, taxonomy: Taxonomy) -> Policy:
 def load_policy(path: Path, taxonomy: Taxonomy) -> Policy:
     """Read ``policy.json``; raises ConfigError if the file cannot be read or is malformed."""
     return parse_policy(read_json_object(path), taxonomy)
+
+
+def load_guarantee(path: Path, taxonomy: Taxonomy) -> Guarantee | None:
+    """Read the guarantee of ``policy.json``; None if it states none. Raises as :func:`load_policy`, also for presets
+    that do not fit the policy."""
+    data = read_json_object(path)
+    policy, guarantee = parse_policy(data, taxonomy), _validate(PolicyDocument, data, taxonomy).guarantee
+    for preset in guarantee.presets.values() if guarantee is not None else ():
+        overlay_policy(policy, {"thresholds": preset.thresholds}, taxonomy)
+    return guarantee
+
+
+def format_policy(policy: Policy, guarantee: Guarantee | None = None) -> dict[str, object]:
+    """Return the JSON form of ``policy.json``; without a guarantee, earlier versions can read it, too."""
+    return {**policy.to_dict(), **({} if guarantee is None else {"guarantee": guarantee.to_dict()})}
 
 
 def overlay_policy(policy: Policy, changes: Mapping[str, object], taxonomy: Taxonomy) -> Policy:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from safety_core.cli.common import exit_on_error
+from safety_core.policy.guarantee import describe_rate
 
 
 def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) -> None:
@@ -25,3 +26,10 @@ def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) 
     typer.echo(f"template   {'vicuna' if spec.prompt is None else 'chat'}")
     typer.echo(f"types      {', '.join(spec.taxonomy.types)}")
     typer.echo(f"levels     {', '.join(spec.taxonomy.levels)}")
+    if report.guarantee is None:
+        typer.echo("guarantee  none")
+        return
+    for guaranteed in report.guarantee.guarantees:
+        typer.echo(f"guarantee  {describe_rate(guaranteed)}")
+    if not report.guarantee.is_for(spec.score_calibration):
+        typer.echo("warning: the guarantee is for other scores; calibrate again", err=True)

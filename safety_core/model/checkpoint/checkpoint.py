@@ -49,8 +49,11 @@ from safety_core.model.spec import (
     read_spec,
     write_spec,
 )
+from safety_core.policy.documents import format_policy
+from safety_core.policy.guarantee import Guarantee
 from safety_core.policy.named_policies import Hints
 from safety_core.policy.policy import Policy
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
 UNTRAINED_CARD = """# Untrained safety modules
@@ -74,6 +77,7 @@ __all__ = [
     "read_spec",
     "save_checkpoint",
     "update_policy",
+    "update_score_calibration",
     "verify",
     "verify_loadable",
     "write_manifest",
@@ -166,6 +170,7 @@ def load_checkpoint(
         prompt_template=spec.prompt,
         reader=spec.reader,
         text_views=spec.text_views,
+        score_calibration=spec.score_calibration,
         novelty=read_novelty(path / NOVELTY_FILE, spec.dims, device) if report.has_novelty else None,
         generates=not judge_only,
         bare=None if bare is None else create_bare_model(replace(backbone, model=bare), prompt_template=spec.prompt),
@@ -209,6 +214,7 @@ def save_checkpoint(
     policy: Policy,
     provenance: Mapping[str, object],
     model_card: str,
+    guarantee: Guarantee | None = None,
     include_backbone: bool = False,
     dtype: torch.dtype = torch.float16,
 ) -> Path:
@@ -224,6 +230,7 @@ def save_checkpoint(
         policy: thresholds and actions.
         provenance: origin of the modules; ``trained`` (bool) is required.
         model_card: Markdown.
+        guarantee: what the thresholds were chosen with, if modules and policy are still those that it was given for.
         include_backbone: copy the backbone's folder into the checkpoint.
         dtype: stored precision of modules and adapter.
 
@@ -261,8 +268,9 @@ def save_checkpoint(
             prompt=model.prompt_template,
             reader=model.reader,
             text_views=model.prompts.text_views,
+            score_calibration=model.score_calibration,
         )
-        _write_texts(folder, spec, policy, model_card)
+        _write_texts(folder, spec, policy, model_card, guarantee)
     return path
 
 
@@ -317,13 +325,25 @@ def init_checkpoint(
     return out
 
 
-def update_policy(path: Path | str, policy: Policy) -> None:
+def update_policy(path: Path | str, policy: Policy, guarantee: Guarantee | None = None) -> None:
     """Rewrite ``policy.json`` and the manifest; the checkpoint stays valid even if the process is killed.
+
+    Args:
+        path: the directory.
+        policy: thresholds and actions.
+        guarantee: what they were chosen with; without it, the file states none.
 
     Raises:
         CheckpointError: the checkpoint is not valid.
     """
-    replace_file(verify(path).path, POLICY_FILE, _format_json(policy.to_dict()).encode())
+    replace_file(verify(path).path, POLICY_FILE, _format_json(format_policy(policy, guarantee)).encode())
+
+
+def update_score_calibration(path: Path | str, calibration: ScoreCalibration) -> None:
+    """Rewrite ``safevlm.json`` with another recalibration of the scores; otherwise as :func:`update_policy`."""
+    report = verify(path)
+    spec = replace(report.spec, score_calibration=calibration)
+    replace_file(report.path, SPEC_FILE, _format_json(spec.to_dict()).encode())
 
 
 @contextmanager
@@ -365,9 +385,11 @@ def _write_modules(safety: SafetyModules, folder: Path, dtype: torch.dtype) -> N
     save_file(convert_to_storage(safety.state_dict(), dtype), folder / SAFETY_FILE)
 
 
-def _write_texts(folder: Path, spec: CheckpointSpec, policy: Policy, model_card: str) -> None:
+def _write_texts(
+    folder: Path, spec: CheckpointSpec, policy: Policy, model_card: str, guarantee: Guarantee | None = None
+) -> None:
     write_spec(folder, spec)
-    (folder / POLICY_FILE).write_text(_format_json(policy.to_dict()), encoding="utf-8")
+    (folder / POLICY_FILE).write_text(_format_json(format_policy(policy, guarantee)), encoding="utf-8")
     (folder / CARD_FILE).write_text(model_card, encoding="utf-8")
 
 

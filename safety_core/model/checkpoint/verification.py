@@ -22,7 +22,8 @@ from safety_core.model.checkpoint.tensor_files import Shapes, check_tensors, rea
 from safety_core.model.config import BackboneDims
 from safety_core.model.modules.safety_modules import SafetyModules
 from safety_core.model.spec import POLICY_FILE, SPEC_FILE, CheckpointSpec, read_spec
-from safety_core.policy.documents import load_policy
+from safety_core.policy.documents import load_guarantee, load_policy
+from safety_core.policy.guarantee import Guarantee
 from safety_core.policy.policy import Policy
 
 SAFETY_FILE = "safety.safetensors"
@@ -43,6 +44,9 @@ class VerifyReport:
 
     policy: Policy
     """The content of its ``policy.json``."""
+
+    guarantee: Guarantee | None = None
+    """The guarantee that ``policy.json`` states; None if it states none."""
 
     files: int
     """Number of files in the manifest."""
@@ -105,12 +109,14 @@ def verify(path: Path | str) -> VerifyReport:
         check_novelty(path / NOVELTY_FILE, spec.dims)
     try:
         policy = load_policy(_require(path, POLICY_FILE), spec.taxonomy)
+        guarantee = load_guarantee(path / POLICY_FILE, spec.taxonomy)
     except ConfigError as exc:
         raise CheckpointError(f"{path.name}: {exc}") from exc
     return VerifyReport(
         path=path,
         spec=spec,
         policy=policy,
+        guarantee=guarantee,
         files=len(sums),
         size=sum((path / name).stat().st_size for name in sums),
         parameters=sum(torch.Size(shape).numel() for shape in shapes.values()),

@@ -30,7 +30,7 @@ from safety_core.nano.build.model_card import format_model_card
 from safety_core.nano.build.recipes import Recipe
 from safety_core.nano.pretrain.precision import has_bfloat16
 from safety_core.nano.pretrain.progress import StepBar
-from safety_core.policy.documents import load_policy
+from safety_core.policy.documents import load_guarantee, load_policy
 from safety_core.policy.policy import Decision
 from safety_core.training.config import TrainConfig
 from safety_core.training.run import train
@@ -164,6 +164,7 @@ class SafetyTraining:
             model,
             out,
             policy=load_policy(self.root / step / POLICY_FILE, model.taxonomy),
+            guarantee=load_guarantee(self.root / step / POLICY_FILE, model.taxonomy),
             provenance={
                 "trained": True,
                 "recipe": json.loads(json.dumps(self.recipe.to_dict(), default=str)),

@@ -41,7 +41,7 @@ from safety_core.model.checkpoint.checkpoint import (
 )
 from safety_core.model.checkpoint.sha256_manifest import BACKBONE_DIR, MANIFEST
 from safety_core.model.spec import BackboneRef, read_spec, write_spec
-from safety_core.policy.documents import load_policy
+from safety_core.policy.documents import load_guarantee, load_policy
 from safety_core.policy.policy import Action, Decision
 from safety_core.small.alignment.pipeline import align, write_alignment_samples
 from safety_core.small.alignment.projector.bare_model import load_bare_model
@@ -287,6 +287,7 @@ class Build:
             model,
             out,
             policy=load_policy(calibrated / POLICY_FILE, model.taxonomy),
+            guarantee=load_guarantee(calibrated / POLICY_FILE, model.taxonomy),
             provenance={**read_spec(calibrated).provenance, **origin, "trained": True},
             model_card=format_model_card(provenance=origin),
         )

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from safety_core.model.head_inputs import (
     read_output,
 )
 from safety_core.model.modules.head import HeadOutput
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.scores import RiskScores
 
 WORDS = (7, 1)
@@ -88,11 +90,34 @@ def test_logits_become_probabilities_and_maps() -> None:
     assert read_output(output, grid=2, heatmap=False)[0].heatmap == ()
 
 
-def test_nan_survives_so_that_the_policy_can_refuse() -> None:
+def test_scores_are_recalibrated_where_they_are_made() -> None:
+    output = HeadOutput(
+        type_logits_BC=torch.tensor([[0.0, 2.0 * math.log(3.0)]]),
+        level_logits_BL=torch.tensor([[0.3, -1.0, 2.0, 0.1]]),
+        attention_BF=None,
+    )
+    calibration = ScoreCalibration(type_temperature=2.0, risk_slope=0.5, risk_offsets=(0.2, 0.0, -0.1))
+    (raw,), (view,) = (
+        read_output(output, grid=2, heatmap=False),
+        read_output(output, grid=2, heatmap=False, calibration=calibration),
+    )
+    torch.testing.assert_close(torch.tensor(view.scores.types), torch.tensor([0.25, 0.75]))
+    # Evaluation and calibration apply the same function to raw scores, with the same result.
+    levels = calibration.calibrate_levels(np.array([raw.scores.levels]))
+    assert view.scores.levels == tuple(levels[0].tolist())
+    assert read_output(output, grid=2, heatmap=False, calibration=ScoreCalibration()) == [raw]
+
+
+@pytest.mark.parametrize("calibration", [None, ScoreCalibration(level_temperature=2.0, risk_slope=0.5)])
+def test_nan_survives_so_that_the_policy_can_refuse(calibration: ScoreCalibration | None) -> None:
     output = HeadOutput(
         type_logits_BC=torch.full((1, 2), float("nan")), level_logits_BL=torch.zeros(1, 4), attention_BF=None
     )
-    assert not read_output(output, grid=2, heatmap=True)[0].scores.finite
+    assert not read_output(output, grid=2, heatmap=True, calibration=calibration)[0].scores.finite
+    levels = HeadOutput(
+        type_logits_BC=torch.zeros(1, 2), level_logits_BL=torch.tensor([[0.0, float("inf"), 0.0]]), attention_BF=None
+    )
+    assert not read_output(levels, grid=2, heatmap=True, calibration=calibration)[0].scores.finite
 
 
 @pytest.mark.parametrize("lengths", [[5] * 9, [700, 3, 0, 40, 700, 41, 2, 90, 1], [2**power for power in range(9)]])

@@ -10,6 +10,7 @@ from safety_core.inputs.head_texts import TextViews
 from safety_core.model.config import BackboneDims, SafetyConfig
 from safety_core.model.hints import create_default_hints
 from safety_core.model.spec import SPEC_FILE, BackboneRef, CheckpointSpec, read_spec, write_spec
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 DIMS = BackboneDims(vision_width=24, llm_width=32, patch_grid=4, vision_depth=2)
@@ -47,6 +48,14 @@ def test_the_reader_is_written_only_where_there_is_one(tmp_path: Path) -> None:
     assert read_spec(write_spec(tmp_path, with_reader).parent) == with_reader
 
 
+def test_the_recalibration_of_scores_is_written_only_where_there_is_one(tmp_path: Path) -> None:
+    assert "score_calibration" not in SPEC.to_dict()
+    assert read_spec(write_spec(tmp_path, SPEC).parent).score_calibration == ScoreCalibration()
+    own = ScoreCalibration(type_temperature=1.5, risk_offsets=(0.5, 0.0, -0.5))
+    calibrated = replace(SPEC, score_calibration=own)
+    assert read_spec(write_spec(tmp_path, calibrated).parent) == calibrated
+
+
 @pytest.mark.parametrize("version", [None, 0, 2, "1"])
 def test_unknown_format_version(tmp_path: Path, version: object) -> None:
     (tmp_path / SPEC_FILE).write_text(json.dumps(SPEC.to_dict() | {"format_version": version}))
@@ -80,6 +89,8 @@ def test_unknown_format_version(tmp_path: Path, version: object) -> None:
             "text_views.fewest_sentences",
         ),
         ({"provenance": {"trained": "yes"}}, "trained"),
+        ({"score_calibration": {"temperature": 2.0}}, "score_calibration.temperature"),
+        ({"score_calibration": {"risk_offsets": [0.0]}}, "score_calibration.risk_offsets"),
     ],
 )
 def test_malformed_fields_are_named(change: dict[str, Any], names: str) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.policy.documents import load_policy, overlay_policy, parse_policy
+from safety_core.policy.documents import format_policy, load_guarantee, load_policy, overlay_policy, parse_policy
 from safety_core.policy.policy import Policy
 from safety_core.taxonomy import DEFAULT_TAXONOMY
+from tests.helpers.calibration.guarantees import GUARANTEE
 
 T = DEFAULT_TAXONOMY
 DEFAULT = Policy.create_default(T)
@@ -43,6 +44,36 @@ def test_an_overlay_may_be_a_whole_policy_json() -> None:
     assert overlay_policy(DEFAULT, policy.to_dict(), T) == policy
     with pytest.raises(ConfigError, match="format_version"):
         overlay_policy(DEFAULT, policy.to_dict() | {"format_version": 2}, T)
+
+
+def test_a_guarantee_stands_beside_the_policy_and_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(format_policy(DEFAULT, GUARANTEE)))
+    assert load_policy(path, T) == DEFAULT
+    assert load_guarantee(path, T) == GUARANTEE
+    data = json.loads(path.read_text())
+    assert parse_policy(data, T).digest == DEFAULT.digest
+    assert overlay_policy(DEFAULT, data, T) == DEFAULT, "a whole file may be an overlay; its guarantee ends there"
+
+
+def test_without_a_guarantee_the_file_is_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(format_policy(DEFAULT)))
+    assert json.loads(path.read_text()) == DEFAULT.to_dict()
+    assert load_guarantee(path, T) is None
+
+
+def test_a_malformed_guarantee_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    data = format_policy(DEFAULT, GUARANTEE)
+    path.write_text(json.dumps(data | {"guarantee": GUARANTEE.to_dict() | {"delta": 2.0}}))
+    for load in (load_policy, load_guarantee):
+        with pytest.raises(ConfigError, match=r"policy\.guarantee\.delta: a number less than 1"):
+            load(path, T)
+    presets = {"strict": {"thresholds": {"weapons": {"1": 0.3}}, "guarantees": [], "measured": {}}}
+    path.write_text(json.dumps(data | {"guarantee": GUARANTEE.to_dict() | {"presets": presets}}))
+    with pytest.raises(ConfigError, match="weapons"):
+        load_guarantee(path, T)
 
 
 def test_equal_policies_have_equal_digests() -> None:

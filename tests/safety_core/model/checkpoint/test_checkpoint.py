@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from peft import LoraConfig
@@ -21,6 +22,7 @@ from safety_core.model.checkpoint.checkpoint import (
     load_checkpoint,
     save_checkpoint,
     update_policy,
+    update_score_calibration,
     verify,
     verify_loadable,
 )
@@ -28,7 +30,9 @@ from safety_core.model.checkpoint.sha256_manifest import MANIFEST
 from safety_core.model.config import BackboneDims, HeadConfig, SafetyConfig
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.policy import Policy
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from tests.helpers.calibration.guarantees import GUARANTEE
 from tests.helpers.models.kernels import use_portable_kernels
 from tests.helpers.models.reference import as_turns, assess
 from tests.helpers.models.tiny import make_checkpoint, make_unfetched
@@ -196,6 +200,42 @@ def test_the_policy_can_be_rewritten_alone(tiny_backbone: Path, tmp_path: Path) 
     update_policy(path, replace(default, enabled=frozenset({"privacy"})))
     assert verify(path).policy.enabled == {"privacy"}
     assert json.loads((path / POLICY_FILE).read_text())["enabled"]["politics"] is False
+
+
+def test_a_guarantee_ends_with_its_policy(tiny_backbone: Path, tmp_path: Path) -> None:
+    path = init_checkpoint(tiny_backbone, tmp_path / "out")
+    default = Policy.create_default(DEFAULT_TAXONOMY)
+    update_policy(path, default, GUARANTEE)
+    assert verify(path).guarantee == GUARANTEE
+    update_policy(path, default)
+    assert verify(path).guarantee is None
+
+
+def test_a_saved_checkpoint_keeps_scores_and_only_a_guarantee_that_is_passed_on(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(tiny_checkpoint, tmp_path / "start"))
+    own = ScoreCalibration(type_temperature=1.5, risk_slope=0.8, risk_offsets=(0.4, 0.0, -0.4))
+    update_policy(path, Policy.create_default(DEFAULT_TAXONOMY), GUARANTEE)
+    update_score_calibration(path, own)
+    model = load_checkpoint(path)
+    assert model.score_calibration == verify(path).spec.score_calibration == own
+    plain = save_checkpoint(model, tmp_path / "plain", **TRAINED)
+    assert (verify(plain).guarantee, verify(plain).spec.score_calibration) == (None, own)
+    passed = save_checkpoint(model, tmp_path / "passed", **TRAINED, guarantee=GUARANTEE)
+    assert verify(passed).guarantee == GUARANTEE
+
+
+def test_recalibrated_scores_are_the_raw_ones_recalibrated(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(tiny_checkpoint, tmp_path / "start"))
+    own = ScoreCalibration(type_temperature=2.0, level_temperature=0.5, risk_slope=0.7, risk_offsets=(0.4, 0.0, -0.4))
+    raw = assess(load_checkpoint(path), [[]], ["hi"]).pairs[0].text
+    update_score_calibration(path, own)
+    calibrated = assess(load_checkpoint(path), [[]], ["hi"]).pairs[0].text
+    assert raw is not None
+    assert calibrated is not None
+    assert calibrated.types == tuple(own.calibrate_types(np.array([raw.types]))[0].tolist())
+    assert calibrated.levels == tuple(own.calibrate_levels(np.array([raw.levels]))[0].tolist())
 
 
 @pytest.mark.parametrize("finished", range(3))
