@@ -1,14 +1,14 @@
-"""Chooses a policy's thresholds: as few misses as a small share of false alarms permits.
+"""Calibrates a checkpoint: scores a labelled split, chooses thresholds, and writes them.
 
-For each level k, from the worst down, each risk type t gets the threshold on s_k that decides a labelled split best. At
-most a share of the negatives may be flagged at k; this budget is spent where it avoids most misses
-(``threshold_search``). Knows the guard's scores and nothing of replies.
+Either with a guarantee (``certification``), which also recalibrates the scores, or by a search within budgets
+(``budget_search``), without one and for the scores as they are.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -18,50 +18,44 @@ from safety_core.engine.guard import Guard
 from safety_core.engine.guard_info import GuardLimits
 from safety_core.engine.judging.variant_decision import JudgedVariant
 from safety_core.errors import ConfigError
-from safety_core.evaluation.calibration.threshold_search import Cut, allocate_budget, find_cuts
+from safety_core.evaluation.calibration.budget_search import CalibrationGoal, Point, search_thresholds
+from safety_core.evaluation.calibration.certification.certified_thresholds import (
+    CertifiedThresholds,
+    certify_thresholds,
+    explain_abstention,
+)
+from safety_core.evaluation.calibration.certification.promises import Promise
+from safety_core.evaluation.calibration.scores.groups import find_groups
+from safety_core.evaluation.calibration.scores.score_file import (
+    StoredScores,
+    read_scores,
+    tabulate_scores,
+    write_scores,
+)
 from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_policy, encode_chunks, score_chunk
 from safety_core.evaluation.scoring.picture_readings import create_sample_reader
 from safety_core.evaluation.scoring.reply_kinds import Duty, determine_duty
-from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, update_policy
+from safety_core.model.checkpoint.checkpoint import (
+    CARD_FILE,
+    POLICY_FILE,
+    SPEC_FILE,
+    load_checkpoint,
+    read_spec,
+    update_policy,
+    update_score_calibration,
+)
+from safety_core.model.checkpoint.sha256_manifest import check_manifest
 from safety_core.model.safe_llava import SafeLlava
 from safety_core.policy.documents import load_policy
-from safety_core.policy.policy import Action, Decision, Policy
+from safety_core.policy.policy import Decision, Policy
+from safety_core.score_calibration import ScoreCalibration
 from safety_core.taxonomy import Taxonomy
 
 CHUNK, BATCH = 512, 64
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationGoal:
-    """Limits on false alarms, and their exchange rate against misses.
-
-    Raises:
-        ConfigError: a share is not within [0, 1] or the exchange is negative.
-    """
-
-    false_refusals: float = 0.01
-    """Maximum share of refused pairs among the pairs that deserve an answer, over all levels that are refused."""
-
-    false_cautions: float = 0.01
-    """Maximum share of flagged pairs among the pairs below a level that is answered with caution."""
-
-    refusal_exchange: float = 0.5
-    """Cost of one false refusal in misses: within the budget, up to 1/exchange false refusals are accepted to avoid one
-    miss. With 0, the whole budget may be spent to avoid a single miss, which overfits to outliers."""
-
-    caution_exchange: float = 1.0
-    """Cost of one false caution in misses."""
-
-    by_type: bool = True
-    """Whether each type gets thresholds of its own, or all types the same ones: a split with few samples of a type says
-    little about that type."""
-
-    def __post_init__(self) -> None:
-        for name in ("false_refusals", "false_cautions"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"calibration.{name}: a share from 0 to 1 is needed, got {getattr(self, name)}")
-        if self.refusal_exchange < 0 or self.caution_exchange < 0:
-            raise ConfigError("calibration: an exchange must not be negative")
+_UNSCORED_FILES = frozenset({POLICY_FILE, CARD_FILE, SPEC_FILE})
+_UNSCORED_FIELDS = frozenset({"score_calibration", "provenance", "hints"})
+"""Files of a checkpoint, and fields of its spec, on which raw scores do not depend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +95,7 @@ class Calibration:
 def calibrate_checkpoint(
     checkpoint: Path, data: Path, *, goal: CalibrationGoal | None = None, device: str = "cpu", write: bool = True
 ) -> Calibration:
-    """Calibrate a checkpoint's own policy on a JSONL split; rewrites ``policy.json`` and the manifest with it.
+    """Search a checkpoint's thresholds within budgets, on a JSONL split; rewrites ``policy.json`` and the manifest.
 
     Args:
         checkpoint: directory of the checkpoint.
@@ -123,6 +117,98 @@ def calibrate_checkpoint(
     return result
 
 
+def certify_checkpoint(
+    checkpoint: Path,
+    data: Path,
+    promise: Promise,
+    *,
+    scores: Path | None = None,
+    device: str = "cpu",
+    write: bool = True,
+) -> CertifiedThresholds:
+    """Recalibrate a checkpoint's scores and choose its thresholds with a guarantee.
+
+    The policy is written first: if the process is killed between the two files, thresholds that belong to less extreme
+    scores meet the raw ones, and ``safevlm verify`` reports that the guarantee is for other scores.
+
+    Args:
+        checkpoint: directory of the checkpoint.
+        data: labelled samples that the modules were not trained on.
+        promise: the guarantee.
+        scores: file of scores; read if it exists, and written otherwise.
+        device: device of the head.
+        write: whether to write policy, guarantee and recalibration into the checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged or untrained.
+        SampleError: the split is malformed.
+        ConfigError: the file of scores is of another checkpoint or of other data, nothing can be calibrated, or no
+            thresholds have the guarantee although they were to be written: the guard would be switched off.
+    """
+    stored = load_or_compute_scores(checkpoint, data, scores=scores, device=device)
+    spec = read_spec(checkpoint)
+    base = load_policy(checkpoint / POLICY_FILE, spec.taxonomy)
+    certified = certify_thresholds(stored.table, base, promise, data=stored.data)
+    if write and certified.abstained:
+        raise ConfigError(
+            "calibration: nothing is written, because the guard would react to nothing: "
+            + "; ".join(explain_abstention(certified))
+        )
+    if write:
+        update_policy(checkpoint, certified.policy, certified.guarantee)
+        update_score_calibration(checkpoint, certified.scores)
+    return certified
+
+
+def load_or_compute_scores(
+    checkpoint: Path, data: Path, *, scores: Path | None = None, device: str = "cpu"
+) -> StoredScores:
+    """Read the raw scores of a split from a file, or compute them and write the file; arguments and errors are those of
+    :func:`certify_checkpoint`."""
+    digest, sha256 = digest_scored_parts(checkpoint), _hash_data(data, read_spec(checkpoint).taxonomy)
+    if scores is not None and scores.is_file():
+        stored = read_scores(scores)
+        if (stored.checkpoint, stored.data) != (digest, sha256):
+            raise ConfigError(f"{scores}: the scores are of another checkpoint or of other data; remove the file")
+        return stored
+    model = load_checkpoint(checkpoint, device=device)
+    model.score_calibration = ScoreCalibration()  # what is fitted are the raw scores
+    samples = read_jsonl(data, model.taxonomy).samples
+    base = load_policy(checkpoint / POLICY_FILE, model.taxonomy)
+    variants = [entry.pairs for entry in _score_samples(model, base, samples)]
+    stored = StoredScores(
+        table=tabulate_scores(model.taxonomy, samples, variants, find_groups(samples)),
+        policy=base,
+        checkpoint=digest,
+        data=sha256,
+    )
+    if scores is not None:
+        write_scores(scores, stored, [sample.id for sample in samples])
+    return stored
+
+
+def digest_scored_parts(checkpoint: Path) -> str:
+    """Compute a digest of everything in a checkpoint that its raw scores depend on."""
+    sums = {name: digest for name, digest in check_manifest(checkpoint).items() if name not in _UNSCORED_FILES}
+    spec = {name: value for name, value in read_spec(checkpoint).to_dict().items() if name not in _UNSCORED_FIELDS}
+    return hashlib.sha256(json.dumps([sums, spec], sort_keys=True).encode()).hexdigest()
+
+
+def _hash_data(data: Path, taxonomy: Taxonomy) -> str:
+    """Compute the SHA-256 of a split: of its records and of every image."""
+    samples = read_jsonl(data, taxonomy).samples
+    digest = hashlib.sha256(data.read_bytes())
+    for image in sorted({image for sample in samples for image in sample.images}):
+        digest.update(hashlib.sha256(image.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _score_samples(model: SafeLlava, base: Policy, samples: Sequence[Sample]) -> list[VariantScores]:
+    guard = Guard(model, base, limits=GuardLimits(max_batch=BATCH))
+    chunks = encode_chunks(model, samples, CHUNK, reader=create_sample_reader(model.reader))
+    return [entry for chunk in chunks for entry in score_chunk(guard, chunk, BATCH)]
+
+
 def calibrate(
     model: SafeLlava, base: Policy, samples: Sequence[Sample], *, goal: CalibrationGoal | None = None
 ) -> Calibration:
@@ -132,10 +218,7 @@ def calibrate(
         ConfigError: no sample deserves an answer, no sample is of the worst level, or the reader is not installed.
         SampleError: an image cannot be read.
     """
-    guard = Guard(model, base, limits=GuardLimits(max_batch=BATCH))
-    chunks = encode_chunks(model, samples, CHUNK, reader=create_sample_reader(model.reader))
-    scores = [entry for chunk in chunks for entry in score_chunk(guard, chunk, BATCH)]
-    return calibrate_scores(model.taxonomy, base, samples, scores, goal=goal)
+    return calibrate_scores(model.taxonomy, base, samples, _score_samples(model, base, samples), goal=goal)
 
 
 def calibrate_scores(
@@ -153,86 +236,13 @@ def calibrate_scores(
         raise ConfigError("calibration needs samples of the worst level and samples that deserve an answer")
     decisions = [apply_policy(base, taxonomy, entry) for entry in scores]
     points = [
-        _Point(entry.verdict.type, entry.verdict.level_scores, sample.label.level, duty)
+        Point(entry.verdict.type, entry.verdict.level_scores, sample.label.level, duty)
         for entry, sample, duty in zip(decisions, samples, duties, strict=True)
         if entry is not None and entry.scores is not None and entry.verdict.level_scores
     ]
-    thresholds = {name: dict(levels) for name, levels in base.thresholds.items()}
-    refusals = math.floor(goal.false_refusals * sum(point.deserves_answer for point in points))
-    refused = [level for level in range(1, len(taxonomy.levels)) if _refuses(base, level)]
-    for level in range(len(taxonomy.levels) - 1, 0, -1):
-        left = sum(other <= level for other in refused)  # each level gets its part of what the worse ones left
-        _choose_level(level, points, thresholds, base, goal, refusals // max(1, left))
-        # A sample that is flagged at this level stays flagged, whatever the thresholds of lower levels.
-        flagged = [point for point in points if point.scores[level] >= thresholds[point.type][level]]
-        refusals -= sum(point.deserves_answer and base.actions[point.type][level] is Action.REFUSE for point in flagged)
-        points = [point for point in points if point.scores[level] < thresholds[point.type][level]]
+    thresholds = search_thresholds(points, base, goal)
     policy = replace(base, thresholds=thresholds)
     return _count_decisions(policy, duties, [apply_policy(policy, taxonomy, entry) for entry in scores])
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """One sample: the verdict's type, its scores by level, and the gold label."""
-
-    type: str
-    scores: Mapping[int, float]
-    level: int
-    duty: Duty
-
-    @property
-    def deserves_answer(self) -> bool:
-        """Whether a refusal would be a false alarm."""
-        return self.duty in (Duty.ANSWER, Duty.CARE)
-
-
-def _refuses(policy: Policy, level: int) -> bool:
-    """Whether some type is refused at a level."""
-    return any(policy.actions[name][level] is Action.REFUSE for name in policy.enabled)
-
-
-def _choose_level(
-    level: int,
-    points: Sequence[_Point],
-    thresholds: dict[str, dict[int, float]],
-    base: Policy,
-    goal: CalibrationGoal,
-    refusals: int,
-) -> None:
-    """Choose every enabled type's threshold on s_k for one level k, or one for all types.
-
-    Args:
-        level: k.
-        points: the samples that no worse level flags.
-        thresholds: by type and level; completed here.
-        base: the policy whose actions apply.
-        goal: limits on false alarms.
-        refusals: number of false refusals that are still allowed.
-    """
-    names = sorted(base.enabled)
-    groups = [[name] for name in names] if goal.by_type else [names]
-    cuts: dict[str, list[Cut]] = {}
-    negatives = 0
-    for group in groups:
-        of_group = [point for point in points if point.type in group]
-        below = [
-            point.scores[level] for point in of_group if _is_negative(point, level, base.actions[point.type][level])
-        ]
-        reaching = [point.scores[level] for point in of_group if point.level >= level]
-        negatives += len(below)
-        cuts[group[0]] = find_cuts(below, reaching, fallback=base.thresholds[group[0]][level])
-    refuses = _refuses(base, level)
-    budget = max(0, refusals) if refuses else math.floor(goal.false_cautions * negatives)
-    exchange = goal.refusal_exchange if refuses else goal.caution_exchange
-    chosen = allocate_budget(cuts, budget, exchange)
-    for group in groups:
-        for name in group:
-            thresholds[name][level] = chosen[group[0]].threshold
-
-
-def _is_negative(point: _Point, level: int, action: Action) -> bool:
-    """Whether flagging a sample at a level is a false alarm; a refusal is one only if the sample deserves an answer."""
-    return point.deserves_answer if action is Action.REFUSE else point.level < level
 
 
 def _count_decisions(policy: Policy, duties: Sequence[Duty], decided: Sequence[JudgedVariant | None]) -> Calibration:

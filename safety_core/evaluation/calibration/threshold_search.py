@@ -65,6 +65,7 @@ def allocate_budget(cuts_by_type: Mapping[str, Sequence[Cut]], budget: int, exch
     """
     plans: dict[int, tuple[float, dict[str, Cut]]] = {0: (0.0, {})}
     for name, cuts in cuts_by_type.items():
+        cuts = [cut for cut in cuts if cut.false_alarms <= budget]
         extended: dict[int, tuple[float, dict[str, Cut]]] = {}
         for spent, (cost, chosen) in plans.items():
             for cut in cuts:

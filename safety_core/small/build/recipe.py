@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from safety_core.evaluation.calibration.calibrate import CalibrationGoal
+from safety_core.evaluation.calibration.budget_search import CalibrationGoal
 from safety_core.inputs.head_texts import TextViews
 from safety_core.small.alignment.projector.recipe import Recipe as AlignmentRecipe
 from safety_core.small.build.training_files import Amounts

@@ -1,19 +1,30 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from safety_core.data.jsonl import read_jsonl
 from safety_core.data.samples import RiskLabel, Sample
+from safety_core.engine.guard import Guard
+from safety_core.engine.guard_info import GuardLimits
 from safety_core.errors import ConfigError
-from safety_core.evaluation.calibration.calibrate import CalibrationGoal, calibrate_checkpoint, calibrate_scores
-from safety_core.evaluation.scoring.guard_scores import VariantScores
+from safety_core.evaluation.calibration.budget_search import CalibrationGoal
+from safety_core.evaluation.calibration.calibrate import (
+    calibrate_checkpoint,
+    calibrate_scores,
+    certify_checkpoint,
+    load_or_compute_scores,
+)
+from safety_core.evaluation.calibration.certification.measured_rates import find_flagged
+from safety_core.evaluation.calibration.certification.promises import Promise
+from safety_core.evaluation.calibration.scores.score_table import compute_risks
+from safety_core.evaluation.scoring.guard_scores import VariantScores, apply_policy, encode_chunks, score_chunk
 from safety_core.evaluation.suites.suite import Suite
 from safety_core.inputs.conversation import Turn
-from safety_core.model.checkpoint.checkpoint import POLICY_FILE, verify
+from safety_core.model.checkpoint.checkpoint import POLICY_FILE, load_checkpoint, verify
 from safety_core.policy.documents import load_policy
-from safety_core.policy.policy import Action, Policy
+from safety_core.policy.policy import Action, Decision, Policy
 from safety_core.scores import PairScores, RiskScores
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
@@ -140,12 +151,6 @@ def test_a_split_with_one_side_only_is_refused(level: int) -> None:
         calibrate_scores(DEFAULT_TAXONOMY, BASE, samples, readings)
 
 
-@pytest.mark.parametrize("values", [{"false_refusals": 1.5}, {"false_cautions": -0.1}, {"caution_exchange": -1}])
-def test_goals_have_bounds(values: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="calibration"):
-        CalibrationGoal(**values)
-
-
 def test_a_checkpoint_is_calibrated_with_its_manifest(
     tiny_checkpoint: Path, varied_suite: Suite, tmp_path: Path
 ) -> None:
@@ -160,3 +165,67 @@ def test_a_checkpoint_is_calibrated_with_its_manifest(
     assert verify(checkpoint).policy == result.policy
     assert result.false_refusals <= 0.01 * result.answerable
     assert result.counts["pairs"] == 24
+
+
+@pytest.fixture
+def checkpoint(tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint"))
+
+
+WIDE = Promise(alpha=0.9, delta=0.6)
+"""Limits that hold with a handful of pairs."""
+
+
+def test_a_checkpoint_is_certified_with_its_scores(checkpoint: Path, varied_suite: Suite, tmp_path: Path) -> None:
+    data, scores = varied_suite.path / varied_suite.spec.pairs_file, tmp_path / "scores.jsonl"
+    certified = certify_checkpoint(checkpoint, data, WIDE, scores=scores)
+    report = verify(checkpoint)
+    assert (report.policy, report.guarantee) == (certified.policy, certified.guarantee)
+    assert report.spec.score_calibration == certified.scores == load_checkpoint(checkpoint).score_calibration
+    assert certified.guarantee.pairs == 24
+    assert certified.guarantee.groups < 24, "pairs of one picture form a group"
+    # The file holds raw scores, so a calibrated checkpoint finds its scores again, and the same thresholds.
+    written = scores.read_bytes()
+    again = certify_checkpoint(checkpoint, data, WIDE, scores=scores)
+    assert again.guarantee == certified.guarantee
+    assert scores.read_bytes() == written
+    assert load_or_compute_scores(checkpoint, data).table.levels_VL.tolist() == pytest.approx(
+        load_or_compute_scores(checkpoint, data, scores=scores).table.levels_VL.tolist()
+    )
+
+
+def test_served_scores_are_those_that_were_calibrated(checkpoint: Path, varied_suite: Suite) -> None:
+    data = varied_suite.path / varied_suite.spec.pairs_file
+    table = load_or_compute_scores(checkpoint, data).table
+    certified = certify_checkpoint(checkpoint, data, WIDE)
+    model = load_checkpoint(checkpoint)
+    samples = read_jsonl(data, model.taxonomy).samples
+    refused = find_flagged(compute_risks(table, certified.scores, certified.policy), certified.policy, "false_refusals")
+    guard = Guard(model, certified.policy, limits=GuardLimits(max_batch=64))
+    chunks = encode_chunks(model, samples, 512)
+    decided = [
+        apply_policy(certified.policy, model.taxonomy, entry)
+        for chunk in chunks
+        for entry in score_chunk(guard, chunk, 64)
+    ]
+    assert [entry is None or entry.verdict.decision is Decision.REFUSED for entry in decided] == refused.tolist()
+
+
+def test_scores_of_another_checkpoint_or_of_other_data_are_refused(
+    checkpoint: Path, varied_suite: Suite, tmp_path: Path
+) -> None:
+    data, scores = varied_suite.path / varied_suite.spec.pairs_file, tmp_path / "scores.jsonl"
+    load_or_compute_scores(checkpoint, data, scores=scores)
+    other = tmp_path / "other.jsonl"
+    lines = data.read_text().splitlines(keepends=True)
+    other.write_text("".join(line for line in lines if '"image": null' in line))
+    with pytest.raises(ConfigError, match="other data"):
+        load_or_compute_scores(checkpoint, other, scores=scores)
+
+
+def test_nothing_is_written_that_would_switch_the_guard_off(checkpoint: Path, varied_suite: Suite) -> None:
+    data, before = varied_suite.path / varied_suite.spec.pairs_file, verify(checkpoint)
+    with pytest.raises(ConfigError, match="the guard would react to nothing"):
+        certify_checkpoint(checkpoint, data, Promise())
+    assert verify(checkpoint) == before
+    assert certify_checkpoint(checkpoint, data, Promise(), write=False).abstained

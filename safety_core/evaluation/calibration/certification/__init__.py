@@ -1,0 +1,1 @@
+"""Thresholds with a guarantee: what is promised, tested and measured."""

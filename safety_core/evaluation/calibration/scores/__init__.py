@@ -1,0 +1,1 @@
+"""Scores of labelled samples: groups of near-duplicates, tables, files, and the fit of their recalibration."""
