@@ -9,7 +9,7 @@ import typer
 
 import safety_core
 from safety_core.cli.audit_log import print_audit_log
-from safety_core.cli.checkpoints.calibrate import calibrate
+from safety_core.cli.checkpoints.calibrate import app as calibrate_app
 from safety_core.cli.checkpoints.init import init
 from safety_core.cli.checkpoints.novelty import app as novelty_app
 from safety_core.cli.checkpoints.verify import verify
@@ -27,10 +27,11 @@ from safety_core.library_warnings import suppress_library_warnings
 app = typer.Typer(
     name="safevlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-for command in (init, train, calibrate, evaluate, verify, classify):
+for command in (init, train, evaluate, verify, classify):
     app.command()(command)
 app.command("convert")(convert)
 app.command("audit-log")(print_audit_log)
+app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(data_app, name="data")
 app.add_typer(policy_app, name="policy")
 app.add_typer(nano_app, name="nano")

@@ -9,7 +9,8 @@ import typer
 import yaml
 
 from safety_core.cli.common import DEFAULT_CHECKPOINT, READ_PICTURES, exit_on_error, find_checkpoint, read_bytes
-from safety_core.policy.documents import load_policy
+from safety_core.policy.documents import load_guarantee, load_policy
+from safety_core.policy.guarantee import CalibratedPreset, describe_rate
 from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.policy.presets import PresetName, find_preset
@@ -94,12 +95,24 @@ def print_preset(
     name: Annotated[PresetName, typer.Argument(help="strict, balanced or permissive.")],
     checkpoint: _Checkpoint = DEFAULT_CHECKPOINT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which SAFEVLM_POLICY accepts as well.")] = False,
+    derived: Annotated[
+        bool, typer.Option("--derived", help="Move the odds of the thresholds, even if calibrated presets exist.")
+    ] = False,
 ) -> None:
-    """Print a policy file that makes a checkpoint's own policy stricter or more permissive, or leaves it as it is."""
+    """Print a policy file that makes a checkpoint's own policy stricter or more permissive, or leaves it as it is.
+
+    Presets that a checkpoint was calibrated with come first: their thresholds have measured rates of false alarms.
+    """
     with exit_on_error():
-        base, _ = _read_own_policy(checkpoint)
+        base, taxonomy = _read_own_policy(checkpoint)
+        calibrated = None if derived else _find_calibrated_preset(checkpoint, taxonomy, name)
     preset = find_preset(name)
-    changes = {field: by_type for field, by_type in preset.list_changes(base).items() if by_type}
+    title = f"{preset.title}: {preset.description}"
+    all_changes = preset.list_changes(base)
+    if calibrated is not None:
+        title = f"{preset.title}: " + "; ".join(describe_rate(guaranteed) for guaranteed in calibrated.guarantees)
+        all_changes = {"thresholds": list_changed_thresholds(base, calibrated)}
+    changes = {field: by_type for field, by_type in all_changes.items() if by_type}
     if as_json:
         typer.echo(json.dumps(changes, indent=2))
         return
@@ -107,9 +120,18 @@ def print_preset(
         field: {kind: {int(level): value for level, value in by_level.items()} for kind, by_level in by_type.items()}
         for field, by_type in changes.items()
     }
-    typer.echo(f"# {preset.title}: {preset.description}")
+    typer.echo(f"# {title}")
     if numbered:
         typer.echo(yaml.safe_dump(numbered, default_flow_style=None, sort_keys=False, width=120), nl=False)
+
+
+def list_changed_thresholds(base: Policy, preset: CalibratedPreset) -> dict[str, dict[str, object]]:
+    """List the thresholds that a calibrated preset changes, by type and level."""
+    changed = {
+        kind: {level: value for level, value in by_level.items() if value != base.thresholds[kind][int(level)]}
+        for kind, by_level in preset.thresholds.items()
+    }
+    return {kind: dict(by_level) for kind, by_level in changed.items() if by_level}
 
 
 def _read_own_policy(checkpoint: Path) -> tuple[Policy, Taxonomy]:
@@ -121,6 +143,14 @@ def _read_own_policy(checkpoint: Path) -> tuple[Policy, Taxonomy]:
     check_manifest(folder)
     taxonomy = read_spec(folder).taxonomy
     return load_policy(folder / POLICY_FILE, taxonomy), taxonomy
+
+
+def _find_calibrated_preset(checkpoint: Path, taxonomy: Taxonomy, name: PresetName) -> CalibratedPreset | None:
+    """Find the preset that a checkpoint was calibrated with; None if there is none."""
+    from safety_core.model.spec import POLICY_FILE
+
+    guarantee = load_guarantee(find_checkpoint(checkpoint) / POLICY_FILE, taxonomy)
+    return None if guarantee is None else guarantee.presets.get(name)
 
 
 def list_changes(base: Policy, policy: Policy) -> Iterator[str]:

@@ -98,7 +98,7 @@ def test_the_guard_attends_to_places_of_its_map(checkpoint: Path) -> None:
 def test_it_is_calibrated_measured_and_served(
     checkpoint: Path, training_jsonl: Path, tmp_path: Path, no_settings: None, same_log_levels: None
 ) -> None:
-    run("calibrate", "--checkpoint", checkpoint, "--data", training_jsonl, "--device", "cpu")
+    run("calibrate", "--checkpoint", checkpoint, "--data", training_jsonl, "--method", "search", "--device", "cpu")
     suite, report = write_suite(tmp_path / "suite", create_varied_records(24)), tmp_path / "report"
     figures = ["--resamples", 20, "--device", "cpu", "--quiet", "--out", report]
     run("evaluate", "--suite", suite, "--checkpoint", checkpoint, *figures)

@@ -82,7 +82,7 @@ def train(stage: int, start: Path, data: Path, out: Path) -> None:
 def use(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     """Check, calibrate, measure and serve a checkpoint."""
     assert "adapter    yes" in run("verify", checkpoint)
-    run("calibrate", "--checkpoint", checkpoint, "--data", data, "--device", "cpu")
+    run("calibrate", "--checkpoint", checkpoint, "--data", data, "--method", "search", "--device", "cpu")
     suite, report = write_suite(tmp_path / "suite", create_varied_records(24)), tmp_path / "report"
     figures = ["--resamples", 20, "--device", "cpu", "--quiet", "--out", report]
     run("evaluate", "--suite", suite, "--checkpoint", checkpoint, *figures)
