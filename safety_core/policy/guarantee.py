@@ -6,13 +6,13 @@ that are drawn like the data. Whatever changes the policy ends it, so it is no p
 a policy passes the guarantee on only where nothing changed. Knows no statistics and no files.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from safety_core.policy.presets import PresetName
-from safety_core.score_calibration import ScoreCalibration
 from safety_core.strict_json import StrictModel
 
 MAX_CURVE = 24
@@ -118,8 +118,8 @@ class Guarantee(StrictModel):
     seed: int
     """Seed of the split into search and test, and of the requests that stand for their groups."""
 
-    scores: dict[str, float | list[float]] = Field(default_factory=dict)
-    """The recalibration of the scores that the thresholds belong to, as in ``safevlm.json``; empty for raw scores."""
+    scores: dict[str, float | list[float]]
+    """The recalibration of the scores that the thresholds belong to, as in ``safevlm.json``."""
 
     guarantees: list[GuaranteedRate]
     """One for each rate; together they hold with probability 1 - delta."""
@@ -128,9 +128,9 @@ class Guarantee(StrictModel):
     presets: dict[Annotated[PresetName, Field(strict=False)], CalibratedPreset] = Field(default_factory=dict)
     """The presets that could be calibrated with a guarantee."""
 
-    def is_for(self, scores: ScoreCalibration) -> bool:
-        """Whether the guarantee is for scores that are recalibrated in this way."""
-        return self.scores == ({} if scores == ScoreCalibration() else scores.to_dict())
+    def is_for(self, scores: Mapping[str, object]) -> bool:
+        """Whether the guarantee is for scores that are recalibrated in this way, given in the form of the field."""
+        return self.scores == scores
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON form."""

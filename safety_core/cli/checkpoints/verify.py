@@ -31,5 +31,5 @@ def verify(path: Annotated[Path, typer.Argument(help="Checkpoint directory.")]) 
         return
     for guaranteed in report.guarantee.guarantees:
         typer.echo(f"guarantee  {describe_rate(guaranteed)}")
-    if not report.guarantee.is_for(spec.score_calibration):
+    if not report.guarantee.is_for(spec.score_calibration.to_dict()):
         typer.echo("warning: the guarantee is for other scores; calibrate again", err=True)

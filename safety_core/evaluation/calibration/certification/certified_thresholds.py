@@ -126,7 +126,7 @@ def certify_thresholds(
         pairs=len(table),
         groups=table.groups,
         seed=promise.seed,
-        scores={} if scores == ScoreCalibration() else scores.to_dict(),
+        scores=scores.to_dict(),
         guarantees=[
             test.describe(step, test.alpha, with_curve=details) for test, step in zip(tests, steps, strict=True)
         ],

@@ -49,5 +49,5 @@ def test_by_default_thresholds_come_with_a_guarantee(checkpoint: Path, data: Pat
     assert "guarantee  with probability 0.7" in dry
     after = verify(checkpoint)
     assert after.guarantee is not None
-    assert after.guarantee.is_for(after.spec.score_calibration)
+    assert after.guarantee.is_for(after.spec.score_calibration.to_dict())
     assert "guarantee  with probability 0.7" in run_command("verify", checkpoint)

@@ -186,7 +186,7 @@ def test_the_guarantee_is_complete_and_survives_its_json_form() -> None:
     guarantee = certified.guarantee
     assert (guarantee.data, guarantee.pairs, guarantee.groups, guarantee.delta) == ("d" * 64, 2500, 2500, 0.1)
     assert [one.delta for one in guarantee.guarantees] == [0.05, 0.05]
-    assert guarantee.is_for(certified.scores)
+    assert guarantee.is_for(certified.scores.to_dict())
     assert Guarantee.model_validate(guarantee.to_dict()) == guarantee
     assert certified.searched_P.sum() == 1000
     assert guarantee.guarantees[0].groups == ((certify_negatives(certified.searched_P)).sum())
@@ -231,7 +231,7 @@ def test_given_scores_and_shape_all_data_are_tested() -> None:
     )
     assert not certified.searched_P.any()
     assert certified.guarantee.guarantees[0].groups == (table.gold_level_P < 2).sum()
-    assert certified.guarantee.scores == {}
+    assert certified.guarantee.is_for(ScoreCalibration().to_dict())
     assert len({levels[3] for levels in certified.policy.thresholds.values()}) == 1
 
 
