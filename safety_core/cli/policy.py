@@ -10,7 +10,7 @@ import yaml
 
 from safety_core.cli.common import DEFAULT_CHECKPOINT, READ_PICTURES, exit_on_error, find_checkpoint, read_bytes
 from safety_core.policy.documents import load_guarantee, load_policy
-from safety_core.policy.guarantee import CalibratedPreset, describe_rate
+from safety_core.policy.guarantee import CalibratedPreset, describe_measured, describe_rate
 from safety_core.policy.named_policies import DEFAULT_POLICY, ActivePolicy, PolicyBook
 from safety_core.policy.policy import Policy
 from safety_core.policy.presets import PresetName, find_preset
@@ -111,6 +111,7 @@ def print_preset(
     all_changes = preset.list_changes(base)
     if calibrated is not None:
         title = f"{preset.title}: " + "; ".join(describe_rate(guaranteed) for guaranteed in calibrated.guarantees)
+        title += f"\n# Measured: {describe_measured(calibrated.measured)}"
         all_changes = {"thresholds": list_changed_thresholds(base, calibrated)}
     changes = {field: by_type for field, by_type in all_changes.items() if by_type}
     if as_json:

@@ -137,6 +137,16 @@ class Guarantee(StrictModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+def describe_measured(measured: MeasuredRates) -> str:
+    """Describe measured rates in one line for people."""
+    values = {
+        "false refusals": measured.false_refusals,
+        "missed of the worst level": measured.missed_refusals,
+        "false cautions": measured.false_cautions,
+    }
+    return ", ".join(f"{name} {value:.2%}" for name, value in values.items() if value is not None)
+
+
 def describe_rate(guaranteed: GuaranteedRate) -> str:
     """Describe a guarantee in one line for people."""
     subject = {

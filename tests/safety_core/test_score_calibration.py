@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from safety_core.errors import ConfigError
-from safety_core.score_calibration import ScoreCalibration, apply_sigmoid, compute_log_odds
+from safety_core.score_calibration import FloatArray, ScoreCalibration, apply_sigmoid, compute_log_odds
 
 MAPPED = ScoreCalibration(type_temperature=1.4, level_temperature=1.8, risk_slope=0.7, risk_offsets=(0.4, -0.5, -0.5))
 
 
-def draw(rows: int, columns: int, seed: int = 0) -> np.ndarray:
+def draw(rows: int, columns: int, seed: int = 0) -> FloatArray:
     return np.random.default_rng(seed).dirichlet(np.full(columns, 0.2), size=rows)
 
 

@@ -5,19 +5,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from safety_core.policy.guarantee import Guarantee, MeasuredRates, describe_rate
+from safety_core.policy.guarantee import Guarantee, describe_measured, describe_rate
 from safety_core.policy.policy import Policy
 
 if TYPE_CHECKING:
     from safety_core.evaluation.calibration.audit_log_labels import Proposal
     from safety_core.evaluation.calibration.certification.certified_thresholds import CertifiedThresholds
     from safety_core.evaluation.calibration.validation import SourceRate, Validation
-
-_MEASURED = {
-    "false_refusals": "false refusals",
-    "missed_refusals": "missed of the worst level",
-    "false_cautions": "false cautions",
-}
 
 
 def format_certified(certified: "CertifiedThresholds") -> Iterator[str]:
@@ -35,10 +29,10 @@ def format_certified(certified: "CertifiedThresholds") -> Iterator[str]:
     yield from _format_guarantee(certified.guarantee)
     for reason in explain_abstention(certified):
         yield f"abstained  {reason}; the thresholds are out of reach, so nothing is flagged"
-    yield f"measured   {_format_measured(certified.guarantee.measured)}"
+    yield f"measured   {describe_measured(certified.guarantee.measured)}"
     for name, preset in certified.guarantee.presets.items():
         alphas = ", ".join(f"{guaranteed.alpha:.3%}" for guaranteed in preset.guarantees)
-        yield f"preset     {name.value} (at most {alphas}): {_format_measured(preset.measured)}"
+        yield f"preset     {name.value} (at most {alphas}): {describe_measured(preset.measured)}"
     yield format_counts(certified.counts)
 
 
@@ -131,8 +125,3 @@ def _format_guarantee(guarantee: Guarantee) -> Iterator[str]:
         yield f"guarantee  {describe_rate(guaranteed)}"
     if guarantee.delta is not None:
         yield f"           together with probability {1 - guarantee.delta:.4g}, for requests drawn like these data"
-
-
-def _format_measured(measured: MeasuredRates) -> str:
-    values = {text: getattr(measured, name) for name, text in _MEASURED.items()}
-    return ", ".join(f"{text} {value:.2%}" for text, value in values.items() if value is not None)

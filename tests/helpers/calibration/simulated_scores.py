@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from safety_core.evaluation.calibration.scores.score_table import ScoreTable
+from safety_core.evaluation.statistics.estimates import FloatArray
 from safety_core.score_calibration import apply_sigmoid
 from safety_core.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 
@@ -72,7 +73,7 @@ class Simulation:
         )
 
 
-def _build_levels(log_odds_V: np.ndarray, levels: int, gap: float) -> np.ndarray:
+def _build_levels(log_odds_V: FloatArray, levels: int, gap: float) -> FloatArray:
     risks = [apply_sigmoid(log_odds_V + gap * (levels - 1 - level)) for level in range(1, levels)]
     bounds = np.stack([np.ones(len(log_odds_V)), *risks, np.zeros(len(log_odds_V))], axis=1)
-    return np.asarray(bounds[:, :-1] - bounds[:, 1:])
+    return np.asarray(bounds[:, :-1] - bounds[:, 1:], dtype=np.float64)

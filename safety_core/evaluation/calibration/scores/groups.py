@@ -42,7 +42,7 @@ Shingles = frozenset[str]
 
 def find_groups(samples: Sequence[Sample]) -> IntArray:
     """Find the group of each sample; returns numbers from 0 in the order of the groups' first samples."""
-    texts = [() if sample.images else _split_words(sample) for sample in samples]
+    texts: list[Sequence[str]] = [() if sample.images else _split_words(sample) for sample in samples]
     return number_groups([_list_keys(sample) for sample in samples], find_near_texts(texts))
 
 

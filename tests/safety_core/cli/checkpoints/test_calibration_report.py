@@ -180,6 +180,7 @@ def test_a_calibrated_preset_comes_before_a_derived_one(tmp_path: Path) -> None:
     checkpoint = write_text_checkpoint(tmp_path / "served", BASE, GUARANTEE)
     told = run_command("policy", "preset", "strict", "--checkpoint", checkpoint)
     assert told.startswith("# Strict: with probability 0.95, at most 1.000% of the requests that deserve an answer")
+    assert "\n# Measured: missed of the worst level 25.00%\n" in told
     (tmp_path / "preset.yaml").write_text(told)
     chosen = read_book(tmp_path / "preset.yaml", BASE, T).select().policy
     assert chosen.thresholds["privacy"] == {1: 0.3, 2: 0.5, 3: 0.5}

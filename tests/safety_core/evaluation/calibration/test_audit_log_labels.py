@@ -34,7 +34,7 @@ def make_entries(**fields: Any) -> list[AuditEntry]:
     for index in range(len(TABLE)):
         scores = RiskScores(types=tuple(TABLE.types_VC[index]), levels=tuple(TABLE.levels_VL[index]))
         verdict = decide(BASE, T, scores)
-        own = {
+        own: dict[str, Any] = {
             "kind": EntryKind.DECISION,
             "request_id": f"guard-{index}",
             "endpoint": "chat",

@@ -99,12 +99,15 @@ def test_data_sets_are_left_out_in_turn() -> None:
     shifted = Simulation(means=(-1.0, 0.0, 0.5, 1.5)).draw(400, seed=3)
     sources = ("easy/one",) * 750 + ("plain+easy",) * 750 + ("hard",) * 400 + ("rare",) * 5
     rare = table.select(np.arange(1500) < 5)
+    parts = (table, shifted, rare)
     joined = replace(
         table,
-        **{
-            name: np.concatenate([getattr(table, name), getattr(shifted, name), getattr(rare, name)])
-            for name in ("types_VC", "levels_VL", "gold_type_P", "gold_level_P", "novelty_P", "judged_P")
-        },
+        types_VC=np.concatenate([part.types_VC for part in parts]),
+        levels_VL=np.concatenate([part.levels_VL for part in parts]),
+        gold_type_P=np.concatenate([part.gold_type_P for part in parts]),
+        gold_level_P=np.concatenate([part.gold_level_P for part in parts]),
+        novelty_P=np.concatenate([part.novelty_P for part in parts]),
+        judged_P=np.concatenate([part.judged_P for part in parts]),
         sample_V=np.arange(1905),
         label_view_P=np.arange(1905),
         group_P=np.arange(1905),

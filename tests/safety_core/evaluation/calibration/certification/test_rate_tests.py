@@ -82,7 +82,8 @@ def test_each_rate_has_its_share_of_delta() -> None:
 
 def test_losses_are_those_of_one_member_or_of_the_mean() -> None:
     one, mean = (
-        prepare_tests(RISKS, BASE, Promise(per_group=per_group), SHAPE, EVERYONE)[0] for per_group in ("one", "mean")
+        prepare_tests(RISKS, BASE, promise, SHAPE, EVERYONE)[0]
+        for promise in (Promise(per_group="one"), Promise(per_group="mean"))
     )
     groups = len(np.unique(TABLE.group_P[TABLE.gold_level_P < 2]))
     assert one.losses_GJ.shape == mean.losses_GJ.shape == (groups, len(one.path))

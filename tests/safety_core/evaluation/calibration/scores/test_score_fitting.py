@@ -11,6 +11,7 @@ from safety_core.evaluation.calibration.scores.score_fitting import (
     measure_log_losses,
 )
 from safety_core.evaluation.calibration.scores.score_table import ScoreTable
+from safety_core.evaluation.statistics.estimates import FloatArray, IntArray
 from safety_core.score_calibration import ScoreCalibration, compute_log_odds
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 from tests.helpers.calibration.simulated_scores import Simulation
@@ -20,7 +21,7 @@ def draw_table(temperature: float, samples: int = 4000, seed: int = 0) -> ScoreT
     """Samples whose labels follow the softmax of logits, while the scores are those of logits times a temperature."""
     rng = np.random.default_rng(seed)
 
-    def draw(classes: int) -> tuple[np.ndarray, np.ndarray]:
+    def draw(classes: int) -> tuple[FloatArray, IntArray]:
         logits = rng.normal(0, 1.5, size=(samples, classes))
         true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         gold = (true.cumsum(axis=1) > rng.random((samples, 1))).argmax(axis=1)

@@ -16,6 +16,7 @@ from safety_core.evaluation.calibration.scores.score_table import (
     write_thresholds,
 )
 from safety_core.evaluation.scoring.reply_kinds import Duty
+from safety_core.evaluation.statistics.estimates import FloatArray
 from safety_core.inputs.conversation import Turn
 from safety_core.policy.policy import Action, Decision, NoveltyRule, Policy, decide_worst
 from safety_core.score_calibration import ScoreCalibration
@@ -33,20 +34,19 @@ def draw_scores(rng: np.random.Generator, calibration: ScoreCalibration) -> tupl
     """Draw raw scores, and the same recalibrated."""
     types = rng.dirichlet(np.full(7, 0.3))[None].astype(np.float32).astype(np.float64)
     levels = rng.dirichlet(np.full(4, 0.5))[None].astype(np.float32).astype(np.float64)
-    return tuple(  # type: ignore[return-value]
-        RiskScores(types=tuple(one[0].tolist()), levels=tuple(two[0].tolist()))
-        for one, two in (
-            (types, levels),
-            (calibration.calibrate_types(types), calibration.calibrate_levels(levels)),
-        )
-    )
+
+    def build(own_types: FloatArray, own_levels: FloatArray) -> RiskScores:
+        return RiskScores(types=tuple(own_types[0].tolist()), levels=tuple(own_levels[0].tolist()))
+
+    return build(types, levels), build(calibration.calibrate_types(types), calibration.calibrate_levels(levels))
 
 
 def draw_pairs(
     rng: np.random.Generator, calibration: ScoreCalibration
 ) -> tuple[tuple[PairScores, ...], tuple[PairScores, ...]]:
     """Draw the scores of one or two text variants with some images, raw and recalibrated."""
-    raw, mapped = [], []
+    raw: list[PairScores] = []
+    mapped: list[PairScores] = []
     images, novelty = int(rng.integers(3)), Novelty(text=float(rng.random()))
     for _ in range(int(rng.integers(1, 3))):
         views = [draw_scores(rng, calibration) for _ in range(2 * images + 4)]
