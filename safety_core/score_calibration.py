@@ -96,7 +96,8 @@ class ScoreCalibration:
         risk_BK = self.map_risk(compute_log_odds(levels_BL, self.level_temperature))
         rows = len(levels_BL)
         bounds = np.concatenate([np.ones((rows, 1)), risk_BK, np.zeros((rows, 1))], axis=1)
-        return np.maximum(bounds[:, :-1] - bounds[:, 1:], 0.0)  # rounding may leave a difference below 0
+        # Rounding may leave a difference below 0.
+        return np.asarray(np.maximum(bounds[:, :-1] - bounds[:, 1:], 0.0), dtype=np.float64)
 
     def map_risk(self, log_odds_BK: FloatArray) -> FloatArray:
         """Map the log-odds of c_k to s_k."""

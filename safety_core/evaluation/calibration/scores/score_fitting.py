@@ -5,7 +5,7 @@ offsets then minimise that of "level k or worse" under the largest risk among al
 decides: the maximum of several scores is larger than each of them means. Labels are smoothed as Platt (1999) proposed,
 so that separable data do not lead to an infinite slope.
 
-Shapes: P samples · C classes · K = L - 1 risky levels.
+Shapes: P samples · C classes · K = L - 1 risky levels · N blocks of levels with the same offset.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from safety_core.errors import ConfigError
 from safety_core.evaluation.calibration.scores.score_table import ScoreTable
 from safety_core.evaluation.statistics.estimates import BoolArray, FloatArray, IntArray
-from safety_core.score_calibration import ScoreCalibration, compute_log_odds
+from safety_core.score_calibration import ScoreCalibration, apply_sigmoid, compute_log_odds
 
 MIN_FACTOR, MAX_FACTOR = 0.2, 10.0
 """Bounds of temperatures and slope."""
@@ -133,29 +133,22 @@ def _smooth(positive_P: BoolArray) -> FloatArray:
 
 def _fit_blocks(log_odds_PK: FloatArray, targets_PK: FloatArray, blocks: list[list[int]]) -> tuple[float, list[float]]:
     """Fit by Newton's method with halved steps; the slope stays within bounds."""
-    block_of_K = np.zeros(log_odds_PK.shape[1], dtype=np.int64)
-    for index, block in enumerate(blocks):
-        block_of_K[block] = index
+    of_block_KN = np.array([[k in block for block in blocks] for k in range(log_odds_PK.shape[1])], dtype=np.float64)
     values = np.concatenate([[1.0], np.zeros(len(blocks))])
 
     def measure(values: FloatArray) -> float:
-        logits_PK = values[0] * log_odds_PK + values[1:][block_of_K]
+        logits_PK = values[0] * log_odds_PK + of_block_KN @ values[1:]
         return float((np.logaddexp(0.0, logits_PK) - targets_PK * logits_PK).sum())
 
     loss = measure(values)
     for _ in range(_NEWTON_STEPS):
-        logits_PK = values[0] * log_odds_PK + values[1:][block_of_K]
-        risks_PK = np.exp(-np.logaddexp(0.0, -logits_PK))
+        risks_PK = apply_sigmoid(values[0] * log_odds_PK + of_block_KN @ values[1:])
         errors_PK, weights_PK = risks_PK - targets_PK, risks_PK * (1 - risks_PK)
-        gradient = np.zeros(len(values))
-        hessian = np.eye(len(values)) * _RIDGE
-        gradient[0] = (errors_PK * log_odds_PK).sum()
-        hessian[0, 0] += (weights_PK * log_odds_PK**2).sum()
-        np.add.at(gradient, block_of_K + 1, errors_PK.sum(axis=0))
-        np.add.at(hessian, (block_of_K + 1, block_of_K + 1), weights_PK.sum(axis=0))
-        cross_K = (weights_PK * log_odds_PK).sum(axis=0)
-        np.add.at(hessian, (0, block_of_K + 1), cross_K)
-        np.add.at(hessian, (block_of_K + 1, 0), cross_K)
+        gradient = np.concatenate([[(errors_PK * log_odds_PK).sum()], errors_PK.sum(axis=0) @ of_block_KN])
+        hessian = np.diag(
+            np.concatenate([[(weights_PK * log_odds_PK**2).sum()], weights_PK.sum(axis=0) @ of_block_KN]) + _RIDGE
+        )
+        hessian[0, 1:] = hessian[1:, 0] = (weights_PK * log_odds_PK).sum(axis=0) @ of_block_KN
         step = np.linalg.solve(hessian, gradient)
         for halving in range(_HALVINGS):
             tried = _limit(values - step * 0.5**halving)
