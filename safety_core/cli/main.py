@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import safety_core
+from safety_core.cli.audit import audit
 from safety_core.cli.audit_log import print_audit_log
 from safety_core.cli.checkpoints.calibrate import app as calibrate_app
 from safety_core.cli.checkpoints.init import init
@@ -27,7 +28,7 @@ from safety_core.library_warnings import suppress_library_warnings
 app = typer.Typer(
     name="safevlm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-for command in (init, train, evaluate, verify, classify):
+for command in (init, train, evaluate, verify, classify, audit):
     app.command()(command)
 app.command("convert")(convert)
 app.command("audit-log")(print_audit_log)

@@ -43,7 +43,7 @@ def import_set(
             taxonomy=read_taxonomy(taxonomy),
             labels=None if labels is None else parse_labels(read_json_object(labels)),
             split=split,
-            columns=_parse_columns(column or ()),
+            columns=parse_columns(column or ()),
             skip_bad=skip_bad,
             allow_unlabelled=unlabelled,
         )
@@ -71,7 +71,7 @@ def print_sets(
             typer.echo(f"{kind} {level}: {', '.join(categories)}")
 
 
-def _parse_columns(entries: Sequence[str]) -> dict[str, str]:
+def parse_columns(entries: Sequence[str]) -> dict[str, str]:
     """Parse entries of the form ``FIELD=NAME``."""
     columns: dict[str, str] = {}
     for entry in entries:

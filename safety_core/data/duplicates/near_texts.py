@@ -74,14 +74,14 @@ def find_near_texts(texts: Iterable[str], *, crowd: int | None = None) -> Iterat
         if digest in last_of_equal:
             yield last_of_equal[digest], index
         else:
-            words.add(index, _pair_words(normal))
-            letters.add(index, _run_letters(normal))
+            words.add(index, pair_words(normal))
+            letters.add(index, run_letters(normal))
         last_of_equal[digest] = index
     yield from words.find_alike(crowd)
     yield from letters.find_alike(crowd)
 
 
-def _pair_words(normal: str) -> frozenset[str]:
+def pair_words(normal: str) -> frozenset[str]:
     """Pairs of neighbouring words, with the ends of the text as words; empty if the text is too short to compare."""
     words = ["^", *normal.split(), "$"]
     if len(words) - 2 < _LEAST_WORDS:
@@ -89,7 +89,7 @@ def _pair_words(normal: str) -> frozenset[str]:
     return frozenset(map(" ".join, pairwise(words)))
 
 
-def _run_letters(normal: str) -> frozenset[str]:
+def run_letters(normal: str) -> frozenset[str]:
     """Runs of letters of a text; empty if the text is too short or too long to compare."""
     letters = normal.replace(" ", "").translate(_DIGITS_AS_LETTERS)
     if len(letters) not in _LETTER_BOUNDS:

@@ -108,12 +108,13 @@ def write_sheet(file: Path, proposals: Iterable[Proposal], taxonomy: Taxonomy) -
                 "; ".join(map(str, proposal.images)),
                 proposal.text,
             )
-            writer.writerow(map(_escape_formula, map(str, row)))
+            writer.writerow(map(escape_formula, map(str, row)))
             count += 1
     return count
 
 
-def _escape_formula(cell: str) -> str:
+def escape_formula(cell: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 

@@ -1,0 +1,1 @@
+"""The report on an audit: counts, examples and one page of HTML."""
