@@ -2,6 +2,7 @@
 
 import typer
 
+from safety_core.cli.data.filtering import filter_data
 from safety_core.cli.data.importing import import_set, print_sets
 from safety_core.cli.data.labelling import confirm, suggest
 from safety_core.cli.data.reports import print_report
@@ -12,6 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="Import data sets, report on them, 
 app.command("import")(import_set)
 app.command("sets")(print_sets)
 app.command("suite")(make_suite)
+app.command("filter")(filter_data)
 app.command("report")(print_report)
 app.command("suggest")(suggest)
 app.command("confirm")(confirm)

@@ -157,6 +157,10 @@ def _stream_members(file: Path, start: int) -> Iterator[tuple[str, int, FileRang
                     offset = member.offset
                     if member.isreg():
                         yield member.name, offset, FileRange(file, member.offset_data, member.size)
+                offset = forgetful.offset
+            raw.seek(offset)
+            if any(raw.read(tarfile.BLOCKSIZE)):  # tarfile takes a damaged header for the end, which is of zeros
+                yield "", offset, None
     except (OSError, ValueError, tarfile.TarError, EOFError):
         yield "", offset, None
 
