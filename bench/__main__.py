@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from bench.performance.audit import measure_audit
 from bench.performance.chat import measure_chat
 from bench.performance.classify import measure_classify
 from bench.performance.generators import measure_generators
@@ -46,6 +47,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "small_chat": measure_small_chat,
     "small_overhead": measure_small_overhead,
     "small_judge": measure_small_judge,
+    "audit": measure_audit,
     "gpu": measure_gpu,
     "summary": print_summary,
     "pages": write_pages,

@@ -22,6 +22,8 @@ REASONS = ("refused", "cautioned", "unjudged", "unreadable", "duplicate")
 
 DEFAULT_REASONS = REASONS[:-1]
 
+_DECISIONS = REASONS[:2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterReport:
@@ -36,9 +38,17 @@ class FilterReport:
 class _Entry(SourceRecord):
     id: str
     reason: str
+    unsafe: float | None = None
 
 
-def filter_records(data: Path, entries: Path, out: Path, *, reasons: Collection[str] = DEFAULT_REASONS) -> FilterReport:
+def filter_records(
+    data: Path,
+    entries: Path,
+    out: Path,
+    *,
+    reasons: Collection[str] = DEFAULT_REASONS,
+    least_risk: float = 0.0,
+) -> FilterReport:
     """Write the records of a file that the list does not name.
 
     Args:
@@ -46,6 +56,7 @@ def filter_records(data: Path, entries: Path, out: Path, *, reasons: Collection[
         entries: the list, ``filter.jsonl`` of an audit.
         out: JSONL file to write, in the folder of ``data``, because paths of pictures are relative to it.
         reasons: reasons for which records are left out.
+        least_risk: risk from which refused and cautioned records are left out, 0 to 1.
 
     Raises:
         ConfigError: a reason is unknown, ``out`` is in another folder or is ``data``, or the list names no record.
@@ -55,7 +66,7 @@ def filter_records(data: Path, entries: Path, out: Path, *, reasons: Collection[
         raise ConfigError(f"reason: must be among {list(REASONS)}, got {unknown}")
     if out.resolve() == data.resolve() or out.resolve().parent != data.resolve().parent:
         raise ConfigError(f"{out}: another file in the folder of {data} is needed; its paths are relative to it")
-    named = _read_ids(entries, reasons)
+    named = _read_ids(entries, reasons, least_risk)
     found: set[str] = set()
     kept = 0
     with open_atomically(out) as stream:
@@ -79,7 +90,7 @@ def filter_records(data: Path, entries: Path, out: Path, *, reasons: Collection[
     return FilterReport(kept=kept, dropped=len(found), unknown=len(named) - len(found))
 
 
-def _read_ids(entries: Path, reasons: Collection[str]) -> set[str]:
+def _read_ids(entries: Path, reasons: Collection[str], least_risk: float) -> set[str]:
     ids: set[str] = set()
     for row in read_jsonl_rows(entries):
         if isinstance(row, SampleError):
@@ -88,7 +99,8 @@ def _read_ids(entries: Path, reasons: Collection[str]) -> set[str]:
             entry = _Entry.model_validate(row.data)
         except ValidationError as exc:
             raise row.place.translate_error(exc) from exc
-        if entry.reason in reasons:
+        below = entry.reason in _DECISIONS and (entry.unsafe or 0.0) < least_risk
+        if entry.reason in reasons and not below:
             ids.add(entry.id)
     return ids
 

@@ -18,12 +18,15 @@ def filter_data(
             help="refused, cautioned, unjudged, unreadable or duplicate; repeatable. Without it, all but duplicate."
         ),
     ] = None,
+    least_risk: Annotated[
+        float, typer.Option(help="Risk from which refused and cautioned records are left out.", min=0, max=1)
+    ] = 0.0,
 ) -> None:
     """Write the records of a file that an audit did not name, for safevlm train."""
     with exit_on_error():
         from safety_core.data.filtering import DEFAULT_REASONS, filter_records
 
-        report = filter_records(data, entries, out, reasons=reason or DEFAULT_REASONS)
+        report = filter_records(data, entries, out, reasons=reason or DEFAULT_REASONS, least_risk=least_risk)
     typer.echo(f"{out}: {report.kept} records kept, {report.dropped} left out")
     if report.unknown:
         typer.echo(f"{report.unknown} entries name no record of the file", err=True)

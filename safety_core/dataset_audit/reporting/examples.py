@@ -16,7 +16,7 @@ from safety_core.dataset_audit.sources.source import Source
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
 from safety_core.engine.work import JudgedRequest
-from safety_core.errors import SafeVLMError
+from safety_core.errors import EngineError, ImageError, InputError
 from safety_core.inputs.images.decoding import DecodedImage, decode_image
 from safety_core.inputs.images.limits import ImageLimits
 from safety_core.policy.named_policies import ActivePolicy
@@ -87,9 +87,9 @@ class ExampleMaker:
     def _make_pictures(self, item: AuditItem) -> tuple[ExamplePicture, ...]:
         try:
             images = [self._decode(item, index) for index in range(len(item.pictures))]
-            heatmaps = self._find_heatmaps(item, images)
-        except SafeVLMError:
+        except ImageError:
             return ()
+        heatmaps = self._find_heatmaps(item, images)
         return tuple(_make_picture(image, heatmap) for image, heatmap in zip(images, heatmaps, strict=True))
 
     def _decode(self, item: AuditItem, index: int) -> DecodedImage:
@@ -100,7 +100,10 @@ class ExampleMaker:
         if not images:
             return []
         request = GuardRequest(images=tuple(images), turns=item.turns, heatmap=True, policy=self._policy)
-        (judged,) = self._guard.judge([self._guard.prepare(request)])
+        try:
+            (judged,) = self._guard.judge([self._guard.prepare(request)])
+        except (InputError, EngineError):
+            return [None] * len(images)
         if not isinstance(judged, JudgedRequest) or len(judged.verdict.per_image) != len(images):
             return [None] * len(images)
         return [assessment.heatmap for assessment in judged.verdict.per_image]

@@ -41,6 +41,17 @@ def test_reasons_are_chosen(tmp_path: Path) -> None:
         filter_records(data, entries, tmp_path / "out.jsonl", reasons=["other"])
 
 
+def test_a_higher_risk_can_be_required_of_decisions(tmp_path: Path) -> None:
+    data = write_records(tmp_path, *(make_record(id=str(number)) for number in range(4)))
+    entries = [("0", "refused", 0.99), ("1", "cautioned", 0.6), ("2", "unjudged", None)]
+    file = tmp_path / "filter.jsonl"
+    file.write_text(
+        "".join(json.dumps(dict(zip(("id", "reason", "unsafe"), row, strict=True))) + "\n" for row in entries)
+    )
+    report = filter_records(data, file, tmp_path / "out.jsonl", least_risk=0.9)
+    assert (report.kept, report.dropped) == (2, 2)
+
+
 def test_a_list_of_another_file_is_an_error(tmp_path: Path) -> None:
     data = write_records(tmp_path, make_record(id="1"))
     with pytest.raises(ConfigError, match="no entry names a record"):

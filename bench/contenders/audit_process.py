@@ -1,0 +1,97 @@
+"""An audit in its own process, and the same pictures judged in fixed batches without one.
+
+``python -m bench.contenders.audit_process audit CHECKPOINT FOLDER OUT`` audits a folder of pictures;
+``… batches CHECKPOINT FOLDER SIZE…`` decodes and judges the same files in batches of each size, one after the other.
+Both print one JSON object: ``seconds`` without the start of the process and the loading of the checkpoint, and
+``rss_mb``, the resident memory after each part, or ``seconds`` by size.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.paths import CHECKPOINT, ROOT
+
+
+def run_audit(pictures: Path, out: Path, checkpoint: Path = CHECKPOINT) -> dict[str, Any]:
+    """Audit a folder of pictures in a process of its own."""
+    return _run("audit", checkpoint, pictures, out)
+
+
+def run_batches(pictures: Path, sizes: Sequence[int], checkpoint: Path = CHECKPOINT) -> dict[int, float]:
+    """Decode and judge the pictures of a folder in batches of each size; returns the seconds by size."""
+    seconds = _run("batches", checkpoint, pictures, *sizes)["seconds"]
+    return {int(size): float(value) for size, value in seconds.items()}
+
+
+def _run(*arguments: object) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.contenders.audit_process", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def _audit(checkpoint: Path, pictures: Path, out: Path) -> dict[str, Any]:
+    import os
+
+    from safety_core.dataset_audit.guard_options import GuardOptions
+    from safety_core.dataset_audit.part_judging import JudgingOptions
+    from safety_core.dataset_audit.run import AuditOptions, audit_dataset
+
+    process = psutil.Process()
+    begun: list[float] = []
+    rss_mb: list[float] = []
+
+    def note(stage: str, done: int, total: int) -> None:
+        if not begun:
+            begun.append(time.perf_counter())
+        rss_mb.append(process.memory_info().rss / 2**20)
+
+    judging = JudgingOptions(workers=os.cpu_count() or 1, batch=16, duplicates=True)
+    audit_dataset(pictures, out, GuardOptions(checkpoint=checkpoint), AuditOptions(judging=judging), report=note)
+    seconds = time.perf_counter() - begun[0]
+    rss_mb.append(process.memory_info().rss / 2**20)
+    return {"seconds": seconds, "rss_mb": rss_mb}
+
+
+def _judge_batches(checkpoint: Path, pictures: Path, sizes: Sequence[int]) -> dict[str, Any]:
+    from safety_core.engine.guard_info import GuardLimits
+    from safety_core.engine.load import load_guard
+    from safety_core.engine.messages import GuardRequest
+    from safety_core.inputs.images.decoding import decode_image
+    from safety_core.inputs.images.limits import ImageLimits
+
+    guard = load_guard(checkpoint, limits=GuardLimits(max_batch=1 << 20), judge_only=True)
+    limits = guard.info.limit_images(ImageLimits())
+    files = sorted(pictures.iterdir())
+    seconds: dict[int, float] = {}
+    for size in (sizes[0], *sizes):  # the first pass is the warm-up
+        begun = time.perf_counter()
+        for start in range(0, len(files), size):
+            images = [
+                decode_image(file.read_bytes(), limits=limits, fill=guard.info.pad_colour)
+                for file in files[start : start + size]
+            ]
+            guard.judge([guard.prepare(GuardRequest(images=(image,))) for image in images])
+        seconds[size] = time.perf_counter() - begun
+    return {"seconds": seconds}
+
+
+def main() -> None:
+    """Do what the command line says, and print the figures."""
+    command, checkpoint, pictures, *rest = sys.argv[1:]
+    if command == "audit":
+        measured = _audit(Path(checkpoint), Path(pictures), Path(rest[0]))
+    else:
+        measured = _judge_batches(Path(checkpoint), Path(pictures), [int(size) for size in rest])
+    print(json.dumps(measured), flush=True)
+
+
+if __name__ == "__main__":
+    main()
