@@ -9,6 +9,7 @@ import shutil
 import statistics
 import tempfile
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -62,7 +63,8 @@ def measure_audit(
     """Pace beside offline batches, memory from few to many pictures, and recall and precision of planted risks."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        pace = estimate_median([_measure_pace(root, pictures, number) for number in range(rounds)])
+        paces = [_measure_pace(root, pictures, number) for number in range(rounds)]
+        pace, cpu = (estimate_median([ratios[index] for ratios in paces]) for index in range(2))
         memory = {count: _measure_memory(root, count) for count in (few, many)}
         found = _measure_risks(root, planted_of, planted, chosen_on, held_out=held_out)
     growth = memory[many] / memory[few]
@@ -71,6 +73,7 @@ def measure_audit(
         ("figure", "value"),
         [
             ("pace / offline batches", pace),
+            ("the same of processor time", cpu),
             (f"MB after {few} pictures", memory[few]),
             (f"MB after {many} pictures", memory[many]),
             (f"recall of planted pictures, from a risk of {found.threshold:.4f}", found.recall),
@@ -80,6 +83,7 @@ def measure_audit(
         ],
         figures={
             "pace": pace,
+            "pace_cpu": cpu,
             "pictures": pictures,
             "memory_mb": {str(count): mb for count, mb in memory.items()},
             "recall": found.recall.to_dict(),
@@ -131,8 +135,9 @@ def choose_threshold(risks: Risks, harmless: int, planted: float) -> float:
     """
     total = sum(is_planted for _, is_planted in risks)
     threshold, hits, false = 1.0, 0, 0
-    for risk, is_planted in sorted(risks, reverse=True):
-        hits, false = hits + is_planted, false + (not is_planted)
+    for risk, equal in groupby(sorted(risks, reverse=True), key=lambda entry: entry[0]):
+        new = [is_planted for _, is_planted in equal]
+        hits, false = hits + sum(new), false + len(new) - sum(new)
         right = planted * hits / total
         wrong = (1 - planted) * (false + 0.5) / harmless  # half a picture more than seen: none seen is not none
         if right / (right + wrong) >= LEAST_PRECISION:
@@ -140,19 +145,19 @@ def choose_threshold(risks: Risks, harmless: int, planted: float) -> float:
     return threshold
 
 
-def _measure_pace(root: Path, count: int, number: int) -> float:
-    """Pictures a second of an audit, relative to the best of several batch sizes on the same files."""
+def _measure_pace(root: Path, count: int, number: int) -> tuple[float, float]:
+    """Pictures of an audit in a second, and in one of processor time, relative to the best batches of these files."""
     folder = root / f"pace-{number}"
     draw_pictures(folder, count, f"pace/{number}", planted=0.1)
-    seconds = run_audit(folder, root / "out")["seconds"]
-    best = min(run_batches(folder, BATCHES).values())
+    audit, batches = run_audit(folder, root / "out"), run_batches(folder, BATCHES)
     shutil.rmtree(folder)
     shutil.rmtree(root / "out")
-    return float(best / seconds)
+    pace, cpu = (float(min(batches[name].values()) / audit[name]) for name in ("seconds", "cpu_s"))
+    return pace, cpu
 
 
 def _measure_memory(root: Path, count: int) -> float:
-    """Highest resident memory in the last half of an audit, in MB; after a thousand, pictures repeat under new names."""
+    """Highest resident memory in the last half of an audit, in MB. After a thousand, pictures have only new names."""
     folder = root / "memory"
     draw_pictures(folder, min(count, 1000), "memory", planted=0.05)
     drawn = sorted(folder.iterdir())

@@ -55,8 +55,8 @@ def audit(
             source,
             out,
             GuardOptions(
-                checkpoint=find_checkpoint(checkpoint),
-                policy=policy,
+                checkpoint=find_checkpoint(checkpoint).absolute(),
+                policy=None if policy is None else policy.absolute(),
                 device=device,
                 quantize=quantization,
                 read_pictures=reading,

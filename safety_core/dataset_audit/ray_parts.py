@@ -89,9 +89,9 @@ def judge_on_ray(
         fn_constructor_args=(source, guards, judging, tuple(plans)),
         batch_size=1,
         num_gpus=gpus,
-        concurrency=judges,
+        compute=ray.data.ActorPoolStrategy(size=judges),
     )
-    rows = judged.iter_rows()
+    rows = iter(judged.iter_rows())
     for plan in plans:
         row = next(rows, None)
         if row is None or row["part"] != plan.number:

@@ -90,6 +90,7 @@ def audit_dataset(
         SafeVLMError: the checkpoint cannot be loaded.
     """
     create_schema()  # without the extra, nothing begins
+    path, out = path.absolute(), out.absolute()  # other machines have other working directories
     folder = AuditFolder(out)
     with folder.lock():
         guard, policy = guards.load()

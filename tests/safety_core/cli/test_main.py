@@ -15,7 +15,19 @@ from tests.helpers.command_line import run_command, runner
 ROOT = Path(__file__).parents[3]
 
 
-COMMANDS = ("train", "evaluate", "calibrate", "classify", "convert", "data", "init", "nano", "policy", "verify")
+COMMANDS = (
+    "audit",
+    "train",
+    "evaluate",
+    "calibrate",
+    "classify",
+    "convert",
+    "data",
+    "init",
+    "nano",
+    "policy",
+    "verify",
+)
 
 
 def test_every_command_is_there() -> None:

@@ -26,13 +26,18 @@ def decode_url(url: str) -> Image.Image:
 
 
 def test_pictures_are_small_and_have_a_heatmap_of_their_size(tiny_guard: Guard, tmp_path: Path) -> None:
-    members = {"1.png": encode_image(draw_blocks(1, size=(300, 150))), "1.txt": b"abcdefgh " * 80}
+    members = {"1.png": encode_image(draw_blocks(1, size=(300, 150))), "1.txt": b"what is it?"}
     example = create_maker(tmp_path, tiny_guard, members).make_example(point_at(Cursor()))
+    assert example.text == "what is it?"
     (picture,) = example.pictures
     assert (picture.width, picture.height) == (224, 112)
     assert decode_url(picture.url).size == (224, 112)
     assert picture.heatmap is not None
     assert decode_url(picture.heatmap).size == (224, 112)
+
+
+def test_long_texts_are_shortened(tiny_guard: Guard, tmp_path: Path) -> None:
+    example = create_maker(tmp_path, tiny_guard, {"1.txt": b"word " * 300}).make_example(point_at(Cursor()))
     assert example.text.endswith(" […]")
     assert len(example.text) < 620
 
