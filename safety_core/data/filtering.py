@@ -3,7 +3,6 @@
 Records are copied as they stand; only their ids are read. Knows no guard and no labels.
 """
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,9 @@ REASONS = ("refused", "cautioned", "unjudged", "unreadable", "duplicate")
 """Reasons of an entry: the decision, that there is no verdict, or that an earlier record is nearly the same."""
 
 DEFAULT_REASONS = REASONS[:-1]
+
+LONGEST_ID = 1024
+"""Most characters of an id; an audit names a record with a longer one by its place."""
 
 _DECISIONS = REASONS[:2]
 
@@ -112,4 +114,5 @@ def _read_id(line: str, place: RecordPlace) -> str:
     except SampleError:
         return f"{place.file.name}:{place.line}"
     id = record.get("id") if isinstance(record, dict) else None
-    return json.dumps(id) if isinstance(id, int) else id if isinstance(id, str) else f"{place.file.name}:{place.line}"
+    known = isinstance(id, str) and 0 < len(id) <= LONGEST_ID
+    return str(id) if known else f"{place.file.name}:{place.line}"

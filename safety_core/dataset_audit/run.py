@@ -21,6 +21,7 @@ from safety_core.dataset_audit.reporting.examples import ExampleMaker
 from safety_core.dataset_audit.reporting.page import format_page
 from safety_core.dataset_audit.reporting.summary import Summary
 from safety_core.dataset_audit.results import write_results
+from safety_core.dataset_audit.sources.item import clean_text
 from safety_core.dataset_audit.sources.opening import open_source
 from safety_core.dataset_audit.sources.source import Source
 from safety_core.engine.guard import Guard
@@ -118,7 +119,7 @@ def audit_dataset(
             cell: [maker.make_example(candidate) for candidate in chosen]
             for cell, chosen in candidates.choose().items()
         }
-        title = path.resolve().name
+        title = clean_text(path.resolve().name)
         write_text(out / SUMMARY_FILE, json.dumps(summary.to_dict(), indent=1, ensure_ascii=False) + "\n")
         write_text(out / REPORT_FILE, format_page(title, guard.info.checkpoint, summary, examples))
     return summary

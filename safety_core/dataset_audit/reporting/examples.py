@@ -11,7 +11,7 @@ from PIL import Image
 
 from safety_core.dataset_audit.duplicates.signatures import crop_padding
 from safety_core.dataset_audit.reporting.candidates import Candidate
-from safety_core.dataset_audit.sources.item import AuditItem, read_picture
+from safety_core.dataset_audit.sources.item import AuditItem, clean_text, read_picture
 from safety_core.dataset_audit.sources.source import Source
 from safety_core.engine.guard import Guard
 from safety_core.engine.messages import GuardRequest
@@ -74,13 +74,14 @@ class ExampleMaker:
     def make_example(self, candidate: Candidate) -> Example:
         """Read an item again and judge it with heatmaps; what has changed meanwhile is shown without content."""
         item = next(iter(self._source.stream(candidate.cursor)), None)
-        words = "" if item is None else "\n".join(turn.text for turn in item.turns if turn.role == "user")
+        turns = () if item is None else item.turns
+        words = clean_text("\n".join(turn.text[:_LONGEST_TEXT] for turn in turns if turn.role == "user"))
         return Example(
             place=candidate.place,
             unsafe=candidate.unsafe,
             surface=candidate.surface,
             decision=candidate.decision,
-            text=words if len(words) <= _LONGEST_TEXT else f"{words[:_LONGEST_TEXT]} […]",
+            text=words if len(words) < _LONGEST_TEXT else f"{words[:_LONGEST_TEXT]} […]",
             pictures=() if item is None else self._make_pictures(item),
         )
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from safety_core.data.adapters.tables.columns import find_columns
+from safety_core.data.filtering import LONGEST_ID
 from safety_core.data.labelling.drafts import parse_draft
 from safety_core.data.record_place import RecordPlace
 from safety_core.dataset_audit.sources.item import MAX_PICTURES, AuditItem, Cursor, clean_text
 from safety_core.errors import ConfigError, SampleError
 from safety_core.inputs.conversation import Turn
 from safety_core.taxonomy import Taxonomy
+
+_LONGEST_PROBLEM = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,11 @@ class FieldReader:
     def create_bad_item(self, place: RecordPlace, cursor: Cursor, problem: str, *, id: str = "") -> AuditItem:
         """Create an item that cannot be read."""
         name = self.name_place(place)
-        return AuditItem(id=clean_text(id) or name, place=name, cursor=cursor, problem=problem)
+        chosen = id if len(id) <= LONGEST_ID else ""
+        # Names of fields come from the item, so they may be of any length.
+        return AuditItem(
+            id=clean_text(chosen) or name, place=name, cursor=cursor, problem=clean_text(problem[:_LONGEST_PROBLEM])
+        )
 
     def convert_line(self, text: str, place: RecordPlace, cursor: Cursor) -> AuditItem:
         """Make an item of a JSON object: one of the project's own records, or a row."""
@@ -90,6 +97,8 @@ class FieldReader:
         turns: tuple[Turn, ...] = (),
         label: tuple[int, int] | None = None,
     ) -> AuditItem:
+        if len(id) > LONGEST_ID:
+            return self.create_bad_item(place, cursor, f"id: more than {LONGEST_ID} characters")
         if len(pictures) > MAX_PICTURES:
             return self.create_bad_item(place, cursor, f"image: more than {MAX_PICTURES} pictures", id=id)
         return AuditItem(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from safety_core.data.adapters.tables.columns import USUAL_COLUMNS
+from safety_core.data.filtering import LONGEST_ID
 from safety_core.data.record_place import RecordPlace
 from safety_core.dataset_audit.sources.fields import FieldReader
 from safety_core.dataset_audit.sources.folder_source import PICTURE_SUFFIXES, decode_text
@@ -66,7 +67,8 @@ class WebDatasetSource:
         archive = RecordPlace(file)
         if group.damaged:
             return self.fields.create_bad_item(archive, group.cursor, "the archive cannot be read from here on")
-        place = f"{self.fields.name_place(archive)}:{clean_text(group.key)}"
+        key = clean_text(group.key[:LONGEST_ID])
+        place = f"{self.fields.name_place(archive)}:{key}"
         words = problem = None
         try:
             words = self._read_words(group)
@@ -77,7 +79,7 @@ class WebDatasetSource:
         elif words is None and not group.pictures and problem is None:
             problem = "the item has no picture and no text"
         return AuditItem(
-            id=clean_text(group.key),
+            id=key,
             place=place,
             cursor=group.cursor,
             pictures=() if problem else tuple(group.pictures),

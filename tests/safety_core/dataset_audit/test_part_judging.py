@@ -15,7 +15,9 @@ from safety_core.dataset_audit.part_table import JudgedItem, build_table
 from safety_core.dataset_audit.sources.item import AuditItem, Cursor, read_picture
 from safety_core.dataset_audit.sources.jsonl_source import JsonlSource
 from safety_core.dataset_audit.sources.source import Source
+from safety_core.dataset_audit.sources.webdataset_source import WebDatasetSource
 from safety_core.engine.guard import Guard
+from safety_core.engine.messages import GuardRequest
 from safety_core.errors import ConfigError
 from tests.helpers.datasets.audit_sources import create_fields, draw_blocks, write_tar
 from tests.helpers.images.encoding import encode_image
@@ -43,8 +45,6 @@ def judge_all(guard: Guard, source: Source, *, count: int | None = None, **optio
 
 def write_examples(folder: Path) -> Source:
     """Pictures that the nano knows, alone and with words, and words alone."""
-    from safety_core.dataset_audit.sources.webdataset_source import WebDatasetSource
-
     members: dict[str, bytes] = {}
     for number, file in enumerate(sorted((ROOT / "examples").glob("*.png"))[:4]):
         members |= {f"{number}.png": file.read_bytes(), f"{number}w.png": file.read_bytes()}
@@ -89,8 +89,6 @@ def test_verdicts_are_those_of_the_endpoint(nano_guard: Guard, tmp_path: Path) -
 
 
 def test_earlier_turns_that_are_refused_are_dropped_as_a_server_does(tiny_guard: Guard, mixed_jsonl: Path) -> None:
-    from safety_core.engine.messages import GuardRequest
-
     judged = judge_all(tiny_guard, open_mixed(mixed_jsonl))
     conversations = [one for one in judged if len(one.item.turns) > 1 and not one.item.pictures]
     assert conversations
@@ -124,8 +122,6 @@ def test_the_order_is_that_of_the_source_whatever_is_judged_together(
 
 
 def test_what_cannot_be_judged_has_a_problem_and_the_rest_is_judged(tiny_guard: Guard, tmp_path: Path) -> None:
-    from safety_core.dataset_audit.sources.webdataset_source import WebDatasetSource
-
     good = encode_image(draw_blocks(1))
     bad = good[:-30]
     members = {"1.png": good, "2.png": bad, "3.txt": b"word " * 20_000, "4.txt": "\u200b".encode(), "5.png": good}

@@ -9,6 +9,7 @@ import pytest
 
 from safety_core.data.filtering import filter_records
 from safety_core.dataset_audit.guard_options import GuardOptions
+from safety_core.dataset_audit.part_judging import JudgingOptions
 from safety_core.dataset_audit.run import AuditOptions, audit_dataset
 from safety_core.errors import ConfigError
 from tests.helpers.datasets.audit_sources import RESULT_FILES, draw_blocks, write_mixed_jsonl
@@ -48,8 +49,6 @@ def read_results(out: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def finished(mixed_jsonl: Path, tiny_guards: GuardOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished audit of ``mixed_jsonl``; do not write into it."""
-    from safety_core.dataset_audit.part_judging import JudgingOptions
-
     out = tmp_path_factory.mktemp("finished")
     judging = JudgingOptions(workers=2, batch=4, duplicates=True)
     audit_dataset(mixed_jsonl, out, tiny_guards, AuditOptions(part_items=7, judging=judging, examples=1))

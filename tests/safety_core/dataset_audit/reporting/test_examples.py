@@ -7,6 +7,7 @@ from PIL import Image
 from safety_core.dataset_audit.reporting.candidates import Candidate
 from safety_core.dataset_audit.reporting.examples import ExampleMaker
 from safety_core.dataset_audit.sources.item import Cursor
+from safety_core.dataset_audit.sources.jsonl_source import JsonlSource
 from safety_core.dataset_audit.sources.webdataset_source import WebDatasetSource
 from safety_core.engine.guard import Guard
 from tests.helpers.datasets.audit_sources import create_fields, draw_blocks, write_tar
@@ -40,6 +41,15 @@ def test_long_texts_are_shortened(tiny_guard: Guard, tmp_path: Path) -> None:
     example = create_maker(tmp_path, tiny_guard, {"1.txt": b"word " * 300}).make_example(point_at(Cursor()))
     assert example.text.endswith(" […]")
     assert len(example.text) < 620
+
+
+def test_words_that_no_file_can_hold_are_shown(tiny_guard: Guard, tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text('{"text": "a\\udcffb"}\n')
+    example = ExampleMaker(JsonlSource((file,), create_fields(tmp_path)), tiny_guard, None).make_example(
+        point_at(Cursor())
+    )
+    assert example.text == "a\\udcffb"
 
 
 def test_nothing_but_pixels_of_a_file_is_shown(tiny_guard: Guard, tmp_path: Path) -> None:

@@ -64,6 +64,18 @@ def test_utf_16_is_refused(tmp_path: Path) -> None:
         list(open_lines(tmp_path, '{"text": "a"}'.encode("utf-16")).scan())
 
 
+def test_names_are_bounded(tmp_path: Path) -> None:
+    long = "x" * 5000
+    said = [{"from": "USER", "value": "v"}]
+    lines = [
+        json.dumps({"id": long, "image": None, "conversations": said}),
+        json.dumps({"conversations": said, long: 1}),
+    ]
+    items = read_items(open_lines(tmp_path, *lines))
+    assert [item.id for item in items] == ["data.jsonl:1", "data.jsonl:2"]
+    assert all(len(item.problem or "") in range(1, 201) for item in items)
+
+
 def test_too_many_pictures_are_a_problem(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encode_png())
     record = {"id": "one", "image": ["a.png"] * 9, "conversations": []}
