@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,9 @@ _PROBLEMS = 100
 """Maximum number of different problems that are counted; the rest are counted together."""
 
 OTHER = "other problems"
+
+TOP = 200
+"""Labelled items with the highest risk of which the share is reported that is labelled risky."""
 
 
 @dataclass(slots=True)
@@ -43,6 +47,9 @@ class Summary:
     labels: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Judged items that have a label: whether it is harmless or risky, and the decision."""
 
+    top: list[tuple[float, int, bool]] = field(default_factory=list)
+    """The labelled items with the highest risk, as a heap: risk, negative number, and whether the label is risky."""
+
     duplicate_groups: int | None = None
     """Groups of near-duplicate items; None if they were not looked for."""
 
@@ -66,6 +73,11 @@ class Summary:
         self.cells[row["type"], row["level"]] += 1
         if row["label_level"] is not None:
             self.labels["risky" if row["label_level"] else "harmless", row["decision"]] += 1
+            entry = (row["unsafe"], -row["number"], row["label_level"] > 0)
+            if len(self.top) < TOP:
+                heapq.heappush(self.top, entry)
+            else:
+                heapq.heappushpop(self.top, entry)
 
     def count_groups(self, groups: DuplicateGroups) -> None:
         """Count the groups of near-duplicates."""
@@ -87,6 +99,11 @@ class Summary:
         """Share of the judged items that are cautioned or refused."""
         return estimate_share(self.judged - self.decisions["allowed"], self.judged)
 
+    @property
+    def precision(self) -> Share:
+        """Share of the labelled items with the highest risk that are labelled risky."""
+        return estimate_share(sum(risky for *_, risky in self.top), len(self.top))
+
     def estimate_cell(self, kind: str, level: int) -> Share:
         """Estimate the share of the judged items that have a type and level."""
         return estimate_share(self.cells[kind, level], self.judged)
@@ -105,6 +122,7 @@ class Summary:
                 for kind in self.taxonomy.risky_types
             },
             "labels": {f"{label} {decision}": count for (label, decision), count in sorted(self.labels.items())},
+            "labelled_risky_of_the_highest": asdict(self.precision) if self.top else None,
             "problems": dict(sorted(self.problems.items())),
             "duplicates": None
             if self.duplicate_groups is None

@@ -25,7 +25,7 @@ class _Page(HTMLParser):
 
 def create_page(place: str = "a.png", text: str = "words") -> str:
     summary = Summary(DEFAULT_TAXONOMY)
-    row = {"kind": "pair", "outcome": "judged", "problem": HOSTILE, "label_level": 0}
+    row = {"kind": "pair", "outcome": "judged", "problem": HOSTILE, "label_level": 0, "number": 0, "unsafe": 0.9}
     summary.count(row | {"decision": "refused", "type": "illegal", "level": 3})
     picture = ExamplePicture(url=URL, heatmap="data:image/png;base64,BBBB", width=20, height=10)
     example = Example(place=place, unsafe=0.9, surface="joint", decision="refused", text=text, pictures=(picture,))

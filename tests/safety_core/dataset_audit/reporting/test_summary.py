@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 
 from safety_core.dataset_audit.duplicates.index import DuplicateGroups
-from safety_core.dataset_audit.reporting.summary import OTHER, Summary
+from safety_core.dataset_audit.reporting.summary import OTHER, TOP, Summary
 from safety_core.taxonomy import DEFAULT_TAXONOMY
 
 
@@ -16,6 +16,8 @@ def create_row(**changes: Any) -> dict[str, Any]:
         "type": "safe",
         "level": 0,
         "label_level": None,
+        "number": 0,
+        "unsafe": 0.5,
     } | changes
 
 
@@ -34,6 +36,15 @@ def test_items_are_counted_by_type_and_level_and_beside_their_labels() -> None:
     assert document["labels"] == {"harmless allowed": 1, "harmless refused": 1, "risky cautioned": 1}
     assert (summary.flagged.count, summary.flagged.total) == (2, 3)
     assert document["duplicates"] is None
+
+
+def test_labels_of_the_highest_risks_tell_how_right_they_are() -> None:
+    summary = Summary(DEFAULT_TAXONOMY)
+    for number in range(3 * TOP):
+        level = 1 if number % 4 else 0
+        summary.count(create_row(number=number, unsafe=number / 1000, label_level=level))
+    assert (summary.precision.count, summary.precision.total) == (TOP * 3 // 4, TOP)
+    assert summary.to_dict()["labelled_risky_of_the_highest"]["value"] == 0.75
 
 
 def test_the_number_of_different_problems_is_bounded() -> None:
