@@ -28,7 +28,7 @@ def test_sources_results_columns_and_reasons_are_those_of_the_code() -> None:
 def test_options_and_defaults_are_those_of_the_command() -> None:
     options = inspect.signature(audit).parameters
     for option in re.findall(r"`--([a-z-]+)", TEXT):
-        if option not in ("reason", "least-risk", "no-duplicates"):
+        if option not in ("reason", "least-risk", "no-duplicates", "record"):
             assert option.replace("-", "_") in options
     assert f"`--part-items` ({options['part_items'].default})" in TEXT
     assert f"`--examples` ({options['examples'].default})" in TEXT
