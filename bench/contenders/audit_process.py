@@ -52,7 +52,7 @@ def _audit(checkpoint: Path, pictures: Path, out: Path) -> dict[str, Any]:
             begun.append((time.perf_counter(), time.process_time()))
         rss_mb.append(process.memory_info().rss / 2**20)
 
-    judging = JudgingOptions(workers=os.cpu_count() or 1, batch=16, duplicates=True)
+    judging = JudgingOptions(workers=os.cpu_count() or 1, duplicates=True)
     audit_dataset(pictures, out, GuardOptions(checkpoint=checkpoint), AuditOptions(judging=judging), report=note)
     (at, cpu_at), (now, cpu_now) = begun[0], (time.perf_counter(), time.process_time())
     rss_mb.append(process.memory_info().rss / 2**20)

@@ -27,7 +27,9 @@ def audit(
     workers: Annotated[
         int, typer.Option(help="Threads that decode and prepare items; 0: one for each core.", min=0)
     ] = 0,
-    batch: Annotated[int, typer.Option(help="Pictures that are judged together.", min=1)] = 16,
+    batch: Annotated[
+        int, typer.Option(help="Pictures that are judged together; 0: 8 on a CPU, 32 on a GPU.", min=0)
+    ] = 0,
     part_items: Annotated[
         int, typer.Option(help="Items of a part: what a killed audit judges again at most.", min=1)
     ] = 512,

@@ -14,6 +14,9 @@ from safety_core.model.checkpoint.quantization import Quantize
 from safety_core.policy.loader import read_book
 from safety_core.policy.named_policies import ActivePolicy, Mode
 
+_MAX_BATCH = 32
+"""Maximum number of views that go through the vision tower together."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardOptions:
@@ -35,7 +38,7 @@ class GuardOptions:
         Raises:
             SafeVLMError: as :func:`load_guard` and :func:`read_book`.
         """
-        limits = GuardLimits(reading=UNHURRIED, max_readings=self.max_readings)
+        limits = GuardLimits(max_batch=_MAX_BATCH, reading=UNHURRIED, max_readings=self.max_readings)
         guard = load_guard(
             self.checkpoint,
             device=self.device,

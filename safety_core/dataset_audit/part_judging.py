@@ -44,11 +44,17 @@ class JudgingOptions:
     workers: int
     """Threads that prepare items."""
 
-    batch: int
-    """Maximum size of a batch: about the number of its pictures (``PreparedRequest.cost``)."""
+    batch: int = 0
+    """Maximum size of a batch: about the number of its pictures (``PreparedRequest.cost``). 0 chooses it by the device
+    (:func:`choose_batch`)."""
 
     duplicates: bool
     """Whether items get signatures."""
+
+
+def choose_batch(options: JudgingOptions, device: str) -> JudgingOptions:
+    """Choose the size of batches where it was left open: a CPU's caches hold the activations of a few pictures only."""
+    return options if options.batch else replace(options, batch=8 if device == "cpu" else 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safety_core.dataset_audit.duplicates.index import INDEXED, group_duplicates
 from safety_core.dataset_audit.guard_options import GuardOptions
 from safety_core.dataset_audit.journal import AuditFolder, PartPlan
-from safety_core.dataset_audit.part_judging import JudgingOptions, PartJudge
+from safety_core.dataset_audit.part_judging import JudgingOptions, PartJudge, choose_batch
 from safety_core.dataset_audit.part_table import build_table, create_schema
 from safety_core.dataset_audit.ray_parts import judge_on_ray
 from safety_core.dataset_audit.reporting.candidates import Candidates
@@ -96,6 +96,7 @@ def audit_dataset(
     with folder.lock():
         guard, policy = guards.load()
         taxonomy = guard.info.taxonomy
+        options = replace(options, judging=choose_batch(options.judging, guard.info.device))
         source = open_source(path, taxonomy, folder.listing, kind=options.kind, columns=options.columns)
         folder.require_same(_describe(source, guard, policy, options))
         plans = folder.read_plan()

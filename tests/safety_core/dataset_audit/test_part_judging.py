@@ -10,7 +10,7 @@ import pytest
 from safety_core.dataset_audit import part_judging
 from safety_core.dataset_audit.guard_options import GuardOptions
 from safety_core.dataset_audit.journal import PartPlan
-from safety_core.dataset_audit.part_judging import JudgingOptions, PartJudge
+from safety_core.dataset_audit.part_judging import JudgingOptions, PartJudge, choose_batch
 from safety_core.dataset_audit.part_table import JudgedItem, build_table
 from safety_core.dataset_audit.sources.item import AuditItem, Cursor, read_picture
 from safety_core.dataset_audit.sources.jsonl_source import JsonlSource
@@ -138,6 +138,12 @@ def test_what_cannot_be_judged_has_a_problem_and_the_rest_is_judged(tiny_guard: 
     rows = build_table(judged, 0, tiny_guard.info.taxonomy).to_pylist()
     assert [row["outcome"] for row in rows] == ["judged", "unreadable", "unjudged", "unjudged", "judged"]
     assert rows[2]["decision"] == "refused"
+
+
+def test_batches_are_chosen_by_the_device_unless_they_are_given() -> None:
+    options = JudgingOptions(workers=1, duplicates=False)
+    assert choose_batch(options, "cpu").batch < choose_batch(options, "cuda:0").batch
+    assert choose_batch(OPTIONS, "cuda:0") == OPTIONS
 
 
 def test_a_source_that_became_shorter_is_an_error(tiny_guard: Guard, mixed_jsonl: Path) -> None:
